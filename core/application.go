@@ -1,0 +1,167 @@
+package core
+
+import (
+	"context"
+	"time"
+)
+
+// Application is one customer of the organisation: its endpoints, its messages.
+type Application struct {
+	OrgID        OrgID
+	ID           AppID
+	UID          *string // the organisation's own name for it; unique in the organisation
+	Name         string
+	ThrottleRate *int32 // messages per second; nil: unlimited
+	Metadata     Metadata
+	CreatedAt    time.Time
+	UpdatedAt    time.Time
+}
+
+// ApplicationIn is what a client says of an application.
+type ApplicationIn struct {
+	UID          *string
+	Name         string
+	ThrottleRate *int32
+	Metadata     Metadata
+}
+
+func (in ApplicationIn) validate() error {
+	var c checks
+	c.body(in.Name != "", "String must be at least one character", "name")
+	c.text(in.Name, "name")
+	c.uid(in.UID, appPrefix)
+	c.throttleRate(in.ThrottleRate)
+	c.metadata(in.Metadata)
+	return c.err()
+}
+
+func (in ApplicationIn) fill(a *Application, now time.Time) {
+	a.UID, a.Name, a.ThrottleRate, a.UpdatedAt = in.UID, in.Name, in.ThrottleRate, now
+	a.Metadata = in.Metadata
+	if a.Metadata == nil {
+		a.Metadata = Metadata{}
+	}
+}
+
+// in is the inverse of fill: what a client would say to get this application.
+func (a Application) in() ApplicationIn {
+	return ApplicationIn{UID: a.UID, Name: a.Name, ThrottleRate: a.ThrottleRate, Metadata: a.Metadata}
+}
+
+// Created tells whether a use case that can do either made the thing or found it.
+type Created bool
+
+// ApplicationCreate makes an application. With getIfExists, one that has the same uid is answered
+// as it is, unchanged.
+func (s *Service) ApplicationCreate(ctx context.Context, scope Scope, in ApplicationIn, getIfExists bool) (Application, Created, error) {
+	if err := scope.org(); err != nil {
+		return Application{}, false, err
+	}
+	if err := in.validate(); err != nil {
+		return Application{}, false, err
+	}
+	if getIfExists && in.UID != nil {
+		app, err := s.Store.ApplicationGet(ctx, scope.OrgID, *in.UID)
+		if err == nil || !IsKind(err, KindNotFound) {
+			return app, false, err
+		}
+	}
+	app, err := s.applicationInsert(ctx, scope.OrgID, in)
+	if getIfExists && in.UID != nil && IsKind(err, KindConflict) {
+		// Somebody created it between our look and our insert: theirs is the one that exists.
+		app, err = s.Store.ApplicationGet(ctx, scope.OrgID, *in.UID)
+		return app, false, err
+	}
+	return app, true, err
+}
+
+func (s *Service) applicationInsert(ctx context.Context, org OrgID, in ApplicationIn) (Application, error) {
+	now := s.now()
+	app := Application{OrgID: org, ID: NewAppID(now), CreatedAt: now}
+	in.fill(&app, now)
+	err := s.Store.InTx(ctx, func(ctx context.Context, tx Tx) error {
+		return tx.ApplicationInsert(ctx, app)
+	})
+	return app, err
+}
+
+// ApplicationGet finds an application by id or uid.
+func (s *Service) ApplicationGet(ctx context.Context, scope Scope, ref string) (Application, error) {
+	return reachable(ctx, s.Store, scope, ref)
+}
+
+// reachable is the application that ref, an id or a uid, names, if this token may reach it.
+func reachable(ctx context.Context, r Reader, scope Scope, ref string) (Application, error) {
+	app, err := r.ApplicationGet(ctx, scope.OrgID, ref)
+	if err == nil {
+		err = scope.app(app.ID)
+	}
+	if err != nil {
+		return Application{}, err
+	}
+	return app, nil
+}
+
+// ApplicationList lists the organisation's applications in order of their ids.
+func (s *Service) ApplicationList(ctx context.Context, scope Scope, page Page) (List[Application], error) {
+	if err := scope.org(); err != nil {
+		return List[Application]{}, err
+	}
+	return list(page, func(p Page) ([]Application, error) { return s.Store.ApplicationList(ctx, scope.OrgID, p) })
+}
+
+// ApplicationUpdate replaces all that a client can say of an application, or makes it when ref names
+// none.
+func (s *Service) ApplicationUpdate(ctx context.Context, scope Scope, ref string, in ApplicationIn) (Application, Created, error) {
+	if err := scope.org(); err != nil {
+		return Application{}, false, err
+	}
+	if err := in.validate(); err != nil {
+		return Application{}, false, err
+	}
+	app, err := s.applicationChange(ctx, scope, ref, func(a *ApplicationIn) { *a = in })
+	if IsKind(err, KindNotFound) {
+		app, err = s.applicationInsert(ctx, scope.OrgID, in)
+		return app, true, err
+	}
+	return app, false, err
+}
+
+// ApplicationPatch changes what change changes and leaves the rest.
+func (s *Service) ApplicationPatch(ctx context.Context, scope Scope, ref string, change func(*ApplicationIn)) (Application, error) {
+	if err := scope.org(); err != nil {
+		return Application{}, err
+	}
+	return s.applicationChange(ctx, scope, ref, change)
+}
+
+func (s *Service) applicationChange(ctx context.Context, scope Scope, ref string, change func(*ApplicationIn)) (app Application, err error) {
+	err = s.Store.InTx(ctx, func(ctx context.Context, tx Tx) error {
+		if app, err = tx.ApplicationLock(ctx, scope.OrgID, ref); err != nil {
+			return err
+		}
+		in := app.in()
+		change(&in)
+		if err := in.validate(); err != nil {
+			return err
+		}
+		in.fill(&app, s.now())
+		return tx.ApplicationUpdate(ctx, app)
+	})
+	return app, err
+}
+
+// ApplicationDelete deletes an application, its endpoints and what is still owed to them. Messages
+// and attempts stay until their retention ends; nobody can reach them any more.
+func (s *Service) ApplicationDelete(ctx context.Context, scope Scope, ref string) error {
+	if err := scope.org(); err != nil {
+		return err
+	}
+	return s.Store.InTx(ctx, func(ctx context.Context, tx Tx) error {
+		app, err := tx.ApplicationLock(ctx, scope.OrgID, ref)
+		if err != nil {
+			return err
+		}
+		return tx.ApplicationDelete(ctx, scope.OrgID, app.ID, s.now())
+	})
+}

@@ -1,0 +1,218 @@
+package core
+
+import (
+	"context"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Endpoint is where an application wants its webhooks.
+type Endpoint struct {
+	AppID        AppID
+	ID           EndpointID
+	UID          *string // the client's own name for it; unique in the application
+	URL          string
+	Description  string
+	Version      int32
+	ThrottleRate *int32 // messages per second; nil: unlimited
+	Disabled     bool
+	EventTypes   []string // nil: all
+	Channels     []string // nil: messages with and without channels alike
+	Secret       Secret
+	Headers      Headers // sent with each webhook
+	Metadata     Metadata
+	FailingSince *time.Time // the first failure since the last success; nil: not failing
+	CreatedAt    time.Time
+	UpdatedAt    time.Time
+}
+
+// Headers are an endpoint's own HTTP headers by name.
+type Headers map[string]string
+
+// EndpointIn is what a client says of an endpoint.
+type EndpointIn struct {
+	UID          *string
+	URL          string
+	Description  string
+	Version      int32
+	ThrottleRate *int32
+	Disabled     bool
+	EventTypes   []string
+	Channels     []string
+	Headers      Headers // only when it is made
+	Metadata     Metadata
+	Secret       Secret // only when it is made; nil: one is generated
+}
+
+const (
+	channelChars     = ":+" // beside those of names
+	channelPattern   = "[a-zA-Z0-9\\-_.:+]"
+	endpointChannels = 10
+	endpointTypes    = 1000
+)
+
+func (in *EndpointIn) validate() error {
+	var c checks
+	c.url(&in.URL)
+	c.uid(in.UID, endpointPrefix)
+	c.text(in.Description, "description")
+	c.body(in.Version >= 1 && in.Version <= 65535, "version must be between 1 and 65535", "version")
+	c.throttleRate(in.ThrottleRate)
+	c.names(in.EventTypes, endpointTypes, "", nameChars, "eventTypes")
+	c.names(in.Channels, endpointChannels, channelChars, channelPattern, "channels")
+	c.headers(in.Headers)
+	c.metadata(in.Metadata)
+	return c.err()
+}
+
+// url checks the address and puts it into its normal form: lower-case host, a path.
+func (c *checks) url(text *string) {
+	const message = "Endpoint URLs must be absolute, with the scheme http or https"
+	u, err := url.Parse(*text)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
+		c.body(false, message, "url")
+		return
+	}
+	c.text(*text, "url")
+	c.body(len(*text) <= 65536, "url must not exceed 65536 characters", "url")
+	u.Host = strings.ToLower(u.Host)
+	u.Fragment, u.RawFragment = "", "" // never sent
+	if u.Path == "" {
+		u.Path = "/"
+	}
+	*text = u.String()
+}
+
+func (in EndpointIn) fill(e *Endpoint, now time.Time) {
+	e.UID, e.URL, e.Description, e.Version = in.UID, in.URL, in.Description, in.Version
+	e.ThrottleRate, e.Disabled, e.UpdatedAt = in.ThrottleRate, in.Disabled, now
+	e.EventTypes, e.Channels, e.Metadata = in.EventTypes, in.Channels, in.Metadata
+	if e.Metadata == nil {
+		e.Metadata = Metadata{}
+	}
+}
+
+func (e Endpoint) in() EndpointIn {
+	return EndpointIn{
+		UID: e.UID, URL: e.URL, Description: e.Description, Version: e.Version,
+		ThrottleRate: e.ThrottleRate, Disabled: e.Disabled,
+		EventTypes: e.EventTypes, Channels: e.Channels, Metadata: e.Metadata,
+	}
+}
+
+// EndpointCreate makes an endpoint.
+func (s *Service) EndpointCreate(ctx context.Context, scope Scope, appRef string, in EndpointIn) (e Endpoint, err error) {
+	app, err := reachable(ctx, s.Store, scope, appRef)
+	if err != nil {
+		return e, err
+	}
+	if err := in.validate(); err != nil {
+		return e, err
+	}
+	now := s.now()
+	e = Endpoint{AppID: app.ID, ID: NewEndpointID(now), Secret: in.Secret, Headers: in.Headers, CreatedAt: now}
+	in.fill(&e, now)
+	if e.Secret == nil {
+		e.Secret = NewSecret()
+	}
+	if e.Headers == nil {
+		e.Headers = Headers{}
+	}
+	err = s.Store.InTx(ctx, func(ctx context.Context, tx Tx) error {
+		if err := eventTypesExist(ctx, tx, scope.OrgID, in.EventTypes); err != nil {
+			return err
+		}
+		return tx.EndpointInsert(ctx, e)
+	})
+	return e, err
+}
+
+// eventTypesExist refuses names of no event type, so that a misspelt subscription is noticed.
+func eventTypesExist(ctx context.Context, r Reader, org OrgID, names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	known, err := r.EventTypeNames(ctx, org, names)
+	if err != nil {
+		return err
+	}
+	missing := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return slices.Contains(known, name) })
+	if len(missing) > 0 {
+		return Invalid("The following event types don't exist: "+strings.Join(missing, ", "), "body", "eventTypes")
+	}
+	return nil
+}
+
+// EndpointGet finds an endpoint by id or uid.
+func (s *Service) EndpointGet(ctx context.Context, scope Scope, appRef, ref string) (Endpoint, error) {
+	app, err := reachable(ctx, s.Store, scope, appRef)
+	if err != nil {
+		return Endpoint{}, err
+	}
+	return s.Store.EndpointGet(ctx, app.ID, ref)
+}
+
+// EndpointList lists an application's endpoints in order of their ids.
+func (s *Service) EndpointList(ctx context.Context, scope Scope, appRef string, page Page) (List[Endpoint], error) {
+	app, err := reachable(ctx, s.Store, scope, appRef)
+	if err != nil {
+		return List[Endpoint]{}, err
+	}
+	return list(page, func(p Page) ([]Endpoint, error) { return s.Store.EndpointList(ctx, app.ID, p) })
+}
+
+// EndpointUpdate replaces what a client can say of an endpoint, but for its secret and headers, or
+// makes it when ref names none.
+func (s *Service) EndpointUpdate(ctx context.Context, scope Scope, appRef, ref string, in EndpointIn) (Endpoint, Created, error) {
+	e, err := s.EndpointPatch(ctx, scope, appRef, ref, func(e *EndpointIn) { *e = in })
+	if !IsKind(err, KindNotFound) {
+		return e, false, err
+	}
+	// Either there is no such endpoint, and it is made, or no such application, and the answer
+	// will be that.
+	e, err = s.EndpointCreate(ctx, scope, appRef, in)
+	return e, true, err
+}
+
+// EndpointPatch changes what change changes and leaves the rest.
+func (s *Service) EndpointPatch(ctx context.Context, scope Scope, appRef, ref string, change func(*EndpointIn)) (e Endpoint, err error) {
+	app, err := reachable(ctx, s.Store, scope, appRef)
+	if err != nil {
+		return e, err
+	}
+	err = s.Store.InTx(ctx, func(ctx context.Context, tx Tx) error {
+		if e, err = tx.EndpointLock(ctx, app.ID, ref); err != nil {
+			return err
+		}
+		in := e.in()
+		change(&in)
+		if err := in.validate(); err != nil {
+			return err
+		}
+		if !slices.Equal(in.EventTypes, e.EventTypes) {
+			if err := eventTypesExist(ctx, tx, scope.OrgID, in.EventTypes); err != nil {
+				return err
+			}
+		}
+		in.fill(&e, s.now())
+		return tx.EndpointUpdate(ctx, e)
+	})
+	return e, err
+}
+
+// EndpointDelete deletes an endpoint and what is still owed to it. Its attempts stay readable.
+func (s *Service) EndpointDelete(ctx context.Context, scope Scope, appRef, ref string) error {
+	app, err := reachable(ctx, s.Store, scope, appRef)
+	if err != nil {
+		return err
+	}
+	return s.Store.InTx(ctx, func(ctx context.Context, tx Tx) error {
+		e, err := tx.EndpointLock(ctx, app.ID, ref)
+		if err != nil {
+			return err
+		}
+		return tx.EndpointDelete(ctx, app.ID, e.ID, s.now())
+	})
+}

@@ -1,0 +1,84 @@
+package core
+
+import "errors"
+
+// Kind says what sort of failure an Error is; adapters turn it into their own terms (a status).
+type Kind int
+
+const (
+	KindInternal        Kind = iota // ours: the client can do nothing about it
+	KindBadRequest                  // cannot be read at all
+	KindUnauthenticated             // no token, or one we do not trust
+	KindForbidden                   // a good token that may not do this
+	KindNotFound                    // not there, or not this tenant's
+	KindConflict                    // clashes with what is stored
+	KindTooLarge                    // more bytes than we take
+	KindInvalid                     // readable, but a field is wrong: see Error.Fields
+	KindUnavailable                 // the database is away; the same request may succeed later
+)
+
+// Error is the one error type that may reach a client.
+type Error struct {
+	Kind    Kind
+	Code    string  // stable and documented, e.g. "not_found"
+	Message string  // safe to show
+	Fields  []Field // what is wrong with which field; only for KindInvalid
+	Err     error   // for the log alone; may be nil
+}
+
+// Field is one thing wrong with a request.
+type Field struct {
+	Loc     []string // the way to it as the client wrote it: "body", "eventTypes"
+	Message string
+	Type    string // "value_error", "value_error.jsondecode", ...
+}
+
+func (e *Error) Error() string {
+	text := e.Code + ": " + e.Message
+	for _, f := range e.Fields {
+		for _, step := range f.Loc {
+			text += " " + step
+		}
+		text += ": " + f.Message
+	}
+	if e.Err != nil {
+		text += ": " + e.Err.Error()
+	}
+	return text
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// IsKind reports whether err is, or wraps, an Error of that kind.
+func IsKind(err error, kind Kind) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Kind == kind
+}
+
+// NotFound answers for a row that is not there and for one that belongs to somebody else alike.
+func NotFound() *Error {
+	return &Error{Kind: KindNotFound, Code: "not_found", Message: "Entity not found"}
+}
+
+// Conflict answers for a unique name that is taken.
+func Conflict(message string) *Error {
+	return &Error{Kind: KindConflict, Code: "conflict", Message: message}
+}
+
+// Forbidden answers a token that may not do this to anything.
+func Forbidden() *Error {
+	// The space in the code is what existing clients compare with.
+	return &Error{
+		Kind: KindForbidden, Code: "insufficient access",
+		Message: "Insufficient access for the given operation.",
+	}
+}
+
+// Invalid is an Error about one field; loc is the way to it, "body" or "query" first.
+func Invalid(message string, loc ...string) *Error {
+	return invalid([]Field{{Loc: loc, Message: message, Type: "value_error"}})
+}
+
+func invalid(fields []Field) *Error {
+	return &Error{Kind: KindInvalid, Code: "validation_error", Message: "Validation error", Fields: fields}
+}

@@ -1,0 +1,147 @@
+package core
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+)
+
+// EventType is one kind of event an organisation sends.
+type EventType struct {
+	OrgID        OrgID
+	Name         string
+	Description  string
+	Archived     bool // hidden from lists, and no endpoint can newly subscribe to it
+	Deprecated   bool
+	Schemas      json.RawMessage // JSON Schemas by version, or nil
+	FeatureFlags []string        // who may see it; nil: everybody
+	CreatedAt    time.Time
+	UpdatedAt    time.Time
+}
+
+// EventTypeIn is what a client says of an event type.
+type EventTypeIn struct {
+	Name         string
+	Description  string
+	Archived     bool
+	Deprecated   bool
+	Schemas      json.RawMessage
+	FeatureFlags []string
+}
+
+func (in EventTypeIn) validate() error {
+	var c checks
+	c.name(in.Name, "name")
+	c.text(in.Description, "description")
+	c.schemas(in.Schemas)
+	for _, flag := range in.FeatureFlags {
+		c.name(flag, "featureFlag")
+	}
+	return c.err()
+}
+
+// schemas checks that the schemas are an object of objects.
+func (c *checks) schemas(text json.RawMessage) {
+	if text == nil {
+		return
+	}
+	var byVersion map[string]map[string]any
+	err := json.Unmarshal(text, &byVersion)
+	c.body(err == nil, "schemas must be an object of JSON Schemas by version", "schemas")
+}
+
+func (in EventTypeIn) fill(t *EventType, now time.Time) {
+	t.Name, t.Description, t.Archived, t.Deprecated = in.Name, in.Description, in.Archived, in.Deprecated
+	t.Schemas, t.FeatureFlags, t.UpdatedAt = in.Schemas, in.FeatureFlags, now
+}
+
+func (t EventType) in() EventTypeIn {
+	return EventTypeIn{
+		Name: t.Name, Description: t.Description, Archived: t.Archived, Deprecated: t.Deprecated,
+		Schemas: t.Schemas, FeatureFlags: t.FeatureFlags,
+	}
+}
+
+// EventTypeCreate makes an event type, or brings an archived one of that name back with what is
+// said of it now.
+func (s *Service) EventTypeCreate(ctx context.Context, scope Scope, in EventTypeIn) (t EventType, err error) {
+	if err := scope.org(); err != nil {
+		return t, err
+	}
+	if err := in.validate(); err != nil {
+		return t, err
+	}
+	now := s.now()
+	t = EventType{OrgID: scope.OrgID, CreatedAt: now}
+	in.fill(&t, now)
+	err = s.Store.InTx(ctx, func(ctx context.Context, tx Tx) error { return tx.EventTypeInsert(ctx, t) })
+	return t, err
+}
+
+// EventTypeGet finds an event type by name, archived ones too.
+func (s *Service) EventTypeGet(ctx context.Context, scope Scope, name string) (EventType, error) {
+	t, err := s.Store.EventTypeGet(ctx, scope.OrgID, name)
+	if err == nil && !scope.sees(t) {
+		return EventType{}, NotFound()
+	}
+	return t, err
+}
+
+// EventTypeFilter narrows a list of event types.
+type EventTypeFilter struct {
+	Archived bool     // archived ones too
+	AllFlags bool     // whatever their feature flags
+	Flags    []string // else only those with none, or with one of these
+}
+
+// EventTypeList lists by name; archived ones only when asked for.
+func (s *Service) EventTypeList(ctx context.Context, scope Scope, archived bool, page Page) (List[EventType], error) {
+	filter := EventTypeFilter{Archived: archived, AllFlags: scope.AppID == "", Flags: scope.FeatureFlags}
+	return list(page, func(p Page) ([]EventType, error) {
+		return s.Store.EventTypeList(ctx, scope.OrgID, filter, p)
+	})
+}
+
+// EventTypeUpdate replaces all that a client can say of an event type, or makes it.
+func (s *Service) EventTypeUpdate(ctx context.Context, scope Scope, in EventTypeIn) (EventType, Created, error) {
+	t, err := s.EventTypePatch(ctx, scope, in.Name, func(t *EventTypeIn) { *t = in })
+	if IsKind(err, KindNotFound) {
+		t, err = s.EventTypeCreate(ctx, scope, in)
+		return t, true, err
+	}
+	return t, false, err
+}
+
+// EventTypePatch changes what change changes and leaves the rest; the name stays.
+func (s *Service) EventTypePatch(ctx context.Context, scope Scope, name string, change func(*EventTypeIn)) (t EventType, err error) {
+	if err := scope.org(); err != nil {
+		return t, err
+	}
+	err = s.Store.InTx(ctx, func(ctx context.Context, tx Tx) error {
+		if t, err = tx.EventTypeLock(ctx, scope.OrgID, name); err != nil {
+			return err
+		}
+		in := t.in()
+		change(&in)
+		if err := in.validate(); err != nil {
+			return err
+		}
+		in.fill(&t, s.now())
+		return tx.EventTypeUpdate(ctx, t)
+	})
+	return t, err
+}
+
+// EventTypeDelete archives an event type; with expunge it is gone.
+func (s *Service) EventTypeDelete(ctx context.Context, scope Scope, name string, expunge bool) error {
+	if !expunge {
+		_, err := s.EventTypePatch(ctx, scope, name, func(t *EventTypeIn) { t.Archived = true })
+		return err
+	}
+	if err := scope.org(); err != nil {
+		return err
+	}
+	return s.Store.InTx(ctx, func(ctx context.Context, tx Tx) error {
+		return tx.EventTypeDelete(ctx, scope.OrgID, name)
+	})
+}

@@ -1,0 +1,49 @@
+package core
+
+import (
+	"slices"
+	"strings"
+)
+
+// Header names an endpoint may not set: they belong to the connection, to the payload or to
+// ourselves, or clouds give them a meaning of their own. The list is the existing servers', so that
+// an endpoint they took is taken here; the webhook-* headers are not in it, and ours win.
+var (
+	headersReserved = []string{
+		"user-agent", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailers",
+		"transfer-encoding", "upgrade", "age", "cache-control", "clear-site-data", "expires", "pragma",
+		"warning", "content-length", "content-type", "content-encoding", "content-language",
+		"content-location",
+	}
+	headersReservedPrefixes = []string{
+		"x-amz-", "x-amzn-", "x-google", "x-goog-", "x-gfe", "x-azure-", "x-fd-", "x-svix-", "svix-",
+	}
+)
+
+const headerValueBytesMax = 4096
+
+func (c *checks) headers(headers Headers) {
+	for name, value := range headers {
+		c.body(isToken(name), "Header names must be HTTP tokens", "headers", name)
+		c.body(!isReserved(strings.ToLower(name)), "Header cannot be set", "headers", name)
+		c.body(len(value) <= headerValueBytesMax && isFieldValue(value),
+			"Header values must be at most 4096 bytes, without control characters", "headers", name)
+	}
+}
+
+func isReserved(name string) bool {
+	return slices.Contains(headersReserved, name) ||
+		slices.ContainsFunc(headersReservedPrefixes, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
+}
+
+// isToken is RFC 9110's token.
+func isToken(s string) bool {
+	return s != "" && strings.IndexFunc(s, func(r rune) bool {
+		return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r)
+	}) < 0
+}
+
+// isFieldValue is what may stand in a header's value; a line break would start another header.
+func isFieldValue(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) < 0
+}

@@ -1,0 +1,149 @@
+package core
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"strings"
+	"time"
+)
+
+// Ids are text: a prefix that names the kind, then a 27-character KSUID with milliseconds. They sort
+// by creation under COLLATE "C", so the order of ids is the order of time, in Go and in SQL alike.
+type (
+	OrgID      string // of an organisation: "org_" and anything; organisations exist only in tokens
+	AppID      string // of an application: "app_..."
+	EndpointID string // of an endpoint: "ep_..."
+	MessageID  string // of a message: "msg_..."
+	AttemptID  string // of an attempt: "atmpt_..."
+)
+
+const (
+	orgPrefix      = "org_"
+	appPrefix      = "app_"
+	endpointPrefix = "ep_"
+	messagePrefix  = "msg_"
+	attemptPrefix  = "atmpt_"
+)
+
+func NewAppID(at time.Time) AppID           { return AppID(newID(appPrefix, at)) }
+func NewEndpointID(at time.Time) EndpointID { return EndpointID(newID(endpointPrefix, at)) }
+func NewMessageID(at time.Time) MessageID   { return MessageID(newID(messagePrefix, at)) }
+func NewAttemptID(at time.Time) AttemptID   { return AttemptID(newID(attemptPrefix, at)) }
+
+// MessageIDAt is the least id a message of that instant (to 4 ms) can have: a bound for lists and
+// partitions, never the id of a message.
+func MessageIDAt(at time.Time) MessageID { return MessageID(firstID(messagePrefix, at)) }
+
+// AttemptIDAt is to attempts what MessageIDAt is to messages.
+func AttemptIDAt(at time.Time) AttemptID { return AttemptID(firstID(attemptPrefix, at)) }
+
+// IsOrgID reports whether s can be an organisation's id. As on the existing servers only the
+// prefix counts: "org_staging" is a good name for one.
+func IsOrgID(s string) bool { return strings.HasPrefix(s, orgPrefix) && len(s) <= 256 }
+
+// IsAppID reports whether s has an application id's form: its prefix.
+func IsAppID(s string) bool { return strings.HasPrefix(s, appPrefix) }
+
+// IsMessageID reports whether s has a message id's form: its prefix. An event id never does.
+func IsMessageID(s string) bool { return strings.HasPrefix(s, messagePrefix) }
+
+// A KSUID with milliseconds is 20 bytes: 4 of seconds since the KSUID epoch, 1 that counts the
+// second's 4 ms steps, 15 that are random.
+const (
+	ksuidEpoch   = 1_400_000_000 // 2014-05-13T16:53:20Z; 4 bytes of seconds reach to 2150
+	ksuidBytes   = 20
+	ksuidChars   = 27 // 62^27 > 2^160
+	ksuidStamped = 5  // bytes that hold the time
+)
+
+const base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+func newID(prefix string, at time.Time) string {
+	k := stamp(at)
+	rand.Read(k[ksuidStamped:]) // never fails: it ends the process instead
+	return prefix + encode62(k)
+}
+
+// firstID is below every id of that instant, and above every id of an earlier one.
+func firstID(prefix string, at time.Time) string {
+	if at.Unix()-ksuidEpoch > secondsMax {
+		return prefix + "~" // what newID makes of such an instant is below that
+	}
+	return prefix + encode62(stamp(at))
+}
+
+const secondsMax = 1<<32 - 1
+
+// stamp writes the instant into an otherwise zero KSUID. Instants the 4 bytes cannot hold become the
+// first or the last they can: a wrong clock must never stop events from being stored.
+func stamp(at time.Time) (k [ksuidBytes]byte) {
+	seconds := min(max(at.Unix()-ksuidEpoch, 0), secondsMax)
+	binary.BigEndian.PutUint32(k[:], uint32(seconds))
+	k[4] = byte(at.Nanosecond() / int(4*time.Millisecond))
+	return k
+}
+
+var errNotID = errors.New("not an id of this kind")
+
+// idTime reads the instant an id was made, to 4 ms.
+func idTime(prefix, id string) (time.Time, error) {
+	tail, ok := strings.CutPrefix(id, prefix)
+	if !ok {
+		return time.Time{}, errNotID
+	}
+	k, ok := decode62(tail)
+	if !ok {
+		return time.Time{}, errNotID
+	}
+	seconds := int64(binary.BigEndian.Uint32(k[:])) + ksuidEpoch
+	return time.Unix(seconds, int64(k[4])*int64(4*time.Millisecond)).UTC(), nil
+}
+
+// Time is the instant the id was made, to 4 ms, or an error where it is no message id.
+func (id MessageID) Time() (time.Time, error) { return idTime(messagePrefix, string(id)) }
+
+// Time is the instant the id was made, to 4 ms, or an error where it is no attempt id.
+func (id AttemptID) Time() (time.Time, error) { return idTime(attemptPrefix, string(id)) }
+
+// encode62 writes 20 bytes as 27 base-62 digits, most significant first: long division by 62 over
+// 32-bit limbs.
+func encode62(k [ksuidBytes]byte) string {
+	var limbs [ksuidBytes / 4]uint32
+	for i := range limbs {
+		limbs[i] = binary.BigEndian.Uint32(k[4*i:])
+	}
+	var text [ksuidChars]byte
+	for i := ksuidChars - 1; i >= 0; i-- {
+		var rest uint64
+		for j, limb := range limbs {
+			rest = rest<<32 | uint64(limb)
+			limbs[j] = uint32(rest / 62)
+			rest %= 62
+		}
+		text[i] = base62[rest]
+	}
+	return string(text[:])
+}
+
+// decode62 is the inverse of encode62; false for what encode62 never writes.
+func decode62(text string) (k [ksuidBytes]byte, ok bool) {
+	if len(text) != ksuidChars {
+		return k, false
+	}
+	for _, c := range []byte(text) {
+		carry := strings.IndexByte(base62, c)
+		if carry < 0 {
+			return k, false
+		}
+		for i := ksuidBytes - 1; i >= 0; i-- {
+			carry += int(k[i]) * 62
+			k[i] = byte(carry)
+			carry >>= 8
+		}
+		if carry != 0 { // more than 160 bits
+			return k, false
+		}
+	}
+	return k, true
+}

@@ -1,0 +1,70 @@
+package core
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/segmentio/ksuid"
+	"pgregory.net/rapid"
+)
+
+func TestIDsAreKSUIDs(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		raw := rapid.SliceOfN(rapid.Byte(), ksuidBytes, ksuidBytes).Draw(t, "bytes")
+		want, err := ksuid.FromBytes(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := encode62([ksuidBytes]byte(raw))
+		if text != want.String() {
+			t.Fatalf("%x is %s, want %s", raw, text, want)
+		}
+		if back, ok := decode62(text); !ok || back != [ksuidBytes]byte(raw) {
+			t.Fatalf("%s read back is %x", text, back)
+		}
+	})
+}
+
+func TestIDsSortByTime(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		from, to := ksuidEpoch*int64(1000), (ksuidEpoch+secondsMax)*int64(1000)
+		a := time.UnixMilli(rapid.Int64Range(from, to-4).Draw(t, "milliseconds"))
+		b := a.Add(time.Duration(rapid.Int64Range(4, 1e9).Draw(t, "later")) * time.Millisecond)
+		first, second := NewMessageID(a), NewMessageID(b)
+		if first >= second || MessageIDAt(a) > first || first >= MessageIDAt(b) {
+			t.Fatalf("%s at %s, %s at %s", first, a, second, b)
+		}
+		if got, err := first.Time(); err != nil || a.Sub(got) < 0 || a.Sub(got) >= 4*time.Millisecond {
+			t.Fatalf("the time of %s is %s, %v; made at %s", first, got, err, a)
+		}
+	})
+}
+
+func TestIDsOfImpossibleTimes(t *testing.T) {
+	t.Parallel()
+	for _, at := range []time.Time{{}, time.Unix(0, 0), time.Date(2500, 1, 1, 0, 0, 0, 0, time.UTC)} {
+		id := NewMessageID(at)
+		if _, err := id.Time(); err != nil || len(id) != len("msg_")+ksuidChars {
+			t.Errorf("at %s: %s, %v", at, id, err)
+		}
+	}
+	late := time.Date(2500, 1, 1, 0, 0, 0, 0, time.UTC)
+	if MessageIDAt(late) <= NewMessageID(late) {
+		t.Error("a bound after the last instant is not above the ids of the last")
+	}
+}
+
+func TestWhatIsNoID(t *testing.T) {
+	t.Parallel()
+	for _, s := range []string{
+		"", "msg_", "app_" + strings.Repeat("0", 27), "msg_" + strings.Repeat("0", 26), "msg_" + strings.Repeat("0", 28),
+		"msg_" + strings.Repeat("z", 27), "msg_" + strings.Repeat("-", 27), "msg_" + strings.Repeat("é", 13) + "0",
+	} {
+		if at, err := MessageID(s).Time(); err == nil {
+			t.Errorf("%q was made at %s", s, at)
+		}
+	}
+}

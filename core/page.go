@@ -1,0 +1,165 @@
+package core
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Page is a part of a list, by key and never by offset, so that it stays right while rows are
+// added: those with After < key < Before, the first Limit of them.
+type Page struct {
+	After, Before string
+	Limit         int
+	Descending    bool // the order to read in
+	flip          bool // it was read against the order of display, because what counts is its end
+}
+
+const (
+	pageLimitDefault = 50
+	pageLimitMost    = 250
+
+	lastKey = "\x7f" // above every id and name under COLLATE "C"
+
+	listWindow = 90 * 24 * time.Hour // how far a list that is bounded in time reaches
+	listAhead  = time.Hour           // another machine's clock may be ahead of ours
+)
+
+// PageIn is a page as a client asks for it.
+type PageIn struct {
+	Limit      *int
+	Iterator   string // the key to go on after; "-" before it: the page that ends just before it
+	Descending bool   // the order of display
+}
+
+// NewPage reads a page of a list that is kept in order of ids or names.
+func NewPage(in PageIn) (Page, error) {
+	p, err := newPage(in)
+	if err != nil {
+		return p, err
+	}
+	key, previous := strings.CutPrefix(in.Iterator, "-")
+	if previous {
+		p.turn()
+	}
+	if key != "" {
+		p.bound(key)
+	}
+	return p, nil
+}
+
+func newPage(in PageIn) (Page, error) {
+	p := Page{Before: lastKey, Limit: pageLimitDefault, Descending: in.Descending}
+	if in.Limit != nil {
+		p.Limit = *in.Limit
+	}
+	if p.Limit < 0 || p.Limit > pageLimitMost {
+		return p, Invalid(fmt.Sprintf("Given limit must not exceed %d", pageLimitMost), "query", "limit")
+	}
+	if strings.ContainsFunc(in.Iterator, func(r rune) bool { return r == 0 || r == '\uFFFD' }) {
+		return p, invalidIterator()
+	}
+	return p, nil
+}
+
+func invalidIterator() *Error { return Invalid("Invalid iterator", "query", "iterator") }
+
+// turn makes p the page before its key instead of the one behind it.
+func (p *Page) turn() { p.Descending, p.flip = !p.Descending, !p.flip }
+
+// bound makes p start behind key, in the order it is read.
+func (p *Page) bound(key string) {
+	if p.Descending {
+		p.Before = min(p.Before, key)
+	} else {
+		p.After = max(p.After, key)
+	}
+}
+
+// window makes p stay between the two keys.
+func (p *Page) window(after, before string) {
+	p.After, p.Before = max(p.After, after), min(p.Before, before)
+}
+
+// TimedPageIn is a page of a list that is displayed newest first and bounded in time: messages and
+// attempts, of which there are too many to look through all.
+type TimedPageIn struct {
+	Limit         *int
+	Iterator      string
+	Before, After *time.Time
+}
+
+// NewMessagePage reads a page of messages.
+func NewMessagePage(in TimedPageIn, now time.Time) (Page, error) {
+	return timedPage(in, messagePrefix, now)
+}
+
+// NewAttemptPage reads a page of attempts.
+func NewAttemptPage(in TimedPageIn, now time.Time) (Page, error) {
+	return timedPage(in, attemptPrefix, now)
+}
+
+// timedPage gives each bound the client names a window of 90 days on its far side; without any, the
+// 90 days up to now. With after alone the page is the oldest behind that instant: so a client can
+// walk forward from one.
+func timedPage(in TimedPageIn, prefix string, now time.Time) (Page, error) {
+	p, err := newPage(PageIn{Limit: in.Limit, Iterator: in.Iterator, Descending: true})
+	if err != nil {
+		return p, err
+	}
+	span := func(from, to time.Time) { p.window(firstID(prefix, from), firstID(prefix, to)) }
+	if in.Before != nil {
+		span(in.Before.Add(-listWindow), *in.Before)
+	}
+	if in.After != nil {
+		span(*in.After, in.After.Add(listWindow))
+	}
+	switch {
+	case in.Iterator != "":
+		return p, p.continueAt(in.Iterator, prefix)
+	case in.After != nil && in.Before == nil:
+		p.turn()
+	case in.Before == nil:
+		span(now.Add(-listWindow), now.Add(listAhead))
+	}
+	return p, nil
+}
+
+func (p *Page) continueAt(iterator, prefix string) error {
+	id, previous := strings.CutPrefix(iterator, "-")
+	at, err := idTime(prefix, id)
+	if err != nil {
+		return invalidIterator()
+	}
+	if previous {
+		p.turn()
+		p.window(id, firstID(prefix, at.Add(listWindow)))
+	} else {
+		p.window(firstID(prefix, at.Add(-listWindow)), id)
+	}
+	return nil
+}
+
+// List is a page of a list, in the order of display.
+type List[T any] struct {
+	Data []T
+	Done bool // nothing follows in the direction the page was asked for
+}
+
+// list reads one row more than the page has, to know whether anything follows.
+func list[T any](p Page, read func(Page) ([]T, error)) (List[T], error) {
+	p.Limit++
+	rows, err := read(p)
+	if err != nil {
+		return List[T]{}, err
+	}
+	l := List[T]{Data: rows, Done: len(rows) < p.Limit}
+	if !l.Done {
+		l.Data = rows[:p.Limit-1]
+	}
+	if p.flip {
+		slices.Reverse(l.Data)
+	}
+	return l, nil
+}

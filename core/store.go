@@ -1,0 +1,82 @@
+package core
+
+import (
+	"context"
+	"time"
+)
+
+// Reader is what can be read of the store, outside a unit of work and inside one. What is not there
+// is an Error of KindNotFound. ref is an id or a uid.
+type Reader interface {
+	ApplicationGet(ctx context.Context, org OrgID, ref string) (Application, error)
+	ApplicationList(ctx context.Context, org OrgID, page Page) ([]Application, error)
+
+	EventTypeGet(ctx context.Context, org OrgID, name string) (EventType, error)
+	EventTypeList(ctx context.Context, org OrgID, filter EventTypeFilter, page Page) ([]EventType, error)
+	// EventTypeNames returns those of the names that are event types and not archived.
+	EventTypeNames(ctx context.Context, org OrgID, names []string) ([]string, error)
+
+	EndpointGet(ctx context.Context, app AppID, ref string) (Endpoint, error)
+	EndpointList(ctx context.Context, app AppID, page Page) ([]Endpoint, error)
+
+	MessageGet(ctx context.Context, app AppID, ref string) (Message, error)
+	MessageList(ctx context.Context, app AppID, filter MessageFilter, page Page) ([]Message, error)
+
+	AttemptGet(ctx context.Context, app AppID, message MessageID, id AttemptID) (Attempt, error)
+	AttemptListByEndpoint(ctx context.Context, app AppID, endpoint EndpointID, filter AttemptFilter, page Page) ([]Attempt, error)
+	AttemptListByMessage(ctx context.Context, app AppID, message MessageID, filter AttemptFilter, page Page) ([]Attempt, error)
+}
+
+// Tx is a unit of work: all of it is committed, or none. Only it can write.
+type Tx interface {
+	Reader
+
+	// The Lock methods read a row and keep others from changing it until the unit of work ends.
+	ApplicationLock(ctx context.Context, org OrgID, ref string) (Application, error)
+	ApplicationInsert(ctx context.Context, app Application) error
+	ApplicationUpdate(ctx context.Context, app Application) error
+	ApplicationDelete(ctx context.Context, org OrgID, id AppID, now time.Time) error
+
+	EventTypeLock(ctx context.Context, org OrgID, name string) (EventType, error)
+	EventTypeInsert(ctx context.Context, t EventType) error
+	EventTypeUpdate(ctx context.Context, t EventType) error
+	EventTypeDelete(ctx context.Context, org OrgID, name string) error
+
+	EndpointLock(ctx context.Context, app AppID, ref string) (Endpoint, error)
+	EndpointInsert(ctx context.Context, e Endpoint) error
+	EndpointUpdate(ctx context.Context, e Endpoint) error
+	EndpointDelete(ctx context.Context, app AppID, id EndpointID, now time.Time) error
+}
+
+// Store is the database.
+type Store interface {
+	Reader
+	// InTx runs work as one unit. Work may run more than once, when the database asks for it, and
+	// must do nothing but use tx: no network, no sleep.
+	InTx(ctx context.Context, work func(context.Context, Tx) error) error
+	// Ping tells whether the database answers.
+	Ping(ctx context.Context) error
+}
+
+// MessageInserter stores messages, many callers' at a time. It returns once the message, its
+// deliveries and its idempotency record are committed. For a key that is known it returns the
+// message stored then.
+type MessageInserter interface {
+	MessageInsert(ctx context.Context, m NewMessage) (Message, error)
+}
+
+// Service is the use cases. Each checks what the token may do, then the input, then acts.
+type Service struct {
+	Store    Store
+	Messages MessageInserter
+	Clock    func() time.Time
+}
+
+// now is to the microsecond, as Postgres keeps it: what is answered is what will be read back.
+func (s *Service) now() time.Time { return s.Clock().UTC().Truncate(time.Microsecond) }
+
+// Now is the service's clock, for adapters that read times relative to it.
+func (s *Service) Now() time.Time { return s.now() }
+
+// HealthGet tells whether the service can do its work.
+func (s *Service) HealthGet(ctx context.Context) error { return s.Store.Ping(ctx) }

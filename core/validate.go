@@ -1,0 +1,97 @@
+package core
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+)
+
+// checks gathers everything wrong with one request, so that the client hears of all of it at once.
+type checks struct{ fields []Field }
+
+// body records message against a field of the request's body unless ok.
+func (c *checks) body(ok bool, message string, path ...string) {
+	if !ok {
+		loc := append([]string{"body"}, path...)
+		c.fields = append(c.fields, Field{Loc: loc, Message: message, Type: "value_error"})
+	}
+}
+
+// err is nil when nothing was wrong. It returns error, not *Error, so that a caller may compare
+// with nil.
+func (c *checks) err() error {
+	if len(c.fields) == 0 {
+		return nil
+	}
+	return invalid(c.fields)
+}
+
+// Names (uids, event types, event ids, feature flags) are 1 to 256 of these, so that they can stand
+// in a URL as they are.
+const nameChars = "[a-zA-Z0-9\\-_.]"
+
+func (c *checks) name(s string, path ...string) {
+	c.nameOf(s, "", nameChars, path...)
+}
+
+// nameOf checks a name that may hold the further characters too.
+func (c *checks) nameOf(s, further, pattern string, path ...string) {
+	c.body(s != "", "String must be at least one character", path...)
+	c.body(len(s) <= 256, "String too long", path...)
+	c.body(strings.IndexFunc(s, func(r rune) bool { return !isNameRune(r) && !strings.ContainsRune(further, r) }) < 0,
+		"String must match the following pattern: "+pattern+".", path...)
+}
+
+func isNameRune(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_' || r == '.'
+}
+
+// uid checks the client's own name for a thing. It must not look like an id of the same kind,
+// because a path takes either.
+func (c *checks) uid(uid *string, prefix string) {
+	if uid == nil {
+		return
+	}
+	c.name(*uid, "uid")
+	c.body(!strings.HasPrefix(*uid, prefix),
+		"Uids are not allowed to have the same prefix as the ID. Prefix with _?", "uid")
+}
+
+// text checks a free text: Postgres can store no NUL, and the control characters before tab are
+// never meant.
+func (c *checks) text(s string, path ...string) {
+	c.body(strings.IndexFunc(s, func(r rune) bool { return r <= 0x08 }) < 0,
+		"Control characters 0x00-0x08 not allowed.", path...)
+}
+
+func (c *checks) throttleRate(rate *int32) {
+	c.body(rate == nil || *rate >= 1 && *rate <= 65535, "throttleRate must be between 1 and 65535", "throttleRate")
+}
+
+// Metadata is the client's own notes on an application or endpoint.
+type Metadata map[string]string
+
+// MetadataBytesMax bounds the notes as compact JSON.
+const MetadataBytesMax = 4096
+
+func (c *checks) metadata(m Metadata) {
+	for key, value := range m {
+		c.text(key+value, "metadata")
+	}
+	text, err := json.Marshal(m)
+	c.body(err == nil && len(text) <= MetadataBytesMax, "metadata must be less than or equal to 4096 bytes", "metadata")
+}
+
+// names checks a set of names: nil means no restriction, and an empty set would match nothing.
+func (c *checks) names(set []string, most int, further, pattern, field string) {
+	if set == nil {
+		return
+	}
+	c.body(len(set) > 0 && len(set) <= most,
+		fmt.Sprintf("%s must have at least 1 and at most %d items, or be set to null.", capital(field), most), field)
+	for i, s := range set {
+		c.nameOf(s, further, pattern, fmt.Sprintf("%s[%d]", field, i))
+	}
+}
+
+func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
