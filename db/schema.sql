@@ -1,0 +1,679 @@
+--
+-- PostgreSQL database dump
+--
+
+
+
+
+--
+-- Name: partition_create(text, text, text, text); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.partition_create(parent text, suffix text, lower_id text, upper_id text) RETURNS boolean
+    LANGUAGE plpgsql
+    SET lock_timeout TO '2s'
+    AS $$
+DECLARE
+    partition text := parent || '_' || suffix;
+    fallback text := parent || '_default';
+BEGIN
+    -- Processes that start together all want the same partitions: one makes them, the others look again.
+    PERFORM pg_advisory_xact_lock(7075190346);
+    IF to_regclass(quote_ident(partition)) IS NOT NULL THEN
+        RETURN false;
+    END IF;
+    EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING ALL)', partition, parent);
+    EXECUTE format('LOCK TABLE %I IN ACCESS EXCLUSIVE MODE', fallback);
+    EXECUTE format(
+        'WITH caught AS (DELETE FROM %I WHERE id >= %L AND id < %L RETURNING *) INSERT INTO %I SELECT * FROM caught',
+        fallback, lower_id, upper_id, partition
+    );
+    EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', parent, partition, lower_id, upper_id);
+    RETURN true;
+END
+$$;
+
+
+--
+-- Name: FUNCTION partition_create(parent text, suffix text, lower_id text, upper_id text); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.partition_create(parent text, suffix text, lower_id text, upper_id text) IS 'Makes the partition PARENT_SUFFIX for ids from LOWER_ID up to but not UPPER_ID, with the rows the default partition caught. False: it is there already.';
+
+
+
+
+--
+-- Name: application; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.application (
+    org_id text NOT NULL COLLATE pg_catalog."C",
+    id text NOT NULL COLLATE pg_catalog."C",
+    uid text COLLATE pg_catalog."C",
+    name text NOT NULL,
+    throttle_rate integer,
+    metadata jsonb NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    deleted_at timestamp with time zone,
+    CONSTRAINT application_id_check CHECK ((id ~~ 'app\_%'::text)),
+    CONSTRAINT application_throttle_rate_check CHECK (((throttle_rate >= 1) AND (throttle_rate <= 65535))),
+    CONSTRAINT application_uid_check CHECK ((uid !~~ 'app\_%'::text))
+);
+
+
+--
+-- Name: TABLE application; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.application IS 'A customer of an organisation, with endpoints and messages of its own.';
+
+
+--
+-- Name: COLUMN application.uid; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.application.uid IS 'The organisation''s own name for it. Never begins like an id, so that one lookup serves both.';
+
+
+--
+-- Name: COLUMN application.throttle_rate; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.application.throttle_rate IS 'Messages per second over all its endpoints; NULL is unlimited.';
+
+
+--
+-- Name: COLUMN application.deleted_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.application.deleted_at IS 'Set, the row is kept for the messages that name it, and nobody can reach it.';
+
+
+--
+-- Name: attempt; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.attempt (
+    app_id text NOT NULL COLLATE pg_catalog."C",
+    id text NOT NULL COLLATE pg_catalog."C",
+    message_id text NOT NULL COLLATE pg_catalog."C",
+    endpoint_id text NOT NULL COLLATE pg_catalog."C",
+    url text NOT NULL,
+    status smallint NOT NULL,
+    response_status_code smallint NOT NULL,
+    response text NOT NULL,
+    duration_ms bigint NOT NULL,
+    trigger smallint NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT attempt_status_check CHECK ((status = ANY (ARRAY[0, 2]))),
+    CONSTRAINT attempt_trigger_check CHECK ((trigger = ANY (ARRAY[0, 1])))
+)
+PARTITION BY RANGE (id);
+
+
+--
+-- Name: TABLE attempt; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.attempt IS 'One try to deliver one message to one endpoint. Append-only; a partition a week.';
+
+
+--
+-- Name: COLUMN attempt.url; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.attempt.url IS 'Where it went: the endpoint''s address at that time.';
+
+
+--
+-- Name: COLUMN attempt.status; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.attempt.status IS '0 success, 2 failure: the numbers of the API.';
+
+
+--
+-- Name: COLUMN attempt.response_status_code; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.attempt.response_status_code IS '0: there was no response.';
+
+
+--
+-- Name: COLUMN attempt.response; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.attempt.response IS 'The first 20,000 bytes of the response''s body, in base64 where they are not text; without a response, why there was none.';
+
+
+--
+-- Name: COLUMN attempt.trigger; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.attempt.trigger IS '0 scheduled, 1 manual: the numbers of the API.';
+
+
+--
+-- Name: attempt_default; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.attempt_default (
+    app_id text NOT NULL COLLATE pg_catalog."C",
+    id text NOT NULL COLLATE pg_catalog."C",
+    message_id text NOT NULL COLLATE pg_catalog."C",
+    endpoint_id text NOT NULL COLLATE pg_catalog."C",
+    url text NOT NULL,
+    status smallint NOT NULL,
+    response_status_code smallint NOT NULL,
+    response text NOT NULL,
+    duration_ms bigint NOT NULL,
+    trigger smallint NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT attempt_status_check CHECK ((status = ANY (ARRAY[0, 2]))),
+    CONSTRAINT attempt_trigger_check CHECK ((trigger = ANY (ARRAY[0, 1])))
+);
+
+
+--
+-- Name: TABLE attempt_default; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.attempt_default IS 'Catches attempts of a time that has no partition, so that none is ever refused. The jobs move them to one of their own.';
+
+
+--
+-- Name: delivery; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.delivery (
+    app_id text NOT NULL COLLATE pg_catalog."C",
+    message_id text NOT NULL COLLATE pg_catalog."C",
+    endpoint_id text NOT NULL COLLATE pg_catalog."C",
+    due_at timestamp with time zone NOT NULL,
+    lease bigint NOT NULL,
+    attempts smallint DEFAULT 0 NOT NULL,
+    CONSTRAINT delivery_attempts_check CHECK ((attempts >= 0))
+)
+WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='5000', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_scale_factor='0', autovacuum_analyze_threshold='50000');
+
+
+--
+-- Name: TABLE delivery; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.delivery IS 'A message still owed to an endpoint. Deleted when it has arrived or is given up.';
+
+
+--
+-- Name: COLUMN delivery.due_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.delivery.due_at IS 'When it may be claimed. Claiming moves it ahead by the lease: a worker that dies is forgotten once it passes.';
+
+
+--
+-- Name: COLUMN delivery.lease; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.delivery.lease IS 'Counts the claims; a result is taken only from the one that still holds the number. 0: never claimed.';
+
+
+--
+-- Name: COLUMN delivery.attempts; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.delivery.attempts IS 'How many attempts have failed.';
+
+
+--
+-- Name: endpoint; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.endpoint (
+    app_id text NOT NULL COLLATE pg_catalog."C",
+    id text NOT NULL COLLATE pg_catalog."C",
+    uid text COLLATE pg_catalog."C",
+    url text NOT NULL,
+    description text NOT NULL,
+    version integer NOT NULL,
+    throttle_rate integer,
+    disabled boolean NOT NULL,
+    event_types text[],
+    channels text[],
+    secret bytea NOT NULL,
+    headers jsonb NOT NULL,
+    metadata jsonb NOT NULL,
+    failing_since timestamp with time zone,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    deleted_at timestamp with time zone,
+    CONSTRAINT endpoint_id_check CHECK ((id ~~ 'ep\_%'::text)),
+    CONSTRAINT endpoint_throttle_rate_check CHECK (((throttle_rate >= 1) AND (throttle_rate <= 65535))),
+    CONSTRAINT endpoint_uid_check CHECK ((uid !~~ 'ep\_%'::text))
+);
+
+
+--
+-- Name: TABLE endpoint; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.endpoint IS 'Where an application wants its webhooks. Read in full for each message of the application: that is the fan-out.';
+
+
+--
+-- Name: COLUMN endpoint.uid; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.endpoint.uid IS 'The client''s own name for it. Never begins like an id, so that one lookup serves both.';
+
+
+--
+-- Name: COLUMN endpoint.event_types; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.endpoint.event_types IS 'The event types it wants; NULL: all.';
+
+
+--
+-- Name: COLUMN endpoint.channels; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.endpoint.channels IS 'It wants only messages with one of these channels; NULL: messages with and without channels alike.';
+
+
+--
+-- Name: COLUMN endpoint.secret; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.endpoint.secret IS 'The key that signs its webhooks. Never in a log, never in a list.';
+
+
+--
+-- Name: COLUMN endpoint.headers; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.endpoint.headers IS 'Its own HTTP headers by name. Values may be credentials: never in a log.';
+
+
+--
+-- Name: COLUMN endpoint.failing_since; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.endpoint.failing_since IS 'The first failed attempt since the last that succeeded; NULL: the last one succeeded.';
+
+
+--
+-- Name: COLUMN endpoint.deleted_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.endpoint.deleted_at IS 'Set, the row is kept for the attempts that name it, and nobody can reach it.';
+
+
+--
+-- Name: event_type; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.event_type (
+    org_id text NOT NULL COLLATE pg_catalog."C",
+    name text NOT NULL COLLATE pg_catalog."C",
+    description text NOT NULL,
+    archived boolean NOT NULL,
+    deprecated boolean NOT NULL,
+    schemas json,
+    feature_flags text[],
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL
+);
+
+
+--
+-- Name: TABLE event_type; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.event_type IS 'A kind of event an organisation sends. Sending does not require one; subscribing does.';
+
+
+--
+-- Name: COLUMN event_type.archived; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.event_type.archived IS 'Hidden from lists, and no endpoint can newly subscribe to it.';
+
+
+--
+-- Name: COLUMN event_type.schemas; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.event_type.schemas IS 'JSON Schemas by version, as the client wrote them: json, because jsonb would reorder them.';
+
+
+--
+-- Name: COLUMN event_type.feature_flags; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.event_type.feature_flags IS 'Only application tokens that carry one of these see it; NULL: all do.';
+
+
+--
+-- Name: message; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.message (
+    app_id text NOT NULL COLLATE pg_catalog."C",
+    id text NOT NULL COLLATE pg_catalog."C",
+    event_id text COLLATE pg_catalog."C",
+    event_type text NOT NULL,
+    channels text[],
+    tags text[],
+    payload text,
+    expires_at timestamp with time zone NOT NULL,
+    created_at timestamp with time zone NOT NULL
+)
+PARTITION BY RANGE (id);
+
+
+--
+-- Name: TABLE message; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.message IS 'An event an organisation sent to an application. Append-only; a partition a week.';
+
+
+--
+-- Name: COLUMN message.event_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.message.event_id IS 'The sender''s own name for it; unique in the application by message_event_id.';
+
+
+--
+-- Name: COLUMN message.payload; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.message.payload IS 'The sender''s exact bytes, which are what is signed and sent; NULL once expunged.';
+
+
+--
+-- Name: COLUMN message.expires_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.message.expires_at IS 'From then on the payload is neither shown nor sent.';
+
+
+--
+-- Name: message_default; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.message_default (
+    app_id text NOT NULL COLLATE pg_catalog."C",
+    id text NOT NULL COLLATE pg_catalog."C",
+    event_id text COLLATE pg_catalog."C",
+    event_type text NOT NULL,
+    channels text[],
+    tags text[],
+    payload text,
+    expires_at timestamp with time zone NOT NULL,
+    created_at timestamp with time zone NOT NULL
+);
+
+
+--
+-- Name: TABLE message_default; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.message_default IS 'Catches messages of a time that has no partition, so that none is ever refused. The jobs move them to one of their own.';
+
+
+--
+-- Name: message_event_id; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.message_event_id (
+    app_id text NOT NULL COLLATE pg_catalog."C",
+    event_id text NOT NULL COLLATE pg_catalog."C",
+    message_id text NOT NULL COLLATE pg_catalog."C"
+);
+
+
+--
+-- Name: TABLE message_event_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.message_event_id IS 'Makes event ids unique in an application, over all partitions.';
+
+
+--
+-- Name: message_key; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.message_key (
+    app_id text NOT NULL COLLATE pg_catalog."C",
+    key_hash bytea NOT NULL,
+    message_id text NOT NULL COLLATE pg_catalog."C",
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT message_key_key_hash_check CHECK ((octet_length(key_hash) = 32))
+);
+
+
+--
+-- Name: TABLE message_key; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.message_key IS 'The idempotency keys messages were sent with, each for 12 hours.';
+
+
+--
+-- Name: COLUMN message_key.key_hash; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.message_key.key_hash IS 'SHA-256 of the key.';
+
+
+--
+-- Name: attempt_default; Type: TABLE ATTACH; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.attempt ATTACH PARTITION public.attempt_default DEFAULT;
+
+
+--
+-- Name: message_default; Type: TABLE ATTACH; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.message ATTACH PARTITION public.message_default DEFAULT;
+
+
+--
+-- Name: application application_id_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.application
+    ADD CONSTRAINT application_id_key UNIQUE (id);
+
+
+--
+-- Name: application application_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.application
+    ADD CONSTRAINT application_pkey PRIMARY KEY (org_id, id);
+
+
+--
+-- Name: attempt attempt_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.attempt
+    ADD CONSTRAINT attempt_pkey PRIMARY KEY (app_id, message_id, id);
+
+
+--
+-- Name: attempt_default attempt_default_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.attempt_default
+    ADD CONSTRAINT attempt_default_pkey PRIMARY KEY (app_id, message_id, id);
+
+
+--
+-- Name: delivery delivery_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.delivery
+    ADD CONSTRAINT delivery_pkey PRIMARY KEY (app_id, message_id, endpoint_id);
+
+
+--
+-- Name: endpoint endpoint_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.endpoint
+    ADD CONSTRAINT endpoint_pkey PRIMARY KEY (app_id, id);
+
+
+--
+-- Name: event_type event_type_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.event_type
+    ADD CONSTRAINT event_type_pkey PRIMARY KEY (org_id, name);
+
+
+--
+-- Name: message message_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.message
+    ADD CONSTRAINT message_pkey PRIMARY KEY (app_id, id);
+
+
+--
+-- Name: message_default message_default_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.message_default
+    ADD CONSTRAINT message_default_pkey PRIMARY KEY (app_id, id);
+
+
+--
+-- Name: message_event_id message_event_id_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.message_event_id
+    ADD CONSTRAINT message_event_id_pkey PRIMARY KEY (app_id, event_id);
+
+
+--
+-- Name: message_key message_key_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.message_key
+    ADD CONSTRAINT message_key_pkey PRIMARY KEY (app_id, key_hash);
+
+
+--
+-- Name: INDEX application_id_key; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.application_id_key IS 'Ids are unique everywhere, not only in an organisation: messages name the application alone.';
+
+
+--
+-- Name: application_org_id_uid_key; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE UNIQUE INDEX application_org_id_uid_key ON public.application USING btree (org_id, uid) WHERE (uid IS NOT NULL);
+
+
+--
+-- Name: INDEX application_org_id_uid_key; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.application_org_id_uid_key IS 'Lookup by uid; a uid is free again once its application is deleted.';
+
+
+--
+-- Name: attempt_app_id_endpoint_id_id_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX attempt_app_id_endpoint_id_id_idx ON ONLY public.attempt USING btree (app_id, endpoint_id, id);
+
+
+--
+-- Name: INDEX attempt_app_id_endpoint_id_id_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.attempt_app_id_endpoint_id_id_idx IS 'The attempts at an endpoint, newest first.';
+
+
+--
+-- Name: attempt_default_app_id_endpoint_id_id_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX attempt_default_app_id_endpoint_id_id_idx ON public.attempt_default USING btree (app_id, endpoint_id, id);
+
+
+--
+-- Name: delivery_endpoint_id_due_at_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX delivery_endpoint_id_due_at_idx ON public.delivery USING btree (endpoint_id, due_at);
+
+
+--
+-- Name: INDEX delivery_endpoint_id_due_at_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.delivery_endpoint_id_due_at_idx IS 'Claims go from endpoint to endpoint, and take from each what is due.';
+
+
+--
+-- Name: endpoint_app_id_uid_key; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE UNIQUE INDEX endpoint_app_id_uid_key ON public.endpoint USING btree (app_id, uid) WHERE (uid IS NOT NULL);
+
+
+--
+-- Name: INDEX endpoint_app_id_uid_key; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.endpoint_app_id_uid_key IS 'Lookup by uid; a uid is free again once its endpoint is deleted.';
+
+
+--
+-- Name: attempt_default_app_id_endpoint_id_id_idx; Type: INDEX ATTACH; Schema: public; Owner: -
+--
+
+ALTER INDEX public.attempt_app_id_endpoint_id_id_idx ATTACH PARTITION public.attempt_default_app_id_endpoint_id_id_idx;
+
+
+--
+-- Name: attempt_default_pkey; Type: INDEX ATTACH; Schema: public; Owner: -
+--
+
+ALTER INDEX public.attempt_pkey ATTACH PARTITION public.attempt_default_pkey;
+
+
+--
+-- Name: message_default_pkey; Type: INDEX ATTACH; Schema: public; Owner: -
+--
+
+ALTER INDEX public.message_pkey ATTACH PARTITION public.message_default_pkey;
+
+
+--
+-- Name: endpoint endpoint_app_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.endpoint
+    ADD CONSTRAINT endpoint_app_id_fkey FOREIGN KEY (app_id) REFERENCES public.application(id);
+
+
+--
+-- PostgreSQL database dump complete
+--
+
+

@@ -1,0 +1,75 @@
+-- name: ApplicationGet :one
+-- ApplicationGet finds an application by id or uid; a uid never looks like an id.
+SELECT org_id, id, uid, name, throttle_rate, metadata, created_at, updated_at
+FROM application
+WHERE org_id = @org_id
+    AND (id = @ref::text OR uid = @ref::text)
+    AND deleted_at IS NULL;
+
+-- name: ApplicationLock :one
+-- ApplicationLock is ApplicationGet, and keeps others from changing the row until the transaction ends.
+SELECT org_id, id, uid, name, throttle_rate, metadata, created_at, updated_at
+FROM application
+WHERE org_id = @org_id
+    AND (id = @ref::text OR uid = @ref::text)
+    AND deleted_at IS NULL
+FOR NO KEY UPDATE;
+
+-- name: ApplicationListAscending :many
+-- ApplicationListAscending lists applications, oldest first.
+SELECT org_id, id, uid, name, throttle_rate, metadata, created_at, updated_at
+FROM application
+WHERE org_id = @org_id
+    AND id > @after::text
+    AND id < @before::text
+    AND deleted_at IS NULL
+ORDER BY id
+LIMIT @max_rows::int;
+
+-- name: ApplicationListDescending :many
+-- ApplicationListDescending lists applications, newest first.
+SELECT org_id, id, uid, name, throttle_rate, metadata, created_at, updated_at
+FROM application
+WHERE org_id = @org_id
+    AND id > @after::text
+    AND id < @before::text
+    AND deleted_at IS NULL
+ORDER BY id DESC
+LIMIT @max_rows::int;
+
+-- name: ApplicationInsert :execrows
+-- ApplicationInsert makes an application; a uid that is taken violates application_org_id_uid_key.
+INSERT INTO application (org_id, id, uid, name, throttle_rate, metadata, created_at, updated_at)
+VALUES (@org_id, @id, @uid, @name, @throttle_rate, @metadata, @created_at, @updated_at);
+
+-- name: ApplicationUpdate :execrows
+-- ApplicationUpdate replaces what a client can change of an application.
+UPDATE application
+SET uid = @uid,
+    name = @name,
+    throttle_rate = @throttle_rate,
+    metadata = @metadata,
+    updated_at = @updated_at
+WHERE org_id = @org_id
+    AND id = @id
+    AND deleted_at IS NULL;
+
+-- name: ApplicationDelete :execrows
+-- ApplicationDelete hides an application and its endpoints and drops what is still owed to them.
+WITH endpoints AS (
+    UPDATE endpoint
+    SET deleted_at = @now::timestamptz,
+        uid = NULL
+    WHERE endpoint.app_id = @id
+        AND endpoint.deleted_at IS NULL
+),
+dropped AS (
+    DELETE FROM delivery
+    WHERE delivery.app_id = @id
+)
+UPDATE application
+SET deleted_at = @now::timestamptz,
+    uid = NULL
+WHERE application.org_id = @org_id
+    AND application.id = @id
+    AND application.deleted_at IS NULL;

@@ -1,0 +1,114 @@
+-- name: AttemptGet :one
+-- AttemptGet finds an attempt by its message and id, in the one partition that can hold it.
+SELECT
+    app_id, id, message_id, endpoint_id, url, status, response_status_code, response, duration_ms, trigger, created_at
+FROM attempt
+WHERE app_id = @app_id
+    AND message_id = @message_id
+    AND id = @id;
+
+-- name: AttemptListByEndpointDescending :many
+-- AttemptListByEndpointDescending lists the attempts at an endpoint, newest first.
+SELECT
+    attempt.app_id, attempt.id, attempt.message_id, attempt.endpoint_id, attempt.url, attempt.status,
+    attempt.response_status_code, attempt.response, attempt.duration_ms, attempt.trigger, attempt.created_at
+FROM attempt
+WHERE attempt.app_id = @app_id
+    AND attempt.endpoint_id = @endpoint_id
+    AND attempt.id > @after::text
+    AND attempt.id < @before::text
+    AND (sqlc.narg('status')::smallint IS NULL OR attempt.status = sqlc.narg('status')::smallint)
+    AND (@code_to::smallint = 0 OR attempt.response_status_code BETWEEN @code_from::smallint AND @code_to::smallint)
+    AND (
+        (@channel::text = '' AND cardinality(@event_types::text[]) = 0)
+        OR EXISTS (
+            SELECT 1
+            FROM message
+            WHERE message.app_id = attempt.app_id
+                AND message.id = attempt.message_id
+                AND (@channel::text = '' OR @channel::text = ANY (message.channels))
+                AND (cardinality(@event_types::text[]) = 0 OR message.event_type = ANY (@event_types::text[]))
+        )
+    )
+ORDER BY attempt.id DESC
+LIMIT @max_rows::int;
+
+-- name: AttemptListByEndpointAscending :many
+-- AttemptListByEndpointAscending lists the attempts at an endpoint, oldest first.
+SELECT
+    attempt.app_id, attempt.id, attempt.message_id, attempt.endpoint_id, attempt.url, attempt.status,
+    attempt.response_status_code, attempt.response, attempt.duration_ms, attempt.trigger, attempt.created_at
+FROM attempt
+WHERE attempt.app_id = @app_id
+    AND attempt.endpoint_id = @endpoint_id
+    AND attempt.id > @after::text
+    AND attempt.id < @before::text
+    AND (sqlc.narg('status')::smallint IS NULL OR attempt.status = sqlc.narg('status')::smallint)
+    AND (@code_to::smallint = 0 OR attempt.response_status_code BETWEEN @code_from::smallint AND @code_to::smallint)
+    AND (
+        (@channel::text = '' AND cardinality(@event_types::text[]) = 0)
+        OR EXISTS (
+            SELECT 1
+            FROM message
+            WHERE message.app_id = attempt.app_id
+                AND message.id = attempt.message_id
+                AND (@channel::text = '' OR @channel::text = ANY (message.channels))
+                AND (cardinality(@event_types::text[]) = 0 OR message.event_type = ANY (@event_types::text[]))
+        )
+    )
+ORDER BY attempt.id
+LIMIT @max_rows::int;
+
+-- name: AttemptListByMessageDescending :many
+-- AttemptListByMessageDescending lists the attempts to deliver a message, newest first.
+SELECT
+    attempt.app_id, attempt.id, attempt.message_id, attempt.endpoint_id, attempt.url, attempt.status,
+    attempt.response_status_code, attempt.response, attempt.duration_ms, attempt.trigger, attempt.created_at
+FROM attempt
+WHERE attempt.app_id = @app_id
+    AND attempt.message_id = @message_id
+    AND attempt.id > @after::text
+    AND attempt.id < @before::text
+    AND (@endpoint_id::text = '' OR attempt.endpoint_id = @endpoint_id::text)
+    AND (sqlc.narg('status')::smallint IS NULL OR attempt.status = sqlc.narg('status')::smallint)
+    AND (@code_to::smallint = 0 OR attempt.response_status_code BETWEEN @code_from::smallint AND @code_to::smallint)
+    AND (
+        (@channel::text = '' AND cardinality(@event_types::text[]) = 0)
+        OR EXISTS (
+            SELECT 1
+            FROM message
+            WHERE message.app_id = attempt.app_id
+                AND message.id = attempt.message_id
+                AND (@channel::text = '' OR @channel::text = ANY (message.channels))
+                AND (cardinality(@event_types::text[]) = 0 OR message.event_type = ANY (@event_types::text[]))
+        )
+    )
+ORDER BY attempt.id DESC
+LIMIT @max_rows::int;
+
+-- name: AttemptListByMessageAscending :many
+-- AttemptListByMessageAscending lists the attempts to deliver a message, oldest first.
+SELECT
+    attempt.app_id, attempt.id, attempt.message_id, attempt.endpoint_id, attempt.url, attempt.status,
+    attempt.response_status_code, attempt.response, attempt.duration_ms, attempt.trigger, attempt.created_at
+FROM attempt
+WHERE attempt.app_id = @app_id
+    AND attempt.message_id = @message_id
+    AND attempt.id > @after::text
+    AND attempt.id < @before::text
+    AND (@endpoint_id::text = '' OR attempt.endpoint_id = @endpoint_id::text)
+    AND (sqlc.narg('status')::smallint IS NULL OR attempt.status = sqlc.narg('status')::smallint)
+    AND (@code_to::smallint = 0 OR attempt.response_status_code BETWEEN @code_from::smallint AND @code_to::smallint)
+    AND (
+        (@channel::text = '' AND cardinality(@event_types::text[]) = 0)
+        OR EXISTS (
+            SELECT 1
+            FROM message
+            WHERE message.app_id = attempt.app_id
+                AND message.id = attempt.message_id
+                AND (@channel::text = '' OR @channel::text = ANY (message.channels))
+                AND (cardinality(@event_types::text[]) = 0 OR message.event_type = ANY (@event_types::text[]))
+        )
+    )
+ORDER BY attempt.id
+LIMIT @max_rows::int;

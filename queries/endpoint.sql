@@ -1,0 +1,88 @@
+-- name: EndpointGet :one
+-- EndpointGet finds an endpoint by id or uid; a uid never looks like an id.
+SELECT
+    app_id, id, uid, url, description, version, throttle_rate, disabled, event_types, channels,
+    secret, headers, metadata, failing_since, created_at, updated_at
+FROM endpoint
+WHERE app_id = @app_id
+    AND (id = @ref::text OR uid = @ref::text)
+    AND deleted_at IS NULL;
+
+-- name: EndpointLock :one
+-- EndpointLock is EndpointGet, and keeps others from changing the row until the transaction ends.
+SELECT
+    app_id, id, uid, url, description, version, throttle_rate, disabled, event_types, channels,
+    secret, headers, metadata, failing_since, created_at, updated_at
+FROM endpoint
+WHERE app_id = @app_id
+    AND (id = @ref::text OR uid = @ref::text)
+    AND deleted_at IS NULL
+FOR NO KEY UPDATE;
+
+-- name: EndpointListAscending :many
+-- EndpointListAscending lists endpoints, oldest first.
+SELECT
+    app_id, id, uid, url, description, version, throttle_rate, disabled, event_types, channels,
+    secret, headers, metadata, failing_since, created_at, updated_at
+FROM endpoint
+WHERE app_id = @app_id
+    AND id > @after::text
+    AND id < @before::text
+    AND deleted_at IS NULL
+ORDER BY id
+LIMIT @max_rows::int;
+
+-- name: EndpointListDescending :many
+-- EndpointListDescending lists endpoints, newest first.
+SELECT
+    app_id, id, uid, url, description, version, throttle_rate, disabled, event_types, channels,
+    secret, headers, metadata, failing_since, created_at, updated_at
+FROM endpoint
+WHERE app_id = @app_id
+    AND id > @after::text
+    AND id < @before::text
+    AND deleted_at IS NULL
+ORDER BY id DESC
+LIMIT @max_rows::int;
+
+-- name: EndpointInsert :execrows
+-- EndpointInsert makes an endpoint; a uid that is taken violates endpoint_app_id_uid_key.
+INSERT INTO endpoint (
+    app_id, id, uid, url, description, version, throttle_rate, disabled, event_types, channels,
+    secret, headers, metadata, failing_since, created_at, updated_at
+)
+VALUES (
+    @app_id, @id, @uid, @url, @description, @version, @throttle_rate, @disabled, @event_types, @channels,
+    @secret, @headers, @metadata, @failing_since, @created_at, @updated_at
+);
+
+-- name: EndpointUpdate :execrows
+-- EndpointUpdate replaces what a client can change of an endpoint.
+UPDATE endpoint
+SET uid = @uid,
+    url = @url,
+    description = @description,
+    version = @version,
+    throttle_rate = @throttle_rate,
+    disabled = @disabled,
+    event_types = @event_types,
+    channels = @channels,
+    metadata = @metadata,
+    updated_at = @updated_at
+WHERE app_id = @app_id
+    AND id = @id
+    AND deleted_at IS NULL;
+
+-- name: EndpointDelete :execrows
+-- EndpointDelete hides an endpoint and drops what is still owed to it.
+WITH dropped AS (
+    DELETE FROM delivery
+    WHERE delivery.app_id = @app_id
+        AND delivery.endpoint_id = @id
+)
+UPDATE endpoint
+SET deleted_at = @now::timestamptz,
+    uid = NULL
+WHERE endpoint.app_id = @app_id
+    AND endpoint.id = @id
+    AND endpoint.deleted_at IS NULL;
