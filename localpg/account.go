@@ -1,0 +1,107 @@
+package localpg
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"syscall"
+)
+
+// account is whom the server runs as. The zero account is the user of this process.
+type account struct {
+	name       string
+	credential *syscall.Credential
+}
+
+// serverAccount answers for root, as whom Postgres refuses to run. The owner of an existing cluster
+// comes first, so that one made by nobody still works after the user postgres has appeared.
+func serverAccount(data string) (account, error) {
+	if os.Geteuid() != 0 {
+		return account{}, nil
+	}
+	if info, err := os.Stat(data); err == nil {
+		if uid, gid := ownerOf(info); uid != 0 {
+			return newAccount("user "+strconv.Itoa(int(uid)), uid, gid), nil
+		}
+	}
+	for _, name := range []string{"postgres", "nobody"} {
+		if a, err := lookUpAccount(name); err == nil {
+			return a, nil
+		}
+	}
+	return account{}, errors.New("Postgres refuses to run as root, and there is neither a user postgres nor a user nobody")
+}
+
+func lookUpAccount(name string) (account, error) {
+	u, err := user.Lookup(name)
+	if err != nil {
+		return account{}, err
+	}
+	uid, err := strconv.ParseUint(u.Uid, 10, 32)
+	if err != nil {
+		return account{}, err
+	}
+	gid, err := strconv.ParseUint(u.Gid, 10, 32)
+	return newAccount("user "+name, uint32(uid), uint32(gid)), err
+}
+
+// newAccount has no supplementary groups, which takes root's from the server.
+func newAccount(name string, uid, gid uint32) account {
+	return account{name, &syscall.Credential{Uid: uid, Gid: gid}}
+}
+
+func (a account) isOther() bool { return a.credential != nil }
+
+// own gives path to a. It is called only on what this process has just made in a directory where
+// nobody else can exchange it; Lchown all the same does not follow a link.
+func (a account) own(path string) error {
+	if !a.isOther() {
+		return nil
+	}
+	return os.Lchown(path, int(a.credential.Uid), int(a.credential.Gid))
+}
+
+// enter returns nil if a may pass through dir and all its parents.
+func (a account) enter(dir string) error {
+	if !a.isOther() {
+		return nil
+	}
+	dir, err := filepath.EvalSymlinks(dir)
+	if err != nil {
+		return err
+	}
+	for {
+		info, err := os.Stat(dir)
+		if err != nil {
+			return err
+		}
+		if !a.mayEnter(info) {
+			return fmt.Errorf("%s is closed to %s, which runs Postgres because root may not; choose another place", dir, a.name)
+		}
+		if dir == filepath.Dir(dir) {
+			return nil
+		}
+		dir = filepath.Dir(dir)
+	}
+}
+
+func (a account) mayEnter(info fs.FileInfo) bool {
+	uid, gid := ownerOf(info)
+	switch {
+	case uid == a.credential.Uid:
+		return info.Mode()&0o100 != 0
+	case gid == a.credential.Gid:
+		return info.Mode()&0o010 != 0
+	default:
+		return info.Mode()&0o001 != 0
+	}
+}
+
+func ownerOf(info fs.FileInfo) (uid, gid uint32) {
+	stat := info.Sys().(*syscall.Stat_t) // documented for every Unix
+	return stat.Uid, stat.Gid
+}

@@ -1,0 +1,93 @@
+package localpg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"github.com/gofrs/flock"
+)
+
+// DefaultDir is where the cluster of the current user belongs.
+func DefaultDir() (string, error) {
+	if os.Geteuid() == 0 {
+		return "/var/lib/postrider", nil
+	}
+	// The XDG specification says to ignore a relative path.
+	if dir := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "postrider"), nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", fmt.Errorf("choosing a data directory: %w", err)
+	}
+	if runtime.GOOS == "darwin" {
+		return filepath.Join(home, "Library", "Application Support", "postrider"), nil
+	}
+	return filepath.Join(home, ".local", "share", "postrider"), nil
+}
+
+// claimDir makes the directory ours: there, open to the account that runs the server, and locked.
+func (s *Server) claimDir(ctx context.Context) error {
+	if s.dir == "" && s.config.Ephemeral {
+		if err := s.makeTemporary(ctx); err != nil {
+			return err
+		}
+	}
+	if !filepath.IsAbs(s.dir) {
+		return errors.New("the directory must be an absolute path")
+	}
+	var err error
+	if s.account, err = serverAccount(s.data()); err != nil {
+		return err
+	}
+	if err := enterable(s.dir, s.account); err != nil {
+		return err
+	}
+	return s.takeLock()
+}
+
+// enterable makes dir, if missing, and lets a pass through it. Root's server runs as another user,
+// so that root's directory has mode 0711 instead of 0700: the server's account gets to data/ and to
+// the socket, yet can neither list the directory nor write in it, and a file of mode 0600 beside
+// them stays root's. A group of root and that account (0710) would be narrower, but would have to
+// follow whenever the account changes, which it does when someone installs Postgres and with it the
+// user postgres. Parents that exist are the administrator's, so they are checked and left alone.
+func enterable(dir string, a account) error {
+	mode := os.FileMode(0o700)
+	if a.isOther() {
+		mode = 0o711
+	}
+	if err := os.MkdirAll(dir, mode); err != nil {
+		return fmt.Errorf("making the directory: %w", err)
+	}
+	if a.enter(dir) == nil {
+		return nil
+	}
+	// It was there with a narrower mode, or the umask took something away.
+	info, err := os.Stat(dir)
+	if err != nil {
+		return fmt.Errorf("looking at the directory: %w", err)
+	}
+	if err := os.Chmod(dir, info.Mode().Perm()|0o111); err != nil {
+		return fmt.Errorf("opening the directory to %s: %w", a.name, err)
+	}
+	return a.enter(dir)
+}
+
+// takeLock makes sure that two processes never share a cluster. The kernel drops the lock with the
+// process, however that ends, and Go opens files close-on-exec, so that the server has no part in it.
+func (s *Server) takeLock() error {
+	s.lock = flock.New(filepath.Join(s.dir, "lock"))
+	taken, err := s.lock.TryLock()
+	if err != nil {
+		return fmt.Errorf("locking the directory: %w", err)
+	}
+	if !taken {
+		return errors.New("another process is using this directory; stop it or choose another directory")
+	}
+	return nil
+}

@@ -1,0 +1,131 @@
+package localpg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	embeddedpostgres "github.com/fergusstrange/embedded-postgres"
+	"github.com/gofrs/flock"
+)
+
+const repository = "https://repo1.maven.org/maven2"
+
+// download fetches the binaries of one version into a directory.
+type download struct {
+	from    string
+	to      string
+	version embeddedpostgres.PostgresVersion
+}
+
+func findOrDownload(ctx context.Context, a account, major string) (binaries, error) {
+	found, err := find(ctx, a, major)
+	if !errors.Is(err, errNoBinaries) {
+		return found, err
+	}
+	d := download{repository, downloadDir(), versionFor(major)}
+	bin, err := d.run(ctx)
+	if err != nil {
+		return binaries{}, d.explain(err)
+	}
+	return inspect(ctx, a, bin)
+}
+
+func (d download) explain(err error) error {
+	return fmt.Errorf("%w, and downloading %s from %s did not work (%w); install Postgres "+
+		"(apt install postgresql, brew install postgresql@17), set PG_BINDIR to the bin directory of one, "+
+		"or set DATABASE_URL to a server", errNoBinaries, d.version, d.from, err)
+}
+
+// versionFor is the newest one, unless a cluster needs another.
+func versionFor(major string) embeddedpostgres.PostgresVersion {
+	switch major {
+	case "15":
+		return embeddedpostgres.V15
+	case "16":
+		return embeddedpostgres.V16
+	case "17":
+		return embeddedpostgres.V17
+	}
+	return embeddedpostgres.V18
+}
+
+// downloadDir is not the cache directory of the user for root, whose home the server's account may
+// not enter.
+func downloadDir() string {
+	cache, err := os.UserCacheDir()
+	if os.Geteuid() == 0 || err != nil {
+		cache = "/var/cache"
+	}
+	return filepath.Join(cache, "postrider")
+}
+
+// run returns the bin directory. The library cannot be interrupted, and panics if its files
+// disappear, so that a cancelled context leaves it to finish by itself.
+func (d download) run(ctx context.Context) (string, error) {
+	home := filepath.Join(d.to, fmt.Sprintf("postgres-%s-%s", d.version, runtime.GOARCH))
+	if err := os.MkdirAll(d.to, 0o755); err != nil {
+		return "", err
+	}
+	// Test processes start side by side: the first one downloads, the others wait for it.
+	lock := flock.New(filepath.Join(d.to, "lock"))
+	if _, err := lock.TryLockContext(ctx, 100*time.Millisecond); err != nil {
+		return "", err
+	}
+	finished := make(chan error, 1)
+	go func() {
+		defer lock.Unlock()
+		finished <- d.install(home)
+	}()
+	select {
+	case err := <-finished:
+		return filepath.Join(home, "bin"), err
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+}
+
+// install gives the binaries their name only when they are complete.
+func (d download) install(home string) error {
+	if _, err := os.Stat(home); err == nil {
+		return nil // Another process was faster.
+	}
+	work, err := os.MkdirTemp(d.to, "unfinished-*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(work)
+	if err := d.fetch(work); err != nil {
+		return err
+	}
+	return os.Rename(filepath.Join(work, "postgres"), home)
+}
+
+// fetch downloads and unpacks into work/postgres. The library offers that only as a part of its Start,
+// which goes on to run initdb and the server in ways that fail as root. Start first downloads and
+// unpacks, next makes RuntimePath, then clears DataPath; so a DataPath that nothing can clear, below
+// a regular file, ends it there, and RuntimePath tells that all before it went well.
+func (d download) fetch(work string) error {
+	file, unpacked := filepath.Join(work, "file"), filepath.Join(work, "unpacked")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		return err
+	}
+	err := embeddedpostgres.NewDatabase(embeddedpostgres.DefaultConfig().
+		Version(d.version).
+		BinaryRepositoryURL(d.from).
+		CachePath(work).
+		BinariesPath(filepath.Join(work, "postgres")).
+		RuntimePath(unpacked).
+		DataPath(filepath.Join(file, "data")).
+		Port(0). // any: it wants to see a free one
+		Logger(io.Discard)).Start()
+	if _, missing := os.Stat(unpacked); missing != nil {
+		return err
+	}
+	return nil
+}

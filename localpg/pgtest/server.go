@@ -1,0 +1,45 @@
+package pgtest
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/postrider/postrider/localpg"
+)
+
+var running atomic.Pointer[localpg.Server]
+
+// server starts the one server of the process when it is first called for.
+var server = sync.OnceValues(func() (*localpg.Server, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	s, err := localpg.Start(ctx, localpg.Config{Ephemeral: true})
+	running.Store(s)
+	return s, err
+})
+
+// M runs the tests and then stops the server, if any test started it. It is what goleak wants, which
+// looks for goroutines after Run; without goleak, use Main. A test process that does neither leaves
+// no server behind on Linux, only a directory that a later one removes.
+type M struct{ *testing.M }
+
+// Run returns the exit code.
+func (m M) Run() int {
+	code := m.M.Run()
+	s := running.Load()
+	if s == nil {
+		return code
+	}
+	if err := s.Stop(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return max(code, 1)
+	}
+	return code
+}
+
+// Main is a TestMain.
+func Main(m *testing.M) { os.Exit(M{m}.Run()) }
