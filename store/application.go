@@ -1,0 +1,56 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/postrider/postrider/core"
+	"github.com/postrider/postrider/db"
+)
+
+func (r reader) ApplicationGet(ctx context.Context, org core.OrgID, ref string) (core.Application, error) {
+	row, err := queries.ApplicationGet(ctx, r.conn, db.ApplicationGetParams{OrgID: org, Ref: ref})
+	return core.Application(row), mapError(err)
+}
+
+func (r reader) ApplicationList(ctx context.Context, org core.OrgID, page core.Page) ([]core.Application, error) {
+	p := db.ApplicationListAscendingParams{OrgID: org, After: page.After, Before: page.Before, MaxRows: int32(page.Limit)}
+	if page.Descending {
+		rows, err := queries.ApplicationListDescending(ctx, r.conn, db.ApplicationListDescendingParams(p))
+		return entities(rows, err, func(row db.ApplicationListDescendingRow) core.Application { return core.Application(row) })
+	}
+	rows, err := queries.ApplicationListAscending(ctx, r.conn, p)
+	return entities(rows, err, func(row db.ApplicationListAscendingRow) core.Application { return core.Application(row) })
+}
+
+// entities turns a statement's rows into core's.
+func entities[Row, Entity any](rows []Row, err error, entity func(Row) Entity) ([]Entity, error) {
+	if err != nil {
+		return nil, mapError(err)
+	}
+	list := make([]Entity, len(rows))
+	for i, row := range rows {
+		list[i] = entity(row)
+	}
+	return list, nil
+}
+
+func (t tx) ApplicationLock(ctx context.Context, org core.OrgID, ref string) (core.Application, error) {
+	row, err := queries.ApplicationLock(ctx, t.conn, db.ApplicationLockParams{OrgID: org, Ref: ref})
+	return core.Application(row), mapError(err)
+}
+
+func (t tx) ApplicationInsert(ctx context.Context, app core.Application) error {
+	return wrote(queries.ApplicationInsert(ctx, t.conn, db.ApplicationInsertParams(app)))
+}
+
+func (t tx) ApplicationUpdate(ctx context.Context, app core.Application) error {
+	return wrote(queries.ApplicationUpdate(ctx, t.conn, db.ApplicationUpdateParams{
+		OrgID: app.OrgID, ID: app.ID, UID: app.UID, Name: app.Name, ThrottleRate: app.ThrottleRate,
+		Metadata: app.Metadata, UpdatedAt: app.UpdatedAt,
+	}))
+}
+
+func (t tx) ApplicationDelete(ctx context.Context, org core.OrgID, id core.AppID, now time.Time) error {
+	return wrote(queries.ApplicationDelete(ctx, t.conn, db.ApplicationDeleteParams{OrgID: org, ID: id, Now: now}))
+}

@@ -1,0 +1,115 @@
+package store
+
+import (
+	"context"
+	"sync"
+)
+
+// batcher makes one statement of many callers' requests. While a statement runs, requests gather; as
+// soon as it returns, all that wait go into the next. Nothing waits for a timer: a request that finds
+// no statement running starts one. It has nothing to start or stop.
+type batcher[In, Out any] struct {
+	run  func(context.Context, []In) []outcome[Out] // one outcome for each input, in order
+	size func(In) int                               // bytes
+
+	mu      sync.Mutex
+	waiting []*call[In, Out]
+	running bool
+}
+
+type outcome[Out any] struct {
+	out Out
+	err error
+}
+
+type call[In, Out any] struct {
+	in   In
+	done chan outcome[Out] // holds one, so that a caller who has left keeps nobody waiting
+}
+
+// One statement takes at most this much: enough that more would not make it cheaper per row, and
+// little enough that a burst of large payloads stays a small part of memory.
+const (
+	batchRowsMax  = 512
+	batchBytesMax = 8 << 20
+)
+
+func newBatcher[In, Out any](run func(context.Context, []In) []outcome[Out], size func(In) int) *batcher[In, Out] {
+	return &batcher[In, Out]{run: run, size: size}
+}
+
+// do runs one request in the next statement. A caller whose context ends does not wait any longer;
+// its request may be carried out all the same.
+func (b *batcher[In, Out]) do(ctx context.Context, in In) (Out, error) {
+	c := &call[In, Out]{in: in, done: make(chan outcome[Out], 1)}
+	b.mu.Lock()
+	b.waiting = append(b.waiting, c)
+	start := !b.running
+	b.running = true
+	b.mu.Unlock()
+	if start {
+		go b.drain()
+	}
+	select {
+	case o := <-c.done:
+		return o.out, o.err
+	case <-ctx.Done():
+		var none Out
+		return none, mapError(ctx.Err())
+	}
+}
+
+// drain runs statement after statement until nothing waits.
+func (b *batcher[In, Out]) drain() {
+	for batch := b.take(); len(batch) > 0; batch = b.take() {
+		b.answer(batch)
+	}
+}
+
+func (b *batcher[In, Out]) answer(batch []*call[In, Out]) {
+	inputs := make([]In, len(batch))
+	for i, c := range batch {
+		inputs[i] = c.in
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), statementTimeout)
+	defer cancel()
+	for i, o := range b.run(ctx, inputs) {
+		batch[i].done <- o
+	}
+}
+
+// take removes the next batch; it marks the batcher idle when there is none.
+func (b *batcher[In, Out]) take() []*call[In, Out] {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n, bytes := 0, 0
+	for n < len(b.waiting) && n < batchRowsMax && bytes < batchBytesMax {
+		bytes += b.size(b.waiting[n].in)
+		n++
+	}
+	batch := b.waiting[:n:n]
+	b.waiting = b.waiting[n:]
+	if len(b.waiting) == 0 {
+		b.waiting = nil // lets go of the array
+	}
+	b.running = n > 0
+	return batch
+}
+
+// separately runs a statement for all inputs; where Postgres refuses it for what one row holds, it
+// halves them until that row fails alone.
+func separately[In, Out any](inputs []In, run func([]In) ([]outcome[Out], error)) []outcome[Out] {
+	outcomes, err := run(inputs)
+	if err == nil {
+		return outcomes
+	}
+	if len(inputs) > 1 && isRefusal(err) {
+		half := len(inputs) / 2
+		return append(separately(inputs[:half], run), separately(inputs[half:], run)...)
+	}
+	outcomes = make([]outcome[Out], len(inputs))
+	for i := range outcomes {
+		outcomes[i].err = mapError(err)
+	}
+	return outcomes
+}

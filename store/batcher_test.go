@@ -1,0 +1,161 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/postrider/postrider/core"
+)
+
+// gated is a batcher whose statements each wait to be let go.
+func gated(size int) (b *batcher[int, int], started chan []int, proceed chan struct{}) {
+	started, proceed = make(chan []int), make(chan struct{})
+	run := func(_ context.Context, inputs []int) []outcome[int] {
+		started <- inputs
+		<-proceed
+		outcomes := make([]outcome[int], len(inputs))
+		for i, in := range inputs {
+			outcomes[i].out = 2 * in
+		}
+		return outcomes
+	}
+	return newBatcher(run, func(int) int { return size }), started, proceed
+}
+
+// ask makes n requests and returns once all of them wait.
+func ask(t *testing.T, b *batcher[int, int], n int) chan int {
+	t.Helper()
+	answers := make(chan int, n)
+	for i := range n {
+		go func() {
+			out, err := b.do(t.Context(), i)
+			if err != nil {
+				t.Error(err)
+			}
+			answers <- out
+		}()
+	}
+	return answers
+}
+
+func waitFor(t *testing.T, b *batcher[int, int], waiting int) {
+	t.Helper()
+	for {
+		b.mu.Lock()
+		n := len(b.waiting)
+		b.mu.Unlock()
+		if n == waiting {
+			return
+		}
+		if t.Context().Err() != nil {
+			t.Fatal("requests never came to wait")
+		}
+	}
+}
+
+func TestRequestsThatWaitShareTheNextStatement(t *testing.T) {
+	t.Parallel()
+	b, started, proceed := gated(1)
+	first := ask(t, b, 1)
+	if batch := <-started; len(batch) != 1 {
+		t.Errorf("an idle batcher began with %d requests", len(batch))
+	}
+	rest := ask(t, b, 20)
+	waitFor(t, b, 20)
+	proceed <- struct{}{}
+	<-first
+	if batch := <-started; len(batch) != 20 {
+		t.Errorf("the next statement took %d of 20 requests", len(batch))
+	}
+	proceed <- struct{}{}
+	sum := 0
+	for range 20 {
+		sum += <-rest
+	}
+	if want := 2 * 19 * 20 / 2; sum != want {
+		t.Errorf("answers add up to %d, want %d", sum, want)
+	}
+}
+
+func TestAStatementTakesABoundedNumberOfBytes(t *testing.T) {
+	t.Parallel()
+	b, started, proceed := gated(batchBytesMax / 4)
+	answers := ask(t, b, 1)
+	<-started
+	more := ask(t, b, 6)
+	waitFor(t, b, 6)
+	proceed <- struct{}{}
+	<-answers
+	for _, want := range []int{4, 2} {
+		if batch := <-started; len(batch) != want {
+			t.Errorf("took %d requests, want %d", len(batch), want)
+		}
+		proceed <- struct{}{}
+	}
+	for range 6 {
+		<-more
+	}
+}
+
+func TestACallerThatLeavesHoldsNobodyUp(t *testing.T) {
+	t.Parallel()
+	b, started, proceed := gated(1)
+	ctx, leave := context.WithCancel(t.Context())
+	left := make(chan error)
+	go func() {
+		_, err := b.do(ctx, 1)
+		left <- err
+	}()
+	<-started
+	stays := ask(t, b, 1)
+	leave()
+	if err := <-left; !errors.Is(err, context.Canceled) {
+		t.Errorf("the caller that left: %v", err)
+	}
+	proceed <- struct{}{}
+	<-started
+	proceed <- struct{}{}
+	<-stays
+}
+
+func TestSeparatelyFindsTheRowThatIsRefused(t *testing.T) {
+	t.Parallel()
+	statements := 0
+	run := func(inputs []int) ([]outcome[int], error) {
+		statements++
+		for _, in := range inputs {
+			if in == 5 {
+				return nil, &pgconn.PgError{Code: "22021"}
+			}
+		}
+		return make([]outcome[int], len(inputs)), nil
+	}
+	for n, o := range separately([]int{0, 1, 2, 3, 4, 5, 6, 7}, run) {
+		if (o.err != nil) != (n == 5) {
+			t.Errorf("row %d: %v", n, o.err)
+		}
+	}
+	if statements != 7 { // 8, 4+4, 2+2 of the second four, 1+1
+		t.Errorf("%d statements", statements)
+	}
+}
+
+func TestSeparatelyDoesNotRepeatWhatFailsForAll(t *testing.T) {
+	t.Parallel()
+	statements := 0
+	outcomes := separately([]int{1, 2, 3}, func([]int) ([]outcome[int], error) {
+		statements++
+		return nil, &pgconn.PgError{Code: "57P01"}
+	})
+	for _, o := range outcomes {
+		if !core.IsKind(o.err, core.KindUnavailable) {
+			t.Error(o.err)
+		}
+	}
+	if statements != 1 {
+		t.Errorf("%d statements", statements)
+	}
+}

@@ -1,0 +1,318 @@
+package store
+
+import (
+	"context"
+	"maps"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/postrider/postrider/core"
+)
+
+// send stores n messages without a dispatcher, so that their deliveries are due.
+func (w *world) send(n int) []core.MessageID {
+	w.t.Helper()
+	inserter := NewMessageInserter(w.Store, nil)
+	ids := make([]core.MessageID, n)
+	for i := range ids {
+		m, err := inserter.MessageInsert(w.t.Context(), w.event(nil))
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		ids[i] = m.ID
+	}
+	return ids
+}
+
+// claim claims with that room, from the first endpoint on.
+func (w *world) claim(room core.Room) []core.Delivery {
+	w.t.Helper()
+	deliveries, _, err := w.DeliveryClaim(w.t.Context(), room, "", now())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return deliveries
+}
+
+// result is what a delivery ends with: success, or another try at next.
+func result(d core.Delivery, next time.Time) core.Result {
+	r := core.Result{
+		Attempt: core.Attempt{
+			AppID: d.AppID, ID: core.NewAttemptID(now()), MessageID: d.MessageID, EndpointID: d.EndpointID,
+			URL: d.URL, Status: core.StatusSuccess, ResponseStatusCode: 204, DurationMS: 7, CreatedAt: now(),
+		},
+		Lease: d.Lease, Attempts: d.Attempts + 1, NextAt: next,
+	}
+	if !next.IsZero() {
+		r.Attempt.Status, r.Attempt.ResponseStatusCode, r.Attempt.Response = core.StatusFail, 500, "no"
+	}
+	return r
+}
+
+func (w *world) record(r core.Result) bool {
+	w.t.Helper()
+	held, err := w.DeliveryRecord(w.t.Context(), r)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return held
+}
+
+func TestAClaimHasAllItTakesToSend(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	e := w.addEndpoint(nil)
+	id := w.send(1)[0]
+	r := room()
+	got := w.claim(r)
+	if len(got) != 1 {
+		t.Fatalf("claimed %d deliveries", len(got))
+	}
+	d := got[0]
+	if d.AppID != w.app.ID || d.MessageID != id || d.EndpointID != e.ID || d.Lease != 1 || d.Attempts != 0 ||
+		d.URL != e.URL || string(d.Secret) != string(e.Secret) || d.Headers["X-Team"] != "billing" ||
+		d.Payload != `{"a": 1}` || !d.LeasedUntil.Equal(r.LeasedUntil) {
+		t.Errorf("claimed %+v", d)
+	}
+	if again := w.claim(room()); len(again) != 0 {
+		t.Errorf("claimed again under a lease: %+v", again)
+	}
+}
+
+func TestALeaseThatRanOutIsClaimedAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.addEndpoint(nil)
+	w.send(1)
+	r := room()
+	r.LeasedUntil = now().Add(-time.Millisecond)
+	first := w.claim(r)
+	second := w.claim(room())
+	if len(first) != 1 || len(second) != 1 || second[0].Lease != first[0].Lease+1 {
+		t.Fatalf("claimed %+v, then %+v", first, second)
+	}
+	if w.record(result(first[0], time.Time{})) {
+		t.Error("a result was taken from the lease that ran out")
+	}
+	if n := value[int](w, "SELECT count(*) FROM delivery"); n != 1 {
+		t.Errorf("the result of a lease that ran out left %d deliveries, want the new owner's", n)
+	}
+	if w.record(result(first[0], now().Add(time.Hour))) {
+		t.Error("a retry was taken from the lease that ran out")
+	}
+	if n := value[int](w, "SELECT count(*) FROM delivery WHERE attempts = 0"); n != 1 {
+		t.Error("a retry of a lease that ran out changed the new owner's delivery")
+	}
+	if !w.record(result(second[0], time.Time{})) {
+		t.Error("the result of the lease that holds was not taken")
+	}
+	if attempts := value[int](w, "SELECT count(*) FROM attempt"); attempts != 3 {
+		t.Errorf("%d attempts are written down, want all 3 that were made", attempts)
+	}
+}
+
+func TestClaimsGoFromEndpointToEndpoint(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	first, second, third := w.addEndpoint(nil), w.addEndpoint(nil), w.addEndpoint(nil)
+	w.send(10)
+	perEndpoint := func(deliveries []core.Delivery) map[core.EndpointID]int {
+		counts := map[core.EndpointID]int{}
+		for _, d := range deliveries {
+			counts[d.EndpointID]++
+		}
+		return counts
+	}
+	r := room()
+	r.PerEndpoint, r.Full = 4, []core.EndpointID{third.ID}
+	if got, want := perEndpoint(w.claim(r)), (map[core.EndpointID]int{first.ID: 4, second.ID: 4}); !maps.Equal(got, want) {
+		t.Errorf("claimed %v, want %v", got, want)
+	}
+	r = core.Room{Total: 3, PerEndpoint: 3, LeasedUntil: now().Add(time.Minute)}
+	after := core.EndpointID("")
+	total := map[core.EndpointID]int{}
+	for range 3 {
+		deliveries, next, err := w.DeliveryClaim(t.Context(), r, after, now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		after = next
+		for id, n := range perEndpoint(deliveries) {
+			total[id] += n
+		}
+	}
+	if want := (map[core.EndpointID]int{first.ID: 3, second.ID: 3, third.ID: 3}); !maps.Equal(total, want) {
+		t.Errorf("three claims of three took %v, want %v", total, want)
+	}
+}
+
+func TestTwoWorkersNeverClaimTheSame(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.addEndpoint(nil)
+	w.addEndpoint(nil)
+	w.send(100)
+	type key struct {
+		m core.MessageID
+		e core.EndpointID
+	}
+	var mu sync.Mutex
+	claimed := map[key]int{}
+	var workers sync.WaitGroup
+	for range 8 {
+		workers.Go(func() {
+			r := core.Room{Total: 7, PerEndpoint: 5, LeasedUntil: now().Add(time.Minute)}
+			for after, empty := core.EndpointID(""), 0; empty < 2; {
+				deliveries, next, err := w.DeliveryClaim(t.Context(), r, after, now())
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				after = next
+				if len(deliveries) == 0 && next == "" {
+					empty++
+				}
+				mu.Lock()
+				for _, d := range deliveries {
+					claimed[key{d.MessageID, d.EndpointID}]++
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	workers.Wait()
+	for _, d := range w.claim(core.Room{Total: 1000, PerEndpoint: 1000, LeasedUntil: now().Add(time.Minute)}) {
+		claimed[key{d.MessageID, d.EndpointID}]++ // what every worker skipped because another had it locked
+	}
+	for k, n := range claimed {
+		if n != 1 {
+			t.Errorf("%v was claimed %d times", k, n)
+		}
+	}
+	if len(claimed) != 200 {
+		t.Errorf("%d of 200 deliveries were claimed", len(claimed))
+	}
+}
+
+func TestAClaimDropsWhatCanNoLongerBeSent(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	disabled, kept := w.addEndpoint(nil), w.addEndpoint(nil)
+	ids := w.send(3)
+	w.exec("UPDATE endpoint SET disabled = true WHERE id = $1", disabled.ID)
+	w.exec("UPDATE message SET payload = NULL WHERE id = $1", ids[0])
+	w.exec("UPDATE message SET expires_at = now() WHERE id = $1", ids[1])
+	got := w.claim(room())
+	if len(got) != 1 || got[0].EndpointID != kept.ID || got[0].MessageID != ids[2] {
+		t.Errorf("claimed %+v", got)
+	}
+	if n := value[int](w, "SELECT count(*) FROM delivery"); n != 1 {
+		t.Errorf("%d deliveries are left, want the one that was claimed", n)
+	}
+}
+
+func TestDeletingTakesWhatIsOwedAlong(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	e, other := w.addEndpoint(nil), w.addEndpoint(nil)
+	w.send(2)
+	w.in(func(ctx context.Context, tx core.Tx) error { return tx.EndpointDelete(ctx, w.app.ID, e.ID, now()) })
+	if got, want := w.owed(), (map[core.EndpointID]int{other.ID: 2}); !maps.Equal(got, want) {
+		t.Errorf("owed %v, want %v", got, want)
+	}
+	w.in(func(ctx context.Context, tx core.Tx) error { return tx.ApplicationDelete(ctx, testOrg, w.app.ID, now()) })
+	if got := w.owed(); len(got) != 0 {
+		t.Errorf("owed %v by no application", got)
+	}
+}
+
+func TestAFailedAttemptIsDueAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	e := w.addEndpoint(nil)
+	w.send(1)
+	d := w.claim(room())[0]
+	next := now().Add(time.Minute)
+	r := result(d, next)
+	if !w.record(r) || !w.record(r) {
+		t.Error("a result, recorded twice because the first answer got lost, was not taken both times")
+	}
+	if n := value[int](w, "SELECT count(*) FROM delivery WHERE attempts = 1 AND due_at = $1", next); n != 1 {
+		t.Error("the delivery is not due at the next time with one attempt")
+	}
+	if n := value[int](w, "SELECT count(*) FROM attempt"); n != 1 {
+		t.Errorf("%d attempts are written down", n)
+	}
+	if since := value[*time.Time](w, "SELECT failing_since FROM endpoint WHERE id = $1", e.ID); since == nil {
+		t.Error("the endpoint is not failing")
+	}
+	deliveries, _, err := w.DeliveryClaim(t.Context(), room(), "", next)
+	if err != nil || len(deliveries) != 1 || deliveries[0].Attempts != 1 {
+		t.Fatalf("claimed at the next time: %+v, %v", deliveries, err)
+	}
+	w.record(result(deliveries[0], time.Time{}))
+	if since := value[*time.Time](w, "SELECT failing_since FROM endpoint WHERE id = $1", e.ID); since != nil {
+		t.Error("the endpoint is failing after a success")
+	}
+	if n := value[int](w, "SELECT count(*) FROM delivery"); n != 0 {
+		t.Error("a delivery that arrived is still owed")
+	}
+}
+
+func TestAReleasedLeaseIsDueAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.addEndpoint(nil)
+	w.send(2)
+	claimed := w.claim(room())
+	if err := w.DeliveryRelease(t.Context(), claimed[:1], now()); err != nil {
+		t.Fatal(err)
+	}
+	again := w.claim(room())
+	if len(again) != 1 || again[0].MessageID != claimed[0].MessageID {
+		t.Fatalf("claimed %+v after a release of %+v", again, claimed[:1])
+	}
+	if err := w.DeliveryRelease(t.Context(), claimed[:1], now()); err != nil {
+		t.Fatal(err)
+	}
+	if stolen := w.claim(room()); len(stolen) != 0 {
+		t.Error("a lease that was no longer held was released")
+	}
+}
+
+func TestWorkersHearOfDueDeliveries(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.addEndpoint(nil)
+	ctx, stop := context.WithCancel(t.Context())
+	heard, done := make(chan struct{}, 100), make(chan struct{})
+	go func() { defer close(done); w.Listen(ctx, func() { heard <- struct{}{} }) }()
+	<-heard // connected
+	w.send(1)
+	<-heard
+	w.exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'LISTEN postrider_delivery' OR query LIKE '%LISTEN postrider_delivery%' AND pid <> pg_backend_pid()")
+	<-heard // connected again
+	stop()
+	<-done
+}
+
+func TestRecordingDoesNotWaitForTheDisk(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.addEndpoint(nil)
+	w.send(1)
+	d := w.claim(room())[0]
+	tx, err := w.pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rollback(context.Background(), tx)
+	if _, err := queries.DeliveryRecordMany(t.Context(), tx, recordParams([]core.Result{result(d, time.Time{})}, now())); err != nil {
+		t.Fatal(err)
+	}
+	var setting string
+	if err := tx.QueryRow(t.Context(), "SHOW synchronous_commit").Scan(&setting); err != nil || setting != "off" {
+		t.Errorf("synchronous_commit is %q, %v", setting, err)
+	}
+}

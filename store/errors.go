@@ -1,0 +1,108 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/postrider/postrider/core"
+)
+
+// SQLSTATEs we act on: https://www.postgresql.org/docs/current/errcodes-appendix.html
+const (
+	codeSerialization = "40001"
+	codeDeadlock      = "40P01"
+
+	classConnection = "08" // connection exception
+	classResources  = "53" // disk full, too many connections
+	classOperator   = "57" // shutting down, cancelled
+	classSystem     = "58" // I/O error
+	classData       = "22" // a value that cannot be stored
+	classIntegrity  = "23" // a constraint is violated
+	classLimit      = "54" // an index row too large
+)
+
+// constraints are the ones a client can violate, with what it is told.
+var constraints = map[string]func() *core.Error{
+	"application_org_id_uid_key": func() *core.Error {
+		return core.Conflict("An application with that id or uid already exists")
+	},
+	"endpoint_app_id_uid_key": func() *core.Error { return core.Conflict("A conflict has occurred") },
+}
+
+// mapError turns what the driver returns into what core speaks of. Errors of core pass as they are.
+func mapError(err error) error {
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, pgx.ErrNoRows) {
+		return core.NotFound()
+	}
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		if known, ok := constraints[e.ConstraintName]; ok {
+			answer := known()
+			answer.Err = err
+			return answer
+		}
+	}
+	if isUnavailable(err) {
+		return &core.Error{
+			Kind: core.KindUnavailable, Code: "unavailable",
+			Message: "The service cannot reach its database; try again.", Err: err,
+		}
+	}
+	return err
+}
+
+// isUnavailable tells whether the database is away, shutting down or out of means: the same request
+// may succeed later.
+func isUnavailable(err error) bool {
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return hasClass(e, classConnection, classResources, classOperator, classSystem)
+	}
+	if _, ok := errors.AsType[*core.Error](err); ok {
+		return false
+	}
+	_, connect := errors.AsType[*pgconn.ConnectError](err)
+	_, network := errors.AsType[net.Error](err)
+	return connect || network || errors.Is(err, context.DeadlineExceeded) || pgconn.SafeToRetry(err) ||
+		errors.Is(err, net.ErrClosed) || isUnexpectedEnd(err)
+}
+
+// isRefusal tells whether Postgres refused what one of the rows holds: without that row the
+// statement may go through.
+func isRefusal(err error) bool {
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && hasClass(e, classData, classIntegrity, classLimit)
+}
+
+func hasClass(e *pgconn.PgError, classes ...string) bool {
+	for _, class := range classes {
+		if strings.HasPrefix(e.Code, class) {
+			return true
+		}
+	}
+	return false
+}
+
+// wrote checks that a statement about one row found it.
+func wrote(rows int64, err error) error {
+	if err == nil && rows != 1 {
+		if rows == 0 {
+			return core.NotFound()
+		}
+		return fmt.Errorf("statement about one row wrote %d", rows)
+	}
+	return mapError(err)
+}
+
+// isUnexpectedEnd tells whether the server hung up in the middle of something.
+func isUnexpectedEnd(err error) bool {
+	return errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF)
+}

@@ -1,0 +1,60 @@
+package store
+
+import (
+	"context"
+
+	"github.com/postrider/postrider/core"
+	"github.com/postrider/postrider/db"
+)
+
+func (r reader) EventTypeGet(ctx context.Context, org core.OrgID, name string) (core.EventType, error) {
+	row, err := queries.EventTypeGet(ctx, r.conn, db.EventTypeGetParams{OrgID: org, Name: name})
+	return core.EventType(row), mapError(err)
+}
+
+func (r reader) EventTypeList(ctx context.Context, org core.OrgID, filter core.EventTypeFilter, page core.Page) ([]core.EventType, error) {
+	p := db.EventTypeListAscendingParams{
+		OrgID: org, After: page.After, Before: page.Before, MaxRows: int32(page.Limit),
+		Archived: filter.Archived, AllFlags: filter.AllFlags, Flags: filter.Flags,
+	}
+	if page.Descending {
+		rows, err := queries.EventTypeListDescending(ctx, r.conn, db.EventTypeListDescendingParams(p))
+		return entities(rows, err, eventType)
+	}
+	rows, err := queries.EventTypeListAscending(ctx, r.conn, p)
+	return entities(rows, err, eventType)
+}
+
+func eventType(row db.EventType) core.EventType { return core.EventType(row) }
+
+func (r reader) EventTypeNames(ctx context.Context, org core.OrgID, names []string) ([]string, error) {
+	known, err := queries.EventTypeNames(ctx, r.conn, db.EventTypeNamesParams{OrgID: org, Names: names})
+	return known, mapError(err)
+}
+
+func (t tx) EventTypeLock(ctx context.Context, org core.OrgID, name string) (core.EventType, error) {
+	row, err := queries.EventTypeLock(ctx, t.conn, db.EventTypeLockParams{OrgID: org, Name: name})
+	return core.EventType(row), mapError(err)
+}
+
+func (t tx) EventTypeInsert(ctx context.Context, et core.EventType) error {
+	rows, err := queries.EventTypeInsert(ctx, t.conn, db.EventTypeInsertParams(et))
+	if err == nil && rows == 0 {
+		return &core.Error{
+			Kind: core.KindConflict, Code: "event_type_exists",
+			Message: "An event_type with this name already exists",
+		}
+	}
+	return mapError(err)
+}
+
+func (t tx) EventTypeUpdate(ctx context.Context, et core.EventType) error {
+	return wrote(queries.EventTypeUpdate(ctx, t.conn, db.EventTypeUpdateParams{
+		OrgID: et.OrgID, Name: et.Name, Description: et.Description, Archived: et.Archived,
+		Deprecated: et.Deprecated, Schemas: et.Schemas, FeatureFlags: et.FeatureFlags, UpdatedAt: et.UpdatedAt,
+	}))
+}
+
+func (t tx) EventTypeDelete(ctx context.Context, org core.OrgID, name string) error {
+	return wrote(queries.EventTypeDelete(ctx, t.conn, db.EventTypeDeleteParams{OrgID: org, Name: name}))
+}

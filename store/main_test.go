@@ -1,0 +1,162 @@
+package store
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/postrider/postrider/core"
+	"github.com/postrider/postrider/localpg/pgtest"
+)
+
+// pg hands out databases that are migrated and have the partitions of these weeks.
+var pg = pgtest.Template(func(ctx context.Context, url string) error {
+	if err := Migrate(ctx, url); err != nil {
+		return err
+	}
+	s, err := Open(ctx, url, time.Now)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	for _, p := range core.PartitionsAround(time.Now()) {
+		if _, err := s.PartitionCreate(ctx, p); err != nil {
+			return err
+		}
+	}
+	return nil
+})
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(pgtest.M{M: m}) }
+
+const testOrg core.OrgID = "org_test"
+
+// world is a database of the test's own with one application in it.
+type world struct {
+	*Store
+	t   *testing.T
+	app core.Application
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	s, err := Open(t.Context(), pg.New(t), time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	w := &world{Store: s, t: t}
+	w.app = w.addApplication(testOrg, "acme")
+	return w
+}
+
+func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
+
+// in runs work as a unit, which must succeed.
+func (w *world) in(work func(context.Context, core.Tx) error) {
+	w.t.Helper()
+	if err := w.InTx(w.t.Context(), work); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) addApplication(org core.OrgID, uid string) core.Application {
+	w.t.Helper()
+	app := core.Application{
+		OrgID: org, ID: core.NewAppID(now()), UID: &uid, Name: uid, Metadata: core.Metadata{},
+		CreatedAt: now(), UpdatedAt: now(),
+	}
+	w.in(func(ctx context.Context, tx core.Tx) error { return tx.ApplicationInsert(ctx, app) })
+	return app
+}
+
+// addEndpoint makes an endpoint that wants everything, but for what change says.
+func (w *world) addEndpoint(change func(*core.Endpoint)) core.Endpoint {
+	w.t.Helper()
+	e := core.Endpoint{
+		AppID: w.app.ID, ID: core.NewEndpointID(now()), URL: "http://example.test/", Version: 1,
+		Secret: core.NewSecret(), Headers: core.Headers{"X-Team": "billing"}, Metadata: core.Metadata{},
+		CreatedAt: now(), UpdatedAt: now(),
+	}
+	if change != nil {
+		change(&e)
+	}
+	w.in(func(ctx context.Context, tx core.Tx) error { return tx.EndpointInsert(ctx, e) })
+	return e
+}
+
+// event is a message to the world's application.
+func (w *world) event(change func(*core.NewMessage)) core.NewMessage {
+	payload := `{"a": 1}`
+	m := core.NewMessage{
+		Message: core.Message{
+			ID: core.NewMessageID(now()), EventType: "invoice.paid", Payload: &payload,
+			ExpiresAt: now().Add(time.Hour), CreatedAt: now(),
+		},
+		OrgID: testOrg, AppRef: string(w.app.ID),
+	}
+	if change != nil {
+		change(&m)
+	}
+	return m
+}
+
+// owed is what the database owes: endpoint by endpoint, how many deliveries.
+func (w *world) owed() map[core.EndpointID]int {
+	w.t.Helper()
+	rows, err := w.pool.Query(w.t.Context(), "SELECT endpoint_id FROM delivery")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer rows.Close()
+	owed := map[core.EndpointID]int{}
+	for rows.Next() {
+		var id core.EndpointID
+		if err := rows.Scan(&id); err != nil {
+			w.t.Fatal(err)
+		}
+		owed[id]++
+	}
+	if err := rows.Err(); err != nil {
+		w.t.Fatal(err)
+	}
+	return owed
+}
+
+// exec runs SQL that only a test needs.
+func (w *world) exec(sql string, args ...any) {
+	w.t.Helper()
+	if _, err := w.pool.Exec(w.t.Context(), sql, args...); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// value reads one value with SQL that only a test needs.
+func value[T any](w *world, sql string, args ...any) T {
+	w.t.Helper()
+	var v T
+	if err := w.pool.QueryRow(w.t.Context(), sql, args...).Scan(&v); err != nil {
+		w.t.Fatal(err)
+	}
+	return v
+}
+
+// room is room for everything, as far as a test goes.
+func room() core.Room {
+	return core.Room{Total: 100, PerEndpoint: 100, LeasedUntil: now().Add(time.Minute)}
+}
+
+// takes is a dispatcher that has a fixed room and remembers what it was handed.
+type takes struct {
+	room  core.Room
+	taken []core.Delivery
+	freed int
+}
+
+func (d *takes) Reserve(time.Time) core.Room { return d.room }
+func (d *takes) Dispatch(room core.Room, deliveries []core.Delivery) {
+	d.freed += room.Total
+	d.taken = append(d.taken, deliveries...)
+}

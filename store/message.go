@@ -1,0 +1,32 @@
+package store
+
+import (
+	"context"
+
+	"github.com/postrider/postrider/core"
+	"github.com/postrider/postrider/db"
+)
+
+func (r reader) MessageGet(ctx context.Context, app core.AppID, ref string) (core.Message, error) {
+	if core.IsMessageID(ref) {
+		row, err := queries.MessageGet(ctx, r.conn, db.MessageGetParams{AppID: app, ID: core.MessageID(ref)})
+		return core.Message(row), mapError(err)
+	}
+	row, err := queries.MessageGetByEventID(ctx, r.conn, db.MessageGetByEventIDParams{AppID: app, EventID: ref})
+	return core.Message(row), mapError(err)
+}
+
+func (r reader) MessageList(ctx context.Context, app core.AppID, filter core.MessageFilter, page core.Page) ([]core.Message, error) {
+	p := db.MessageListAscendingParams{
+		AppID: app, After: page.After, Before: page.Before, MaxRows: int32(page.Limit),
+		Channel: filter.Channel, Tag: filter.Tag, EventTypes: some(filter.EventTypes),
+	}
+	if page.Descending {
+		rows, err := queries.MessageListDescending(ctx, r.conn, db.MessageListDescendingParams(p))
+		return entities(rows, err, message)
+	}
+	rows, err := queries.MessageListAscending(ctx, r.conn, p)
+	return entities(rows, err, message)
+}
+
+func message(row db.Message) core.Message { return core.Message(row) }

@@ -1,0 +1,189 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/postrider/postrider/core"
+	"github.com/postrider/postrider/db"
+)
+
+// MessageInserter stores messages, as many in one statement as wait for it, and hands the deliveries
+// that a dispatcher has room for over to it.
+type MessageInserter struct {
+	store      *Store
+	dispatcher core.Dispatcher // nil: this process makes no deliveries
+	batches    *batcher[core.NewMessage, insertion]
+}
+
+var _ core.MessageInserter = (*MessageInserter)(nil)
+
+// insertion is what became of one message.
+type insertion struct {
+	app    core.AppID     // empty: there is no such application
+	stored bool           // it is in the store
+	known  core.MessageID // the message that was stored with its idempotency key before
+}
+
+// NewMessageInserter makes an inserter; dispatcher is nil in a process that makes no deliveries.
+func NewMessageInserter(s *Store, dispatcher core.Dispatcher) *MessageInserter {
+	i := &MessageInserter{store: s, dispatcher: dispatcher}
+	i.batches = newBatcher(i.insertMany, func(m core.NewMessage) int { return len(*m.Payload) })
+	return i
+}
+
+// MessageInsert returns once the message is committed. Errors: not found (no such application),
+// conflict (its event id is another message's), unavailable (then it may have been stored all the
+// same; its idempotency key tells when it is sent again).
+func (i *MessageInserter) MessageInsert(ctx context.Context, m core.NewMessage) (core.Message, error) {
+	done, err := i.batches.do(ctx, m)
+	switch {
+	case err != nil:
+		return core.Message{}, err
+	case done.app == "":
+		return core.Message{}, applicationNotFound()
+	case done.stored:
+		m.AppID = done.app
+		return m.Message, nil
+	case done.known != "":
+		return i.store.MessageGet(ctx, done.app, string(done.known))
+	}
+	return i.twin(ctx, done.app, m)
+}
+
+func applicationNotFound() *core.Error {
+	e := core.NotFound()
+	e.Message = "Application not found"
+	return e
+}
+
+// twin finds the message that kept m out of the store and was committed only while m's statement
+// ran: one with the same idempotency key is the answer, one with the same event id is a conflict.
+func (i *MessageInserter) twin(ctx context.Context, app core.AppID, m core.NewMessage) (core.Message, error) {
+	conflict := core.Conflict("A conflict has occurred")
+	if m.KeyHash == nil {
+		return core.Message{}, conflict
+	}
+	id, err := queries.MessageKeyGet(ctx, i.store.pool, db.MessageKeyGetParams{
+		AppID: app, KeyHash: m.KeyHash, Since: i.store.clock().Add(-core.IdempotencyLifetime),
+	})
+	if err := mapError(err); core.IsKind(err, core.KindNotFound) {
+		return core.Message{}, conflict
+	} else if err != nil {
+		return core.Message{}, err
+	}
+	return i.store.MessageGet(ctx, app, string(id))
+}
+
+func (i *MessageInserter) insertMany(ctx context.Context, messages []core.NewMessage) []outcome[insertion] {
+	return separately(messages, func(some []core.NewMessage) ([]outcome[insertion], error) {
+		return i.insertBatch(ctx, some)
+	})
+}
+
+// insertBatch runs the statement with the room the dispatcher has now. Whatever comes of it, the
+// dispatcher gets its room back.
+func (i *MessageInserter) insertBatch(ctx context.Context, messages []core.NewMessage) ([]outcome[insertion], error) {
+	now := i.store.clock()
+	var room core.Room
+	var deliveries []core.Delivery
+	if i.dispatcher != nil {
+		room = i.dispatcher.Reserve(now)
+		defer func() { i.dispatcher.Dispatch(room, deliveries) }()
+	}
+	rows, err := queries.MessageInsertMany(ctx, i.store.pool, insertParams(messages, room, now))
+	if err != nil {
+		return nil, err
+	}
+	outcomes, leased, err := readInsertions(messages, rows, room)
+	if err != nil {
+		return nil, err
+	}
+	deliveries = leased
+	return outcomes, nil
+}
+
+func insertParams(messages []core.NewMessage, room core.Room, now time.Time) db.MessageInsertManyParams {
+	p := db.MessageInsertManyParams{
+		Now: now, KeysSince: now.Add(-core.IdempotencyLifetime),
+		Room: int32(room.Total), RoomPerEndpoint: int32(room.PerEndpoint),
+		FullEndpointIDs: endpointTexts(room.Full), LeasedUntil: room.LeasedUntil,
+		MaxRows: int32(len(messages) + room.Total),
+	}
+	for _, m := range messages {
+		p.OrgIDs = append(p.OrgIDs, string(m.OrgID))
+		p.AppRefs = append(p.AppRefs, m.AppRef)
+		p.IDs = append(p.IDs, string(m.ID))
+		p.EventIDs = append(p.EventIDs, orEmpty(m.EventID))
+		p.EventTypes = append(p.EventTypes, m.EventType)
+		p.Channels = append(p.Channels, strings.Join(m.Channels, ",")) // names hold no comma
+		p.Tags = append(p.Tags, strings.Join(m.Tags, ","))
+		p.Payloads = append(p.Payloads, *m.Payload)
+		p.ExpiresAts = append(p.ExpiresAts, m.ExpiresAt)
+		p.CreatedAts = append(p.CreatedAts, m.CreatedAt)
+		p.KeyHashes = append(p.KeyHashes, orNone(m.KeyHash))
+	}
+	return p
+}
+
+// orNone is never nil: in SQL that would be NULL, and NULL equals nothing.
+func orNone(hash []byte) []byte {
+	if hash == nil {
+		return []byte{}
+	}
+	return hash
+}
+
+func orEmpty(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+func endpointTexts(ids []core.EndpointID) []string {
+	texts := make([]string, len(ids))
+	for i, id := range ids {
+		texts[i] = string(id)
+	}
+	return texts
+}
+
+// readInsertions reads what became of each message, and the deliveries that were born leased.
+func readInsertions(messages []core.NewMessage, rows []db.MessageInsertManyRow, room core.Room) ([]outcome[insertion], []core.Delivery, error) {
+	outcomes := make([]outcome[insertion], len(messages))
+	var deliveries []core.Delivery
+	for _, row := range rows {
+		n := row.N - 1
+		outcomes[n].out = insertion{
+			app: core.AppID(row.AppID), stored: row.StoredID != "", known: core.MessageID(row.KnownID),
+		}
+		if row.EndpointID == "" {
+			continue
+		}
+		headers, err := readHeaders(row.Headers)
+		if err != nil {
+			return nil, nil, err
+		}
+		deliveries = append(deliveries, core.Delivery{
+			AppID: core.AppID(row.AppID), MessageID: core.MessageID(row.StoredID),
+			EndpointID: core.EndpointID(row.EndpointID), Lease: 1, LeasedUntil: room.LeasedUntil,
+			URL: row.URL, Secret: row.Secret, Headers: headers, Payload: *messages[n].Payload,
+		})
+	}
+	return outcomes, deliveries, nil
+}
+
+func readHeaders(text []byte) (core.Headers, error) {
+	if string(text) == "{}" { // nearly all of them
+		return nil, nil
+	}
+	var headers core.Headers
+	if err := json.Unmarshal(text, &headers); err != nil {
+		return nil, fmt.Errorf("endpoint headers: %w", err)
+	}
+	return headers, nil
+}

@@ -1,0 +1,85 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/amacneil/dbmate/v2/pkg/dbmate"
+	_ "github.com/amacneil/dbmate/v2/pkg/driver/postgres" // the migrations' driver
+	"github.com/jackc/pgx/v5"
+
+	"github.com/postrider/postrider/db"
+)
+
+// migrateLock is the advisory lock that one process at a time migrates under; the number is ours.
+const migrateLock = 7075190345
+
+const migrateLockPoll = 50 * time.Millisecond
+
+// Migration is one file of db/migrations.
+type Migration struct {
+	File    string
+	Applied bool
+}
+
+// Migrate applies every migration that was not applied yet. Any number of processes may do it at
+// once: one works, the others wait for it and find nothing left to do.
+func Migrate(ctx context.Context, databaseURL string) error {
+	return migrations(ctx, databaseURL, func(d *dbmate.DB) error { return d.Migrate() })
+}
+
+// MigrateDown takes the last migration back.
+func MigrateDown(ctx context.Context, databaseURL string) error {
+	return migrations(ctx, databaseURL, func(d *dbmate.DB) error { return d.Rollback() })
+}
+
+// MigrateStatus lists the migrations, in order.
+func MigrateStatus(ctx context.Context, databaseURL string) (list []Migration, err error) {
+	err = migrations(ctx, databaseURL, func(d *dbmate.DB) error {
+		found, err := d.FindMigrations()
+		for _, m := range found {
+			list = append(list, Migration{File: m.FileName, Applied: m.Applied})
+		}
+		return err
+	})
+	return list, err
+}
+
+func migrations(ctx context.Context, databaseURL string, work func(*dbmate.DB) error) error {
+	u, err := migrationURL(databaseURL)
+	if err != nil {
+		return err
+	}
+	conn, err := pgx.Connect(ctx, databaseURL)
+	if err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	defer conn.Close(context.WithoutCancel(ctx)) // which gives the lock back
+	if err := lockMigrations(ctx, conn); err != nil {
+		return fmt.Errorf("migrate: lock: %w", err)
+	}
+	d := dbmate.New(u)
+	d.FS, d.MigrationsDir = db.Migrations, []string{"migrations"}
+	d.AutoDumpSchema, d.Log = false, io.Discard
+	if err := work(d); err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	return nil
+}
+
+// lockMigrations polls instead of waiting inside Postgres: a waiting statement holds a snapshot, and
+// CREATE INDEX CONCURRENTLY in the process that has the lock would wait for that, in a circle.
+func lockMigrations(ctx context.Context, conn *pgx.Conn) error {
+	for {
+		if locked, err := queries.MigrateLockAnyTenant(ctx, conn, migrateLock); err != nil || locked {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(migrateLockPoll):
+		}
+	}
+}

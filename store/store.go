@@ -1,0 +1,98 @@
+// Package store is core's ports on Postgres: it maps rows to entities, runs units of work, turns
+// constraint names into errors, and stores and records many callers' work in one statement. It is the
+// only package that sees db or the driver, and knows nothing of HTTP or of how deliveries are made.
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/postrider/postrider/core"
+	"github.com/postrider/postrider/db"
+)
+
+// queries are the compiled statements. They hold no connection: each call is given one.
+var queries = db.New()
+
+// Store is a pool of connections to one database.
+type Store struct {
+	reader
+	pool     *pgxpool.Pool
+	clock    func() time.Time
+	recorder *batcher[core.Result, bool]
+}
+
+var _ interface {
+	core.Store
+	core.DeliveryQueue
+} = (*Store)(nil)
+
+const (
+	// connectionsDefault is enough for the few statements that are ever under way at once: the hot
+	// path needs one each for storing, recording and claiming. pool_max_conns in the URL overrides it.
+	connectionsDefault = 12
+
+	// statementTimeout bounds work that no request is waiting for.
+	statementTimeout = 30 * time.Second
+
+	// versionMin is Postgres 15's server_version_num.
+	versionMin = 150000
+)
+
+// Open connects to the database that url names. It returns an error when the server does not answer
+// or is older than Postgres 15. Close the store when it is no longer used.
+func Open(ctx context.Context, url string, clock func() time.Time) (*Store, error) {
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, fmt.Errorf("database URL: %w", err)
+	}
+	if !namesPoolSize(url) {
+		config.MaxConns = connectionsDefault
+	}
+	if _, named := config.ConnConfig.RuntimeParams["application_name"]; !named {
+		config.ConnConfig.RuntimeParams["application_name"] = "postrider"
+	}
+	config.AfterConnect = prepareConnection
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("database pool: %w", err)
+	}
+	s := &Store{reader: reader{pool}, pool: pool, clock: clock}
+	s.recorder = newBatcher(s.deliveryRecordMany, func(r core.Result) int { return len(r.Attempt.Response) })
+	if err := s.checkServer(ctx); err != nil {
+		pool.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// prepareConnection makes times come out of the database in UTC, not in the machine's zone.
+func prepareConnection(_ context.Context, conn *pgx.Conn) error {
+	conn.TypeMap().RegisterType(&pgtype.Type{
+		Name: "timestamptz", OID: pgtype.TimestamptzOID,
+		Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC},
+	})
+	return nil
+}
+
+func (s *Store) checkServer(ctx context.Context) error {
+	version, err := queries.ServerVersionAnyTenant(ctx, s.pool)
+	if err != nil {
+		return fmt.Errorf("database: %w", err)
+	}
+	if version < versionMin {
+		return fmt.Errorf("database: Postgres %d is too old, 15 is the least", version/10000)
+	}
+	return nil
+}
+
+// Close waits for the connections in use and closes all.
+func (s *Store) Close() { s.pool.Close() }
+
+// Ping tells whether the database answers.
+func (s *Store) Ping(ctx context.Context) error { return mapError(s.pool.Ping(ctx)) }

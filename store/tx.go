@@ -1,0 +1,64 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/postrider/postrider/core"
+	"github.com/postrider/postrider/db"
+)
+
+// reader reads on a connection, which is the pool's or a transaction's.
+type reader struct{ conn db.DBTX }
+
+// tx is a unit of work's reader that also writes.
+type tx struct{ reader }
+
+var _ core.Tx = tx{}
+
+const (
+	transactionTries = 3
+	rollbackTimeout  = 5 * time.Second
+)
+
+// InTx runs work in a transaction and commits it. It is run again when Postgres asks for that, after
+// a deadlock or a serialisation failure.
+func (s *Store) InTx(ctx context.Context, work func(context.Context, core.Tx) error) error {
+	var err error
+	for range transactionTries {
+		err = s.inTx(ctx, work)
+		if !isRetryable(err) {
+			break
+		}
+	}
+	return mapError(err)
+}
+
+func (s *Store) inTx(ctx context.Context, work func(context.Context, core.Tx) error) error {
+	t, err := s.pool.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	// With the request's context a client that hangs up would cost us the connection.
+	defer rollback(context.WithoutCancel(ctx), t)
+	if err := work(ctx, tx{reader{t}}); err != nil {
+		return err
+	}
+	return t.Commit(ctx)
+}
+
+// rollback does nothing after a commit.
+func rollback(ctx context.Context, t pgx.Tx) {
+	ctx, cancel := context.WithTimeout(ctx, rollbackTimeout)
+	defer cancel()
+	_ = t.Rollback(ctx) // a connection that cannot roll back is closed by the pool
+}
+
+func isRetryable(err error) bool {
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && (e.Code == codeSerialization || e.Code == codeDeadlock)
+}
