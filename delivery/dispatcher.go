@@ -1,0 +1,208 @@
+package delivery
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/postrider/postrider/core"
+)
+
+// dispatcher holds the deliveries leased to this process and decides which is sent next: endpoints
+// take turns, each has a bounded number under way, and so has the process. All of it is in memory; the
+// leases in the database are what survives.
+//
+// Fresh deliveries, handed over by the statement that stored them, may use part of its room only.
+// The rest is for claims, so that what is already waiting in the database gets its turn however much
+// is coming in.
+type dispatcher struct {
+	config  Config
+	attempt func(context.Context, core.Delivery) bool
+	hungry  func() // called when there is room again for what had to be left in the database
+
+	attempts context.Context // of the attempts under way; cancelled to cut them off
+	cutOff   context.CancelFunc
+
+	mu       sync.Mutex
+	lanes    map[core.EndpointID]*lane
+	ready    []*lane // lanes that can start an attempt, in the order of their turns
+	waiting  int
+	active   int
+	reserved int
+	starved  bool // the last claim had less room than it could have used
+	stopped  bool
+	quiet    chan struct{} // closed once stopped and nothing is active
+	orphans  []core.Delivery
+}
+
+// lane is one endpoint's deliveries.
+type lane struct {
+	endpoint core.EndpointID
+	waiting  []core.Delivery
+	active   int
+	ready    bool // it is in dispatcher.ready
+	starved  bool // the last claim passed it over, or took only part
+}
+
+func (l *lane) load() int { return len(l.waiting) + l.active }
+
+// capacity is how many deliveries the process holds at most: as many waiting as under way, so that an
+// attempt that ends always finds the next.
+func (d *dispatcher) capacity() int { return 2 * d.config.Concurrency }
+
+// laneCapacity bounds what one endpoint may hold of that.
+func (d *dispatcher) laneCapacity() int { return 4 * d.config.EndpointConcurrency }
+
+func newDispatcher(config Config, attempt func(context.Context, core.Delivery) bool, hungry func()) *dispatcher {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &dispatcher{
+		config: config, attempt: attempt, hungry: hungry, attempts: ctx, cutOff: cancel,
+		lanes: map[core.EndpointID]*lane{}, quiet: make(chan struct{}),
+	}
+}
+
+// Reserve gives fresh deliveries three quarters of the process's room and half of a lane's.
+func (d *dispatcher) Reserve(now time.Time) core.Room {
+	return d.reserve(d.capacity()*3/4, d.laneCapacity()/4, now)
+}
+
+// reserveForClaim gives claims all of it.
+func (d *dispatcher) reserveForClaim(now time.Time) core.Room {
+	return d.reserve(d.capacity(), d.laneCapacity()/2, now)
+}
+
+// reserve sets aside what share has left. A lane may take perLane more while it holds no more than
+// that, so it never holds more than twice as much.
+func (d *dispatcher) reserve(share, perLane int, now time.Time) core.Room {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	room := core.Room{
+		Total:       max(0, share-d.waiting-d.active-d.reserved),
+		PerEndpoint: perLane,
+		LeasedUntil: now.Add(d.config.Lease).Truncate(time.Microsecond),
+	}
+	if d.stopped {
+		room.Total = 0
+	}
+	for id, l := range d.lanes {
+		if l.load() > perLane {
+			room.Full = append(room.Full, id)
+			l.starved = true
+		}
+	}
+	d.starved = d.starved || room.Total == 0
+	d.reserved += room.Total
+	return room
+}
+
+// Dispatch takes deliveries over and frees their reservation.
+func (d *dispatcher) Dispatch(room core.Room, deliveries []core.Delivery) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.reserved -= room.Total
+	d.starved = d.starved || len(deliveries) >= room.Total
+	if d.stopped {
+		d.orphans = append(d.orphans, deliveries...)
+		return
+	}
+	taken := map[*lane]int{}
+	for _, delivery := range deliveries {
+		l := d.lane(delivery.EndpointID)
+		l.waiting = append(l.waiting, delivery)
+		d.waiting++
+		d.enqueue(l)
+		if taken[l]++; taken[l] >= room.PerEndpoint {
+			l.starved = true
+		}
+	}
+	d.start()
+}
+
+func (d *dispatcher) lane(id core.EndpointID) *lane {
+	l, ok := d.lanes[id]
+	if !ok {
+		l = &lane{endpoint: id}
+		d.lanes[id] = l
+	}
+	return l
+}
+
+// enqueue gives the lane a turn, at the end of the line, if it can use one.
+func (d *dispatcher) enqueue(l *lane) {
+	if !l.ready && len(l.waiting) > 0 && l.active < d.config.EndpointConcurrency {
+		l.ready = true
+		d.ready = append(d.ready, l)
+	}
+}
+
+// start begins attempts while there is anything to begin.
+func (d *dispatcher) start() {
+	for d.active < d.config.Concurrency && len(d.ready) > 0 {
+		l := d.ready[0]
+		d.ready = d.ready[1:]
+		l.ready = false
+		delivery := l.waiting[0]
+		l.waiting[0] = core.Delivery{} // lets go of the payload
+		l.waiting = l.waiting[1:]
+		d.waiting--
+		l.active++
+		d.active++
+		d.enqueue(l)
+		go d.run(l, delivery)
+	}
+}
+
+func (d *dispatcher) run(l *lane, delivery core.Delivery) {
+	finished := d.attempt(d.attempts, delivery)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !finished {
+		d.orphans = append(d.orphans, delivery)
+	}
+	l.active--
+	d.active--
+	if l.load() == 0 {
+		delete(d.lanes, l.endpoint)
+	}
+	d.enqueue(l)
+	d.start()
+	d.feed(l)
+	if d.stopped && d.active == 0 {
+		close(d.quiet)
+	}
+}
+
+// feed asks for a claim when what had to be left in the database now has room. Half empty, not just
+// not full: a claim is worth its statement when it brings many.
+func (d *dispatcher) feed(l *lane) {
+	process := d.starved && d.waiting+d.active <= d.capacity()/2
+	endpoint := l.starved && l.load() <= d.laneCapacity()/4
+	if process || endpoint {
+		d.starved, l.starved = false, false
+		d.hungry()
+	}
+}
+
+// stop starts nothing more, waits for what is under way, cuts off what takes too long, and returns
+// all deliveries whose lease this process still holds for nothing.
+func (d *dispatcher) stop(timeout time.Duration) []core.Delivery {
+	d.mu.Lock()
+	d.stopped = true
+	for _, l := range d.lanes {
+		d.orphans = append(d.orphans, l.waiting...)
+		l.waiting = nil
+	}
+	d.ready, d.waiting = nil, 0
+	if d.active == 0 {
+		close(d.quiet)
+	}
+	d.mu.Unlock()
+
+	cut := time.AfterFunc(timeout, d.cutOff)
+	defer cut.Stop()
+	<-d.quiet
+	d.cutOff()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.orphans
+}

@@ -1,0 +1,103 @@
+package delivery
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/postrider/postrider/core"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// fakeQueue is deliveries in memory that behave as those in the database do.
+type fakeQueue struct {
+	mu       sync.Mutex
+	due      []core.Delivery
+	results  []core.Result
+	released []core.Delivery
+	fail     int // how many records fail before one is taken
+
+	recorded chan core.Result
+}
+
+func newQueue(due ...core.Delivery) *fakeQueue {
+	return &fakeQueue{due: due, recorded: make(chan core.Result, 10_000)}
+}
+
+func (q *fakeQueue) DeliveryClaim(_ context.Context, room core.Room, _ core.EndpointID, _ time.Time) ([]core.Delivery, core.EndpointID, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	var claimed, left []core.Delivery
+	taken := map[core.EndpointID]int{}
+	for _, id := range room.Full {
+		taken[id] = room.PerEndpoint
+	}
+	for _, d := range q.due {
+		if len(claimed) < room.Total && taken[d.EndpointID] < room.PerEndpoint {
+			taken[d.EndpointID]++
+			d.Lease++
+			d.LeasedUntil = room.LeasedUntil
+			claimed = append(claimed, d)
+		} else {
+			left = append(left, d)
+		}
+	}
+	q.due = left
+	return claimed, "", nil
+}
+
+func (q *fakeQueue) DeliveryRecord(_ context.Context, r core.Result) (bool, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.fail > 0 {
+		q.fail--
+		return false, &core.Error{Kind: core.KindUnavailable}
+	}
+	q.results = append(q.results, r)
+	q.recorded <- r
+	return true, nil
+}
+
+func (q *fakeQueue) DeliveryRelease(_ context.Context, deliveries []core.Delivery, _ time.Time) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.released = append(q.released, deliveries...)
+	return nil
+}
+
+func testConfig() Config {
+	return Config{
+		Concurrency: 8, EndpointConcurrency: 4, RequestTimeout: 5 * time.Second, Lease: time.Minute,
+		StopTimeout: 5 * time.Second, RetrySchedule: core.RetrySchedule{time.Minute}, UserAgent: "Postrider/test",
+		AllowSubnets: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")},
+	}
+}
+
+// run runs a worker until stop is called, which returns once it has stopped.
+func run(t *testing.T, config Config, queue core.DeliveryQueue) (w *Worker, stop func()) {
+	t.Helper()
+	w = New(config, queue, time.Now, slog.New(slog.DiscardHandler))
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); w.Run(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		<-done
+		w.sender.client.CloseIdleConnections()
+	})
+	t.Cleanup(stop)
+	return w, stop
+}
+
+func testDelivery(url string) core.Delivery {
+	return core.Delivery{
+		AppID: "app_1", MessageID: core.NewMessageID(time.Now()), EndpointID: "ep_1",
+		URL: url, Secret: core.NewSecret(), Payload: `{"a": 1}`,
+	}
+}

@@ -1,0 +1,233 @@
+package delivery
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
+	"github.com/postrider/postrider/core"
+)
+
+// receive starts a receiver and sends it one delivery.
+func receive(t *testing.T, handler http.HandlerFunc, change func(*core.Delivery, *Config)) (core.Attempt, time.Duration) {
+	t.Helper()
+	receiver := httptest.NewServer(whole(handler))
+	t.Cleanup(receiver.Close)
+	d, config := testDelivery(receiver.URL), testConfig()
+	if change != nil {
+		change(&d, &config)
+	}
+	s := newSender(config, time.Now)
+	t.Cleanup(s.client.CloseIdleConnections)
+	return s.send(t.Context(), d)
+}
+
+// whole reads the request before it is handled: only then does a server notice that the client left.
+func whole(handler http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		handler(w, r)
+	}
+}
+
+func TestAWebhookVerifiesByStandardWebhooks(t *testing.T) {
+	t.Parallel()
+	payload := "{ \"b\" : 1.10, \"a\":\"<é>\"}\n"
+	var header http.Header
+	var body []byte
+	var secret core.Secret
+	attempt, _ := receive(t, func(w http.ResponseWriter, r *http.Request) {
+		header = r.Header.Clone()
+		header.Set("Host", r.Host)
+		body, _ = io.ReadAll(r.Body)
+		fmt.Fprint(w, "thanks")
+	}, func(d *core.Delivery, _ *Config) {
+		d.Payload, secret = payload, d.Secret
+		d.Headers = core.Headers{"X-Team": "billing", "Host": "hooks.example", "webhook-id": "forged", "Authorization": "Bearer x"}
+	})
+	if attempt.Status != core.StatusSuccess || attempt.ResponseStatusCode != 200 || attempt.Response != "thanks" {
+		t.Errorf("%+v", attempt)
+	}
+	if string(body) != payload {
+		t.Errorf("received %q, sent %q", body, payload)
+	}
+	verifier, err := standardwebhooks.NewWebhook(secret.Text())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := verifier.Verify(body, header); err != nil {
+		t.Error(err)
+	}
+	for _, part := range []string{"Id", "Timestamp", "Signature"} {
+		if ours, theirs := header.Get("Webhook-"+part), header.Get("Svix-"+part); ours == "" || ours != theirs {
+			t.Errorf("webhook-%s is %q, svix-%s %q", part, ours, part, theirs)
+		}
+	}
+	for name, want := range map[string]string{
+		"X-Team": "billing", "Host": "hooks.example", "Content-Type": "application/json",
+		"User-Agent": "Postrider/test", "Authorization": "Bearer x", "Webhook-Id": string(attempt.MessageID),
+	} {
+		if got := header.Get(name); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+}
+
+func TestOnly2xxIsSuccess(t *testing.T) {
+	t.Parallel()
+	for code, want := range map[int]core.AttemptStatus{
+		200: core.StatusSuccess, 204: core.StatusSuccess, 299: core.StatusSuccess,
+		301: core.StatusFail, 304: core.StatusFail, 400: core.StatusFail, 410: core.StatusFail, 500: core.StatusFail,
+	} {
+		attempt, _ := receive(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Location", "/elsewhere")
+			w.WriteHeader(code)
+		}, nil)
+		if attempt.Status != want || int(attempt.ResponseStatusCode) != code {
+			t.Errorf("%d: %+v", code, attempt)
+		}
+	}
+}
+
+func TestRedirectsAreNotFollowed(t *testing.T) {
+	t.Parallel()
+	requests := 0
+	attempt, _ := receive(t, func(w http.ResponseWriter, r *http.Request) {
+		requests++
+		http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
+	}, nil)
+	if requests != 1 || attempt.ResponseStatusCode != 307 {
+		t.Errorf("%d requests, %+v", requests, attempt)
+	}
+}
+
+func TestResponsesAreReadToABound(t *testing.T) {
+	t.Parallel()
+	endless := func(w http.ResponseWriter, r *http.Request) {
+		for chunk := []byte(strings.Repeat("é", 1000)); r.Context().Err() == nil; {
+			if _, err := w.Write(chunk); err != nil {
+				return
+			}
+		}
+	}
+	attempt, _ := receive(t, endless, nil)
+	if len(attempt.Response) != core.ResponseBytesMax || attempt.Status != core.StatusSuccess {
+		t.Errorf("%d bytes of an endless response were kept, status %d", len(attempt.Response), attempt.Status)
+	}
+}
+
+func TestAResponseThatIsNoTextIsKeptInBase64(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]string{
+		"plain":    "plain",
+		"\xff\xfe": base64.StdEncoding.EncodeToString([]byte("\xff\xfe")),
+		"a\x00b":   base64.StdEncoding.EncodeToString([]byte("a\x00b")),
+		strings.Repeat("x", core.ResponseBytesMax-1) + "é": strings.Repeat("x", core.ResponseBytesMax-1),
+	} {
+		if got := text([]byte(body)); got != want {
+			t.Errorf("%.10q... became %.10q..., %d bytes", body, got, len(got))
+		}
+	}
+}
+
+func TestASlowReceiverIsGivenUp(t *testing.T) {
+	t.Parallel()
+	attempt, _ := receive(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
+		func(_ *core.Delivery, c *Config) { c.RequestTimeout = 50 * time.Millisecond })
+	if attempt.Response != "request timed out" || attempt.ResponseStatusCode != 0 || attempt.Status != core.StatusFail {
+		t.Errorf("%+v", attempt)
+	}
+}
+
+func TestAReceiverThatStallsAfterItsStatusHasAnswered(t *testing.T) {
+	t.Parallel()
+	attempt, _ := receive(t, func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, "begin")
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	}, func(_ *core.Delivery, c *Config) { c.RequestTimeout = 50 * time.Millisecond })
+	if attempt.Status != core.StatusSuccess || attempt.Response != "begin" {
+		t.Errorf("%+v", attempt)
+	}
+}
+
+func TestFailuresSayWhatFailed(t *testing.T) {
+	t.Parallel()
+	for url, want := range map[string]string{
+		"http://127.0.0.1:1/":                  "error making request: dial tcp 127.0.0.1:1: connect: connection refused",
+		"http://user:password@127.0.0.1:1/":    "error making request: dial tcp 127.0.0.1:1: connect: connection refused",
+		"http://no-such-name.invalid/":         "error resolving name: ",
+		"http://10.0.0.1/":                     errBlocked.Error(),
+		"http://[fe80::1]/":                    errBlocked.Error(),
+		"http://169.254.169.254/latest/meta":   errBlocked.Error(),
+		"http://[::ffff:169.254.169.254]/meta": errBlocked.Error(),
+	} {
+		s := newSender(testConfig(), time.Now)
+		attempt, _ := s.send(t.Context(), testDelivery(url))
+		if !strings.HasPrefix(attempt.Response, want) || attempt.ResponseStatusCode != 0 {
+			t.Errorf("%s: %q, want %q", url, attempt.Response, want)
+		}
+	}
+}
+
+func TestLoopbackIsBlockedUnlessAllowed(t *testing.T) {
+	t.Parallel()
+	requests := 0
+	attempt, _ := receive(t, func(http.ResponseWriter, *http.Request) { requests++ },
+		func(_ *core.Delivery, c *Config) { c.AllowSubnets = nil })
+	if requests != 0 || attempt.Response != errBlocked.Error() {
+		t.Errorf("%d requests, %q", requests, attempt.Response)
+	}
+}
+
+func TestRetryAfter(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		code  int
+		value string
+		want  time.Duration
+	}{
+		{503, "120", 2 * time.Minute},
+		{429, "1.5", 2 * time.Second},
+		{429, now.Add(time.Minute).Format(http.TimeFormat), time.Minute},
+		{429, now.Add(-time.Minute).Format(http.TimeFormat), 0},
+		{503, "", 0}, {503, "-5", 0}, {503, "soon", 0}, {503, "NaN", 0}, {503, "1e300", (1<<31 - 1) * time.Second},
+		{500, "120", 0},
+	} {
+		r := &http.Response{StatusCode: c.code, Header: http.Header{"Retry-After": {c.value}}}
+		if got := retryAfter(r, now); got != c.want {
+			t.Errorf("%d, %q: %s, want %s", c.code, c.value, got, c.want)
+		}
+	}
+}
+
+func TestCutOffAttemptsAreNotResults(t *testing.T) {
+	t.Parallel()
+	ctx, cut := context.WithCancel(t.Context())
+	receiver := httptest.NewServer(whole(func(_ http.ResponseWriter, r *http.Request) {
+		cut()
+		<-r.Context().Done()
+	}))
+	defer receiver.Close()
+	q := newQueue()
+	w := New(testConfig(), q, time.Now, nil)
+	d := testDelivery(receiver.URL)
+	d.LeasedUntil = time.Now().Add(time.Minute)
+	if w.attempt(ctx, d) || len(q.results) != 0 {
+		t.Errorf("an attempt that was cut off was recorded: %+v", q.results)
+	}
+}

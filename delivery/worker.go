@@ -1,0 +1,198 @@
+// Package delivery is HTTP out: it claims deliveries or takes them over from the statement that
+// stored them, signs and sends each, keeps away from addresses it must not reach, and records what
+// came of it. It sees the database as core's ports alone, and knows nothing of the API.
+package delivery
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"net/netip"
+	"time"
+
+	"github.com/postrider/postrider/core"
+)
+
+// Config is how deliveries are made.
+type Config struct {
+	Concurrency         int           // attempts under way at a time
+	EndpointConcurrency int           // of those, to any one endpoint
+	RequestTimeout      time.Duration // for a whole attempt, from the look-up of the name to the last byte
+	Lease               time.Duration // how long a claimed delivery is kept from other workers
+	StopTimeout         time.Duration // how long Run waits for attempts under way once it is stopped
+	RetrySchedule       core.RetrySchedule
+	AllowSubnets        []netip.Prefix // special addresses that may be reached all the same
+	UserAgent           string
+}
+
+// Worker makes deliveries. It is also the dispatcher that fresh ones go to without a claim.
+type Worker struct {
+	config Config
+	queue  core.DeliveryQueue
+	clock  func() time.Time
+	log    *slog.Logger
+	*dispatcher
+	sender *sender
+	wake   chan struct{} // holds one: something may be due
+}
+
+var _ core.Dispatcher = (*Worker)(nil)
+
+// New makes a worker, which does nothing until Run.
+func New(config Config, queue core.DeliveryQueue, clock func() time.Time, log *slog.Logger) *Worker {
+	w := &Worker{
+		config: config, queue: queue, clock: clock, log: log,
+		sender: newSender(config, clock),
+		wake:   make(chan struct{}, 1),
+	}
+	w.dispatcher = newDispatcher(config, w.attempt, w.Wake)
+	return w
+}
+
+// Wake makes the worker look for due deliveries now. It never blocks.
+func (w *Worker) Wake() {
+	select {
+	case w.wake <- struct{}{}:
+	default: // it is about to look anyway
+	}
+}
+
+// pollInterval is how often the worker looks by itself: for retries that became due, for leases that
+// ran out, and for announcements that got lost.
+const pollInterval = time.Second
+
+// Run claims and delivers until ctx ends. Then it starts nothing new, lets the attempts under way
+// finish within Config.StopTimeout, cuts off those that do not, and gives back the leases of all that
+// was not attempted to the end.
+func (w *Worker) Run(ctx context.Context) {
+	poll := time.NewTicker(pollInterval)
+	defer poll.Stop()
+	for ctx.Err() == nil {
+		w.claim(ctx)
+		select {
+		case <-ctx.Done():
+		case <-poll.C:
+		case <-w.wake:
+		}
+	}
+	w.release(w.stop(w.config.StopTimeout))
+}
+
+// claim goes once round the endpoints that are owed something, as far as there is room.
+func (w *Worker) claim(ctx context.Context) {
+	for after := core.EndpointID(""); ; {
+		now := w.clock()
+		room := w.reserveForClaim(now)
+		if room.Total == 0 {
+			w.Dispatch(room, nil)
+			return
+		}
+		deliveries, next, err := w.queue.DeliveryClaim(ctx, room, after, now)
+		w.Dispatch(room, deliveries)
+		if err != nil && ctx.Err() == nil {
+			w.log.Error("claim deliveries", "error", err)
+		}
+		if err != nil || next == "" {
+			return
+		}
+		after = next
+	}
+}
+
+// release gives leases back.
+func (w *Worker) release(deliveries []core.Delivery) {
+	ctx, cancel := context.WithTimeout(context.Background(), releaseTimeout)
+	defer cancel()
+	if err := w.queue.DeliveryRelease(ctx, deliveries, w.clock()); err != nil {
+		w.log.Warn("give leases back; they will run out", "deliveries", len(deliveries), "error", err)
+	}
+}
+
+const releaseTimeout = 5 * time.Second
+
+// attempt sends one delivery and writes down what came of it. False: it was cut off, and the lease is
+// still to be given back.
+func (w *Worker) attempt(ctx context.Context, d core.Delivery) bool {
+	if !w.inTime(d) {
+		return true
+	}
+	attempt, retryAfter := w.sender.send(ctx, d)
+	if ctx.Err() != nil && attempt.Status != core.StatusSuccess {
+		return false
+	}
+	result := core.Result{Attempt: attempt, Lease: d.Lease, Attempts: d.Attempts + 1}
+	if attempt.Status != core.StatusSuccess {
+		result.NextAt = w.nextAt(result.Attempts, retryAfter)
+	}
+	w.record(ctx, d, result)
+	return true
+}
+
+// inTime tells whether the lease leaves time for an attempt and for writing it down. A delivery that
+// waited too long in this process is left to its lease: sending it now could mean sending it twice.
+func (w *Worker) inTime(d core.Delivery) bool {
+	slack := w.config.Lease - w.config.RequestTimeout
+	return d.LeasedUntil.Sub(w.clock()) >= w.config.RequestTimeout+slack/2
+}
+
+// nextAt is when to try again after so many failures; zero: never.
+func (w *Worker) nextAt(attempts int, retryAfter time.Duration) time.Time {
+	wait, again := w.config.RetrySchedule.Next(attempts, retryAfter, rand.Float64())
+	if !again {
+		return time.Time{}
+	}
+	return w.clock().Add(wait)
+}
+
+// record writes a result down, again and again while the lease holds. Its attempt keeps its place
+// among those under way meanwhile: a worker that can write nothing down soon sends nothing more.
+func (w *Worker) record(ctx context.Context, d core.Delivery, result core.Result) {
+	for wait := recordRetryMin; ; wait = min(2*wait, recordRetryMax) {
+		held, err := w.queue.DeliveryRecord(context.WithoutCancel(ctx), result)
+		if err == nil {
+			w.recorded(d, result, held)
+			return
+		}
+		if !w.pause(ctx, wait, d.LeasedUntil) {
+			w.log.Error("record an attempt; its delivery will be made again", "message", d.MessageID,
+				"endpoint", d.EndpointID, "error", err)
+			return
+		}
+	}
+}
+
+// pause waits; false: until is too near, or ctx has ended.
+func (w *Worker) pause(ctx context.Context, wait time.Duration, until time.Time) bool {
+	if w.clock().Add(wait).After(until) {
+		return false
+	}
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(wait):
+		return true
+	}
+}
+
+const (
+	recordRetryMin = 100 * time.Millisecond
+	recordRetryMax = 5 * time.Second
+)
+
+func (w *Worker) recorded(d core.Delivery, result core.Result, held bool) {
+	log := w.log.With("application", d.AppID, "message", d.MessageID, "endpoint", d.EndpointID,
+		"attempt", result.Attempt.ID, "status_code", result.Attempt.ResponseStatusCode)
+	switch {
+	case !held:
+		log.Warn("the lease ran out during the attempt; another worker makes this delivery too")
+	case result.Attempt.Status == core.StatusSuccess:
+		log.Debug("delivered")
+	case result.NextAt.IsZero():
+		log.Warn("delivery failed for good", "attempts", result.Attempts)
+	default:
+		log.Debug("attempt failed", "attempts", result.Attempts, "next_at", result.NextAt)
+		if wait := result.NextAt.Sub(w.clock()); wait < pollInterval {
+			time.AfterFunc(wait, w.Wake)
+		}
+	}
+}

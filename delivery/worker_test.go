@@ -1,0 +1,258 @@
+package delivery
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/postrider/postrider/core"
+)
+
+// gate is a receiver that holds requests until it is opened.
+type gate struct {
+	*httptest.Server
+	mu      sync.Mutex
+	active  map[string]int // by path
+	most    map[string]int
+	arrived chan string
+	open    chan struct{}
+}
+
+func newGate(t *testing.T) *gate {
+	t.Helper()
+	g := &gate{
+		active: map[string]int{}, most: map[string]int{},
+		arrived: make(chan string, 10_000), open: make(chan struct{}),
+	}
+	g.Server = httptest.NewServer(whole(func(_ http.ResponseWriter, r *http.Request) {
+		g.count(r.URL.Path, 1)
+		g.arrived <- r.URL.Path
+		select {
+		case <-g.open:
+		case <-r.Context().Done():
+		}
+		g.count(r.URL.Path, -1)
+	}))
+	t.Cleanup(g.Close)
+	return g
+}
+
+func (g *gate) count(path string, by int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.active[path] += by
+	g.most[path] = max(g.most[path], g.active[path])
+}
+
+// backlog is n deliveries to each of the endpoints.
+func (g *gate) backlog(n int, endpoints ...string) []core.Delivery {
+	var list []core.Delivery
+	for range n {
+		for _, e := range endpoints {
+			d := testDelivery(g.URL + "/" + e)
+			d.EndpointID = core.EndpointID(e)
+			list = append(list, d)
+		}
+	}
+	return list
+}
+
+func TestDueDeliveriesAreMadeAndRecorded(t *testing.T) {
+	t.Parallel()
+	g := newGate(t)
+	close(g.open)
+	q := newQueue(g.backlog(100, "a", "b", "c")...)
+	run(t, testConfig(), q)
+	seen := map[string]bool{}
+	for range 300 {
+		r := <-q.recorded
+		seen[string(r.Attempt.MessageID)+string(r.Attempt.EndpointID)] = true
+		if r.Attempt.Status != core.StatusSuccess || !r.NextAt.IsZero() || r.Attempts != 1 || r.Lease != 1 {
+			t.Errorf("%+v", r)
+		}
+	}
+	if len(seen) != 300 {
+		t.Errorf("%d of 300 deliveries were made", len(seen))
+	}
+}
+
+func TestFreshDeliveriesNeedNoClaim(t *testing.T) {
+	t.Parallel()
+	g := newGate(t)
+	close(g.open)
+	q := newQueue()
+	w, _ := run(t, testConfig(), q)
+	room := w.Reserve(time.Now())
+	d := g.backlog(1, "a")[0]
+	d.LeasedUntil = room.LeasedUntil
+	w.Dispatch(room, []core.Delivery{d})
+	if r := <-q.recorded; r.Attempt.MessageID != d.MessageID {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestAnEndpointHasABoundedNumberUnderWay(t *testing.T) {
+	t.Parallel()
+	g := newGate(t)
+	q := newQueue(append(g.backlog(50, "slow"), g.backlog(2, "other")...)...)
+	run(t, testConfig(), q)
+	counts := map[string]int{}
+	for range 6 { // 4 is slow's bound, 2 are all of the other's
+		counts[<-g.arrived]++
+	}
+	if counts["/slow"] != 4 || counts["/other"] != 2 {
+		t.Errorf("arrived: %v", counts)
+	}
+	close(g.open)
+	for range 52 {
+		<-q.recorded
+	}
+	if g.most["/slow"] > 4 {
+		t.Errorf("%d were under way at the slow endpoint", g.most["/slow"])
+	}
+}
+
+func TestFreshDeliveriesLeaveRoomForWhatWaits(t *testing.T) {
+	t.Parallel()
+	g := newGate(t)
+	q := newQueue()
+	w, _ := run(t, testConfig(), q)
+	var fresh []core.Delivery
+	room := w.Reserve(time.Now())
+	if room.Total != 12 { // 3/4 of twice the concurrency
+		t.Fatalf("room for %d fresh deliveries", room.Total)
+	}
+	if second := w.Reserve(time.Now()); second.Total != 0 {
+		t.Errorf("room for %d more was reserved", second.Total)
+	}
+	for n := range room.Total {
+		d := g.backlog(1, fmt.Sprint("fresh", n))[0]
+		d.LeasedUntil = room.LeasedUntil
+		fresh = append(fresh, d)
+	}
+	w.Dispatch(room, fresh)
+	if more := w.reserveForClaim(time.Now()); more.Total != 4 {
+		t.Errorf("room for %d that wait, want 4", more.Total)
+	}
+	close(g.open)
+	for range fresh {
+		<-q.recorded
+	}
+}
+
+func TestAFullEndpointIsPassedOverAndNotForgotten(t *testing.T) {
+	t.Parallel()
+	g := newGate(t)
+	q := newQueue(g.backlog(100, "slow")...)
+	w, _ := run(t, testConfig(), q)
+	for range 4 {
+		<-g.arrived
+	}
+	room := w.Reserve(time.Now())
+	if len(room.Full) != 1 || room.Full[0] != "slow" {
+		t.Errorf("full: %v", room.Full)
+	}
+	w.Dispatch(room, nil)
+	close(g.open)
+	for range 100 { // far sooner than the poll would bring them, 8 a second
+		<-q.recorded
+	}
+}
+
+func TestAFailureIsTriedAgainByTheSchedule(t *testing.T) {
+	t.Parallel()
+	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Retry-After", "600")
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}))
+	t.Cleanup(receiver.Close)
+	fresh, last := testDelivery(receiver.URL), testDelivery(receiver.URL)
+	last.Attempts = 1
+	q := newQueue(fresh, last)
+	run(t, testConfig(), q)
+	for range 2 {
+		r := <-q.recorded
+		wait := time.Until(r.NextAt)
+		if r.Attempt.MessageID == fresh.MessageID && (r.Attempts != 1 || wait < 9*time.Minute || wait > 11*time.Minute) {
+			t.Errorf("the first failure: %d attempts, next in %s", r.Attempts, wait)
+		}
+		if r.Attempt.MessageID == last.MessageID && (r.Attempts != 2 || !r.NextAt.IsZero()) {
+			t.Errorf("the last failure: %d attempts, next at %s", r.Attempts, r.NextAt)
+		}
+	}
+}
+
+func TestARecordThatFailsIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	g := newGate(t)
+	close(g.open)
+	q := newQueue(g.backlog(1, "a")...)
+	q.fail = 2
+	run(t, testConfig(), q)
+	<-q.recorded
+	if len(g.arrived) != 1 {
+		t.Errorf("%d requests for one delivery", len(g.arrived))
+	}
+}
+
+func TestADeliveryThatWaitedTooLongIsLeftToItsLease(t *testing.T) {
+	t.Parallel()
+	var requests atomic.Int32
+	receiver := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { requests.Add(1) }))
+	t.Cleanup(receiver.Close)
+	q := newQueue()
+	w := New(testConfig(), q, time.Now, nil)
+	d := testDelivery(receiver.URL)
+	d.LeasedUntil = time.Now().Add(w.config.RequestTimeout)
+	if !w.attempt(t.Context(), d) || requests.Load() != 0 || len(q.results) != 0 {
+		t.Errorf("%d requests, results %v", requests.Load(), q.results)
+	}
+}
+
+func TestStopFinishesWhatIsUnderWayAndReleasesTheRest(t *testing.T) {
+	t.Parallel()
+	g := newGate(t)
+	q := newQueue(g.backlog(6, "a")...)
+	w, stop := run(t, testConfig(), q)
+	for range 4 {
+		<-g.arrived
+	}
+	stopped := make(chan struct{})
+	go func() { stop(); close(stopped) }()
+	for { // the worker takes no more from here on
+		w.mu.Lock()
+		taking := !w.stopped
+		w.mu.Unlock()
+		if !taking {
+			break
+		}
+	}
+	close(g.open)
+	<-stopped
+	if len(q.results) != 4 || len(q.released) != 2 {
+		t.Errorf("%d results, %d leases given back; want 4 and 2", len(q.results), len(q.released))
+	}
+	if room := w.Reserve(time.Now()); room.Total != 0 {
+		t.Errorf("a stopped worker has room for %d", room.Total)
+	}
+}
+
+func TestStopCutsOffWhatTakesTooLong(t *testing.T) {
+	t.Parallel()
+	g := newGate(t)
+	config := testConfig()
+	config.StopTimeout = time.Millisecond
+	q := newQueue(g.backlog(3, "a")...)
+	_, stop := run(t, config, q)
+	for range 3 {
+		<-g.arrived
+	}
+	stop()
+	if len(q.results) != 0 || len(q.released) != 3 {
+		t.Errorf("%d results, %d leases given back; want none and 3", len(q.results), len(q.released))
+	}
+}
