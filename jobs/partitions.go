@@ -1,0 +1,71 @@
+package jobs
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/postrider/postrider/core"
+)
+
+// Partitions makes the partitions of the weeks around now, and one for whatever a default partition
+// caught: rows of a time that had none, because nobody made partitions for weeks or a clock was wrong.
+func Partitions(ctx context.Context, store core.Partitioner, now time.Time, log *slog.Logger) error {
+	for _, p := range core.PartitionsAround(now) {
+		if err := create(ctx, store, p, log); err != nil {
+			return err
+		}
+	}
+	for range caughtWeeksMax {
+		caught, err := caughtPartitions(ctx, store)
+		if err != nil || len(caught) == 0 {
+			return err
+		}
+		for _, p := range caught {
+			log.Warn("rows had no partition; making it", "table", p.Table, "week", p.Suffix)
+			if err := create(ctx, store, p, log); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// caughtWeeksMax bounds one run; what is left is done in the next.
+const caughtWeeksMax = 200
+
+func create(ctx context.Context, store core.Partitioner, p core.Partition, log *slog.Logger) error {
+	made, err := store.PartitionCreate(ctx, p)
+	if err != nil {
+		return fmt.Errorf("partition %s_%s: %w", p.Table, p.Suffix, err)
+	}
+	if made {
+		log.Debug("made a partition", "table", p.Table, "week", p.Suffix)
+	}
+	return nil
+}
+
+// caughtPartitions are those that the caught rows belong in.
+func caughtPartitions(ctx context.Context, store core.Partitioner) ([]core.Partition, error) {
+	message, attempt, err := store.PartitionCaught(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("default partitions: %w", err)
+	}
+	var list []core.Partition
+	if message != "" {
+		at, err := message.Time()
+		if err != nil {
+			return nil, fmt.Errorf("message %s: %w", message, err)
+		}
+		list = append(list, core.MessagePartition(at))
+	}
+	if attempt != "" {
+		at, err := attempt.Time()
+		if err != nil {
+			return nil, fmt.Errorf("attempt %s: %w", attempt, err)
+		}
+		list = append(list, core.AttemptPartition(at))
+	}
+	return list, nil
+}
