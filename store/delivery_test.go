@@ -221,7 +221,9 @@ func TestDeletingTakesWhatIsOwedAlong(t *testing.T) {
 	if got, want := w.owed(), (map[core.EndpointID]int{other.ID: 2}); !maps.Equal(got, want) {
 		t.Errorf("owed %v, want %v", got, want)
 	}
-	w.in(func(ctx context.Context, tx core.Tx) error { return tx.ApplicationDelete(ctx, testOrg, w.app.ID, now()) })
+	w.in(func(ctx context.Context, tx core.Tx) error {
+		return tx.ApplicationDelete(ctx, testOrg, w.app.ID, now())
+	})
 	if got := w.owed(); len(got) != 0 {
 		t.Errorf("owed %v by no application", got)
 	}

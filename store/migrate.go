@@ -57,6 +57,9 @@ func migrations(ctx context.Context, databaseURL string, work func(*dbmate.DB) e
 		return fmt.Errorf("migrate: %w", err)
 	}
 	defer conn.Close(context.WithoutCancel(ctx)) // which gives the lock back
+	if err := checkServer(ctx, conn); err != nil {
+		return err
+	}
 	if err := lockMigrations(ctx, conn); err != nil {
 		return fmt.Errorf("migrate: lock: %w", err)
 	}

@@ -8,12 +8,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"sync"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/postrider/postrider/core"
+	"github.com/postrider/postrider/db"
 	"github.com/postrider/postrider/localpg/pgtest"
 )
 
@@ -119,7 +121,7 @@ func TestMigrationURLDropsWhatOnlyOurDriverKnows(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{
 		"postgres://u:p@h/d?pool_max_conns=5&default_query_exec_mode=exec": "postgres://u:p@h/d?sslmode=prefer",
-		"postgresql://u@h/d?sslmode=require":                              "postgresql://u@h/d?sslmode=require",
+		"postgresql://u@h/d?sslmode=require":                               "postgresql://u@h/d?sslmode=require",
 	} {
 		got, err := migrationURL(in)
 		if err != nil || got.String() != want {
@@ -128,6 +130,23 @@ func TestMigrationURLDropsWhatOnlyOurDriverKnows(t *testing.T) {
 	}
 	if _, err := migrationURL("host=h password=secret"); err == nil || bytes.Contains([]byte(err.Error()), []byte("secret")) {
 		t.Errorf("a URL of another form: %v", err)
+	}
+}
+
+// old is a connection to a server of 2019.
+type old struct{ db.DBTX }
+
+func (old) QueryRow(context.Context, string, ...any) pgx.Row { return old{} }
+
+func (old) Scan(values ...any) error {
+	*values[0].(*int32) = 120022
+	return nil
+}
+
+func TestAServerThatIsTooOldIsRefused(t *testing.T) {
+	t.Parallel()
+	if err := checkServer(t.Context(), old{}); err == nil || !strings.Contains(err.Error(), "Postgres 12 is too old: 15 is the least") {
+		t.Error(err)
 	}
 }
 

@@ -49,7 +49,7 @@ const (
 func Open(ctx context.Context, url string, clock func() time.Time) (*Store, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
-		return nil, fmt.Errorf("database URL: %w", err)
+		return nil, fmt.Errorf("not a URL Postgres understands: %w", err)
 	}
 	if !namesPoolSize(url) {
 		config.MaxConns = connectionsDefault
@@ -64,7 +64,7 @@ func Open(ctx context.Context, url string, clock func() time.Time) (*Store, erro
 	}
 	s := &Store{reader: reader{pool}, pool: pool, clock: clock}
 	s.recorder = newBatcher(s.deliveryRecordMany, func(r core.Result) int { return len(r.Attempt.Response) })
-	if err := s.checkServer(ctx); err != nil {
+	if err := checkServer(ctx, pool); err != nil {
 		pool.Close()
 		return nil, err
 	}
@@ -80,13 +80,14 @@ func prepareConnection(_ context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-func (s *Store) checkServer(ctx context.Context) error {
-	version, err := queries.ServerVersionAnyTenant(ctx, s.pool)
+// checkServer refuses what is too old before anything is done to it.
+func checkServer(ctx context.Context, conn db.DBTX) error {
+	version, err := queries.ServerVersionAnyTenant(ctx, conn)
 	if err != nil {
-		return fmt.Errorf("database: %w", err)
+		return fmt.Errorf("server version: %w", err)
 	}
 	if version < versionMin {
-		return fmt.Errorf("database: Postgres %d is too old, 15 is the least", version/10000)
+		return fmt.Errorf("Postgres %d is too old: %d is the least", version/10000, versionMin/10000)
 	}
 	return nil
 }

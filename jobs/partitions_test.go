@@ -1,0 +1,119 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/postrider/postrider/core"
+)
+
+// fakePartitions is tables in memory.
+type fakePartitions struct {
+	made    map[string]bool
+	message []core.MessageID // in the default partition
+	attempt []core.AttemptID
+	fail    int
+	runs    atomic.Int32
+}
+
+func (f *fakePartitions) PartitionCreate(_ context.Context, p core.Partition) (bool, error) {
+	if f.fail > 0 {
+		f.fail--
+		return false, errors.New("away")
+	}
+	name := p.Table + "_" + p.Suffix
+	if f.made[name] {
+		return false, nil
+	}
+	f.made[name] = true
+	f.message = kept(f.message, p)
+	f.attempt = kept(f.attempt, p)
+	return true, nil
+}
+
+func kept[ID ~string](ids []ID, p core.Partition) []ID {
+	var rest []ID
+	for _, id := range ids {
+		if string(id) < p.From || string(id) >= p.To {
+			rest = append(rest, id)
+		}
+	}
+	return rest
+}
+
+func (f *fakePartitions) PartitionCaught(context.Context) (core.MessageID, core.AttemptID, error) {
+	f.runs.Add(1)
+	var message core.MessageID
+	var attempt core.AttemptID
+	if len(f.message) > 0 {
+		message = f.message[0]
+	}
+	if len(f.attempt) > 0 {
+		attempt = f.attempt[0]
+	}
+	return message, attempt, nil
+}
+
+var quiet = slog.New(slog.DiscardHandler)
+
+func TestPartitionsReachWeeksAhead(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	f := &fakePartitions{made: map[string]bool{}}
+	if err := Partitions(t.Context(), f, now, quiet); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"message_20261116", "attempt_20261116", "message_20261109", "message_20261221"} {
+		if !f.made[name] {
+			t.Errorf("%s was not made", name)
+		}
+	}
+}
+
+func TestWhatADefaultPartitionCaughtIsMoved(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	f := &fakePartitions{
+		made: map[string]bool{},
+		message: []core.MessageID{
+			core.NewMessageID(now.AddDate(3, 0, 0)), core.NewMessageID(now.AddDate(-5, 0, 0)), core.NewMessageID(time.Time{}),
+		},
+		attempt: []core.AttemptID{core.NewAttemptID(now.AddDate(300, 0, 0))},
+	}
+	if err := Partitions(t.Context(), f, now, quiet); err != nil || len(f.message)+len(f.attempt) != 0 {
+		t.Errorf("left: %v, %v; %v", f.message, f.attempt, err)
+	}
+}
+
+func TestJobsRunEveryHourAndSoonerAfterAFailure(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakePartitions{made: map[string]bool{}, fail: 1}
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); Run(ctx, f, time.Now, quiet) }()
+		pass := func(d time.Duration) {
+			<-time.After(d) // the bubble's clock: nobody waits
+			synctest.Wait()
+		}
+		pass(interval + retry/2)
+		if f.runs.Load() != 0 {
+			t.Errorf("%d runs succeeded while the database was away", f.runs.Load())
+		}
+		pass(retry)
+		if f.runs.Load() != 1 {
+			t.Errorf("%d runs a minute after a failure, want 1", f.runs.Load())
+		}
+		pass(interval)
+		if f.runs.Load() != 2 {
+			t.Errorf("%d runs an hour later, want 2", f.runs.Load())
+		}
+		stop()
+		<-done
+	})
+}
