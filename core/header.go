@@ -20,9 +20,16 @@ var (
 	}
 )
 
-const headerValueBytesMax = 4096
+const (
+	headersMost         = 100
+	headerValueBytesMax = 4096
+)
 
 func (c *checks) headers(headers Headers) {
+	if len(headers) > headersMost {
+		c.body(false, "An endpoint can have at most 100 headers", "headers")
+		return
+	}
 	for name, value := range headers {
 		c.body(isToken(name), "Header names must be HTTP tokens", "headers", name)
 		c.body(!isReserved(strings.ToLower(name)), "Header cannot be set", "headers", name)

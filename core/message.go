@@ -3,6 +3,8 @@ package core
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -130,6 +132,11 @@ func (s *Service) applicationForMessage(ctx context.Context, scope Scope, appRef
 		return mismatch("application_uid_mismatch", "Application UID in the path and body must match")
 	}
 	_, _, err := s.ApplicationCreate(ctx, scope, in, true)
+	if e, ok := errors.AsType[*Error](err); ok {
+		for i := range e.Fields { // what is wrong is wrong inside the message
+			e.Fields[i].Loc = slices.Insert(e.Fields[i].Loc, 1, "application")
+		}
+	}
 	return err
 }
 

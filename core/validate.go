@@ -75,11 +75,14 @@ type Metadata map[string]string
 const MetadataBytesMax = 4096
 
 func (c *checks) metadata(m Metadata) {
+	text, err := json.Marshal(m)
+	if err != nil || len(text) > MetadataBytesMax {
+		c.body(false, "metadata must be less than or equal to 4096 bytes", "metadata")
+		return
+	}
 	for key, value := range m {
 		c.text(key+value, "metadata")
 	}
-	text, err := json.Marshal(m)
-	c.body(err == nil && len(text) <= MetadataBytesMax, "metadata must be less than or equal to 4096 bytes", "metadata")
 }
 
 // names checks a set of names: nil means no restriction, and an empty set would match nothing.
@@ -89,6 +92,9 @@ func (c *checks) names(set []string, most int, further, pattern, field string) {
 	}
 	c.body(len(set) > 0 && len(set) <= most,
 		fmt.Sprintf("%s must have at least 1 and at most %d items, or be set to null.", capital(field), most), field)
+	if len(set) > most {
+		return // to look at each of a million would be work for nothing
+	}
 	for i, s := range set {
 		c.nameOf(s, further, pattern, fmt.Sprintf("%s[%d]", field, i))
 	}

@@ -1,0 +1,104 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/postrider/postrider/core"
+)
+
+// Config is every setting, each a flag and a variable. It is the one place they are named: the
+// command line, --help and the refusals below are made of it.
+type Config struct {
+	DatabaseURL string `env:"DATABASE_URL" placeholder:"URL" help:"Postgres 15 or newer, as postgres://user:password@host/database. Without it, serve, demo and migrate start a local one of their own."`
+	Listen      string `env:"POSTRIDER_LISTEN" default:"127.0.0.1:8071" help:"Where the API listens: host:port."`
+	DataDir     string `env:"POSTRIDER_DATA_DIR" placeholder:"DIR" help:"Where the local Postgres and the secret generated for it live. By default a directory of your user's data, or /var/lib/postrider for root."`
+	JWTSecret   string `name:"jwt-secret" env:"POSTRIDER_JWT_SECRET" placeholder:"SECRET" help:"What API tokens are signed with (HS256). Required with a database of your own; generated once and kept for the local one."`
+	Migrate     bool   `env:"POSTRIDER_MIGRATE" default:"true" negatable:"" help:"Migrate the database at start."`
+
+	RetrySchedule  Durations      `env:"POSTRIDER_RETRY_SCHEDULE" default:"5s,5m,30m,2h,5h,10h,10h" help:"How long to wait after each failed attempt, comma-separated. Empty: no retry."`
+	RequestTimeout time.Duration  `env:"POSTRIDER_REQUEST_TIMEOUT" default:"30s" help:"How long one attempt may take as a whole."`
+	AllowSubnets   []netip.Prefix `env:"POSTRIDER_ALLOW_SUBNETS" placeholder:"CIDRS" help:"Private and other special addresses that endpoints may have all the same, comma-separated. By default none; with the local Postgres and a loopback listener, loopback."`
+
+	Concurrency         int           `env:"POSTRIDER_CONCURRENCY" default:"512" help:"Attempts under way at a time in this process."`
+	EndpointConcurrency int           `env:"POSTRIDER_ENDPOINT_CONCURRENCY" default:"64" help:"Of those, to any one endpoint."`
+	Lease               time.Duration `env:"POSTRIDER_LEASE" default:"60s" help:"How long a delivery is kept for the process that took it. After a crash, that long until another takes over."`
+	StopTimeout         time.Duration `env:"POSTRIDER_STOP_TIMEOUT" default:"20s" help:"How long a stop waits for requests and attempts under way."`
+
+	LogLevel  slog.Level `env:"POSTRIDER_LOG_LEVEL" default:"info" help:"debug, info, warn or error."`
+	LogFormat string     `env:"POSTRIDER_LOG_FORMAT" default:"text" enum:"text,json" help:"text or json."`
+}
+
+// Durations is a comma-separated list of durations.
+type Durations []time.Duration
+
+// UnmarshalText reads "5s,5m"; nothing is an empty list.
+func (d *Durations) UnmarshalText(text []byte) error {
+	*d = Durations{}
+	if len(text) == 0 {
+		return nil
+	}
+	for part := range strings.SplitSeq(string(text), ",") {
+		one, err := time.ParseDuration(strings.TrimSpace(part))
+		if err != nil {
+			return fmt.Errorf("%q is no duration such as 5s or 10m", part)
+		}
+		*d = append(*d, one)
+	}
+	return nil
+}
+
+const (
+	retriesMax        = 50
+	retryWaitMax      = 7 * 24 * time.Hour
+	requestTimeoutMax = 5 * time.Minute
+	concurrencyMax    = 10_000
+	leaseMax          = time.Hour
+	stopTimeoutMax    = time.Hour
+)
+
+// Validate refuses what parses but makes no sense, all of it at once, by the variables' names.
+func (c *Config) Validate() error {
+	var errs []error
+	check := func(ok bool, variable, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf(variable+": "+format, args...))
+		}
+	}
+	check(c.DatabaseURL == "" || strings.HasPrefix(c.DatabaseURL, "postgres://") || strings.HasPrefix(c.DatabaseURL, "postgresql://"),
+		"DATABASE_URL", "must begin with postgres://")
+	_, _, err := net.SplitHostPort(c.Listen)
+	check(err == nil, "POSTRIDER_LISTEN", "%q is no host:port", c.Listen)
+	check(len(c.RetrySchedule) <= retriesMax, "POSTRIDER_RETRY_SCHEDULE", "at most %d retries", retriesMax)
+	for _, wait := range c.RetrySchedule {
+		check(wait >= 0 && wait <= retryWaitMax, "POSTRIDER_RETRY_SCHEDULE", "%s is not between 0 and %s", wait, retryWaitMax)
+	}
+	check(c.RequestTimeout > 0 && c.RequestTimeout <= requestTimeoutMax,
+		"POSTRIDER_REQUEST_TIMEOUT", "%s is not between 0 and %s", c.RequestTimeout, requestTimeoutMax)
+	check(c.Concurrency > 0 && c.Concurrency <= concurrencyMax,
+		"POSTRIDER_CONCURRENCY", "%d is not between 1 and %d", c.Concurrency, concurrencyMax)
+	check(c.EndpointConcurrency > 0 && c.EndpointConcurrency <= concurrencyMax,
+		"POSTRIDER_ENDPOINT_CONCURRENCY", "%d is not between 1 and %d", c.EndpointConcurrency, concurrencyMax)
+	check(c.Lease > c.RequestTimeout && c.Lease <= leaseMax,
+		"POSTRIDER_LEASE", "%s is not longer than POSTRIDER_REQUEST_TIMEOUT (%s) and at most %s", c.Lease, c.RequestTimeout, leaseMax)
+	check(c.StopTimeout >= 0 && c.StopTimeout <= stopTimeoutMax,
+		"POSTRIDER_STOP_TIMEOUT", "%s is not between 0 and %s", c.StopTimeout, stopTimeoutMax)
+	return errors.Join(errs...)
+}
+
+func (c *Config) schedule() core.RetrySchedule { return core.RetrySchedule(c.RetrySchedule) }
+
+// loopbackOnly tells whether the API can be reached from this machine alone.
+func (c *Config) loopbackOnly() bool {
+	host, _, err := net.SplitHostPort(c.Listen)
+	if err != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}

@@ -1,0 +1,92 @@
+package app
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestBadSettingsAreRefusedByName(t *testing.T) {
+	t.Parallel()
+	for flag, variable := range map[string]string{
+		"--database-url=mysql://x": "DATABASE_URL",
+		"--listen=8071":            "POSTRIDER_LISTEN",
+		"--retry-schedule=-1s":     "POSTRIDER_RETRY_SCHEDULE",
+		"--retry-schedule=5s,,5m":  "--retry-schedule",
+		"--retry-schedule=soon":    "--retry-schedule",
+		"--retry-schedule=999h":    "POSTRIDER_RETRY_SCHEDULE",
+		"--request-timeout=0s":     "POSTRIDER_REQUEST_TIMEOUT",
+		"--request-timeout=1h":     "POSTRIDER_REQUEST_TIMEOUT",
+		"--allow-subnets=10.0.0.0": "--allow-subnets",
+		"--concurrency=0":          "POSTRIDER_CONCURRENCY",
+		"--endpoint-concurrency=x": "--endpoint-concurrency",
+		"--lease=30s":              "POSTRIDER_LEASE",
+		"--stop-timeout=-1s":       "POSTRIDER_STOP_TIMEOUT",
+		"--log-level=loud":         "--log-level",
+		"--log-format=xml":         "--log-format",
+		"--migrate=maybe":          "--migrate",
+		"--retry-schedule=" + strings.Repeat("1s,", 60) + "1s": "POSTRIDER_RETRY_SCHEDULE",
+	} {
+		var out, errs bytes.Buffer
+		code := Main(t.Context(), []string{flag, "version"}, &out, &errs)
+		if code != exitUsage || !strings.Contains(errs.String(), variable) || out.Len() > 0 {
+			t.Errorf("%s: exit %d, printed %q and %q, want %s", flag, code, out.String(), errs.String(), variable)
+		}
+	}
+}
+
+func TestRetrySchedules(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]Durations{
+		"": {}, "5s": {5 * time.Second}, "1ms, 2h": {time.Millisecond, 2 * time.Hour}, "0s": {0},
+	} {
+		var got Durations
+		if err := got.UnmarshalText([]byte(text)); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%q: %v, %v", text, got, err)
+		}
+	}
+}
+
+func TestLoopbackOnly(t *testing.T) {
+	t.Parallel()
+	for listen, want := range map[string]bool{
+		"127.0.0.1:8071": true, "[::1]:8071": true, "localhost:80": true,
+		"0.0.0.0:8071": false, ":8071": false, "192.168.1.5:8071": false, "example.com:80": false,
+	} {
+		if got := (&Config{Listen: listen}).loopbackOnly(); got != want {
+			t.Errorf("%s: %v, want %v", listen, got, want)
+		}
+	}
+}
+
+func TestTheKeptSecretStays(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir() + "/data"
+	secrets := make(chan string)
+	for range 8 {
+		go func() {
+			secret, err := keptSecret(dir)
+			if err != nil {
+				t.Error(err)
+			}
+			secrets <- secret
+		}()
+	}
+	first := <-secrets
+	for range 7 {
+		if other := <-secrets; other != first || len(other) < 40 {
+			t.Errorf("two secrets: %q and %q", first, other)
+		}
+	}
+}
+
+func TestSecretIsRequiredWithADatabaseOfOnesOwn(t *testing.T) {
+	t.Parallel()
+	var out, errs bytes.Buffer
+	code := Main(t.Context(), []string{"--database-url=postgres://h/d", "token"}, &out, &errs)
+	if code != exitFailed || !strings.Contains(errs.String(), "POSTRIDER_JWT_SECRET") || out.Len() > 0 {
+		t.Errorf("exit %d, printed %q and %q", code, out.String(), errs.String())
+	}
+}

@@ -1,0 +1,203 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/postrider/postrider/core"
+	"github.com/postrider/postrider/delivery"
+	"github.com/postrider/postrider/jobs"
+	"github.com/postrider/postrider/server"
+	"github.com/postrider/postrider/store"
+)
+
+// Parts are what a process runs.
+type Parts struct{ API, Worker, Jobs bool }
+
+// Instance is a running Postrider.
+type Instance struct {
+	config  Config
+	log     *slog.Logger
+	store   *store.Store
+	tokens  *server.Tokens // nil without the API
+	address net.Addr       // nil without the API
+	local   bool           // on a Postgres of its own
+
+	failed  chan error // holds the first part's failure
+	closers []func()   // in the order the parts were started
+}
+
+// Start starts the parts, and what they need, and returns when all are ready. ctx bounds the start
+// alone; Stop ends what it started.
+func Start(ctx context.Context, config Config, parts Parts, log *slog.Logger) (*Instance, error) {
+	i := &Instance{config: config, log: log, failed: make(chan error, 1)}
+	if err := i.start(ctx, parts); err != nil {
+		i.Stop()
+		return nil, err
+	}
+	return i, nil
+}
+
+func (i *Instance) start(ctx context.Context, parts Parts) error {
+	if parts.API {
+		secret, err := i.config.secret()
+		if err != nil {
+			return err
+		}
+		i.tokens = server.NewTokens(secret, time.Now)
+	}
+	if err := i.openDatabase(ctx); err != nil {
+		return err
+	}
+	if err := i.openStore(ctx); err != nil {
+		return err
+	}
+	if parts.Jobs {
+		i.background(func(ctx context.Context) { jobs.Run(ctx, i.store, time.Now, i.log) })
+	}
+	var dispatcher core.Dispatcher
+	if parts.Worker {
+		dispatcher = i.startWorker()
+	}
+	if parts.API {
+		return i.startAPI(ctx, dispatcher)
+	}
+	return nil
+}
+
+// background runs a part until Stop, which waits for it.
+func (i *Instance) background(run func(context.Context)) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		run(ctx)
+	}()
+	i.onStop(func() { cancel(); <-done })
+}
+
+func (i *Instance) onStop(f func()) { i.closers = append(i.closers, f) }
+
+// fail ends the instance; only the first failure is told.
+func (i *Instance) fail(err error) {
+	select {
+	case i.failed <- err:
+	default:
+	}
+}
+
+// openStore migrates, connects, and makes sure of partitions before anything is stored.
+func (i *Instance) openStore(ctx context.Context) error {
+	if i.config.Migrate {
+		if err := store.Migrate(ctx, i.config.DatabaseURL); err != nil {
+			return fmt.Errorf("DATABASE_URL: %w", err)
+		}
+	}
+	s, err := store.Open(ctx, i.config.DatabaseURL, time.Now)
+	if err != nil {
+		return fmt.Errorf("DATABASE_URL: %w", err)
+	}
+	i.store = s
+	i.onStop(s.Close)
+	return jobs.Partitions(ctx, s, time.Now(), i.log)
+}
+
+func (i *Instance) startWorker() core.Dispatcher {
+	c := i.config
+	worker := delivery.New(delivery.Config{
+		Concurrency: c.Concurrency, EndpointConcurrency: c.EndpointConcurrency,
+		RequestTimeout: c.RequestTimeout, Lease: c.Lease, StopTimeout: c.StopTimeout,
+		RetrySchedule: c.schedule(), AllowSubnets: i.allowSubnets(), UserAgent: userAgent(),
+	}, i.store, time.Now, i.log)
+	i.background(func(ctx context.Context) { i.store.Listen(ctx, worker.Wake) })
+	i.background(worker.Run)
+	return worker
+}
+
+// allowSubnets lets somebody who tries Postrider on one machine receive webhooks there. Both must
+// hold: the database is the local one, and nobody from outside can make endpoints.
+func (i *Instance) allowSubnets() []netip.Prefix {
+	if i.config.AllowSubnets == nil && i.loopbackAllowed() {
+		return []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
+	}
+	return i.config.AllowSubnets
+}
+
+func (i *Instance) loopbackAllowed() bool {
+	return i.config.AllowSubnets == nil && i.local && i.config.loopbackOnly()
+}
+
+// What a client may take to send a request and read the answer.
+const (
+	readHeaderTimeout = 10 * time.Second
+	readTimeout       = time.Minute
+	handleTimeout     = 30 * time.Second
+	writeTimeout      = time.Minute
+	idleTimeout       = 2 * time.Minute
+	headerBytesMax    = 64 << 10
+)
+
+func (i *Instance) startAPI(ctx context.Context, dispatcher core.Dispatcher) error {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", i.config.Listen)
+	if err != nil {
+		return fmt.Errorf("POSTRIDER_LISTEN: %w", err)
+	}
+	i.address = listener.Addr()
+	handler := server.New(server.Config{
+		Service: &core.Service{
+			Store: i.store, Messages: store.NewMessageInserter(i.store, dispatcher), Clock: time.Now,
+		},
+		Tokens: i.tokens, Log: i.log, RequestTimeout: handleTimeout,
+	})
+	s := &http.Server{
+		Handler: handler, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout,
+		WriteTimeout: writeTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytesMax,
+		ErrorLog: slog.NewLogLogger(i.log.Handler(), slog.LevelDebug),
+	}
+	go func() {
+		if err := s.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			i.fail(fmt.Errorf("serve the API: %w", err))
+		}
+	}()
+	i.onStop(func() { i.stopAPI(s) })
+	return nil
+}
+
+// stopAPI accepts nothing more and answers what was accepted, as long as a stop may take.
+func (i *Instance) stopAPI(s *http.Server) {
+	ctx, cancel := context.WithTimeout(context.Background(), i.config.StopTimeout)
+	defer cancel()
+	if err := s.Shutdown(ctx); err != nil {
+		i.log.Warn("requests were cut off", "error", err)
+		_ = s.Close() // what it closes is lost anyway
+	}
+}
+
+// Wait returns nil when ctx ends, or the failure of a part.
+func (i *Instance) Wait(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-i.failed:
+		return err
+	}
+}
+
+// Stop stops the parts, those first that take work in: accepted requests are answered, attempts under
+// way finish, leases are given back, the local Postgres shuts down.
+func (i *Instance) Stop() {
+	for _, f := range slices.Backward(i.closers) {
+		f()
+	}
+	i.closers = nil
+}
+
+// URL is where the API is.
+func (i *Instance) URL() string { return "http://" + i.address.String() }

@@ -1,0 +1,98 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/postrider/postrider/telemetry"
+)
+
+// Exit codes, as shells and supervisors expect them.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// commands are the subcommands beside the settings they share.
+type commands struct {
+	Config
+
+	Serve   serveCommand   `cmd:"" default:"1" help:"Run everything in one process (the default)."`
+	API     apiCommand     `cmd:"" name:"api" help:"Run the REST API alone."`
+	Worker  workerCommand  `cmd:"" help:"Run deliveries alone."`
+	Jobs    jobsCommand    `cmd:"" help:"Run scheduled work alone."`
+	Migrate migrateCommand `cmd:"" help:"Change the database's schema, or show where it stands."`
+	Token   tokenCommand   `cmd:"" help:"Print an API token."`
+	Listen  listenCommand  `cmd:"" help:"Receive webhooks and print them, to try with."`
+	Demo    demoCommand    `cmd:"" help:"Start everything, send real events, and show what arrives."`
+	Version versionCommand `cmd:"" help:"Print the version."`
+}
+
+// console is where a command writes for whoever typed it; the log goes to out as well.
+type console struct {
+	out io.Writer
+	log *slog.Logger
+}
+
+func (c console) printf(format string, args ...any) { fmt.Fprintf(c.out, format, args...) }
+
+// Main runs the command that args name until it is done or ctx ends, and returns the process's exit
+// code.
+func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	var cli struct {
+		commands `embed:""`
+	}
+	parser, err := kong.New(&cli,
+		kong.Name("postrider"),
+		kong.Description("Sends webhooks. Needs nothing but Postgres."),
+		kong.Writers(stdout, stderr),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}),
+		kong.UsageOnError(),
+	)
+	if err != nil {
+		panic(err) // the struct above is wrong, whatever the arguments
+	}
+	command, err := parser.Parse(args)
+	if err != nil {
+		fmt.Fprintf(stderr, "postrider: %s\n", oneLine(err))
+		return exitUsage
+	}
+	log := telemetry.NewLogger(stdout, cli.LogLevel, cli.LogFormat)
+	command.BindTo(ctx, (*context.Context)(nil))
+	if err := command.Run(&cli.Config, console{out: stdout, log: log}); err != nil && !errors.Is(err, context.Canceled) {
+		fmt.Fprintf(stderr, "postrider: %s\n", oneLine(err))
+		return exitFailed
+	}
+	return exitOK
+}
+
+// oneLine is an error on one line, for logs that are read by the line; some list what was tried, the
+// same thing twice too.
+func oneLine(err error) string {
+	var parts []string
+	for line := range strings.Lines(err.Error()) {
+		if line = strings.TrimSpace(line); !slices.Contains(parts, line) {
+			parts = append(parts, line)
+		}
+	}
+	return strings.ReplaceAll(strings.Join(parts, "; "), ":; ", ": ")
+}
+
+// isTerminal tells whether somebody reads along.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}

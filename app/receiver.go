@@ -1,0 +1,116 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"sort"
+	"strings"
+	"time"
+
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+)
+
+// receiver is a webhook receiver to try with. It verifies with the Standard Webhooks library and not
+// with our own code: what it accepts, others accept.
+type receiver struct {
+	verifier *standardwebhooks.Webhook // nil: no secret was given
+	handle   func(received) int        // what to answer
+}
+
+// received is one request.
+type received struct {
+	Header   http.Header
+	Payload  []byte
+	Verified error // nil: the signature is right
+}
+
+var errNoSecret = errors.New("not checked: no --secret was given")
+
+const receivedBytesMax = 4 << 20
+
+func newReceiver(secret string, handle func(received) int) (*receiver, error) {
+	r := &receiver{handle: handle}
+	if secret == "" {
+		return r, nil
+	}
+	verifier, err := standardwebhooks.NewWebhook(secret)
+	if err != nil {
+		return nil, fmt.Errorf("secret: %w", err)
+	}
+	r.verifier = verifier
+	return r, nil
+}
+
+func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
+	payload, err := io.ReadAll(http.MaxBytesReader(w, request.Body, receivedBytesMax))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	got := received{Header: request.Header, Payload: payload, Verified: errNoSecret}
+	if r.verifier != nil {
+		got.Verified = r.verifier.Verify(payload, request.Header)
+	}
+	w.WriteHeader(r.handle(got))
+}
+
+// serveHTTP serves until ctx ends.
+func serveHTTP(ctx context.Context, listener net.Listener, handler http.Handler) error {
+	s := &http.Server{Handler: handler, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout}
+	stop := context.AfterFunc(ctx, func() { _ = s.Close() })
+	defer stop()
+	if err := s.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// text is the request as a person reads it.
+func (r received) text() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s  %s\n", time.Now().Format(time.RFC3339), r.Header.Get("webhook-id"))
+	names := make([]string, 0, len(r.Header))
+	for name := range r.Header {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	for _, name := range names {
+		fmt.Fprintf(&b, "  %s: %s\n", strings.ToLower(name), strings.Join(r.Header[name], ", "))
+	}
+	fmt.Fprintf(&b, "  %s\n", r.Payload)
+	if r.Verified == nil {
+		b.WriteString("  signature: verified\n")
+	} else {
+		fmt.Fprintf(&b, "  signature: %s\n", r.Verified)
+	}
+	return b.String()
+}
+
+const listenDefault = "127.0.0.1:8072"
+
+type listenCommand struct {
+	Address string `arg:"" optional:"" default:"127.0.0.1:8072" help:"Where to listen: host:port."`
+	Secret  string `env:"POSTRIDER_LISTEN_SECRET" placeholder:"WHSEC" help:"The endpoint's secret, to verify signatures with."`
+	Status  int    `default:"204" help:"The status to answer with."`
+}
+
+// Run prints each webhook until it is stopped.
+func (l listenCommand) Run(ctx context.Context, con console) error {
+	r, err := newReceiver(l.Secret, func(got received) int {
+		con.printf("%s\n", got.text())
+		return l.Status
+	})
+	if err != nil {
+		return err
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", l.Address)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	con.printf("Waiting for webhooks at http://%s/ (Ctrl-C stops)\n\n", listener.Addr())
+	return serveHTTP(ctx, listener, r)
+}

@@ -1,0 +1,108 @@
+package app
+
+import (
+	"context"
+	"os"
+	"strings"
+	"text/template"
+
+	"github.com/postrider/postrider/core"
+)
+
+type (
+	serveCommand  struct{}
+	apiCommand    struct{}
+	workerCommand struct{}
+	jobsCommand   struct{}
+)
+
+func (serveCommand) Run(ctx context.Context, c *Config, con console) error {
+	return run(ctx, *c, Parts{API: true, Worker: true, Jobs: true}, con)
+}
+
+func (apiCommand) Run(ctx context.Context, c *Config, con console) error {
+	return runShared(ctx, *c, Parts{API: true}, con)
+}
+
+func (workerCommand) Run(ctx context.Context, c *Config, con console) error {
+	return runShared(ctx, *c, Parts{Worker: true}, con)
+}
+
+func (jobsCommand) Run(ctx context.Context, c *Config, con console) error {
+	return runShared(ctx, *c, Parts{Jobs: true}, con)
+}
+
+// runShared runs parts that make sense only beside others, on a database they share.
+func runShared(ctx context.Context, c Config, parts Parts, con console) error {
+	if c.DatabaseURL == "" {
+		return errNoDatabase
+	}
+	return run(ctx, c, parts, con)
+}
+
+// run starts the parts and stops them when ctx ends or one of them fails.
+func run(ctx context.Context, c Config, parts Parts, con console) error {
+	i, err := Start(ctx, c, parts, con.log)
+	if err != nil {
+		return err
+	}
+	defer i.Stop()
+	if err := i.announce(con); err != nil {
+		return err
+	}
+	err = i.Wait(ctx)
+	con.log.Info("stopping")
+	return err
+}
+
+// announce tells that everything is ready: a person how to go on, a log that it is so.
+func (i *Instance) announce(con console) error {
+	address := ""
+	if i.address != nil {
+		address = i.address.String()
+	}
+	if i.address == nil || !i.local || !isTerminal(con.out) {
+		con.log.Info("ready", "version", Version(), "address", address, "local_database", i.local,
+			"loopback_endpoints", i.loopbackAllowed())
+		return nil
+	}
+	token, err := i.tokens.Org(defaultOrg)
+	if err != nil {
+		return err
+	}
+	return banner.Execute(con.out, map[string]any{
+		"URL": i.URL(), "Token": token, "DataDir": i.config.DataDir, "Loopback": i.loopbackAllowed(),
+		"Command": typedCommand(), "Listen": listenDefault,
+	})
+}
+
+// typedCommand is how whoever reads the banner would start another command.
+func typedCommand() string {
+	if strings.Contains(os.Args[0], "go-build") {
+		return "go run ."
+	}
+	return os.Args[0]
+}
+
+// defaultOrg is the organisation of those who name none; the same as that of the existing servers.
+const defaultOrg core.OrgID = "org_23rb8YdGqMT0qIzpgGwdXfHirMu"
+
+var banner = template.Must(template.New("banner").Parse(`
+Postrider is ready at {{.URL}} (the API: {{.URL}}/docs)
+
+Try it. Paste this into another terminal, and then its lines one by one:
+
+  TOKEN={{.Token}}
+
+  curl {{.URL}}/api/v1/app -H "Authorization: Bearer $TOKEN" -d '{"name": "Acme", "uid": "acme"}'
+  curl {{.URL}}/api/v1/app/acme/endpoint -H "Authorization: Bearer $TOKEN" -d '{"url": "http://{{.Listen}}/"}'
+  curl {{.URL}}/api/v1/app/acme/msg -H "Authorization: Bearer $TOKEN" -d '{"eventType": "invoice.paid", "payload": {"amount": 42}}'
+
+To see webhooks arrive there:  {{.Command}} listen
+{{- if .Loopback}}
+Endpoints may be on this machine (loopback), because the database is local and so is the listener.
+{{- end}}
+Data is kept in {{.DataDir}}. For a Postgres of your own set DATABASE_URL and POSTRIDER_JWT_SECRET.
+Ctrl-C stops everything.
+
+`))

@@ -1,0 +1,41 @@
+package app
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/postrider/postrider/core"
+	"github.com/postrider/postrider/server"
+)
+
+type tokenCommand struct {
+	Org         string `arg:"" optional:"" default:"org_23rb8YdGqMT0qIzpgGwdXfHirMu" help:"The organisation: org_ and whatever names it to you."`
+	Application string `placeholder:"ID" help:"Make a token for this application of it alone, by its id."`
+}
+
+// Run prints the token and nothing else, so that it can be taken into a variable.
+func (t tokenCommand) Run(c *Config, con console) error {
+	if !core.IsOrgID(t.Org) {
+		return fmt.Errorf("%q is no organisation: they begin with org_", t.Org)
+	}
+	if t.Application != "" && !core.IsAppID(t.Application) {
+		return fmt.Errorf("--application: %q is no application's id: they begin with app_", t.Application)
+	}
+	secret, err := c.secret()
+	if err != nil {
+		return err
+	}
+	token, err := t.mint(server.NewTokens(secret, time.Now))
+	if err != nil {
+		return err
+	}
+	con.printf("%s\n", token)
+	return nil
+}
+
+func (t tokenCommand) mint(tokens *server.Tokens) (string, error) {
+	if t.Application != "" {
+		return tokens.App(core.OrgID(t.Org), core.AppID(t.Application), nil)
+	}
+	return tokens.Org(core.OrgID(t.Org))
+}

@@ -1,0 +1,28 @@
+package app
+
+import (
+	"runtime/debug"
+)
+
+// release is set by the linker where a release is built: -ldflags "-X .../app.release=v1.2.3".
+var release string
+
+// Version is the release, or what the Go toolchain knows of the source.
+func Version() string {
+	if release != "" {
+		return release
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	return "dev"
+}
+
+func userAgent() string { return "Postrider/" + Version() }
+
+type versionCommand struct{}
+
+func (versionCommand) Run(con console) error {
+	con.printf("postrider %s\n", Version())
+	return nil
+}

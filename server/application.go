@@ -1,0 +1,93 @@
+package server
+
+import (
+	"context"
+
+	"github.com/postrider/postrider/core"
+)
+
+func (h *handlers) ApplicationCreate(ctx context.Context, r ApplicationCreateRequestObject) (ApplicationCreateResponseObject, error) {
+	in, err := applicationIn(*r.Body, nil)
+	if err != nil {
+		return nil, err
+	}
+	app, created, err := h.service.ApplicationCreate(ctx, scopeOf(ctx), in, orZero(r.Params.GetIfExists))
+	if err != nil {
+		return nil, err
+	}
+	if !created {
+		return ApplicationCreate200JSONResponse(applicationOut(app)), nil
+	}
+	return ApplicationCreate201JSONResponse(applicationOut(app)), nil
+}
+
+func (h *handlers) ApplicationGet(ctx context.Context, r ApplicationGetRequestObject) (ApplicationGetResponseObject, error) {
+	app, err := h.service.ApplicationGet(ctx, scopeOf(ctx), r.AppID)
+	return ApplicationGet200JSONResponse(applicationOut(app)), err
+}
+
+func (h *handlers) ApplicationList(ctx context.Context, r ApplicationListRequestObject) (ApplicationListResponseObject, error) {
+	page, err := readPage(r.Params.Limit, r.Params.Iterator, r.Params.Order, OrderingAscending)
+	if err != nil {
+		return nil, err
+	}
+	list, err := h.service.ApplicationList(ctx, scopeOf(ctx), page)
+	if err != nil {
+		return nil, err
+	}
+	key := func(app core.Application) string { return string(app.ID) }
+	out := ApplicationList200JSONResponse{Done: list.Done}
+	out.Data, out.Iterator, out.PrevIterator = answerPage(list, key, applicationOut)
+	return out, nil
+}
+
+func (h *handlers) ApplicationUpdate(ctx context.Context, r ApplicationUpdateRequestObject) (ApplicationUpdateResponseObject, error) {
+	in, err := applicationIn(*r.Body, nil)
+	if err != nil {
+		return nil, err
+	}
+	app, created, err := h.service.ApplicationUpdate(ctx, scopeOf(ctx), r.AppID, in)
+	if err != nil {
+		return nil, err
+	}
+	if created {
+		return ApplicationUpdate201JSONResponse(applicationOut(app)), nil
+	}
+	return ApplicationUpdate200JSONResponse(applicationOut(app)), nil
+}
+
+func (h *handlers) ApplicationPatch(ctx context.Context, r ApplicationPatchRequestObject) (ApplicationPatchResponseObject, error) {
+	patch := *r.Body
+	if err := refuseNulls(patched{"name", patch.Name}); err != nil {
+		return nil, err
+	}
+	app, err := h.service.ApplicationPatch(ctx, scopeOf(ctx), r.AppID, func(in *core.ApplicationIn) {
+		put(&in.Name, patch.Name)
+		putOrClear(&in.UID, patch.UID)
+		putRate(&in.ThrottleRate, patch.ThrottleRate, patch.RateLimit)
+		putMetadata(&in.Metadata, patch.Metadata)
+	})
+	return ApplicationPatch200JSONResponse(applicationOut(app)), err
+}
+
+func (h *handlers) ApplicationDelete(ctx context.Context, r ApplicationDeleteRequestObject) (ApplicationDeleteResponseObject, error) {
+	return ApplicationDelete204Response{}, h.service.ApplicationDelete(ctx, scopeOf(ctx), r.AppID)
+}
+
+// applicationIn reads an application that stands in a body under path.
+func applicationIn(in ApplicationIn, path []string) (core.ApplicationIn, error) {
+	if in.Name == nil {
+		return core.ApplicationIn{}, missing(append(path, "name")...)
+	}
+	return core.ApplicationIn{
+		UID: in.UID, Name: *in.Name, ThrottleRate: rate(in.ThrottleRate, in.RateLimit), Metadata: core.Metadata(in.Metadata),
+	}, nil
+}
+
+func applicationOut(app core.Application) ApplicationOut {
+	return ApplicationOut{
+		ID: string(app.ID), UID: app.UID, Name: app.Name,
+		ThrottleRate: rateOut(app.ThrottleRate), RateLimit: rateOut(app.ThrottleRate), Metadata: texts(app.Metadata),
+		CreatedAt: Timestamp(app.CreatedAt), UpdatedAt: Timestamp(app.UpdatedAt),
+	}
+}

@@ -1,0 +1,152 @@
+package server
+
+import (
+	"crypto/hmac"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/postrider/postrider/core"
+)
+
+// Tokens makes and reads the tokens that clients bear: JWTs signed with HMAC-SHA256, and with no
+// other algorithm whatever a token's header says. No list of them is kept. Who has the secret can
+// make a token for any organisation, and organisations exist in tokens alone.
+type Tokens struct {
+	secret []byte
+	clock  func() time.Time
+	parser *jwt.Parser
+}
+
+const (
+	orgTokenLifetime = 10 * 365 * 24 * time.Hour
+	appTokenLifetime = 28 * 24 * time.Hour
+	clockLeeway      = 15 * time.Minute // other machines' clocks may differ from ours by this much
+)
+
+// NewTokens panics on an empty secret: everybody could sign with it.
+func NewTokens(secret string, clock func() time.Time) *Tokens {
+	if secret == "" {
+		panic("server: the token secret is empty")
+	}
+	parser := jwt.NewParser(jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}),
+		jwt.WithLeeway(clockLeeway), jwt.WithTimeFunc(clock), jwt.WithStrictDecoding())
+	return &Tokens{secret: []byte(secret), clock: clock, parser: parser}
+}
+
+// claims is what a token says. Existing servers do not look at the issuer, and no more do we.
+type claims struct {
+	jwt.RegisteredClaims
+	Org          *string  `json:"org,omitempty"`
+	FeatureFlags []string `json:"feature_flags,omitempty"`
+}
+
+// Org makes a token for all of an organisation, good for ten years.
+func (t *Tokens) Org(org core.OrgID) (string, error) {
+	if !core.IsOrgID(string(org)) {
+		return "", fmt.Errorf("%q is not a valid organization id: it must begin with org_", org)
+	}
+	return t.sign(claims{}, string(org), orgTokenLifetime)
+}
+
+// App makes a token for one application, good for 28 days. It sees the event types that have no
+// feature flags, or one of featureFlags.
+func (t *Tokens) App(org core.OrgID, app core.AppID, featureFlags []string) (string, error) {
+	if !core.IsOrgID(string(org)) || !core.IsAppID(string(app)) {
+		return "", fmt.Errorf("%q is not an organization's id, or %q not an application's", org, app)
+	}
+	return t.sign(claims{Org: (*string)(&org), FeatureFlags: featureFlags}, string(app), appTokenLifetime)
+}
+
+func (t *Tokens) sign(c claims, subject string, lifetime time.Duration) (string, error) {
+	now := t.clock()
+	c.RegisteredClaims = jwt.RegisteredClaims{
+		Issuer: "svix-server", Subject: subject, IssuedAt: jwt.NewNumericDate(now),
+		NotBefore: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(lifetime)),
+	}
+	return jwt.NewWithClaims(jwt.SigningMethodHS256, c).SignedString(t.secret)
+}
+
+// Parse reads a token. Its errors are a core.Error that says what is wrong with it, as far as that
+// is no help to who guesses.
+func (t *Tokens) Parse(token string) (core.Scope, error) {
+	var c claims
+	_, err := t.parser.ParseWithClaims(token, &c, t.key)
+	switch {
+	case err != nil:
+		return core.Scope{}, t.untrusted(token)
+	case c.Subject == "":
+		return core.Scope{}, unauthenticated("Invalid token (missing `sub`).")
+	case c.Org == nil:
+		return orgScope(c.Subject)
+	}
+	return appScope(*c.Org, c.Subject, c.FeatureFlags)
+}
+
+// key is our secret, for a token whose header asks for no extension: we know none (RFC 7515, crit).
+func (t *Tokens) key(token *jwt.Token) (any, error) {
+	if token.Header["crit"] != nil {
+		return nil, jwt.ErrTokenUnverifiable
+	}
+	return t.secret, nil
+}
+
+// untrusted is the answer to a token we did not sign. Who sends the secret itself is told so.
+func (t *Tokens) untrusted(token string) *core.Error {
+	if hmac.Equal([]byte(token), t.secret) {
+		return unauthenticated("Authentication failed. JWT signing secrets can not be used as tokens, please refer " +
+			"to https://github.com/svix/svix-webhooks#authentication for more information.")
+	}
+	return unauthenticated("Invalid token")
+}
+
+func orgScope(subject string) (core.Scope, error) {
+	if !core.IsOrgID(subject) || !isText(subject) {
+		return core.Scope{}, &core.Error{
+			Kind: core.KindBadRequest, Code: "bad_token", Message: "`sub` is not a valid organization id.",
+		}
+	}
+	return core.Scope{OrgID: core.OrgID(subject)}, nil
+}
+
+func appScope(org, subject string, featureFlags []string) (core.Scope, error) {
+	// The space in the code is what existing clients compare with.
+	const code = "bad token"
+	if !core.IsOrgID(org) || !isText(org) {
+		return core.Scope{}, &core.Error{Kind: core.KindBadRequest, Code: code, Message: "`org` is not a valid organization id"}
+	}
+	if !core.IsAppID(subject) || !isText(subject) {
+		return core.Scope{}, &core.Error{Kind: core.KindBadRequest, Code: code, Message: "`sub` is not a valid application id"}
+	}
+	return core.Scope{OrgID: core.OrgID(org), AppID: core.AppID(subject), FeatureFlags: featureFlags}, nil
+}
+
+func unauthenticated(message string) *core.Error {
+	return &core.Error{Kind: core.KindUnauthenticated, Code: "authentication_failed", Message: message}
+}
+
+// authenticated lets a request through to a handler only with a token, and puts its scope into the
+// request's call.
+func (s *server) authenticated(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		scope, err := s.scope(r.Header)
+		if err != nil {
+			s.fail(w, r, err)
+			return
+		}
+		callOf(r.Context()).scope = scope
+		next(w, r)
+	}
+}
+
+func (s *server) scope(h http.Header) (core.Scope, error) {
+	scheme, token, _ := strings.Cut(h.Get("Authorization"), " ")
+	token = strings.TrimSpace(token)
+	if !strings.EqualFold(scheme, "Bearer") || token == "" {
+		return core.Scope{}, unauthenticated("Incorrect authentication credentials.")
+	}
+	return s.tokens.Parse(token)
+}

@@ -1,0 +1,79 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/postrider/postrider/core"
+)
+
+func BenchmarkTokensParse(b *testing.B) {
+	tokens := NewTokens(testSecret, time.Now)
+	token, err := tokens.Org("org_a")
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := tokens.Parse(token); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// nowhere stores no message, at once.
+type nowhere struct{}
+
+func (nowhere) MessageInsert(_ context.Context, m core.NewMessage) (core.Message, error) {
+	return m.Message, nil
+}
+
+// BenchmarkMessageCreate is all that a message costs on its way to the store and back, but for the
+// network: token, decoding, validation, answer.
+func BenchmarkMessageCreate(b *testing.B) {
+	tokens := NewTokens(testSecret, time.Now)
+	handler := New(Config{
+		Service: &core.Service{Store: &fake{}, Messages: nowhere{}, Clock: time.Now},
+		Tokens:  tokens, Log: slog.New(slog.DiscardHandler),
+	})
+	token, err := tokens.Org("org_a")
+	if err != nil {
+		b.Fatal(err)
+	}
+	for name, size := range map[string]int{"200B": 200, "1kB": 1000, "100kB": 100_000} {
+		b.Run(name, func(b *testing.B) {
+			item := `{"id": "inv_123", "amount": 1250, "paid": true},`
+			payload := `{"items": [` + strings.TrimSuffix(strings.Repeat(item, 1+size/len(item)), ",") + `]}`
+			body := []byte(`{"eventType":"invoice.paid","payload":` + payload + `}`)
+			b.SetBytes(int64(len(body)))
+			b.ReportAllocs()
+			for b.Loop() {
+				r := httptest.NewRequest(http.MethodPost, "/api/v1/app/one/msg", io.NopCloser(bytes.NewReader(body)))
+				r.ContentLength = int64(len(body))
+				r.Header["Authorization"] = []string{"Bearer " + token}
+				w := &discard{header: http.Header{}}
+				handler.ServeHTTP(w, r)
+				if w.status != http.StatusAccepted {
+					b.Fatal(w.status)
+				}
+			}
+		})
+	}
+}
+
+// discard is a ResponseWriter that keeps the status alone.
+type discard struct {
+	header http.Header
+	status int
+}
+
+func (d *discard) Header() http.Header            { return d.header }
+func (d *discard) WriteHeader(status int)         { d.status = status }
+func (d *discard) Write(text []byte) (int, error) { return len(text), nil }

@@ -1,0 +1,115 @@
+package server
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"reflect"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/postrider/postrider/core"
+)
+
+// bodyBytesFirst is the most that a client's word for the length of its body makes us allocate.
+const bodyBytesFirst = 64 << 10
+
+// decodeBody reads a request's JSON body into v, a pointer to one of the generated types. Whatever
+// Content-Type says, the body must be one JSON object, in UTF-8, and nothing after it.
+func decodeBody(r *http.Request, v any) error {
+	var body bytes.Buffer
+	body.Grow(int(min(max(r.ContentLength, 0), bodyBytesFirst)) + bytes.MinRead)
+	if _, err := body.ReadFrom(r.Body); err != nil {
+		return unreadable(err)
+	}
+	text := body.Bytes()
+	if !utf8.Valid(text) {
+		return jsonError("The body must be valid UTF-8.")
+	}
+	if start := bytes.TrimLeft(text, " \t\r\n"); len(start) == 0 || start[0] != '{' {
+		return jsonError("The body must be a JSON object.")
+	}
+	return decodeError(json.Unmarshal(text, v))
+}
+
+func unreadable(err error) error {
+	if e, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return &core.Error{
+			Kind: core.KindTooLarge, Code: "payload_too_large",
+			Message: fmt.Sprintf("Request payload is too large: it may hold %d bytes.", e.Limit), Err: err,
+		}
+	}
+	return &core.Error{
+		Kind: core.KindBadRequest, Code: "generic_error", Message: "Failed to read the request body", Err: err,
+	}
+}
+
+// decodeError says in the terms of the API what encoding/json found wrong.
+func decodeError(err error) error {
+	if err == nil {
+		return nil
+	}
+	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		message := fmt.Sprintf("%s: expected %s, not %.40s", e.Field, expected(e.Type), e.Value)
+		return jsonError(message, strings.Split(e.Field, ".")...)
+	}
+	if e, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return jsonError(fmt.Sprintf("The body is not JSON: %s at byte %d", e, e.Offset))
+	}
+	return jsonError("The body cannot be read: " + err.Error())
+}
+
+// expected names the JSON that a Go type is read from.
+func expected(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.String:
+		return "a string"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Uint16:
+		return "a whole number from 0 to 65535"
+	case reflect.Int64:
+		return "a whole number"
+	case reflect.Slice:
+		return "an array"
+	default:
+		return "an object"
+	}
+}
+
+// jsonError is about JSON that cannot be read; loc is the way to it inside the body.
+func jsonError(message string, loc ...string) *core.Error {
+	e := core.Invalid(message, append([]string{"body"}, loc...)...)
+	e.Fields[0].Type = "value_error.jsondecode"
+	return e
+}
+
+// missing is about a field that the body must have. It is a decoding error to existing clients.
+func missing(loc ...string) *core.Error {
+	return jsonError("missing field `"+loc[len(loc)-1]+"`", loc...)
+}
+
+// texts is a map of strings, and of nothing else: encoding/json would read a null as "".
+type texts map[string]string
+
+// UnmarshalJSON implements [encoding/json.Unmarshaler].
+func (t *texts) UnmarshalJSON(text []byte) error {
+	var values map[string]*string
+	if err := json.Unmarshal(text, &values); err != nil {
+		return err
+	}
+	if values == nil {
+		*t = nil
+		return nil
+	}
+	*t = make(texts, len(values))
+	for name, value := range values {
+		if value == nil {
+			return &json.UnmarshalTypeError{Value: "null", Type: reflect.TypeFor[string](), Field: name}
+		}
+		(*t)[name] = *value
+	}
+	return nil
+}

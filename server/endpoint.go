@@ -1,0 +1,151 @@
+package server
+
+import (
+	"context"
+
+	"github.com/oapi-codegen/nullable"
+
+	"github.com/postrider/postrider/core"
+)
+
+func (h *handlers) EndpointCreate(ctx context.Context, r EndpointCreateRequestObject) (EndpointCreateResponseObject, error) {
+	b := r.Body
+	in, err := endpointIn(EndpointUpdate{
+		URL: b.URL, Description: b.Description, UID: b.UID, ThrottleRate: b.ThrottleRate, RateLimit: b.RateLimit,
+		Version: b.Version, Disabled: b.Disabled, EventTypes: b.EventTypes, FilterTypes: b.FilterTypes,
+		Channels: b.Channels, Metadata: b.Metadata,
+	})
+	if err != nil {
+		return nil, err
+	}
+	in.Headers = core.Headers(b.Headers)
+	if b.Secret != nil {
+		if in.Secret, err = core.ParseSecret(*b.Secret); err != nil {
+			return nil, err
+		}
+	}
+	e, err := h.service.EndpointCreate(ctx, scopeOf(ctx), r.AppID, in)
+	return EndpointCreate201JSONResponse(endpointOut(e)), err
+}
+
+func (h *handlers) EndpointGet(ctx context.Context, r EndpointGetRequestObject) (EndpointGetResponseObject, error) {
+	e, err := h.service.EndpointGet(ctx, scopeOf(ctx), r.AppID, r.EndpointID)
+	return EndpointGet200JSONResponse(endpointOut(e)), err
+}
+
+func (h *handlers) EndpointSecretGet(ctx context.Context, r EndpointSecretGetRequestObject) (EndpointSecretGetResponseObject, error) {
+	e, err := h.service.EndpointGet(ctx, scopeOf(ctx), r.AppID, r.EndpointID)
+	return EndpointSecretGet200JSONResponse{Key: e.Secret.Text()}, err
+}
+
+func (h *handlers) EndpointList(ctx context.Context, r EndpointListRequestObject) (EndpointListResponseObject, error) {
+	page, err := readPage(r.Params.Limit, r.Params.Iterator, r.Params.Order, OrderingDescending)
+	if err != nil {
+		return nil, err
+	}
+	list, err := h.service.EndpointList(ctx, scopeOf(ctx), r.AppID, page)
+	if err != nil {
+		return nil, err
+	}
+	key := func(e core.Endpoint) string { return string(e.ID) }
+	out := EndpointList200JSONResponse{Done: list.Done}
+	out.Data, out.Iterator, out.PrevIterator = answerPage(list, key, endpointOut)
+	return out, nil
+}
+
+func (h *handlers) EndpointUpdate(ctx context.Context, r EndpointUpdateRequestObject) (EndpointUpdateResponseObject, error) {
+	in, err := endpointIn(*r.Body)
+	if err != nil {
+		return nil, err
+	}
+	e, created, err := h.service.EndpointUpdate(ctx, scopeOf(ctx), r.AppID, r.EndpointID, in)
+	if err != nil {
+		return nil, err
+	}
+	if created {
+		return EndpointUpdate201JSONResponse(endpointOut(e)), nil
+	}
+	return EndpointUpdate200JSONResponse(endpointOut(e)), nil
+}
+
+func (h *handlers) EndpointPatch(ctx context.Context, r EndpointPatchRequestObject) (EndpointPatchResponseObject, error) {
+	patch := *r.Body
+	err := refuseNulls(
+		patched{"url", patch.URL}, patched{"description", patch.Description},
+		patched{"version", patch.Version}, patched{"disabled", patch.Disabled},
+	)
+	if err != nil {
+		return nil, err
+	}
+	if patch.EventTypes.IsSpecified() && patch.FilterTypes.IsSpecified() {
+		return nil, twice("eventTypes", "filterTypes")
+	}
+	e, err := h.service.EndpointPatch(ctx, scopeOf(ctx), r.AppID, r.EndpointID, func(in *core.EndpointIn) {
+		put(&in.URL, patch.URL)
+		put(&in.Description, patch.Description)
+		putOrClear(&in.UID, patch.UID)
+		putRate(&in.ThrottleRate, patch.ThrottleRate, patch.RateLimit)
+		putVersion(&in.Version, patch.Version)
+		put(&in.Disabled, patch.Disabled)
+		putSet(&in.EventTypes, patch.EventTypes)
+		putSet(&in.EventTypes, patch.FilterTypes)
+		putChannels(&in.Channels, patch.Channels)
+		putMetadata(&in.Metadata, patch.Metadata)
+	})
+	return EndpointPatch200JSONResponse(endpointOut(e)), err
+}
+
+func (h *handlers) EndpointDelete(ctx context.Context, r EndpointDeleteRequestObject) (EndpointDeleteResponseObject, error) {
+	return EndpointDelete204Response{}, h.service.EndpointDelete(ctx, scopeOf(ctx), r.AppID, r.EndpointID)
+}
+
+func endpointIn(in EndpointUpdate) (core.EndpointIn, error) {
+	if in.URL == nil {
+		return core.EndpointIn{}, missing("url")
+	}
+	if in.EventTypes != nil && in.FilterTypes != nil {
+		return core.EndpointIn{}, twice("eventTypes", "filterTypes")
+	}
+	return core.EndpointIn{
+		UID: in.UID, URL: *in.URL, Description: orZero(in.Description), Version: int32(or(in.Version, 1)),
+		ThrottleRate: rate(in.ThrottleRate, in.RateLimit), Disabled: orZero(in.Disabled),
+		EventTypes: set(append(in.EventTypes, in.FilterTypes...)), Channels: channels(in.Channels),
+		Metadata: core.Metadata(in.Metadata),
+	}, nil
+}
+
+func putVersion(field *int32, value nullable.Nullable[uint16]) {
+	if v, err := value.Get(); err == nil {
+		*field = int32(v)
+	}
+}
+
+func putChannels(field *[]string, value nullable.Nullable[[]string]) {
+	if value.IsSpecified() {
+		items, _ := value.Get() // null: nil
+		*field = channels(items)
+	}
+}
+
+// channels is a list without repetitions. An empty one stays empty, and core refuses it: who means
+// all messages says null.
+func channels(items []string) []string {
+	if items != nil && len(items) == 0 {
+		return items
+	}
+	return set(items)
+}
+
+// twice refuses a body that gives a field under both its names.
+func twice(name, other string) error {
+	return core.Invalid(name+" and "+other+" are the same field: give one of them", "body", name)
+}
+
+func endpointOut(e core.Endpoint) EndpointOut {
+	return EndpointOut{
+		ID: string(e.ID), UID: e.UID, URL: e.URL, Description: e.Description, Version: uint16(e.Version),
+		ThrottleRate: rateOut(e.ThrottleRate), RateLimit: rateOut(e.ThrottleRate), Disabled: e.Disabled,
+		EventTypes: e.EventTypes, FilterTypes: e.EventTypes, Channels: e.Channels, Metadata: texts(e.Metadata),
+		CreatedAt: Timestamp(e.CreatedAt), UpdatedAt: Timestamp(e.UpdatedAt),
+	}
+}

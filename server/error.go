@@ -1,0 +1,110 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+
+	"github.com/postrider/postrider/core"
+)
+
+// statuses says with which status each kind of error is answered.
+var statuses = map[core.Kind]int{
+	core.KindInternal:        http.StatusInternalServerError,
+	core.KindBadRequest:      http.StatusBadRequest,
+	core.KindUnauthenticated: http.StatusUnauthorized,
+	core.KindForbidden:       http.StatusForbidden,
+	core.KindNotFound:        http.StatusNotFound,
+	core.KindConflict:        http.StatusConflict,
+	core.KindTooLarge:        http.StatusRequestEntityTooLarge,
+	core.KindInvalid:         http.StatusUnprocessableEntity,
+	core.KindUnavailable:     http.StatusServiceUnavailable,
+}
+
+// fail answers a request with an error. What is the client's fault it is told in full; of the rest
+// it gets a fixed sentence with the request's id, and the log gets the error, once.
+func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
+	e := clientError(err)
+	status := statuses[e.Kind]
+	switch {
+	case status >= http.StatusInternalServerError:
+		s.logFailure(r, e)
+		writeJSON(w, status, failureText(e.Kind, callOf(r.Context()).id))
+	case e.Kind == core.KindInvalid:
+		writeJSON(w, status, validationError(e))
+	default:
+		if e.Kind == core.KindUnauthenticated {
+			w.Header().Set("WWW-Authenticate", "Bearer")
+		}
+		writeJSON(w, status, HTTPErrorOut{Code: e.Code, Detail: e.Message})
+	}
+}
+
+// clientError is err as an error of core, an internal one if it is nothing we know.
+func clientError(err error) *core.Error {
+	if e, ok := errors.AsType[*core.Error](err); ok {
+		return e
+	}
+	if e, ok := errors.AsType[*InvalidParamFormatError](err); ok {
+		return core.Invalid("The value cannot be read: it has the wrong type, or stands here twice.", "query", e.ParamName)
+	}
+	if e, ok := errors.AsType[*TooManyValuesForParamError](err); ok {
+		return core.Invalid("The header may be given only once.", "header", e.ParamName)
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return &core.Error{Kind: core.KindUnavailable, Code: "unavailable", Err: err}
+	}
+	return &core.Error{Kind: core.KindInternal, Code: "server_error", Err: err}
+}
+
+func failureText(kind core.Kind, id string) HTTPErrorOut {
+	if kind == core.KindUnavailable {
+		return HTTPErrorOut{Code: "unavailable", Detail: fmt.Sprintf("The service cannot answer now; try again. Request id: %s", id)}
+	}
+	return HTTPErrorOut{Code: "server_error", Detail: fmt.Sprintf("Something went wrong on our side. Request id: %s", id)}
+}
+
+// logFailure logs an error that is not the client's fault; one that came of the client hanging up is
+// nobody's.
+func (s *server) logFailure(r *http.Request, err error) {
+	level := slog.LevelError
+	if errors.Is(r.Context().Err(), context.Canceled) {
+		level = slog.LevelDebug
+	}
+	s.log.LogAttrs(r.Context(), level, "request failed",
+		slog.String("request_id", callOf(r.Context()).id),
+		slog.String("route", r.Pattern),
+		slog.Any("error", err),
+	)
+}
+
+// faultsMax bounds an answer about what is wrong with a request: its 2 MiB have room for half a
+// million faults, and nobody reads so many.
+const faultsMax = 100
+
+func validationError(e *core.Error) HTTPValidationError {
+	fields := e.Fields[:min(faultsMax, len(e.Fields))]
+	out := HTTPValidationError{Detail: make([]ValidationErrorItem, len(fields))}
+	for i, f := range fields {
+		out.Detail[i] = ValidationErrorItem{Loc: f.Loc, Msg: f.Message, Type: f.Type}
+	}
+	return out
+}
+
+// writeJSON answers, unless an answer has begun already: then the error came of writing it, and
+// there is nobody left to tell.
+func writeJSON(w http.ResponseWriter, status int, body any) {
+	if a, ok := w.(*answer); ok && a.status != 0 {
+		return
+	}
+	text, err := json.Marshal(body)
+	if err != nil {
+		panic(err) // strings and slices of strings alone come here
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(text) // Only a client that has gone makes this fail.
+}

@@ -1,0 +1,129 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/postrider/postrider/core"
+)
+
+func (h *handlers) EventTypeCreate(ctx context.Context, r EventTypeCreateRequestObject) (EventTypeCreateResponseObject, error) {
+	b := r.Body
+	if b.Name == nil {
+		return nil, missing("name")
+	}
+	in, err := eventTypeIn(*b.Name, EventTypeUpdate{
+		Description: b.Description, Archived: b.Archived, Deprecated: b.Deprecated, Schemas: b.Schemas,
+		FeatureFlag: b.FeatureFlag, FeatureFlags: b.FeatureFlags,
+	})
+	if err != nil {
+		return nil, err
+	}
+	t, err := h.service.EventTypeCreate(ctx, scopeOf(ctx), in)
+	return EventTypeCreate201JSONResponse(eventTypeOut(t)), err
+}
+
+func (h *handlers) EventTypeGet(ctx context.Context, r EventTypeGetRequestObject) (EventTypeGetResponseObject, error) {
+	t, err := h.service.EventTypeGet(ctx, scopeOf(ctx), r.EventTypeName)
+	return EventTypeGet200JSONResponse(eventTypeOut(t)), err
+}
+
+func (h *handlers) EventTypeList(ctx context.Context, r EventTypeListRequestObject) (EventTypeListResponseObject, error) {
+	page, err := readPage(r.Params.Limit, r.Params.Iterator, nil, OrderingAscending)
+	if err != nil {
+		return nil, err
+	}
+	list, err := h.service.EventTypeList(ctx, scopeOf(ctx), orZero(r.Params.IncludeArchived), page)
+	if err != nil {
+		return nil, err
+	}
+	out := EventTypeList200JSONResponse{Done: list.Done}
+	out.Data, out.Iterator, out.PrevIterator = answerPage(list,
+		func(t core.EventType) string { return t.Name },
+		func(t core.EventType) EventTypeOut {
+			if !orZero(r.Params.WithContent) {
+				t.Schemas = nil
+			}
+			return eventTypeOut(t)
+		})
+	return out, nil
+}
+
+func (h *handlers) EventTypeUpdate(ctx context.Context, r EventTypeUpdateRequestObject) (EventTypeUpdateResponseObject, error) {
+	in, err := eventTypeIn(r.EventTypeName, *r.Body)
+	if err != nil {
+		return nil, err
+	}
+	t, created, err := h.service.EventTypeUpdate(ctx, scopeOf(ctx), in)
+	if err != nil {
+		return nil, err
+	}
+	if created {
+		return EventTypeUpdate201JSONResponse(eventTypeOut(t)), nil
+	}
+	return EventTypeUpdate200JSONResponse(eventTypeOut(t)), nil
+}
+
+func (h *handlers) EventTypePatch(ctx context.Context, r EventTypePatchRequestObject) (EventTypePatchResponseObject, error) {
+	patch := *r.Body
+	err := refuseNulls(
+		patched{"description", patch.Description}, patched{"archived", patch.Archived}, patched{"deprecated", patch.Deprecated},
+	)
+	if err != nil {
+		return nil, err
+	}
+	t, err := h.service.EventTypePatch(ctx, scopeOf(ctx), r.EventTypeName, func(in *core.EventTypeIn) {
+		put(&in.Description, patch.Description)
+		put(&in.Archived, patch.Archived)
+		put(&in.Deprecated, patch.Deprecated)
+		if patch.Schemas.IsSpecified() {
+			in.Schemas, _ = patch.Schemas.Get() // null: nil
+		}
+		if patch.FeatureFlag.IsSpecified() {
+			in.FeatureFlags = nil
+			if flag, err := patch.FeatureFlag.Get(); err == nil {
+				in.FeatureFlags = []string{flag}
+			}
+		}
+		putSet(&in.FeatureFlags, patch.FeatureFlags) // wins
+	})
+	return EventTypePatch200JSONResponse(eventTypeOut(t)), err
+}
+
+func (h *handlers) EventTypeDelete(ctx context.Context, r EventTypeDeleteRequestObject) (EventTypeDeleteResponseObject, error) {
+	return EventTypeDelete204Response{}, h.service.EventTypeDelete(ctx, scopeOf(ctx), r.EventTypeName, orZero(r.Params.Expunge))
+}
+
+func eventTypeIn(name string, in EventTypeUpdate) (core.EventTypeIn, error) {
+	if in.Description == nil {
+		return core.EventTypeIn{}, missing("description")
+	}
+	flags := set(in.FeatureFlags)
+	if in.FeatureFlags == nil && in.FeatureFlag != nil {
+		flags = []string{*in.FeatureFlag}
+	}
+	return core.EventTypeIn{
+		Name: name, Description: *in.Description, Archived: orZero(in.Archived), Deprecated: orZero(in.Deprecated),
+		Schemas: notNull(in.Schemas), FeatureFlags: flags,
+	}, nil
+}
+
+// notNull is nil for a null, as for a value that was left out.
+func notNull(text json.RawMessage) json.RawMessage {
+	if string(text) == "null" {
+		return nil
+	}
+	return text
+}
+
+func eventTypeOut(t core.EventType) EventTypeOut {
+	out := EventTypeOut{
+		Name: t.Name, Description: t.Description, Archived: t.Archived, Deprecated: t.Deprecated,
+		Schemas: t.Schemas, FeatureFlags: t.FeatureFlags,
+		CreatedAt: Timestamp(t.CreatedAt), UpdatedAt: Timestamp(t.UpdatedAt),
+	}
+	if len(t.FeatureFlags) > 0 {
+		out.FeatureFlag = &t.FeatureFlags[0]
+	}
+	return out
+}

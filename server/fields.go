@@ -1,0 +1,104 @@
+package server
+
+import (
+	"github.com/oapi-codegen/nullable"
+
+	"github.com/postrider/postrider/core"
+)
+
+// rate is the first of the rates that is given: throttleRate, or its older name rateLimit.
+func rate(throttleRate, rateLimit *uint16) *int32 {
+	for _, given := range []*uint16{throttleRate, rateLimit} {
+		if given != nil {
+			return new(int32(*given))
+		}
+	}
+	return nil
+}
+
+// rateOut is the inverse of rate.
+func rateOut(rate *int32) *uint16 {
+	if rate == nil {
+		return nil
+	}
+	return new(uint16(*rate)) // core takes none beyond 65535
+}
+
+// set is a list without repetitions, nil if it is empty: to name none is to leave it open.
+func set(items []string) []string {
+	var unique []string
+	seen := make(map[string]bool, len(items)) // a body has room for half a million of them
+	for _, item := range items {
+		if !seen[item] {
+			seen[item] = true
+			unique = append(unique, item)
+		}
+	}
+	return unique
+}
+
+// put sets *field to what a patch says, if it says anything.
+func put[T any](field *T, value nullable.Nullable[T]) {
+	if v, err := value.Get(); err == nil {
+		*field = v
+	}
+}
+
+// putOrClear is put for a field that null clears.
+func putOrClear[T any](field **T, value nullable.Nullable[T]) {
+	if value.IsNull() {
+		*field = nil
+	} else if v, err := value.Get(); err == nil {
+		*field = &v
+	}
+}
+
+// putRate is putOrClear for a rate with its two names.
+func putRate(field **int32, throttleRate, rateLimit nullable.Nullable[uint16]) {
+	value := throttleRate
+	if !value.IsSpecified() {
+		value = rateLimit
+	}
+	if value.IsNull() {
+		*field = nil
+	} else if v, err := value.Get(); err == nil {
+		*field = new(int32(v))
+	}
+}
+
+// putSet sets *field to the list of a patch; null and an empty one both leave it open.
+func putSet(field *[]string, value nullable.Nullable[[]string]) {
+	if value.IsSpecified() {
+		items, _ := value.Get() // null: nil
+		*field = set(items)
+	}
+}
+
+// putMetadata replaces metadata; null empties it.
+func putMetadata(field *core.Metadata, value nullable.Nullable[texts]) {
+	if value.IsSpecified() {
+		m, _ := value.Get()
+		*field = core.Metadata(m)
+	}
+}
+
+// A patched is a field of a patch, whatever its type.
+type patched struct {
+	name  string
+	value interface{ IsNull() bool }
+}
+
+// refuseNulls refuses a patch that gives null to a field that cannot be.
+func refuseNulls(fields ...patched) error {
+	refusal := core.Invalid("") // of no field yet
+	refusal.Fields = nil
+	for _, f := range fields {
+		if f.value.IsNull() {
+			refusal.Fields = append(refusal.Fields, core.Invalid(f.name+" must not be null", "body", f.name).Fields...)
+		}
+	}
+	if refusal.Fields == nil {
+		return nil
+	}
+	return refusal
+}

@@ -1,0 +1,167 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/postrider/postrider/core"
+)
+
+const testSecret = "a secret of the tests"
+
+var testNow = time.Date(2026, 1, 31, 9, 30, 0, 123_456_000, time.UTC)
+
+// A fixture is a server over a fake store in which the organisation org_a has two applications, one
+// and two, and application one two endpoints, a message and an attempt.
+type fixture struct {
+	http.Handler
+	store  *fake
+	tokens *Tokens
+	logged *logged
+	ids    struct {
+		app, other core.AppID
+		endpoint   core.EndpointID
+		message    core.MessageID
+		attempt    core.AttemptID
+	}
+}
+
+// newFixture makes a server; change may change its configuration.
+func newFixture(t *testing.T, change ...func(*Config)) *fixture {
+	t.Helper()
+	clock := func() time.Time { return testNow }
+	f := &fixture{store: &fake{}, tokens: NewTokens(testSecret, clock), logged: &logged{}}
+	f.seed()
+	c := Config{
+		Service: &core.Service{Store: f.store, Messages: f.store, Clock: clock},
+		Tokens:  f.tokens, Log: slog.New(f.logged),
+	}
+	for _, change := range change {
+		change(&c)
+	}
+	f.Handler = New(c)
+	return f
+}
+
+func (f *fixture) seed() {
+	ids := &f.ids
+	ids.app, ids.other = core.NewAppID(testNow.Add(-time.Hour)), core.NewAppID(testNow)
+	ids.endpoint, ids.message, ids.attempt = core.NewEndpointID(testNow), core.NewMessageID(testNow), core.NewAttemptID(testNow)
+	s := f.store
+	s.apps = []core.Application{
+		{OrgID: "org_a", ID: ids.app, UID: new("one"), Name: "Ours", ThrottleRate: new(int32(7)),
+			Metadata: core.Metadata{"k": "v"}, CreatedAt: testNow, UpdatedAt: testNow},
+		{OrgID: "org_a", ID: ids.other, UID: new("two"), Name: "Ours too", Metadata: core.Metadata{}, CreatedAt: testNow, UpdatedAt: testNow},
+	}
+	s.types = []core.EventType{
+		{OrgID: "org_a", Name: "a.made", Description: "Ours", Schemas: json.RawMessage(`{"1":{}}`), CreatedAt: testNow, UpdatedAt: testNow},
+		{OrgID: "org_a", Name: "b.secret", FeatureFlags: []string{"beta"}, CreatedAt: testNow, UpdatedAt: testNow},
+	}
+	s.endpoints = []core.Endpoint{{
+		AppID: ids.app, ID: ids.endpoint, UID: new("hook"), URL: "https://ours.example/", Description: "Ours", Version: 1,
+		ThrottleRate: new(int32(5)), EventTypes: []string{"a.made"}, Channels: []string{"c"},
+		Secret: core.Secret("123456789012345678901234"), Headers: core.Headers{}, Metadata: core.Metadata{},
+		CreatedAt: testNow, UpdatedAt: testNow,
+	}}
+	second := s.endpoints[0]
+	second.ID, second.UID = core.NewEndpointID(testNow.Add(-time.Second)), new("second")
+	s.endpoints = append(s.endpoints, second)
+	s.messages = []core.Message{{
+		AppID: ids.app, ID: ids.message, EventID: new("order-1"), EventType: "a.made", Payload: new(oddPayload),
+		ExpiresAt: testNow.Add(time.Hour), CreatedAt: testNow,
+	}}
+	s.attempts = []core.Attempt{{
+		AppID: ids.app, ID: ids.attempt, MessageID: ids.message, EndpointID: ids.endpoint, URL: "https://ours.example/",
+		Status: core.StatusFail, ResponseStatusCode: 503, Response: "Ours", DurationMS: 12, Trigger: core.TriggerManual, CreatedAt: testNow,
+	}}
+}
+
+// token is a token of an organisation, or of the application one or two of org_a.
+func (f *fixture) token(t *testing.T, of string, featureFlags ...string) string {
+	t.Helper()
+	var token string
+	var err error
+	switch of {
+	case "one":
+		token, err = f.tokens.App("org_a", f.ids.app, featureFlags)
+	case "two":
+		token, err = f.tokens.App("org_a", f.ids.other, featureFlags)
+	default:
+		token, err = f.tokens.Org(core.OrgID(of))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+// send sends a request, with "Name: value" headers.
+func (f *fixture) send(method, path, body string, headers ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, path, strings.NewReader(body))
+	for _, header := range headers {
+		name, value, _ := strings.Cut(header, ": ")
+		r.Header.Add(name, value)
+	}
+	w := httptest.NewRecorder()
+	f.ServeHTTP(w, r)
+	return w
+}
+
+// ask is send with org_a's token.
+func (f *fixture) ask(t *testing.T, method, path, body string, headers ...string) *httptest.ResponseRecorder {
+	t.Helper()
+	return f.send(method, path, body, append(headers, "Authorization: Bearer "+f.token(t, "org_a"))...)
+}
+
+// wantStatus is the answer's status, and what its body must hold.
+func wantStatus(t *testing.T, w *httptest.ResponseRecorder, status int, texts ...string) {
+	t.Helper()
+	if w.Code != status {
+		t.Errorf("status = %d, want %d: %s", w.Code, status, w.Body)
+	}
+	for _, text := range texts {
+		if !strings.Contains(w.Body.String(), text) {
+			t.Errorf("body = %s, want it to hold %s", w.Body, text)
+		}
+	}
+}
+
+// logged is a log that tests can read.
+type logged struct {
+	mu      sync.Mutex
+	records []slog.Record
+}
+
+func (l *logged) Enabled(context.Context, slog.Level) bool { return true }
+func (l *logged) WithAttrs([]slog.Attr) slog.Handler       { return l }
+func (l *logged) WithGroup(string) slog.Handler            { return l }
+
+func (l *logged) Handle(_ context.Context, r slog.Record) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.records = append(l.records, r)
+	return nil
+}
+
+// lines are the records of a message, as maps.
+func (l *logged) lines(message string) []map[string]any {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var lines []map[string]any
+	for _, r := range l.records {
+		if r.Message != message {
+			continue
+		}
+		line := map[string]any{"level": r.Level}
+		r.Attrs(func(a slog.Attr) bool { line[a.Key] = a.Value.Any(); return true })
+		lines = append(lines, line)
+	}
+	return lines
+}

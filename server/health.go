@@ -1,0 +1,25 @@
+package server
+
+import (
+	"context"
+	"log/slog"
+)
+
+func (h *handlers) HealthGet(ctx context.Context, _ HealthGetRequestObject) (HealthGetResponseObject, error) {
+	if err := h.service.HealthGet(ctx); err != nil {
+		h.log.LogAttrs(ctx, slog.LevelWarn, "not healthy",
+			slog.String("request_id", callOf(ctx).id), slog.Any("error", err))
+		return HealthGet500JSONResponse(healthOut(HealthCheckStatusError)), nil
+	}
+	return HealthGet200JSONResponse(healthOut(HealthCheckStatusOk)), nil
+}
+
+// healthOut says the same of all three, because all three are the database.
+func healthOut(status HealthCheckStatus) HealthOut {
+	check := HealthCheck{Status: status}
+	return HealthOut{Database: check, Queue: check, Cache: check}
+}
+
+func (h *handlers) HealthPing(context.Context, HealthPingRequestObject) (HealthPingResponseObject, error) {
+	return HealthPing204Response{}, nil
+}

@@ -1,0 +1,219 @@
+package server
+
+import (
+	"encoding/json"
+	"errors"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/postrider/postrider/core"
+)
+
+// operationByID finds an operation of the contract by its id.
+func operationByID(t *testing.T, id string) *operation {
+	t.Helper()
+	for _, op := range operations(t) {
+		if op.OperationID == id {
+			return op
+		}
+	}
+	t.Fatalf("the contract has no operation %s", id)
+	return nil
+}
+
+// call sends a row's request and checks that the answer is what the row expects and one that the
+// contract allows.
+func (f *fixture) call(t *testing.T, op *operation, r row, token string) *httptest.ResponseRecorder {
+	t.Helper()
+	ids := strings.NewReplacer("{app}", string(f.ids.app), "{endpoint}", string(f.ids.endpoint),
+		"{message}", string(f.ids.message), "{attempt}", string(f.ids.attempt))
+	w := f.send(op.Method, "/api/v1"+ids.Replace(r.path), ids.Replace(r.body), "Authorization: Bearer "+token)
+	for _, text := range r.want {
+		if !strings.Contains(w.Body.String(), ids.Replace(text)) {
+			t.Errorf("body = %s, want it to hold %s", w.Body, ids.Replace(text))
+		}
+	}
+	if r.status != 0 && w.Code != r.status {
+		t.Errorf("status = %d, want %d: %s", w.Code, r.status, w.Body)
+	}
+	wantContract(t, op, w)
+	return w
+}
+
+func wantContract(t *testing.T, op *operation, w *httptest.ResponseRecorder) {
+	t.Helper()
+	answer := op.Responses[strconv.Itoa(w.Code)]
+	if answer == nil {
+		t.Errorf("%s answers %d, which the contract does not say", op.OperationID, w.Code)
+		return
+	}
+	schema := answer.Content.JSON()
+	if schema == nil {
+		if w.Body.Len() > 0 {
+			t.Errorf("body = %s, want none", w.Body)
+		}
+		return
+	}
+	var body any
+	if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil || w.Header().Get("Content-Type") != "application/json" {
+		t.Errorf("answer is not JSON: %q: %s", w.Header().Get("Content-Type"), w.Body)
+	}
+	for _, fault := range faults(schema, body, "body") {
+		t.Errorf("%s %d: %s", op.OperationID, w.Code, fault)
+	}
+}
+
+func TestOperations(t *testing.T) {
+	t.Parallel()
+	for id, rows := range rows {
+		for _, r := range rows {
+			t.Run(id+"/"+r.name, func(t *testing.T) {
+				t.Parallel()
+				op := operationByID(t, id)
+				f := newFixture(t)
+				f.call(t, op, r, f.token(t, "org_a"))
+				if line := f.logged.lines("request")[0]; r.status != 404 && line["route"] != op.Method+" "+op.Path {
+					t.Errorf("%s %s went to %s", op.Method, r.path, line["route"])
+				}
+			})
+		}
+	}
+}
+
+// A try is a row that somebody sends to a store that may be broken.
+type try struct {
+	row
+	token  string // whose
+	broken error
+}
+
+// TestOperationsAnswerErrors calls each operation with what can be wrong with any of them.
+func TestOperationsAnswerErrors(t *testing.T) {
+	t.Parallel()
+	for _, op := range operations(t) {
+		if len(op.Security) == 0 || rows[op.OperationID] == nil {
+			continue
+		}
+		for _, try := range tries(op, rows[op.OperationID][0]) {
+			t.Run(op.OperationID+"/"+try.name, func(t *testing.T) {
+				t.Parallel()
+				f := newFixture(t, func(c *Config) { c.BodyBytesMax = 1000 })
+				f.store.broken = try.broken
+				token := ""
+				if try.token != "" {
+					token = f.token(t, try.token)
+				}
+				w := f.call(t, op, try.row, token)
+				if strings.Contains(w.Body.String(), "hidden") {
+					t.Errorf("the client sees what is only for the log: %s", w.Body)
+				}
+				if failures := len(f.logged.lines("request failed")); failures != map[bool]int{true: 1}[try.broken != nil] {
+					t.Errorf("logged %d times", failures)
+				}
+			})
+		}
+	}
+}
+
+// tries makes bad requests out of a good one.
+func tries(op *operation, good row) []try {
+	with := func(name string, status int, want ...string) row {
+		return row{name, good.path, good.body, status, want}
+	}
+	malformed := with("malformed query", 400, `"code":"generic_error"`)
+	malformed.path += "?x=%zz"
+	anonymous := with("no token", 401)
+	anonymous.body = "not even JSON"
+	all := []try{
+		{row: malformed, token: "org_a"},
+		{row: anonymous},
+		{row: with("defect", 500, `"code":"server_error"`, "Request id: "), token: "org_a", broken: errors.New("hidden")},
+		{row: with("database away", 503, `"code":"unavailable"`, "Request id: "), token: "org_a",
+			broken: &core.Error{Kind: core.KindUnavailable, Code: "unavailable", Message: "hidden"}},
+	}
+	switch {
+	case accessText(op) == "Organisation token":
+		all = append(all, try{row: with("application token", 403, `"code":"insufficient access"`), token: "one"})
+	case strings.Contains(op.Path, "{app_id}"):
+		all = append(all, try{row: with("another application's token", 404), token: "two"})
+		fallthrough
+	default:
+		good.name = "its application's token"
+		all = append(all, try{row: good, token: "one"})
+	}
+	if op.RequestBody != nil {
+		for _, r := range badBodies(good.body) {
+			r.path = good.path
+			all = append(all, try{row: r, token: "org_a"})
+		}
+	}
+	return all
+}
+
+func badBodies(good string) []row {
+	return []row{
+		{"too long", "", `{"x":"` + strings.Repeat("x", 1000) + `"}`, 413, []string{`"code":"payload_too_large"`}},
+		{"no JSON", "", `{"x":`, 422, []string{`"loc":["body"]`, "value_error.jsondecode"}},
+		{"two values", "", good + `{}`, 422, []string{`"loc":["body"]`, "value_error.jsondecode"}},
+		{"no object", "", `null`, 422, []string{`"loc":["body"]`, "must be a JSON object"}},
+		{"no body", "", ``, 422, []string{`"loc":["body"]`}},
+		{"not UTF-8", "", "{\"x\":\"\xff\"}", 422, []string{"UTF-8"}},
+		{"NULs", "", `{"uid":"\u0000","name":"N","description":"\u0000","url":"https://n.example"}`, 422, nil},
+	}
+}
+
+// TestOperationsKeepOrganisationsApart expects that nothing of org_a can be seen or changed with
+// another organisation's token.
+func TestOperationsKeepOrganisationsApart(t *testing.T) {
+	t.Parallel()
+	for _, op := range operations(t) {
+		if len(op.Security) == 0 || rows[op.OperationID] == nil {
+			continue
+		}
+		t.Run(op.OperationID, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			before := f.store.of("org_a")
+			r := rows[op.OperationID][0]
+			r.status, r.want = 0, nil
+			w := f.call(t, op, r, f.token(t, "org_b"))
+			makes := op.OperationID == "ApplicationUpdate" || op.OperationID == "EventTypeUpdate"
+			if strings.Contains(op.Path, "{") && !makes && w.Code != http.StatusNotFound {
+				t.Errorf("status = %d, want 404: %s", w.Code, w.Body)
+			}
+			if strings.Contains(w.Body.String(), "Ours") {
+				t.Errorf("org_b sees %s", w.Body)
+			}
+			if after := f.store.of("org_a"); after != before {
+				t.Errorf("org_b changed\n%s\nto\n%s", before, after)
+			}
+		})
+	}
+}
+
+// TestEveryAnswerOfTheContractIsTested fails when an operation, or one of its answers, has no row.
+func TestEveryAnswerOfTheContractIsTested(t *testing.T) {
+	t.Parallel()
+	for _, op := range operations(t) {
+		tested := map[string]bool{}
+		for _, r := range rows[op.OperationID] {
+			tested[strconv.Itoa(r.status)] = true
+		}
+		for _, common := range []string{"400", "401", "403", "413", "500", "503"} {
+			tested[common] = true // by TestOperationsAnswerErrors; HealthGet's 500 has a test of its own
+		}
+		for _, status := range slices.Sorted(maps.Keys(op.Responses)) {
+			if !tested[status] {
+				t.Errorf("%s: no row expects %s", op.OperationID, status)
+			}
+		}
+		if all := rows[op.OperationID]; len(all) == 0 || all[0].status/100 != 2 {
+			t.Errorf("%s: no first row that succeeds", op.OperationID)
+		}
+	}
+}

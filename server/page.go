@@ -1,0 +1,55 @@
+package server
+
+import (
+	"cmp"
+	"fmt"
+
+	"github.com/postrider/postrider/core"
+)
+
+// readPage reads the query parameters of a list that is kept in order of ids.
+func readPage(limit *int, iterator *string, order *Ordering, usually Ordering) (core.Page, error) {
+	o := *cmp.Or(order, &usually)
+	if !o.Valid() {
+		return core.Page{}, notOneOf("order", OrderingAscending, OrderingDescending)
+	}
+	return core.NewPage(core.PageIn{Limit: limit, Iterator: orZero(iterator), Descending: o == OrderingDescending})
+}
+
+// readTimedPage reads the query parameters of a list that is bounded in time.
+func readTimedPage(limit *int, iterator, before, after *string) (in core.TimedPageIn, err error) {
+	in.Limit, in.Iterator = limit, orZero(iterator)
+	if in.Before, err = readTime(before, "before"); err != nil {
+		return in, err
+	}
+	in.After, err = readTime(after, "after")
+	return in, err
+}
+
+// notOneOf refuses a query parameter whose value is not one of those it may have.
+func notOneOf(name string, values ...any) error {
+	return core.Invalid(fmt.Sprintf("%s must be one of %v", name, values), "query", name)
+}
+
+// answerPage is a page as it is answered: its items, and the iterators that lead on and back.
+func answerPage[T, Out any](list core.List[T], key func(T) string, out func(T) Out) (data []Out, next, previous *string) {
+	data = make([]Out, len(list.Data)) // never nil: clients want a list, not null
+	for i, item := range list.Data {
+		data[i] = out(item)
+	}
+	if n := len(list.Data); n > 0 {
+		next, previous = new(key(list.Data[n-1])), new("-"+key(list.Data[0]))
+	}
+	return data, next, previous
+}
+
+// orZero is what p points to, or the zero value.
+func orZero[T any](p *T) T { return or(p, *new(T)) }
+
+// or is what p points to, or otherwise.
+func or[T any](p *T, otherwise T) T {
+	if p == nil {
+		return otherwise
+	}
+	return *p
+}

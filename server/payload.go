@@ -1,0 +1,79 @@
+package server
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+)
+
+// A messageAnswer answers with messages whose payloads are the very bytes they were sent as. Return
+// it in place of the generated MessageCreate202JSONResponse, MessageGet200JSONResponse and
+// MessageList200JSONResponse: they go through encoding/json, which takes the white space out of a
+// RawMessage and escapes its <, > and &.
+type messageAnswer struct {
+	status   int
+	body     any
+	payloads []json.RawMessage
+	valid    bool // that they are JSON is known
+}
+
+// answerMessage answers with one message. A payload that is nil or not JSON shows as expired.
+func answerMessage(status int, message MessageOut) messageAnswer {
+	payload := message.Payload
+	message.Payload = nil
+	return messageAnswer{status: status, body: message, payloads: []json.RawMessage{payload}}
+}
+
+// answerMessageList answers with a page of messages, like answerMessage for each. The page's Data
+// is used up: its payloads are nil afterwards.
+func answerMessageList(page ListResponseMessageOut) messageAnswer {
+	payloads := make([]json.RawMessage, len(page.Data))
+	for i := range page.Data {
+		payloads[i], page.Data[i].Payload = page.Data[i].Payload, nil
+	}
+	return messageAnswer{status: http.StatusOK, body: page, payloads: payloads}
+}
+
+func (a messageAnswer) VisitMessageCreateResponse(w http.ResponseWriter) error { return a.write(w) }
+func (a messageAnswer) VisitMessageGetResponse(w http.ResponseWriter) error    { return a.write(w) }
+func (a messageAnswer) VisitMessageListResponse(w http.ResponseWriter) error   { return a.write(w) }
+
+func (a messageAnswer) write(w http.ResponseWriter) error {
+	text, err := a.encode()
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(a.status)
+	_, err = w.Write(text)
+	return err
+}
+
+// encode puts each payload where encoding/json left a null. The place cannot be mistaken: inside a
+// JSON string the quotes of `"payload":null` would be escaped, and no other field has that name.
+func (a messageAnswer) encode() ([]byte, error) {
+	rest, err := json.Marshal(a.body)
+	if err != nil {
+		return nil, fmt.Errorf("encode %T: %w", a.body, err)
+	}
+	size := len(rest)
+	for _, payload := range a.payloads {
+		size += len(payload)
+	}
+	out := make([]byte, 0, size)
+	for _, payload := range a.payloads {
+		before, after, found := bytes.Cut(rest, []byte(`"payload":null`))
+		if !found {
+			return nil, fmt.Errorf("encode %T: more payloads than places for them", a.body)
+		}
+		if !a.valid && !json.Valid(payload) {
+			payload = []byte(`{"expired":true}`)
+		}
+		out = append(out, before...)
+		out = append(out, `"payload":`...)
+		out = append(out, payload...)
+		rest = after
+	}
+	return append(out, rest...), nil
+}

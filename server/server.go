@@ -1,0 +1,67 @@
+package server
+
+import (
+	"cmp"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/postrider/postrider/core"
+)
+
+// Config is what the REST API needs.
+type Config struct {
+	Service *core.Service
+	Tokens  *Tokens
+	Log     *slog.Logger
+
+	// BodyBytesMax is the most a request's body may hold; 0: 2 MiB.
+	BodyBytesMax int64
+	// RequestTimeout bounds the work on a request; 0: 30 s. It does not bound how long a client takes
+	// to send its body: that is http.Server's ReadTimeout.
+	RequestTimeout time.Duration
+}
+
+const (
+	bodyBytesMax   = 2 << 20 // what existing servers take
+	requestTimeout = 30 * time.Second
+)
+
+type server struct {
+	log     *slog.Logger
+	tokens  *Tokens
+	clock   func() time.Time
+	bytes   int64
+	timeout time.Duration
+	routes  *routes
+}
+
+// New makes the one handler that serves it all: the API under /api/v1, its contract and its page.
+func New(c Config) http.Handler {
+	s := &server{
+		log: c.Log, tokens: c.Tokens, clock: c.Service.Clock,
+		bytes:   cmp.Or(c.BodyBytesMax, bodyBytesMax),
+		timeout: cmp.Or(c.RequestTimeout, requestTimeout),
+	}
+	s.routes = newRoutes(s.authenticated)
+	s.routes.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "/docs", http.StatusTemporaryRedirect)
+	})
+	s.routes.HandleFunc("GET /docs", serveDocs)
+	s.routes.HandleFunc("GET /api/v1/openapi.json", serveContract)
+	strict := NewStrictHandlerWithOptions(&handlers{c.Service, c.Log}, nil, StrictHTTPServerOptions{
+		RequestErrorHandlerFunc: s.fail, ResponseErrorHandlerFunc: s.fail,
+	})
+	HandlerWithOptions(strict, StdHTTPServerOptions{BaseRouter: s.routes, ErrorHandlerFunc: s.fail})
+	s.routes.close()
+	return s
+}
+
+// handlers is the operations of the contract: each turns its request into what core's use case of
+// the same name takes, and what that returns into the answer.
+type handlers struct {
+	service *core.Service
+	log     *slog.Logger
+}
+
+var _ StrictServerInterface = (*handlers)(nil)

@@ -1,0 +1,60 @@
+package server
+
+import (
+	"strings"
+	"time"
+
+	"github.com/postrider/postrider/core"
+)
+
+// A Timestamp is a time as the API prints it: RFC 3339 in UTC with a Z and always six decimals,
+// because time.Time would keep its zone and drop trailing zeros, and clients compare these strings.
+// What is finer than a microsecond is cut off; Postgres does not keep it either.
+type Timestamp time.Time
+
+// MarshalJSON implements [encoding/json.Marshaler].
+func (t Timestamp) MarshalJSON() ([]byte, error) {
+	const layout = `"2006-01-02T15:04:05.000000Z"`
+	return time.Time(t).UTC().AppendFormat(make([]byte, 0, len(layout)), layout), nil
+}
+
+// timeLayouts are the times that clients send, once joinTime has taken the spaces out of them. Decimals
+// of the second are read whether a layout has them or not.
+var timeLayouts = []string{
+	"2006-01-02T15:04:05Z07:00", "2006-01-02T15:04:05", "2006-01-02T15:04Z07:00", "2006-01-02T15:04",
+	"2006-01-02Z07:00", "2006-01-02",
+}
+
+// readTime reads a time of a query, such as 2026-01-31T09:30:00.5+02:00, 2026-01-31 09:30:00 UTC or
+// 2026-01-31; without a zone it is in UTC.
+func readTime(text *string, name string) (*time.Time, error) {
+	if text == nil || *text == "" {
+		return nil, nil
+	}
+	joined := joinTime(*text)
+	for _, layout := range timeLayouts {
+		if at, err := time.Parse(layout, joined); err == nil {
+			return &at, nil
+		}
+	}
+	return nil, core.Invalid("Times are written as in 2026-01-31T09:30:00Z", "query", name)
+}
+
+// joinTime makes one word of a date, a time of day and a zone. A + that the client did not escape has
+// arrived as a space: a third part without a sign is an offset to the east.
+func joinTime(text string) string {
+	var joined string
+	for i, part := range strings.Fields(strings.ToUpper(text)) {
+		switch {
+		case i == 0, part[0] == '+', part[0] == '-':
+			joined += part
+		case part == "UTC", part == "Z":
+			joined += "Z"
+		case strings.Contains(joined, "T"):
+			joined += "+" + part
+		default:
+			joined += "T" + part
+		}
+	}
+	return joined
+}
