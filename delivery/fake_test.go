@@ -23,6 +23,9 @@ type fakeQueue struct {
 	released []core.Delivery
 	fail     int // how many records fail before one is taken
 
+	claims []core.EndpointID // where each claim began
+	next   []core.EndpointID // where each says to go on
+
 	recorded chan core.Result
 }
 
@@ -30,9 +33,14 @@ func newQueue(due ...core.Delivery) *fakeQueue {
 	return &fakeQueue{due: due, recorded: make(chan core.Result, 10_000)}
 }
 
-func (q *fakeQueue) DeliveryClaim(_ context.Context, room core.Room, _ core.EndpointID, _ time.Time) ([]core.Delivery, core.EndpointID, error) {
+func (q *fakeQueue) DeliveryClaim(_ context.Context, room core.Room, after core.EndpointID, _ time.Time) ([]core.Delivery, core.EndpointID, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.claims = append(q.claims, after)
+	var next core.EndpointID
+	if len(q.next) > 0 {
+		next, q.next = q.next[0], q.next[1:]
+	}
 	var claimed, left []core.Delivery
 	taken := map[core.EndpointID]int{}
 	for _, id := range room.Full {
@@ -49,7 +57,7 @@ func (q *fakeQueue) DeliveryClaim(_ context.Context, room core.Room, _ core.Endp
 		}
 	}
 	q.due = left
-	return claimed, "", nil
+	return claimed, next, nil
 }
 
 func (q *fakeQueue) DeliveryRecord(_ context.Context, r core.Result) (bool, error) {

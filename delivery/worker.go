@@ -33,7 +33,8 @@ type Worker struct {
 	log    *slog.Logger
 	*dispatcher
 	sender *sender
-	wake   chan struct{} // holds one: something may be due
+	wake   chan struct{}   // holds one: something may be due
+	after  core.EndpointID // the next claim goes on behind it; Run's alone
 }
 
 var _ core.Dispatcher = (*Worker)(nil)
@@ -78,24 +79,32 @@ func (w *Worker) Run(ctx context.Context) {
 	w.release(w.stop(w.config.StopTimeout))
 }
 
-// claim goes once round the endpoints that are owed something, as far as there is room.
+// claim goes on round the endpoints that are owed something, from where the last claim had to stop
+// for want of room, until there is no room or all were looked at. Starting over each time would let
+// the first endpoints have all of it.
 func (w *Worker) claim(ctx context.Context) {
-	for after := core.EndpointID(""); ; {
+	for fromFirst := w.after == ""; ; {
 		now := w.clock()
 		room := w.reserveForClaim(now)
 		if room.Total == 0 {
 			w.Dispatch(room, nil)
 			return
 		}
-		deliveries, next, err := w.queue.DeliveryClaim(ctx, room, after, now)
+		deliveries, next, err := w.queue.DeliveryClaim(ctx, room, w.after, now)
 		w.Dispatch(room, deliveries)
-		if err != nil && ctx.Err() == nil {
-			w.log.Error("claim deliveries", "error", err)
-		}
-		if err != nil || next == "" {
+		if err != nil {
+			if ctx.Err() == nil {
+				w.log.Error("claim deliveries", "error", err)
+			}
 			return
 		}
-		after = next
+		w.after = next
+		if next == "" {
+			if fromFirst {
+				return
+			}
+			fromFirst = true
+		}
 	}
 }
 

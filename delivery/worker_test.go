@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -77,6 +78,29 @@ func TestDueDeliveriesAreMadeAndRecorded(t *testing.T) {
 	}
 	if len(seen) != 300 {
 		t.Errorf("%d of 300 deliveries were made", len(seen))
+	}
+}
+
+func TestClaimsGoOnWhereRoomRanOut(t *testing.T) {
+	t.Parallel()
+	q := newQueue()
+	q.next = []core.EndpointID{"ep_b", "", "ep_c"}
+	w := New(testConfig(), q, time.Now, nil)
+	w.claim(t.Context()) // "" to ep_b, to the end
+	if want := []core.EndpointID{"", "ep_b"}; !slices.Equal(q.claims, want) {
+		t.Errorf("claims began at %q, want %q", q.claims, want)
+	}
+	q.claims = nil
+	full := w.reserve(w.capacity(), 1, time.Now())
+	w.after = "ep_b"
+	w.claim(t.Context()) // no room
+	if len(q.claims) != 0 || w.after != "ep_b" {
+		t.Errorf("without room, claims began at %q, the next at %q", q.claims, w.after)
+	}
+	w.Dispatch(full, nil)
+	w.claim(t.Context()) // ep_b to ep_c, to the end, and once more from the first on
+	if want := []core.EndpointID{"ep_b", "ep_c", ""}; !slices.Equal(q.claims, want) {
+		t.Errorf("claims began at %q, want %q", q.claims, want)
 	}
 }
 
