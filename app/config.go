@@ -6,10 +6,12 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/postrider/postrider/core"
+	"github.com/postrider/postrider/store"
 )
 
 // Config is every setting, each a flag and a variable. It is the one place they are named: the
@@ -31,7 +33,7 @@ type Config struct {
 	StopTimeout         time.Duration `env:"POSTRIDER_STOP_TIMEOUT" default:"20s" help:"How long a stop waits for requests and attempts under way."`
 
 	LogLevel  slog.Level `env:"POSTRIDER_LOG_LEVEL" default:"info" help:"debug, info, warn or error."`
-	LogFormat string     `env:"POSTRIDER_LOG_FORMAT" default:"text" enum:"text,json" help:"text or json."`
+	LogFormat string     `env:"POSTRIDER_LOG_FORMAT" default:"text" help:"text or json."`
 }
 
 // Durations is a comma-separated list of durations.
@@ -70,10 +72,11 @@ func (c *Config) Validate() error {
 			errs = append(errs, fmt.Errorf(variable+": "+format, args...))
 		}
 	}
-	check(c.DatabaseURL == "" || strings.HasPrefix(c.DatabaseURL, "postgres://") || strings.HasPrefix(c.DatabaseURL, "postgresql://"),
-		"DATABASE_URL", "must begin with postgres://")
-	_, _, err := net.SplitHostPort(c.Listen)
-	check(err == nil, "POSTRIDER_LISTEN", "%q is no host:port", c.Listen)
+	if c.DatabaseURL != "" {
+		err := store.CheckURL(c.DatabaseURL)
+		check(err == nil, "DATABASE_URL", "%v", err)
+	}
+	check(isHostPort(c.Listen), "POSTRIDER_LISTEN", "%q is no host:port", c.Listen)
 	check(len(c.RetrySchedule) <= retriesMax, "POSTRIDER_RETRY_SCHEDULE", "at most %d retries", retriesMax)
 	for _, wait := range c.RetrySchedule {
 		check(wait >= 0 && wait <= retryWaitMax, "POSTRIDER_RETRY_SCHEDULE", "%s is not between 0 and %s", wait, retryWaitMax)
@@ -88,7 +91,17 @@ func (c *Config) Validate() error {
 		"POSTRIDER_LEASE", "%s is not longer than POSTRIDER_REQUEST_TIMEOUT (%s) and at most %s", c.Lease, c.RequestTimeout, leaseMax)
 	check(c.StopTimeout >= 0 && c.StopTimeout <= stopTimeoutMax,
 		"POSTRIDER_STOP_TIMEOUT", "%s is not between 0 and %s", c.StopTimeout, stopTimeoutMax)
+	check(c.LogFormat == "text" || c.LogFormat == "json", "POSTRIDER_LOG_FORMAT", "%q is neither text nor json", c.LogFormat)
 	return errors.Join(errs...)
+}
+
+func isHostPort(s string) bool {
+	_, port, err := net.SplitHostPort(s)
+	if err != nil {
+		return false
+	}
+	_, err = strconv.ParseUint(port, 10, 16)
+	return err == nil
 }
 
 func (c *Config) schedule() core.RetrySchedule { return core.RetrySchedule(c.RetrySchedule) }

@@ -25,7 +25,7 @@ func TestBadSettingsAreRefusedByName(t *testing.T) {
 		"--lease=30s":              "POSTRIDER_LEASE",
 		"--stop-timeout=-1s":       "POSTRIDER_STOP_TIMEOUT",
 		"--log-level=loud":         "--log-level",
-		"--log-format=xml":         "--log-format",
+		"--log-format=xml":         "POSTRIDER_LOG_FORMAT",
 		"--migrate=maybe":          "--migrate",
 		"--retry-schedule=" + strings.Repeat("1s,", 60) + "1s": "POSTRIDER_RETRY_SCHEDULE",
 	} {

@@ -26,7 +26,7 @@ func (i *Instance) openDatabase(ctx context.Context) error {
 	}
 	pg, err := localpg.Start(ctx, localpg.Config{Dir: dir})
 	if err != nil {
-		return err
+		return fmt.Errorf("POSTRIDER_DATA_DIR: %w", err)
 	}
 	i.onStop(func() {
 		if err := pg.Stop(); err != nil {
@@ -69,7 +69,11 @@ func (c *Config) secret() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return keptSecret(dir)
+	secret, err := keptSecret(dir)
+	if err != nil {
+		return "", fmt.Errorf("POSTRIDER_DATA_DIR: %w", err)
+	}
+	return secret, nil
 }
 
 const secretFile = "jwt-secret"

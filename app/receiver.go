@@ -39,7 +39,7 @@ func newReceiver(secret string, handle func(received) int) (*receiver, error) {
 	}
 	verifier, err := standardwebhooks.NewWebhook(secret)
 	if err != nil {
-		return nil, fmt.Errorf("secret: %w", err)
+		return nil, errors.New("must be whsec_ and base64") // err may show it
 	}
 	r.verifier = verifier
 	return r, nil
@@ -96,6 +96,20 @@ type listenCommand struct {
 	Address string `arg:"" optional:"" default:"127.0.0.1:8072" help:"Where to listen: host:port."`
 	Secret  string `env:"POSTRIDER_LISTEN_SECRET" placeholder:"WHSEC" help:"The endpoint's secret, to verify signatures with."`
 	Status  int    `default:"204" help:"The status to answer with."`
+}
+
+// Validate refuses what makes no sense, by the settings' names.
+func (l *listenCommand) Validate() error {
+	if !isHostPort(l.Address) {
+		return fmt.Errorf("address: %q is no host:port", l.Address)
+	}
+	if l.Status < 200 || l.Status > 599 {
+		return fmt.Errorf("--status: %d is not between 200 and 599", l.Status)
+	}
+	if _, err := newReceiver(l.Secret, nil); err != nil {
+		return fmt.Errorf("POSTRIDER_LISTEN_SECRET: %w", err)
+	}
+	return nil
 }
 
 // Run prints each webhook until it is stopped.

@@ -49,7 +49,7 @@ const (
 func Open(ctx context.Context, url string, clock func() time.Time) (*Store, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
-		return nil, fmt.Errorf("not a URL Postgres understands: %w", err)
+		return nil, err
 	}
 	if !namesPoolSize(url) {
 		config.MaxConns = connectionsDefault

@@ -1,8 +1,10 @@
 package store
 
 import (
-	"fmt"
+	"errors"
 	"net/url"
+
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 const poolMaxConns = "pool_max_conns"
@@ -15,6 +17,15 @@ var driverParameters = []string{
 	"default_query_exec_mode", "statement_cache_capacity", "description_cache_capacity",
 }
 
+// CheckURL tells whether databaseURL can be understood at all. Its errors show no password.
+func CheckURL(databaseURL string) error {
+	if _, err := migrationURL(databaseURL); err != nil {
+		return err
+	}
+	_, err := pgxpool.ParseConfig(databaseURL)
+	return err
+}
+
 func namesPoolSize(databaseURL string) bool {
 	u, err := url.Parse(databaseURL)
 	return err == nil && u.Query().Has(poolMaxConns)
@@ -25,7 +36,7 @@ func namesPoolSize(databaseURL string) bool {
 func migrationURL(databaseURL string) (*url.URL, error) {
 	u, err := url.Parse(databaseURL)
 	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
-		return nil, fmt.Errorf("database URL must begin with postgres://") // err would show the password
+		return nil, errors.New("must be a URL that begins with postgres://") // err would show the password
 	}
 	values := u.Query()
 	for _, name := range driverParameters {
