@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 )
@@ -45,7 +46,7 @@ func (demoCommand) Run(ctx context.Context, c *Config, con console) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, demoPatience)
 	defer cancel()
-	d := &demo{client: apiClient{url: i.URL(), token: token}, con: con, arrivals: make(chan arrival, 100)}
+	d := &demo{client: apiClient{http: http.Client{Timeout: demoCallLimit}, url: i.URL(), token: token}, con: con, arrivals: make(chan arrival, 100)}
 	return d.run(ctx)
 }
 
@@ -198,8 +199,8 @@ func (d *demo) showAttempts(ctx context.Context, id string) error {
 		}
 		if len(list.Data) > 0 && list.Data[0].StatusText == "success" {
 			d.con.printf("%s took %d attempt(s):", id, len(list.Data))
-			for n := len(list.Data) - 1; n >= 0; n-- {
-				d.con.printf(" %d %s", list.Data[n].ResponseStatusCode, list.Data[n].StatusText)
+			for _, a := range slices.Backward(list.Data) {
+				d.con.printf(" %d %s", a.ResponseStatusCode, a.StatusText)
 			}
 			d.con.printf("\n")
 			return nil
@@ -213,11 +214,12 @@ func (d *demo) showAttempts(ctx context.Context, id string) error {
 }
 
 // apiClient is as much of a client as the demo needs.
-type apiClient struct{ url, token string }
+type apiClient struct {
+	http       http.Client
+	url, token string
+}
 
-func (c apiClient) call(ctx context.Context, method, path string, in, out any) error {
-	ctx, cancel := context.WithTimeout(ctx, demoCallLimit)
-	defer cancel()
+func (c *apiClient) call(ctx context.Context, method, path string, in, out any) error {
 	var body io.Reader
 	if in != nil {
 		text, err := json.Marshal(in)
@@ -231,7 +233,7 @@ func (c apiClient) call(ctx context.Context, method, path string, in, out any) e
 		return err
 	}
 	request.Header.Set("Authorization", "Bearer "+c.token)
-	response, err := http.DefaultClient.Do(request)
+	response, err := c.http.Do(request)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,9 @@
 package core
 
-import "errors"
+import (
+	"errors"
+	"strings"
+)
 
 // Kind says what sort of failure an Error is; adapters turn it into their own terms (a status).
 type Kind int
@@ -34,17 +37,14 @@ type Field struct {
 }
 
 func (e *Error) Error() string {
-	text := e.Code + ": " + e.Message
+	parts := []string{e.Code, e.Message}
 	for _, f := range e.Fields {
-		for _, step := range f.Loc {
-			text += " " + step
-		}
-		text += ": " + f.Message
+		parts = append(parts, strings.Join(f.Loc, " "), f.Message)
 	}
 	if e.Err != nil {
-		text += ": " + e.Err.Error()
+		parts = append(parts, e.Err.Error())
 	}
-	return text
+	return strings.Join(parts, ": ")
 }
 
 func (e *Error) Unwrap() error { return e.Err }

@@ -26,10 +26,17 @@ const (
 	attemptPrefix  = "atmpt_"
 )
 
-func NewAppID(at time.Time) AppID           { return AppID(newID(appPrefix, at)) }
+// NewAppID makes the id of an application of that instant.
+func NewAppID(at time.Time) AppID { return AppID(newID(appPrefix, at)) }
+
+// NewEndpointID makes the id of an endpoint of that instant.
 func NewEndpointID(at time.Time) EndpointID { return EndpointID(newID(endpointPrefix, at)) }
-func NewMessageID(at time.Time) MessageID   { return MessageID(newID(messagePrefix, at)) }
-func NewAttemptID(at time.Time) AttemptID   { return AttemptID(newID(attemptPrefix, at)) }
+
+// NewMessageID makes the id of a message of that instant.
+func NewMessageID(at time.Time) MessageID { return MessageID(newID(messagePrefix, at)) }
+
+// NewAttemptID makes the id of an attempt of that instant.
+func NewAttemptID(at time.Time) AttemptID { return AttemptID(newID(attemptPrefix, at)) }
 
 // MessageIDAt is the least id a message of that instant (to 4 ms) can have: a bound for lists and
 // partitions, never the id of a message.

@@ -17,7 +17,7 @@ func TestCoreKnowsNobody(t *testing.T) {
 		"net/http":     "core must build without HTTP: that is package server's and delivery's",
 		"database/sql": "core must build without a database: that is package store's",
 	}
-	for _, line := range strings.Fields(strings.ReplaceAll(string(out), "module ", "module:")) {
+	for line := range strings.FieldsSeq(strings.ReplaceAll(string(out), "module ", "module:")) {
 		if reason, ok := forbidden[line]; ok {
 			t.Errorf("core imports %s: %s", line, reason)
 		}
@@ -29,7 +29,7 @@ func TestCoreKnowsNobody(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range strings.Fields(string(direct)) {
+	for path := range strings.FieldsSeq(string(direct)) {
 		if path == "os" || path == "log" || path == "log/slog" {
 			t.Errorf("core imports %s: it neither logs nor asks its surroundings", path)
 		}

@@ -117,13 +117,13 @@ func timedPage(in TimedPageIn, prefix string, now time.Time) (Page, error) {
 	}
 	switch {
 	case in.Iterator != "":
-		return p, p.continueAt(in.Iterator, prefix)
+		err = p.continueAt(in.Iterator, prefix)
 	case in.After != nil && in.Before == nil:
 		p.turn()
 	case in.Before == nil:
 		span(now.Add(-listWindow), now.Add(listAhead))
 	}
-	return p, nil
+	return p, err
 }
 
 func (p *Page) continueAt(iterator, prefix string) error {

@@ -42,8 +42,13 @@ func (s Secret) Text() string { return secretPrefix + base64.StdEncoding.EncodeT
 
 const redacted = "[secret]"
 
-func (s Secret) String() string               { return redacted }
-func (s Secret) GoString() string             { return redacted }
+// String hides the key from fmt and slog's text.
+func (s Secret) String() string { return redacted }
+
+// GoString hides the key from %#v.
+func (s Secret) GoString() string { return redacted }
+
+// MarshalJSON hides the key from slog's JSON and whatever else encodes a struct that holds one.
 func (s Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
 
 // Sign is the signature of one attempt by Standard Webhooks' v1: HMAC-SHA256 over the message's

@@ -189,19 +189,21 @@ const (
 )
 
 func (w *Worker) recorded(d core.Delivery, result core.Result, held bool) {
-	log := w.log.With("application", d.AppID, "message", d.MessageID, "endpoint", d.EndpointID,
-		"attempt", result.Attempt.ID, "status_code", result.Attempt.ResponseStatusCode)
+	level, message := slog.LevelDebug, "attempt failed"
 	switch {
 	case !held:
-		log.Warn("the lease ran out during the attempt; another worker makes this delivery too")
+		level, message = slog.LevelWarn, "the lease ran out during the attempt; another worker makes this delivery too"
 	case result.Attempt.Status == core.StatusSuccess:
-		log.Debug("delivered")
+		message = "delivered"
 	case result.NextAt.IsZero():
-		log.Warn("delivery failed for good", "attempts", result.Attempts)
+		level, message = slog.LevelWarn, "delivery failed for good"
 	default:
-		log.Debug("attempt failed", "attempts", result.Attempts, "next_at", result.NextAt)
 		if wait := result.NextAt.Sub(w.clock()); wait < pollInterval {
 			time.AfterFunc(wait, w.Wake)
 		}
 	}
+	w.log.LogAttrs(context.Background(), level, message,
+		slog.String("application", string(d.AppID)), slog.String("message", string(d.MessageID)),
+		slog.String("endpoint", string(d.EndpointID)), slog.String("attempt", string(result.Attempt.ID)),
+		slog.Int("status_code", int(result.Attempt.ResponseStatusCode)), slog.Int("attempts", result.Attempts))
 }

@@ -1,6 +1,7 @@
 package localpg
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -68,7 +69,7 @@ func TestExistingClusterChoosesItsVersion(t *testing.T) {
 			t.Errorf("for %q it chose %s, not %s", wanted, found.major, want)
 		}
 	}
-	if _, err := firstOf(t.Context(), ownAccount(t), "", dirs[:0]); err != errNoBinaries {
+	if _, err := firstOf(t.Context(), ownAccount(t), "", dirs[:0]); !errors.Is(err, errNoBinaries) {
 		t.Errorf("with nothing to choose from: %v", err)
 	}
 }

@@ -61,7 +61,7 @@ func (s *Server) launch(context.Context) error {
 func (s *Server) run(cmd *exec.Cmd, log io.Closer, started chan<- error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	defer log.Close()
+	defer func() { _ = log.Close() }() // only ever read by people
 	if err := cmd.Start(); err != nil {
 		started <- fmt.Errorf("running %s: %w", cmd.Path, err)
 		return

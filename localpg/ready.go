@@ -72,8 +72,7 @@ func (s *Server) tryConnect(ctx context.Context) error {
 // isTemporary takes a server that starts up, and for a while one that does not answer, for a matter
 // of time, and every other refusal for final.
 func isTemporary(refusal error, waited time.Duration) bool {
-	var answer *pgconn.PgError
-	if errors.As(refusal, &answer) {
+	if answer, ok := errors.AsType[*pgconn.PgError](refusal); ok {
 		return answer.Code == "57P03" // cannot_connect_now
 	}
 	return waited < socketPatience

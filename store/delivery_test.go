@@ -237,8 +237,10 @@ func TestAFailedAttemptIsDueAgain(t *testing.T) {
 	d := w.claim(room())[0]
 	next := now().Add(time.Minute)
 	r := result(d, next)
-	if !w.record(r) || !w.record(r) {
-		t.Error("a result, recorded twice because the first answer got lost, was not taken both times")
+	for range 2 { // as when the answer to the first got lost
+		if !w.record(r) {
+			t.Error("a result was not taken")
+		}
 	}
 	if n := value[int](w, "SELECT count(*) FROM delivery WHERE attempts = 1 AND due_at = $1", next); n != 1 {
 		t.Error("the delivery is not due at the next time with one attempt")

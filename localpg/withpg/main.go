@@ -36,8 +36,8 @@ func main() {
 		os.Exit(exitTrouble)
 	}
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer cancel()
 	code, err := run(ctx, args)
+	cancel()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "withpg:", err)
 	}
