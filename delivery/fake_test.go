@@ -21,7 +21,8 @@ type fakeQueue struct {
 	due      []core.Delivery
 	results  []core.Result
 	released []core.Delivery
-	fail     int // how many records fail before one is taken
+	claiming func(context.Context) // called in each claim
+	fail     int                   // how many records fail before one is taken
 
 	claims []core.EndpointID // where each claim began
 	next   []core.EndpointID // where each says to go on
@@ -33,9 +34,12 @@ func newQueue(due ...core.Delivery) *fakeQueue {
 	return &fakeQueue{due: due, recorded: make(chan core.Result, 10_000)}
 }
 
-func (q *fakeQueue) DeliveryClaim(_ context.Context, room core.Room, after core.EndpointID, _ time.Time) ([]core.Delivery, core.EndpointID, error) {
+func (q *fakeQueue) DeliveryClaim(ctx context.Context, room core.Room, after core.EndpointID, _ time.Time) ([]core.Delivery, core.EndpointID, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if q.claiming != nil {
+		q.claiming(ctx)
+	}
 	q.claims = append(q.claims, after)
 	var next core.EndpointID
 	if len(q.next) > 0 {

@@ -83,19 +83,18 @@ func (w *Worker) Run(ctx context.Context) {
 // for want of room, until there is no room or all were looked at. Starting over each time would let
 // the first endpoints have all of it.
 func (w *Worker) claim(ctx context.Context) {
-	for fromFirst := w.after == ""; ; {
+	for fromFirst := w.after == ""; ctx.Err() == nil; {
 		now := w.clock()
 		room := w.reserveForClaim(now)
 		if room.Total == 0 {
 			w.Dispatch(room, nil)
 			return
 		}
-		deliveries, next, err := w.queue.DeliveryClaim(ctx, room, w.after, now)
+		// A stop does not cut the statement off: what it had leased by then nobody would know of.
+		deliveries, next, err := w.queue.DeliveryClaim(context.WithoutCancel(ctx), room, w.after, now)
 		w.Dispatch(room, deliveries)
 		if err != nil {
-			if ctx.Err() == nil {
-				w.log.Error("claim deliveries", "error", err)
-			}
+			w.log.Error("claim deliveries", "error", err)
 			return
 		}
 		w.after = next

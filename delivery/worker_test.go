@@ -1,7 +1,9 @@
 package delivery
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -262,6 +264,26 @@ func TestStopFinishesWhatIsUnderWayAndReleasesTheRest(t *testing.T) {
 	}
 	if room := w.Reserve(time.Now()); room.Total != 0 {
 		t.Errorf("a stopped worker has room for %d", room.Total)
+	}
+}
+
+func TestStopLosesNoClaimThatIsUnderWay(t *testing.T) {
+	t.Parallel()
+	g := newGate(t)
+	q := newQueue(g.backlog(3, "a")...)
+	ctx, stop := context.WithCancel(t.Context())
+	q.claiming = func(claim context.Context) {
+		stop()
+		if claim.Err() != nil {
+			t.Error("the claim was cut off, and what it leased is lost until the leases run out")
+		}
+	}
+	config := testConfig()
+	config.StopTimeout = time.Millisecond
+	w := New(config, q, time.Now, slog.New(slog.DiscardHandler))
+	w.Run(ctx)
+	if len(q.claims) != 1 || len(q.released) != 3 {
+		t.Errorf("%d claims, %d leases given back; want 1 and 3", len(q.claims), len(q.released))
 	}
 }
 
