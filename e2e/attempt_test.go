@@ -1,0 +1,120 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"testing"
+
+	svix "github.com/svix/svix-webhooks/go"
+	"github.com/svix/svix-webhooks/go/models"
+)
+
+// attempted is an application with a message that one endpoint accepted and another refused.
+type attempted struct {
+	client
+	app, message       string
+	accepting, failing string
+}
+
+// newAttempted needs a process whose retry schedule it knows, and so one of ours.
+func newAttempted(t *testing.T) attempted {
+	t.Helper()
+	ownProcesses(t)
+	c := shared(t).tenant(t)
+	app := c.application(t)
+	good, bad := newReceiver(t, answerText(200, "welcome")), newReceiver(t, answerText(503, "not now"))
+	a := attempted{client: c, app: app, accepting: good.endpoint(t, c, app), failing: bad.endpoint(t, c, app)}
+	a.message = c.message(t, app)
+	c.attempts(t, app, a.message, 1+3) // the first try and two retries
+	return a
+}
+
+func answerText(code int, text string) func(http.ResponseWriter, *http.Request, arrival) {
+	return func(w http.ResponseWriter, _ *http.Request, _ arrival) {
+		w.WriteHeader(code)
+		fmt.Fprint(w, text)
+	}
+}
+
+func TestAttemptsOfMessageAreListed(t *testing.T) {
+	t.Parallel()
+	a := newAttempted(t)
+	for _, test := range []struct {
+		name   string
+		filter svix.MessageAttemptListByMsgOptions
+		want   []int16
+	}{
+		{"all", svix.MessageAttemptListByMsgOptions{}, []int16{200, 503, 503, 503}},
+		{"that succeeded", svix.MessageAttemptListByMsgOptions{Status: new(models.MESSAGESTATUS_SUCCESS)}, []int16{200}},
+		{"that failed", svix.MessageAttemptListByMsgOptions{Status: new(models.MESSAGESTATUS_FAIL)}, []int16{503, 503, 503}},
+		{"with a 2xx", svix.MessageAttemptListByMsgOptions{StatusCodeClass: new(models.STATUSCODECLASS_CODE2XX)}, []int16{200}},
+		{"with a 5xx", svix.MessageAttemptListByMsgOptions{StatusCodeClass: new(models.STATUSCODECLASS_CODE5XX)}, []int16{503, 503, 503}},
+		{"with a 4xx", svix.MessageAttemptListByMsgOptions{StatusCodeClass: new(models.STATUSCODECLASS_CODE4XX)}, nil},
+		{"at one endpoint", svix.MessageAttemptListByMsgOptions{EndpointId: &a.accepting}, []int16{200}},
+		{"of the type", svix.MessageAttemptListByMsgOptions{EventTypes: &[]string{"e2e.message"}}, []int16{200, 503, 503, 503}},
+		{"of another type", svix.MessageAttemptListByMsgOptions{EventTypes: &[]string{"another"}}, nil},
+		{"of a channel", svix.MessageAttemptListByMsgOptions{Channel: new("red")}, nil},
+	} {
+		list := must(a.MessageAttempt.ListByMsg(t.Context(), a.app, a.message, &test.filter))(t)
+		var got []int16
+		for _, attempt := range list.Data {
+			got = append(got, attempt.ResponseStatusCode)
+		}
+		slices.Sort(got) // which endpoint came first is chance
+		if !slices.Equal(got, test.want) {
+			t.Errorf("%s: got %v, want %v", test.name, got, test.want)
+		}
+	}
+}
+
+func TestAttemptsAtEndpointAreListedPageByPage(t *testing.T) {
+	t.Parallel()
+	a := newAttempted(t)
+	options := svix.MessageAttemptListByEndpointOptions{Limit: new(uint64(2))}
+	first := must(a.MessageAttempt.ListByEndpoint(t.Context(), a.app, a.failing, &options))(t)
+	options.Iterator = first.Iterator
+	second := must(a.MessageAttempt.ListByEndpoint(t.Context(), a.app, a.failing, &options))(t)
+	if len(first.Data) != 2 || first.Done || len(second.Data) != 1 || !second.Done {
+		t.Fatalf("pages of %d (done: %v) and %d (done: %v), want 2 and 1", len(first.Data), first.Done, len(second.Data), second.Done)
+	}
+	newest := slices.Concat(first.Data, second.Data)
+	for i, attempt := range newest {
+		if attempt.EndpointId != a.failing || attempt.MsgId != a.message {
+			t.Errorf("got an attempt at %s for %s", attempt.EndpointId, attempt.MsgId)
+		}
+		if i > 0 && attempt.Timestamp.After(newest[i-1].Timestamp) {
+			t.Error("a later attempt comes after an earlier one")
+		}
+	}
+	filter := svix.MessageAttemptListByEndpointOptions{Status: new(models.MESSAGESTATUS_SUCCESS)}
+	if got := must(a.MessageAttempt.ListByEndpoint(t.Context(), a.app, a.failing, &filter))(t); len(got.Data) != 0 {
+		t.Errorf("%d attempts succeeded at an endpoint that always fails", len(got.Data))
+	}
+}
+
+func TestAttemptTellsWhatHappened(t *testing.T) {
+	t.Parallel()
+	a := newAttempted(t)
+	for _, test := range []struct {
+		endpoint, response string
+		status             svix.MessageStatus
+		text               svix.MessageStatusText
+		code               int16
+	}{
+		{a.accepting, "welcome", models.MESSAGESTATUS_SUCCESS, models.MESSAGESTATUSTEXT_SUCCESS, 200},
+		{a.failing, "not now", models.MESSAGESTATUS_FAIL, models.MESSAGESTATUSTEXT_FAIL, 503},
+	} {
+		list := must(a.MessageAttempt.ListByEndpoint(t.Context(), a.app, test.endpoint, nil))(t)
+		got := must(a.MessageAttempt.Get(t.Context(), a.app, a.message, list.Data[0].Id, nil))(t)
+		if got.Id != list.Data[0].Id || got.MsgId != a.message || got.EndpointId != test.endpoint || got.Url == "" ||
+			got.Status != test.status || got.StatusText != test.text || got.ResponseStatusCode != test.code ||
+			got.Response != test.response || got.TriggerType != models.MESSAGEATTEMPTTRIGGERTYPE_SCHEDULED || got.Timestamp.IsZero() {
+			t.Errorf("got %+v", got)
+		}
+	}
+	_, err := a.MessageAttempt.Get(t.Context(), a.app, a.message, "atmpt_2QzNYbYPcmsVWXRGgYf0V9r4XyZ", nil)
+	refused(t, err, 404, "not_found")
+	_, err = a.MessageAttempt.ListByMsg(t.Context(), a.app, a.message, &svix.MessageAttemptListByMsgOptions{EndpointId: new("ep_no_such")})
+	refused(t, err, 404, "not_found")
+}

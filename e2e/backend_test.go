@@ -1,0 +1,102 @@
+package e2e
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+
+	"github.com/testcontainers/testcontainers-go"
+	"github.com/testcontainers/testcontainers-go/modules/postgres"
+
+	"github.com/postrider/postrider/localpg"
+)
+
+// backend is the Postgres server that the tests make their databases on.
+type backend struct {
+	url  string // a superuser's
+	stop func() error
+}
+
+// startedBackend is what stopBackend stops. It is locked while the server starts, so that one that is
+// just starting is stopped too.
+var startedBackend struct {
+	sync.Mutex
+	*backend
+}
+
+// theBackend starts the server when the first test asks for it.
+var theBackend = sync.OnceValues(func() (b *backend, err error) {
+	startedBackend.Lock()
+	defer startedBackend.Unlock()
+	b, err = startBackend(context.Background())
+	startedBackend.backend = b
+	return b, err
+})
+
+func stopBackend() {
+	startedBackend.Lock()
+	defer startedBackend.Unlock()
+	if startedBackend.backend == nil {
+		return
+	}
+	if err := startedBackend.stop(); err != nil {
+		fmt.Fprintln(os.Stderr, "e2e: stop Postgres:", err)
+	}
+	startedBackend.backend = nil
+}
+
+// demandsDocker tells whether whoever runs these tests wants containers or nothing.
+func demandsDocker() bool { return os.Getenv("E2E_BACKEND") == "docker" }
+
+func startBackend(ctx context.Context) (*backend, error) {
+	container, err := startPostgres(ctx)
+	if err == nil {
+		return container, nil
+	}
+	if demandsDocker() {
+		return nil, fmt.Errorf("E2E_BACKEND=docker: %w", err)
+	}
+	fmt.Fprintf(os.Stderr, "e2e: a local Postgres stands in for a container: %s\n", strings.ReplaceAll(err.Error(), "\n", " "))
+	server, err := localpg.Start(ctx, localpg.Config{Ephemeral: true})
+	if err != nil {
+		return nil, err
+	}
+	return &backend{url: server.URL(), stop: server.Stop}, nil
+}
+
+// labels are on whatever these tests start, for whoever cleans up after a test that was killed.
+func labels() map[string]string {
+	name, value, found := strings.Cut(os.Getenv("E2E_LABEL"), "=")
+	if !found {
+		return map[string]string{}
+	}
+	return map[string]string{name: value}
+}
+
+func postgresImage() string { return cmp.Or(os.Getenv("E2E_POSTGRES_IMAGE"), "postgres:17") }
+
+func startPostgres(ctx context.Context) (*backend, error) {
+	container, err := runPostgres(ctx, testcontainers.WithLabels(labels()))
+	if err != nil {
+		return nil, err
+	}
+	url, err := container.ConnectionString(ctx, "sslmode=disable")
+	if err != nil {
+		_ = testcontainers.TerminateContainer(container)
+		return nil, err
+	}
+	return &backend{url: url, stop: func() error { return testcontainers.TerminateContainer(container) }}, nil
+}
+
+// runPostgres leaves nothing behind when it fails.
+func runPostgres(ctx context.Context, more ...testcontainers.ContainerCustomizer) (*postgres.PostgresContainer, error) {
+	options := append([]testcontainers.ContainerCustomizer{postgres.BasicWaitStrategies()}, more...)
+	container, err := postgres.Run(ctx, postgresImage(), options...)
+	if err != nil && container != nil {
+		_ = testcontainers.TerminateContainer(container)
+	}
+	return container, err
+}

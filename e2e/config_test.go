@@ -1,0 +1,154 @@
+package e2e
+
+import (
+	"strings"
+	"testing"
+)
+
+// variables are all there are; others rely on these names.
+var variables = []string{
+	"DATABASE_URL", "POSTRIDER_LISTEN", "POSTRIDER_DATA_DIR", "POSTRIDER_JWT_SECRET", "POSTRIDER_MIGRATE",
+	"POSTRIDER_RETRY_SCHEDULE", "POSTRIDER_REQUEST_TIMEOUT", "POSTRIDER_ALLOW_SUBNETS",
+	"POSTRIDER_CONCURRENCY", "POSTRIDER_ENDPOINT_CONCURRENCY", "POSTRIDER_LEASE", "POSTRIDER_STOP_TIMEOUT",
+	"POSTRIDER_LOG_LEVEL", "POSTRIDER_LOG_FORMAT",
+}
+
+// password is one that must never be shown.
+const password = "very-secret"
+
+func TestHelpNamesEverySetting(t *testing.T) {
+	t.Parallel()
+	help := command(t, nil, "--help")
+	if help.code != 0 || help.stderr != "" {
+		t.Fatalf("exit code %d, stderr %q", help.code, help.stderr)
+	}
+	for _, variable := range variables {
+		// A name may be the beginning of another one.
+		if !strings.Contains(help.stdout, "$"+variable+")") {
+			t.Errorf("the help says nothing of %s", variable)
+		}
+		if flag := flagOf(variable); !strings.Contains(help.stdout, "--"+flag) && !strings.Contains(help.stdout, "--[no-]"+flag) {
+			t.Errorf("the help says nothing of --%s", flag)
+		}
+	}
+	for _, subcommand := range []string{"serve", "api", "worker", "jobs", "migrate up", "migrate down", "migrate status", "token", "listen", "demo", "version"} {
+		if !strings.Contains(help.stdout, "\n  "+subcommand+" ") {
+			t.Errorf("the help says nothing of the command %s", subcommand)
+		}
+	}
+	if listen := command(t, nil, "listen", "--help"); !strings.Contains(listen.stdout, "POSTRIDER_LISTEN_SECRET") {
+		t.Error("the help of listen says nothing of POSTRIDER_LISTEN_SECRET")
+	}
+}
+
+// flagOf is the flag that sets the same as a variable.
+func flagOf(variable string) string {
+	return strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(variable, "POSTRIDER_")), "_", "-")
+}
+
+func TestBadValueIsRefusedAtStart(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ variable, value string }{
+		{"DATABASE_URL", "mysql://localhost/postrider"},
+		{"DATABASE_URL", "postgres://someone:" + password + "@localhost:port/postrider"},
+		{"POSTRIDER_LISTEN", "8071"},
+		{"POSTRIDER_LISTEN", "127.0.0.1:80710"},
+		{"POSTRIDER_MIGRATE", "maybe"},
+		{"POSTRIDER_RETRY_SCHEDULE", "soon"},
+		{"POSTRIDER_RETRY_SCHEDULE", "5s,,10s"},
+		{"POSTRIDER_RETRY_SCHEDULE", "-5s"},
+		{"POSTRIDER_RETRY_SCHEDULE", "5s,1000h"},
+		{"POSTRIDER_RETRY_SCHEDULE", "1s" + strings.Repeat(",1s", 50)},
+		{"POSTRIDER_REQUEST_TIMEOUT", "30"},
+		{"POSTRIDER_REQUEST_TIMEOUT", "0s"},
+		{"POSTRIDER_REQUEST_TIMEOUT", "24h"},
+		{"POSTRIDER_ALLOW_SUBNETS", "10.0.0.0"},
+		{"POSTRIDER_ALLOW_SUBNETS", "10.0.0.0/33"},
+		{"POSTRIDER_ALLOW_SUBNETS", "10.0.0.0/8,everything"},
+		{"POSTRIDER_CONCURRENCY", "many"},
+		{"POSTRIDER_CONCURRENCY", "0"},
+		{"POSTRIDER_ENDPOINT_CONCURRENCY", "-1"},
+		{"POSTRIDER_ENDPOINT_CONCURRENCY", "1000000"},
+		{"POSTRIDER_LEASE", "a minute"},
+		{"POSTRIDER_LEASE", "30s"}, // no longer than an attempt may take
+		{"POSTRIDER_LEASE", "24h"},
+		{"POSTRIDER_STOP_TIMEOUT", "-1s"},
+		{"POSTRIDER_LOG_LEVEL", "loud"},
+		{"POSTRIDER_LOG_FORMAT", "xml"},
+	} {
+		t.Run(test.variable+"="+test.value, func(t *testing.T) {
+			t.Parallel()
+			// The database does not exist: it must not come to that.
+			base := settings("postgres://127.0.0.1:1/none")
+			refusesToStart(t, command(t, append(base, test.variable+"="+test.value), "serve"), test.variable)
+		})
+	}
+}
+
+func TestBadFlagIsRefusedAtStart(t *testing.T) {
+	t.Parallel()
+	base := settings("postgres://127.0.0.1:1/none")
+	for _, args := range [][]string{
+		{"serve", "--lease=1s"}, {"serve", "--no-such-flag"}, {"no-such-command"}, {"migrate"}, {"migrate", "sideways"}, {"token", "org_1", "org_2"},
+	} {
+		got := command(t, base, args...)
+		if got.code != 2 || got.stdout != "" || got.stderr == "" {
+			t.Errorf("%v: exit code %d, stdout %q, stderr %q; want 2 and the reason on stderr alone", args, got.code, got.stdout, got.stderr)
+		}
+	}
+}
+
+func refusesToStart(t *testing.T, got result, variable string) {
+	t.Helper()
+	if got.code != 2 {
+		t.Errorf("exit code %d, want 2", got.code)
+	}
+	if !strings.Contains(got.stderr, variable) {
+		t.Errorf("stderr does not name %s: %q", variable, got.stderr)
+	}
+	if got.stdout != "" {
+		t.Errorf("stdout has %q", got.stdout)
+	}
+	if strings.Contains(got.stderr, password) {
+		t.Errorf("stderr shows the password: %q", got.stderr)
+	}
+}
+
+func TestFlagWinsOverVariable(t *testing.T) {
+	t.Parallel()
+	base := settings(newDatabase(t), "POSTRIDER_LOG_FORMAT=text")
+	start(t, base, "api", "--log-format=json").ready(t) // which reads JSON
+}
+
+func TestSecretIsRequiredWithADatabaseOfYourOwn(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{"serve"}, {"api"}, {"demo"}, {"token", "org_1"}} {
+		got := command(t, []string{"DATABASE_URL=postgres://127.0.0.1:1/none"}, args...)
+		if got.code == 0 || !strings.Contains(got.stderr, "POSTRIDER_JWT_SECRET") || strings.Count(got.stderr, "\n") != 1 {
+			t.Errorf("%v: exit code %d, stderr %q; want one line that names POSTRIDER_JWT_SECRET", args, got.code, got.stderr)
+		}
+	}
+}
+
+func TestPartsThatShareADatabaseNeedOne(t *testing.T) {
+	t.Parallel()
+	for _, part := range []string{"api", "worker", "jobs"} {
+		got := command(t, []string{secretSetting}, part)
+		if got.code == 0 || !strings.Contains(got.stderr, "DATABASE_URL") || strings.Count(got.stderr, "\n") != 1 {
+			t.Errorf("%s: exit code %d, stderr %q; want one line that names DATABASE_URL", part, got.code, got.stderr)
+		}
+	}
+}
+
+func TestUnreachableDatabaseIsOneClearLine(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{"serve"}, {"api"}, {"worker"}, {"jobs"}, {"demo"}, {"migrate", "up"}, {"migrate", "status"}} {
+		got := command(t, settings("postgres://someone:"+password+"@127.0.0.1:1/none"), args...)
+		if got.code != 1 || strings.Count(got.stderr, "\n") != 1 || !strings.Contains(got.stderr, "127.0.0.1") {
+			t.Errorf("%v: exit code %d, stderr %q; want 1 and one line that says where", args, got.code, got.stderr)
+		}
+		if strings.Contains(got.stderr+got.stdout, password) {
+			t.Errorf("%v: the password is shown: %s", args, got.stderr)
+		}
+	}
+}

@@ -1,0 +1,91 @@
+package e2e
+
+import (
+	"strings"
+	"testing"
+
+	svix "github.com/svix/svix-webhooks/go"
+)
+
+func TestDemoShowsEveryEventArrive(t *testing.T) {
+	t.Parallel()
+	t.Run("with a Postgres of its own", func(t *testing.T) {
+		t.Parallel()
+		showsEveryEvent(t, localSettings(newDataDir(t)))
+	})
+	t.Run("with a database", func(t *testing.T) {
+		t.Parallel()
+		showsEveryEvent(t, settings(newDatabase(t)))
+	})
+}
+
+func showsEveryEvent(t *testing.T, settings []string) {
+	t.Helper()
+	got := command(t, settings, "demo")
+	if got.code != 0 || got.stderr != "" {
+		t.Errorf("exit code %d, stderr %q", got.code, got.stderr)
+	}
+	if n := strings.Count(got.stdout, "signature: verified"); n != 3 {
+		t.Errorf("%d events were verified, want 3", n)
+	}
+	for _, want := range []string{
+		"webhook-signature: v1,", "12345678901234567890", "took 3 attempt(s): 503 fail 503 fail 204 success",
+		"All 3 events arrived, and their signatures are right.",
+	} {
+		if !strings.Contains(got.stdout, want) {
+			t.Errorf("it does not show %q", want)
+		}
+	}
+}
+
+// listen starts a receiver as a user would and returns its address.
+func listen(t *testing.T, args ...string) (p *process, url string) {
+	t.Helper()
+	p = start(t, nil, append([]string{"listen", "127.0.0.1:0"}, args...)...)
+	await(t, func() string {
+		_, rest, found := strings.Cut(p.stdout.String(), "Waiting for webhooks at ")
+		url, _, _ = strings.Cut(rest, " ")
+		if !found || url == "" {
+			return "it does not say where it listens"
+		}
+		return ""
+	})
+	return p, url
+}
+
+func TestListenPrintsAndVerifiesWebhooks(t *testing.T) {
+	t.Parallel()
+	ownProcesses(t)
+	secret := newSecret()
+	right, rightURL := listen(t, "--secret", secret)
+	wrong, wrongURL := listen(t, "--secret", newSecret(), "--status=503")
+	c := shared(t).tenant(t)
+	app := c.application(t)
+	for _, url := range []string{rightURL, wrongURL} {
+		must(c.Endpoint.Create(t.Context(), app, svix.EndpointIn{Url: url, Secret: &secret}, nil))(t)
+	}
+	id := c.message(t, app)
+	codes := map[int16]int{}
+	for _, a := range c.attempts(t, app, id, 1+3) {
+		codes[a.ResponseStatusCode]++
+	}
+	if codes[204] != 1 || codes[503] != 3 {
+		t.Errorf("it answered with %v", codes)
+	}
+	for _, want := range []string{id, `{"n":`, "webhook-signature: v1,", "signature: verified"} {
+		if !strings.Contains(right.stdout.String(), want) {
+			t.Errorf("it does not print %q", want)
+		}
+	}
+	if text := wrong.stdout.String(); strings.Contains(text, "verified") || !strings.Contains(text, "no matching signature") {
+		t.Errorf("with another secret it prints %s", tail(text))
+	}
+	right.stop(t)
+	wrong.stop(t)
+}
+
+func TestListenRefusesABadSecretBySetting(t *testing.T) {
+	t.Parallel()
+	got := command(t, []string{"POSTRIDER_LISTEN_SECRET=whsec_!"}, "listen", "127.0.0.1:0")
+	refusesToStart(t, got, "POSTRIDER_LISTEN_SECRET")
+}

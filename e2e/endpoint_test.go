@@ -1,0 +1,149 @@
+package e2e
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	svix "github.com/svix/svix-webhooks/go"
+	"github.com/svix/svix-webhooks/go/utils"
+)
+
+func TestEndpointIsCreatedChangedAndDeleted(t *testing.T) {
+	t.Parallel()
+	c, ctx := shared(t).tenant(t), t.Context()
+	app, eventType, uid := c.application(t), c.eventType(t), "hook-"+random()
+	made := must(c.Endpoint.Create(ctx, app, svix.EndpointIn{
+		Url: "https://Example.com", Uid: &uid, Description: new("The hook"), FilterTypes: []string{eventType},
+		Channels: []string{"one", "two"}, Metadata: &map[string]string{"owner": "ada"}, ThrottleRate: new(uint16(5)),
+	}, nil))(t)
+	if made.Url != "https://example.com/" || *made.Uid != uid || made.Description != "The hook" || made.Metadata["owner"] != "ada" ||
+		*made.ThrottleRate != 5 || !slices.Equal(made.FilterTypes, []string{eventType}) || len(made.Channels) != 2 || *made.Disabled {
+		t.Errorf("created %+v", made)
+	}
+	for _, ref := range []string{made.Id, uid} {
+		if got := must(c.Endpoint.Get(ctx, app, ref))(t); got.Id != made.Id || got.Url != made.Url {
+			t.Errorf("by %s: got %+v, want %+v", ref, got, made)
+		}
+	}
+
+	updated := must(c.Endpoint.Update(ctx, app, made.Id, svix.EndpointUpdate{Url: "https://example.org/hook", Disabled: new(true)}))(t)
+	if updated.Id != made.Id || updated.Url != "https://example.org/hook" || !*updated.Disabled ||
+		updated.Uid != nil || updated.FilterTypes != nil || updated.Channels != nil || len(updated.Metadata) != 0 {
+		t.Errorf("an update replaces everything; got %+v", updated)
+	}
+	patched := must(c.Endpoint.Patch(ctx, app, made.Id, svix.EndpointPatch{
+		Description: new("Patched"), Channels: utils.NewNullable([]string{"three"}),
+	}))(t)
+	if patched.Description != "Patched" || !slices.Equal(patched.Channels, []string{"three"}) || patched.Url != updated.Url || !*patched.Disabled {
+		t.Errorf("a patch leaves the rest alone; got %+v", patched)
+	}
+
+	done(t, c.Endpoint.Delete(ctx, app, made.Id))
+	_, err := c.Endpoint.Get(ctx, app, made.Id)
+	refused(t, err, 404, "not_found")
+}
+
+func TestEndpointsAreListedPageByPage(t *testing.T) {
+	t.Parallel()
+	c := shared(t).tenant(t)
+	app := c.application(t)
+	var want, got []string
+	for range 5 {
+		want = append(want, must(c.Endpoint.Create(t.Context(), app, svix.EndpointIn{Url: "https://example.com/"}, nil))(t).Id)
+	}
+	options := svix.EndpointListOptions{Limit: new(uint64(2))}
+	for pages := 1; ; pages++ {
+		page := must(c.Endpoint.List(t.Context(), app, &options))(t)
+		for _, e := range page.Data {
+			got = append(got, e.Id)
+		}
+		if page.Done != (pages == 3) {
+			t.Fatalf("page %d: done is %v", pages, page.Done)
+		}
+		if page.Done {
+			break
+		}
+		options.Iterator = page.Iterator
+	}
+	slices.Sort(want)
+	slices.Reverse(want) // the newest first
+	if !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func TestGeneratedSecretVerifiesWebhooks(t *testing.T) {
+	t.Parallel()
+	c, ctx := shared(t).tenant(t), t.Context()
+	app, receiver := c.application(t), newReceiver(t, nil)
+	endpoint := must(c.Endpoint.Create(ctx, app, svix.EndpointIn{Url: receiver.url}, nil))(t)
+	receiver.secret = must(c.Endpoint.GetSecret(ctx, app, endpoint.Id))(t).Key
+	if !strings.HasPrefix(receiver.secret, "whsec_") || len(receiver.secret) < len("whsec_")+32 {
+		t.Errorf("the secret is %q", receiver.secret)
+	}
+	receiver.await(t, c.message(t, app)) // and the receiver verifies it
+}
+
+func TestSecretOfOnesOwnIsKept(t *testing.T) {
+	t.Parallel()
+	c, ctx := shared(t).tenant(t), t.Context()
+	app, secret := c.application(t), newSecret()
+	endpoint := must(c.Endpoint.Create(ctx, app, svix.EndpointIn{Url: "https://example.com/", Secret: &secret}, nil))(t)
+	if got := must(c.Endpoint.GetSecret(ctx, app, endpoint.Id))(t).Key; got != secret {
+		t.Errorf("got %q, want %q", got, secret)
+	}
+}
+
+func TestEndpointGetsWhatItAskedFor(t *testing.T) {
+	t.Parallel()
+	c, ctx := shared(t).tenant(t), t.Context()
+	app, paid, other := c.application(t), c.eventType(t), c.eventType(t)
+	receiver := newReceiver(t, nil)
+	all := receiver.endpoint(t, c, app)
+	byType := receiver.endpointLike(t, c, app, svix.EndpointIn{FilterTypes: []string{paid}})
+	byChannel := receiver.endpointLike(t, c, app, svix.EndpointIn{Channels: []string{"red", "blue"}})
+	byBoth := receiver.endpointLike(t, c, app, svix.EndpointIn{FilterTypes: []string{paid}, Channels: []string{"red"}})
+	receiver.endpointLike(t, c, app, svix.EndpointIn{Disabled: new(true)})
+
+	for _, test := range []struct {
+		name, eventType string
+		channels, want  []string
+	}{
+		{"the type", paid, nil, []string{all, byType}},
+		{"another type", other, nil, []string{all}},
+		{"another type in a channel", other, []string{"blue", "green"}, []string{all, byChannel}},
+		{"the type in a channel", paid, []string{"red"}, []string{all, byType, byChannel, byBoth}},
+		{"the type in another channel", paid, []string{"green"}, []string{all, byType}},
+	} {
+		in := svix.MessageIn{EventType: test.eventType, Channels: test.channels, Payload: map[string]any{}}
+		message := must(c.Message.Create(ctx, app, in, nil))(t).Id
+		var got []string
+		for _, a := range c.attempts(t, app, message, len(test.want)) {
+			got = append(got, a.EndpointId)
+		}
+		slices.Sort(got)
+		if slices.Sort(test.want); !slices.Equal(got, test.want) {
+			t.Errorf("%s: attempts at %v, want %v", test.name, got, test.want)
+		}
+	}
+}
+
+func TestDeletedAndDisabledEndpointsGetNothingMore(t *testing.T) {
+	t.Parallel()
+	c, ctx := shared(t).tenant(t), t.Context()
+	app, receiver, remaining := c.application(t), newReceiver(t, nil), newReceiver(t, nil)
+	deleted, disabled := receiver.endpoint(t, c, app), receiver.endpoint(t, c, app)
+	remaining.endpoint(t, c, app)
+	first := c.message(t, app)
+	c.attempts(t, app, first, 3)
+
+	done(t, c.Endpoint.Delete(ctx, app, deleted))
+	must(c.Endpoint.Patch(ctx, app, disabled, svix.EndpointPatch{Disabled: new(true)}))(t)
+	second := c.message(t, app)
+	remaining.await(t, second)
+	c.attempts(t, app, second, 1)
+	if got := len(receiver.all()); got != 2 {
+		t.Errorf("%d webhooks arrived, want the 2 of the first message", got)
+	}
+}

@@ -1,0 +1,82 @@
+package e2e
+
+import (
+	"slices"
+	"testing"
+
+	svix "github.com/svix/svix-webhooks/go"
+	"github.com/svix/svix-webhooks/go/utils"
+)
+
+// eventType makes an event type and returns its name.
+func (c client) eventType(t testing.TB) string {
+	t.Helper()
+	in := svix.EventTypeIn{Name: "e2e." + random(), Description: "of " + t.Name()}
+	return must(c.EventType.Create(t.Context(), in, nil))(t).Name
+}
+
+func TestEventTypeIsCreatedAndChanged(t *testing.T) {
+	t.Parallel()
+	c, ctx := shared(t).tenant(t), t.Context()
+	name := "invoice." + random()
+	schemas := map[string]any{"1": map[string]any{"type": "object", "title": "Invoice"}}
+	made := must(c.EventType.Create(ctx, svix.EventTypeIn{Name: name, Description: "Paid", Schemas: &schemas}, nil))(t)
+	if made.Name != name || made.Description != "Paid" || made.Deprecated || *made.Archived {
+		t.Errorf("created %+v", made)
+	}
+	got := must(c.EventType.Get(ctx, name))(t)
+	if schema, ok := (*got.Schemas)["1"].(map[string]any); !ok || schema["title"] != "Invoice" {
+		t.Errorf("got the schemas %v, want %v", *got.Schemas, schemas)
+	}
+	_, err := c.EventType.Create(ctx, svix.EventTypeIn{Name: name, Description: "Again"}, nil)
+	refused(t, err, 409, "event_type_exists")
+
+	updated := must(c.EventType.Update(ctx, name, svix.EventTypeUpdate{Description: "Was paid", Deprecated: new(true)}))(t)
+	if updated.Description != "Was paid" || !updated.Deprecated || updated.Schemas != nil {
+		t.Errorf("an update replaces everything; got %+v", updated)
+	}
+	patched := must(c.EventType.Patch(ctx, name, svix.EventTypePatch{Schemas: utils.NewNullable(schemas)}))(t)
+	if patched.Description != "Was paid" || !patched.Deprecated || patched.Schemas == nil {
+		t.Errorf("a patch leaves the rest alone; got %+v", patched)
+	}
+}
+
+func TestDeletedEventTypeIsArchived(t *testing.T) {
+	t.Parallel()
+	c, ctx := shared(t).tenant(t), t.Context()
+	name := c.eventType(t)
+	if !listsEventType(t, c, name, false) {
+		t.Error("the list lacks the new event type")
+	}
+	done(t, c.EventType.Delete(ctx, name, nil))
+	if listsEventType(t, c, name, false) || !listsEventType(t, c, name, true) {
+		t.Error("an archived event type is listed only by who asks for those too")
+	}
+	if got := must(c.EventType.Get(ctx, name))(t); !*got.Archived {
+		t.Errorf("got %+v, want it archived", got)
+	}
+	// Made again, it is back.
+	again := must(c.EventType.Create(ctx, svix.EventTypeIn{Name: name, Description: "Back"}, nil))(t)
+	if *again.Archived || again.Description != "Back" {
+		t.Errorf("made again, it is %+v", again)
+	}
+	done(t, c.EventType.Delete(ctx, name, &svix.EventTypeDeleteOptions{Expunge: new(true)}))
+	_, err := c.EventType.Get(ctx, name)
+	refused(t, err, 404, "not_found")
+}
+
+// listsEventType goes through all pages.
+func listsEventType(t *testing.T, c client, name string, archived bool) bool {
+	t.Helper()
+	options := svix.EventTypeListOptions{Limit: new(uint64(250)), IncludeArchived: &archived}
+	for {
+		page := must(c.EventType.List(t.Context(), &options))(t)
+		if slices.ContainsFunc(page.Data, func(e svix.EventTypeOut) bool { return e.Name == name }) {
+			return true
+		}
+		if page.Done {
+			return false
+		}
+		options.Iterator = page.Iterator
+	}
+}

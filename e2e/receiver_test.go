@@ -1,0 +1,212 @@
+package e2e
+
+import (
+	"cmp"
+	"crypto/rand"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+	svix "github.com/svix/svix-webhooks/go"
+)
+
+// receiver is where webhooks arrive. It keeps all of them, and when the test ends, each must have
+// had the right signature.
+type receiver struct {
+	url    string
+	secret string // of the endpoint; a test that lets Postrider make one puts it here
+	answer func(http.ResponseWriter, *http.Request, arrival)
+
+	mu          sync.Mutex
+	arrivals    []arrival
+	times       map[string]int // how often each message arrived
+	connections int
+}
+
+// arrival is one webhook.
+type arrival struct {
+	id     string
+	nth    int // of those with this id: 1 is the first
+	at     time.Time
+	header http.Header
+	body   []byte
+}
+
+// newReceiver starts a receiver that answers with answer, or if that is nil, with 204.
+func newReceiver(t testing.TB, answer func(http.ResponseWriter, *http.Request, arrival)) *receiver {
+	t.Helper()
+	host := receiverHost(t)
+	return newReceiverAt(t, listenAddress(), host, answer)
+}
+
+// status makes a receiver that answers with this status and nothing else.
+func status(code int) func(http.ResponseWriter, *http.Request, arrival) {
+	return func(w http.ResponseWriter, _ *http.Request, _ arrival) { w.WriteHeader(code) }
+}
+
+// receiverHost is the name by which the service under test reaches this machine.
+func receiverHost(t testing.TB) string {
+	t.Helper()
+	host := os.Getenv("E2E_RECEIVER_HOST")
+	if deployment() != "" && host == "" {
+		t.Skip("the deployment that E2E_BASE_URL names needs E2E_RECEIVER_HOST to reach receivers on this machine")
+	}
+	return cmp.Or(host, "127.0.0.1")
+}
+
+func listenAddress() string {
+	if os.Getenv("E2E_RECEIVER_HOST") != "" {
+		return ":0"
+	}
+	return "127.0.0.1:0"
+}
+
+func newReceiverAt(t testing.TB, address, host string, answer func(http.ResponseWriter, *http.Request, arrival)) *receiver {
+	t.Helper()
+	listener := must(net.Listen("tcp", address))(t)
+	r := &receiver{
+		url:    fmt.Sprintf("http://%s/", net.JoinHostPort(host, fmt.Sprint(listener.Addr().(*net.TCPAddr).Port))),
+		secret: newSecret(), answer: answer, times: map[string]int{},
+	}
+	server := &http.Server{Handler: r, ReadHeaderTimeout: patience, ConnState: r.connState}
+	go func() { _ = server.Serve(listener) }() // until the test ends
+	t.Cleanup(func() {
+		_ = server.Close()
+		r.verify(t)
+	})
+	return r
+}
+
+func newSecret() string {
+	key := make([]byte, 32)
+	rand.Read(key)
+	return "whsec_" + base64.StdEncoding.EncodeToString(key)
+}
+
+func (r *receiver) connState(_ net.Conn, state http.ConnState) {
+	if state == http.StateNew {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.connections++
+	}
+}
+
+// connected is how many connections were made to the receiver.
+func (r *receiver) connected() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.connections
+}
+
+func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
+	body, err := io.ReadAll(request.Body)
+	if err != nil {
+		return // the sender was killed before it had sent all of it
+	}
+	a := r.keep(arrival{id: request.Header.Get("webhook-id"), at: time.Now(), header: request.Header, body: body})
+	if r.answer == nil {
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	r.answer(w, request, a)
+}
+
+func (r *receiver) keep(a arrival) arrival {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.times[a.id]++
+	a.nth = r.times[a.id]
+	r.arrivals = append(r.arrivals, a)
+	return a
+}
+
+// verify checks what every webhook must have: a signature that the Standard Webhooks library accepts,
+// and the same once more by the names that Svix uses.
+func (r *receiver) verify(t testing.TB) {
+	t.Helper()
+	verifier := must(standardwebhooks.NewWebhook(r.secret))(t)
+	for _, a := range r.all() {
+		if err := verifier.Verify(a.body, a.header); err != nil {
+			t.Fatalf("a webhook arrived that cannot be verified: %v\n%v\n%s", err, a.header, a.body)
+		}
+		for _, name := range []string{"Id", "Timestamp", "Signature"} {
+			if standard, own := a.header.Get("Webhook-"+name), a.header.Get("Svix-"+name); standard != own {
+				t.Fatalf("%s: webhook-%s is %q, and svix-%s is %q", a.id, name, standard, name, own)
+			}
+		}
+	}
+}
+
+// endpoint makes the receiver an endpoint of an application and returns its id.
+func (r *receiver) endpoint(t testing.TB, c client, app string) string {
+	t.Helper()
+	return r.endpointLike(t, c, app, svix.EndpointIn{})
+}
+
+func (r *receiver) endpointLike(t testing.TB, c client, app string, in svix.EndpointIn) string {
+	t.Helper()
+	in.Url, in.Secret = r.url, &r.secret
+	return must(c.Endpoint.Create(t.Context(), app, in, nil))(t).Id
+}
+
+// all is what has arrived so far, in that order.
+func (r *receiver) all() []arrival {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clip(r.arrivals)
+}
+
+// of is what has arrived of one message.
+func (r *receiver) of(id string) []arrival {
+	var found []arrival
+	for _, a := range r.all() {
+		if a.id == id {
+			found = append(found, a)
+		}
+	}
+	return found
+}
+
+// await waits until each of the messages has arrived at least once.
+func (r *receiver) await(t testing.TB, ids ...string) {
+	t.Helper()
+	await(t, func() string {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		missing, example := 0, ""
+		for _, id := range ids {
+			if r.times[id] == 0 {
+				missing, example = missing+1, id
+			}
+		}
+		if missing == 0 {
+			return ""
+		}
+		return fmt.Sprintf("%d of %d messages have not arrived, %s among them", missing, len(ids), example)
+	})
+}
+
+// counts tells how many of the messages arrived more than once, and how many webhooks were of none
+// of them.
+func (r *receiver) counts(ids []string) (duplicated, strange int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	strange = len(r.times)
+	for _, id := range ids {
+		if r.times[id] > 0 {
+			strange--
+		}
+		if r.times[id] > 1 {
+			duplicated++
+		}
+	}
+	return duplicated, strange
+}
