@@ -1,0 +1,30 @@
+package app
+
+import (
+	"os"
+	"reflect"
+	"regexp"
+	"testing"
+)
+
+// TestDocsNameSettingsThatExist reads what people copy from.
+func TestDocsNameSettingsThatExist(t *testing.T) {
+	t.Parallel()
+	known := map[string]bool{"POSTRIDER_PORT": true} // docker-compose.yml's own
+	for _, settings := range []reflect.Type{reflect.TypeFor[Config](), reflect.TypeFor[listenCommand]()} {
+		for i := range settings.NumField() {
+			known[settings.Field(i).Tag.Get("env")] = true
+		}
+	}
+	for _, file := range []string{"../README.md", "../CONTRIBUTING.md", "../docker-compose.yml", "../deploy/Dockerfile"} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range regexp.MustCompile(`\b(POSTRIDER_[A-Z_]+|DATABASE_URL)\b`).FindAllString(string(text), -1) {
+			if !known[name] {
+				t.Errorf("%s names %s, which is no setting", file, name)
+			}
+		}
+	}
+}
