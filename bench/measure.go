@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+)
+
+// bench is one run.
+type bench struct {
+	config
+	dir    string // temporary
+	secret string // the endpoints'
+	out    io.Writer
+}
+
+const (
+	// roundTimeout bounds a round whatever happens: 20,000 messages take seconds.
+	roundTimeout = 5 * time.Minute
+	// awaitTimeout is how long deliveries may take once the last message is accepted.
+	awaitTimeout = time.Minute
+)
+
+// measure runs all rounds, and returns an error unless every message arrived and the median ratio
+// reached the floor.
+func measure(ctx context.Context, c config, out io.Writer) error {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Duration(c.rounds)*roundTimeout)
+	defer cancel()
+	dir, err := os.MkdirTemp("", "postrider-bench-*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	// Started by root, the database runs as another user, who must find the way to its own directory.
+	if err := os.Chmod(dir, 0o711); err != nil {
+		return err
+	}
+	b := &bench{config: c, dir: dir, secret: newSecret(), out: out}
+	if c.profile != "" {
+		if err := os.MkdirAll(c.profile, 0o755); err != nil {
+			return fmt.Errorf("-profile: %w", err)
+		}
+	}
+	scenarios, err := b.scenarios(ctx)
+	if err != nil {
+		return err
+	}
+	if err := b.printHeader(); err != nil {
+		return err
+	}
+	rounds, err := b.alternate(ctx, scenarios)
+	if err != nil {
+		return err
+	}
+	return b.summarise(rounds)
+}
+
+func (b *bench) scenarios(ctx context.Context) ([]scenario, error) {
+	if b.only == relayName {
+		return []scenario{b.relay()}, nil
+	}
+	binary := b.binary
+	if binary == "" {
+		built, err := b.build(ctx)
+		if err != nil {
+			return nil, err
+		}
+		binary = built
+	}
+	serve, err := b.serve(ctx, serveName, binary)
+	if err != nil || b.only == serveName {
+		return []scenario{serve}, err
+	}
+	scenarios := []scenario{b.relay(), serve}
+	if b.against != "" {
+		against, err := b.serve(ctx, againstName, b.against)
+		if err != nil {
+			return nil, err
+		}
+		scenarios = append(scenarios, against)
+	}
+	return scenarios, nil
+}
+
+// alternate measures one scenario after the other, again and again, so that whatever else the machine
+// does in between slows down all of them.
+func (b *bench) alternate(ctx context.Context, scenarios []scenario) (map[string][]round, error) {
+	rounds := map[string][]round{}
+	var failures error
+	for n := range b.rounds {
+		for _, s := range scenarios {
+			r, err := b.round(ctx, s)
+			if err != nil {
+				return nil, fmt.Errorf("round %d of %s: %w", n+1, s.name, err)
+			}
+			rounds[s.name] = append(rounds[s.name], r)
+			b.printRound(n, s.name, r, rounds[relayName])
+			if err := r.err(); err != nil {
+				failures = errors.Join(failures, fmt.Errorf("round %d of %s: %w", n+1, s.name, err))
+			}
+		}
+	}
+	return rounds, failures
+}
+
+// round measures a scenario once, in new processes.
+func (b *bench) round(ctx context.Context, s scenario) (round, error) {
+	ctx, cancel := context.WithTimeout(ctx, roundTimeout)
+	defer cancel()
+	args := append([]string{"-secret", b.secret}, b.profileOf("receive-of-"+s.name)...)
+	receiver, address, err := startListener(ctx, "receive", nil, args...)
+	if err != nil {
+		return round{}, err
+	}
+	defer receiver.stop()
+	t, err := s.start(ctx, "http://"+address+hookPath)
+	if err != nil {
+		return round{}, err
+	}
+	defer t.stop()
+	control := apiClient{base: "http://" + address}
+	if b.warmup > 0 {
+		if _, _, err := b.pass(ctx, t, control, b.warmup, nil); err != nil {
+			return round{}, fmt.Errorf("warm-up: %w", err)
+		}
+	}
+	sent, received, err := b.pass(ctx, t, control, b.messages, b.profileOf("load-of-"+s.name))
+	if err != nil {
+		return round{}, err
+	}
+	if n := len(sent.IDs); n > 0 {
+		if err := t.check(ctx, []string{sent.IDs[0], sent.IDs[n/2], sent.IDs[n-1]}); err != nil {
+			return round{}, err
+		}
+	}
+	return newRound(b.messages, sent, received), nil
+}
+
+// pass sends messages and waits until all that were accepted have arrived.
+func (b *bench) pass(ctx context.Context, t *target, control apiClient, messages int, profile []string) (sending, receipt, error) {
+	var sent sending
+	var received receipt
+	if err := control.call(ctx, http.MethodPost, "/expect/"+strconv.Itoa(messages), nil, nil); err != nil {
+		return sent, received, err
+	}
+	args := []string{
+		"-url", t.url, "-token", t.token, "-messages", strconv.Itoa(messages), "-clients", strconv.Itoa(b.clients),
+		"-payload", strconv.Itoa(b.payload), "-idempotency=" + strconv.FormatBool(b.idempotency),
+	}
+	text, err := output(ctx, "load", append(args, profile...)...)
+	if err != nil {
+		return sent, received, err
+	}
+	if err := json.Unmarshal(text, &sent); err != nil {
+		return sent, received, fmt.Errorf("load: %w", err)
+	}
+	err = control.call(ctx, http.MethodPost, "/await/"+awaitTimeout.String(), nil, &received)
+	return sent, received, err
+}
+
+// profileOf is the flag that makes a process of ours write a profile; it keeps that of its last round.
+func (b *bench) profileOf(name string) []string {
+	if b.profile == "" {
+		return nil
+	}
+	return []string{"-profile", filepath.Join(b.profile, name+".pprof")}
+}

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// scenario is a service that messages are sent through. Each round starts it anew, so that while one
+// is measured nothing of the others runs.
+type scenario struct {
+	name  string
+	start func(ctx context.Context, hook string) (*target, error) // hook: the receiver's URL
+}
+
+// target is a running service with one endpoint.
+type target struct {
+	url   string // where messages are posted
+	token string
+	check func(ctx context.Context, ids []string) error // of some messages that were delivered
+	stop  func()
+}
+
+const (
+	relayName   = "relay"
+	serveName   = "serve"
+	againstName = "against"
+)
+
+// newSecret is an endpoint's secret.
+func newSecret() string {
+	key := make([]byte, 24)
+	rand.Read(key) // never fails: it ends the process instead
+	return "whsec_" + base64.StdEncoding.EncodeToString(key)
+}
+
+func (b *bench) relay() scenario {
+	return scenario{relayName, func(ctx context.Context, hook string) (*target, error) {
+		args := []string{"-target", hook, "-secret", b.secret}
+		p, address, err := startListener(ctx, relayName, nil, append(args, b.profileOf(relayName)...)...)
+		if err != nil {
+			return nil, err
+		}
+		return &target{
+			url: "http://" + address + "/api/v1/app/bench/msg", token: "a.bearer.token",
+			check: func(context.Context, []string) error { return nil }, stop: p.stop,
+		}, nil
+	}}
+}
+
+// serve measures the postrider at path, which keeps its data in a directory of its own over all rounds.
+func (b *bench) serve(ctx context.Context, name, path string) (scenario, error) {
+	jwtSecret := "POSTRIDER_JWT_SECRET=" + rand.Text()
+	cmd := exec.CommandContext(ctx, path, "token")
+	cmd.Env = append(cleanEnvironment(), jwtSecret)
+	cmd.Stderr = os.Stderr
+	token, err := cmd.Output()
+	if err != nil {
+		return scenario{}, fmt.Errorf("%s token: %w", path, err)
+	}
+	return scenario{name, func(ctx context.Context, hook string) (*target, error) {
+		p, address, err := startListener(ctx, serveName, []string{jwtSecret}, "-binary", path, "-dir", filepath.Join(b.dir, name))
+		if err != nil {
+			return nil, err
+		}
+		api := apiClient{base: "http://" + address, token: strings.TrimSpace(string(token))}
+		app, err := api.newEndpoint(ctx, hook, b.secret)
+		if err != nil {
+			p.stop()
+			return nil, err
+		}
+		check := func(ctx context.Context, ids []string) error {
+			for _, id := range ids {
+				if err := api.checkRecorded(ctx, app, id); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		return &target{url: api.base + "/api/v1/app/" + app + "/msg", token: api.token, check: check, stop: p.stop}, nil
+	}}, nil
+}
+
+// build makes postrider of the working tree.
+func (b *bench) build(ctx context.Context) (string, error) {
+	path := filepath.Join(b.dir, "postrider")
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", path, "github.com/postrider/postrider")
+	cmd.Stderr = os.Stderr
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("build postrider: %w", err)
+	}
+	return path, nil
+}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// serveMain runs postrider, prints its address once it is ready, and stops it in good order when ctx
+// ends: postrider itself would not notice that the benchmark was killed.
+func serveMain(ctx context.Context, args []string, stdout io.Writer) error {
+	f := flag.NewFlagSet("bench serve", flag.ContinueOnError)
+	binary := f.String("binary", "", "postrider")
+	dir := f.String("dir", "", "its data directory")
+	if err := f.Parse(args); err != nil {
+		return flag.ErrHelp
+	}
+	cmd := exec.CommandContext(ctx, *binary, "serve")
+	cmd.Env = append(cleanEnvironment(),
+		"POSTRIDER_JWT_SECRET="+os.Getenv("POSTRIDER_JWT_SECRET"), "POSTRIDER_DATA_DIR="+*dir,
+		"POSTRIDER_LISTEN=127.0.0.1:0", "POSTRIDER_LOG_FORMAT=json")
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = servePatience
+	cmd.Stderr = os.Stderr
+	log, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	tail := follow(log, stdout)
+	if err := cmd.Wait(); ctx.Err() == nil {
+		return fmt.Errorf("postrider ended before it was told to (%w): %s", cmp.Or(err, errEnded), strings.Join(tail, "\n"))
+	}
+	return nil
+}
+
+var errEnded = errors.New("exit status 0")
+
+// servePatience is how long postrider may take to stop, longer than it gives itself.
+const servePatience = 30 * time.Second
+
+// follow reads the log to its end, hands on the address where it says "ready", and returns its last
+// lines.
+func follow(log io.Reader, stdout io.Writer) []string {
+	var tail []string
+	for lines := bufio.NewScanner(log); lines.Scan(); {
+		var entry struct{ Msg, Address, Level string }
+		if json.Unmarshal(lines.Bytes(), &entry) == nil && entry.Msg == "ready" {
+			fmt.Fprintln(stdout, entry.Address)
+		}
+		if entry.Level == "WARN" || entry.Level == "ERROR" {
+			fmt.Fprintln(os.Stderr, "postrider:", lines.Text())
+		}
+		if tail = append(tail, lines.Text()); len(tail) > 20 {
+			tail = tail[1:]
+		}
+	}
+	return tail
+}
+
+// cleanEnvironment is ours without what configures postrider: the measurement is of its defaults.
+func cleanEnvironment() []string {
+	return slices.DeleteFunc(os.Environ(), func(variable string) bool {
+		return strings.HasPrefix(variable, "POSTRIDER_") || strings.HasPrefix(variable, "DATABASE_URL=")
+	})
+}
