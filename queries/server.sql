@@ -2,6 +2,13 @@
 -- ServerVersionAnyTenant is the server's version as a number: 150018 for 15.18.
 SELECT current_setting('server_version_num')::int;
 
+-- name: ConnectionSteadyPlansAnyTenant :one
+-- ConnectionSteadyPlansAnyTenant makes the plans of a connection the same on tables that are empty and
+-- on tables that are full. Plans are cached: made while delivery is small, one reads the whole table,
+-- which a minute of load fills with dead rows. Every query has an index, which sqlc vet sees to.
+-- Compiling plans never pays for statements of a millisecond.
+SELECT (set_config('enable_seqscan', 'off', false) || set_config('jit', 'off', false))::text;
+
 -- name: MigrateLockAnyTenant :one
 -- MigrateLockAnyTenant takes the lock that migrations run under, for as long as the connection
 -- lives; false: another process has it.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"runtime"
 	"sync"
 )
 
@@ -63,6 +64,7 @@ func (b *batcher[In, Out]) do(ctx context.Context, in In) (Out, error) {
 func (b *batcher[In, Out]) drain() {
 	for batch := b.take(); len(batch) > 0; batch = b.take() {
 		b.answer(batch)
+		runtime.Gosched() // who is ready to ask may do so before the next statement starts
 	}
 }
 

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -126,10 +127,8 @@ func TestSeparatelyFindsTheRowThatIsRefused(t *testing.T) {
 	statements := 0
 	run := func(inputs []int) ([]outcome[int], error) {
 		statements++
-		for _, in := range inputs {
-			if in == 5 {
-				return nil, &pgconn.PgError{Code: "22021"}
-			}
+		if slices.Contains(inputs, 5) {
+			return nil, &pgconn.PgError{Code: "22021"}
 		}
 		return make([]outcome[int], len(inputs)), nil
 	}

@@ -320,3 +320,11 @@ func TestRecordingDoesNotWaitForTheDisk(t *testing.T) {
 		t.Errorf("synchronous_commit is %q, %v", setting, err)
 	}
 }
+
+func TestPlansAreSteady(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	if seqscan := value[string](w, "SHOW enable_seqscan"); seqscan != "off" {
+		t.Errorf("enable_seqscan is %s", seqscan)
+	}
+}

@@ -71,13 +71,15 @@ func Open(ctx context.Context, url string, clock func() time.Time) (*Store, erro
 	return s, nil
 }
 
-// prepareConnection makes times come out of the database in UTC, not in the machine's zone.
-func prepareConnection(_ context.Context, conn *pgx.Conn) error {
+// prepareConnection makes times come out of the database in UTC, not in the machine's zone, and plans
+// steady.
+func prepareConnection(ctx context.Context, conn *pgx.Conn) error {
 	conn.TypeMap().RegisterType(&pgtype.Type{
 		Name: "timestamptz", OID: pgtype.TimestamptzOID,
 		Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC},
 	})
-	return nil
+	_, err := queries.ConnectionSteadyPlansAnyTenant(ctx, conn)
+	return err
 }
 
 // checkServer refuses what is too old before anything is done to it.
