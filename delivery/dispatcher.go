@@ -17,8 +17,8 @@ import (
 // is coming in.
 type dispatcher struct {
 	config  Config
-	attempt func(context.Context, core.Delivery) bool
-	hungry  func() // called when there is room again for what had to be left in the database
+	attempt func(ctx context.Context, d core.Delivery, sent func()) bool // sent: once the endpoint is done with it
+	hungry  func()                                                       // called when there is room again for what had to be left in the database
 
 	attempts context.Context // of the attempts under way; cancelled to cut them off
 	cutOff   context.CancelFunc
@@ -53,7 +53,7 @@ func (d *dispatcher) capacity() int { return 2 * d.config.Concurrency }
 // laneCapacity bounds what one endpoint may hold of that.
 func (d *dispatcher) laneCapacity() int { return 4 * d.config.EndpointConcurrency }
 
-func newDispatcher(config Config, attempt func(context.Context, core.Delivery) bool, hungry func()) *dispatcher {
+func newDispatcher(config Config, attempt func(context.Context, core.Delivery, func()) bool, hungry func()) *dispatcher {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &dispatcher{
 		config: config, attempt: attempt, hungry: hungry, attempts: ctx, cutOff: cancel,
@@ -153,23 +153,32 @@ func (d *dispatcher) start() {
 }
 
 func (d *dispatcher) run(l *lane, delivery core.Delivery) {
-	finished := d.attempt(d.attempts, delivery)
+	finished := d.attempt(d.attempts, delivery, func() { d.leave(l) })
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if !finished {
 		d.orphans = append(d.orphans, delivery)
 	}
-	l.active--
 	d.active--
+	d.start()
+	d.feed(l)
+	if d.stopped && d.active == 0 {
+		close(d.quiet)
+	}
+}
+
+// leave makes the attempt's place at its endpoint free. Its place in the process it keeps until it is
+// written down: a process that can write nothing down soon sends nothing more.
+func (d *dispatcher) leave(l *lane) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	l.active--
 	if l.load() == 0 {
 		delete(d.lanes, l.endpoint)
 	}
 	d.enqueue(l)
 	d.start()
 	d.feed(l)
-	if d.stopped && d.active == 0 {
-		close(d.quiet)
-	}
 }
 
 // feed asks for a claim when what had to be left in the database now has room. Half empty, not just

@@ -118,13 +118,15 @@ func (w *Worker) release(deliveries []core.Delivery) {
 
 const releaseTimeout = 5 * time.Second
 
-// attempt sends one delivery and writes down what came of it. False: it was cut off, and the lease is
-// still to be given back.
-func (w *Worker) attempt(ctx context.Context, d core.Delivery) bool {
+// attempt sends one delivery and writes down what came of it; in between it calls sent. False: it was
+// cut off, and the lease is still to be given back.
+func (w *Worker) attempt(ctx context.Context, d core.Delivery, sent func()) bool {
 	if !w.inTime(d) {
+		sent()
 		return true
 	}
 	attempt, retryAfter := w.sender.send(ctx, d)
+	sent()
 	if ctx.Err() != nil && attempt.Status != core.StatusSuccess {
 		return false
 	}

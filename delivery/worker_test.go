@@ -234,7 +234,7 @@ func TestADeliveryThatWaitedTooLongIsLeftToItsLease(t *testing.T) {
 	w := New(testConfig(), q, time.Now, nil)
 	d := testDelivery(receiver.URL)
 	d.LeasedUntil = time.Now().Add(w.config.RequestTimeout)
-	if !w.attempt(t.Context(), d) || requests.Load() != 0 || len(q.results) != 0 {
+	if !w.attempt(t.Context(), d, func() {}) || requests.Load() != 0 || len(q.results) != 0 {
 		t.Errorf("%d requests, results %v", requests.Load(), q.results)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime"
 	"sync"
+	"time"
 )
 
 // batcher makes one statement of many callers' requests. While a statement runs, requests gather; as
@@ -12,6 +13,7 @@ import (
 type batcher[In, Out any] struct {
 	run  func(context.Context, []In) []outcome[Out] // one outcome for each input, in order
 	size func(In) int                               // bytes
+	rest time.Duration                              // after a statement for many; 0: none
 
 	mu      sync.Mutex
 	waiting []*call[In, Out]
@@ -64,8 +66,17 @@ func (b *batcher[In, Out]) do(ctx context.Context, in In) (Out, error) {
 func (b *batcher[In, Out]) drain() {
 	for batch := b.take(); len(batch) > 0; batch = b.take() {
 		b.answer(batch)
-		runtime.Gosched() // who is ready to ask may do so before the next statement starts
+		b.settle(len(batch))
 	}
+}
+
+// settle lets whoever is ready to ask do so before the next statement starts. Where nobody is kept
+// waiting by it, it also rests after a statement that many needed, so that the next is for more.
+func (b *batcher[In, Out]) settle(rows int) {
+	if b.rest > 0 && rows > 1 {
+		time.Sleep(b.rest)
+	}
+	runtime.Gosched()
 }
 
 func (b *batcher[In, Out]) answer(batch []*call[In, Out]) {

@@ -23,9 +23,8 @@ var _ core.MessageInserter = (*MessageInserter)(nil)
 
 // insertion is what became of one message.
 type insertion struct {
-	app    core.AppID     // empty: there is no such application
-	stored bool           // it is in the store
-	known  core.MessageID // the message that was stored with its idempotency key before
+	app    core.AppID // empty: there is no such application
+	stored bool       // it is in the store
 }
 
 // NewMessageInserter makes an inserter; dispatcher is nil in a process that makes no deliveries.
@@ -48,8 +47,6 @@ func (i *MessageInserter) MessageInsert(ctx context.Context, m core.NewMessage) 
 	case done.stored:
 		m.AppID = done.app
 		return m.Message, nil
-	case done.known != "":
-		return i.store.MessageGet(ctx, done.app, string(done.known))
 	}
 	return i.twin(ctx, done.app, m)
 }
@@ -60,8 +57,8 @@ func applicationNotFound() *core.Error {
 	return e
 }
 
-// twin finds the message that kept m out of the store and was committed only while m's statement
-// ran: one with the same idempotency key is the answer, one with the same event id is a conflict.
+// twin finds the message that kept m out of the store: one with the same idempotency key is the
+// answer, one with the same event id is a conflict.
 func (i *MessageInserter) twin(ctx context.Context, app core.AppID, m core.NewMessage) (core.Message, error) {
 	conflict := core.Conflict("A conflict has occurred")
 	if m.KeyHash == nil {
@@ -111,11 +108,20 @@ func insertParams(messages []core.NewMessage, room core.Room, now time.Time) db.
 		Now: now, KeysSince: now.Add(-core.IdempotencyLifetime),
 		Room: int32(room.Total), RoomPerEndpoint: int32(room.PerEndpoint),
 		FullEndpointIDs: endpointTexts(room.Full), LeasedUntil: room.LeasedUntil,
-		MaxRows: int32(len(messages) + room.Total),
+		MaxRows: int32(len(messages) + room.Total + 1),
 	}
+	type address struct {
+		org core.OrgID
+		ref string
+	}
+	apps := map[address]int64{} // from 1, as SQL counts
 	for _, m := range messages {
-		p.OrgIDs = append(p.OrgIDs, string(m.OrgID))
-		p.AppRefs = append(p.AppRefs, m.AppRef)
+		to := address{m.OrgID, m.AppRef}
+		if apps[to] == 0 {
+			p.OrgIDs, p.AppRefs = append(p.OrgIDs, string(m.OrgID)), append(p.AppRefs, m.AppRef)
+			apps[to] = int64(len(p.AppRefs))
+		}
+		p.AppNs = append(p.AppNs, apps[to])
 		p.IDs = append(p.IDs, string(m.ID))
 		p.EventIDs = append(p.EventIDs, orEmpty(m.EventID))
 		p.EventTypes = append(p.EventTypes, m.EventType)
@@ -155,12 +161,17 @@ func endpointTexts(ids []core.EndpointID) []string {
 // readInsertions reads what became of each message, and the deliveries that were born leased.
 func readInsertions(messages []core.NewMessage, rows []db.MessageInsertManyRow, room core.Room) ([]outcome[insertion], []core.Delivery, error) {
 	outcomes := make([]outcome[insertion], len(messages))
+	ns := make(map[core.MessageID]int, len(messages))
+	for n, m := range messages {
+		ns[m.ID] = n
+	}
 	var deliveries []core.Delivery
 	for _, row := range rows {
-		n := row.N - 1
-		outcomes[n].out = insertion{
-			app: core.AppID(row.AppID), stored: row.StoredID != "", known: core.MessageID(row.KnownID),
+		n, ok := ns[core.MessageID(row.MessageID)]
+		if !ok {
+			continue // it tells only that others were announced
 		}
+		outcomes[n].out = insertion{app: core.AppID(row.AppID), stored: row.Stored}
 		if row.EndpointID == "" {
 			continue
 		}
@@ -169,7 +180,7 @@ func readInsertions(messages []core.NewMessage, rows []db.MessageInsertManyRow, 
 			return nil, nil, err
 		}
 		deliveries = append(deliveries, core.Delivery{
-			AppID: core.AppID(row.AppID), MessageID: core.MessageID(row.StoredID),
+			AppID: core.AppID(row.AppID), MessageID: core.MessageID(row.MessageID),
 			EndpointID: core.EndpointID(row.EndpointID), Lease: 1, LeasedUntil: room.LeasedUntil,
 			URL: row.URL, Secret: row.Secret, Headers: headers, Payload: *messages[n].Payload,
 		})

@@ -86,7 +86,7 @@ func TestPartitionsAreMadeWhileOthersWrite(t *testing.T) {
 	}
 	defer rollback(t.Context(), tx)
 	rows, err := queries.MessageInsertMany(t.Context(), tx, insertParams([]core.NewMessage{w.event(nil)}, core.Room{}, now()))
-	if err != nil || rows[0].StoredID == "" {
+	if err != nil || !rows[0].Stored {
 		t.Fatalf("%+v, %v", rows, err)
 	}
 	made, err := w.PartitionCreate(t.Context(), core.MessagePartition(time.Now().AddDate(1, 0, 0)))
