@@ -12,8 +12,8 @@ func TestDocsNameSettingsThatExist(t *testing.T) {
 	t.Parallel()
 	known := map[string]bool{"POSTRIDER_PORT": true} // docker-compose.yml's own
 	for _, settings := range []reflect.Type{reflect.TypeFor[Config](), reflect.TypeFor[listenCommand]()} {
-		for i := range settings.NumField() {
-			known[settings.Field(i).Tag.Get("env")] = true
+		for field := range settings.Fields() {
+			known[field.Tag.Get("env")] = true
 		}
 	}
 	for _, file := range []string{"../README.md", "../CONTRIBUTING.md", "../docker-compose.yml", "../deploy/Dockerfile"} {

@@ -55,35 +55,41 @@ func (s *sender) send(ctx context.Context, d core.Delivery) (core.Attempt, time.
 		AppID: d.AppID, ID: core.NewAttemptID(begin), MessageID: d.MessageID, EndpointID: d.EndpointID,
 		URL: d.URL, Status: core.StatusFail, Trigger: core.TriggerScheduled, CreatedAt: begin,
 	}
-	response, body, err := s.exchange(ctx, d, begin)
+	answer, err := s.exchange(ctx, d, begin)
 	attempt.DurationMS = s.clock().Sub(begin).Milliseconds()
 	if err != nil {
 		attempt.Response = reason(err)
 		return attempt, 0
 	}
-	attempt.Response = body
-	attempt.ResponseStatusCode = int16(response.StatusCode)
-	if response.StatusCode >= 200 && response.StatusCode < 300 {
+	attempt.Response, attempt.ResponseStatusCode = text(answer.body), int16(answer.status)
+	if answer.status >= 200 && answer.status < 300 {
 		attempt.Status = core.StatusSuccess
 	}
-	return attempt, retryAfter(response, s.clock())
+	return attempt, retryAfter(answer.status, answer.retryAfter, s.clock())
+}
+
+// answer is what is kept of a response.
+type answer struct {
+	status     int
+	retryAfter string
+	body       []byte
 }
 
 // exchange sends the request and reads as much of the response as is kept.
-func (s *sender) exchange(ctx context.Context, d core.Delivery, at time.Time) (*http.Response, string, error) {
+func (s *sender) exchange(ctx context.Context, d core.Delivery, at time.Time) (answer, error) {
 	request, err := s.request(ctx, d, at)
 	if err != nil {
-		return nil, "", err
+		return answer{}, err
 	}
 	response, err := s.client.Do(request)
 	if err != nil {
-		return nil, "", err
+		return answer{}, err
 	}
 	defer response.Body.Close()
 	// One byte more than is kept tells whether that was all, and if it was, frees the connection. The
 	// status is the answer, whatever becomes of the rest of it.
 	body, _ := io.ReadAll(io.LimitReader(response.Body, core.ResponseBytesMax+1))
-	return response, text(body), nil
+	return answer{response.StatusCode, response.Header.Get("Retry-After"), body}, nil
 }
 
 func (s *sender) request(ctx context.Context, d core.Delivery, at time.Time) (*http.Request, error) {
@@ -117,11 +123,10 @@ func sign(header http.Header, d core.Delivery, at time.Time) {
 
 // retryAfter is how long a receiver that is overloaded asks to be left alone, in seconds or until a
 // date; 0 when it asks for nothing.
-func retryAfter(r *http.Response, now time.Time) time.Duration {
-	if r.StatusCode != http.StatusTooManyRequests && r.StatusCode != http.StatusServiceUnavailable {
+func retryAfter(status int, value string, now time.Time) time.Duration {
+	if status != http.StatusTooManyRequests && status != http.StatusServiceUnavailable {
 		return 0
 	}
-	value := r.Header.Get("Retry-After")
 	if seconds, err := strconv.ParseFloat(value, 64); err == nil && seconds > 0 {
 		return time.Duration(min(math.Ceil(seconds), math.MaxInt32)) * time.Second
 	}

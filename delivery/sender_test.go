@@ -208,8 +208,7 @@ func TestRetryAfter(t *testing.T) {
 		{503, "", 0}, {503, "-5", 0}, {503, "soon", 0}, {503, "NaN", 0}, {503, "1e300", (1<<31 - 1) * time.Second},
 		{500, "120", 0},
 	} {
-		r := &http.Response{StatusCode: c.code, Header: http.Header{"Retry-After": {c.value}}}
-		if got := retryAfter(r, now); got != c.want {
+		if got := retryAfter(c.code, c.value, now); got != c.want {
 			t.Errorf("%d, %q: %s, want %s", c.code, c.value, got, c.want)
 		}
 	}

@@ -203,7 +203,7 @@ func (w *Worker) recorded(d core.Delivery, result core.Result, held bool) {
 			time.AfterFunc(wait, w.Wake)
 		}
 	}
-	w.log.LogAttrs(context.Background(), level, message,
+	w.log.LogAttrs(context.Background(), level, message, //nolint:sloglint // one of the literals above
 		slog.String("application", string(d.AppID)), slog.String("message", string(d.MessageID)),
 		slog.String("endpoint", string(d.EndpointID)), slog.String("attempt", string(result.Attempt.ID)),
 		slog.Int("status_code", int(result.Attempt.ResponseStatusCode)), slog.Int("attempts", result.Attempts))

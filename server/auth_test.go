@@ -169,6 +169,37 @@ func TestTokensParse(t *testing.T) {
 	}
 }
 
+func TestATokenThatWasGoodExpires(t *testing.T) {
+	t.Parallel()
+	now := testNow
+	tokens := NewTokens(testSecret, func() time.Time { return now })
+	token := forge(hs256, fmt.Sprintf(`{"sub":"org_a","exp":%d}`, testNow.Unix()))
+	for _, good := range []bool{true, true, false} {
+		if !good {
+			now = now.Add(time.Hour)
+		}
+		if _, err := tokens.Parse(token); (err == nil) != good {
+			t.Errorf("at %s: %v", now, err)
+		}
+	}
+}
+
+func TestTokensAreRememberedToABound(t *testing.T) {
+	t.Parallel()
+	tokens := NewTokens(testSecret, time.Now)
+	for n := range verifiedMost + 10 {
+		if _, err := tokens.Parse(forge(hs256, fmt.Sprintf(`{"sub":"org_%d"}`, n))); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tokens.Parse(forge(hs256, "{}") + "x"); err == nil {
+			t.Fatal("a bad token was taken")
+		}
+	}
+	if n := len(tokens.verified); n > verifiedMost {
+		t.Errorf("%d tokens are remembered", n)
+	}
+}
+
 func TestTokensKindsOfErrors(t *testing.T) {
 	t.Parallel()
 	tokens := NewTokens(testSecret, time.Now)

@@ -44,7 +44,7 @@ func TestEachTestGetsItsOwnClone(t *testing.T) {
 func TestDatabaseGoesWithItsTestThoughConnected(t *testing.T) {
 	t.Parallel()
 	var url string
-	t.Run("owner", func(t *testing.T) { //nolint:paralleltest // what follows looks at what it left
+	t.Run("owner", func(t *testing.T) {
 		url = pg.New(t)
 		// Closed by nobody before the database is dropped.
 		if _, err := pgx.Connect(t.Context(), url); err != nil {

@@ -42,4 +42,4 @@ func (m M) Run() int {
 }
 
 // Main is a TestMain.
-func Main(m *testing.M) { os.Exit(M{m}.Run()) }
+func Main(m *testing.M) { os.Exit(M{m}.Run()) } //nolint:revive // it is a TestMain
