@@ -74,7 +74,7 @@ func (b *batcher[In, Out]) drain() {
 // waiting by it, it also rests after a statement that many needed, so that the next is for more.
 func (b *batcher[In, Out]) settle(rows int) {
 	if b.rest > 0 && rows > 1 {
-		time.Sleep(b.rest)
+		<-time.After(b.rest)
 	}
 	runtime.Gosched()
 }
