@@ -29,7 +29,7 @@ func parseConfig(args []string) (config, error) {
 	f.IntVar(&c.warmup, "warmup", 3_000, "messages sent before those that count, in each round")
 	f.IntVar(&c.clients, "clients", 64, "clients, each of which sends the next message once the last is answered")
 	f.IntVar(&c.payload, "payload", 400, "bytes of a payload")
-	f.BoolVar(&c.idempotency, "idempotency", false, "send an idempotency-key with each message, as the SDKs do")
+	f.BoolVar(&c.idempotency, "idempotency", true, "send an idempotency-key with each message, as the SDKs do")
 	f.Float64Var(&c.floor, "floor", 0.45, "the least median ratio of serve to relay; below it the exit code is 1")
 	f.StringVar(&c.only, "only", "", "measure one scenario alone: relay or serve")
 	f.StringVar(&c.binary, "binary", "", "measure this postrider rather than one built from the working tree")
