@@ -96,6 +96,9 @@ func reachable(ctx context.Context, r Reader, scope Scope, ref string) (Applicat
 	if err == nil {
 		err = scope.app(app.ID)
 	}
+	if err == nil {
+		err = scope.may(CapabilityViewBase)
+	}
 	if err != nil {
 		return Application{}, err
 	}

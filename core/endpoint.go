@@ -104,6 +104,9 @@ func (e Endpoint) in() EndpointIn {
 
 // EndpointCreate makes an endpoint.
 func (s *Service) EndpointCreate(ctx context.Context, scope Scope, appRef string, in EndpointIn) (e Endpoint, err error) {
+	if err := scope.may(CapabilityManageEndpoint); err != nil {
+		return e, err
+	}
 	app, err := reachable(ctx, s.Store, scope, appRef)
 	if err != nil {
 		return e, err
@@ -154,6 +157,15 @@ func (s *Service) EndpointGet(ctx context.Context, scope Scope, appRef, ref stri
 	return s.Store.EndpointGet(ctx, app.ID, ref)
 }
 
+// EndpointSecretGet finds the secret of an endpoint by its id or uid.
+func (s *Service) EndpointSecretGet(ctx context.Context, scope Scope, appRef, ref string) (Secret, error) {
+	if err := scope.may(CapabilityViewEndpointSecret); err != nil {
+		return nil, err
+	}
+	e, err := s.EndpointGet(ctx, scope, appRef, ref)
+	return e.Secret, err
+}
+
 // EndpointList lists an application's endpoints in order of their ids.
 func (s *Service) EndpointList(ctx context.Context, scope Scope, appRef string, page Page) (List[Endpoint], error) {
 	app, err := reachable(ctx, s.Store, scope, appRef)
@@ -178,6 +190,9 @@ func (s *Service) EndpointUpdate(ctx context.Context, scope Scope, appRef, ref s
 
 // EndpointPatch changes what change changes and leaves the rest.
 func (s *Service) EndpointPatch(ctx context.Context, scope Scope, appRef, ref string, change func(*EndpointIn)) (e Endpoint, err error) {
+	if err := scope.may(CapabilityManageEndpoint); err != nil {
+		return e, err
+	}
 	app, err := reachable(ctx, s.Store, scope, appRef)
 	if err != nil {
 		return e, err
@@ -204,6 +219,9 @@ func (s *Service) EndpointPatch(ctx context.Context, scope Scope, appRef, ref st
 
 // EndpointDelete deletes an endpoint and what is still owed to it. Its attempts stay readable.
 func (s *Service) EndpointDelete(ctx context.Context, scope Scope, appRef, ref string) error {
+	if err := scope.may(CapabilityManageEndpoint); err != nil {
+		return err
+	}
 	app, err := reachable(ctx, s.Store, scope, appRef)
 	if err != nil {
 		return err

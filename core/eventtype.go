@@ -80,6 +80,9 @@ func (s *Service) EventTypeCreate(ctx context.Context, scope Scope, in EventType
 
 // EventTypeGet finds an event type by name, archived ones too.
 func (s *Service) EventTypeGet(ctx context.Context, scope Scope, name string) (EventType, error) {
+	if err := scope.may(CapabilityViewBase); err != nil {
+		return EventType{}, err
+	}
 	t, err := s.Store.EventTypeGet(ctx, scope.OrgID, name)
 	if err == nil && !scope.sees(t) {
 		return EventType{}, NotFound()
@@ -96,6 +99,9 @@ type EventTypeFilter struct {
 
 // EventTypeList lists by name; archived ones only when asked for.
 func (s *Service) EventTypeList(ctx context.Context, scope Scope, archived bool, page Page) (List[EventType], error) {
+	if err := scope.may(CapabilityViewBase); err != nil {
+		return List[EventType]{}, err
+	}
 	filter := EventTypeFilter{Archived: archived, AllFlags: scope.AppID == "", Flags: scope.FeatureFlags}
 	return list(page, func(p Page) ([]EventType, error) {
 		return s.Store.EventTypeList(ctx, scope.OrgID, filter, p)

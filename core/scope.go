@@ -8,7 +8,9 @@ type Scope struct {
 	OrgID OrgID
 	AppID AppID // empty for a token of the whole organisation
 
-	FeatureFlags []string // of an application's token: which flagged event types it sees
+	// Of an application's token:
+	FeatureFlags []string     // which flagged event types it sees
+	Capabilities []Capability // what it may do, and nothing else; nil: everything
 }
 
 // org refuses tokens that are bound to one application.

@@ -49,8 +49,9 @@ func NewTokens(secret string, clock func() time.Time) *Tokens {
 // claims is what a token says. Existing servers do not look at the issuer, and no more do we.
 type claims struct {
 	jwt.RegisteredClaims
-	Org          *string  `json:"org,omitempty"`
-	FeatureFlags []string `json:"feature_flags,omitempty"`
+	Org          *string           `json:"org,omitempty"`
+	FeatureFlags []string          `json:"feature_flags,omitempty"`
+	Capabilities []core.Capability `json:"capabilities,omitzero"` // absent: all; empty: none
 }
 
 // Org makes a token for all of an organisation, good for ten years.
@@ -91,7 +92,7 @@ func (t *Tokens) Parse(token string) (core.Scope, error) {
 	case c.Org == nil:
 		return orgScope(c.Subject)
 	}
-	return appScope(*c.Org, c.Subject, c.FeatureFlags)
+	return appScope(c)
 }
 
 // verify checks a token's signature and times. The same few tokens come with every request, and to
@@ -141,16 +142,19 @@ func orgScope(subject string) (core.Scope, error) {
 	return core.Scope{OrgID: core.OrgID(subject)}, nil
 }
 
-func appScope(org, subject string, featureFlags []string) (core.Scope, error) {
+func appScope(c claims) (core.Scope, error) {
 	// The space in the code is what existing clients compare with.
 	const code = "bad token"
-	if !core.IsOrgID(org) || !isText(org) {
+	if !core.IsOrgID(*c.Org) || !isText(*c.Org) {
 		return core.Scope{}, &core.Error{Kind: core.KindBadRequest, Code: code, Message: "`org` is not a valid organization id"}
 	}
-	if !core.IsAppID(subject) || !isText(subject) {
+	if !core.IsAppID(c.Subject) || !isText(c.Subject) {
 		return core.Scope{}, &core.Error{Kind: core.KindBadRequest, Code: code, Message: "`sub` is not a valid application id"}
 	}
-	return core.Scope{OrgID: core.OrgID(org), AppID: core.AppID(subject), FeatureFlags: featureFlags}, nil
+	return core.Scope{
+		OrgID: core.OrgID(*c.Org), AppID: core.AppID(c.Subject),
+		FeatureFlags: c.FeatureFlags, Capabilities: c.Capabilities,
+	}, nil
 }
 
 func unauthenticated(message string) *core.Error {

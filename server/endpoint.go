@@ -34,8 +34,8 @@ func (h *handlers) EndpointGet(ctx context.Context, r EndpointGetRequestObject) 
 }
 
 func (h *handlers) EndpointSecretGet(ctx context.Context, r EndpointSecretGetRequestObject) (EndpointSecretGetResponseObject, error) {
-	e, err := h.service.EndpointGet(ctx, scopeOf(ctx), r.AppID, r.EndpointID)
-	return EndpointSecretGet200JSONResponse{Key: e.Secret.Text()}, err
+	secret, err := h.service.EndpointSecretGet(ctx, scopeOf(ctx), r.AppID, r.EndpointID)
+	return EndpointSecretGet200JSONResponse{Key: secret.Text()}, err
 }
 
 func (h *handlers) EndpointList(ctx context.Context, r EndpointListRequestObject) (EndpointListResponseObject, error) {

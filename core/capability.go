@@ -1,0 +1,33 @@
+package core
+
+import "slices"
+
+// Capability is one thing that a token of an application may do with it.
+type Capability string
+
+// The names are the API's and stand in tokens. ManageTransformations grants nothing here yet; it is
+// known so that what existing clients ask for can be given.
+const (
+	CapabilityViewBase              Capability = "ViewBase"             // read all but secrets; without it nothing is reached
+	CapabilityViewEndpointSecret    Capability = "ViewEndpointSecret"   // read secrets
+	CapabilityManageEndpointSecret  Capability = "ManageEndpointSecret" // read and rotate secrets
+	CapabilityManageEndpoint        Capability = "ManageEndpoint"       // make, change and delete endpoints, secrets included
+	CapabilityManageTransformations Capability = "ManageTransformations"
+	CapabilityCreateAttempts        Capability = "CreateAttempts" // resend, recover, replay, send examples
+)
+
+// implied says which further capabilities grant the one.
+var implied = map[Capability][]Capability{
+	CapabilityViewEndpointSecret:   {CapabilityManageEndpointSecret, CapabilityManageEndpoint},
+	CapabilityManageEndpointSecret: {CapabilityManageEndpoint},
+}
+
+// may refuses tokens of applications that lack the capability. Every use case that an application's
+// token can reach asks for the one it needs; reachable asks for CapabilityViewBase.
+func (s Scope) may(c Capability) error {
+	if s.AppID == "" || s.Capabilities == nil || slices.Contains(s.Capabilities, c) ||
+		slices.ContainsFunc(implied[c], func(more Capability) bool { return slices.Contains(s.Capabilities, more) }) {
+		return nil
+	}
+	return Forbidden()
+}

@@ -1,0 +1,80 @@
+package server
+
+import (
+	"slices"
+	"strconv"
+	"testing"
+
+	"github.com/postrider/postrider/core"
+)
+
+// needs is the capability that each operation asks of a token of an application; of the operations
+// that are not here, those for organisations' tokens alone ask for none and the others for ViewBase.
+var needs = map[string]core.Capability{
+	"EndpointCreate":    core.CapabilityManageEndpoint,
+	"EndpointUpdate":    core.CapabilityManageEndpoint,
+	"EndpointPatch":     core.CapabilityManageEndpoint,
+	"EndpointDelete":    core.CapabilityManageEndpoint,
+	"EndpointSecretGet": core.CapabilityViewEndpointSecret,
+}
+
+// grants is what grants a capability, itself included.
+var grants = map[core.Capability][]core.Capability{
+	core.CapabilityViewBase:       {core.CapabilityViewBase},
+	core.CapabilityManageEndpoint: {core.CapabilityManageEndpoint},
+	core.CapabilityCreateAttempts: {core.CapabilityCreateAttempts},
+	core.CapabilityViewEndpointSecret: {
+		core.CapabilityViewEndpointSecret, core.CapabilityManageEndpointSecret, core.CapabilityManageEndpoint,
+	},
+	core.CapabilityManageEndpointSecret: {core.CapabilityManageEndpointSecret, core.CapabilityManageEndpoint},
+}
+
+// TestOperationsAskForCapabilities calls every operation that an application's token can reach with
+// each capability beside ViewBase, and with all of them but ViewBase.
+func TestOperationsAskForCapabilities(t *testing.T) {
+	t.Parallel()
+	for _, op := range operations(t) {
+		if len(op.Security) == 0 || rows[op.OperationID] == nil || accessText(op) == "Organisation token" {
+			continue
+		}
+		need := needs[op.OperationID]
+		if need == "" {
+			need = core.CapabilityViewBase
+		}
+		good := rows[op.OperationID][0]
+		try := func(name string, granted bool, has ...core.Capability) {
+			t.Run(op.OperationID+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				r := good
+				if !granted {
+					r.status, r.want = 403, []string{`"code":"insufficient access"`}
+				}
+				f := newFixture(t)
+				f.call(t, op, r, f.tokenThat(t, has))
+			})
+		}
+		every := []core.Capability{
+			core.CapabilityViewEndpointSecret, core.CapabilityManageEndpointSecret, core.CapabilityManageEndpoint,
+			core.CapabilityManageTransformations, core.CapabilityCreateAttempts, "Unknown",
+		}
+		for n, c := range every {
+			granted := need == core.CapabilityViewBase || slices.Contains(grants[need], c)
+			try("ViewBase and "+strconv.Itoa(n)+" "+string(c), granted, core.CapabilityViewBase, c)
+		}
+		try("all but ViewBase", false, every...)
+		try("none", false)
+	}
+}
+
+// tokenThat is a token of the application one that has these capabilities alone.
+func (f *fixture) tokenThat(t *testing.T, has []core.Capability) string {
+	t.Helper()
+	if has == nil {
+		has = []core.Capability{}
+	}
+	token, err := f.tokens.sign(claims{Org: new("org_a"), Capabilities: has}, string(f.ids.app), appTokenLifetime)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
