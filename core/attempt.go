@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -41,44 +42,82 @@ type Attempt struct {
 	CreatedAt          time.Time // when it began
 }
 
+// AttemptOfMessage is an attempt, with its message where that was asked for and is still there.
+type AttemptOfMessage struct {
+	Attempt
+	Message *Message
+}
+
 // AttemptFilter narrows a list of attempts; its zero value does not.
 type AttemptFilter struct {
 	EndpointID EndpointID // of one message's attempts, those to this endpoint
 	Status     *AttemptStatus
 	CodeFrom   int16 // the least response status code
 	CodeTo     int16 // the greatest; 0: no bound
-	Channel    string
-	EventTypes []string
+	MessageFilter
+}
+
+// Statuses are the ones that attempts which match can have. An attempt is over: it succeeded, with a
+// status code of 200 to 299, or failed.
+func (f AttemptFilter) Statuses() []AttemptStatus {
+	statuses := []AttemptStatus{StatusSuccess, StatusFail}
+	return slices.DeleteFunc(statuses, func(s AttemptStatus) bool {
+		ok := f.CodeFrom >= 200 && f.CodeTo < 300
+		return f.Status != nil && *f.Status != s || f.CodeTo != 0 && ok != (s == StatusSuccess)
+	})
 }
 
 // AttemptListByEndpoint lists the attempts at one endpoint, newest first.
-func (s *Service) AttemptListByEndpoint(ctx context.Context, scope Scope, appRef, ref string, filter AttemptFilter, page Page) (List[Attempt], error) {
+func (s *Service) AttemptListByEndpoint(ctx context.Context, scope Scope, appRef, ref string, filter AttemptFilter, withMessage bool, page Page) (List[AttemptOfMessage], error) {
 	e, err := s.EndpointGet(ctx, scope, appRef, ref)
 	if err != nil {
-		return List[Attempt]{}, err
+		return List[AttemptOfMessage]{}, err
 	}
-	return list(page, func(p Page) ([]Attempt, error) {
+	return s.attemptList(ctx, e.AppID, withMessage, page, func(p Page) ([]Attempt, error) {
 		return s.Store.AttemptListByEndpoint(ctx, e.AppID, e.ID, filter, p)
 	})
 }
 
 // AttemptListByMessage lists the attempts to deliver one message, newest first. endpointRef, an
 // endpoint's id or uid, narrows it to one endpoint; empty, it does not.
-func (s *Service) AttemptListByMessage(ctx context.Context, scope Scope, appRef, ref, endpointRef string, filter AttemptFilter, page Page) (List[Attempt], error) {
+func (s *Service) AttemptListByMessage(ctx context.Context, scope Scope, appRef, ref, endpointRef string, filter AttemptFilter, withMessage bool, page Page) (List[AttemptOfMessage], error) {
 	m, err := s.MessageGet(ctx, scope, appRef, ref)
 	if err != nil {
-		return List[Attempt]{}, err
+		return List[AttemptOfMessage]{}, err
 	}
 	if endpointRef != "" {
 		e, err := s.Store.EndpointGet(ctx, m.AppID, endpointRef)
 		if err != nil {
-			return List[Attempt]{}, err
+			return List[AttemptOfMessage]{}, err
 		}
 		filter.EndpointID = e.ID
 	}
-	return list(page, func(p Page) ([]Attempt, error) {
+	return s.attemptList(ctx, m.AppID, withMessage, page, func(p Page) ([]Attempt, error) {
 		return s.Store.AttemptListByMessage(ctx, m.AppID, m.ID, filter, p)
 	})
+}
+
+func (s *Service) attemptList(ctx context.Context, app AppID, withMessage bool, page Page, read func(Page) ([]Attempt, error)) (List[AttemptOfMessage], error) {
+	attempts, err := list(page, read)
+	if err != nil {
+		return List[AttemptOfMessage]{}, err
+	}
+	out := List[AttemptOfMessage]{Data: make([]AttemptOfMessage, len(attempts.Data)), Done: attempts.Done}
+	var ids []MessageID
+	for i, a := range attempts.Data {
+		out.Data[i].Attempt = a
+		ids = append(ids, a.MessageID)
+	}
+	if !withMessage {
+		return out, nil
+	}
+	messages, err := s.messages(ctx, app, ids)
+	for i, id := range ids {
+		if m, ok := messages[id]; ok {
+			out.Data[i].Message = &m
+		}
+	}
+	return out, err
 }
 
 // AttemptGet finds one attempt to deliver one message.

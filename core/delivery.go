@@ -15,17 +15,29 @@ type Delivery struct {
 	LeasedUntil time.Time // from then on another process may claim it
 	Attempts    int       // how many have failed already
 
-	URL     string
-	Secret  Secret
-	Headers Headers
-	Payload string
+	Manual   bool       // it was asked for by hand: one attempt
+	ResumeAt *time.Time // when the schedule goes on if that attempt fails; nil: it does not
+
+	URL         string
+	Secrets     []Secret // the endpoint's, and those before it whose grace period lasts
+	Headers     Headers
+	ContentType *string // nil: JSON
+	Payload     string
+}
+
+// Trigger is what makes us attempt it.
+func (d Delivery) Trigger() Trigger {
+	if d.Manual {
+		return TriggerManual
+	}
+	return TriggerScheduled
 }
 
 // Result is what came of one attempt at a delivery.
 type Result struct {
 	Attempt  Attempt
 	Lease    int64
-	Attempts int       // how many there were, this one included
+	Attempts int       // how many the schedule has made, this one included if it is one of them
 	NextAt   time.Time // when to try again; zero: the delivery is done with, one way or the other
 }
 

@@ -26,6 +26,21 @@ type Endpoint struct {
 	FailingSince *time.Time // the first failure since the last success; nil: not failing
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
+
+	OldSecrets         []Secret    // those it had before, the latest first
+	OldSecretsExpireAt []time.Time // until when each of them signs too
+}
+
+// SigningSecrets are the secrets that sign at that time: its own, then the old ones that are good
+// still.
+func SigningSecrets(secret Secret, old []Secret, expireAt []time.Time, now time.Time) []Secret {
+	secrets := []Secret{secret}
+	for i, s := range old {
+		if expireAt[i].After(now) {
+			secrets = append(secrets, s)
+		}
+	}
+	return secrets
 }
 
 // Headers are an endpoint's own HTTP headers by name.
@@ -115,7 +130,10 @@ func (s *Service) EndpointCreate(ctx context.Context, scope Scope, appRef string
 		return e, err
 	}
 	now := s.now()
-	e = Endpoint{AppID: app.ID, ID: NewEndpointID(now), Secret: in.Secret, Headers: in.Headers, CreatedAt: now}
+	e = Endpoint{
+		AppID: app.ID, ID: NewEndpointID(now), Secret: in.Secret, Headers: in.Headers, CreatedAt: now,
+		OldSecrets: []Secret{}, OldSecretsExpireAt: []time.Time{},
+	}
 	in.fill(&e, now)
 	if e.Secret == nil {
 		e.Secret = NewSecret()

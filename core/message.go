@@ -1,6 +1,7 @@
 package core
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -21,16 +22,22 @@ type Message struct {
 	Payload   *string  // the sender's exact bytes; nil once it has expired or was expunged
 	ExpiresAt time.Time
 	CreatedAt time.Time
+
+	ContentType *string    // of its webhooks; nil: JSON
+	DeliverAt   *time.Time // its first attempts wait for it; nil: they are made at once
 }
 
 // MessageIn is what a client says of a message.
 type MessageIn struct {
-	EventType     string
-	EventID       *string
-	Channels      []string
-	Tags          []string
-	Payload       []byte // JSON as received: stored, signed and sent byte for byte
-	RetentionDays int    // how long the payload is kept; 0: the default
+	EventType   string
+	EventID     *string
+	Channels    []string
+	Tags        []string
+	Payload     []byte // as received: stored, signed and sent byte for byte
+	Raw         bool   // the payload is text of any kind, not a JSON object
+	ContentType *string
+	DeliverAt   *time.Time
+	Retention   *time.Duration // how long the payload is kept; nil: 90 days
 
 	// Application is the application to make when the path names none.
 	Application *ApplicationIn
@@ -45,11 +52,15 @@ const (
 	messageTags      = 5
 	tagChars         = "/\\#" // beside those of names
 	tagPattern       = "[a-zA-Z0-9\\-_./\\\\#]"
-	retentionDefault = 90 // days
-	retentionMost    = 90
+	contentTypeBytes = 256
+
+	retentionLeast   = time.Hour
+	retentionMost    = 90 * 24 * time.Hour
+	deliverInAtLeast = time.Minute
+	deliverInAtMost  = 24 * time.Hour
 )
 
-func (in MessageIn) validate() error {
+func (in MessageIn) validate(now time.Time) error {
 	var c checks
 	c.name(in.EventType, "eventType")
 	if in.EventID != nil {
@@ -59,11 +70,23 @@ func (in MessageIn) validate() error {
 	}
 	c.names(in.Channels, messageChannels, channelChars, channelPattern, "channels")
 	c.names(in.Tags, messageTags, tagChars, tagPattern, "tags")
-	c.body(len(in.Payload) > 0 && in.Payload[0] == '{', "Payload must be an object.", "payload")
-	c.body(utf8.Valid(in.Payload), "Payload must be valid UTF-8.", "payload")
-	c.body(in.RetentionDays >= 0 && in.RetentionDays <= retentionMost,
-		"payloadRetentionPeriod must be between 1 and 90 days", "payloadRetentionPeriod")
+	c.payload(in.Payload, in.Raw)
+	if in.ContentType != nil {
+		ok := *in.ContentType != "" && len(*in.ContentType) <= contentTypeBytes && isFieldValue(*in.ContentType)
+		c.body(ok, "content-type must be the value of an HTTP header", "transformationsParams", "headers", "content-type")
+	}
+	c.body(in.Retention == nil || *in.Retention >= retentionLeast && *in.Retention <= retentionMost,
+		"The payload can be kept for 1 hour to 90 days", "payloadRetentionPeriod")
+	c.body(in.DeliverAt == nil || !in.DeliverAt.Before(now.Add(deliverInAtLeast)) && !in.DeliverAt.After(now.Add(deliverInAtMost)),
+		"deliverAt must be at least one minute and at most 24 hours ahead", "deliverAt")
 	return c.err()
+}
+
+// payload checks the bytes that will be sent. Postgres keeps them as text, which holds no NUL.
+func (c *checks) payload(payload []byte, raw bool) {
+	c.body(raw || len(payload) > 0 && payload[0] == '{', "Payload must be an object.", "payload")
+	c.body(utf8.Valid(payload), "Payload must be valid UTF-8.", "payload")
+	c.body(!bytes.ContainsRune(payload, 0), "Payload must not hold a NUL.", "payload")
 }
 
 // NewMessage is a message on its way into the store, still without its application: the statement
@@ -77,15 +100,15 @@ type NewMessage struct {
 
 func (in MessageIn) message(org OrgID, appRef string, now time.Time) NewMessage {
 	payload := string(in.Payload)
-	days := in.RetentionDays
-	if days == 0 {
-		days = retentionDefault
+	retention := retentionMost
+	if in.Retention != nil {
+		retention = *in.Retention
 	}
 	return NewMessage{
 		Message: Message{
 			ID: NewMessageID(now), EventID: in.EventID, EventType: in.EventType,
 			Channels: in.Channels, Tags: in.Tags, Payload: &payload,
-			ExpiresAt: now.AddDate(0, 0, days), CreatedAt: now,
+			ExpiresAt: now.Add(retention), CreatedAt: now, ContentType: in.ContentType, DeliverAt: in.DeliverAt,
 		},
 		OrgID: org, AppRef: appRef, KeyHash: keyHash(in.IdempotencyKey),
 	}
@@ -109,10 +132,11 @@ func (s *Service) MessageCreate(ctx context.Context, scope Scope, appRef string,
 	if err := scope.org(); err != nil {
 		return Message{}, err
 	}
-	if err := in.validate(); err != nil {
+	now := s.now()
+	if err := in.validate(now); err != nil {
 		return Message{}, err
 	}
-	m := in.message(scope.OrgID, appRef, s.now())
+	m := in.message(scope.OrgID, appRef, now)
 	stored, err := s.Messages.MessageInsert(ctx, m)
 	if IsKind(err, KindNotFound) && in.Application != nil {
 		if err := s.applicationForMessage(ctx, scope, appRef, *in.Application); err != nil {
@@ -155,10 +179,34 @@ func (s *Service) MessageGet(ctx context.Context, scope Scope, appRef, ref strin
 
 func (s *Service) message(ctx context.Context, app AppID, ref string) (Message, error) {
 	m, err := s.Store.MessageGet(ctx, app, ref)
-	if err == nil && !m.ExpiresAt.After(s.now()) {
+	return m.at(s.now()), err
+}
+
+// at is the message as it shows at that time: without a payload that has expired.
+func (m Message) at(now time.Time) Message {
+	if !m.ExpiresAt.After(now) {
 		m.Payload = nil
 	}
-	return m, err
+	return m
+}
+
+// MessageWanted tells whether a message of that event type and those channels would be delivered to
+// anybody now.
+func (s *Service) MessageWanted(ctx context.Context, scope Scope, appRef, eventType string, channels []string) (bool, error) {
+	if err := scope.org(); err != nil {
+		return false, err
+	}
+	var c checks
+	c.name(eventType, "eventType")
+	c.names(channels, messageChannels, channelChars, channelPattern, "channels")
+	if err := c.err(); err != nil {
+		return false, err
+	}
+	app, err := reachable(ctx, s.Store, scope, appRef)
+	if err != nil {
+		return false, err
+	}
+	return s.Store.EndpointWanted(ctx, app.ID, eventType, channels)
 }
 
 // MessageFilter narrows a list of messages; its zero value does not.
@@ -177,9 +225,7 @@ func (s *Service) MessageList(ctx context.Context, scope Scope, appRef string, f
 	messages, err := list(page, func(p Page) ([]Message, error) { return s.Store.MessageList(ctx, app.ID, filter, p) })
 	now := s.now()
 	for i := range messages.Data {
-		if m := &messages.Data[i]; !m.ExpiresAt.After(now) {
-			m.Payload = nil
-		}
+		messages.Data[i] = messages.Data[i].at(now)
 	}
 	return messages, err
 }

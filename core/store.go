@@ -18,13 +18,23 @@ type Reader interface {
 
 	EndpointGet(ctx context.Context, app AppID, ref string) (Endpoint, error)
 	EndpointList(ctx context.Context, app AppID, page Page) ([]Endpoint, error)
+	// EndpointWanted tells whether any endpoint gets such a message.
+	EndpointWanted(ctx context.Context, app AppID, eventType string, channels []string) (bool, error)
+	EndpointStatsGet(ctx context.Context, app AppID, id EndpointID, since, until time.Time) (EndpointStats, error)
 
 	MessageGet(ctx context.Context, app AppID, ref string) (Message, error)
+	// MessageGetMany returns those of the messages that are there, in any order.
+	MessageGetMany(ctx context.Context, app AppID, ids []MessageID) ([]Message, error)
 	MessageList(ctx context.Context, app AppID, filter MessageFilter, page Page) ([]Message, error)
 
 	AttemptGet(ctx context.Context, app AppID, message MessageID, id AttemptID) (Attempt, error)
 	AttemptListByEndpoint(ctx context.Context, app AppID, endpoint EndpointID, filter AttemptFilter, page Page) ([]Attempt, error)
 	AttemptListByMessage(ctx context.Context, app AppID, message MessageID, filter AttemptFilter, page Page) ([]Attempt, error)
+
+	// AttemptedMessageList lists messages by the attempts at one endpoint, of which none is before first.
+	AttemptedMessageList(ctx context.Context, app AppID, endpoint EndpointID, filter AttemptedMessageFilter, first AttemptID, page Page) ([]Latest, error)
+	// DestinationList lists endpoints by the attempts at one message, of which none is before first.
+	DestinationList(ctx context.Context, app AppID, message MessageID, first AttemptID, page Page) ([]Destination, error)
 }
 
 // Tx is a unit of work: all of it is committed, or none. Only it can write.
@@ -45,7 +55,18 @@ type Tx interface {
 	EndpointLock(ctx context.Context, app AppID, ref string) (Endpoint, error)
 	EndpointInsert(ctx context.Context, e Endpoint) error
 	EndpointUpdate(ctx context.Context, e Endpoint) error
+	EndpointUpdateSecret(ctx context.Context, e Endpoint) error
 	EndpointDelete(ctx context.Context, app AppID, id EndpointID, now time.Time) error
+
+	// MessageInsert stores a message that is owed to nobody yet.
+	MessageInsert(ctx context.Context, m Message) error
+	// MessageExpungeMany takes out payloads, and returns those of the refs that are messages.
+	MessageExpungeMany(ctx context.Context, app AppID, refs []string) ([]string, error)
+	AttemptExpunge(ctx context.Context, app AppID, message MessageID, id AttemptID, response string) error
+
+	// DeliveryInsert makes a delivery that is due now, DeliveryResend one that is made by hand.
+	DeliveryInsert(ctx context.Context, app AppID, message MessageID, endpoint EndpointID, now time.Time) error
+	DeliveryResend(ctx context.Context, app AppID, message MessageID, endpoint EndpointID, now time.Time) error
 }
 
 // Store is the database.
@@ -63,6 +84,9 @@ type Store interface {
 // message stored then.
 type MessageInserter interface {
 	MessageInsert(ctx context.Context, m NewMessage) (Message, error)
+	// MessageInsertMany stores one caller's messages in a statement of their own. There is one
+	// answer for each.
+	MessageInsertMany(ctx context.Context, messages []NewMessage) []Stored
 }
 
 // Service is the use cases. Each checks what the token may do, then the input, then acts.

@@ -7,9 +7,76 @@ package db
 
 import (
 	"context"
+	"time"
 
 	"github.com/postrider/postrider/core"
 )
+
+const attemptCount = `-- name: AttemptCount :one
+SELECT
+    count(*) FILTER (WHERE attempt.status = 0) AS succeeded,
+    count(*) FILTER (WHERE attempt.status = 2) AS failed
+FROM attempt
+WHERE attempt.app_id = $1
+    AND attempt.endpoint_id = $2
+    AND attempt.status IN (0, 2)
+    AND attempt.id > $3::text
+    AND attempt.id < $4::text
+`
+
+type AttemptCountParams struct {
+	AppID      core.AppID
+	EndpointID core.EndpointID
+	After      string
+	Before     string
+}
+
+type AttemptCountRow struct {
+	Succeeded int64
+	Failed    int64
+}
+
+// AttemptCount counts the attempts at an endpoint by their status, from the index alone.
+func (q *Queries) AttemptCount(ctx context.Context, db DBTX, arg AttemptCountParams) (AttemptCountRow, error) {
+	row := db.QueryRow(ctx, attemptCount,
+		arg.AppID,
+		arg.EndpointID,
+		arg.After,
+		arg.Before,
+	)
+	var i AttemptCountRow
+	err := row.Scan(&i.Succeeded, &i.Failed)
+	return i, err
+}
+
+const attemptExpunge = `-- name: AttemptExpunge :execrows
+UPDATE attempt
+SET response = $1
+WHERE app_id = $2
+    AND message_id = $3
+    AND id = $4
+`
+
+type AttemptExpungeParams struct {
+	Response  string
+	AppID     core.AppID
+	MessageID core.MessageID
+	ID        core.AttemptID
+}
+
+// AttemptExpunge takes what the receiver answered out of an attempt.
+func (q *Queries) AttemptExpunge(ctx context.Context, db DBTX, arg AttemptExpungeParams) (int64, error) {
+	result, err := db.Exec(ctx, attemptExpunge,
+		arg.Response,
+		arg.AppID,
+		arg.MessageID,
+		arg.ID,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
 
 const attemptGet = `-- name: AttemptGet :one
 SELECT
@@ -50,52 +117,62 @@ const attemptListByEndpointAscending = `-- name: AttemptListByEndpointAscending 
 SELECT
     attempt.app_id, attempt.id, attempt.message_id, attempt.endpoint_id, attempt.url, attempt.status,
     attempt.response_status_code, attempt.response, attempt.duration_ms, attempt.trigger, attempt.created_at
-FROM attempt
-WHERE attempt.app_id = $1
-    AND attempt.endpoint_id = $2
-    AND attempt.id > $3::text
-    AND attempt.id < $4::text
-    AND ($5::smallint IS NULL OR attempt.status = $5::smallint)
-    AND ($6::smallint = 0 OR attempt.response_status_code BETWEEN $7::smallint AND $6::smallint)
-    AND (
-        ($8::text = '' AND cardinality($9::text[]) = 0)
-        OR EXISTS (
-            SELECT 1
-            FROM message
-            WHERE message.app_id = attempt.app_id
-                AND message.id = attempt.message_id
-                AND ($8::text = '' OR $8::text = ANY (message.channels))
-                AND (cardinality($9::text[]) = 0 OR message.event_type = ANY ($9::text[]))
+FROM unnest($1::smallint[]) AS wanted(status)
+CROSS JOIN LATERAL (
+    SELECT one.app_id, one.id, one.message_id, one.endpoint_id, one.url, one.status, one.response_status_code, one.response, one.duration_ms, one.trigger, one.created_at
+    FROM attempt AS one
+    WHERE one.app_id = $2
+        AND one.endpoint_id = $3
+        AND one.status = wanted.status
+        AND one.id > $4::text
+        AND one.id < $5::text
+        AND ($6::smallint = 0 OR one.response_status_code BETWEEN $7::smallint AND $6::smallint)
+        AND (
+            ($8::text = '' AND $9::text = '' AND cardinality($10::text[]) = 0)
+            OR EXISTS (
+                SELECT 1
+                FROM message
+                WHERE message.app_id = one.app_id
+                    AND message.id = one.message_id
+                    AND ($8::text = '' OR $8::text = ANY (message.channels))
+                    AND ($9::text = '' OR $9::text = ANY (message.tags))
+                    AND (cardinality($10::text[]) = 0 OR message.event_type = ANY ($10::text[]))
+            )
         )
-    )
+    ORDER BY one.id
+    LIMIT $11::int
+) AS attempt
 ORDER BY attempt.id
-LIMIT $10::int
+LIMIT $11::int
 `
 
 type AttemptListByEndpointAscendingParams struct {
+	Statuses   []int16
 	AppID      core.AppID
 	EndpointID core.EndpointID
 	After      string
 	Before     string
-	Status     *int16
 	CodeTo     int16
 	CodeFrom   int16
 	Channel    string
+	Tag        string
 	EventTypes []string
 	MaxRows    int32
 }
 
-// AttemptListByEndpointAscending lists the attempts at an endpoint, oldest first.
+// AttemptListByEndpointAscending lists the attempts at an endpoint that have one of the statuses, oldest
+// first: of each status as many as the page takes, and of those the first.
 func (q *Queries) AttemptListByEndpointAscending(ctx context.Context, db DBTX, arg AttemptListByEndpointAscendingParams) ([]Attempt, error) {
 	rows, err := db.Query(ctx, attemptListByEndpointAscending,
+		arg.Statuses,
 		arg.AppID,
 		arg.EndpointID,
 		arg.After,
 		arg.Before,
-		arg.Status,
 		arg.CodeTo,
 		arg.CodeFrom,
 		arg.Channel,
+		arg.Tag,
 		arg.EventTypes,
 		arg.MaxRows,
 	)
@@ -133,52 +210,62 @@ const attemptListByEndpointDescending = `-- name: AttemptListByEndpointDescendin
 SELECT
     attempt.app_id, attempt.id, attempt.message_id, attempt.endpoint_id, attempt.url, attempt.status,
     attempt.response_status_code, attempt.response, attempt.duration_ms, attempt.trigger, attempt.created_at
-FROM attempt
-WHERE attempt.app_id = $1
-    AND attempt.endpoint_id = $2
-    AND attempt.id > $3::text
-    AND attempt.id < $4::text
-    AND ($5::smallint IS NULL OR attempt.status = $5::smallint)
-    AND ($6::smallint = 0 OR attempt.response_status_code BETWEEN $7::smallint AND $6::smallint)
-    AND (
-        ($8::text = '' AND cardinality($9::text[]) = 0)
-        OR EXISTS (
-            SELECT 1
-            FROM message
-            WHERE message.app_id = attempt.app_id
-                AND message.id = attempt.message_id
-                AND ($8::text = '' OR $8::text = ANY (message.channels))
-                AND (cardinality($9::text[]) = 0 OR message.event_type = ANY ($9::text[]))
+FROM unnest($1::smallint[]) AS wanted(status)
+CROSS JOIN LATERAL (
+    SELECT one.app_id, one.id, one.message_id, one.endpoint_id, one.url, one.status, one.response_status_code, one.response, one.duration_ms, one.trigger, one.created_at
+    FROM attempt AS one
+    WHERE one.app_id = $2
+        AND one.endpoint_id = $3
+        AND one.status = wanted.status
+        AND one.id > $4::text
+        AND one.id < $5::text
+        AND ($6::smallint = 0 OR one.response_status_code BETWEEN $7::smallint AND $6::smallint)
+        AND (
+            ($8::text = '' AND $9::text = '' AND cardinality($10::text[]) = 0)
+            OR EXISTS (
+                SELECT 1
+                FROM message
+                WHERE message.app_id = one.app_id
+                    AND message.id = one.message_id
+                    AND ($8::text = '' OR $8::text = ANY (message.channels))
+                    AND ($9::text = '' OR $9::text = ANY (message.tags))
+                    AND (cardinality($10::text[]) = 0 OR message.event_type = ANY ($10::text[]))
+            )
         )
-    )
+    ORDER BY one.id DESC
+    LIMIT $11::int
+) AS attempt
 ORDER BY attempt.id DESC
-LIMIT $10::int
+LIMIT $11::int
 `
 
 type AttemptListByEndpointDescendingParams struct {
+	Statuses   []int16
 	AppID      core.AppID
 	EndpointID core.EndpointID
 	After      string
 	Before     string
-	Status     *int16
 	CodeTo     int16
 	CodeFrom   int16
 	Channel    string
+	Tag        string
 	EventTypes []string
 	MaxRows    int32
 }
 
-// AttemptListByEndpointDescending lists the attempts at an endpoint, newest first.
+// AttemptListByEndpointDescending lists the attempts at an endpoint that have one of the statuses, newest
+// first: of each status as many as the page takes, and of those the first.
 func (q *Queries) AttemptListByEndpointDescending(ctx context.Context, db DBTX, arg AttemptListByEndpointDescendingParams) ([]Attempt, error) {
 	rows, err := db.Query(ctx, attemptListByEndpointDescending,
+		arg.Statuses,
 		arg.AppID,
 		arg.EndpointID,
 		arg.After,
 		arg.Before,
-		arg.Status,
 		arg.CodeTo,
 		arg.CodeFrom,
 		arg.Channel,
+		arg.Tag,
 		arg.EventTypes,
 		arg.MaxRows,
 	)
@@ -222,21 +309,22 @@ WHERE attempt.app_id = $1
     AND attempt.id > $3::text
     AND attempt.id < $4::text
     AND ($5::text = '' OR attempt.endpoint_id = $5::text)
-    AND ($6::smallint IS NULL OR attempt.status = $6::smallint)
+    AND attempt.status = ANY ($6::smallint[])
     AND ($7::smallint = 0 OR attempt.response_status_code BETWEEN $8::smallint AND $7::smallint)
     AND (
-        ($9::text = '' AND cardinality($10::text[]) = 0)
+        ($9::text = '' AND $10::text = '' AND cardinality($11::text[]) = 0)
         OR EXISTS (
             SELECT 1
             FROM message
             WHERE message.app_id = attempt.app_id
                 AND message.id = attempt.message_id
                 AND ($9::text = '' OR $9::text = ANY (message.channels))
-                AND (cardinality($10::text[]) = 0 OR message.event_type = ANY ($10::text[]))
+                AND ($10::text = '' OR $10::text = ANY (message.tags))
+                AND (cardinality($11::text[]) = 0 OR message.event_type = ANY ($11::text[]))
         )
     )
 ORDER BY attempt.id
-LIMIT $11::int
+LIMIT $12::int
 `
 
 type AttemptListByMessageAscendingParams struct {
@@ -245,10 +333,11 @@ type AttemptListByMessageAscendingParams struct {
 	After      string
 	Before     string
 	EndpointID string
-	Status     *int16
+	Statuses   []int16
 	CodeTo     int16
 	CodeFrom   int16
 	Channel    string
+	Tag        string
 	EventTypes []string
 	MaxRows    int32
 }
@@ -261,10 +350,11 @@ func (q *Queries) AttemptListByMessageAscending(ctx context.Context, db DBTX, ar
 		arg.After,
 		arg.Before,
 		arg.EndpointID,
-		arg.Status,
+		arg.Statuses,
 		arg.CodeTo,
 		arg.CodeFrom,
 		arg.Channel,
+		arg.Tag,
 		arg.EventTypes,
 		arg.MaxRows,
 	)
@@ -308,21 +398,22 @@ WHERE attempt.app_id = $1
     AND attempt.id > $3::text
     AND attempt.id < $4::text
     AND ($5::text = '' OR attempt.endpoint_id = $5::text)
-    AND ($6::smallint IS NULL OR attempt.status = $6::smallint)
+    AND attempt.status = ANY ($6::smallint[])
     AND ($7::smallint = 0 OR attempt.response_status_code BETWEEN $8::smallint AND $7::smallint)
     AND (
-        ($9::text = '' AND cardinality($10::text[]) = 0)
+        ($9::text = '' AND $10::text = '' AND cardinality($11::text[]) = 0)
         OR EXISTS (
             SELECT 1
             FROM message
             WHERE message.app_id = attempt.app_id
                 AND message.id = attempt.message_id
                 AND ($9::text = '' OR $9::text = ANY (message.channels))
-                AND (cardinality($10::text[]) = 0 OR message.event_type = ANY ($10::text[]))
+                AND ($10::text = '' OR $10::text = ANY (message.tags))
+                AND (cardinality($11::text[]) = 0 OR message.event_type = ANY ($11::text[]))
         )
     )
 ORDER BY attempt.id DESC
-LIMIT $11::int
+LIMIT $12::int
 `
 
 type AttemptListByMessageDescendingParams struct {
@@ -331,10 +422,11 @@ type AttemptListByMessageDescendingParams struct {
 	After      string
 	Before     string
 	EndpointID string
-	Status     *int16
+	Statuses   []int16
 	CodeTo     int16
 	CodeFrom   int16
 	Channel    string
+	Tag        string
 	EventTypes []string
 	MaxRows    int32
 }
@@ -347,10 +439,11 @@ func (q *Queries) AttemptListByMessageDescending(ctx context.Context, db DBTX, a
 		arg.After,
 		arg.Before,
 		arg.EndpointID,
-		arg.Status,
+		arg.Statuses,
 		arg.CodeTo,
 		arg.CodeFrom,
 		arg.Channel,
+		arg.Tag,
 		arg.EventTypes,
 		arg.MaxRows,
 	)
@@ -373,6 +466,584 @@ func (q *Queries) AttemptListByMessageDescending(ctx context.Context, db DBTX, a
 			&i.DurationMS,
 			&i.Trigger,
 			&i.CreatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const attemptedMessageListAscending = `-- name: AttemptedMessageListAscending :many
+SELECT latest.message_id, latest.status, delivery.due_at AS next_at
+FROM (
+    SELECT DISTINCT ON (attempt.message_id) attempt.app_id, attempt.endpoint_id, attempt.message_id, attempt.status
+    FROM attempt
+    WHERE attempt.app_id = $1
+        AND attempt.endpoint_id = $2
+        AND attempt.id >= $3::text
+        AND attempt.message_id > $4::text
+        AND attempt.message_id < $5::text
+        AND (NOT $6::boolean OR attempt.status = 0)
+        AND (
+            ($7::text = '' AND $8::text = '' AND cardinality($9::text[]) = 0)
+            OR EXISTS (
+                SELECT 1
+                FROM message
+                WHERE message.app_id = attempt.app_id
+                    AND message.id = attempt.message_id
+                    AND ($7::text = '' OR $7::text = ANY (message.channels))
+                    AND ($8::text = '' OR $8::text = ANY (message.tags))
+                    AND (cardinality($9::text[]) = 0 OR message.event_type = ANY ($9::text[]))
+            )
+        )
+    ORDER BY attempt.message_id, attempt.id DESC
+) AS latest
+LEFT JOIN delivery ON delivery.app_id = latest.app_id
+    AND delivery.message_id = latest.message_id
+    AND delivery.endpoint_id = latest.endpoint_id
+ORDER BY latest.message_id
+LIMIT $10::int
+`
+
+type AttemptedMessageListAscendingParams struct {
+	AppID          core.AppID
+	EndpointID     core.EndpointID
+	FirstAttemptID string
+	After          string
+	Before         string
+	Succeeded      bool
+	Channel        string
+	Tag            string
+	EventTypes     []string
+	MaxRows        int32
+}
+
+type AttemptedMessageListAscendingRow struct {
+	MessageID core.MessageID
+	Status    core.AttemptStatus
+	NextAt    *time.Time
+}
+
+// AttemptedMessageListAscending lists the messages that were attempted at an endpoint, oldest first,
+// with the status of the latest attempt, or only those of which one succeeded. No attempt is older than
+// its message: @first_attempt_id spares the partitions before.
+func (q *Queries) AttemptedMessageListAscending(ctx context.Context, db DBTX, arg AttemptedMessageListAscendingParams) ([]AttemptedMessageListAscendingRow, error) {
+	rows, err := db.Query(ctx, attemptedMessageListAscending,
+		arg.AppID,
+		arg.EndpointID,
+		arg.FirstAttemptID,
+		arg.After,
+		arg.Before,
+		arg.Succeeded,
+		arg.Channel,
+		arg.Tag,
+		arg.EventTypes,
+		arg.MaxRows,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []AttemptedMessageListAscendingRow
+	for rows.Next() {
+		var i AttemptedMessageListAscendingRow
+		if err := rows.Scan(&i.MessageID, &i.Status, &i.NextAt); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const attemptedMessageListDescending = `-- name: AttemptedMessageListDescending :many
+SELECT latest.message_id, latest.status, delivery.due_at AS next_at
+FROM (
+    SELECT DISTINCT ON (attempt.message_id) attempt.app_id, attempt.endpoint_id, attempt.message_id, attempt.status
+    FROM attempt
+    WHERE attempt.app_id = $1
+        AND attempt.endpoint_id = $2
+        AND attempt.id >= $3::text
+        AND attempt.message_id > $4::text
+        AND attempt.message_id < $5::text
+        AND (NOT $6::boolean OR attempt.status = 0)
+        AND (
+            ($7::text = '' AND $8::text = '' AND cardinality($9::text[]) = 0)
+            OR EXISTS (
+                SELECT 1
+                FROM message
+                WHERE message.app_id = attempt.app_id
+                    AND message.id = attempt.message_id
+                    AND ($7::text = '' OR $7::text = ANY (message.channels))
+                    AND ($8::text = '' OR $8::text = ANY (message.tags))
+                    AND (cardinality($9::text[]) = 0 OR message.event_type = ANY ($9::text[]))
+            )
+        )
+    ORDER BY attempt.message_id DESC, attempt.id DESC
+) AS latest
+LEFT JOIN delivery ON delivery.app_id = latest.app_id
+    AND delivery.message_id = latest.message_id
+    AND delivery.endpoint_id = latest.endpoint_id
+ORDER BY latest.message_id DESC
+LIMIT $10::int
+`
+
+type AttemptedMessageListDescendingParams struct {
+	AppID          core.AppID
+	EndpointID     core.EndpointID
+	FirstAttemptID string
+	After          string
+	Before         string
+	Succeeded      bool
+	Channel        string
+	Tag            string
+	EventTypes     []string
+	MaxRows        int32
+}
+
+type AttemptedMessageListDescendingRow struct {
+	MessageID core.MessageID
+	Status    core.AttemptStatus
+	NextAt    *time.Time
+}
+
+// AttemptedMessageListDescending lists the messages that were attempted at an endpoint, newest first,
+// with the status of the latest attempt, or only those of which one succeeded. No attempt is older than
+// its message: @first_attempt_id spares the partitions before.
+func (q *Queries) AttemptedMessageListDescending(ctx context.Context, db DBTX, arg AttemptedMessageListDescendingParams) ([]AttemptedMessageListDescendingRow, error) {
+	rows, err := db.Query(ctx, attemptedMessageListDescending,
+		arg.AppID,
+		arg.EndpointID,
+		arg.FirstAttemptID,
+		arg.After,
+		arg.Before,
+		arg.Succeeded,
+		arg.Channel,
+		arg.Tag,
+		arg.EventTypes,
+		arg.MaxRows,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []AttemptedMessageListDescendingRow
+	for rows.Next() {
+		var i AttemptedMessageListDescendingRow
+		if err := rows.Scan(&i.MessageID, &i.Status, &i.NextAt); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const attemptedMessageListFailedAscending = `-- name: AttemptedMessageListFailedAscending :many
+SELECT latest.message_id, latest.status, delivery.due_at AS next_at
+FROM (
+    SELECT DISTINCT ON (attempt.message_id) attempt.app_id, attempt.endpoint_id, attempt.message_id, attempt.status
+    FROM attempt
+    WHERE attempt.app_id = $1
+        AND attempt.endpoint_id = $2
+        AND attempt.status = 2
+        AND attempt.id >= $3::text
+        AND attempt.message_id > $4::text
+        AND attempt.message_id < $5::text
+        AND (
+            ($6::text = '' AND $7::text = '' AND cardinality($8::text[]) = 0)
+            OR EXISTS (
+                SELECT 1
+                FROM message
+                WHERE message.app_id = attempt.app_id
+                    AND message.id = attempt.message_id
+                    AND ($6::text = '' OR $6::text = ANY (message.channels))
+                    AND ($7::text = '' OR $7::text = ANY (message.tags))
+                    AND (cardinality($8::text[]) = 0 OR message.event_type = ANY ($8::text[]))
+            )
+        )
+    ORDER BY attempt.message_id, attempt.id DESC
+) AS latest
+LEFT JOIN delivery ON delivery.app_id = latest.app_id
+    AND delivery.message_id = latest.message_id
+    AND delivery.endpoint_id = latest.endpoint_id
+WHERE (delivery.app_id IS NOT NULL) = $9::boolean
+    AND NOT EXISTS (
+        SELECT 1
+        FROM attempt
+        WHERE attempt.app_id = latest.app_id
+            AND attempt.endpoint_id = latest.endpoint_id
+            AND attempt.message_id = latest.message_id
+            AND attempt.id >= $3::text
+            AND attempt.status = 0
+    )
+ORDER BY latest.message_id
+LIMIT $10::int
+`
+
+type AttemptedMessageListFailedAscendingParams struct {
+	AppID          core.AppID
+	EndpointID     core.EndpointID
+	FirstAttemptID string
+	After          string
+	Before         string
+	Channel        string
+	Tag            string
+	EventTypes     []string
+	Sending        bool
+	MaxRows        int32
+}
+
+type AttemptedMessageListFailedAscendingRow struct {
+	MessageID core.MessageID
+	Status    core.AttemptStatus
+	NextAt    *time.Time
+}
+
+// AttemptedMessageListFailedAscending is AttemptedMessageListAscending of those that failed and never
+// succeeded: the ones that will be tried again, or the ones that were given up.
+func (q *Queries) AttemptedMessageListFailedAscending(ctx context.Context, db DBTX, arg AttemptedMessageListFailedAscendingParams) ([]AttemptedMessageListFailedAscendingRow, error) {
+	rows, err := db.Query(ctx, attemptedMessageListFailedAscending,
+		arg.AppID,
+		arg.EndpointID,
+		arg.FirstAttemptID,
+		arg.After,
+		arg.Before,
+		arg.Channel,
+		arg.Tag,
+		arg.EventTypes,
+		arg.Sending,
+		arg.MaxRows,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []AttemptedMessageListFailedAscendingRow
+	for rows.Next() {
+		var i AttemptedMessageListFailedAscendingRow
+		if err := rows.Scan(&i.MessageID, &i.Status, &i.NextAt); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const attemptedMessageListFailedDescending = `-- name: AttemptedMessageListFailedDescending :many
+SELECT latest.message_id, latest.status, delivery.due_at AS next_at
+FROM (
+    SELECT DISTINCT ON (attempt.message_id) attempt.app_id, attempt.endpoint_id, attempt.message_id, attempt.status
+    FROM attempt
+    WHERE attempt.app_id = $1
+        AND attempt.endpoint_id = $2
+        AND attempt.status = 2
+        AND attempt.id >= $3::text
+        AND attempt.message_id > $4::text
+        AND attempt.message_id < $5::text
+        AND (
+            ($6::text = '' AND $7::text = '' AND cardinality($8::text[]) = 0)
+            OR EXISTS (
+                SELECT 1
+                FROM message
+                WHERE message.app_id = attempt.app_id
+                    AND message.id = attempt.message_id
+                    AND ($6::text = '' OR $6::text = ANY (message.channels))
+                    AND ($7::text = '' OR $7::text = ANY (message.tags))
+                    AND (cardinality($8::text[]) = 0 OR message.event_type = ANY ($8::text[]))
+            )
+        )
+    ORDER BY attempt.message_id DESC, attempt.id DESC
+) AS latest
+LEFT JOIN delivery ON delivery.app_id = latest.app_id
+    AND delivery.message_id = latest.message_id
+    AND delivery.endpoint_id = latest.endpoint_id
+WHERE (delivery.app_id IS NOT NULL) = $9::boolean
+    AND NOT EXISTS (
+        SELECT 1
+        FROM attempt
+        WHERE attempt.app_id = latest.app_id
+            AND attempt.endpoint_id = latest.endpoint_id
+            AND attempt.message_id = latest.message_id
+            AND attempt.id >= $3::text
+            AND attempt.status = 0
+    )
+ORDER BY latest.message_id DESC
+LIMIT $10::int
+`
+
+type AttemptedMessageListFailedDescendingParams struct {
+	AppID          core.AppID
+	EndpointID     core.EndpointID
+	FirstAttemptID string
+	After          string
+	Before         string
+	Channel        string
+	Tag            string
+	EventTypes     []string
+	Sending        bool
+	MaxRows        int32
+}
+
+type AttemptedMessageListFailedDescendingRow struct {
+	MessageID core.MessageID
+	Status    core.AttemptStatus
+	NextAt    *time.Time
+}
+
+// AttemptedMessageListFailedDescending is AttemptedMessageListDescending of those that failed and never
+// succeeded: the ones that will be tried again, or the ones that were given up.
+func (q *Queries) AttemptedMessageListFailedDescending(ctx context.Context, db DBTX, arg AttemptedMessageListFailedDescendingParams) ([]AttemptedMessageListFailedDescendingRow, error) {
+	rows, err := db.Query(ctx, attemptedMessageListFailedDescending,
+		arg.AppID,
+		arg.EndpointID,
+		arg.FirstAttemptID,
+		arg.After,
+		arg.Before,
+		arg.Channel,
+		arg.Tag,
+		arg.EventTypes,
+		arg.Sending,
+		arg.MaxRows,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []AttemptedMessageListFailedDescendingRow
+	for rows.Next() {
+		var i AttemptedMessageListFailedDescendingRow
+		if err := rows.Scan(&i.MessageID, &i.Status, &i.NextAt); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const destinationListAscending = `-- name: DestinationListAscending :many
+SELECT
+    endpoint.app_id, endpoint.id, endpoint.uid, endpoint.url, endpoint.description, endpoint.version,
+    endpoint.throttle_rate, endpoint.disabled, endpoint.event_types, endpoint.channels, endpoint.metadata,
+    endpoint.created_at, endpoint.updated_at,
+    coalesce(latest.status, 1)::smallint AS status,
+    delivery.due_at AS next_at
+FROM (
+    SELECT attempt.endpoint_id
+    FROM attempt
+    WHERE attempt.app_id = $1
+        AND attempt.message_id = $2
+        AND attempt.id >= $3::text
+    UNION
+    SELECT delivery.endpoint_id
+    FROM delivery
+    WHERE delivery.app_id = $1
+        AND delivery.message_id = $2
+) AS destination
+JOIN endpoint ON endpoint.app_id = $1
+    AND endpoint.id = destination.endpoint_id
+LEFT JOIN (
+    SELECT DISTINCT ON (attempt.endpoint_id) attempt.endpoint_id, attempt.status
+    FROM attempt
+    WHERE attempt.app_id = $1
+        AND attempt.message_id = $2
+        AND attempt.id >= $3::text
+    ORDER BY attempt.endpoint_id, attempt.id DESC
+) AS latest ON latest.endpoint_id = destination.endpoint_id
+LEFT JOIN delivery ON delivery.app_id = $1
+    AND delivery.message_id = $2
+    AND delivery.endpoint_id = destination.endpoint_id
+WHERE destination.endpoint_id > $4::text
+    AND destination.endpoint_id < $5::text
+ORDER BY endpoint.id
+LIMIT $6::int
+`
+
+type DestinationListAscendingParams struct {
+	AppID          core.AppID
+	MessageID      core.MessageID
+	FirstAttemptID string
+	After          string
+	Before         string
+	MaxRows        int32
+}
+
+type DestinationListAscendingRow struct {
+	AppID        core.AppID
+	ID           core.EndpointID
+	UID          *string
+	URL          string
+	Description  string
+	Version      int32
+	ThrottleRate *int32
+	Disabled     bool
+	EventTypes   []string
+	Channels     []string
+	Metadata     core.Metadata
+	CreatedAt    time.Time
+	UpdatedAt    time.Time
+	Status       int16
+	NextAt       *time.Time
+}
+
+// DestinationListAscending lists the endpoints that a message was attempted at or is owed to, deleted
+// ones too, by their ids, with the status of the latest attempt.
+func (q *Queries) DestinationListAscending(ctx context.Context, db DBTX, arg DestinationListAscendingParams) ([]DestinationListAscendingRow, error) {
+	rows, err := db.Query(ctx, destinationListAscending,
+		arg.AppID,
+		arg.MessageID,
+		arg.FirstAttemptID,
+		arg.After,
+		arg.Before,
+		arg.MaxRows,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []DestinationListAscendingRow
+	for rows.Next() {
+		var i DestinationListAscendingRow
+		if err := rows.Scan(
+			&i.AppID,
+			&i.ID,
+			&i.UID,
+			&i.URL,
+			&i.Description,
+			&i.Version,
+			&i.ThrottleRate,
+			&i.Disabled,
+			&i.EventTypes,
+			&i.Channels,
+			&i.Metadata,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.Status,
+			&i.NextAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const destinationListDescending = `-- name: DestinationListDescending :many
+SELECT
+    endpoint.app_id, endpoint.id, endpoint.uid, endpoint.url, endpoint.description, endpoint.version,
+    endpoint.throttle_rate, endpoint.disabled, endpoint.event_types, endpoint.channels, endpoint.metadata,
+    endpoint.created_at, endpoint.updated_at,
+    coalesce(latest.status, 1)::smallint AS status,
+    delivery.due_at AS next_at
+FROM (
+    SELECT attempt.endpoint_id
+    FROM attempt
+    WHERE attempt.app_id = $1
+        AND attempt.message_id = $2
+        AND attempt.id >= $3::text
+    UNION
+    SELECT delivery.endpoint_id
+    FROM delivery
+    WHERE delivery.app_id = $1
+        AND delivery.message_id = $2
+) AS destination
+JOIN endpoint ON endpoint.app_id = $1
+    AND endpoint.id = destination.endpoint_id
+LEFT JOIN (
+    SELECT DISTINCT ON (attempt.endpoint_id) attempt.endpoint_id, attempt.status
+    FROM attempt
+    WHERE attempt.app_id = $1
+        AND attempt.message_id = $2
+        AND attempt.id >= $3::text
+    ORDER BY attempt.endpoint_id, attempt.id DESC
+) AS latest ON latest.endpoint_id = destination.endpoint_id
+LEFT JOIN delivery ON delivery.app_id = $1
+    AND delivery.message_id = $2
+    AND delivery.endpoint_id = destination.endpoint_id
+WHERE destination.endpoint_id > $4::text
+    AND destination.endpoint_id < $5::text
+ORDER BY endpoint.id DESC
+LIMIT $6::int
+`
+
+type DestinationListDescendingParams struct {
+	AppID          core.AppID
+	MessageID      core.MessageID
+	FirstAttemptID string
+	After          string
+	Before         string
+	MaxRows        int32
+}
+
+type DestinationListDescendingRow struct {
+	AppID        core.AppID
+	ID           core.EndpointID
+	UID          *string
+	URL          string
+	Description  string
+	Version      int32
+	ThrottleRate *int32
+	Disabled     bool
+	EventTypes   []string
+	Channels     []string
+	Metadata     core.Metadata
+	CreatedAt    time.Time
+	UpdatedAt    time.Time
+	Status       int16
+	NextAt       *time.Time
+}
+
+// DestinationListDescending lists the endpoints that a message was attempted at or is owed to, deleted
+// ones too, by their ids, the last first, with the status of the latest attempt.
+func (q *Queries) DestinationListDescending(ctx context.Context, db DBTX, arg DestinationListDescendingParams) ([]DestinationListDescendingRow, error) {
+	rows, err := db.Query(ctx, destinationListDescending,
+		arg.AppID,
+		arg.MessageID,
+		arg.FirstAttemptID,
+		arg.After,
+		arg.Before,
+		arg.MaxRows,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []DestinationListDescendingRow
+	for rows.Next() {
+		var i DestinationListDescendingRow
+		if err := rows.Scan(
+			&i.AppID,
+			&i.ID,
+			&i.UID,
+			&i.URL,
+			&i.Description,
+			&i.Version,
+			&i.ThrottleRate,
+			&i.Disabled,
+			&i.EventTypes,
+			&i.Channels,
+			&i.Metadata,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.Status,
+			&i.NextAt,
 		); err != nil {
 			return nil, err
 		}

@@ -54,7 +54,8 @@ due AS MATERIALIZED (
 wanted AS MATERIALIZED (
     SELECT
         due.app_id, due.message_id, due.endpoint_id,
-        endpoint.url, endpoint.secret, endpoint.headers, message.payload
+        endpoint.url, endpoint.secret, endpoint.headers, endpoint.old_secrets, endpoint.old_secrets_expire_at,
+        message.payload, message.content_type
     FROM due
     JOIN endpoint ON endpoint.app_id = due.app_id
         AND endpoint.id = due.endpoint_id
@@ -83,7 +84,9 @@ leased AS (
         AND delivery.endpoint_id = wanted.endpoint_id
     RETURNING
         delivery.app_id, delivery.message_id, delivery.endpoint_id, delivery.lease, delivery.attempts,
-        wanted.url, wanted.secret, wanted.headers, wanted.payload
+        delivery.manual, delivery.resume_at,
+        wanted.url, wanted.secret, wanted.headers, wanted.old_secrets, wanted.old_secrets_expire_at,
+        wanted.payload, wanted.content_type
 )
 SELECT
     coalesce(
@@ -101,7 +104,12 @@ SELECT
     coalesce(leased.url, '')::text AS url,
     leased.secret,
     leased.headers,
-    coalesce(leased.payload, '')::text AS payload
+    leased.old_secrets,
+    leased.old_secrets_expire_at,
+    coalesce(leased.payload, '')::text AS payload,
+    leased.content_type,
+    coalesce(leased.manual, false)::boolean AS manual,
+    leased.resume_at
 FROM (SELECT 1) AS always
 LEFT JOIN leased ON true
 ORDER BY leased.message_id, leased.endpoint_id
@@ -119,16 +127,21 @@ type DeliveryClaimAnyTenantParams struct {
 }
 
 type DeliveryClaimAnyTenantRow struct {
-	NextAfter  string
-	AppID      string
-	MessageID  string
-	EndpointID string
-	Lease      int64
-	Attempts   int16
-	URL        string
-	Secret     []byte
-	Headers    []byte
-	Payload    string
+	NextAfter          string
+	AppID              string
+	MessageID          string
+	EndpointID         string
+	Lease              int64
+	Attempts           int16
+	URL                string
+	Secret             []byte
+	Headers            []byte
+	OldSecrets         [][]byte
+	OldSecretsExpireAt []time.Time
+	Payload            string
+	ContentType        *string
+	Manual             bool
+	ResumeAt           *time.Time
 }
 
 // DeliveryClaimAnyTenant leases due deliveries, going from endpoint to endpoint in the order of their
@@ -163,7 +176,12 @@ func (q *Queries) DeliveryClaimAnyTenant(ctx context.Context, db DBTX, arg Deliv
 			&i.URL,
 			&i.Secret,
 			&i.Headers,
+			&i.OldSecrets,
+			&i.OldSecretsExpireAt,
 			&i.Payload,
+			&i.ContentType,
+			&i.Manual,
+			&i.ResumeAt,
 		); err != nil {
 			return nil, err
 		}
@@ -173,6 +191,71 @@ func (q *Queries) DeliveryClaimAnyTenant(ctx context.Context, db DBTX, arg Deliv
 		return nil, err
 	}
 	return items, nil
+}
+
+const deliveryCount = `-- name: DeliveryCount :one
+SELECT
+    count(*) FILTER (WHERE delivery.attempts = 0) AS pending,
+    count(*) FILTER (WHERE delivery.attempts > 0) AS sending
+FROM delivery
+WHERE delivery.app_id = $1
+    AND delivery.endpoint_id = $2
+    AND delivery.message_id > $3::text
+    AND delivery.message_id < $4::text
+`
+
+type DeliveryCountParams struct {
+	AppID      core.AppID
+	EndpointID core.EndpointID
+	After      string
+	Before     string
+}
+
+type DeliveryCountRow struct {
+	Pending int64
+	Sending int64
+}
+
+// DeliveryCount counts what is owed to an endpoint of the messages of a time: not attempted yet, and
+// to be tried again.
+func (q *Queries) DeliveryCount(ctx context.Context, db DBTX, arg DeliveryCountParams) (DeliveryCountRow, error) {
+	row := db.QueryRow(ctx, deliveryCount,
+		arg.AppID,
+		arg.EndpointID,
+		arg.After,
+		arg.Before,
+	)
+	var i DeliveryCountRow
+	err := row.Scan(&i.Pending, &i.Sending)
+	return i, err
+}
+
+const deliveryInsert = `-- name: DeliveryInsert :execrows
+INSERT INTO delivery (app_id, message_id, endpoint_id, due_at, lease)
+SELECT $1::text, $2::text, $3::text, $4::timestamptz, 0
+FROM pg_notify('postrider_delivery', '')
+ON CONFLICT (app_id, message_id, endpoint_id) DO NOTHING
+`
+
+type DeliveryInsertParams struct {
+	AppID      string
+	MessageID  string
+	EndpointID string
+	Now        time.Time
+}
+
+// DeliveryInsert makes a delivery that is due now; no row: the message is owed to the endpoint already.
+func (q *Queries) DeliveryInsert(ctx context.Context, db DBTX, arg DeliveryInsertParams) (int64, error) {
+	result, err := db.Exec(ctx, deliveryInsert,
+		arg.AppID,
+		arg.MessageID,
+		arg.EndpointID,
+		arg.Now,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const deliveryRecordMany = `-- name: DeliveryRecordMany :many
@@ -222,7 +305,9 @@ finished AS (
 rescheduled AS (
     UPDATE delivery
     SET due_at = result.next_at,
-        attempts = result.attempts
+        attempts = result.attempts,
+        manual = false,
+        resume_at = NULL
     FROM result
     WHERE NOT result.finished
         AND delivery.app_id = result.app_id
@@ -361,6 +446,40 @@ func (q *Queries) DeliveryReleaseMany(ctx context.Context, db DBTX, arg Delivery
 		arg.MessageIDs,
 		arg.EndpointIDs,
 		arg.Leases,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const deliveryResend = `-- name: DeliveryResend :execrows
+INSERT INTO delivery AS owed (app_id, message_id, endpoint_id, due_at, lease, manual)
+SELECT $1::text, $2::text, $3::text, $4::timestamptz, 0, true
+FROM pg_notify('postrider_delivery', '')
+ON CONFLICT (app_id, message_id, endpoint_id) DO UPDATE
+SET due_at = excluded.due_at,
+    lease = owed.lease + 1,
+    manual = true,
+    resume_at = CASE WHEN owed.manual THEN owed.resume_at ELSE greatest(owed.due_at, excluded.due_at) END
+`
+
+type DeliveryResendParams struct {
+	AppID      string
+	MessageID  string
+	EndpointID string
+	Now        time.Time
+}
+
+// DeliveryResend makes a delivery due now, for one attempt. If the message is owed to the endpoint
+// already, that attempt comes first, and the schedule goes on behind it. An attempt under way loses its
+// lease: were it to end the delivery, the one that was asked for would never be made.
+func (q *Queries) DeliveryResend(ctx context.Context, db DBTX, arg DeliveryResendParams) (int64, error) {
+	result, err := db.Exec(ctx, deliveryResend,
+		arg.AppID,
+		arg.MessageID,
+		arg.EndpointID,
+		arg.Now,
 	)
 	if err != nil {
 		return 0, err

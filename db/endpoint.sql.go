@@ -44,7 +44,7 @@ func (q *Queries) EndpointDelete(ctx context.Context, db DBTX, arg EndpointDelet
 const endpointGet = `-- name: EndpointGet :one
 SELECT
     app_id, id, uid, url, description, version, throttle_rate, disabled, event_types, channels,
-    secret, headers, metadata, failing_since, created_at, updated_at
+    secret, headers, metadata, failing_since, created_at, updated_at, old_secrets, old_secrets_expire_at
 FROM endpoint
 WHERE app_id = $1
     AND (id = $2::text OR uid = $2::text)
@@ -57,22 +57,24 @@ type EndpointGetParams struct {
 }
 
 type EndpointGetRow struct {
-	AppID        core.AppID
-	ID           core.EndpointID
-	UID          *string
-	URL          string
-	Description  string
-	Version      int32
-	ThrottleRate *int32
-	Disabled     bool
-	EventTypes   []string
-	Channels     []string
-	Secret       core.Secret
-	Headers      core.Headers
-	Metadata     core.Metadata
-	FailingSince *time.Time
-	CreatedAt    time.Time
-	UpdatedAt    time.Time
+	AppID              core.AppID
+	ID                 core.EndpointID
+	UID                *string
+	URL                string
+	Description        string
+	Version            int32
+	ThrottleRate       *int32
+	Disabled           bool
+	EventTypes         []string
+	Channels           []string
+	Secret             core.Secret
+	Headers            core.Headers
+	Metadata           core.Metadata
+	FailingSince       *time.Time
+	CreatedAt          time.Time
+	UpdatedAt          time.Time
+	OldSecrets         []core.Secret
+	OldSecretsExpireAt []time.Time
 }
 
 // EndpointGet finds an endpoint by id or uid; a uid never looks like an id.
@@ -96,6 +98,8 @@ func (q *Queries) EndpointGet(ctx context.Context, db DBTX, arg EndpointGetParam
 		&i.FailingSince,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.OldSecrets,
+		&i.OldSecretsExpireAt,
 	)
 	return i, err
 }
@@ -103,31 +107,33 @@ func (q *Queries) EndpointGet(ctx context.Context, db DBTX, arg EndpointGetParam
 const endpointInsert = `-- name: EndpointInsert :execrows
 INSERT INTO endpoint (
     app_id, id, uid, url, description, version, throttle_rate, disabled, event_types, channels,
-    secret, headers, metadata, failing_since, created_at, updated_at
+    secret, headers, metadata, failing_since, created_at, updated_at, old_secrets, old_secrets_expire_at
 )
 VALUES (
     $1, $2, $3, $4, $5, $6, $7, $8, $9, $10,
-    $11, $12, $13, $14, $15, $16
+    $11, $12, $13, $14, $15, $16, $17, $18
 )
 `
 
 type EndpointInsertParams struct {
-	AppID        core.AppID
-	ID           core.EndpointID
-	UID          *string
-	URL          string
-	Description  string
-	Version      int32
-	ThrottleRate *int32
-	Disabled     bool
-	EventTypes   []string
-	Channels     []string
-	Secret       core.Secret
-	Headers      core.Headers
-	Metadata     core.Metadata
-	FailingSince *time.Time
-	CreatedAt    time.Time
-	UpdatedAt    time.Time
+	AppID              core.AppID
+	ID                 core.EndpointID
+	UID                *string
+	URL                string
+	Description        string
+	Version            int32
+	ThrottleRate       *int32
+	Disabled           bool
+	EventTypes         []string
+	Channels           []string
+	Secret             core.Secret
+	Headers            core.Headers
+	Metadata           core.Metadata
+	FailingSince       *time.Time
+	CreatedAt          time.Time
+	UpdatedAt          time.Time
+	OldSecrets         []core.Secret
+	OldSecretsExpireAt []time.Time
 }
 
 // EndpointInsert makes an endpoint; a uid that is taken violates endpoint_app_id_uid_key.
@@ -149,6 +155,8 @@ func (q *Queries) EndpointInsert(ctx context.Context, db DBTX, arg EndpointInser
 		arg.FailingSince,
 		arg.CreatedAt,
 		arg.UpdatedAt,
+		arg.OldSecrets,
+		arg.OldSecretsExpireAt,
 	)
 	if err != nil {
 		return 0, err
@@ -159,7 +167,7 @@ func (q *Queries) EndpointInsert(ctx context.Context, db DBTX, arg EndpointInser
 const endpointListAscending = `-- name: EndpointListAscending :many
 SELECT
     app_id, id, uid, url, description, version, throttle_rate, disabled, event_types, channels,
-    secret, headers, metadata, failing_since, created_at, updated_at
+    secret, headers, metadata, failing_since, created_at, updated_at, old_secrets, old_secrets_expire_at
 FROM endpoint
 WHERE app_id = $1
     AND id > $2::text
@@ -177,22 +185,24 @@ type EndpointListAscendingParams struct {
 }
 
 type EndpointListAscendingRow struct {
-	AppID        core.AppID
-	ID           core.EndpointID
-	UID          *string
-	URL          string
-	Description  string
-	Version      int32
-	ThrottleRate *int32
-	Disabled     bool
-	EventTypes   []string
-	Channels     []string
-	Secret       core.Secret
-	Headers      core.Headers
-	Metadata     core.Metadata
-	FailingSince *time.Time
-	CreatedAt    time.Time
-	UpdatedAt    time.Time
+	AppID              core.AppID
+	ID                 core.EndpointID
+	UID                *string
+	URL                string
+	Description        string
+	Version            int32
+	ThrottleRate       *int32
+	Disabled           bool
+	EventTypes         []string
+	Channels           []string
+	Secret             core.Secret
+	Headers            core.Headers
+	Metadata           core.Metadata
+	FailingSince       *time.Time
+	CreatedAt          time.Time
+	UpdatedAt          time.Time
+	OldSecrets         []core.Secret
+	OldSecretsExpireAt []time.Time
 }
 
 // EndpointListAscending lists endpoints, oldest first.
@@ -227,6 +237,8 @@ func (q *Queries) EndpointListAscending(ctx context.Context, db DBTX, arg Endpoi
 			&i.FailingSince,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.OldSecrets,
+			&i.OldSecretsExpireAt,
 		); err != nil {
 			return nil, err
 		}
@@ -241,7 +253,7 @@ func (q *Queries) EndpointListAscending(ctx context.Context, db DBTX, arg Endpoi
 const endpointListDescending = `-- name: EndpointListDescending :many
 SELECT
     app_id, id, uid, url, description, version, throttle_rate, disabled, event_types, channels,
-    secret, headers, metadata, failing_since, created_at, updated_at
+    secret, headers, metadata, failing_since, created_at, updated_at, old_secrets, old_secrets_expire_at
 FROM endpoint
 WHERE app_id = $1
     AND id > $2::text
@@ -259,22 +271,24 @@ type EndpointListDescendingParams struct {
 }
 
 type EndpointListDescendingRow struct {
-	AppID        core.AppID
-	ID           core.EndpointID
-	UID          *string
-	URL          string
-	Description  string
-	Version      int32
-	ThrottleRate *int32
-	Disabled     bool
-	EventTypes   []string
-	Channels     []string
-	Secret       core.Secret
-	Headers      core.Headers
-	Metadata     core.Metadata
-	FailingSince *time.Time
-	CreatedAt    time.Time
-	UpdatedAt    time.Time
+	AppID              core.AppID
+	ID                 core.EndpointID
+	UID                *string
+	URL                string
+	Description        string
+	Version            int32
+	ThrottleRate       *int32
+	Disabled           bool
+	EventTypes         []string
+	Channels           []string
+	Secret             core.Secret
+	Headers            core.Headers
+	Metadata           core.Metadata
+	FailingSince       *time.Time
+	CreatedAt          time.Time
+	UpdatedAt          time.Time
+	OldSecrets         []core.Secret
+	OldSecretsExpireAt []time.Time
 }
 
 // EndpointListDescending lists endpoints, newest first.
@@ -309,6 +323,8 @@ func (q *Queries) EndpointListDescending(ctx context.Context, db DBTX, arg Endpo
 			&i.FailingSince,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.OldSecrets,
+			&i.OldSecretsExpireAt,
 		); err != nil {
 			return nil, err
 		}
@@ -323,7 +339,7 @@ func (q *Queries) EndpointListDescending(ctx context.Context, db DBTX, arg Endpo
 const endpointLock = `-- name: EndpointLock :one
 SELECT
     app_id, id, uid, url, description, version, throttle_rate, disabled, event_types, channels,
-    secret, headers, metadata, failing_since, created_at, updated_at
+    secret, headers, metadata, failing_since, created_at, updated_at, old_secrets, old_secrets_expire_at
 FROM endpoint
 WHERE app_id = $1
     AND (id = $2::text OR uid = $2::text)
@@ -337,22 +353,24 @@ type EndpointLockParams struct {
 }
 
 type EndpointLockRow struct {
-	AppID        core.AppID
-	ID           core.EndpointID
-	UID          *string
-	URL          string
-	Description  string
-	Version      int32
-	ThrottleRate *int32
-	Disabled     bool
-	EventTypes   []string
-	Channels     []string
-	Secret       core.Secret
-	Headers      core.Headers
-	Metadata     core.Metadata
-	FailingSince *time.Time
-	CreatedAt    time.Time
-	UpdatedAt    time.Time
+	AppID              core.AppID
+	ID                 core.EndpointID
+	UID                *string
+	URL                string
+	Description        string
+	Version            int32
+	ThrottleRate       *int32
+	Disabled           bool
+	EventTypes         []string
+	Channels           []string
+	Secret             core.Secret
+	Headers            core.Headers
+	Metadata           core.Metadata
+	FailingSince       *time.Time
+	CreatedAt          time.Time
+	UpdatedAt          time.Time
+	OldSecrets         []core.Secret
+	OldSecretsExpireAt []time.Time
 }
 
 // EndpointLock is EndpointGet, and keeps others from changing the row until the transaction ends.
@@ -376,6 +394,8 @@ func (q *Queries) EndpointLock(ctx context.Context, db DBTX, arg EndpointLockPar
 		&i.FailingSince,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.OldSecrets,
+		&i.OldSecretsExpireAt,
 	)
 	return i, err
 }
@@ -432,4 +452,67 @@ func (q *Queries) EndpointUpdate(ctx context.Context, db DBTX, arg EndpointUpdat
 		return 0, err
 	}
 	return result.RowsAffected(), nil
+}
+
+const endpointUpdateSecret = `-- name: EndpointUpdateSecret :execrows
+UPDATE endpoint
+SET secret = $1,
+    old_secrets = $2,
+    old_secrets_expire_at = $3,
+    updated_at = $4
+WHERE app_id = $5
+    AND id = $6
+    AND deleted_at IS NULL
+`
+
+type EndpointUpdateSecretParams struct {
+	Secret             core.Secret
+	OldSecrets         []core.Secret
+	OldSecretsExpireAt []time.Time
+	UpdatedAt          time.Time
+	AppID              core.AppID
+	ID                 core.EndpointID
+}
+
+// EndpointUpdateSecret replaces an endpoint's secret and the old ones that still sign beside it.
+func (q *Queries) EndpointUpdateSecret(ctx context.Context, db DBTX, arg EndpointUpdateSecretParams) (int64, error) {
+	result, err := db.Exec(ctx, endpointUpdateSecret,
+		arg.Secret,
+		arg.OldSecrets,
+		arg.OldSecretsExpireAt,
+		arg.UpdatedAt,
+		arg.AppID,
+		arg.ID,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const endpointWanted = `-- name: EndpointWanted :one
+SELECT EXISTS (
+    SELECT 1
+    FROM endpoint
+    WHERE endpoint.app_id = $1
+        AND endpoint.deleted_at IS NULL
+        AND NOT endpoint.disabled
+        AND (endpoint.event_types IS NULL OR $2::text = ANY (endpoint.event_types))
+        AND (endpoint.channels IS NULL OR endpoint.channels && $3::text[])
+)::boolean
+`
+
+type EndpointWantedParams struct {
+	AppID     core.AppID
+	EventType string
+	Channels  []string
+}
+
+// EndpointWanted tells whether any endpoint of the application wants such a message: the condition of
+// the fan-out in MessageInsertMany.
+func (q *Queries) EndpointWanted(ctx context.Context, db DBTX, arg EndpointWantedParams) (bool, error) {
+	row := db.QueryRow(ctx, endpointWanted, arg.AppID, arg.EventType, arg.Channels)
+	var column_1 bool
+	err := row.Scan(&column_1)
+	return column_1, err
 }

@@ -12,8 +12,62 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
+const messageExpungeMany = `-- name: MessageExpungeMany :many
+WITH wanted AS (
+    SELECT r.ref, r.ref AS id
+    FROM unnest($1::text[]) AS r(ref)
+    WHERE starts_with(r.ref, 'msg_')
+    UNION
+    SELECT message_event_id.event_id, message_event_id.message_id
+    FROM message_event_id
+    WHERE message_event_id.app_id = $2
+        AND message_event_id.event_id = ANY ($1::text[])
+),
+expunged AS (
+    UPDATE message
+    SET payload = NULL
+    WHERE message.app_id = $2
+        AND message.id = ANY (SELECT wanted.id FROM wanted)
+    RETURNING message.id
+)
+SELECT wanted.ref::text AS ref
+FROM wanted
+JOIN expunged ON expunged.id = wanted.id
+ORDER BY wanted.ref
+LIMIT cardinality($1::text[])
+`
+
+type MessageExpungeManyParams struct {
+	Refs  []string
+	AppID core.AppID
+}
+
+// MessageExpungeMany takes the payloads out of messages, named by id or event id, and returns the names
+// of those that are there. Deliveries that are still owed are dropped when they are claimed.
+func (q *Queries) MessageExpungeMany(ctx context.Context, db DBTX, arg MessageExpungeManyParams) ([]string, error) {
+	rows, err := db.Query(ctx, messageExpungeMany, arg.Refs, arg.AppID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var ref string
+		if err := rows.Scan(&ref); err != nil {
+			return nil, err
+		}
+		items = append(items, ref)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const messageGet = `-- name: MessageGet :one
-SELECT app_id, id, event_id, event_type, channels, tags, payload, expires_at, created_at
+SELECT
+    app_id, id, event_id, event_type, channels, tags, payload, expires_at, created_at, content_type,
+    deliver_at
 FROM message
 WHERE app_id = $1
     AND id = $2
@@ -38,6 +92,8 @@ func (q *Queries) MessageGet(ctx context.Context, db DBTX, arg MessageGetParams)
 		&i.Payload,
 		&i.ExpiresAt,
 		&i.CreatedAt,
+		&i.ContentType,
+		&i.DeliverAt,
 	)
 	return i, err
 }
@@ -45,7 +101,7 @@ func (q *Queries) MessageGet(ctx context.Context, db DBTX, arg MessageGetParams)
 const messageGetByEventID = `-- name: MessageGetByEventID :one
 SELECT
     message.app_id, message.id, message.event_id, message.event_type, message.channels, message.tags,
-    message.payload, message.expires_at, message.created_at
+    message.payload, message.expires_at, message.created_at, message.content_type, message.deliver_at
 FROM message_event_id
 JOIN message ON message.app_id = message_event_id.app_id
     AND message.id = message_event_id.message_id
@@ -72,8 +128,105 @@ func (q *Queries) MessageGetByEventID(ctx context.Context, db DBTX, arg MessageG
 		&i.Payload,
 		&i.ExpiresAt,
 		&i.CreatedAt,
+		&i.ContentType,
+		&i.DeliverAt,
 	)
 	return i, err
+}
+
+const messageGetMany = `-- name: MessageGetMany :many
+SELECT
+    message.app_id, message.id, message.event_id, message.event_type, message.channels, message.tags,
+    message.payload, message.expires_at, message.created_at, message.content_type, message.deliver_at
+FROM message
+WHERE message.app_id = $1
+    AND message.id = ANY ($2::text[])
+ORDER BY message.id
+LIMIT cardinality($2::text[])
+`
+
+type MessageGetManyParams struct {
+	AppID core.AppID
+	IDs   []string
+}
+
+// MessageGetMany finds messages by their ids, in the order of those; what is not there is left out.
+func (q *Queries) MessageGetMany(ctx context.Context, db DBTX, arg MessageGetManyParams) ([]Message, error) {
+	rows, err := db.Query(ctx, messageGetMany, arg.AppID, arg.IDs)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Message
+	for rows.Next() {
+		var i Message
+		if err := rows.Scan(
+			&i.AppID,
+			&i.ID,
+			&i.EventID,
+			&i.EventType,
+			&i.Channels,
+			&i.Tags,
+			&i.Payload,
+			&i.ExpiresAt,
+			&i.CreatedAt,
+			&i.ContentType,
+			&i.DeliverAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const messageInsert = `-- name: MessageInsert :execrows
+INSERT INTO message (
+    app_id, id, event_id, event_type, channels, tags, payload, expires_at, created_at, content_type, deliver_at
+)
+VALUES (
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10,
+    $11
+)
+`
+
+type MessageInsertParams struct {
+	AppID       core.AppID
+	ID          core.MessageID
+	EventID     *string
+	EventType   string
+	Channels    []string
+	Tags        []string
+	Payload     *string
+	ExpiresAt   time.Time
+	CreatedAt   time.Time
+	ContentType *string
+	DeliverAt   *time.Time
+}
+
+// MessageInsert stores one message and owes it to nobody: the message itself, as MessageInsertMany
+// stores it, for a use case that says in the same unit of work who gets it.
+func (q *Queries) MessageInsert(ctx context.Context, db DBTX, arg MessageInsertParams) (int64, error) {
+	result, err := db.Exec(ctx, messageInsert,
+		arg.AppID,
+		arg.ID,
+		arg.EventID,
+		arg.EventType,
+		arg.Channels,
+		arg.Tags,
+		arg.Payload,
+		arg.ExpiresAt,
+		arg.CreatedAt,
+		arg.ContentType,
+		arg.DeliverAt,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const messageInsertMany = `-- name: MessageInsertMany :many
@@ -95,7 +248,7 @@ WITH addressed AS (
 input AS MATERIALIZED (
     SELECT
         addressed.app_id, i.id, i.event_id, i.event_type, i.channels, i.tags, i.payload, i.expires_at, i.created_at,
-        i.key_hash
+        i.key_hash, i.content_type, i.due_at
     FROM unnest(
         $4::bigint[],
         $5::text[],
@@ -106,8 +259,13 @@ input AS MATERIALIZED (
         $10::text[],
         $11::timestamptz[],
         $12::timestamptz[],
-        $13::bytea[]
-    ) AS i(app_n, id, event_id, event_type, channels, tags, payload, expires_at, created_at, key_hash)
+        $13::bytea[],
+        $14::text[],
+        $15::timestamptz[]
+    ) AS i(
+        app_n, id, event_id, event_type, channels, tags, payload, expires_at, created_at, key_hash, content_type,
+        due_at
+    )
     JOIN addressed ON addressed.n = i.app_n
 ),
 named AS (
@@ -122,7 +280,7 @@ named AS (
             FROM message_key
             WHERE message_key.app_id = input.app_id
                 AND message_key.key_hash = input.key_hash
-                AND message_key.created_at > $14::timestamptz
+                AND message_key.created_at > $16::timestamptz
         )
     ORDER BY input.app_id, input.event_id, input.id
     ON CONFLICT (app_id, event_id) DO NOTHING
@@ -133,7 +291,7 @@ keyed AS (
     -- wins, and the other finds it as it would one of another statement.
     INSERT INTO message_key AS old (app_id, key_hash, message_id, created_at)
     SELECT DISTINCT ON (input.app_id, input.key_hash)
-        input.app_id, input.key_hash, input.id, $15::timestamptz
+        input.app_id, input.key_hash, input.id, $17::timestamptz
     FROM input
     WHERE input.key_hash <> ''
         AND (input.event_id = '' OR input.id IN (SELECT named.message_id FROM named))
@@ -141,11 +299,13 @@ keyed AS (
     ON CONFLICT (app_id, key_hash) DO UPDATE
     SET message_id = excluded.message_id,
         created_at = excluded.created_at
-    WHERE old.created_at <= $14::timestamptz
+    WHERE old.created_at <= $16::timestamptz
     RETURNING message_id
 ),
 stored AS (
-    INSERT INTO message (app_id, id, event_id, event_type, channels, tags, payload, expires_at, created_at)
+    INSERT INTO message (
+        app_id, id, event_id, event_type, channels, tags, payload, expires_at, created_at, content_type, deliver_at
+    )
     SELECT
         input.app_id,
         input.id,
@@ -155,11 +315,13 @@ stored AS (
         string_to_array(nullif(input.tags, ''), ','),
         input.payload,
         input.expires_at,
-        input.created_at
+        input.created_at,
+        nullif(input.content_type, ''),
+        nullif(input.due_at, input.created_at)
     FROM input
     WHERE (input.event_id = '' OR input.id IN (SELECT named.message_id FROM named))
         AND (input.key_hash = '' OR input.id IN (SELECT keyed.message_id FROM keyed))
-    RETURNING app_id, id, event_type, channels
+    RETURNING app_id, id, event_type, channels, deliver_at
 ),
 owed AS MATERIALIZED (
     -- The fan-out. The first of them, as far as this process has room, are born leased to it.
@@ -170,9 +332,13 @@ owed AS MATERIALIZED (
         endpoint.url,
         endpoint.secret,
         endpoint.headers,
-        row_number() OVER (ORDER BY stored.id, endpoint.id) <= $16::int
-            AND row_number() OVER (PARTITION BY endpoint.id ORDER BY stored.id) <= $17::int
-            AND endpoint.id <> ALL ($18::text[]) AS leased
+        endpoint.old_secrets,
+        endpoint.old_secrets_expire_at,
+        stored.deliver_at,
+        stored.deliver_at IS NULL
+            AND row_number() OVER (ORDER BY stored.id, endpoint.id) <= $18::int
+            AND row_number() OVER (PARTITION BY endpoint.id ORDER BY stored.id) <= $19::int
+            AND endpoint.id <> ALL ($20::text[]) AS leased
     FROM stored
     JOIN endpoint ON endpoint.app_id = stored.app_id
         AND endpoint.deleted_at IS NULL
@@ -186,7 +352,7 @@ queued AS (
         owed.app_id,
         owed.message_id,
         owed.endpoint_id,
-        CASE WHEN owed.leased THEN $19::timestamptz ELSE $15::timestamptz END,
+        CASE WHEN owed.leased THEN $21::timestamptz ELSE coalesce(owed.deliver_at, $17::timestamptz) END,
         CASE WHEN owed.leased THEN 1 ELSE 0 END
     FROM owed
 ),
@@ -194,6 +360,7 @@ announced AS (
     SELECT pg_notify('postrider_delivery', '')
     FROM owed
     WHERE NOT owed.leased
+        AND owed.deliver_at IS NULL
     LIMIT 1
 )
 SELECT
@@ -203,19 +370,21 @@ SELECT
     owed.url::text AS url,
     owed.secret::bytea AS secret,
     owed.headers::jsonb AS headers,
+    owed.old_secrets::bytea[] AS old_secrets,
+    owed.old_secrets_expire_at::timestamptz[] AS old_secrets_expire_at,
     true::boolean AS stored
 FROM owed
 WHERE owed.leased
 UNION ALL
-SELECT stored.app_id, stored.id, '', '', '', '{}', true
+SELECT stored.app_id, stored.id, '', '', '', '{}', '{}', '{}', true
 FROM stored
 WHERE stored.id NOT IN (SELECT owed.message_id FROM owed WHERE owed.leased)
 UNION ALL
-SELECT input.app_id, input.id, '', '', '', '{}', false
+SELECT input.app_id, input.id, '', '', '', '{}', '{}', '{}', false
 FROM input
 WHERE input.id NOT IN (SELECT stored.id FROM stored)
 UNION ALL
-SELECT '', '', '', '', '', '{}', false
+SELECT '', '', '', '', '', '{}', '{}', '{}', false
 FROM announced
 ORDER BY message_id, endpoint_id
 LIMIT $1::int
@@ -235,6 +404,8 @@ type MessageInsertManyParams struct {
 	ExpiresAts      []time.Time
 	CreatedAts      []time.Time
 	KeyHashes       [][]byte
+	ContentTypes    []string
+	DueAts          []time.Time
 	KeysSince       time.Time
 	Now             time.Time
 	Room            int32
@@ -244,13 +415,15 @@ type MessageInsertManyParams struct {
 }
 
 type MessageInsertManyRow struct {
-	AppID      string
-	MessageID  string
-	EndpointID string
-	URL        string
-	Secret     []byte
-	Headers    []byte
-	Stored     bool
+	AppID              string
+	MessageID          string
+	EndpointID         string
+	URL                string
+	Secret             []byte
+	Headers            []byte
+	OldSecrets         [][]byte
+	OldSecretsExpireAt []time.Time
+	Stored             bool
 }
 
 // MessageInsertMany stores the messages of many callers with the deliveries they are owed and their
@@ -274,6 +447,8 @@ func (q *Queries) MessageInsertMany(ctx context.Context, db DBTX, arg MessageIns
 		arg.ExpiresAts,
 		arg.CreatedAts,
 		arg.KeyHashes,
+		arg.ContentTypes,
+		arg.DueAts,
 		arg.KeysSince,
 		arg.Now,
 		arg.Room,
@@ -295,6 +470,8 @@ func (q *Queries) MessageInsertMany(ctx context.Context, db DBTX, arg MessageIns
 			&i.URL,
 			&i.Secret,
 			&i.Headers,
+			&i.OldSecrets,
+			&i.OldSecretsExpireAt,
 			&i.Stored,
 		); err != nil {
 			return nil, err
@@ -330,7 +507,9 @@ func (q *Queries) MessageKeyGet(ctx context.Context, db DBTX, arg MessageKeyGetP
 }
 
 const messageListAscending = `-- name: MessageListAscending :many
-SELECT app_id, id, event_id, event_type, channels, tags, payload, expires_at, created_at
+SELECT
+    app_id, id, event_id, event_type, channels, tags, payload, expires_at, created_at, content_type,
+    deliver_at
 FROM message
 WHERE app_id = $1
     AND id > $2::text
@@ -380,6 +559,8 @@ func (q *Queries) MessageListAscending(ctx context.Context, db DBTX, arg Message
 			&i.Payload,
 			&i.ExpiresAt,
 			&i.CreatedAt,
+			&i.ContentType,
+			&i.DeliverAt,
 		); err != nil {
 			return nil, err
 		}
@@ -392,7 +573,9 @@ func (q *Queries) MessageListAscending(ctx context.Context, db DBTX, arg Message
 }
 
 const messageListDescending = `-- name: MessageListDescending :many
-SELECT app_id, id, event_id, event_type, channels, tags, payload, expires_at, created_at
+SELECT
+    app_id, id, event_id, event_type, channels, tags, payload, expires_at, created_at, content_type,
+    deliver_at
 FROM message
 WHERE app_id = $1
     AND id > $2::text
@@ -442,6 +625,8 @@ func (q *Queries) MessageListDescending(ctx context.Context, db DBTX, arg Messag
 			&i.Payload,
 			&i.ExpiresAt,
 			&i.CreatedAt,
+			&i.ContentType,
+			&i.DeliverAt,
 		); err != nil {
 			return nil, err
 		}

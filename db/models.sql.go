@@ -78,6 +78,10 @@ type Delivery struct {
 	Lease int64
 	// How many attempts have failed.
 	Attempts int16
+	// The next attempt was asked for by hand.
+	Manual bool
+	// When the schedule goes on if that attempt fails; NULL: it does not.
+	ResumeAt *time.Time
 }
 
 // Where an application wants its webhooks. Read in full for each message of the application: that is the fan-out.
@@ -106,6 +110,10 @@ type Endpoint struct {
 	UpdatedAt    time.Time
 	// Set, the row is kept for the attempts that name it, and nobody can reach it.
 	DeletedAt *time.Time
+	// Secrets it had before, the latest first. Never in a log, never in a list.
+	OldSecrets []core.Secret
+	// Until when each of them signs too.
+	OldSecretsExpireAt []time.Time
 }
 
 // A kind of event an organisation sends. Sending does not require one; subscribing does.
@@ -138,6 +146,10 @@ type Message struct {
 	// From then on the payload is neither shown nor sent.
 	ExpiresAt time.Time
 	CreatedAt time.Time
+	// The Content-Type of its webhooks; NULL: application/json.
+	ContentType *string
+	// Its first attempts wait for this time; NULL: they are made at once.
+	DeliverAt *time.Time
 }
 
 // Catches messages of a time that has no partition, so that none is ever refused. The jobs move them to one of their own.

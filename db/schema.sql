@@ -194,6 +194,8 @@ CREATE TABLE public.delivery (
     due_at timestamp with time zone NOT NULL,
     lease bigint NOT NULL,
     attempts smallint DEFAULT 0 NOT NULL,
+    manual boolean DEFAULT false NOT NULL,
+    resume_at timestamp with time zone,
     CONSTRAINT delivery_attempts_check CHECK ((attempts >= 0))
 )
 WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='5000', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_scale_factor='0', autovacuum_analyze_threshold='50000');
@@ -228,6 +230,20 @@ COMMENT ON COLUMN public.delivery.attempts IS 'How many attempts have failed.';
 
 
 --
+-- Name: COLUMN delivery.manual; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.delivery.manual IS 'The next attempt was asked for by hand.';
+
+
+--
+-- Name: COLUMN delivery.resume_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.delivery.resume_at IS 'When the schedule goes on if that attempt fails; NULL: it does not.';
+
+
+--
 -- Name: endpoint; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -249,7 +265,10 @@ CREATE TABLE public.endpoint (
     created_at timestamp with time zone NOT NULL,
     updated_at timestamp with time zone NOT NULL,
     deleted_at timestamp with time zone,
+    old_secrets bytea[] DEFAULT '{}'::bytea[] NOT NULL,
+    old_secrets_expire_at timestamp with time zone[] DEFAULT '{}'::timestamp with time zone[] NOT NULL,
     CONSTRAINT endpoint_id_check CHECK ((id ~~ 'ep\_%'::text)),
+    CONSTRAINT endpoint_old_secrets_check CHECK (((cardinality(old_secrets) = cardinality(old_secrets_expire_at)) AND (cardinality(old_secrets) <= 10))),
     CONSTRAINT endpoint_throttle_rate_check CHECK (((throttle_rate >= 1) AND (throttle_rate <= 65535))),
     CONSTRAINT endpoint_uid_check CHECK ((uid !~~ 'ep\_%'::text))
 );
@@ -312,6 +331,20 @@ COMMENT ON COLUMN public.endpoint.deleted_at IS 'Set, the row is kept for the at
 
 
 --
+-- Name: COLUMN endpoint.old_secrets; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.endpoint.old_secrets IS 'Secrets it had before, the latest first. Never in a log, never in a list.';
+
+
+--
+-- Name: COLUMN endpoint.old_secrets_expire_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.endpoint.old_secrets_expire_at IS 'Until when each of them signs too.';
+
+
+--
 -- Name: event_type; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -369,7 +402,9 @@ CREATE TABLE public.message (
     tags text[],
     payload text,
     expires_at timestamp with time zone NOT NULL,
-    created_at timestamp with time zone NOT NULL
+    created_at timestamp with time zone NOT NULL,
+    content_type text,
+    deliver_at timestamp with time zone
 )
 PARTITION BY RANGE (id);
 
@@ -403,6 +438,20 @@ COMMENT ON COLUMN public.message.expires_at IS 'From then on the payload is neit
 
 
 --
+-- Name: COLUMN message.content_type; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.message.content_type IS 'The Content-Type of its webhooks; NULL: application/json.';
+
+
+--
+-- Name: COLUMN message.deliver_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.message.deliver_at IS 'Its first attempts wait for this time; NULL: they are made at once.';
+
+
+--
 -- Name: message_default; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -415,7 +464,9 @@ CREATE TABLE public.message_default (
     tags text[],
     payload text,
     expires_at timestamp with time zone NOT NULL,
-    created_at timestamp with time zone NOT NULL
+    created_at timestamp with time zone NOT NULL,
+    content_type text,
+    deliver_at timestamp with time zone
 );
 
 
@@ -595,24 +646,66 @@ COMMENT ON INDEX public.application_org_id_uid_key IS 'Lookup by uid; a uid is f
 
 
 --
--- Name: attempt_app_id_endpoint_id_id_idx; Type: INDEX; Schema: public; Owner: -
+-- Name: attempt_app_id_endpoint_id_message_id_id_failed_idx; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX attempt_app_id_endpoint_id_id_idx ON ONLY public.attempt USING btree (app_id, endpoint_id, id);
-
-
---
--- Name: INDEX attempt_app_id_endpoint_id_id_idx; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON INDEX public.attempt_app_id_endpoint_id_id_idx IS 'The attempts at an endpoint, newest first.';
+CREATE INDEX attempt_app_id_endpoint_id_message_id_id_failed_idx ON ONLY public.attempt USING btree (app_id, endpoint_id, message_id, id) WHERE (status = 2);
 
 
 --
--- Name: attempt_default_app_id_endpoint_id_id_idx; Type: INDEX; Schema: public; Owner: -
+-- Name: INDEX attempt_app_id_endpoint_id_message_id_id_failed_idx; Type: COMMENT; Schema: public; Owner: -
 --
 
-CREATE INDEX attempt_default_app_id_endpoint_id_id_idx ON public.attempt_default USING btree (app_id, endpoint_id, id);
+COMMENT ON INDEX public.attempt_app_id_endpoint_id_message_id_id_failed_idx IS 'The messages of which an attempt at an endpoint failed.';
+
+
+--
+-- Name: attempt_app_id_endpoint_id_message_id_id_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX attempt_app_id_endpoint_id_message_id_id_idx ON ONLY public.attempt USING btree (app_id, endpoint_id, message_id, id) INCLUDE (status);
+
+
+--
+-- Name: INDEX attempt_app_id_endpoint_id_message_id_id_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.attempt_app_id_endpoint_id_message_id_id_idx IS 'The messages that were attempted at an endpoint.';
+
+
+--
+-- Name: attempt_app_id_endpoint_id_status_id_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX attempt_app_id_endpoint_id_status_id_idx ON ONLY public.attempt USING btree (app_id, endpoint_id, status, id);
+
+
+--
+-- Name: INDEX attempt_app_id_endpoint_id_status_id_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.attempt_app_id_endpoint_id_status_id_idx IS 'The attempts at an endpoint that have a status, newest first.';
+
+
+--
+-- Name: attempt_default_app_id_endpoint_id_message_id_id_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX attempt_default_app_id_endpoint_id_message_id_id_idx ON public.attempt_default USING btree (app_id, endpoint_id, message_id, id) WHERE (status = 2);
+
+
+--
+-- Name: attempt_default_app_id_endpoint_id_message_id_id_status_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX attempt_default_app_id_endpoint_id_message_id_id_status_idx ON public.attempt_default USING btree (app_id, endpoint_id, message_id, id) INCLUDE (status);
+
+
+--
+-- Name: attempt_default_app_id_endpoint_id_status_id_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX attempt_default_app_id_endpoint_id_status_id_idx ON public.attempt_default USING btree (app_id, endpoint_id, status, id);
 
 
 --
@@ -644,10 +737,24 @@ COMMENT ON INDEX public.endpoint_app_id_uid_key IS 'Lookup by uid; a uid is free
 
 
 --
--- Name: attempt_default_app_id_endpoint_id_id_idx; Type: INDEX ATTACH; Schema: public; Owner: -
+-- Name: attempt_default_app_id_endpoint_id_message_id_id_idx; Type: INDEX ATTACH; Schema: public; Owner: -
 --
 
-ALTER INDEX public.attempt_app_id_endpoint_id_id_idx ATTACH PARTITION public.attempt_default_app_id_endpoint_id_id_idx;
+ALTER INDEX public.attempt_app_id_endpoint_id_message_id_id_failed_idx ATTACH PARTITION public.attempt_default_app_id_endpoint_id_message_id_id_idx;
+
+
+--
+-- Name: attempt_default_app_id_endpoint_id_message_id_id_status_idx; Type: INDEX ATTACH; Schema: public; Owner: -
+--
+
+ALTER INDEX public.attempt_app_id_endpoint_id_message_id_id_idx ATTACH PARTITION public.attempt_default_app_id_endpoint_id_message_id_id_status_idx;
+
+
+--
+-- Name: attempt_default_app_id_endpoint_id_status_id_idx; Type: INDEX ATTACH; Schema: public; Owner: -
+--
+
+ALTER INDEX public.attempt_app_id_endpoint_id_status_id_idx ATTACH PARTITION public.attempt_default_app_id_endpoint_id_status_id_idx;
 
 
 --

@@ -110,6 +110,6 @@ func run(t *testing.T, config Config, queue core.DeliveryQueue) (w *Worker, stop
 func testDelivery(url string) core.Delivery {
 	return core.Delivery{
 		AppID: "app_1", MessageID: core.NewMessageID(time.Now()), EndpointID: "ep_1",
-		URL: url, Secret: core.NewSecret(), Payload: `{"a": 1}`,
+		URL: url, Secrets: []core.Secret{core.NewSecret()}, Payload: `{"a": 1}`,
 	}
 }

@@ -53,7 +53,7 @@ func (s *sender) send(ctx context.Context, d core.Delivery) (core.Attempt, time.
 	begin := s.clock()
 	attempt := core.Attempt{
 		AppID: d.AppID, ID: core.NewAttemptID(begin), MessageID: d.MessageID, EndpointID: d.EndpointID,
-		URL: d.URL, Status: core.StatusFail, Trigger: core.TriggerScheduled, CreatedAt: begin,
+		URL: d.URL, Status: core.StatusFail, Trigger: d.Trigger(), CreatedAt: begin,
 	}
 	answer, err := s.exchange(ctx, d, begin)
 	attempt.DurationMS = s.clock().Sub(begin).Milliseconds()
@@ -103,17 +103,28 @@ func (s *sender) request(ctx context.Context, d core.Delivery, at time.Time) (*h
 	if host := request.Header.Get("Host"); host != "" {
 		request.Host = host
 	}
-	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Content-Type", contentType(d))
 	request.Header.Set("User-Agent", s.userAgent)
 	sign(request.Header, d, at)
 	return request, nil
+}
+
+func contentType(d core.Delivery) string {
+	if d.ContentType == nil {
+		return "application/json"
+	}
+	return *d.ContentType
 }
 
 // sign sets the headers of Standard Webhooks, and the same again by the names that receivers written
 // for the existing servers look for.
 func sign(header http.Header, d core.Delivery, at time.Time) {
 	id, timestamp := string(d.MessageID), strconv.FormatInt(at.Unix(), 10)
-	signature := d.Secret.Sign(d.MessageID, at, []byte(d.Payload))
+	var signatures []string
+	for _, secret := range d.Secrets {
+		signatures = append(signatures, secret.Sign(d.MessageID, at, []byte(d.Payload)))
+	}
+	signature := strings.Join(signatures, " ")
 	for _, family := range []string{"Webhook-", "Svix-"} {
 		header[family+"Id"] = []string{id}
 		header[family+"Timestamp"] = []string{timestamp}

@@ -55,7 +55,7 @@ func TestAWebhookVerifiesByStandardWebhooks(t *testing.T) {
 		body, _ = io.ReadAll(r.Body)
 		fmt.Fprint(w, "thanks")
 	}, func(d *core.Delivery, _ *Config) {
-		d.Payload, secret = payload, d.Secret
+		d.Payload, secret = payload, d.Secrets[0]
 		d.Headers = core.Headers{"X-Team": "billing", "Host": "hooks.example", "webhook-id": "forged", "Authorization": "Bearer x"}
 	})
 	if attempt.Status != core.StatusSuccess || attempt.ResponseStatusCode != 200 || attempt.Response != "thanks" {

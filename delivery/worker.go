@@ -130,12 +130,24 @@ func (w *Worker) attempt(ctx context.Context, d core.Delivery, sent func()) bool
 	if ctx.Err() != nil && attempt.Status != core.StatusSuccess {
 		return false
 	}
-	result := core.Result{Attempt: attempt, Lease: d.Lease, Attempts: d.Attempts + 1}
-	if attempt.Status != core.StatusSuccess {
-		result.NextAt = w.nextAt(result.Attempts, retryAfter)
-	}
-	w.record(ctx, d, result)
+	w.record(ctx, d, w.result(d, attempt, retryAfter))
 	return true
+}
+
+// result is what comes of an attempt. One that was asked for by hand leaves the schedule as it was.
+func (w *Worker) result(d core.Delivery, attempt core.Attempt, retryAfter time.Duration) core.Result {
+	result := core.Result{Attempt: attempt, Lease: d.Lease, Attempts: d.Attempts}
+	switch {
+	case d.Manual && attempt.Status == core.StatusSuccess:
+	case d.Manual && d.ResumeAt != nil:
+		result.NextAt = *d.ResumeAt
+	case !d.Manual:
+		result.Attempts++
+		if attempt.Status != core.StatusSuccess {
+			result.NextAt = w.nextAt(result.Attempts, retryAfter)
+		}
+	}
+	return result
 }
 
 // inTime tells whether the lease leaves time for an attempt and for writing it down. A delivery that

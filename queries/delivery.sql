@@ -45,7 +45,8 @@ due AS MATERIALIZED (
 wanted AS MATERIALIZED (
     SELECT
         due.app_id, due.message_id, due.endpoint_id,
-        endpoint.url, endpoint.secret, endpoint.headers, message.payload
+        endpoint.url, endpoint.secret, endpoint.headers, endpoint.old_secrets, endpoint.old_secrets_expire_at,
+        message.payload, message.content_type
     FROM due
     JOIN endpoint ON endpoint.app_id = due.app_id
         AND endpoint.id = due.endpoint_id
@@ -74,7 +75,9 @@ leased AS (
         AND delivery.endpoint_id = wanted.endpoint_id
     RETURNING
         delivery.app_id, delivery.message_id, delivery.endpoint_id, delivery.lease, delivery.attempts,
-        wanted.url, wanted.secret, wanted.headers, wanted.payload
+        delivery.manual, delivery.resume_at,
+        wanted.url, wanted.secret, wanted.headers, wanted.old_secrets, wanted.old_secrets_expire_at,
+        wanted.payload, wanted.content_type
 )
 SELECT
     coalesce(
@@ -92,7 +95,12 @@ SELECT
     coalesce(leased.url, '')::text AS url,
     leased.secret,
     leased.headers,
-    coalesce(leased.payload, '')::text AS payload
+    leased.old_secrets,
+    leased.old_secrets_expire_at,
+    coalesce(leased.payload, '')::text AS payload,
+    leased.content_type,
+    coalesce(leased.manual, false)::boolean AS manual,
+    leased.resume_at
 FROM (SELECT 1) AS always
 LEFT JOIN leased ON true
 ORDER BY leased.message_id, leased.endpoint_id
@@ -149,7 +157,9 @@ finished AS (
 rescheduled AS (
     UPDATE delivery
     SET due_at = result.next_at,
-        attempts = result.attempts
+        attempts = result.attempts,
+        manual = false,
+        resume_at = NULL
     FROM result
     WHERE NOT result.finished
         AND delivery.app_id = result.app_id
@@ -204,3 +214,35 @@ WHERE delivery.app_id = held.app_id
     AND delivery.message_id = held.message_id
     AND delivery.endpoint_id = held.endpoint_id
     AND delivery.lease = held.lease;
+
+-- name: DeliveryInsert :execrows
+-- DeliveryInsert makes a delivery that is due now; no row: the message is owed to the endpoint already.
+INSERT INTO delivery (app_id, message_id, endpoint_id, due_at, lease)
+SELECT @app_id::text, @message_id::text, @endpoint_id::text, @now::timestamptz, 0
+FROM pg_notify('postrider_delivery', '')
+ON CONFLICT (app_id, message_id, endpoint_id) DO NOTHING;
+
+-- name: DeliveryResend :execrows
+-- DeliveryResend makes a delivery due now, for one attempt. If the message is owed to the endpoint
+-- already, that attempt comes first, and the schedule goes on behind it. An attempt under way loses its
+-- lease: were it to end the delivery, the one that was asked for would never be made.
+INSERT INTO delivery AS owed (app_id, message_id, endpoint_id, due_at, lease, manual)
+SELECT @app_id::text, @message_id::text, @endpoint_id::text, @now::timestamptz, 0, true
+FROM pg_notify('postrider_delivery', '')
+ON CONFLICT (app_id, message_id, endpoint_id) DO UPDATE
+SET due_at = excluded.due_at,
+    lease = owed.lease + 1,
+    manual = true,
+    resume_at = CASE WHEN owed.manual THEN owed.resume_at ELSE greatest(owed.due_at, excluded.due_at) END;
+
+-- name: DeliveryCount :one
+-- DeliveryCount counts what is owed to an endpoint of the messages of a time: not attempted yet, and
+-- to be tried again.
+SELECT
+    count(*) FILTER (WHERE delivery.attempts = 0) AS pending,
+    count(*) FILTER (WHERE delivery.attempts > 0) AS sending
+FROM delivery
+WHERE delivery.app_id = @app_id
+    AND delivery.endpoint_id = @endpoint_id
+    AND delivery.message_id > @after::text
+    AND delivery.message_id < @before::text;

@@ -2,7 +2,7 @@
 -- EndpointGet finds an endpoint by id or uid; a uid never looks like an id.
 SELECT
     app_id, id, uid, url, description, version, throttle_rate, disabled, event_types, channels,
-    secret, headers, metadata, failing_since, created_at, updated_at
+    secret, headers, metadata, failing_since, created_at, updated_at, old_secrets, old_secrets_expire_at
 FROM endpoint
 WHERE app_id = @app_id
     AND (id = @ref::text OR uid = @ref::text)
@@ -12,7 +12,7 @@ WHERE app_id = @app_id
 -- EndpointLock is EndpointGet, and keeps others from changing the row until the transaction ends.
 SELECT
     app_id, id, uid, url, description, version, throttle_rate, disabled, event_types, channels,
-    secret, headers, metadata, failing_since, created_at, updated_at
+    secret, headers, metadata, failing_since, created_at, updated_at, old_secrets, old_secrets_expire_at
 FROM endpoint
 WHERE app_id = @app_id
     AND (id = @ref::text OR uid = @ref::text)
@@ -23,7 +23,7 @@ FOR NO KEY UPDATE;
 -- EndpointListAscending lists endpoints, oldest first.
 SELECT
     app_id, id, uid, url, description, version, throttle_rate, disabled, event_types, channels,
-    secret, headers, metadata, failing_since, created_at, updated_at
+    secret, headers, metadata, failing_since, created_at, updated_at, old_secrets, old_secrets_expire_at
 FROM endpoint
 WHERE app_id = @app_id
     AND id > @after::text
@@ -36,7 +36,7 @@ LIMIT @max_rows::int;
 -- EndpointListDescending lists endpoints, newest first.
 SELECT
     app_id, id, uid, url, description, version, throttle_rate, disabled, event_types, channels,
-    secret, headers, metadata, failing_since, created_at, updated_at
+    secret, headers, metadata, failing_since, created_at, updated_at, old_secrets, old_secrets_expire_at
 FROM endpoint
 WHERE app_id = @app_id
     AND id > @after::text
@@ -49,11 +49,11 @@ LIMIT @max_rows::int;
 -- EndpointInsert makes an endpoint; a uid that is taken violates endpoint_app_id_uid_key.
 INSERT INTO endpoint (
     app_id, id, uid, url, description, version, throttle_rate, disabled, event_types, channels,
-    secret, headers, metadata, failing_since, created_at, updated_at
+    secret, headers, metadata, failing_since, created_at, updated_at, old_secrets, old_secrets_expire_at
 )
 VALUES (
     @app_id, @id, @uid, @url, @description, @version, @throttle_rate, @disabled, @event_types, @channels,
-    @secret, @headers, @metadata, @failing_since, @created_at, @updated_at
+    @secret, @headers, @metadata, @failing_since, @created_at, @updated_at, @old_secrets, @old_secrets_expire_at
 );
 
 -- name: EndpointUpdate :execrows
@@ -72,6 +72,30 @@ SET uid = @uid,
 WHERE app_id = @app_id
     AND id = @id
     AND deleted_at IS NULL;
+
+-- name: EndpointUpdateSecret :execrows
+-- EndpointUpdateSecret replaces an endpoint's secret and the old ones that still sign beside it.
+UPDATE endpoint
+SET secret = @secret,
+    old_secrets = @old_secrets,
+    old_secrets_expire_at = @old_secrets_expire_at,
+    updated_at = @updated_at
+WHERE app_id = @app_id
+    AND id = @id
+    AND deleted_at IS NULL;
+
+-- name: EndpointWanted :one
+-- EndpointWanted tells whether any endpoint of the application wants such a message: the condition of
+-- the fan-out in MessageInsertMany.
+SELECT EXISTS (
+    SELECT 1
+    FROM endpoint
+    WHERE endpoint.app_id = @app_id
+        AND endpoint.deleted_at IS NULL
+        AND NOT endpoint.disabled
+        AND (endpoint.event_types IS NULL OR @event_type::text = ANY (endpoint.event_types))
+        AND (endpoint.channels IS NULL OR endpoint.channels && @channels::text[])
+)::boolean;
 
 -- name: EndpointDelete :execrows
 -- EndpointDelete hides an endpoint and drops what is still owed to it.

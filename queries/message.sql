@@ -22,7 +22,7 @@ WITH addressed AS (
 input AS MATERIALIZED (
     SELECT
         addressed.app_id, i.id, i.event_id, i.event_type, i.channels, i.tags, i.payload, i.expires_at, i.created_at,
-        i.key_hash
+        i.key_hash, i.content_type, i.due_at
     FROM unnest(
         @app_ns::bigint[],
         @ids::text[],
@@ -33,8 +33,13 @@ input AS MATERIALIZED (
         @payloads::text[],
         @expires_ats::timestamptz[],
         @created_ats::timestamptz[],
-        @key_hashes::bytea[]
-    ) AS i(app_n, id, event_id, event_type, channels, tags, payload, expires_at, created_at, key_hash)
+        @key_hashes::bytea[],
+        @content_types::text[],
+        @due_ats::timestamptz[]
+    ) AS i(
+        app_n, id, event_id, event_type, channels, tags, payload, expires_at, created_at, key_hash, content_type,
+        due_at
+    )
     JOIN addressed ON addressed.n = i.app_n
 ),
 named AS (
@@ -72,7 +77,9 @@ keyed AS (
     RETURNING message_id
 ),
 stored AS (
-    INSERT INTO message (app_id, id, event_id, event_type, channels, tags, payload, expires_at, created_at)
+    INSERT INTO message (
+        app_id, id, event_id, event_type, channels, tags, payload, expires_at, created_at, content_type, deliver_at
+    )
     SELECT
         input.app_id,
         input.id,
@@ -82,11 +89,13 @@ stored AS (
         string_to_array(nullif(input.tags, ''), ','),
         input.payload,
         input.expires_at,
-        input.created_at
+        input.created_at,
+        nullif(input.content_type, ''),
+        nullif(input.due_at, input.created_at)
     FROM input
     WHERE (input.event_id = '' OR input.id IN (SELECT named.message_id FROM named))
         AND (input.key_hash = '' OR input.id IN (SELECT keyed.message_id FROM keyed))
-    RETURNING app_id, id, event_type, channels
+    RETURNING app_id, id, event_type, channels, deliver_at
 ),
 owed AS MATERIALIZED (
     -- The fan-out. The first of them, as far as this process has room, are born leased to it.
@@ -97,7 +106,11 @@ owed AS MATERIALIZED (
         endpoint.url,
         endpoint.secret,
         endpoint.headers,
-        row_number() OVER (ORDER BY stored.id, endpoint.id) <= @room::int
+        endpoint.old_secrets,
+        endpoint.old_secrets_expire_at,
+        stored.deliver_at,
+        stored.deliver_at IS NULL
+            AND row_number() OVER (ORDER BY stored.id, endpoint.id) <= @room::int
             AND row_number() OVER (PARTITION BY endpoint.id ORDER BY stored.id) <= @room_per_endpoint::int
             AND endpoint.id <> ALL (@full_endpoint_ids::text[]) AS leased
     FROM stored
@@ -113,7 +126,7 @@ queued AS (
         owed.app_id,
         owed.message_id,
         owed.endpoint_id,
-        CASE WHEN owed.leased THEN @leased_until::timestamptz ELSE @now::timestamptz END,
+        CASE WHEN owed.leased THEN @leased_until::timestamptz ELSE coalesce(owed.deliver_at, @now::timestamptz) END,
         CASE WHEN owed.leased THEN 1 ELSE 0 END
     FROM owed
 ),
@@ -121,6 +134,7 @@ announced AS (
     SELECT pg_notify('postrider_delivery', '')
     FROM owed
     WHERE NOT owed.leased
+        AND owed.deliver_at IS NULL
     LIMIT 1
 )
 -- No joins: each branch reads a set once. IN a set is hashed, whatever its size.
@@ -131,19 +145,21 @@ SELECT
     owed.url::text AS url,
     owed.secret::bytea AS secret,
     owed.headers::jsonb AS headers,
+    owed.old_secrets::bytea[] AS old_secrets,
+    owed.old_secrets_expire_at::timestamptz[] AS old_secrets_expire_at,
     true::boolean AS stored
 FROM owed
 WHERE owed.leased
 UNION ALL
-SELECT stored.app_id, stored.id, '', '', '', '{}', true
+SELECT stored.app_id, stored.id, '', '', '', '{}', '{}', '{}', true
 FROM stored
 WHERE stored.id NOT IN (SELECT owed.message_id FROM owed WHERE owed.leased)
 UNION ALL
-SELECT input.app_id, input.id, '', '', '', '{}', false
+SELECT input.app_id, input.id, '', '', '', '{}', '{}', '{}', false
 FROM input
 WHERE input.id NOT IN (SELECT stored.id FROM stored)
 UNION ALL
-SELECT '', '', '', '', '', '{}', false
+SELECT '', '', '', '', '', '{}', '{}', '{}', false
 FROM announced
 ORDER BY message_id, endpoint_id
 LIMIT @max_rows::int;
@@ -158,7 +174,9 @@ WHERE app_id = @app_id
 
 -- name: MessageGet :one
 -- MessageGet finds a message by id, in the one partition that can hold it.
-SELECT app_id, id, event_id, event_type, channels, tags, payload, expires_at, created_at
+SELECT
+    app_id, id, event_id, event_type, channels, tags, payload, expires_at, created_at, content_type,
+    deliver_at
 FROM message
 WHERE app_id = @app_id
     AND id = @id;
@@ -167,7 +185,7 @@ WHERE app_id = @app_id
 -- MessageGetByEventID finds a message by the sender's own name for it.
 SELECT
     message.app_id, message.id, message.event_id, message.event_type, message.channels, message.tags,
-    message.payload, message.expires_at, message.created_at
+    message.payload, message.expires_at, message.created_at, message.content_type, message.deliver_at
 FROM message_event_id
 JOIN message ON message.app_id = message_event_id.app_id
     AND message.id = message_event_id.message_id
@@ -176,7 +194,9 @@ WHERE message_event_id.app_id = @app_id
 
 -- name: MessageListDescending :many
 -- MessageListDescending lists messages, newest first.
-SELECT app_id, id, event_id, event_type, channels, tags, payload, expires_at, created_at
+SELECT
+    app_id, id, event_id, event_type, channels, tags, payload, expires_at, created_at, content_type,
+    deliver_at
 FROM message
 WHERE app_id = @app_id
     AND id > @after::text
@@ -189,7 +209,9 @@ LIMIT @max_rows::int;
 
 -- name: MessageListAscending :many
 -- MessageListAscending lists messages, oldest first.
-SELECT app_id, id, event_id, event_type, channels, tags, payload, expires_at, created_at
+SELECT
+    app_id, id, event_id, event_type, channels, tags, payload, expires_at, created_at, content_type,
+    deliver_at
 FROM message
 WHERE app_id = @app_id
     AND id > @after::text
@@ -199,3 +221,51 @@ WHERE app_id = @app_id
     AND (cardinality(@event_types::text[]) = 0 OR event_type = ANY (@event_types::text[]))
 ORDER BY id
 LIMIT @max_rows::int;
+
+-- name: MessageGetMany :many
+-- MessageGetMany finds messages by their ids, in the order of those; what is not there is left out.
+SELECT
+    message.app_id, message.id, message.event_id, message.event_type, message.channels, message.tags,
+    message.payload, message.expires_at, message.created_at, message.content_type, message.deliver_at
+FROM message
+WHERE message.app_id = @app_id
+    AND message.id = ANY (@ids::text[])
+ORDER BY message.id
+LIMIT cardinality(@ids::text[]);
+
+-- name: MessageInsert :execrows
+-- MessageInsert stores one message and owes it to nobody: the message itself, as MessageInsertMany
+-- stores it, for a use case that says in the same unit of work who gets it.
+INSERT INTO message (
+    app_id, id, event_id, event_type, channels, tags, payload, expires_at, created_at, content_type, deliver_at
+)
+VALUES (
+    @app_id, @id, @event_id, @event_type, @channels, @tags, @payload, @expires_at, @created_at, @content_type,
+    @deliver_at
+);
+
+-- name: MessageExpungeMany :many
+-- MessageExpungeMany takes the payloads out of messages, named by id or event id, and returns the names
+-- of those that are there. Deliveries that are still owed are dropped when they are claimed.
+WITH wanted AS (
+    SELECT r.ref, r.ref AS id
+    FROM unnest(@refs::text[]) AS r(ref)
+    WHERE starts_with(r.ref, 'msg_')
+    UNION
+    SELECT message_event_id.event_id, message_event_id.message_id
+    FROM message_event_id
+    WHERE message_event_id.app_id = @app_id
+        AND message_event_id.event_id = ANY (@refs::text[])
+),
+expunged AS (
+    UPDATE message
+    SET payload = NULL
+    WHERE message.app_id = @app_id
+        AND message.id = ANY (SELECT wanted.id FROM wanted)
+    RETURNING message.id
+)
+SELECT wanted.ref::text AS ref
+FROM wanted
+JOIN expunged ON expunged.id = wanted.id
+ORDER BY wanted.ref
+LIMIT cardinality(@refs::text[]);

@@ -11,7 +11,7 @@ func (h *handlers) AttemptListByEndpoint(ctx context.Context, r AttemptListByEnd
 	if err != nil {
 		return nil, err
 	}
-	list, err := h.service.AttemptListByEndpoint(ctx, scopeOf(ctx), r.AppID, r.EndpointID, filter, page)
+	list, err := h.service.AttemptListByEndpoint(ctx, scopeOf(ctx), r.AppID, r.EndpointID, filter, false, page)
 	if err != nil {
 		return nil, err
 	}
@@ -27,7 +27,7 @@ func (h *handlers) AttemptListByMessage(ctx context.Context, r AttemptListByMess
 	if err != nil {
 		return nil, err
 	}
-	list, err := h.service.AttemptListByMessage(ctx, scopeOf(ctx), r.AppID, r.MsgID, orZero(p.EndpointID), filter, page)
+	list, err := h.service.AttemptListByMessage(ctx, scopeOf(ctx), r.AppID, r.MsgID, orZero(p.EndpointID), filter, false, page)
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +41,7 @@ func (h *handlers) AttemptGet(ctx context.Context, r AttemptGetRequestObject) (A
 
 // attemptQuery reads the query parameters that the lists of attempts share.
 func (h *handlers) attemptQuery(p AttemptListByEndpointParams) (core.AttemptFilter, core.Page, error) {
-	filter := core.AttemptFilter{Channel: orZero(p.Channel), EventTypes: p.EventTypes}
+	filter := core.AttemptFilter{MessageFilter: core.MessageFilter{Channel: orZero(p.Channel), EventTypes: p.EventTypes}}
 	if p.Status != nil {
 		if !p.Status.Valid() {
 			return filter, core.Page{}, notOneOf("status", 0, 1, 2, 3)
@@ -63,15 +63,15 @@ func (h *handlers) attemptQuery(p AttemptListByEndpointParams) (core.AttemptFilt
 	return filter, page, err
 }
 
-func attemptListOut(list core.List[core.Attempt], withContent *bool) ListResponseMessageAttemptOut {
+func attemptListOut(list core.List[core.AttemptOfMessage], withContent *bool) ListResponseMessageAttemptOut {
 	out := ListResponseMessageAttemptOut{Done: list.Done}
 	out.Data, out.Iterator, out.PrevIterator = answerPage(list,
-		func(a core.Attempt) string { return string(a.ID) },
-		func(a core.Attempt) MessageAttemptOut {
+		func(a core.AttemptOfMessage) string { return string(a.ID) },
+		func(a core.AttemptOfMessage) MessageAttemptOut {
 			if !or(withContent, true) {
 				a.Response = "{}"
 			}
-			return attemptOut(a)
+			return attemptOut(a.Attempt)
 		})
 	return out
 }

@@ -29,7 +29,7 @@ func BenchmarkTokensParse(b *testing.B) {
 }
 
 // nowhere stores no message, at once.
-type nowhere struct{}
+type nowhere struct{ core.MessageInserter }
 
 func (nowhere) MessageInsert(_ context.Context, m core.NewMessage) (core.Message, error) {
 	return m.Message, nil

@@ -25,14 +25,19 @@ type fake struct {
 	messages  []core.Message
 	attempts  []core.Attempt
 	inserted  []core.NewMessage // as MessageInsert got them
+	owed      []core.Delivery   // that units of work made
+	nextAt    *time.Time        // of what was attempted
 	filter    any               // of the list that was read last
 }
 
 var (
 	_ core.Store           = (*fake)(nil)
 	_ core.Tx              = (*fake)(nil)
-	_ core.MessageInserter = (*fake)(nil)
+	_ core.MessageInserter = inserter{}
 )
+
+// An inserter is a fake's other side: it stores messages outside units of work.
+type inserter struct{ *fake }
 
 // find returns the place of the item that matches.
 func find[T any](f *fake, items []T, match func(T) bool) (*T, error) {
@@ -226,9 +231,23 @@ func (f *fake) MessageList(_ context.Context, app core.AppID, filter core.Messag
 		func(m core.Message) bool { return m.AppID == app })
 }
 
-func (f *fake) MessageInsert(ctx context.Context, m core.NewMessage) (core.Message, error) {
+func (f inserter) MessageInsert(ctx context.Context, m core.NewMessage) (core.Message, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	return f.messageInsert(ctx, m)
+}
+
+func (f inserter) MessageInsertMany(ctx context.Context, messages []core.NewMessage) []core.Stored {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	stored := make([]core.Stored, len(messages))
+	for i, m := range messages {
+		stored[i].Message, stored[i].Err = f.messageInsert(ctx, m)
+	}
+	return stored
+}
+
+func (f *fake) messageInsert(ctx context.Context, m core.NewMessage) (core.Message, error) {
 	app, err := f.ApplicationGet(ctx, m.OrgID, m.AppRef)
 	if err != nil {
 		return core.Message{}, err

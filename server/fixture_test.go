@@ -40,7 +40,7 @@ func newFixture(t *testing.T, change ...func(*Config)) *fixture {
 	f := &fixture{store: &fake{}, tokens: NewTokens(testSecret, clock), logged: &logged{}}
 	f.seed()
 	c := Config{
-		Service: &core.Service{Store: f.store, Messages: f.store, Clock: clock},
+		Service: &core.Service{Store: f.store, Messages: inserter{f.store}, Clock: clock},
 		Tokens:  f.tokens, Log: slog.New(f.logged),
 	}
 	for _, change := range change {

@@ -3,7 +3,9 @@ package server
 import (
 	"context"
 	"encoding/json"
+	"math"
 	"net/http"
+	"time"
 
 	"github.com/postrider/postrider/core"
 )
@@ -73,7 +75,7 @@ func messageIn(in *MessageIn) (core.MessageIn, error) {
 	}
 	out := core.MessageIn{
 		EventType: *in.EventType, EventID: in.EventID, Channels: channels(in.Channels), Tags: set(in.Tags),
-		Payload: payload, RetentionDays: retentionDays(in.PayloadRetentionPeriod),
+		Payload: payload, Retention: duration(in.PayloadRetentionPeriod, 24*time.Hour),
 	}
 	if in.Application != nil {
 		app, err := applicationIn(*in.Application, []string{"application"})
@@ -85,16 +87,16 @@ func messageIn(in *MessageIn) (core.MessageIn, error) {
 	return out, nil
 }
 
-// retentionDays is 0, core's word for the default, only where the client says nothing: a 0 of its
-// own is refused like any other number out of range.
-func retentionDays(given *int64) int {
-	if given == nil {
-		return 0
+// duration is that many units, and where they are more than a Duration can hold, a number out of
+// every range.
+func duration(n *int64, unit time.Duration) *time.Duration {
+	if n == nil {
+		return nil
 	}
-	if *given == 0 {
-		return -1
+	if *n < 0 || *n > int64(math.MaxInt64/unit) {
+		return new(time.Duration(-1))
 	}
-	return int(*given)
+	return new(time.Duration(*n) * unit)
 }
 
 func messageOut(m core.Message, withContent bool) MessageOut {

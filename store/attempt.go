@@ -15,8 +15,8 @@ func (r reader) AttemptGet(ctx context.Context, app core.AppID, message core.Mes
 func (r reader) AttemptListByEndpoint(ctx context.Context, app core.AppID, endpoint core.EndpointID, filter core.AttemptFilter, page core.Page) ([]core.Attempt, error) {
 	p := db.AttemptListByEndpointAscendingParams{
 		AppID: app, EndpointID: endpoint, After: page.After, Before: page.Before, MaxRows: int32(page.Limit),
-		Status: (*int16)(filter.Status), CodeFrom: filter.CodeFrom, CodeTo: filter.CodeTo,
-		Channel: filter.Channel, EventTypes: some(filter.EventTypes),
+		Statuses: statuses(filter), CodeFrom: filter.CodeFrom, CodeTo: filter.CodeTo,
+		Channel: filter.Channel, Tag: filter.Tag, EventTypes: some(filter.EventTypes),
 	}
 	if page.Descending {
 		rows, err := queries.AttemptListByEndpointDescending(ctx, r.conn, db.AttemptListByEndpointDescendingParams(p))
@@ -29,9 +29,9 @@ func (r reader) AttemptListByEndpoint(ctx context.Context, app core.AppID, endpo
 func (r reader) AttemptListByMessage(ctx context.Context, app core.AppID, message core.MessageID, filter core.AttemptFilter, page core.Page) ([]core.Attempt, error) {
 	p := db.AttemptListByMessageAscendingParams{
 		AppID: app, MessageID: message, After: page.After, Before: page.Before, MaxRows: int32(page.Limit),
-		EndpointID: string(filter.EndpointID), Status: (*int16)(filter.Status),
+		EndpointID: string(filter.EndpointID), Statuses: statuses(filter),
 		CodeFrom: filter.CodeFrom, CodeTo: filter.CodeTo,
-		Channel: filter.Channel, EventTypes: some(filter.EventTypes),
+		Channel: filter.Channel, Tag: filter.Tag, EventTypes: some(filter.EventTypes),
 	}
 	if page.Descending {
 		rows, err := queries.AttemptListByMessageDescending(ctx, r.conn, db.AttemptListByMessageDescendingParams(p))
@@ -39,6 +39,18 @@ func (r reader) AttemptListByMessage(ctx context.Context, app core.AppID, messag
 	}
 	rows, err := queries.AttemptListByMessageAscending(ctx, r.conn, p)
 	return entities(rows, err, attempt)
+}
+
+func statuses(filter core.AttemptFilter) []int16 {
+	numbers := []int16{}
+	for _, s := range filter.Statuses() {
+		numbers = append(numbers, int16(s))
+	}
+	return numbers
+}
+
+func (t tx) AttemptExpunge(ctx context.Context, app core.AppID, message core.MessageID, id core.AttemptID, response string) error {
+	return wrote(queries.AttemptExpunge(ctx, t.conn, db.AttemptExpungeParams{AppID: app, MessageID: message, ID: id, Response: response}))
 }
 
 func attempt(row db.Attempt) core.Attempt { return core.Attempt(row) }

@@ -38,7 +38,9 @@ func (s *Store) DeliveryClaim(ctx context.Context, room core.Room, after core.En
 		deliveries = append(deliveries, core.Delivery{
 			AppID: core.AppID(row.AppID), MessageID: core.MessageID(row.MessageID),
 			EndpointID: core.EndpointID(row.EndpointID), Lease: row.Lease, LeasedUntil: room.LeasedUntil,
-			Attempts: int(row.Attempts), URL: row.URL, Secret: row.Secret, Headers: headers, Payload: row.Payload,
+			Attempts: int(row.Attempts), Manual: row.Manual, ResumeAt: row.ResumeAt,
+			URL: row.URL, Secrets: secrets(row.Secret, row.OldSecrets, row.OldSecretsExpireAt, now), Headers: headers,
+			ContentType: row.ContentType, Payload: row.Payload,
 		})
 	}
 	return deliveries, next, nil
@@ -91,6 +93,18 @@ func recordParams(results []core.Result, now time.Time) db.DeliveryRecordManyPar
 		p.NextAts = append(p.NextAts, r.NextAt)
 	}
 	return p
+}
+
+func (t tx) DeliveryInsert(ctx context.Context, app core.AppID, message core.MessageID, endpoint core.EndpointID, now time.Time) error {
+	return wrote(queries.DeliveryInsert(ctx, t.conn, db.DeliveryInsertParams{
+		AppID: string(app), MessageID: string(message), EndpointID: string(endpoint), Now: now,
+	}))
+}
+
+func (t tx) DeliveryResend(ctx context.Context, app core.AppID, message core.MessageID, endpoint core.EndpointID, now time.Time) error {
+	return wrote(queries.DeliveryResend(ctx, t.conn, db.DeliveryResendParams{
+		AppID: string(app), MessageID: string(message), EndpointID: string(endpoint), Now: now,
+	}))
 }
 
 // DeliveryRelease makes deliveries due at once, so that others need not wait for their leases to run

@@ -23,6 +23,26 @@ func (r reader) EndpointList(ctx context.Context, app core.AppID, page core.Page
 	return entities(rows, err, func(row db.EndpointListAscendingRow) core.Endpoint { return core.Endpoint(row) })
 }
 
+func (r reader) EndpointWanted(ctx context.Context, app core.AppID, eventType string, channels []string) (bool, error) {
+	wanted, err := queries.EndpointWanted(ctx, r.conn, db.EndpointWantedParams{AppID: app, EventType: eventType, Channels: channels})
+	return wanted, mapError(err)
+}
+
+func (r reader) EndpointStatsGet(ctx context.Context, app core.AppID, id core.EndpointID, since, until time.Time) (core.EndpointStats, error) {
+	attempts, err := queries.AttemptCount(ctx, r.conn, db.AttemptCountParams{
+		AppID: app, EndpointID: id, After: string(core.AttemptIDAt(since)), Before: string(core.AttemptIDAt(until)),
+	})
+	if err != nil {
+		return core.EndpointStats{}, mapError(err)
+	}
+	owed, err := queries.DeliveryCount(ctx, r.conn, db.DeliveryCountParams{
+		AppID: app, EndpointID: id, After: string(core.MessageIDAt(since)), Before: string(core.MessageIDAt(until)),
+	})
+	return core.EndpointStats{
+		Succeeded: attempts.Succeeded, Failed: attempts.Failed, Pending: owed.Pending, Sending: owed.Sending,
+	}, mapError(err)
+}
+
 func (t tx) EndpointLock(ctx context.Context, app core.AppID, ref string) (core.Endpoint, error) {
 	row, err := queries.EndpointLock(ctx, t.conn, db.EndpointLockParams{AppID: app, Ref: ref})
 	return core.Endpoint(row), mapError(err)
@@ -37,6 +57,13 @@ func (t tx) EndpointUpdate(ctx context.Context, e core.Endpoint) error {
 		AppID: e.AppID, ID: e.ID, UID: e.UID, URL: e.URL, Description: e.Description, Version: e.Version,
 		ThrottleRate: e.ThrottleRate, Disabled: e.Disabled, EventTypes: e.EventTypes, Channels: e.Channels,
 		Metadata: e.Metadata, UpdatedAt: e.UpdatedAt,
+	}))
+}
+
+func (t tx) EndpointUpdateSecret(ctx context.Context, e core.Endpoint) error {
+	return wrote(queries.EndpointUpdateSecret(ctx, t.conn, db.EndpointUpdateSecretParams{
+		AppID: e.AppID, ID: e.ID, Secret: e.Secret, OldSecrets: e.OldSecrets, OldSecretsExpireAt: e.OldSecretsExpireAt,
+		UpdatedAt: e.UpdatedAt,
 	}))
 }
 

@@ -77,7 +77,8 @@ func (w *world) addEndpoint(change func(*core.Endpoint)) core.Endpoint {
 	w.t.Helper()
 	e := core.Endpoint{
 		AppID: w.app.ID, ID: core.NewEndpointID(now()), URL: "http://example.test/", Version: 1,
-		Secret: core.NewSecret(), Headers: core.Headers{"X-Team": "billing"}, Metadata: core.Metadata{},
+		Secret: core.NewSecret(), OldSecrets: []core.Secret{}, OldSecretsExpireAt: []time.Time{},
+		Headers: core.Headers{"X-Team": "billing"}, Metadata: core.Metadata{},
 		CreatedAt: now(), UpdatedAt: now(),
 	}
 	if change != nil {

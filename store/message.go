@@ -29,4 +29,22 @@ func (r reader) MessageList(ctx context.Context, app core.AppID, filter core.Mes
 	return entities(rows, err, message)
 }
 
+func (r reader) MessageGetMany(ctx context.Context, app core.AppID, ids []core.MessageID) ([]core.Message, error) {
+	texts := make([]string, len(ids))
+	for i, id := range ids {
+		texts[i] = string(id)
+	}
+	rows, err := queries.MessageGetMany(ctx, r.conn, db.MessageGetManyParams{AppID: app, IDs: texts})
+	return entities(rows, err, message)
+}
+
+func (t tx) MessageInsert(ctx context.Context, m core.Message) error {
+	return wrote(queries.MessageInsert(ctx, t.conn, db.MessageInsertParams(m)))
+}
+
+func (t tx) MessageExpungeMany(ctx context.Context, app core.AppID, refs []string) ([]string, error) {
+	there, err := queries.MessageExpungeMany(ctx, t.conn, db.MessageExpungeManyParams{AppID: app, Refs: refs})
+	return there, mapError(err)
+}
+
 func message(row db.Message) core.Message { return core.Message(row) }

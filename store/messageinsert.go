@@ -39,6 +39,25 @@ func NewMessageInserter(s *Store, dispatcher core.Dispatcher) *MessageInserter {
 // same; its idempotency key tells when it is sent again).
 func (i *MessageInserter) MessageInsert(ctx context.Context, m core.NewMessage) (core.Message, error) {
 	done, err := i.batches.do(ctx, m)
+	return i.stored(ctx, m, done, err)
+}
+
+// MessageInsertMany stores messages in a statement of their own, and answers for each.
+func (i *MessageInserter) MessageInsertMany(ctx context.Context, messages []core.NewMessage) []core.Stored {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), statementTimeout)
+	defer cancel()
+	stored := make([]core.Stored, len(messages))
+	if len(messages) == 0 {
+		return stored
+	}
+	for n, o := range i.insertMany(ctx, messages) {
+		stored[n].Message, stored[n].Err = i.stored(ctx, messages[n], o.out, o.err)
+	}
+	return stored
+}
+
+// stored is the answer to one caller.
+func (i *MessageInserter) stored(ctx context.Context, m core.NewMessage, done insertion, err error) (core.Message, error) {
 	switch {
 	case err != nil:
 		return core.Message{}, err
@@ -95,7 +114,7 @@ func (i *MessageInserter) insertBatch(ctx context.Context, messages []core.NewMe
 	if err != nil {
 		return nil, err
 	}
-	outcomes, leased, err := readInsertions(messages, rows, room)
+	outcomes, leased, err := readInsertions(messages, rows, room, now)
 	if err != nil {
 		return nil, err
 	}
@@ -131,8 +150,18 @@ func insertParams(messages []core.NewMessage, room core.Room, now time.Time) db.
 		p.ExpiresAts = append(p.ExpiresAts, m.ExpiresAt)
 		p.CreatedAts = append(p.CreatedAts, m.CreatedAt)
 		p.KeyHashes = append(p.KeyHashes, orNone(m.KeyHash))
+		p.ContentTypes = append(p.ContentTypes, orEmpty(m.ContentType))
+		p.DueAts = append(p.DueAts, dueAt(m.Message))
 	}
 	return p
+}
+
+// dueAt is when a message's deliveries are due: at once, unless it says otherwise.
+func dueAt(m core.Message) time.Time {
+	if m.DeliverAt == nil {
+		return m.CreatedAt
+	}
+	return *m.DeliverAt
 }
 
 // orNone is never nil: in SQL that would be NULL, and NULL equals nothing.
@@ -159,7 +188,7 @@ func endpointTexts(ids []core.EndpointID) []string {
 }
 
 // readInsertions reads what became of each message, and the deliveries that were born leased.
-func readInsertions(messages []core.NewMessage, rows []db.MessageInsertManyRow, room core.Room) ([]outcome[insertion], []core.Delivery, error) {
+func readInsertions(messages []core.NewMessage, rows []db.MessageInsertManyRow, room core.Room, now time.Time) ([]outcome[insertion], []core.Delivery, error) {
 	outcomes := make([]outcome[insertion], len(messages))
 	ns := make(map[core.MessageID]int, len(messages))
 	for n, m := range messages {
@@ -182,10 +211,20 @@ func readInsertions(messages []core.NewMessage, rows []db.MessageInsertManyRow, 
 		deliveries = append(deliveries, core.Delivery{
 			AppID: core.AppID(row.AppID), MessageID: core.MessageID(row.MessageID),
 			EndpointID: core.EndpointID(row.EndpointID), Lease: 1, LeasedUntil: room.LeasedUntil,
-			URL: row.URL, Secret: row.Secret, Headers: headers, Payload: *messages[n].Payload,
+			URL: row.URL, Secrets: secrets(row.Secret, row.OldSecrets, row.OldSecretsExpireAt, now), Headers: headers,
+			ContentType: messages[n].ContentType, Payload: *messages[n].Payload,
 		})
 	}
 	return outcomes, deliveries, nil
+}
+
+// secrets are the ones that sign at that time.
+func secrets(current []byte, old [][]byte, expireAt []time.Time, now time.Time) []core.Secret {
+	earlier := make([]core.Secret, len(old))
+	for i, key := range old {
+		earlier[i] = key
+	}
+	return core.SigningSecrets(current, earlier, expireAt, now)
 }
 
 func readHeaders(text []byte) (core.Headers, error) {

@@ -123,6 +123,7 @@ func TestAttemptsAreFiltered(t *testing.T) {
 		_, err := inserter.MessageInsert(t.Context(), w.event(func(m *core.NewMessage) {
 			m.EventType = fmt.Sprint("type.", n%2)
 			m.Channels = []string{fmt.Sprint("channel", n/2)}
+			m.Tags = []string{fmt.Sprint("tag", n)}
 		}))
 		if err != nil {
 			t.Fatal(err)
@@ -137,18 +138,23 @@ func TestAttemptsAreFiltered(t *testing.T) {
 	}
 	success, fail := core.StatusSuccess, core.StatusFail
 	page := core.Page{Before: "~", Limit: 10, Descending: true}
+	of := func(f core.MessageFilter) core.AttemptFilter { return core.AttemptFilter{MessageFilter: f} }
 	for name, c := range map[string]struct {
 		filter core.AttemptFilter
 		want   int
 	}{
-		"all":        {core.AttemptFilter{}, 4},
-		"success":    {core.AttemptFilter{Status: &success}, 3},
-		"fail":       {core.AttemptFilter{Status: &fail}, 1},
-		"5xx":        {core.AttemptFilter{CodeFrom: 500, CodeTo: 599}, 1},
-		"event type": {core.AttemptFilter{EventTypes: []string{"type.1"}}, 2},
-		"channel":    {core.AttemptFilter{Channel: "channel0"}, 2},
-		"both":       {core.AttemptFilter{Channel: "channel0", EventTypes: []string{"type.1", "x"}}, 1},
-		"none":       {core.AttemptFilter{Channel: "elsewhere"}, 0},
+		"all":                {core.AttemptFilter{}, 4},
+		"success":            {core.AttemptFilter{Status: &success}, 3},
+		"fail":               {core.AttemptFilter{Status: &fail}, 1},
+		"5xx":                {core.AttemptFilter{CodeFrom: 500, CodeTo: 599}, 1},
+		"event type":         {of(core.MessageFilter{EventTypes: []string{"type.1"}}), 2},
+		"channel":            {of(core.MessageFilter{Channel: "channel0"}), 2},
+		"both":               {of(core.MessageFilter{Channel: "channel0", EventTypes: []string{"type.1", "x"}}), 1},
+		"tag":                {of(core.MessageFilter{Tag: "tag3"}), 1},
+		"2xx":                {core.AttemptFilter{CodeFrom: 200, CodeTo: 299}, 3},
+		"5xx that succeeded": {core.AttemptFilter{CodeFrom: 500, CodeTo: 599, Status: &success}, 0},
+		"pending":            {core.AttemptFilter{Status: new(core.StatusPending)}, 0},
+		"none":               {of(core.MessageFilter{Channel: "elsewhere"}), 0},
 	} {
 		got, err := w.AttemptListByEndpoint(t.Context(), w.app.ID, e.ID, c.filter, page)
 		if err != nil || len(got) != c.want {

@@ -1,0 +1,58 @@
+package core
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+)
+
+// BatchMost is how many messages one batch may hold.
+const BatchMost = 1000
+
+// Stored is what became of one message of a batch: it is in the store, or Err says why not.
+type Stored struct {
+	Message Message
+	Err     error
+}
+
+// MessageCreateMany is MessageCreate of many messages to one application in one statement. A bad
+// message is refused alone. The error is of the batch as a whole: then nothing was stored.
+func (s *Service) MessageCreateMany(ctx context.Context, scope Scope, appRef string, ins []MessageIn, key string) ([]Stored, error) {
+	if err := scope.org(); err != nil {
+		return nil, err
+	}
+	if len(ins) > BatchMost {
+		return nil, Invalid(fmt.Sprintf("A batch holds at most %d messages", BatchMost), "body", "messages")
+	}
+	if _, err := reachable(ctx, s.Store, scope, appRef); err != nil {
+		return nil, err
+	}
+	now := s.now()
+	outcomes := make([]Stored, len(ins))
+	var messages []NewMessage
+	var places []int
+	for i, in := range ins {
+		if outcomes[i].Err = in.validate(now); outcomes[i].Err == nil {
+			m := in.message(scope.OrgID, appRef, now)
+			m.KeyHash = batchKeyHash(key, i)
+			messages, places = append(messages, m), append(places, i)
+		}
+	}
+	for n, stored := range s.Messages.MessageInsertMany(ctx, messages) {
+		outcomes[places[n]] = stored
+	}
+	return outcomes, nil
+}
+
+// batchKeyHash is the idempotency key of one message of a batch: sent again, each finds the one that
+// was stored first in its place.
+func batchKeyHash(key string, place int) []byte {
+	if key == "" {
+		return nil
+	}
+	hash := sha256.New()
+	hash.Write(keyHash(key))
+	hash.Write(binary.BigEndian.AppendUint32(nil, uint32(place)))
+	return hash.Sum(nil)
+}

@@ -1,0 +1,118 @@
+package core
+
+import (
+	"context"
+	"time"
+)
+
+// AttemptedMessage is how a message to an endpoint stands.
+type AttemptedMessage struct {
+	Message Message
+	Status  AttemptStatus
+	NextAt  *time.Time // of the next attempt; nil: there is none
+}
+
+// Destination is an endpoint that a message was sent to, and how it stands.
+type Destination struct {
+	Endpoint Endpoint
+	Status   AttemptStatus
+	NextAt   *time.Time
+}
+
+// standing is the status of a message at an endpoint: of the latest attempt, unless more are to come.
+func standing(latest AttemptStatus, nextAt *time.Time) AttemptStatus {
+	if nextAt != nil && latest != StatusPending {
+		return StatusSending
+	}
+	return latest
+}
+
+// Latest is the status of the latest attempt of a message at an endpoint.
+type Latest struct {
+	MessageID MessageID
+	Status    AttemptStatus
+	NextAt    *time.Time
+}
+
+// AttemptedMessageFilter narrows a list of attempted messages; its zero value does not.
+type AttemptedMessageFilter struct {
+	MessageFilter
+	Status *AttemptStatus
+}
+
+// clockSkew is how far the clock that stamped an attempt may be behind the one that stamped its
+// message.
+const clockSkew = time.Hour
+
+// AttemptedMessageList lists the messages that were attempted at an endpoint, newest first.
+func (s *Service) AttemptedMessageList(ctx context.Context, scope Scope, appRef, ref string, filter AttemptedMessageFilter, page Page) (List[AttemptedMessage], error) {
+	e, err := s.EndpointGet(ctx, scope, appRef, ref)
+	if err != nil {
+		return List[AttemptedMessage]{}, err
+	}
+	latest, err := list(page, func(p Page) ([]Latest, error) {
+		if filter.Status != nil && *filter.Status == StatusPending {
+			return nil, nil // what was attempted is pending no more
+		}
+		return s.Store.AttemptedMessageList(ctx, e.AppID, e.ID, filter, earliestAttempt(p.After), p)
+	})
+	if err != nil {
+		return List[AttemptedMessage]{}, err
+	}
+	messages, err := s.attemptedMessages(ctx, e.AppID, latest.Data)
+	return List[AttemptedMessage]{Data: messages, Done: latest.Done}, err
+}
+
+// earliestAttempt is below the attempts at all messages from that one on.
+func earliestAttempt(from string) AttemptID {
+	at, err := MessageID(from).Time()
+	if err != nil {
+		return ""
+	}
+	return AttemptIDAt(at.Add(-clockSkew))
+}
+
+// attemptedMessages adds the messages. One whose retention has ended is left out with its attempts.
+func (s *Service) attemptedMessages(ctx context.Context, app AppID, latest []Latest) ([]AttemptedMessage, error) {
+	ids := make([]MessageID, len(latest))
+	for i, l := range latest {
+		ids[i] = l.MessageID
+	}
+	messages, err := s.messages(ctx, app, ids)
+	if err != nil {
+		return nil, err
+	}
+	attempted := make([]AttemptedMessage, 0, len(latest))
+	for _, l := range latest {
+		if m, ok := messages[l.MessageID]; ok {
+			attempted = append(attempted, AttemptedMessage{Message: m, Status: standing(l.Status, l.NextAt), NextAt: l.NextAt})
+		}
+	}
+	return attempted, nil
+}
+
+// messages finds messages by their ids.
+func (s *Service) messages(ctx context.Context, app AppID, ids []MessageID) (map[MessageID]Message, error) {
+	rows, err := s.Store.MessageGetMany(ctx, app, ids)
+	byID := make(map[MessageID]Message, len(rows))
+	for _, m := range rows {
+		byID[m.ID] = m.at(s.now())
+	}
+	return byID, err
+}
+
+// DestinationList lists the endpoints that a message was sent to or is owed to, deleted ones too, by
+// their ids.
+func (s *Service) DestinationList(ctx context.Context, scope Scope, appRef, ref string, page Page) (List[Destination], error) {
+	m, err := s.MessageGet(ctx, scope, appRef, ref)
+	if err != nil {
+		return List[Destination]{}, err
+	}
+	return list(page, func(p Page) ([]Destination, error) {
+		rows, err := s.Store.DestinationList(ctx, m.AppID, m.ID, earliestAttempt(string(m.ID)), p)
+		for i := range rows {
+			rows[i].Status = standing(rows[i].Status, rows[i].NextAt)
+		}
+		return rows, err
+	})
+}

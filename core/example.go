@@ -1,0 +1,84 @@
+package core
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+)
+
+// PingEventType needs no event type of its own: every organisation can send an example of it.
+const PingEventType = "svix.ping"
+
+const pingPayload = `{"success": true}`
+
+// MessageSendExample stores a message with an example of the event type as its payload, and owes it
+// to that endpoint alone, if the endpoint wants messages of the type. index chooses among examples.
+func (s *Service) MessageSendExample(ctx context.Context, scope Scope, appRef, endpointRef, eventType string, index int) (Message, error) {
+	if err := scope.org(); err != nil {
+		return Message{}, err
+	}
+	e, err := s.EndpointGet(ctx, scope, appRef, endpointRef)
+	if err != nil {
+		return Message{}, err
+	}
+	payload, err := s.example(ctx, scope.OrgID, eventType, index)
+	if err != nil {
+		return Message{}, err
+	}
+	now := s.now()
+	m := MessageIn{EventType: eventType, Payload: payload}.message(scope.OrgID, appRef, now).Message
+	m.AppID = e.AppID
+	return m, s.Store.InTx(ctx, func(ctx context.Context, tx Tx) error {
+		if err := tx.MessageInsert(ctx, m); err != nil || !e.wants(m) {
+			return err
+		}
+		return tx.DeliveryInsert(ctx, m.AppID, m.ID, e.ID, now)
+	})
+}
+
+// example is the payload of an example.
+func (s *Service) example(ctx context.Context, org OrgID, eventType string, index int) ([]byte, error) {
+	if eventType == PingEventType {
+		return []byte(pingPayload), nil
+	}
+	var c checks
+	if c.name(eventType, "eventType"); c.err() != nil {
+		return nil, c.err()
+	}
+	t, err := s.Store.EventTypeGet(ctx, org, eventType)
+	if err != nil {
+		return nil, err
+	}
+	payload := schemaExample(t.Schemas, index)
+	if len(payload) == 0 || payload[0] != '{' {
+		return nil, &Error{
+			Kind: KindBadRequest, Code: "invalid_scheme",
+			Message: "Unable to generate example message from event-type schema",
+		}
+	}
+	return payload, nil
+}
+
+// wants tells whether the endpoint gets such a message: the condition of the fan-out.
+func (e Endpoint) wants(m Message) bool {
+	return !e.Disabled &&
+		(e.EventTypes == nil || slices.Contains(e.EventTypes, m.EventType)) &&
+		(e.Channels == nil || slices.ContainsFunc(e.Channels, func(c string) bool { return slices.Contains(m.Channels, c) }))
+}
+
+// schemaExample is the example of that index in the schema of version 1, or the first if it is not
+// that many; nil: there is none.
+func schemaExample(schemas json.RawMessage, index int) json.RawMessage {
+	var byVersion map[string]struct{ Examples []json.RawMessage }
+	if json.Unmarshal(schemas, &byVersion) != nil {
+		return nil
+	}
+	examples := byVersion["1"].Examples
+	switch {
+	case len(examples) == 0:
+		return nil
+	case index < 0 || index >= len(examples):
+		return examples[0]
+	}
+	return examples[index]
+}

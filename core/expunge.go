@@ -1,0 +1,60 @@
+package core
+
+import "context"
+
+const expungeMost = 1000
+
+// MessageExpunge takes the payload out of a message for good. What is still owed of it is dropped.
+func (s *Service) MessageExpunge(ctx context.Context, scope Scope, appRef, ref string) error {
+	found, err := s.MessageExpungeMany(ctx, scope, appRef, []string{ref})
+	if err == nil && !found[ref] {
+		return NotFound()
+	}
+	return err
+}
+
+// MessageExpungeMany is MessageExpunge of up to 1,000 messages, and tells which of them are there.
+func (s *Service) MessageExpungeMany(ctx context.Context, scope Scope, appRef string, refs []string) (map[string]bool, error) {
+	if err := scope.org(); err != nil {
+		return nil, err
+	}
+	if len(refs) > expungeMost {
+		return nil, Invalid("At most 1000 messages can be expunged at a time", "body", "ids")
+	}
+	for _, ref := range refs {
+		var c checks
+		if c.text(ref, "ids"); c.err() != nil {
+			return nil, c.err()
+		}
+	}
+	app, err := reachable(ctx, s.Store, scope, appRef)
+	if err != nil {
+		return nil, err
+	}
+	found := map[string]bool{}
+	err = s.Store.InTx(ctx, func(ctx context.Context, tx Tx) error {
+		there, err := tx.MessageExpungeMany(ctx, app.ID, refs)
+		for _, ref := range there {
+			found[ref] = true
+		}
+		return err
+	})
+	return found, err
+}
+
+// expunged stands in the place of a response that was taken out.
+const expunged = "EXPUNGED"
+
+// AttemptExpunge takes what the receiver answered out of an attempt for good.
+func (s *Service) AttemptExpunge(ctx context.Context, scope Scope, appRef, messageRef string, id AttemptID) error {
+	if err := scope.org(); err != nil {
+		return err
+	}
+	a, err := s.AttemptGet(ctx, scope, appRef, messageRef, id)
+	if err != nil {
+		return err
+	}
+	return s.Store.InTx(ctx, func(ctx context.Context, tx Tx) error {
+		return tx.AttemptExpunge(ctx, a.AppID, a.MessageID, a.ID, expunged)
+	})
+}

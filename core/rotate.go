@@ -1,0 +1,68 @@
+package core
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+const (
+	graceDefault = 24 * time.Hour
+	graceMost    = 7 * 24 * time.Hour
+	oldSecrets   = 10 // that may be good at a time
+)
+
+// SecretRotateIn is how a client changes an endpoint's secret.
+type SecretRotateIn struct {
+	Secret Secret         // nil: one is generated
+	Grace  *time.Duration // how long the old one signs too; nil: a day
+}
+
+// EndpointSecretRotate gives an endpoint another secret. The one before it signs beside it until its
+// grace period ends.
+func (s *Service) EndpointSecretRotate(ctx context.Context, scope Scope, appRef, ref string, in SecretRotateIn) error {
+	if err := scope.may(CapabilityManageEndpointSecret); err != nil {
+		return err
+	}
+	app, err := reachable(ctx, s.Store, scope, appRef)
+	if err != nil {
+		return err
+	}
+	if in.Grace == nil {
+		in.Grace = new(graceDefault)
+	}
+	if *in.Grace < 0 || *in.Grace > graceMost {
+		return Invalid("gracePeriodSeconds must be between 0 and 604800", "body", "gracePeriodSeconds")
+	}
+	if in.Secret == nil {
+		in.Secret = NewSecret()
+	}
+	return s.Store.InTx(ctx, func(ctx context.Context, tx Tx) error {
+		e, err := tx.EndpointLock(ctx, app.ID, ref)
+		if err != nil {
+			return err
+		}
+		if err := e.rotate(in.Secret, *in.Grace, s.now()); err != nil {
+			return err
+		}
+		return tx.EndpointUpdateSecret(ctx, e)
+	})
+}
+
+// rotate changes the secret, and forgets the old ones whose grace period is over.
+func (e *Endpoint) rotate(secret Secret, grace time.Duration, now time.Time) error {
+	good := SigningSecrets(e.Secret, e.OldSecrets, e.OldSecretsExpireAt, now)[1:]
+	expireAt := slices.DeleteFunc(slices.Clone(e.OldSecretsExpireAt), func(at time.Time) bool { return !at.After(now) })
+	if len(good) >= oldSecrets {
+		return &Error{Kind: KindBadRequest, Code: "limit_reached", Message: fmt.Sprintf(
+			"You can only rotate a key %d times; please wait for old keys to expire. Your next key expires at %s.",
+			oldSecrets, slices.MinFunc(expireAt, time.Time.Compare).Format(time.RFC3339))}
+	}
+	if grace > 0 {
+		good = slices.Insert(good, 0, e.Secret)
+		expireAt = slices.Insert(expireAt, 0, now.Add(grace))
+	}
+	e.Secret, e.OldSecrets, e.OldSecretsExpireAt, e.UpdatedAt = secret, good, expireAt, now
+	return nil
+}

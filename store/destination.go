@@ -1,0 +1,66 @@
+package store
+
+import (
+	"context"
+
+	"github.com/postrider/postrider/core"
+	"github.com/postrider/postrider/db"
+)
+
+func (r reader) AttemptedMessageList(ctx context.Context, app core.AppID, endpoint core.EndpointID, filter core.AttemptedMessageFilter, first core.AttemptID, page core.Page) ([]core.Latest, error) {
+	if filter.Status != nil && *filter.Status != core.StatusSuccess {
+		return r.attemptedMessageListFailed(ctx, app, endpoint, filter, first, page)
+	}
+	p := db.AttemptedMessageListAscendingParams{
+		AppID: app, EndpointID: endpoint, FirstAttemptID: string(first), Succeeded: filter.Status != nil,
+		After: page.After, Before: page.Before, MaxRows: int32(page.Limit),
+		Channel: filter.Channel, Tag: filter.Tag, EventTypes: some(filter.EventTypes),
+	}
+	if page.Descending {
+		rows, err := queries.AttemptedMessageListDescending(ctx, r.conn, db.AttemptedMessageListDescendingParams(p))
+		return entities(rows, err, func(row db.AttemptedMessageListDescendingRow) core.Latest { return core.Latest(row) })
+	}
+	rows, err := queries.AttemptedMessageListAscending(ctx, r.conn, p)
+	return entities(rows, err, func(row db.AttemptedMessageListAscendingRow) core.Latest { return core.Latest(row) })
+}
+
+func (r reader) attemptedMessageListFailed(ctx context.Context, app core.AppID, endpoint core.EndpointID, filter core.AttemptedMessageFilter, first core.AttemptID, page core.Page) ([]core.Latest, error) {
+	p := db.AttemptedMessageListFailedAscendingParams{
+		AppID: app, EndpointID: endpoint, FirstAttemptID: string(first), Sending: *filter.Status == core.StatusSending,
+		After: page.After, Before: page.Before, MaxRows: int32(page.Limit),
+		Channel: filter.Channel, Tag: filter.Tag, EventTypes: some(filter.EventTypes),
+	}
+	if page.Descending {
+		rows, err := queries.AttemptedMessageListFailedDescending(ctx, r.conn, db.AttemptedMessageListFailedDescendingParams(p))
+		return entities(rows, err, func(row db.AttemptedMessageListFailedDescendingRow) core.Latest { return core.Latest(row) })
+	}
+	rows, err := queries.AttemptedMessageListFailedAscending(ctx, r.conn, p)
+	return entities(rows, err, func(row db.AttemptedMessageListFailedAscendingRow) core.Latest { return core.Latest(row) })
+}
+
+func (r reader) DestinationList(ctx context.Context, app core.AppID, message core.MessageID, first core.AttemptID, page core.Page) ([]core.Destination, error) {
+	p := db.DestinationListAscendingParams{
+		AppID: app, MessageID: message, FirstAttemptID: string(first),
+		After: page.After, Before: page.Before, MaxRows: int32(page.Limit),
+	}
+	if page.Descending {
+		rows, err := queries.DestinationListDescending(ctx, r.conn, db.DestinationListDescendingParams(p))
+		return entities(rows, err, func(row db.DestinationListDescendingRow) core.Destination {
+			return destination(db.DestinationListAscendingRow(row))
+		})
+	}
+	rows, err := queries.DestinationListAscending(ctx, r.conn, p)
+	return entities(rows, err, destination)
+}
+
+// destination leaves out what a list must never show: secrets and headers.
+func destination(row db.DestinationListAscendingRow) core.Destination {
+	return core.Destination{
+		Endpoint: core.Endpoint{
+			AppID: row.AppID, ID: row.ID, UID: row.UID, URL: row.URL, Description: row.Description, Version: row.Version,
+			ThrottleRate: row.ThrottleRate, Disabled: row.Disabled, EventTypes: row.EventTypes, Channels: row.Channels,
+			Metadata: row.Metadata, CreatedAt: row.CreatedAt, UpdatedAt: row.UpdatedAt,
+		},
+		Status: core.AttemptStatus(row.Status), NextAt: row.NextAt,
+	}
+}
