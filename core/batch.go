@@ -16,9 +16,15 @@ type Stored struct {
 	Err     error
 }
 
+// BatchIn is one message of a batch, or what is wrong with it already.
+type BatchIn struct {
+	MessageIn
+	Err error
+}
+
 // MessageCreateMany is MessageCreate of many messages to one application in one statement. A bad
 // message is refused alone. The error is of the batch as a whole: then nothing was stored.
-func (s *Service) MessageCreateMany(ctx context.Context, scope Scope, appRef string, ins []MessageIn, key string) ([]Stored, error) {
+func (s *Service) MessageCreateMany(ctx context.Context, scope Scope, appRef string, ins []BatchIn, key string) ([]Stored, error) {
 	if err := scope.org(); err != nil {
 		return nil, err
 	}
@@ -33,7 +39,10 @@ func (s *Service) MessageCreateMany(ctx context.Context, scope Scope, appRef str
 	var messages []NewMessage
 	var places []int
 	for i, in := range ins {
-		if outcomes[i].Err = in.validate(now); outcomes[i].Err == nil {
+		if outcomes[i].Err = in.Err; in.Err == nil {
+			outcomes[i].Err = in.validate(now)
+		}
+		if outcomes[i].Err == nil {
 			m := in.message(scope.OrgID, appRef, now)
 			m.KeyHash = batchKeyHash(key, i)
 			messages, places = append(messages, m), append(places, i)

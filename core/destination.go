@@ -51,8 +51,8 @@ func (s *Service) AttemptedMessageList(ctx context.Context, scope Scope, appRef,
 		return List[AttemptedMessage]{}, err
 	}
 	latest, err := list(page, func(p Page) ([]Latest, error) {
-		if filter.Status != nil && *filter.Status == StatusPending {
-			return nil, nil // what was attempted is pending no more
+		if filter.Status != nil && (*filter.Status == StatusPending || *filter.Status > StatusSending) {
+			return nil, nil // what was attempted is pending no more, and nothing is ever canceled
 		}
 		return s.Store.AttemptedMessageList(ctx, e.AppID, e.ID, filter, earliestAttempt(p.After), p)
 	})

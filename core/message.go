@@ -190,9 +190,9 @@ func (m Message) at(now time.Time) Message {
 	return m
 }
 
-// MessageWanted tells whether a message of that event type and those channels would be delivered to
+// MessagePrecheck tells whether a message of that event type and those channels would be delivered to
 // anybody now.
-func (s *Service) MessageWanted(ctx context.Context, scope Scope, appRef, eventType string, channels []string) (bool, error) {
+func (s *Service) MessagePrecheck(ctx context.Context, scope Scope, appRef, eventType string, channels []string) (bool, error) {
 	if err := scope.org(); err != nil {
 		return false, err
 	}

@@ -29,10 +29,11 @@ func NewSecret() Secret {
 }
 
 // ParseSecret reads a secret as clients write it: base64 of 24 to 75 bytes, with or without whsec_.
-func ParseSecret(text string) (Secret, error) {
+// field is what the request calls it.
+func ParseSecret(text, field string) (Secret, error) {
 	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(text, secretPrefix))
 	if err != nil || len(key) < secretBytesMin || len(key) > secretBytesMax {
-		return nil, Invalid("Secrets are whsec_ and the base64 of 24 to 75 bytes", "body", "secret")
+		return nil, Invalid("Secrets are whsec_ and the base64 of 24 to 75 bytes", "body", field)
 	}
 	return key, nil
 }

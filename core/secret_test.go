@@ -13,7 +13,7 @@ import (
 
 func TestSignKnownVector(t *testing.T) {
 	t.Parallel()
-	s, err := ParseSecret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+	s, err := ParseSecret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "secret")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +54,7 @@ func TestParseSecret(t *testing.T) {
 		"whsec_" + strings.Repeat("AAAA", 26):      false, // 78
 		"whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4": false,
 	} {
-		s, err := ParseSecret(text)
+		s, err := ParseSecret(text, "secret")
 		if (err == nil) != ok {
 			t.Errorf("%s: %v", text, err)
 		}

@@ -14,6 +14,24 @@ import (
 	"github.com/oapi-codegen/runtime"
 )
 
+// Defines values for BulkExpungeContentsOutResults.
+const (
+	BulkExpungeContentsOutResultsExpunged BulkExpungeContentsOutResults = "expunged"
+	BulkExpungeContentsOutResultsNotFound BulkExpungeContentsOutResults = "not-found"
+)
+
+// Valid indicates whether the value is a known member of the BulkExpungeContentsOutResults enum.
+func (e BulkExpungeContentsOutResults) Valid() bool {
+	switch e {
+	case BulkExpungeContentsOutResultsExpunged:
+		return true
+	case BulkExpungeContentsOutResultsNotFound:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for HealthCheckStatus.
 const (
 	HealthCheckStatusError HealthCheckStatus = "error"
@@ -68,6 +86,33 @@ func (e MessageStatus) Valid() bool {
 	case MessageStatusSending:
 		return true
 	case MessageStatusSuccess:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for MessageStatusFilter.
+const (
+	MessageStatusFilterCanceled MessageStatusFilter = 4
+	MessageStatusFilterFail     MessageStatusFilter = 2
+	MessageStatusFilterPending  MessageStatusFilter = 1
+	MessageStatusFilterSending  MessageStatusFilter = 3
+	MessageStatusFilterSuccess  MessageStatusFilter = 0
+)
+
+// Valid indicates whether the value is a known member of the MessageStatusFilter enum.
+func (e MessageStatusFilter) Valid() bool {
+	switch e {
+	case MessageStatusFilterCanceled:
+		return true
+	case MessageStatusFilterFail:
+		return true
+	case MessageStatusFilterPending:
+		return true
+	case MessageStatusFilterSending:
+		return true
+	case MessageStatusFilterSuccess:
 		return true
 	default:
 		return false
@@ -206,8 +251,26 @@ type ApplicationPatch struct {
 	UID nullable.Nullable[string] `json:"uid,omitempty"`
 }
 
+// BulkExpungeContentsIn defines model for BulkExpungeContentsIn.
+type BulkExpungeContentsIn struct {
+	// Ids The ids of the messages, or their `eventId`s.
+	Ids []string `json:"ids,omitempty"`
+}
+
+// BulkExpungeContentsOut defines model for BulkExpungeContentsOut.
+type BulkExpungeContentsOut struct {
+	// Results What became of each.
+	Results map[string]BulkExpungeContentsOutResults `json:"results"`
+}
+
+// BulkExpungeContentsOutResults defines model for BulkExpungeContentsOut.Results.
+type BulkExpungeContentsOutResults string
+
 // Channel The name of a channel.
 type Channel = string
+
+// EmptyResponse Nothing to say, in JSON.
+type EmptyResponse = map[string]interface{}
 
 // EndpointIn defines model for EndpointIn.
 type EndpointIn struct {
@@ -252,6 +315,42 @@ type EndpointIn struct {
 
 	// Version Kept and answered; it has no effect.
 	Version *uint16 `json:"version,omitempty"`
+}
+
+// EndpointMessageOut defines model for EndpointMessageOut.
+type EndpointMessageOut struct {
+	// Channels The channels it was sent on.
+	Channels []Channel `json:"channels"`
+
+	// DeliverAt Not to be delivered before this time.
+	DeliverAt *Timestamp `json:"deliverAt"`
+
+	// EventID Your own id for it.
+	EventID *string `json:"eventId"`
+
+	// EventType The name of an event type, such as `invoice.paid`.
+	EventType EventTypeName `json:"eventType"`
+
+	// ID Sorts by time of creation.
+	ID string `json:"id"`
+
+	// NextAttempt When it will be tried again; left out if it will not.
+	NextAttempt *Timestamp `json:"nextAttempt,omitempty"`
+
+	// Payload The bytes that were sent; `{}` if `with_content` is false, `{"expired":true}` once they are no longer kept.
+	Payload json.RawMessage `json:"payload"`
+
+	// Status 0 for success, 1 pending, 2 failed, 3 being sent.
+	Status MessageStatus `json:"status"`
+
+	// StatusText The same as `status`, in a word.
+	StatusText MessageStatusText `json:"statusText"`
+
+	// Tags The labels it was sent with; left out if it has none.
+	Tags []Tag `json:"tags,omitempty"`
+
+	// Timestamp When it was accepted.
+	Timestamp Timestamp `json:"timestamp"`
 }
 
 // EndpointOut defines model for EndpointOut.
@@ -338,6 +437,33 @@ type EndpointSecretOut struct {
 	Key string `json:"key"`
 }
 
+// EndpointSecretRotateIn defines model for EndpointSecretRotateIn.
+type EndpointSecretRotateIn struct {
+	// GracePeriodSeconds For how long the old secret signs as well.
+	GracePeriodSeconds *int64 `json:"gracePeriodSeconds,omitempty"`
+
+	// Key The new secret, as when an endpoint is created. Better leave it out, and one is made.
+	Key *string `json:"key,omitempty"`
+}
+
+// EndpointStats defines model for EndpointStats.
+type EndpointStats struct {
+	// Canceled Always 0.
+	Canceled int64 `json:"canceled"`
+
+	// Fail Attempts that failed.
+	Fail int64 `json:"fail"`
+
+	// Pending Messages whose first attempt is still to be made.
+	Pending int64 `json:"pending"`
+
+	// Sending Messages that failed and will be tried again.
+	Sending int64 `json:"sending"`
+
+	// Success Attempts that succeeded.
+	Success int64 `json:"success"`
+}
+
 // EndpointUpdate defines model for EndpointUpdate.
 type EndpointUpdate struct {
 	// Channels It receives only messages sent on one of these channels; null for all messages, whatever their channels.
@@ -373,6 +499,15 @@ type EndpointUpdate struct {
 
 	// Version Kept and answered; it has no effect.
 	Version *uint16 `json:"version,omitempty"`
+}
+
+// EventExampleIn defines model for EventExampleIn.
+type EventExampleIn struct {
+	// EventType The name of an event type, such as `invoice.paid`.
+	EventType *EventTypeName `json:"eventType,omitempty"`
+
+	// ExampleIndex Which of the examples; the first if there are not so many.
+	ExampleIndex *int64 `json:"exampleIndex,omitempty"`
 }
 
 // EventTypeIn defines model for EventTypeIn.
@@ -516,6 +651,20 @@ type ListResponseApplicationOut struct {
 	PrevIterator *string `json:"prevIterator,omitempty"`
 }
 
+// ListResponseEndpointMessageOut defines model for ListResponseEndpointMessageOut.
+type ListResponseEndpointMessageOut struct {
+	Data []EndpointMessageOut `json:"data"`
+
+	// Done True if nothing follows.
+	Done bool `json:"done"`
+
+	// Iterator For the next page; null if this one is empty.
+	Iterator *string `json:"iterator"`
+
+	// PrevIterator For the page before; left out if this one is empty.
+	PrevIterator *string `json:"prevIterator,omitempty"`
+}
+
 // ListResponseEndpointOut defines model for ListResponseEndpointOut.
 type ListResponseEndpointOut struct {
 	Data []EndpointOut `json:"data"`
@@ -558,6 +707,20 @@ type ListResponseMessageAttemptOut struct {
 	PrevIterator *string `json:"prevIterator,omitempty"`
 }
 
+// ListResponseMessageEndpointOut defines model for ListResponseMessageEndpointOut.
+type ListResponseMessageEndpointOut struct {
+	Data []MessageEndpointOut `json:"data"`
+
+	// Done True if nothing follows.
+	Done bool `json:"done"`
+
+	// Iterator For the next page; null if this one is empty.
+	Iterator *string `json:"iterator"`
+
+	// PrevIterator For the page before; left out if this one is empty.
+	PrevIterator *string `json:"prevIterator,omitempty"`
+}
+
 // ListResponseMessageOut defines model for ListResponseMessageOut.
 type ListResponseMessageOut struct {
 	Data []MessageOut `json:"data"`
@@ -579,6 +742,9 @@ type MessageAttemptOut struct {
 
 	// ID Sorts by time of creation.
 	ID string `json:"id"`
+
+	// Msg Its message, without the payload. Only with `with_msg`.
+	Msg *MessageOut `json:"msg,omitempty"`
 
 	// MsgID The message.
 	MsgID string `json:"msgId"`
@@ -612,6 +778,76 @@ type MessageAttemptOut struct {
 // MessageAttemptTriggerType 0 if the schedule asked for it, 1 if a person or program did.
 type MessageAttemptTriggerType int
 
+// MessageBatchIn defines model for MessageBatchIn.
+type MessageBatchIn struct {
+	// Messages The messages, in the order of their answers.
+	Messages []json.RawMessage `json:"messages,omitempty"`
+}
+
+// MessageBatchItem defines model for MessageBatchItem.
+type MessageBatchItem struct {
+	// Error What the body would be if the message had been sent alone and refused.
+	Error any `json:"error,omitempty"`
+
+	// Message The message that is stored.
+	Message *MessageOut `json:"message,omitempty"`
+
+	// Status What the status would be if the message had been sent alone; 202 if it is stored.
+	Status int `json:"status"`
+}
+
+// MessageBatchOut defines model for MessageBatchOut.
+type MessageBatchOut struct {
+	Data []MessageBatchItem `json:"data"`
+}
+
+// MessageEndpointOut defines model for MessageEndpointOut.
+type MessageEndpointOut struct {
+	// Channels The channels it listens to; null for all messages.
+	Channels  []Channel `json:"channels"`
+	CreatedAt Timestamp `json:"createdAt"`
+
+	// Description A note for people.
+	Description string `json:"description"`
+
+	// Disabled True if nothing is sent to it.
+	Disabled bool `json:"disabled"`
+
+	// EventTypes The event types it receives; null for all.
+	EventTypes []EventTypeName `json:"eventTypes"`
+
+	// FilterTypes The same as `eventTypes`.
+	FilterTypes []EventTypeName `json:"filterTypes"`
+
+	// ID The endpoint.
+	ID string `json:"id"`
+
+	// NextAttempt When it will be tried next; null if it will not.
+	NextAttempt *Timestamp `json:"nextAttempt"`
+
+	// RateLimit The same as `throttleRate`.
+	RateLimit *uint16 `json:"rateLimit"`
+
+	// Status 0 for success, 1 pending, 2 failed, 3 being sent.
+	Status MessageStatus `json:"status"`
+
+	// StatusText The same as `status`, in a word.
+	StatusText MessageStatusText `json:"statusText"`
+
+	// ThrottleRate The most messages per second delivered to it; null for no limit.
+	ThrottleRate *uint16 `json:"throttleRate"`
+
+	// UID Your own id for it.
+	UID       *string   `json:"uid"`
+	UpdatedAt Timestamp `json:"updatedAt"`
+
+	// URL Where its messages are sent, normalised.
+	URL string `json:"url"`
+
+	// Version As it was given.
+	Version uint16 `json:"version"`
+}
+
 // MessageIn defines model for MessageIn.
 type MessageIn struct {
 	// Application Creates the application first if the path names none; its `uid` must then be the one in the path. Ignored
@@ -625,6 +861,9 @@ type MessageIn struct {
 	// Data Another name for `payload`. To give both is a 422.
 	Data json.RawMessage `json:"data,omitempty"`
 
+	// DeliverAt Not to be delivered before this time, from one minute to 24 hours ahead.
+	DeliverAt *string `json:"deliverAt,omitempty"`
+
 	// EventID Your own id for it, unique in the application. It must not begin with `msg_`.
 	EventID *string `json:"eventId,omitempty"`
 
@@ -635,17 +874,33 @@ type MessageIn struct {
 	// byte as it stands here, with its white space, key order and long numbers.
 	Payload json.RawMessage `json:"payload,omitempty"`
 
+	// PayloadRetentionHours The same in hours. To give both is a 422.
+	PayloadRetentionHours *int64 `json:"payloadRetentionHours,omitempty"`
+
 	// PayloadRetentionPeriod For how many days the payload is kept; null for the default.
 	PayloadRetentionPeriod *int64 `json:"payloadRetentionPeriod,omitempty"`
 
 	// Tags Labels of your own.
 	Tags []Tag `json:"tags,omitempty"`
+
+	// TransformationsParams For a body that is no JSON object: `rawPayload` is delivered in place of `payload`, byte for byte. The other
+	// properties are not looked at.
+	TransformationsParams *struct {
+		// Headers Its `content-type`, if that is not `application/json`.
+		Headers map[string]interface{} `json:"headers,omitempty"`
+
+		// RawPayload The body to deliver, any text.
+		RawPayload *string `json:"rawPayload,omitempty"`
+	} `json:"transformationsParams,omitempty"`
 }
 
 // MessageOut defines model for MessageOut.
 type MessageOut struct {
 	// Channels The channels it was sent on.
 	Channels []Channel `json:"channels"`
+
+	// DeliverAt Not to be delivered before this time.
+	DeliverAt *Timestamp `json:"deliverAt"`
 
 	// EventID Your own id for it.
 	EventID *string `json:"eventId"`
@@ -666,8 +921,26 @@ type MessageOut struct {
 	Timestamp Timestamp `json:"timestamp"`
 }
 
+// MessagePrecheckIn defines model for MessagePrecheckIn.
+type MessagePrecheckIn struct {
+	// Channels The channels it would be sent on.
+	Channels []Channel `json:"channels,omitempty"`
+
+	// EventType The name of an event type, such as `invoice.paid`.
+	EventType *EventTypeName `json:"eventType,omitempty"`
+}
+
+// MessagePrecheckOut defines model for MessagePrecheckOut.
+type MessagePrecheckOut struct {
+	// Active True if some endpoint would receive it.
+	Active bool `json:"active"`
+}
+
 // MessageStatus 0 for success, 1 pending, 2 failed, 3 being sent.
 type MessageStatus int
+
+// MessageStatusFilter 0 for success, 1 pending, 2 failed, 3 being sent, 4 canceled, which nothing here ever is.
+type MessageStatusFilter int
 
 // MessageStatusText The same as `status`, in a word.
 type MessageStatusText string
@@ -702,6 +975,9 @@ type After = string
 // AppID defines model for app_id.
 type AppID = string
 
+// AttemptID defines model for attempt_id.
+type AttemptID = string
+
 // Before defines model for before.
 type Before = string
 
@@ -729,8 +1005,8 @@ type MsgID = string
 // Order Oldest or newest first.
 type Order = Ordering
 
-// Status 0 for success, 1 pending, 2 failed, 3 being sent.
-type Status = MessageStatus
+// Status 0 for success, 1 pending, 2 failed, 3 being sent, 4 canceled, which nothing here ever is.
+type Status = MessageStatusFilter
 
 // StatusCodeClassParameter The hundred an HTTP status is in; 0 for no answer.
 type StatusCodeClassParameter = StatusCodeClass
@@ -740,6 +1016,9 @@ type TagParameter = Tag
 
 // WithContent defines model for with_content.
 type WithContent = bool
+
+// WithMsg defines model for with_msg.
+type WithMsg = bool
 
 // ApplicationListParams defines parameters for ApplicationList.
 type ApplicationListParams struct {
@@ -778,6 +1057,9 @@ type AttemptListByEndpointParams struct {
 	// Channel Only messages sent on this channel.
 	Channel *ChannelParameter `form:"channel,omitempty" json:"channel,omitempty"`
 
+	// Tag Only messages sent with this tag.
+	Tag *TagParameter `form:"tag,omitempty" json:"tag,omitempty"`
+
 	// Before Only items created before this time.
 	Before *Before `form:"before,omitempty" json:"before,omitempty"`
 
@@ -787,6 +1069,9 @@ type AttemptListByEndpointParams struct {
 	// WithContent False leaves the content out, for a smaller answer: a message's `payload` is then an empty object, an
 	// attempt's `response` the string `{}`.
 	WithContent *WithContent `form:"with_content,omitempty" json:"with_content,omitempty"`
+
+	// WithMsg True adds to each attempt its message, without the payload.
+	WithMsg *WithMsg `form:"with_msg,omitempty" json:"with_msg,omitempty"`
 
 	// EventTypes Only messages of these event types. Written `event_types=a,b`, `event_types=a&event_types=b`,
 	// `event_types[]=a` or `event_types[0]=a`.
@@ -811,6 +1096,9 @@ type AttemptListByMessageParams struct {
 	// Channel Only messages sent on this channel.
 	Channel *ChannelParameter `form:"channel,omitempty" json:"channel,omitempty"`
 
+	// Tag Only messages sent with this tag.
+	Tag *TagParameter `form:"tag,omitempty" json:"tag,omitempty"`
+
 	// EndpointID Only attempts at this endpoint, by its id or uid. An endpoint that does not exist is a 404.
 	EndpointID *string `form:"endpoint_id,omitempty" json:"endpoint_id,omitempty"`
 
@@ -823,6 +1111,9 @@ type AttemptListByMessageParams struct {
 	// WithContent False leaves the content out, for a smaller answer: a message's `payload` is then an empty object, an
 	// attempt's `response` the string `{}`.
 	WithContent *WithContent `form:"with_content,omitempty" json:"with_content,omitempty"`
+
+	// WithMsg True adds to each attempt its message, without the payload.
+	WithMsg *WithMsg `form:"with_msg,omitempty" json:"with_msg,omitempty"`
 
 	// EventTypes Only messages of these event types. Written `event_types=a,b`, `event_types=a&event_types=b`,
 	// `event_types[]=a` or `event_types[0]=a`.
@@ -840,6 +1131,49 @@ type EndpointListParams struct {
 
 	// Order By time of creation.
 	Order *Order `form:"order,omitempty" json:"order,omitempty"`
+}
+
+// AttemptedMessageListParams defines parameters for AttemptedMessageList.
+type AttemptedMessageListParams struct {
+	// Limit The most items a page may hold.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Iterator Where to go on: `iterator` of a page answers the one after it, `prevIterator` the one before it. The item it
+	// names is not repeated.
+	Iterator *Iterator `form:"iterator,omitempty" json:"iterator,omitempty"`
+
+	// Channel Only messages sent on this channel.
+	Channel *ChannelParameter `form:"channel,omitempty" json:"channel,omitempty"`
+
+	// Tag Only messages sent with this tag.
+	Tag *TagParameter `form:"tag,omitempty" json:"tag,omitempty"`
+
+	// Status 0: messages of which an attempt succeeded. 2: those that failed for good. 3: those that failed and will be
+	// tried again. 1 and 4: none, because what was attempted is neither.
+	Status *MessageStatusFilter `form:"status,omitempty" json:"status,omitempty"`
+
+	// Before Only items created before this time.
+	Before *Before `form:"before,omitempty" json:"before,omitempty"`
+
+	// After Only items created after this time.
+	After *After `form:"after,omitempty" json:"after,omitempty"`
+
+	// WithContent False leaves the content out, for a smaller answer: a message's `payload` is then an empty object, an
+	// attempt's `response` the string `{}`.
+	WithContent *WithContent `form:"with_content,omitempty" json:"with_content,omitempty"`
+
+	// EventTypes Only messages of these event types. Written `event_types=a,b`, `event_types=a&event_types=b`,
+	// `event_types[]=a` or `event_types[0]=a`.
+	EventTypes EventTypes `form:"event_types,omitempty" json:"event_types,omitempty"`
+}
+
+// EndpointStatsGetParams defines parameters for EndpointStatsGet.
+type EndpointStatsGetParams struct {
+	// Since From this time; 28 days before `until` if it is left out.
+	Since *string `form:"since,omitempty" json:"since,omitempty"`
+
+	// Until Up to this time; now if it is left out.
+	Until *string `form:"until,omitempty" json:"until,omitempty"`
 }
 
 // MessageListParams defines parameters for MessageList.
@@ -883,11 +1217,113 @@ type MessageCreateParams struct {
 	IdempotencyKey *string `json:"idempotency-key,omitempty"`
 }
 
+// MessageCreateManyParams defines parameters for MessageCreateMany.
+type MessageCreateManyParams struct {
+	// WithContent False leaves the content out, for a smaller answer: a message's `payload` is then an empty object, an
+	// attempt's `response` the string `{}`.
+	WithContent *WithContent `form:"with_content,omitempty" json:"with_content,omitempty"`
+
+	// IdempotencyKey A word of your own for this request. Sent again within 12 hours, each place of the batch answers the message
+	// that the first request stored in it, whatever the body says.
+	IdempotencyKey *string `json:"idempotency-key,omitempty"`
+}
+
 // MessageGetParams defines parameters for MessageGet.
 type MessageGetParams struct {
 	// WithContent False leaves the content out, for a smaller answer: a message's `payload` is then an empty object, an
 	// attempt's `response` the string `{}`.
 	WithContent *WithContent `form:"with_content,omitempty" json:"with_content,omitempty"`
+}
+
+// AttemptListByMessageDeprecatedParams defines parameters for AttemptListByMessageDeprecated.
+type AttemptListByMessageDeprecatedParams struct {
+	// Limit The most items a page may hold.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Iterator Where to go on: `iterator` of a page answers the one after it, `prevIterator` the one before it. The item it
+	// names is not repeated.
+	Iterator *Iterator `form:"iterator,omitempty" json:"iterator,omitempty"`
+
+	// Status Only attempts of this status. They are only ever 0 or 2.
+	Status *Status `form:"status,omitempty" json:"status,omitempty"`
+
+	// StatusCodeClass Only attempts answered with such an HTTP status.
+	StatusCodeClass *StatusCodeClassParameter `form:"status_code_class,omitempty" json:"status_code_class,omitempty"`
+
+	// Channel Only messages sent on this channel.
+	Channel *ChannelParameter `form:"channel,omitempty" json:"channel,omitempty"`
+
+	// Tag Only messages sent with this tag.
+	Tag *TagParameter `form:"tag,omitempty" json:"tag,omitempty"`
+
+	// EndpointID Only attempts at this endpoint, by its id or uid. An endpoint that does not exist is a 404.
+	EndpointID *string `form:"endpoint_id,omitempty" json:"endpoint_id,omitempty"`
+
+	// Before Only items created before this time.
+	Before *Before `form:"before,omitempty" json:"before,omitempty"`
+
+	// After Only items created after this time.
+	After *After `form:"after,omitempty" json:"after,omitempty"`
+
+	// WithContent False leaves the content out, for a smaller answer: a message's `payload` is then an empty object, an
+	// attempt's `response` the string `{}`.
+	WithContent *WithContent `form:"with_content,omitempty" json:"with_content,omitempty"`
+
+	// WithMsg True adds to each attempt its message, without the payload.
+	WithMsg *WithMsg `form:"with_msg,omitempty" json:"with_msg,omitempty"`
+
+	// EventTypes Only messages of these event types. Written `event_types=a,b`, `event_types=a&event_types=b`,
+	// `event_types[]=a` or `event_types[0]=a`.
+	EventTypes EventTypes `form:"event_types,omitempty" json:"event_types,omitempty"`
+}
+
+// DestinationListParams defines parameters for DestinationList.
+type DestinationListParams struct {
+	// Limit The most items a page may hold.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Iterator Where to go on: `iterator` of a page answers the one after it, `prevIterator` the one before it. The item it
+	// names is not repeated.
+	Iterator *Iterator `form:"iterator,omitempty" json:"iterator,omitempty"`
+}
+
+// AttemptListByDestinationDeprecatedParams defines parameters for AttemptListByDestinationDeprecated.
+type AttemptListByDestinationDeprecatedParams struct {
+	// Limit The most items a page may hold.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Iterator Where to go on: `iterator` of a page answers the one after it, `prevIterator` the one before it. The item it
+	// names is not repeated.
+	Iterator *Iterator `form:"iterator,omitempty" json:"iterator,omitempty"`
+
+	// Status Only attempts of this status. They are only ever 0 or 2.
+	Status *Status `form:"status,omitempty" json:"status,omitempty"`
+
+	// StatusCodeClass Only attempts answered with such an HTTP status.
+	StatusCodeClass *StatusCodeClassParameter `form:"status_code_class,omitempty" json:"status_code_class,omitempty"`
+
+	// Channel Only messages sent on this channel.
+	Channel *ChannelParameter `form:"channel,omitempty" json:"channel,omitempty"`
+
+	// Tag Only messages sent with this tag.
+	Tag *TagParameter `form:"tag,omitempty" json:"tag,omitempty"`
+
+	// Before Only items created before this time.
+	Before *Before `form:"before,omitempty" json:"before,omitempty"`
+
+	// After Only items created after this time.
+	After *After `form:"after,omitempty" json:"after,omitempty"`
+
+	// WithContent False leaves the content out, for a smaller answer: a message's `payload` is then an empty object, an
+	// attempt's `response` the string `{}`.
+	WithContent *WithContent `form:"with_content,omitempty" json:"with_content,omitempty"`
+
+	// WithMsg True adds to each attempt its message, without the payload.
+	WithMsg *WithMsg `form:"with_msg,omitempty" json:"with_msg,omitempty"`
+
+	// EventTypes Only messages of these event types. Written `event_types=a,b`, `event_types=a&event_types=b`,
+	// `event_types[]=a` or `event_types[0]=a`.
+	EventTypes EventTypes `form:"event_types,omitempty" json:"event_types,omitempty"`
 }
 
 // EventTypeListParams defines parameters for EventTypeList.
@@ -933,8 +1369,23 @@ type EndpointPatchJSONRequestBody = EndpointPatch
 // EndpointUpdateJSONRequestBody defines body for EndpointUpdate for application/json ContentType.
 type EndpointUpdateJSONRequestBody = EndpointUpdate
 
+// EndpointSecretRotateJSONRequestBody defines body for EndpointSecretRotate for application/json ContentType.
+type EndpointSecretRotateJSONRequestBody = EndpointSecretRotateIn
+
+// MessageSendExampleJSONRequestBody defines body for MessageSendExample for application/json ContentType.
+type MessageSendExampleJSONRequestBody = EventExampleIn
+
 // MessageCreateJSONRequestBody defines body for MessageCreate for application/json ContentType.
 type MessageCreateJSONRequestBody = MessageIn
+
+// MessageCreateManyJSONRequestBody defines body for MessageCreateMany for application/json ContentType.
+type MessageCreateManyJSONRequestBody = MessageBatchIn
+
+// MessageExpungeManyJSONRequestBody defines body for MessageExpungeMany for application/json ContentType.
+type MessageExpungeManyJSONRequestBody = BulkExpungeContentsIn
+
+// MessagePrecheckJSONRequestBody defines body for MessagePrecheck for application/json ContentType.
+type MessagePrecheckJSONRequestBody = MessagePrecheckIn
 
 // EventTypeCreateJSONRequestBody defines body for EventTypeCreate for application/json ContentType.
 type EventTypeCreateJSONRequestBody = EventTypeIn
@@ -989,21 +1440,64 @@ type ServerInterface interface {
 	// EndpointUpdate Replace or create an endpoint
 	// (PUT /api/v1/app/{app_id}/endpoint/{endpoint_id})
 	EndpointUpdate(w http.ResponseWriter, r *http.Request, appID AppID, endpointID EndpointID)
+	// AttemptedMessageList List the messages that were attempted at an endpoint
+	// (GET /api/v1/app/{app_id}/endpoint/{endpoint_id}/msg)
+	AttemptedMessageList(w http.ResponseWriter, r *http.Request, appID AppID, endpointID EndpointID, params AttemptedMessageListParams)
 	// EndpointSecretGet Get the signing secret of an endpoint
 	// (GET /api/v1/app/{app_id}/endpoint/{endpoint_id}/secret)
 	EndpointSecretGet(w http.ResponseWriter, r *http.Request, appID AppID, endpointID EndpointID)
+	// EndpointSecretRotate Change the secret of an endpoint
+	// (POST /api/v1/app/{app_id}/endpoint/{endpoint_id}/secret/rotate)
+	EndpointSecretRotate(w http.ResponseWriter, r *http.Request, appID AppID, endpointID EndpointID)
+	// MessageSendExample Send an example to an endpoint
+	// (POST /api/v1/app/{app_id}/endpoint/{endpoint_id}/send-example)
+	MessageSendExample(w http.ResponseWriter, r *http.Request, appID AppID, endpointID EndpointID)
+	// EndpointStatsGet Count what was sent to an endpoint
+	// (GET /api/v1/app/{app_id}/endpoint/{endpoint_id}/stats)
+	EndpointStatsGet(w http.ResponseWriter, r *http.Request, appID AppID, endpointID EndpointID, params EndpointStatsGetParams)
 	// MessageList List the messages of an application
 	// (GET /api/v1/app/{app_id}/msg)
 	MessageList(w http.ResponseWriter, r *http.Request, appID AppID, params MessageListParams)
 	// MessageCreate Send a message
 	// (POST /api/v1/app/{app_id}/msg)
 	MessageCreate(w http.ResponseWriter, r *http.Request, appID AppID, params MessageCreateParams)
+	// MessageCreateMany Send up to 1,000 messages
+	// (POST /api/v1/app/{app_id}/msg/batch)
+	MessageCreateMany(w http.ResponseWriter, r *http.Request, appID AppID, params MessageCreateManyParams)
+	// MessageExpungeMany Delete the payloads of messages
+	// (POST /api/v1/app/{app_id}/msg/bulk-expunge)
+	MessageExpungeMany(w http.ResponseWriter, r *http.Request, appID AppID)
+	// MessagePrecheck Ask whether anybody would receive a message
+	// (POST /api/v1/app/{app_id}/msg/precheck/active)
+	MessagePrecheck(w http.ResponseWriter, r *http.Request, appID AppID)
 	// MessageGet Get a message
 	// (GET /api/v1/app/{app_id}/msg/{msg_id})
 	MessageGet(w http.ResponseWriter, r *http.Request, appID AppID, msgID MsgID, params MessageGetParams)
+	// AttemptListByMessageDeprecated List the attempts to deliver a message
+	// (GET /api/v1/app/{app_id}/msg/{msg_id}/attempt)
+	//
+	// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
+	AttemptListByMessageDeprecated(w http.ResponseWriter, r *http.Request, appID AppID, msgID MsgID, params AttemptListByMessageDeprecatedParams)
 	// AttemptGet Get an attempt
 	// (GET /api/v1/app/{app_id}/msg/{msg_id}/attempt/{attempt_id})
-	AttemptGet(w http.ResponseWriter, r *http.Request, appID AppID, msgID MsgID, attemptID string)
+	AttemptGet(w http.ResponseWriter, r *http.Request, appID AppID, msgID MsgID, attemptID AttemptID)
+	// AttemptExpunge Delete the response of an attempt
+	// (DELETE /api/v1/app/{app_id}/msg/{msg_id}/attempt/{attempt_id}/content)
+	AttemptExpunge(w http.ResponseWriter, r *http.Request, appID AppID, msgID MsgID, attemptID AttemptID)
+	// MessageExpunge Delete the payload of a message
+	// (DELETE /api/v1/app/{app_id}/msg/{msg_id}/content)
+	MessageExpunge(w http.ResponseWriter, r *http.Request, appID AppID, msgID MsgID)
+	// DestinationList List the endpoints that a message was sent to
+	// (GET /api/v1/app/{app_id}/msg/{msg_id}/endpoint)
+	DestinationList(w http.ResponseWriter, r *http.Request, appID AppID, msgID MsgID, params DestinationListParams)
+	// AttemptListByDestinationDeprecated List the attempts to deliver a message to an endpoint
+	// (GET /api/v1/app/{app_id}/msg/{msg_id}/endpoint/{endpoint_id}/attempt)
+	//
+	// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
+	AttemptListByDestinationDeprecated(w http.ResponseWriter, r *http.Request, appID AppID, msgID MsgID, endpointID EndpointID, params AttemptListByDestinationDeprecatedParams)
+	// MessageResend Send a message to an endpoint once more
+	// (POST /api/v1/app/{app_id}/msg/{msg_id}/endpoint/{endpoint_id}/resend)
+	MessageResend(w http.ResponseWriter, r *http.Request, appID AppID, msgID MsgID, endpointID EndpointID)
 	// EventTypeList List event types
 	// (GET /api/v1/event-type)
 	EventTypeList(w http.ResponseWriter, r *http.Request, params EventTypeListParams)
@@ -1327,6 +1821,19 @@ func (siw *ServerInterfaceWrapper) AttemptListByEndpoint(w http.ResponseWriter, 
 		return
 	}
 
+	// ------------- Optional query parameter "tag" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "tag", r.URL.Query(), &params.Tag, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "tag"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "tag", Err: err})
+		}
+		return
+	}
+
 	// ------------- Optional query parameter "before" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "before", r.URL.Query(), &params.Before, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
@@ -1362,6 +1869,19 @@ func (siw *ServerInterfaceWrapper) AttemptListByEndpoint(w http.ResponseWriter, 
 			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "with_content"})
 		} else {
 			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "with_content", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "with_msg" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "with_msg", r.URL.Query(), &params.WithMsg, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "with_msg"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "with_msg", Err: err})
 		}
 		return
 	}
@@ -1482,6 +2002,19 @@ func (siw *ServerInterfaceWrapper) AttemptListByMessage(w http.ResponseWriter, r
 		return
 	}
 
+	// ------------- Optional query parameter "tag" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "tag", r.URL.Query(), &params.Tag, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "tag"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "tag", Err: err})
+		}
+		return
+	}
+
 	// ------------- Optional query parameter "endpoint_id" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "endpoint_id", r.URL.Query(), &params.EndpointID, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
@@ -1530,6 +2063,19 @@ func (siw *ServerInterfaceWrapper) AttemptListByMessage(w http.ResponseWriter, r
 			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "with_content"})
 		} else {
 			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "with_content", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "with_msg" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "with_msg", r.URL.Query(), &params.WithMsg, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "with_msg"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "with_msg", Err: err})
 		}
 		return
 	}
@@ -1792,6 +2338,161 @@ func (siw *ServerInterfaceWrapper) EndpointUpdate(w http.ResponseWriter, r *http
 	handler.ServeHTTP(w, r)
 }
 
+// AttemptedMessageList operation middleware
+func (siw *ServerInterfaceWrapper) AttemptedMessageList(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app_id" -------------
+	var appID AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app_id", r.PathValue("app_id"), &appID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app_id", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "endpoint_id" -------------
+	var endpointID EndpointID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "endpoint_id", r.PathValue("endpoint_id"), &endpointID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "endpoint_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AttemptedMessageListParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "iterator" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "iterator", r.URL.Query(), &params.Iterator, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "iterator"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "iterator", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "channel" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "channel", r.URL.Query(), &params.Channel, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "channel"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "channel", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "tag" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "tag", r.URL.Query(), &params.Tag, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "tag"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "tag", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", r.URL.Query(), &params.Status, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "status"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "status", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "before", r.URL.Query(), &params.Before, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "before"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "before", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", r.URL.Query(), &params.After, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "after"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "after", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "with_content" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "with_content", r.URL.Query(), &params.WithContent, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "with_content"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "with_content", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "event_types" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "event_types", r.URL.Query(), &params.EventTypes, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "event_types"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "event_types", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.AttemptedMessageList(w, r, appID, endpointID, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // EndpointSecretGet operation middleware
 func (siw *ServerInterfaceWrapper) EndpointSecretGet(w http.ResponseWriter, r *http.Request) {
 
@@ -1818,6 +2519,140 @@ func (siw *ServerInterfaceWrapper) EndpointSecretGet(w http.ResponseWriter, r *h
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.EndpointSecretGet(w, r, appID, endpointID)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// EndpointSecretRotate operation middleware
+func (siw *ServerInterfaceWrapper) EndpointSecretRotate(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app_id" -------------
+	var appID AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app_id", r.PathValue("app_id"), &appID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app_id", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "endpoint_id" -------------
+	var endpointID EndpointID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "endpoint_id", r.PathValue("endpoint_id"), &endpointID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "endpoint_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.EndpointSecretRotate(w, r, appID, endpointID)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// MessageSendExample operation middleware
+func (siw *ServerInterfaceWrapper) MessageSendExample(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app_id" -------------
+	var appID AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app_id", r.PathValue("app_id"), &appID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app_id", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "endpoint_id" -------------
+	var endpointID EndpointID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "endpoint_id", r.PathValue("endpoint_id"), &endpointID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "endpoint_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.MessageSendExample(w, r, appID, endpointID)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// EndpointStatsGet operation middleware
+func (siw *ServerInterfaceWrapper) EndpointStatsGet(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app_id" -------------
+	var appID AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app_id", r.PathValue("app_id"), &appID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app_id", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "endpoint_id" -------------
+	var endpointID EndpointID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "endpoint_id", r.PathValue("endpoint_id"), &endpointID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "endpoint_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params EndpointStatsGetParams
+
+	// ------------- Optional query parameter "since" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "since", r.URL.Query(), &params.Since, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "since"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "since", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "until" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "until", r.URL.Query(), &params.Until, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "until"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "until", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.EndpointStatsGet(w, r, appID, endpointID, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -2023,6 +2858,121 @@ func (siw *ServerInterfaceWrapper) MessageCreate(w http.ResponseWriter, r *http.
 	handler.ServeHTTP(w, r)
 }
 
+// MessageCreateMany operation middleware
+func (siw *ServerInterfaceWrapper) MessageCreateMany(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app_id" -------------
+	var appID AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app_id", r.PathValue("app_id"), &appID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params MessageCreateManyParams
+
+	// ------------- Optional query parameter "with_content" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "with_content", r.URL.Query(), &params.WithContent, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "with_content"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "with_content", Err: err})
+		}
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "idempotency-key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("idempotency-key")]; found {
+		var IdempotencyKey string
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "idempotency-key", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "idempotency-key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "idempotency-key", Err: err})
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.MessageCreateMany(w, r, appID, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// MessageExpungeMany operation middleware
+func (siw *ServerInterfaceWrapper) MessageExpungeMany(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app_id" -------------
+	var appID AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app_id", r.PathValue("app_id"), &appID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.MessageExpungeMany(w, r, appID)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// MessagePrecheck operation middleware
+func (siw *ServerInterfaceWrapper) MessagePrecheck(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app_id" -------------
+	var appID AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app_id", r.PathValue("app_id"), &appID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.MessagePrecheck(w, r, appID)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // MessageGet operation middleware
 func (siw *ServerInterfaceWrapper) MessageGet(w http.ResponseWriter, r *http.Request) {
 
@@ -2074,6 +3024,200 @@ func (siw *ServerInterfaceWrapper) MessageGet(w http.ResponseWriter, r *http.Req
 	handler.ServeHTTP(w, r)
 }
 
+// AttemptListByMessageDeprecated operation middleware
+func (siw *ServerInterfaceWrapper) AttemptListByMessageDeprecated(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app_id" -------------
+	var appID AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app_id", r.PathValue("app_id"), &appID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app_id", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "msg_id" -------------
+	var msgID MsgID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "msg_id", r.PathValue("msg_id"), &msgID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "msg_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AttemptListByMessageDeprecatedParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "iterator" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "iterator", r.URL.Query(), &params.Iterator, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "iterator"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "iterator", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", r.URL.Query(), &params.Status, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "status"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "status", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "status_code_class" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status_code_class", r.URL.Query(), &params.StatusCodeClass, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "status_code_class"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "status_code_class", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "channel" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "channel", r.URL.Query(), &params.Channel, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "channel"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "channel", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "tag" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "tag", r.URL.Query(), &params.Tag, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "tag"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "tag", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "endpoint_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "endpoint_id", r.URL.Query(), &params.EndpointID, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "endpoint_id"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "endpoint_id", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "before", r.URL.Query(), &params.Before, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "before"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "before", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", r.URL.Query(), &params.After, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "after"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "after", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "with_content" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "with_content", r.URL.Query(), &params.WithContent, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "with_content"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "with_content", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "with_msg" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "with_msg", r.URL.Query(), &params.WithMsg, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "with_msg"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "with_msg", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "event_types" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "event_types", r.URL.Query(), &params.EventTypes, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "event_types"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "event_types", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.AttemptListByMessageDeprecated(w, r, appID, msgID, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // AttemptGet operation middleware
 func (siw *ServerInterfaceWrapper) AttemptGet(w http.ResponseWriter, r *http.Request) {
 
@@ -2099,7 +3243,7 @@ func (siw *ServerInterfaceWrapper) AttemptGet(w http.ResponseWriter, r *http.Req
 	}
 
 	// ------------- Path parameter "attempt_id" -------------
-	var attemptID string
+	var attemptID AttemptID
 
 	err = runtime.BindStyledParameterWithOptions("simple", "attempt_id", r.PathValue("attempt_id"), &attemptID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
 	if err != nil {
@@ -2109,6 +3253,383 @@ func (siw *ServerInterfaceWrapper) AttemptGet(w http.ResponseWriter, r *http.Req
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.AttemptGet(w, r, appID, msgID, attemptID)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// AttemptExpunge operation middleware
+func (siw *ServerInterfaceWrapper) AttemptExpunge(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app_id" -------------
+	var appID AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app_id", r.PathValue("app_id"), &appID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app_id", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "msg_id" -------------
+	var msgID MsgID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "msg_id", r.PathValue("msg_id"), &msgID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "msg_id", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "attempt_id" -------------
+	var attemptID AttemptID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "attempt_id", r.PathValue("attempt_id"), &attemptID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "attempt_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.AttemptExpunge(w, r, appID, msgID, attemptID)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// MessageExpunge operation middleware
+func (siw *ServerInterfaceWrapper) MessageExpunge(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app_id" -------------
+	var appID AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app_id", r.PathValue("app_id"), &appID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app_id", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "msg_id" -------------
+	var msgID MsgID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "msg_id", r.PathValue("msg_id"), &msgID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "msg_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.MessageExpunge(w, r, appID, msgID)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DestinationList operation middleware
+func (siw *ServerInterfaceWrapper) DestinationList(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app_id" -------------
+	var appID AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app_id", r.PathValue("app_id"), &appID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app_id", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "msg_id" -------------
+	var msgID MsgID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "msg_id", r.PathValue("msg_id"), &msgID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "msg_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DestinationListParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "iterator" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "iterator", r.URL.Query(), &params.Iterator, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "iterator"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "iterator", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DestinationList(w, r, appID, msgID, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// AttemptListByDestinationDeprecated operation middleware
+func (siw *ServerInterfaceWrapper) AttemptListByDestinationDeprecated(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app_id" -------------
+	var appID AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app_id", r.PathValue("app_id"), &appID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app_id", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "msg_id" -------------
+	var msgID MsgID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "msg_id", r.PathValue("msg_id"), &msgID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "msg_id", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "endpoint_id" -------------
+	var endpointID EndpointID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "endpoint_id", r.PathValue("endpoint_id"), &endpointID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "endpoint_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AttemptListByDestinationDeprecatedParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "iterator" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "iterator", r.URL.Query(), &params.Iterator, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "iterator"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "iterator", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", r.URL.Query(), &params.Status, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "status"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "status", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "status_code_class" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status_code_class", r.URL.Query(), &params.StatusCodeClass, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "status_code_class"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "status_code_class", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "channel" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "channel", r.URL.Query(), &params.Channel, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "channel"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "channel", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "tag" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "tag", r.URL.Query(), &params.Tag, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "tag"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "tag", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "before", r.URL.Query(), &params.Before, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "before"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "before", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", r.URL.Query(), &params.After, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "after"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "after", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "with_content" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "with_content", r.URL.Query(), &params.WithContent, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "with_content"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "with_content", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "with_msg" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "with_msg", r.URL.Query(), &params.WithMsg, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "with_msg"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "with_msg", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "event_types" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", false, false, "event_types", r.URL.Query(), &params.EventTypes, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "event_types"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "event_types", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.AttemptListByDestinationDeprecated(w, r, appID, msgID, endpointID, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// MessageResend operation middleware
+func (siw *ServerInterfaceWrapper) MessageResend(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app_id" -------------
+	var appID AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app_id", r.PathValue("app_id"), &appID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app_id", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "msg_id" -------------
+	var msgID MsgID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "msg_id", r.PathValue("msg_id"), &msgID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "msg_id", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "endpoint_id" -------------
+	var endpointID EndpointID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "endpoint_id", r.PathValue("endpoint_id"), &endpointID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "endpoint_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.MessageResend(w, r, appID, msgID, endpointID)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -2499,11 +4020,24 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/api/v1/app/{app_id}/endpoint/{endpoint_id}", wrapper.EndpointGet)
 	m.HandleFunc(http.MethodPatch+" "+options.BaseURL+"/api/v1/app/{app_id}/endpoint/{endpoint_id}", wrapper.EndpointPatch)
 	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/api/v1/app/{app_id}/endpoint/{endpoint_id}", wrapper.EndpointUpdate)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/api/v1/app/{app_id}/endpoint/{endpoint_id}/msg", wrapper.AttemptedMessageList)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/api/v1/app/{app_id}/endpoint/{endpoint_id}/secret", wrapper.EndpointSecretGet)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/api/v1/app/{app_id}/endpoint/{endpoint_id}/secret/rotate", wrapper.EndpointSecretRotate)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/api/v1/app/{app_id}/endpoint/{endpoint_id}/send-example", wrapper.MessageSendExample)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/api/v1/app/{app_id}/endpoint/{endpoint_id}/stats", wrapper.EndpointStatsGet)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/api/v1/app/{app_id}/msg", wrapper.MessageList)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/api/v1/app/{app_id}/msg", wrapper.MessageCreate)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/api/v1/app/{app_id}/msg/{msg_id}", wrapper.MessageGet)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/api/v1/app/{app_id}/msg/{msg_id}/attempt", wrapper.AttemptListByMessageDeprecated)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/api/v1/app/{app_id}/msg/{msg_id}/attempt/{attempt_id}", wrapper.AttemptGet)
+	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/api/v1/app/{app_id}/msg/{msg_id}/attempt/{attempt_id}/content", wrapper.AttemptExpunge)
+	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/api/v1/app/{app_id}/msg/{msg_id}/content", wrapper.MessageExpunge)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/api/v1/app/{app_id}/msg/{msg_id}/endpoint", wrapper.DestinationList)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/api/v1/app/{app_id}/msg/{msg_id}/endpoint/{endpoint_id}/attempt", wrapper.AttemptListByDestinationDeprecated)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/api/v1/app/{app_id}/msg/{msg_id}/endpoint/{endpoint_id}/resend", wrapper.MessageResend)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/api/v1/app/{app_id}/msg/batch", wrapper.MessageCreateMany)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/api/v1/app/{app_id}/msg/bulk-expunge", wrapper.MessageExpungeMany)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/api/v1/app/{app_id}/msg/precheck/active", wrapper.MessagePrecheck)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/api/v1/event-type", wrapper.EventTypeList)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/api/v1/event-type", wrapper.EventTypeCreate)
 	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/api/v1/event-type/{event_type_name}", wrapper.EventTypeDelete)
@@ -2869,6 +4403,30 @@ func (response EndpointUpdate201JSONResponse) VisitEndpointUpdateResponse(w http
 	return err
 }
 
+type AttemptedMessageListRequestObject struct {
+	AppID      AppID      `json:"app_id"`
+	EndpointID EndpointID `json:"endpoint_id"`
+	Params     AttemptedMessageListParams
+}
+
+type AttemptedMessageListResponseObject interface {
+	VisitAttemptedMessageListResponse(w http.ResponseWriter) error
+}
+
+type AttemptedMessageList200JSONResponse ListResponseEndpointMessageOut
+
+func (response AttemptedMessageList200JSONResponse) VisitAttemptedMessageListResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type EndpointSecretGetRequestObject struct {
 	AppID      AppID      `json:"app_id"`
 	EndpointID EndpointID `json:"endpoint_id"`
@@ -2881,6 +4439,72 @@ type EndpointSecretGetResponseObject interface {
 type EndpointSecretGet200JSONResponse EndpointSecretOut
 
 func (response EndpointSecretGet200JSONResponse) VisitEndpointSecretGetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndpointSecretRotateRequestObject struct {
+	AppID      AppID      `json:"app_id"`
+	EndpointID EndpointID `json:"endpoint_id"`
+	Body       *EndpointSecretRotateJSONRequestBody
+}
+
+type EndpointSecretRotateResponseObject interface {
+	VisitEndpointSecretRotateResponse(w http.ResponseWriter) error
+}
+
+type EndpointSecretRotate204Response struct {
+}
+
+func (response EndpointSecretRotate204Response) VisitEndpointSecretRotateResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type MessageSendExampleRequestObject struct {
+	AppID      AppID      `json:"app_id"`
+	EndpointID EndpointID `json:"endpoint_id"`
+	Body       *MessageSendExampleJSONRequestBody
+}
+
+type MessageSendExampleResponseObject interface {
+	VisitMessageSendExampleResponse(w http.ResponseWriter) error
+}
+
+type MessageSendExample200JSONResponse MessageOut
+
+func (response MessageSendExample200JSONResponse) VisitMessageSendExampleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndpointStatsGetRequestObject struct {
+	AppID      AppID      `json:"app_id"`
+	EndpointID EndpointID `json:"endpoint_id"`
+	Params     EndpointStatsGetParams
+}
+
+type EndpointStatsGetResponseObject interface {
+	VisitEndpointStatsGetResponse(w http.ResponseWriter) error
+}
+
+type EndpointStatsGet200JSONResponse EndpointStats
+
+func (response EndpointStatsGet200JSONResponse) VisitEndpointStatsGetResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -2939,6 +4563,76 @@ func (response MessageCreate202JSONResponse) VisitMessageCreateResponse(w http.R
 	return err
 }
 
+type MessageCreateManyRequestObject struct {
+	AppID  AppID `json:"app_id"`
+	Params MessageCreateManyParams
+	Body   *MessageCreateManyJSONRequestBody
+}
+
+type MessageCreateManyResponseObject interface {
+	VisitMessageCreateManyResponse(w http.ResponseWriter) error
+}
+
+type MessageCreateMany202JSONResponse MessageBatchOut
+
+func (response MessageCreateMany202JSONResponse) VisitMessageCreateManyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MessageExpungeManyRequestObject struct {
+	AppID AppID `json:"app_id"`
+	Body  *MessageExpungeManyJSONRequestBody
+}
+
+type MessageExpungeManyResponseObject interface {
+	VisitMessageExpungeManyResponse(w http.ResponseWriter) error
+}
+
+type MessageExpungeMany200JSONResponse BulkExpungeContentsOut
+
+func (response MessageExpungeMany200JSONResponse) VisitMessageExpungeManyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MessagePrecheckRequestObject struct {
+	AppID AppID `json:"app_id"`
+	Body  *MessagePrecheckJSONRequestBody
+}
+
+type MessagePrecheckResponseObject interface {
+	VisitMessagePrecheckResponse(w http.ResponseWriter) error
+}
+
+type MessagePrecheck200JSONResponse MessagePrecheckOut
+
+func (response MessagePrecheck200JSONResponse) VisitMessagePrecheckResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type MessageGetRequestObject struct {
 	AppID  AppID `json:"app_id"`
 	MsgID  MsgID `json:"msg_id"`
@@ -2963,10 +4657,34 @@ func (response MessageGet200JSONResponse) VisitMessageGetResponse(w http.Respons
 	return err
 }
 
+type AttemptListByMessageDeprecatedRequestObject struct {
+	AppID  AppID `json:"app_id"`
+	MsgID  MsgID `json:"msg_id"`
+	Params AttemptListByMessageDeprecatedParams
+}
+
+type AttemptListByMessageDeprecatedResponseObject interface {
+	VisitAttemptListByMessageDeprecatedResponse(w http.ResponseWriter) error
+}
+
+type AttemptListByMessageDeprecated200JSONResponse ListResponseMessageAttemptOut
+
+func (response AttemptListByMessageDeprecated200JSONResponse) VisitAttemptListByMessageDeprecatedResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type AttemptGetRequestObject struct {
-	AppID     AppID  `json:"app_id"`
-	MsgID     MsgID  `json:"msg_id"`
-	AttemptID string `json:"attempt_id"`
+	AppID     AppID     `json:"app_id"`
+	MsgID     MsgID     `json:"msg_id"`
+	AttemptID AttemptID `json:"attempt_id"`
 }
 
 type AttemptGetResponseObject interface {
@@ -2983,6 +4701,114 @@ func (response AttemptGet200JSONResponse) VisitAttemptGetResponse(w http.Respons
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AttemptExpungeRequestObject struct {
+	AppID     AppID     `json:"app_id"`
+	MsgID     MsgID     `json:"msg_id"`
+	AttemptID AttemptID `json:"attempt_id"`
+}
+
+type AttemptExpungeResponseObject interface {
+	VisitAttemptExpungeResponse(w http.ResponseWriter) error
+}
+
+type AttemptExpunge204Response struct {
+}
+
+func (response AttemptExpunge204Response) VisitAttemptExpungeResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type MessageExpungeRequestObject struct {
+	AppID AppID `json:"app_id"`
+	MsgID MsgID `json:"msg_id"`
+}
+
+type MessageExpungeResponseObject interface {
+	VisitMessageExpungeResponse(w http.ResponseWriter) error
+}
+
+type MessageExpunge204Response struct {
+}
+
+func (response MessageExpunge204Response) VisitMessageExpungeResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DestinationListRequestObject struct {
+	AppID  AppID `json:"app_id"`
+	MsgID  MsgID `json:"msg_id"`
+	Params DestinationListParams
+}
+
+type DestinationListResponseObject interface {
+	VisitDestinationListResponse(w http.ResponseWriter) error
+}
+
+type DestinationList200JSONResponse ListResponseMessageEndpointOut
+
+func (response DestinationList200JSONResponse) VisitDestinationListResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AttemptListByDestinationDeprecatedRequestObject struct {
+	AppID      AppID      `json:"app_id"`
+	MsgID      MsgID      `json:"msg_id"`
+	EndpointID EndpointID `json:"endpoint_id"`
+	Params     AttemptListByDestinationDeprecatedParams
+}
+
+type AttemptListByDestinationDeprecatedResponseObject interface {
+	VisitAttemptListByDestinationDeprecatedResponse(w http.ResponseWriter) error
+}
+
+type AttemptListByDestinationDeprecated200JSONResponse ListResponseMessageAttemptOut
+
+func (response AttemptListByDestinationDeprecated200JSONResponse) VisitAttemptListByDestinationDeprecatedResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MessageResendRequestObject struct {
+	AppID      AppID      `json:"app_id"`
+	MsgID      MsgID      `json:"msg_id"`
+	EndpointID EndpointID `json:"endpoint_id"`
+}
+
+type MessageResendResponseObject interface {
+	VisitMessageResendResponse(w http.ResponseWriter) error
+}
+
+type MessageResend202JSONResponse EmptyResponse
+
+func (response MessageResend202JSONResponse) VisitMessageResendResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(202)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -3224,21 +5050,64 @@ type StrictServerInterface interface {
 	// EndpointUpdate Replace or create an endpoint
 	// (PUT /api/v1/app/{app_id}/endpoint/{endpoint_id})
 	EndpointUpdate(ctx context.Context, request EndpointUpdateRequestObject) (EndpointUpdateResponseObject, error)
+	// AttemptedMessageList List the messages that were attempted at an endpoint
+	// (GET /api/v1/app/{app_id}/endpoint/{endpoint_id}/msg)
+	AttemptedMessageList(ctx context.Context, request AttemptedMessageListRequestObject) (AttemptedMessageListResponseObject, error)
 	// EndpointSecretGet Get the signing secret of an endpoint
 	// (GET /api/v1/app/{app_id}/endpoint/{endpoint_id}/secret)
 	EndpointSecretGet(ctx context.Context, request EndpointSecretGetRequestObject) (EndpointSecretGetResponseObject, error)
+	// EndpointSecretRotate Change the secret of an endpoint
+	// (POST /api/v1/app/{app_id}/endpoint/{endpoint_id}/secret/rotate)
+	EndpointSecretRotate(ctx context.Context, request EndpointSecretRotateRequestObject) (EndpointSecretRotateResponseObject, error)
+	// MessageSendExample Send an example to an endpoint
+	// (POST /api/v1/app/{app_id}/endpoint/{endpoint_id}/send-example)
+	MessageSendExample(ctx context.Context, request MessageSendExampleRequestObject) (MessageSendExampleResponseObject, error)
+	// EndpointStatsGet Count what was sent to an endpoint
+	// (GET /api/v1/app/{app_id}/endpoint/{endpoint_id}/stats)
+	EndpointStatsGet(ctx context.Context, request EndpointStatsGetRequestObject) (EndpointStatsGetResponseObject, error)
 	// MessageList List the messages of an application
 	// (GET /api/v1/app/{app_id}/msg)
 	MessageList(ctx context.Context, request MessageListRequestObject) (MessageListResponseObject, error)
 	// MessageCreate Send a message
 	// (POST /api/v1/app/{app_id}/msg)
 	MessageCreate(ctx context.Context, request MessageCreateRequestObject) (MessageCreateResponseObject, error)
+	// MessageCreateMany Send up to 1,000 messages
+	// (POST /api/v1/app/{app_id}/msg/batch)
+	MessageCreateMany(ctx context.Context, request MessageCreateManyRequestObject) (MessageCreateManyResponseObject, error)
+	// MessageExpungeMany Delete the payloads of messages
+	// (POST /api/v1/app/{app_id}/msg/bulk-expunge)
+	MessageExpungeMany(ctx context.Context, request MessageExpungeManyRequestObject) (MessageExpungeManyResponseObject, error)
+	// MessagePrecheck Ask whether anybody would receive a message
+	// (POST /api/v1/app/{app_id}/msg/precheck/active)
+	MessagePrecheck(ctx context.Context, request MessagePrecheckRequestObject) (MessagePrecheckResponseObject, error)
 	// MessageGet Get a message
 	// (GET /api/v1/app/{app_id}/msg/{msg_id})
 	MessageGet(ctx context.Context, request MessageGetRequestObject) (MessageGetResponseObject, error)
+	// AttemptListByMessageDeprecated List the attempts to deliver a message
+	// (GET /api/v1/app/{app_id}/msg/{msg_id}/attempt)
+	//
+	// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
+	AttemptListByMessageDeprecated(ctx context.Context, request AttemptListByMessageDeprecatedRequestObject) (AttemptListByMessageDeprecatedResponseObject, error)
 	// AttemptGet Get an attempt
 	// (GET /api/v1/app/{app_id}/msg/{msg_id}/attempt/{attempt_id})
 	AttemptGet(ctx context.Context, request AttemptGetRequestObject) (AttemptGetResponseObject, error)
+	// AttemptExpunge Delete the response of an attempt
+	// (DELETE /api/v1/app/{app_id}/msg/{msg_id}/attempt/{attempt_id}/content)
+	AttemptExpunge(ctx context.Context, request AttemptExpungeRequestObject) (AttemptExpungeResponseObject, error)
+	// MessageExpunge Delete the payload of a message
+	// (DELETE /api/v1/app/{app_id}/msg/{msg_id}/content)
+	MessageExpunge(ctx context.Context, request MessageExpungeRequestObject) (MessageExpungeResponseObject, error)
+	// DestinationList List the endpoints that a message was sent to
+	// (GET /api/v1/app/{app_id}/msg/{msg_id}/endpoint)
+	DestinationList(ctx context.Context, request DestinationListRequestObject) (DestinationListResponseObject, error)
+	// AttemptListByDestinationDeprecated List the attempts to deliver a message to an endpoint
+	// (GET /api/v1/app/{app_id}/msg/{msg_id}/endpoint/{endpoint_id}/attempt)
+	//
+	// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
+	AttemptListByDestinationDeprecated(ctx context.Context, request AttemptListByDestinationDeprecatedRequestObject) (AttemptListByDestinationDeprecatedResponseObject, error)
+	// MessageResend Send a message to an endpoint once more
+	// (POST /api/v1/app/{app_id}/msg/{msg_id}/endpoint/{endpoint_id}/resend)
+	MessageResend(ctx context.Context, request MessageResendRequestObject) (MessageResendResponseObject, error)
 	// EventTypeList List event types
 	// (GET /api/v1/event-type)
 	EventTypeList(ctx context.Context, request EventTypeListRequestObject) (EventTypeListResponseObject, error)
@@ -3656,6 +5525,31 @@ func (sh *strictHandler) EndpointUpdate(w http.ResponseWriter, r *http.Request, 
 	}
 }
 
+// AttemptedMessageList operation middleware
+func (sh *strictHandler) AttemptedMessageList(w http.ResponseWriter, r *http.Request, appID AppID, endpointID EndpointID, params AttemptedMessageListParams) {
+	var request AttemptedMessageListRequestObject
+	request.AppID = appID
+	request.EndpointID = endpointID
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error) {
+		return sh.ssi.AttemptedMessageList(ctx, request.(AttemptedMessageListRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AttemptedMessageList")
+	}
+	response, err := handler(r.Context(), w, r, request)
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(AttemptedMessageListResponseObject); ok {
+		if err := validResponse.VisitAttemptedMessageListResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // EndpointSecretGet operation middleware
 func (sh *strictHandler) EndpointSecretGet(w http.ResponseWriter, r *http.Request, appID AppID, endpointID EndpointID) {
 	var request EndpointSecretGetRequestObject
@@ -3673,6 +5567,93 @@ func (sh *strictHandler) EndpointSecretGet(w http.ResponseWriter, r *http.Reques
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(EndpointSecretGetResponseObject); ok {
 		if err := validResponse.VisitEndpointSecretGetResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// EndpointSecretRotate operation middleware
+func (sh *strictHandler) EndpointSecretRotate(w http.ResponseWriter, r *http.Request, appID AppID, endpointID EndpointID) {
+	var request EndpointSecretRotateRequestObject
+	request.AppID = appID
+	request.EndpointID = endpointID
+
+	var body EndpointSecretRotateJSONRequestBody
+	if err := decodeBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error) {
+		return sh.ssi.EndpointSecretRotate(ctx, request.(EndpointSecretRotateRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EndpointSecretRotate")
+	}
+	response, err := handler(r.Context(), w, r, request)
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(EndpointSecretRotateResponseObject); ok {
+		if err := validResponse.VisitEndpointSecretRotateResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// MessageSendExample operation middleware
+func (sh *strictHandler) MessageSendExample(w http.ResponseWriter, r *http.Request, appID AppID, endpointID EndpointID) {
+	var request MessageSendExampleRequestObject
+	request.AppID = appID
+	request.EndpointID = endpointID
+
+	var body MessageSendExampleJSONRequestBody
+	if err := decodeBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error) {
+		return sh.ssi.MessageSendExample(ctx, request.(MessageSendExampleRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "MessageSendExample")
+	}
+	response, err := handler(r.Context(), w, r, request)
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(MessageSendExampleResponseObject); ok {
+		if err := validResponse.VisitMessageSendExampleResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// EndpointStatsGet operation middleware
+func (sh *strictHandler) EndpointStatsGet(w http.ResponseWriter, r *http.Request, appID AppID, endpointID EndpointID, params EndpointStatsGetParams) {
+	var request EndpointStatsGetRequestObject
+	request.AppID = appID
+	request.EndpointID = endpointID
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error) {
+		return sh.ssi.EndpointStatsGet(ctx, request.(EndpointStatsGetRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EndpointStatsGet")
+	}
+	response, err := handler(r.Context(), w, r, request)
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(EndpointStatsGetResponseObject); ok {
+		if err := validResponse.VisitEndpointStatsGetResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else {
@@ -3735,6 +5716,97 @@ func (sh *strictHandler) MessageCreate(w http.ResponseWriter, r *http.Request, a
 	}
 }
 
+// MessageCreateMany operation middleware
+func (sh *strictHandler) MessageCreateMany(w http.ResponseWriter, r *http.Request, appID AppID, params MessageCreateManyParams) {
+	var request MessageCreateManyRequestObject
+	request.AppID = appID
+	request.Params = params
+
+	var body MessageCreateManyJSONRequestBody
+	if err := decodeBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error) {
+		return sh.ssi.MessageCreateMany(ctx, request.(MessageCreateManyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "MessageCreateMany")
+	}
+	response, err := handler(r.Context(), w, r, request)
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(MessageCreateManyResponseObject); ok {
+		if err := validResponse.VisitMessageCreateManyResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// MessageExpungeMany operation middleware
+func (sh *strictHandler) MessageExpungeMany(w http.ResponseWriter, r *http.Request, appID AppID) {
+	var request MessageExpungeManyRequestObject
+	request.AppID = appID
+
+	var body MessageExpungeManyJSONRequestBody
+	if err := decodeBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error) {
+		return sh.ssi.MessageExpungeMany(ctx, request.(MessageExpungeManyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "MessageExpungeMany")
+	}
+	response, err := handler(r.Context(), w, r, request)
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(MessageExpungeManyResponseObject); ok {
+		if err := validResponse.VisitMessageExpungeManyResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// MessagePrecheck operation middleware
+func (sh *strictHandler) MessagePrecheck(w http.ResponseWriter, r *http.Request, appID AppID) {
+	var request MessagePrecheckRequestObject
+	request.AppID = appID
+
+	var body MessagePrecheckJSONRequestBody
+	if err := decodeBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error) {
+		return sh.ssi.MessagePrecheck(ctx, request.(MessagePrecheckRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "MessagePrecheck")
+	}
+	response, err := handler(r.Context(), w, r, request)
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(MessagePrecheckResponseObject); ok {
+		if err := validResponse.VisitMessagePrecheckResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // MessageGet operation middleware
 func (sh *strictHandler) MessageGet(w http.ResponseWriter, r *http.Request, appID AppID, msgID MsgID, params MessageGetParams) {
 	var request MessageGetRequestObject
@@ -3760,8 +5832,33 @@ func (sh *strictHandler) MessageGet(w http.ResponseWriter, r *http.Request, appI
 	}
 }
 
+// AttemptListByMessageDeprecated operation middleware
+func (sh *strictHandler) AttemptListByMessageDeprecated(w http.ResponseWriter, r *http.Request, appID AppID, msgID MsgID, params AttemptListByMessageDeprecatedParams) {
+	var request AttemptListByMessageDeprecatedRequestObject
+	request.AppID = appID
+	request.MsgID = msgID
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error) {
+		return sh.ssi.AttemptListByMessageDeprecated(ctx, request.(AttemptListByMessageDeprecatedRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AttemptListByMessageDeprecated")
+	}
+	response, err := handler(r.Context(), w, r, request)
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(AttemptListByMessageDeprecatedResponseObject); ok {
+		if err := validResponse.VisitAttemptListByMessageDeprecatedResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // AttemptGet operation middleware
-func (sh *strictHandler) AttemptGet(w http.ResponseWriter, r *http.Request, appID AppID, msgID MsgID, attemptID string) {
+func (sh *strictHandler) AttemptGet(w http.ResponseWriter, r *http.Request, appID AppID, msgID MsgID, attemptID AttemptID) {
 	var request AttemptGetRequestObject
 	request.AppID = appID
 	request.MsgID = msgID
@@ -3778,6 +5875,131 @@ func (sh *strictHandler) AttemptGet(w http.ResponseWriter, r *http.Request, appI
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(AttemptGetResponseObject); ok {
 		if err := validResponse.VisitAttemptGetResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// AttemptExpunge operation middleware
+func (sh *strictHandler) AttemptExpunge(w http.ResponseWriter, r *http.Request, appID AppID, msgID MsgID, attemptID AttemptID) {
+	var request AttemptExpungeRequestObject
+	request.AppID = appID
+	request.MsgID = msgID
+	request.AttemptID = attemptID
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error) {
+		return sh.ssi.AttemptExpunge(ctx, request.(AttemptExpungeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AttemptExpunge")
+	}
+	response, err := handler(r.Context(), w, r, request)
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(AttemptExpungeResponseObject); ok {
+		if err := validResponse.VisitAttemptExpungeResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// MessageExpunge operation middleware
+func (sh *strictHandler) MessageExpunge(w http.ResponseWriter, r *http.Request, appID AppID, msgID MsgID) {
+	var request MessageExpungeRequestObject
+	request.AppID = appID
+	request.MsgID = msgID
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error) {
+		return sh.ssi.MessageExpunge(ctx, request.(MessageExpungeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "MessageExpunge")
+	}
+	response, err := handler(r.Context(), w, r, request)
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(MessageExpungeResponseObject); ok {
+		if err := validResponse.VisitMessageExpungeResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DestinationList operation middleware
+func (sh *strictHandler) DestinationList(w http.ResponseWriter, r *http.Request, appID AppID, msgID MsgID, params DestinationListParams) {
+	var request DestinationListRequestObject
+	request.AppID = appID
+	request.MsgID = msgID
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error) {
+		return sh.ssi.DestinationList(ctx, request.(DestinationListRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DestinationList")
+	}
+	response, err := handler(r.Context(), w, r, request)
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DestinationListResponseObject); ok {
+		if err := validResponse.VisitDestinationListResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// AttemptListByDestinationDeprecated operation middleware
+func (sh *strictHandler) AttemptListByDestinationDeprecated(w http.ResponseWriter, r *http.Request, appID AppID, msgID MsgID, endpointID EndpointID, params AttemptListByDestinationDeprecatedParams) {
+	var request AttemptListByDestinationDeprecatedRequestObject
+	request.AppID = appID
+	request.MsgID = msgID
+	request.EndpointID = endpointID
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error) {
+		return sh.ssi.AttemptListByDestinationDeprecated(ctx, request.(AttemptListByDestinationDeprecatedRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AttemptListByDestinationDeprecated")
+	}
+	response, err := handler(r.Context(), w, r, request)
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(AttemptListByDestinationDeprecatedResponseObject); ok {
+		if err := validResponse.VisitAttemptListByDestinationDeprecatedResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// MessageResend operation middleware
+func (sh *strictHandler) MessageResend(w http.ResponseWriter, r *http.Request, appID AppID, msgID MsgID, endpointID EndpointID) {
+	var request MessageResendRequestObject
+	request.AppID = appID
+	request.MsgID = msgID
+	request.EndpointID = endpointID
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error) {
+		return sh.ssi.MessageResend(ctx, request.(MessageResendRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "MessageResend")
+	}
+	response, err := handler(r.Context(), w, r, request)
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(MessageResendResponseObject); ok {
+		if err := validResponse.VisitMessageResendResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else {

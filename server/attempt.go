@@ -11,7 +11,7 @@ func (h *handlers) AttemptListByEndpoint(ctx context.Context, r AttemptListByEnd
 	if err != nil {
 		return nil, err
 	}
-	list, err := h.service.AttemptListByEndpoint(ctx, scopeOf(ctx), r.AppID, r.EndpointID, filter, false, page)
+	list, err := h.service.AttemptListByEndpoint(ctx, scopeOf(ctx), r.AppID, r.EndpointID, filter, orZero(r.Params.WithMsg), page)
 	if err != nil {
 		return nil, err
 	}
@@ -19,19 +19,35 @@ func (h *handlers) AttemptListByEndpoint(ctx context.Context, r AttemptListByEnd
 }
 
 func (h *handlers) AttemptListByMessage(ctx context.Context, r AttemptListByMessageRequestObject) (AttemptListByMessageResponseObject, error) {
+	out, err := h.attemptListByMessage(ctx, r.AppID, r.MsgID, r.Params)
+	return AttemptListByMessage200JSONResponse(out), err
+}
+
+func (h *handlers) AttemptListByMessageDeprecated(ctx context.Context, r AttemptListByMessageDeprecatedRequestObject) (AttemptListByMessageDeprecatedResponseObject, error) {
+	out, err := h.attemptListByMessage(ctx, r.AppID, r.MsgID, AttemptListByMessageParams(r.Params))
+	return AttemptListByMessageDeprecated200JSONResponse(out), err
+}
+
+func (h *handlers) AttemptListByDestinationDeprecated(ctx context.Context, r AttemptListByDestinationDeprecatedRequestObject) (AttemptListByDestinationDeprecatedResponseObject, error) {
 	p := r.Params
+	out, err := h.attemptListByMessage(ctx, r.AppID, r.MsgID, AttemptListByMessageParams{
+		Limit: p.Limit, Iterator: p.Iterator, Status: p.Status, StatusCodeClass: p.StatusCodeClass, Channel: p.Channel,
+		Tag: p.Tag, EndpointID: &r.EndpointID, Before: p.Before, After: p.After, WithContent: p.WithContent,
+		WithMsg: p.WithMsg, EventTypes: p.EventTypes,
+	})
+	return AttemptListByDestinationDeprecated200JSONResponse(out), err
+}
+
+func (h *handlers) attemptListByMessage(ctx context.Context, appRef, ref string, p AttemptListByMessageParams) (ListResponseMessageAttemptOut, error) {
 	filter, page, err := h.attemptQuery(AttemptListByEndpointParams{
 		Limit: p.Limit, Iterator: p.Iterator, Status: p.Status, StatusCodeClass: p.StatusCodeClass,
-		Channel: p.Channel, Before: p.Before, After: p.After, EventTypes: p.EventTypes,
+		Channel: p.Channel, Tag: p.Tag, Before: p.Before, After: p.After, EventTypes: p.EventTypes,
 	})
 	if err != nil {
-		return nil, err
+		return ListResponseMessageAttemptOut{}, err
 	}
-	list, err := h.service.AttemptListByMessage(ctx, scopeOf(ctx), r.AppID, r.MsgID, orZero(p.EndpointID), filter, false, page)
-	if err != nil {
-		return nil, err
-	}
-	return AttemptListByMessage200JSONResponse(attemptListOut(list, p.WithContent)), nil
+	list, err := h.service.AttemptListByMessage(ctx, scopeOf(ctx), appRef, ref, orZero(p.EndpointID), filter, orZero(p.WithMsg), page)
+	return attemptListOut(list, p.WithContent), err
 }
 
 func (h *handlers) AttemptGet(ctx context.Context, r AttemptGetRequestObject) (AttemptGetResponseObject, error) {
@@ -41,12 +57,12 @@ func (h *handlers) AttemptGet(ctx context.Context, r AttemptGetRequestObject) (A
 
 // attemptQuery reads the query parameters that the lists of attempts share.
 func (h *handlers) attemptQuery(p AttemptListByEndpointParams) (core.AttemptFilter, core.Page, error) {
-	filter := core.AttemptFilter{MessageFilter: core.MessageFilter{Channel: orZero(p.Channel), EventTypes: p.EventTypes}}
-	if p.Status != nil {
-		if !p.Status.Valid() {
-			return filter, core.Page{}, notOneOf("status", 0, 1, 2, 3)
-		}
-		filter.Status = new(core.AttemptStatus(*p.Status))
+	filter := core.AttemptFilter{MessageFilter: core.MessageFilter{
+		Channel: orZero(p.Channel), Tag: orZero(p.Tag), EventTypes: p.EventTypes,
+	}}
+	var err error
+	if filter.Status, err = readStatus(p.Status); err != nil {
+		return filter, core.Page{}, err
 	}
 	if p.StatusCodeClass != nil {
 		if !p.StatusCodeClass.Valid() {
@@ -63,6 +79,16 @@ func (h *handlers) attemptQuery(p AttemptListByEndpointParams) (core.AttemptFilt
 	return filter, page, err
 }
 
+func readStatus(status *MessageStatusFilter) (*core.AttemptStatus, error) {
+	if status == nil {
+		return nil, nil
+	}
+	if !status.Valid() {
+		return nil, notOneOf("status", 0, 1, 2, 3, 4)
+	}
+	return new(core.AttemptStatus(*status)), nil
+}
+
 func attemptListOut(list core.List[core.AttemptOfMessage], withContent *bool) ListResponseMessageAttemptOut {
 	out := ListResponseMessageAttemptOut{Done: list.Done}
 	out.Data, out.Iterator, out.PrevIterator = answerPage(list,
@@ -71,7 +97,11 @@ func attemptListOut(list core.List[core.AttemptOfMessage], withContent *bool) Li
 			if !or(withContent, true) {
 				a.Response = "{}"
 			}
-			return attemptOut(a.Attempt)
+			out := attemptOut(a.Attempt)
+			if a.Message != nil {
+				out.Msg = new(messageOut(*a.Message, false))
+			}
+			return out
 		})
 	return out
 }

@@ -11,11 +11,13 @@ import (
 // needs is the capability that each operation asks of a token of an application; of the operations
 // that are not here, those for organisations' tokens alone ask for none and the others for ViewBase.
 var needs = map[string]core.Capability{
-	"EndpointCreate":    core.CapabilityManageEndpoint,
-	"EndpointUpdate":    core.CapabilityManageEndpoint,
-	"EndpointPatch":     core.CapabilityManageEndpoint,
-	"EndpointDelete":    core.CapabilityManageEndpoint,
-	"EndpointSecretGet": core.CapabilityViewEndpointSecret,
+	"EndpointCreate":       core.CapabilityManageEndpoint,
+	"EndpointUpdate":       core.CapabilityManageEndpoint,
+	"EndpointPatch":        core.CapabilityManageEndpoint,
+	"EndpointDelete":       core.CapabilityManageEndpoint,
+	"EndpointSecretGet":    core.CapabilityViewEndpointSecret,
+	"EndpointSecretRotate": core.CapabilityManageEndpointSecret,
+	"MessageResend":        core.CapabilityCreateAttempts,
 }
 
 // grants is what grants a capability, itself included.

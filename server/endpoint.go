@@ -20,7 +20,7 @@ func (h *handlers) EndpointCreate(ctx context.Context, r EndpointCreateRequestOb
 	}
 	in.Headers = core.Headers(b.Headers)
 	if b.Secret != nil {
-		if in.Secret, err = core.ParseSecret(*b.Secret); err != nil {
+		if in.Secret, err = core.ParseSecret(*b.Secret, "secret"); err != nil {
 			return nil, err
 		}
 	}
@@ -31,11 +31,6 @@ func (h *handlers) EndpointCreate(ctx context.Context, r EndpointCreateRequestOb
 func (h *handlers) EndpointGet(ctx context.Context, r EndpointGetRequestObject) (EndpointGetResponseObject, error) {
 	e, err := h.service.EndpointGet(ctx, scopeOf(ctx), r.AppID, r.EndpointID)
 	return EndpointGet200JSONResponse(endpointOut(e)), err
-}
-
-func (h *handlers) EndpointSecretGet(ctx context.Context, r EndpointSecretGetRequestObject) (EndpointSecretGetResponseObject, error) {
-	secret, err := h.service.EndpointSecretGet(ctx, scopeOf(ctx), r.AppID, r.EndpointID)
-	return EndpointSecretGet200JSONResponse{Key: secret.Text()}, err
 }
 
 func (h *handlers) EndpointList(ctx context.Context, r EndpointListRequestObject) (EndpointListResponseObject, error) {

@@ -28,19 +28,26 @@ var statuses = map[core.Kind]int{
 // it gets a fixed sentence with the request's id, and the log gets the error, once.
 func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	e := clientError(err)
-	status := statuses[e.Kind]
+	status, body := errorAnswer(e, callOf(r.Context()).id)
 	switch {
 	case status >= http.StatusInternalServerError:
-		s.logFailure(r, e)
-		writeJSON(w, status, failureText(e.Kind, callOf(r.Context()).id))
-	case e.Kind == core.KindInvalid:
-		writeJSON(w, status, validationError(e))
-	default:
-		if e.Kind == core.KindUnauthenticated {
-			w.Header().Set("WWW-Authenticate", "Bearer")
-		}
-		writeJSON(w, status, HTTPErrorOut{Code: e.Code, Detail: e.Message})
+		logFailure(r.Context(), s.log, r.Pattern, e)
+	case e.Kind == core.KindUnauthenticated:
+		w.Header().Set("WWW-Authenticate", "Bearer")
 	}
+	writeJSON(w, status, body)
+}
+
+// errorAnswer is what a client is told of an error.
+func errorAnswer(e *core.Error, requestID string) (status int, body any) {
+	status = statuses[e.Kind]
+	switch {
+	case status >= http.StatusInternalServerError:
+		return status, failureText(e.Kind, requestID)
+	case e.Kind == core.KindInvalid:
+		return status, validationError(e)
+	}
+	return status, HTTPErrorOut{Code: e.Code, Detail: e.Message}
 }
 
 // clientError is err as an error of core, an internal one if it is nothing we know.
@@ -69,14 +76,14 @@ func failureText(kind core.Kind, id string) HTTPErrorOut {
 
 // logFailure logs an error that is not the client's fault; one that came of the client hanging up is
 // nobody's.
-func (s *server) logFailure(r *http.Request, err error) {
+func logFailure(ctx context.Context, log *slog.Logger, route string, err error) {
 	level := slog.LevelError
-	if errors.Is(r.Context().Err(), context.Canceled) {
+	if errors.Is(ctx.Err(), context.Canceled) {
 		level = slog.LevelDebug
 	}
-	s.log.LogAttrs(r.Context(), level, "request failed",
-		slog.String("request_id", callOf(r.Context()).id),
-		slog.String("route", r.Pattern),
+	log.LogAttrs(ctx, level, "request failed",
+		slog.String("request_id", callOf(ctx).id),
+		slog.String("route", route),
 		slog.Any("error", err),
 	)
 }

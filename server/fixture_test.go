@@ -62,7 +62,7 @@ func (f *fixture) seed() {
 	}
 	s.types = []core.EventType{
 		{OrgID: "org_a", Name: "a.made", Description: "Ours", Schemas: json.RawMessage(`{"1":{}}`), CreatedAt: testNow, UpdatedAt: testNow},
-		{OrgID: "org_a", Name: "b.secret", FeatureFlags: []string{"beta"}, CreatedAt: testNow, UpdatedAt: testNow},
+		{OrgID: "org_a", Name: "b.secret", Schemas: json.RawMessage(`{"1":{"examples":[{"n": 1},{"n": 2}]}}`), FeatureFlags: []string{"beta"}, CreatedAt: testNow, UpdatedAt: testNow},
 	}
 	s.endpoints = []core.Endpoint{{
 		AppID: ids.app, ID: ids.endpoint, UID: new("hook"), URL: "https://ours.example/", Description: "Ours", Version: 1,

@@ -3,9 +3,7 @@ package server
 import (
 	"context"
 	"encoding/json"
-	"math"
 	"net/http"
-	"time"
 
 	"github.com/postrider/postrider/core"
 )
@@ -18,17 +16,24 @@ func (h *handlers) MessageCreate(ctx context.Context, r MessageCreateRequestObje
 	if err != nil {
 		return nil, err
 	}
-	in.IdempotencyKey = orZero(r.Params.IdempotencyKey)
-	if len(in.IdempotencyKey) > idempotencyKeyBytesMax {
-		return nil, core.Invalid("The key must not exceed 1024 bytes", "header", "idempotency-key")
+	if in.IdempotencyKey, err = idempotencyKey(r.Params.IdempotencyKey); err != nil {
+		return nil, err
 	}
 	m, err := h.service.MessageCreate(ctx, scopeOf(ctx), r.AppID, in)
 	if err != nil {
 		return nil, err
 	}
 	out := answerMessage(http.StatusAccepted, messageOut(m, or(r.Params.WithContent, true)))
-	out.valid = m.Payload != nil && *m.Payload == string(in.Payload) // then it was decoded a moment ago
+	out.valid = !in.Raw && m.Payload != nil && *m.Payload == string(in.Payload) // then it was decoded a moment ago
 	return out, nil
+}
+
+func idempotencyKey(given *string) (string, error) {
+	key := orZero(given)
+	if len(key) > idempotencyKeyBytesMax {
+		return "", core.Invalid("The key must not exceed 1024 bytes", "header", "idempotency-key")
+	}
+	return key, nil
 }
 
 func (h *handlers) MessageGet(ctx context.Context, r MessageGetRequestObject) (MessageGetResponseObject, error) {
@@ -61,48 +66,10 @@ func (h *handlers) MessageList(ctx context.Context, r MessageListRequestObject) 
 	return answerMessageList(out), nil
 }
 
-func messageIn(in *MessageIn) (core.MessageIn, error) {
-	payload := in.Payload
-	switch {
-	case in.EventType == nil:
-		return core.MessageIn{}, missing("eventType")
-	case in.Payload != nil && in.Data != nil:
-		return core.MessageIn{}, twice("payload", "data")
-	case in.Payload == nil && in.Data == nil:
-		return core.MessageIn{}, missing("payload")
-	case in.Payload == nil:
-		payload = in.Data
-	}
-	out := core.MessageIn{
-		EventType: *in.EventType, EventID: in.EventID, Channels: channels(in.Channels), Tags: set(in.Tags),
-		Payload: payload, Retention: duration(in.PayloadRetentionPeriod, 24*time.Hour),
-	}
-	if in.Application != nil {
-		app, err := applicationIn(*in.Application, []string{"application"})
-		if err != nil {
-			return core.MessageIn{}, err
-		}
-		out.Application = &app
-	}
-	return out, nil
-}
-
-// duration is that many units, and where they are more than a Duration can hold, a number out of
-// every range.
-func duration(n *int64, unit time.Duration) *time.Duration {
-	if n == nil {
-		return nil
-	}
-	if *n < 0 || *n > int64(math.MaxInt64/unit) {
-		return new(time.Duration(-1))
-	}
-	return new(time.Duration(*n) * unit)
-}
-
 func messageOut(m core.Message, withContent bool) MessageOut {
 	out := MessageOut{
 		ID: string(m.ID), EventID: m.EventID, EventType: m.EventType, Channels: m.Channels, Tags: m.Tags,
-		Timestamp: Timestamp(m.CreatedAt),
+		Timestamp: Timestamp(m.CreatedAt), DeliverAt: timestampOut(m.DeliverAt),
 	}
 	switch {
 	case !withContent:

@@ -163,7 +163,7 @@ func badBodies(good string) []row {
 		{"no object", "", `null`, 422, []string{`"loc":["body"]`, "must be a JSON object"}},
 		{"no body", "", ``, 422, []string{`"loc":["body"]`}},
 		{"not UTF-8", "", "{\"x\":\"\xff\"}", 422, []string{"UTF-8"}},
-		{"NULs", "", `{"uid":"\u0000","name":"N","description":"\u0000","url":"https://n.example"}`, 422, nil},
+		{"NULs", "", `{"uid":"\u0000","key":"\u0000","name":"N","description":"\u0000","url":"https://n.example"}`, 422, nil},
 	}
 }
 

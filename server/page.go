@@ -19,10 +19,10 @@ func readPage(limit *int, iterator *string, order *Ordering, usually Ordering) (
 // readTimedPage reads the query parameters of a list that is bounded in time.
 func readTimedPage(limit *int, iterator, before, after *string) (in core.TimedPageIn, err error) {
 	in.Limit, in.Iterator = limit, orZero(iterator)
-	if in.Before, err = readTime(before, "before"); err != nil {
+	if in.Before, err = readTime(before, "query", "before"); err != nil {
 		return in, err
 	}
-	in.After, err = readTime(after, "after")
+	in.After, err = readTime(after, "query", "after")
 	return in, err
 }
 

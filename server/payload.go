@@ -8,9 +8,8 @@ import (
 )
 
 // A messageAnswer answers with messages whose payloads are the very bytes they were sent as. Return
-// it in place of the generated MessageCreate202JSONResponse, MessageGet200JSONResponse and
-// MessageList200JSONResponse: they go through encoding/json, which takes the white space out of a
-// RawMessage and escapes its <, > and &.
+// it in place of the generated MessageCreate202JSONResponse and its like: they go through
+// encoding/json, which takes the white space out of a RawMessage and escapes its <, > and &.
 type messageAnswer struct {
 	status   int
 	body     any
@@ -18,26 +17,46 @@ type messageAnswer struct {
 	valid    bool // that they are JSON is known
 }
 
-// answerMessage answers with one message. A payload that is nil or not JSON shows as expired.
+// answerMessage answers with one message. A payload that is nil or no JSON object shows as expired:
+// clients read nothing else there.
 func answerMessage(status int, message MessageOut) messageAnswer {
 	payload := message.Payload
 	message.Payload = nil
 	return messageAnswer{status: status, body: message, payloads: []json.RawMessage{payload}}
 }
 
-// answerMessageList answers with a page of messages, like answerMessage for each. The page's Data
-// is used up: its payloads are nil afterwards.
-func answerMessageList(page ListResponseMessageOut) messageAnswer {
-	payloads := make([]json.RawMessage, len(page.Data))
-	for i := range page.Data {
-		payloads[i], page.Data[i].Payload = page.Data[i].Payload, nil
+// answerMessages answers with a body that holds messages with these payloads, in that order. They are
+// used up: nil afterwards.
+func answerMessages(status int, body any, places []*json.RawMessage) messageAnswer {
+	payloads := make([]json.RawMessage, len(places))
+	for i, payload := range places {
+		payloads[i], *payload = *payload, nil
 	}
-	return messageAnswer{status: http.StatusOK, body: page, payloads: payloads}
+	return messageAnswer{status: status, body: body, payloads: payloads}
+}
+
+// answerMessageList answers with a page of messages, like answerMessage for each.
+func answerMessageList(page ListResponseMessageOut) messageAnswer {
+	payloads := make([]*json.RawMessage, len(page.Data))
+	for i := range page.Data {
+		payloads[i] = &page.Data[i].Payload
+	}
+	return answerMessages(http.StatusOK, page, payloads)
 }
 
 func (a messageAnswer) VisitMessageCreateResponse(w http.ResponseWriter) error { return a.write(w) }
 func (a messageAnswer) VisitMessageGetResponse(w http.ResponseWriter) error    { return a.write(w) }
 func (a messageAnswer) VisitMessageListResponse(w http.ResponseWriter) error   { return a.write(w) }
+
+func (a messageAnswer) VisitMessageCreateManyResponse(w http.ResponseWriter) error { return a.write(w) }
+
+func (a messageAnswer) VisitMessageSendExampleResponse(w http.ResponseWriter) error {
+	return a.write(w)
+}
+
+func (a messageAnswer) VisitAttemptedMessageListResponse(w http.ResponseWriter) error {
+	return a.write(w)
+}
 
 func (a messageAnswer) write(w http.ResponseWriter) error {
 	text, err := a.encode()
@@ -67,7 +86,7 @@ func (a messageAnswer) encode() ([]byte, error) {
 		if !found {
 			return nil, fmt.Errorf("encode %T: more payloads than places for them", a.body)
 		}
-		if !a.valid && !json.Valid(payload) {
+		if !a.valid && (!bytes.HasPrefix(payload, []byte("{")) || !json.Valid(payload)) {
 			payload = []byte(`{"expired":true}`)
 		}
 		out = append(out, before...)

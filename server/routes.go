@@ -11,19 +11,19 @@ import (
 // registers its operations with.
 type routes struct {
 	mux           http.ServeMux
-	methods       map[string][]string // of each path
 	authenticated func(http.HandlerFunc) http.HandlerFunc
 }
 
 func newRoutes(authenticated func(http.HandlerFunc) http.HandlerFunc) *routes {
-	return &routes{methods: map[string][]string{}, authenticated: authenticated}
+	rs := &routes{authenticated: authenticated}
+	rs.mux.HandleFunc("/", rs.noRoute)
+	return rs
 }
 
 // HandleFunc registers a route, "GET /path". The token is checked before the generated code looks at
 // anything else, so that a client without one learns nothing more.
 func (rs *routes) HandleFunc(pattern string, handler func(http.ResponseWriter, *http.Request)) {
 	method, path, _ := strings.Cut(pattern, " ")
-	rs.methods[path] = append(rs.methods[path], method)
 	op := contract().Paths[path].operations()[method]
 	if op != nil && len(op.Security) > 0 {
 		handler = rs.authenticated(handler)
@@ -31,29 +31,39 @@ func (rs *routes) HandleFunc(pattern string, handler func(http.ResponseWriter, *
 	rs.mux.HandleFunc(pattern, handler)
 }
 
-// close registers the answers for everything that has no route.
-func (rs *routes) close() {
-	for path, methods := range rs.methods {
-		if slices.Contains(methods, http.MethodGet) {
-			methods = append(methods, http.MethodHead)
-		}
-		methods = append(methods, http.MethodOptions)
-		slices.Sort(methods)
-		allow := strings.Join(methods, ", ")
-		rs.mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Allow", allow)
-			writeJSON(w, http.StatusMethodNotAllowed, HTTPErrorOut{
-				Code: "method_not_allowed", Detail: "This path takes only " + allow + ".",
-			})
+// noRoute answers what has no route: another method may have.
+func (rs *routes) noRoute(w http.ResponseWriter, r *http.Request) {
+	allow := rs.methods(r)
+	if allow == "" {
+		writeJSON(w, http.StatusNotFound, HTTPErrorOut{
+			Code: "not_found", Detail: "There is nothing at this path; /docs lists what there is.",
 		})
+		return
 	}
-	rs.mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { notFound(w) })
+	w.Header().Set("Allow", allow)
+	writeJSON(w, http.StatusMethodNotAllowed, HTTPErrorOut{
+		Code: "method_not_allowed", Detail: "This path takes only " + allow + ".",
+	})
 }
 
-func notFound(w http.ResponseWriter) {
-	writeJSON(w, http.StatusNotFound, HTTPErrorOut{
-		Code: "not_found", Detail: "There is nothing at this path; /docs lists what there is.",
-	})
+// methods are those that the request's path takes; none: nothing is there.
+func (rs *routes) methods(r *http.Request) string {
+	var methods []string
+	for _, method := range []string{
+		http.MethodDelete, http.MethodGet, http.MethodHead, http.MethodPatch, http.MethodPost, http.MethodPut,
+	} {
+		asked := *r
+		asked.Method = method
+		if _, pattern := rs.mux.Handler(&asked); pattern != "/" {
+			methods = append(methods, method)
+		}
+	}
+	if methods == nil {
+		return ""
+	}
+	methods = append(methods, http.MethodOptions)
+	slices.Sort(methods)
+	return strings.Join(methods, ", ")
 }
 
 // ServeHTTP implements [http.Handler].

@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"testing"
@@ -13,6 +14,7 @@ func faults(s *schema, value any, where string) []string {
 	if s.Ref != "" {
 		s = contract().Components.Schemas[refName(s.Ref)]
 	}
+	s = merged(s)
 	if value == nil {
 		if s.Nullable {
 			return nil
@@ -21,6 +23,9 @@ func faults(s *schema, value any, where string) []string {
 	}
 	if s.Enum != nil && !slices.Contains(s.Enum, value) {
 		return []string{fmt.Sprintf("%s = %v is none of %v", where, value, s.Enum)}
+	}
+	if s.Type == "" {
+		return nil // anything
 	}
 	switch v := value.(type) {
 	case map[string]any:
@@ -48,6 +53,22 @@ func faults(s *schema, value any, where string) []string {
 		}
 	}
 	return nil
+}
+
+// merged is a schema with what its allOf holds.
+func merged(s *schema) *schema {
+	if s.AllOf == nil {
+		return s
+	}
+	all := schema{Type: "object", Nullable: s.Nullable, Properties: map[string]*schema{}}
+	for _, part := range s.AllOf {
+		if part.Ref != "" {
+			part = merged(contract().Components.Schemas[refName(part.Ref)])
+		}
+		all.Required = append(all.Required, part.Required...)
+		maps.Copy(all.Properties, part.Properties)
+	}
+	return &all
 }
 
 func objectFaults(s *schema, object map[string]any, where string) []string {

@@ -53,7 +53,6 @@ func New(c Config) http.Handler {
 		RequestErrorHandlerFunc: s.fail, ResponseErrorHandlerFunc: s.fail,
 	})
 	HandlerWithOptions(strict, StdHTTPServerOptions{BaseRouter: s.routes, ErrorHandlerFunc: s.fail})
-	s.routes.close()
 	return s
 }
 

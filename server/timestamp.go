@@ -18,6 +18,8 @@ func (t Timestamp) MarshalJSON() ([]byte, error) {
 	return time.Time(t).UTC().AppendFormat(make([]byte, 0, len(layout)), layout), nil
 }
 
+func timestampOut(at *time.Time) *Timestamp { return (*Timestamp)(at) }
+
 // timeLayouts are the times that clients send, once joinTime has taken the spaces out of them. Decimals
 // of the second are read whether a layout has them or not.
 var timeLayouts = []string{
@@ -25,9 +27,9 @@ var timeLayouts = []string{
 	"2006-01-02Z07:00", "2006-01-02",
 }
 
-// readTime reads a time of a query, such as 2026-01-31T09:30:00.5+02:00, 2026-01-31 09:30:00 UTC or
+// readTime reads a time that a client sends, such as 2026-01-31T09:30:00.5+02:00, 2026-01-31 09:30:00 UTC or
 // 2026-01-31; without a zone it is in UTC.
-func readTime(text *string, name string) (*time.Time, error) {
+func readTime(text *string, loc ...string) (*time.Time, error) {
 	if text == nil || *text == "" {
 		return nil, nil
 	}
@@ -37,7 +39,7 @@ func readTime(text *string, name string) (*time.Time, error) {
 			return &at, nil
 		}
 	}
-	return nil, core.Invalid("Times are written as in 2026-01-31T09:30:00Z", "query", name)
+	return nil, core.Invalid("Times are written as in 2026-01-31T09:30:00Z", loc...)
 }
 
 // joinTime makes one word of a date, a time of day and a zone. A + that the client did not escape has

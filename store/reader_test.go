@@ -162,6 +162,15 @@ func TestAttemptsAreFiltered(t *testing.T) {
 		}
 		page.Descending = !page.Descending
 	}
+}
+
+func TestAnAttemptIsRead(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	e := w.addEndpoint(nil)
+	w.send(1)
+	w.record(result(w.claim(room())[0], time.Time{}))
+	page := core.Page{Before: "~", Limit: 10}
 	all, err := w.AttemptListByEndpoint(t.Context(), w.app.ID, e.ID, core.AttemptFilter{}, page)
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,55 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"github.com/postrider/postrider/core"
+)
+
+func (h *handlers) MessageCreateMany(ctx context.Context, r MessageCreateManyRequestObject) (MessageCreateManyResponseObject, error) {
+	if r.Body.Messages == nil {
+		return nil, missing("messages")
+	}
+	key, err := idempotencyKey(r.Params.IdempotencyKey)
+	if err != nil {
+		return nil, err
+	}
+	ins := make([]core.BatchIn, min(len(r.Body.Messages), core.BatchMost+1)) // core refuses the one too many
+	for i := range ins {
+		ins[i].MessageIn, ins[i].Err = decodeMessage(r.Body.Messages[i])
+	}
+	stored, err := h.service.MessageCreateMany(ctx, scopeOf(ctx), r.AppID, ins, key)
+	if err != nil {
+		return nil, err
+	}
+	out := MessageBatchOut{Data: make([]MessageBatchItem, len(stored))}
+	var payloads []*json.RawMessage
+	for i, s := range stored {
+		item := &out.Data[i]
+		if s.Err != nil {
+			*item = h.refused(ctx, i, s.Err)
+			continue
+		}
+		item.Status, item.Message = http.StatusAccepted, new(messageOut(s.Message, or(r.Params.WithContent, true)))
+		payloads = append(payloads, &item.Message.Payload)
+	}
+	return answerMessages(http.StatusAccepted, out, payloads), nil
+}
+
+// refused is the answer for a message of a batch that is not stored.
+func (h *handlers) refused(ctx context.Context, place int, err error) MessageBatchItem {
+	e := *clientError(err)
+	e.Fields = slices.Clone(e.Fields)
+	for i, f := range e.Fields {
+		e.Fields[i].Loc = slices.Insert(slices.Clone(f.Loc), 1, fmt.Sprintf("messages[%d]", place))
+	}
+	status, body := errorAnswer(&e, callOf(ctx).id)
+	if status >= http.StatusInternalServerError {
+		logFailure(ctx, h.log, "POST /api/v1/app/{app_id}/msg/batch", &e)
+	}
+	return MessageBatchItem{Status: status, Error: body}
+}

@@ -1,0 +1,117 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+
+	"github.com/postrider/postrider/core"
+)
+
+func (h *handlers) AttemptedMessageList(ctx context.Context, r AttemptedMessageListRequestObject) (AttemptedMessageListResponseObject, error) {
+	p := r.Params
+	filter := core.AttemptedMessageFilter{
+		MessageFilter: core.MessageFilter{Channel: orZero(p.Channel), Tag: orZero(p.Tag), EventTypes: p.EventTypes},
+	}
+	var err error
+	if filter.Status, err = readStatus(p.Status); err != nil {
+		return nil, err
+	}
+	timed, err := readTimedPage(p.Limit, p.Iterator, p.Before, p.After)
+	if err != nil {
+		return nil, err
+	}
+	page, err := core.NewMessagePage(timed, h.service.Now())
+	if err != nil {
+		return nil, err
+	}
+	list, err := h.service.AttemptedMessageList(ctx, scopeOf(ctx), r.AppID, r.EndpointID, filter, page)
+	if err != nil {
+		return nil, err
+	}
+	return attemptedMessageListOut(list, or(p.WithContent, true)), nil
+}
+
+func attemptedMessageListOut(list core.List[core.AttemptedMessage], withContent bool) messageAnswer {
+	out := ListResponseEndpointMessageOut{Done: list.Done}
+	out.Data, out.Iterator, out.PrevIterator = answerPage(list,
+		func(m core.AttemptedMessage) string { return string(m.Message.ID) },
+		func(m core.AttemptedMessage) EndpointMessageOut { return endpointMessageOut(m, withContent) })
+	payloads := make([]*json.RawMessage, len(out.Data))
+	for i := range out.Data {
+		payloads[i] = &out.Data[i].Payload
+	}
+	return answerMessages(http.StatusOK, out, payloads)
+}
+
+func endpointMessageOut(m core.AttemptedMessage, withContent bool) EndpointMessageOut {
+	out := messageOut(m.Message, withContent)
+	return EndpointMessageOut{
+		ID: out.ID, EventID: out.EventID, EventType: out.EventType, Payload: out.Payload, Channels: out.Channels,
+		Tags: out.Tags, Timestamp: out.Timestamp, DeliverAt: out.DeliverAt,
+		Status: MessageStatus(m.Status), StatusText: statusTexts[m.Status], NextAttempt: timestampOut(m.NextAt),
+	}
+}
+
+func (h *handlers) DestinationList(ctx context.Context, r DestinationListRequestObject) (DestinationListResponseObject, error) {
+	page, err := readPage(r.Params.Limit, r.Params.Iterator, nil, OrderingAscending)
+	if err != nil {
+		return nil, err
+	}
+	list, err := h.service.DestinationList(ctx, scopeOf(ctx), r.AppID, r.MsgID, page)
+	if err != nil {
+		return nil, err
+	}
+	out := DestinationList200JSONResponse{Done: list.Done}
+	out.Data, out.Iterator, out.PrevIterator = answerPage(list,
+		func(d core.Destination) string { return string(d.Endpoint.ID) }, messageEndpointOut)
+	return out, nil
+}
+
+func messageEndpointOut(d core.Destination) MessageEndpointOut {
+	e := endpointOut(d.Endpoint)
+	return MessageEndpointOut{
+		ID: e.ID, UID: e.UID, URL: e.URL, Description: e.Description, Version: e.Version, ThrottleRate: e.ThrottleRate,
+		RateLimit: e.RateLimit, Disabled: e.Disabled, EventTypes: e.EventTypes, FilterTypes: e.FilterTypes,
+		Channels: e.Channels, CreatedAt: e.CreatedAt, UpdatedAt: e.UpdatedAt,
+		Status: MessageStatus(d.Status), StatusText: statusTexts[d.Status], NextAttempt: timestampOut(d.NextAt),
+	}
+}
+
+func (h *handlers) MessageResend(ctx context.Context, r MessageResendRequestObject) (MessageResendResponseObject, error) {
+	err := h.service.MessageResend(ctx, scopeOf(ctx), r.AppID, r.MsgID, r.EndpointID)
+	return MessageResend202JSONResponse{}, err
+}
+
+func (h *handlers) EndpointStatsGet(ctx context.Context, r EndpointStatsGetRequestObject) (EndpointStatsGetResponseObject, error) {
+	since, err := readTime(r.Params.Since, "query", "since")
+	if err != nil {
+		return nil, err
+	}
+	until, err := readTime(r.Params.Until, "query", "until")
+	if err != nil {
+		return nil, err
+	}
+	s, err := h.service.EndpointStatsGet(ctx, scopeOf(ctx), r.AppID, r.EndpointID, since, until)
+	return EndpointStatsGet200JSONResponse{Success: s.Succeeded, Fail: s.Failed, Pending: s.Pending, Sending: s.Sending}, err
+}
+
+func (h *handlers) MessageSendExample(ctx context.Context, r MessageSendExampleRequestObject) (MessageSendExampleResponseObject, error) {
+	if r.Body.EventType == nil {
+		return nil, missing("eventType")
+	}
+	index := max(0, min(orZero(r.Body.ExampleIndex), 1000))
+	m, err := h.service.MessageSendExample(ctx, scopeOf(ctx), r.AppID, r.EndpointID, *r.Body.EventType, int(index))
+	if err != nil {
+		return nil, err
+	}
+	return answerMessage(http.StatusOK, messageOut(m, true)), nil
+}
+
+func (h *handlers) MessagePrecheck(ctx context.Context, r MessagePrecheckRequestObject) (MessagePrecheckResponseObject, error) {
+	if r.Body.EventType == nil {
+		return nil, missing("eventType")
+	}
+	active, err := h.service.MessagePrecheck(ctx, scopeOf(ctx), r.AppID, *r.Body.EventType, channels(r.Body.Channels))
+	return MessagePrecheck200JSONResponse{Active: active}, err
+}
