@@ -86,7 +86,7 @@ func readRetention(out *core.MessageIn, in *MessageIn) error {
 
 // duration is that many units; more than a Duration can hold become the longest there is.
 func duration(n int64, unit time.Duration) *time.Duration {
-	return new(unit * time.Duration(max(-1, min(n, int64(math.MaxInt64/unit))))) //nolint:durationcheck // a number of units
+	return new(unit * time.Duration(max(-1, min(n, int64(math.MaxInt64/unit)))))
 }
 
 // decodeMessage reads one message of a batch.
