@@ -132,6 +132,18 @@ type EventType struct {
 	UpdatedAt    time.Time
 }
 
+// The answers to POST requests that came with an idempotency key, each for 12 hours. Those to messages are in message_key.
+type IdempotencyKey struct {
+	OrgID core.OrgID
+	// SHA-256 of what the token may do, the method, path and query, and the key.
+	KeyHash []byte
+	// HTTP status of the answer; 0 inside the transaction that works on it, which nobody else sees.
+	Status int16
+	// The answer's exact bytes; empty if it had none.
+	Body      []byte
+	CreatedAt time.Time
+}
+
 // An event an organisation sent to an application. Append-only; a partition a week.
 type Message struct {
 	AppID core.AppID

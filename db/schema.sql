@@ -390,6 +390,49 @@ COMMENT ON COLUMN public.event_type.feature_flags IS 'Only application tokens th
 
 
 --
+-- Name: idempotency_key; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.idempotency_key (
+    org_id text NOT NULL COLLATE pg_catalog."C",
+    key_hash bytea NOT NULL,
+    status smallint NOT NULL,
+    body bytea NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT idempotency_key_key_hash_check CHECK ((octet_length(key_hash) = 32)),
+    CONSTRAINT idempotency_key_status_check CHECK (((status = 0) OR ((status >= 200) AND (status <= 299))))
+);
+
+
+--
+-- Name: TABLE idempotency_key; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.idempotency_key IS 'The answers to POST requests that came with an idempotency key, each for 12 hours. Those to messages are in message_key.';
+
+
+--
+-- Name: COLUMN idempotency_key.key_hash; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.idempotency_key.key_hash IS 'SHA-256 of what the token may do, the method, path and query, and the key.';
+
+
+--
+-- Name: COLUMN idempotency_key.status; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.idempotency_key.status IS 'HTTP status of the answer; 0 inside the transaction that works on it, which nobody else sees.';
+
+
+--
+-- Name: COLUMN idempotency_key.body; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.idempotency_key.body IS 'The answer''s exact bytes; empty if it had none.';
+
+
+--
 -- Name: message; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -590,6 +633,14 @@ ALTER TABLE ONLY public.endpoint
 
 ALTER TABLE ONLY public.event_type
     ADD CONSTRAINT event_type_pkey PRIMARY KEY (org_id, name);
+
+
+--
+-- Name: idempotency_key idempotency_key_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.idempotency_key
+    ADD CONSTRAINT idempotency_key_pkey PRIMARY KEY (org_id, key_hash);
 
 
 --

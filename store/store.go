@@ -25,6 +25,7 @@ type Store struct {
 	pool     *pgxpool.Pool
 	clock    func() time.Time
 	recorder *batcher[core.Result, bool]
+	twins    turns[core.IdempotencyKey]
 }
 
 var _ interface {

@@ -28,24 +28,37 @@ const (
 // InTx runs work in a transaction and commits it. It is run again when Postgres asks for that, after
 // a deadlock or a serialisation failure.
 func (s *Store) InTx(ctx context.Context, work func(context.Context, core.Tx) error) error {
+	return mapError(retried(func() error { return inTx(ctx, s.pool, work) }))
+}
+
+func inTx(ctx context.Context, in beginner, work func(context.Context, core.Tx) error) error {
+	return transact(ctx, in, func(t pgx.Tx) error { return work(ctx, tx{reader{t}}) })
+}
+
+func retried(run func() error) error {
 	var err error
 	for range transactionTries {
-		err = s.inTx(ctx, work)
-		if !isRetryable(err) {
+		if err = run(); !isRetryable(err) {
 			break
 		}
 	}
-	return mapError(err)
+	return err
 }
 
-func (s *Store) inTx(ctx context.Context, work func(context.Context, core.Tx) error) error {
-	t, err := s.pool.Begin(ctx)
+// beginner is the pool, or a transaction: one that begins inside of another is a savepoint.
+type beginner interface {
+	Begin(ctx context.Context) (pgx.Tx, error)
+}
+
+// transact runs work in a transaction of its own and commits it.
+func transact(ctx context.Context, in beginner, work func(pgx.Tx) error) error {
+	t, err := in.Begin(ctx)
 	if err != nil {
 		return err
 	}
 	// With the request's context a client that hangs up would cost us the connection.
 	defer rollback(context.WithoutCancel(ctx), t)
-	if err := work(ctx, tx{reader{t}}); err != nil {
+	if err := work(t); err != nil {
 		return err
 	}
 	return t.Commit(ctx)
