@@ -1,10 +1,11 @@
 // Package jobs is the work that is done by the clock and not on request: today, keeping partitions
-// ahead of time. Every job may run in any number of processes at once. It sees the database as
-// core's ports alone.
+// ahead of time and forgetting old idempotency keys. Every job may run in any number of processes at
+// once. It sees the database as core's ports alone.
 package jobs
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -16,9 +17,15 @@ const (
 	retry    = time.Minute // after a failure
 )
 
+// Store is what the jobs work on.
+type Store interface {
+	core.Partitioner
+	core.IdempotencyPruner
+}
+
 // Run does the jobs every hour until ctx ends, the first time an hour from now: what must be done
 // before anything else is done at the start, by Partitions.
-func Run(ctx context.Context, store core.Partitioner, clock func() time.Time, log *slog.Logger) {
+func Run(ctx context.Context, store Store, clock func() time.Time, log *slog.Logger) {
 	for wait := interval; ; {
 		select {
 		case <-ctx.Done():
@@ -26,8 +33,12 @@ func Run(ctx context.Context, store core.Partitioner, clock func() time.Time, lo
 		case <-time.After(wait):
 		}
 		wait = interval
-		if err := Partitions(ctx, store, clock(), log); err != nil && ctx.Err() == nil {
-			log.Error("make partitions", "error", err)
+		err := errors.Join(
+			Partitions(ctx, store, clock(), log),
+			IdempotencyKeys(ctx, store, clock(), log),
+		)
+		if err != nil && ctx.Err() == nil {
+			log.Error("hourly jobs", "error", err)
 			wait = retry
 		}
 	}

@@ -19,6 +19,12 @@ type fakePartitions struct {
 	attempt []core.AttemptID
 	fail    int
 	runs    atomic.Int32
+	before  time.Time // up to which keys are forgotten
+}
+
+func (f *fakePartitions) IdempotencyPrune(_ context.Context, before time.Time) (int64, error) {
+	f.before = before
+	return 1, nil
 }
 
 func (f *fakePartitions) PartitionCreate(_ context.Context, p core.Partition) (bool, error) {
@@ -115,5 +121,8 @@ func TestJobsRunEveryHourAndSoonerAfterAFailure(t *testing.T) {
 		}
 		stop()
 		<-done
+		if age := time.Since(f.before); age < core.IdempotencyLifetime || age > core.IdempotencyLifetime+retry {
+			t.Errorf("idempotency keys are forgotten after %s", age)
+		}
 	})
 }

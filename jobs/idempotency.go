@@ -1,0 +1,20 @@
+package jobs
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/postrider/postrider/core"
+)
+
+// IdempotencyKeys deletes the keys that nobody is answered by any more.
+func IdempotencyKeys(ctx context.Context, store core.IdempotencyPruner, now time.Time, log *slog.Logger) error {
+	deleted, err := store.IdempotencyPrune(ctx, now.Add(-core.IdempotencyLifetime))
+	if err != nil {
+		return fmt.Errorf("idempotency keys: %w", err)
+	}
+	log.Debug("deleted idempotency keys", "number", deleted)
+	return nil
+}
