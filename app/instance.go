@@ -154,7 +154,7 @@ func (i *Instance) startAPI(ctx context.Context, dispatcher core.Dispatcher) err
 		Service: &core.Service{
 			Store: i.store, Messages: store.NewMessageInserter(i.store, dispatcher), Clock: time.Now,
 		},
-		Tokens: i.tokens, Log: i.log, RequestTimeout: handleTimeout,
+		Keys: i.store, Tokens: i.tokens, Log: i.log, RequestTimeout: handleTimeout,
 	})
 	s := &http.Server{
 		Handler: handler, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout,

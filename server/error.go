@@ -27,6 +27,10 @@ var statuses = map[core.Kind]int{
 // fail answers a request with an error. What is the client's fault it is told in full; of the rest
 // it gets a fixed sentence with the request's id, and the log gets the error, once.
 func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if c, ok := w.(*captured); ok {
+		c.err = err
+		return
+	}
 	e := clientError(err)
 	status, body := errorAnswer(e, callOf(r.Context()).id)
 	switch {

@@ -28,6 +28,8 @@ type fake struct {
 	owed      []core.Delivery   // that units of work made
 	nextAt    *time.Time        // of what was attempted
 	filter    any               // of the list that was read last
+	answers   map[core.IdempotencyKey]kept
+	worked    int // how often Once did
 }
 
 var (

@@ -41,7 +41,7 @@ func newFixture(t *testing.T, change ...func(*Config)) *fixture {
 	f.seed()
 	c := Config{
 		Service: &core.Service{Store: f.store, Messages: inserter{f.store}, Clock: clock},
-		Tokens:  f.tokens, Log: slog.New(f.logged),
+		Keys:    f.store, Tokens: f.tokens, Log: slog.New(f.logged),
 	}
 	for _, change := range change {
 		change(&c)

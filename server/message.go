@@ -8,15 +8,12 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// idempotencyKeyBytesMax is far above what clients make: "auto_" and a UUID.
-const idempotencyKeyBytesMax = 1024
-
 func (h *handlers) MessageCreate(ctx context.Context, r MessageCreateRequestObject) (MessageCreateResponseObject, error) {
 	in, err := messageIn(r.Body)
 	if err != nil {
 		return nil, err
 	}
-	if in.IdempotencyKey, err = idempotencyKey(r.Params.IdempotencyKey); err != nil {
+	if in.IdempotencyKey, err = boundedKey(orZero(r.Params.IdempotencyKey)); err != nil {
 		return nil, err
 	}
 	m, err := h.service.MessageCreate(ctx, scopeOf(ctx), r.AppID, in)
@@ -26,14 +23,6 @@ func (h *handlers) MessageCreate(ctx context.Context, r MessageCreateRequestObje
 	out := answerMessage(http.StatusAccepted, messageOut(m, or(r.Params.WithContent, true)))
 	out.valid = !in.Raw && m.Payload != nil && *m.Payload == string(in.Payload) // then it was decoded a moment ago
 	return out, nil
-}
-
-func idempotencyKey(given *string) (string, error) {
-	key := orZero(given)
-	if len(key) > idempotencyKeyBytesMax {
-		return "", core.Invalid("The key must not exceed 1024 bytes", "header", "idempotency-key")
-	}
-	return key, nil
 }
 
 func (h *handlers) MessageGet(ctx context.Context, r MessageGetRequestObject) (MessageGetResponseObject, error) {

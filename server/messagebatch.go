@@ -14,7 +14,7 @@ func (h *handlers) MessageCreateMany(ctx context.Context, r MessageCreateManyReq
 	if r.Body.Messages == nil {
 		return nil, missing("messages")
 	}
-	key, err := idempotencyKey(r.Params.IdempotencyKey)
+	key, err := boundedKey(orZero(r.Params.IdempotencyKey))
 	if err != nil {
 		return nil, err
 	}

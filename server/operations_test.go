@@ -26,16 +26,20 @@ func operationByID(t *testing.T, id string) *operation {
 	return nil
 }
 
+// named puts the fixture's ids into a text of a row.
+func (f *fixture) named(text string) string {
+	return strings.NewReplacer("{app}", string(f.ids.app), "{endpoint}", string(f.ids.endpoint),
+		"{message}", string(f.ids.message), "{attempt}", string(f.ids.attempt)).Replace(text)
+}
+
 // call sends a row's request and checks that the answer is what the row expects and one that the
 // contract allows.
 func (f *fixture) call(t *testing.T, op *operation, r row, token string) *httptest.ResponseRecorder {
 	t.Helper()
-	ids := strings.NewReplacer("{app}", string(f.ids.app), "{endpoint}", string(f.ids.endpoint),
-		"{message}", string(f.ids.message), "{attempt}", string(f.ids.attempt))
-	w := f.send(op.Method, "/api/v1"+ids.Replace(r.path), ids.Replace(r.body), "Authorization: Bearer "+token)
+	w := f.send(op.Method, "/api/v1"+f.named(r.path), f.named(r.body), "Authorization: Bearer "+token)
 	for _, text := range r.want {
-		if !strings.Contains(w.Body.String(), ids.Replace(text)) {
-			t.Errorf("body = %s, want it to hold %s", w.Body, ids.Replace(text))
+		if !strings.Contains(w.Body.String(), f.named(text)) {
+			t.Errorf("body = %s, want it to hold %s", w.Body, f.named(text))
 		}
 	}
 	if r.status != 0 && w.Code != r.status {

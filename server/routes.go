@@ -7,15 +7,16 @@ import (
 )
 
 // routes is a ServeMux that answers paths and methods it does not have as the API answers errors,
-// and asks for a token where the contract says so. It is the router that the generated code
-// registers its operations with.
+// asks for a token where the contract says so, and heeds idempotency keys. It is the router that the
+// generated code registers its operations with.
 type routes struct {
 	mux           http.ServeMux
 	authenticated func(http.HandlerFunc) http.HandlerFunc
+	once          func(http.HandlerFunc) http.HandlerFunc
 }
 
-func newRoutes(authenticated func(http.HandlerFunc) http.HandlerFunc) *routes {
-	rs := &routes{authenticated: authenticated}
+func newRoutes(authenticated, once func(http.HandlerFunc) http.HandlerFunc) *routes {
+	rs := &routes{authenticated: authenticated, once: once}
 	rs.mux.HandleFunc("/", rs.noRoute)
 	return rs
 }
@@ -26,6 +27,9 @@ func (rs *routes) HandleFunc(pattern string, handler func(http.ResponseWriter, *
 	method, path, _ := strings.Cut(pattern, " ")
 	op := contract().Paths[path].operations()[method]
 	if op != nil && len(op.Security) > 0 {
+		if method == http.MethodPost && !ownKeys[op.OperationID] {
+			handler = rs.once(handler)
+		}
 		handler = rs.authenticated(handler)
 	}
 	rs.mux.HandleFunc(pattern, handler)

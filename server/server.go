@@ -12,6 +12,7 @@ import (
 // Config is what the REST API needs.
 type Config struct {
 	Service *core.Service
+	Keys    core.Idempotency
 	Tokens  *Tokens
 	Log     *slog.Logger
 
@@ -28,32 +29,40 @@ const (
 )
 
 type server struct {
-	log     *slog.Logger
-	tokens  *Tokens
-	clock   func() time.Time
-	bytes   int64
-	timeout time.Duration
-	routes  *routes
+	handlers *handlers
+	keys     core.Idempotency
+	log      *slog.Logger
+	tokens   *Tokens
+	clock    func() time.Time
+	bytes    int64
+	timeout  time.Duration
+	routes   *routes
 }
 
 // New makes the one handler that serves it all: the API under /api/v1, its contract and its page.
 func New(c Config) http.Handler {
 	s := &server{
+		handlers: &handlers{c.Service, c.Log}, keys: c.Keys,
 		log: c.Log, tokens: c.Tokens, clock: c.Service.Clock,
 		bytes:   cmp.Or(c.BodyBytesMax, bodyBytesMax),
 		timeout: cmp.Or(c.RequestTimeout, requestTimeout),
 	}
-	s.routes = newRoutes(s.authenticated)
+	s.routes = newRoutes(s.authenticated, s.once)
 	s.routes.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/docs", http.StatusTemporaryRedirect)
 	})
 	s.routes.HandleFunc("GET /docs", serveDocs)
 	s.routes.HandleFunc("GET /api/v1/openapi.json", serveContract)
-	strict := NewStrictHandlerWithOptions(&handlers{c.Service, c.Log}, nil, StrictHTTPServerOptions{
+	s.register(s.handlers, s.routes)
+	return s
+}
+
+// register registers every operation of the contract with a router.
+func (s *server) register(h *handlers, router ServeMux) {
+	strict := NewStrictHandlerWithOptions(h, nil, StrictHTTPServerOptions{
 		RequestErrorHandlerFunc: s.fail, ResponseErrorHandlerFunc: s.fail,
 	})
-	HandlerWithOptions(strict, StdHTTPServerOptions{BaseRouter: s.routes, ErrorHandlerFunc: s.fail})
-	return s
+	HandlerWithOptions(strict, StdHTTPServerOptions{BaseRouter: router, ErrorHandlerFunc: s.fail})
 }
 
 // handlers is the operations of the contract: each turns its request into what core's use case of
