@@ -1,0 +1,164 @@
+package e2e
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+
+	svix "github.com/svix/svix-webhooks/go"
+	"github.com/svix/svix-webhooks/go/models"
+)
+
+// twins makes the same request n times at once, with the clients in turn, and returns the answers.
+func twins[T any](t testing.TB, n int, clients []client, request func(client) (T, error)) []T {
+	t.Helper()
+	answers, errs := make([]T, n), make([]error, n)
+	var senders sync.WaitGroup
+	for i := range n {
+		senders.Go(func() { answers[i], errs[i] = request(clients[i%len(clients)]) })
+	}
+	senders.Wait()
+	for _, err := range errs {
+		done(t, err)
+	}
+	return answers
+}
+
+func TestTwinsOfAnyPostAreOneRequest(t *testing.T) {
+	t.Parallel()
+	database, ctx := newDatabase(t), t.Context()
+	a := start(t, settings(database), "serve").service(t).tenant(t)
+	b := newClient(t, start(t, settings(database), "api").service(t).url, a.token)
+	both := []client{a, b}
+	const rounds, n = 5, 20
+	for range rounds {
+		key := new("key-" + random())
+		apps := twins(t, n, both, func(c client) (*svix.ApplicationOut, error) {
+			return c.Application.Create(ctx, svix.ApplicationIn{Name: random()}, &svix.ApplicationCreateOptions{IdempotencyKey: key})
+		})
+		for _, app := range apps {
+			if app.Id != apps[0].Id || app.Name != apps[0].Name || !app.CreatedAt.Equal(apps[0].CreatedAt) {
+				t.Errorf("two answers to one key: %+v and %+v", app, apps[0])
+			}
+		}
+		endpoints := twins(t, n, both, func(c client) (*svix.EndpointOut, error) {
+			in := svix.EndpointIn{Url: "https://example.com/" + random()}
+			return c.Endpoint.Create(ctx, apps[0].Id, in, &svix.EndpointCreateOptions{IdempotencyKey: key})
+		})
+		for _, endpoint := range endpoints {
+			if endpoint.Id != endpoints[0].Id || endpoint.Url != endpoints[0].Url {
+				t.Errorf("two answers to one key: %+v and %+v", endpoint, endpoints[0])
+			}
+		}
+		if got := must(b.Endpoint.List(ctx, apps[0].Id, nil))(t).Data; len(got) != 1 {
+			t.Errorf("%d endpoints were made", len(got))
+		}
+		// Without the key all but one would be told that the name is taken.
+		name := "type." + random()
+		twins(t, n, both, func(c client) (*svix.EventTypeOut, error) {
+			return c.EventType.Create(ctx, models.EventTypeIn{Name: name, Description: "Ours"}, &svix.EventTypeCreateOptions{IdempotencyKey: key})
+		})
+		_, err := a.EventType.Create(ctx, models.EventTypeIn{Name: name, Description: "Ours"}, nil)
+		refused(t, err, 409, "event_type_exists")
+	}
+	if got := must(a.Application.List(ctx, nil))(t).Data; len(got) != rounds {
+		t.Errorf("%d applications were made, want %d", len(got), rounds)
+	}
+}
+
+// creations makes applications, each with a key that is its name, until one cannot be made.
+type creations struct {
+	mu         sync.Mutex
+	answered   map[string]string // id by name
+	unanswered []string          // the last name of each sender: made or not, nobody knows
+}
+
+func create(t testing.TB, c client, name string) (*svix.ApplicationOut, error) {
+	t.Helper()
+	return c.Application.Create(t.Context(), svix.ApplicationIn{Name: name}, &svix.ApplicationCreateOptions{IdempotencyKey: &name})
+}
+
+func (cs *creations) run(t testing.TB, c client) {
+	t.Helper()
+	for {
+		name := random()
+		app, err := create(t, c, name)
+		cs.mu.Lock()
+		if err != nil {
+			cs.unanswered = append(cs.unanswered, name)
+			cs.mu.Unlock()
+			return
+		}
+		cs.answered[name] = app.Id
+		cs.mu.Unlock()
+	}
+}
+
+func (cs *creations) await(t testing.TB, least int) {
+	t.Helper()
+	await(t, func() string {
+		cs.mu.Lock()
+		defer cs.mu.Unlock()
+		if n := len(cs.answered); n < least {
+			return fmt.Sprintf("%d requests are answered", n)
+		}
+		return ""
+	})
+}
+
+// names are those of all applications, with how many have it.
+func (c client) names(t testing.TB) map[string]int {
+	t.Helper()
+	names := map[string]int{}
+	options := svix.ApplicationListOptions{Limit: new(uint64(250))}
+	for {
+		page := must(c.Application.List(t.Context(), &options))(t)
+		for _, app := range page.Data {
+			names[app.Name]++
+		}
+		if page.Done {
+			return names
+		}
+		options.Iterator = page.Iterator
+	}
+}
+
+// TestKilledServeDoesNoRequestTwice sends what a killed process did, and what it may have done, again.
+func TestKilledServeDoesNoRequestTwice(t *testing.T) {
+	t.Parallel()
+	p, s := serve(t)
+	c := s.tenant(t)
+	sent := creations{answered: map[string]string{}}
+	var senders sync.WaitGroup
+	for range 8 {
+		senders.Go(func() { sent.run(t, c) })
+	}
+	sent.await(t, 100)
+	p.kill()
+	senders.Wait()
+
+	c = newClient(t, start(t, p.settings(), "serve").service(t).url, c.token)
+	for name, id := range sent.answered {
+		if app := must(create(t, c, name))(t); app.Id != id {
+			t.Errorf("%s is %s, and was %s before the crash", name, app.Id, id)
+		}
+	}
+	made := len(c.names(t))
+	for _, name := range sent.unanswered {
+		first := must(create(t, c, name))(t)
+		if again := must(create(t, c, name))(t); again.Id != first.Id {
+			t.Errorf("%s is %s and %s", name, first.Id, again.Id)
+		}
+	}
+	names := c.names(t)
+	for name, n := range names {
+		if n != 1 {
+			t.Errorf("%d applications are %s", n, name)
+		}
+	}
+	t.Logf("%d of %d that were under way when the process was killed had been made",
+		made-len(sent.answered), len(sent.unanswered))
+	if want := len(sent.answered) + len(sent.unanswered); len(names) != want {
+		t.Errorf("%d applications were made for %d keys", len(names), want)
+	}
+}
