@@ -69,8 +69,9 @@ func TestEveryPostIsDoneOnceForAKey(t *testing.T) {
 			wantStatus(t, first, r.status)
 			wantContract(t, op, first)
 			done := func() int { return f.store.worked + len(f.store.inserted) }
-			if done() != 1 {
-				t.Errorf("one request is done %d times", done())
+			once := done() // a batch is several messages
+			if once == 0 || once > 1 && op.OperationID != "MessageCreateMany" {
+				t.Errorf("one request is done %d times", once)
 			}
 			others := []string{r.body, `{"name":"Another"}`, `{`, ``}
 			if ownKeys[op.OperationID] {
@@ -86,8 +87,8 @@ func TestEveryPostIsDoneOnceForAKey(t *testing.T) {
 					t.Errorf("two requests have the id %q", id)
 				}
 			}
-			if done() != 1 {
-				t.Errorf("all together are done %d times", done())
+			if done() != once {
+				t.Errorf("all together are done %d times, one alone %d", done(), once)
 			}
 		})
 	}
