@@ -86,6 +86,34 @@ func TestAWebhookVerifiesByStandardWebhooks(t *testing.T) {
 	}
 }
 
+func TestEverySecretSignsAndThePayloadsTypeIsSent(t *testing.T) {
+	t.Parallel()
+	old, current := core.NewSecret(), core.NewSecret()
+	var header http.Header
+	var body []byte
+	receive(t, func(_ http.ResponseWriter, r *http.Request) {
+		header = r.Header.Clone()
+		body, _ = io.ReadAll(r.Body)
+	}, func(d *core.Delivery, _ *Config) {
+		d.Payload, d.Secrets, d.ContentType = "a,b", []core.Secret{current, old}, new("text/csv")
+	})
+	if got := header.Get("Content-Type"); got != "text/csv" {
+		t.Errorf("content type %q", got)
+	}
+	for _, s := range []core.Secret{current, old} {
+		verifier, err := standardwebhooks.NewWebhook(s.Text())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := verifier.Verify(body, header); err != nil {
+			t.Error(err)
+		}
+	}
+	if signatures := strings.Fields(header.Get("Webhook-Signature")); len(signatures) != 2 {
+		t.Errorf("signatures %q", signatures)
+	}
+}
+
 func TestOnly2xxIsSuccess(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[int]core.AttemptStatus{

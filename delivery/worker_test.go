@@ -212,6 +212,33 @@ func TestAFailureIsTriedAgainByTheSchedule(t *testing.T) {
 	}
 }
 
+func TestAnAttemptAskedForByHandLeavesTheScheduleAsItWas(t *testing.T) {
+	t.Parallel()
+	w := New(testConfig(), newQueue(), time.Now, nil)
+	resume := time.Now().Add(time.Hour)
+	for name, c := range map[string]struct {
+		delivery core.Delivery
+		status   core.AttemptStatus
+		attempts int
+		next     time.Time
+	}{
+		"success":                      {core.Delivery{Manual: true}, core.StatusSuccess, 0, time.Time{}},
+		"failure":                      {core.Delivery{Manual: true}, core.StatusFail, 0, time.Time{}},
+		"success between retries":      {core.Delivery{Manual: true, Attempts: 2, ResumeAt: &resume}, core.StatusSuccess, 2, time.Time{}},
+		"failure between retries":      {core.Delivery{Manual: true, Attempts: 2, ResumeAt: &resume}, core.StatusFail, 2, resume},
+		"success of the schedule":      {core.Delivery{Attempts: 2}, core.StatusSuccess, 3, time.Time{}},
+		"last failure of the schedule": {core.Delivery{Attempts: 99}, core.StatusFail, 100, time.Time{}},
+	} {
+		got := w.result(c.delivery, core.Attempt{Status: c.status}, 0)
+		if got.Attempts != c.attempts || !got.NextAt.Equal(c.next) {
+			t.Errorf("%s: %d attempts, next at %s; want %d, %s", name, got.Attempts, got.NextAt, c.attempts, c.next)
+		}
+	}
+	if by := (core.Delivery{Manual: true}).Trigger(); by != core.TriggerManual {
+		t.Errorf("triggered by %d", by)
+	}
+}
+
 func TestARecordThatFailsIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	g := newGate(t)
