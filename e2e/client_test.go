@@ -54,7 +54,10 @@ func (c client) send(ctx context.Context, method, path, body string) (response, 
 		return response{}, err
 	}
 	request.Header.Set("Authorization", "Bearer "+c.token)
-	answer, err := httpClient.Do(request)
+	return readResponse(httpClient.Do(request))
+}
+
+func readResponse(answer *http.Response, err error) (response, error) {
 	if err != nil {
 		return response{}, err
 	}
