@@ -1,6 +1,7 @@
 package core
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
@@ -22,19 +23,24 @@ var (
 
 const (
 	headersMost         = 100
+	headersTooMany      = "An endpoint can have at most 100 headers"
 	headerValueBytesMax = 4096
 )
 
 func (c *checks) headers(headers Headers) {
 	if len(headers) > headersMost {
-		c.body(false, "An endpoint can have at most 100 headers", "headers")
+		c.body(false, headersTooMany, "headers")
 		return
 	}
-	for name, value := range headers {
+	seen := map[string]bool{}
+	for _, name := range slices.Sorted(maps.Keys(headers)) {
+		folded := strings.ToLower(name)
 		c.body(isToken(name), "Header names must be HTTP tokens", "headers", name)
-		c.body(!isReserved(strings.ToLower(name)), "Header cannot be set", "headers", name)
-		c.body(len(value) <= headerValueBytesMax && isFieldValue(value),
+		c.body(!isReserved(folded), "Header cannot be set", "headers", name)
+		c.body(!seen[folded], "The same header is given twice: upper and lower case make no difference", "headers", name)
+		c.body(len(headers[name]) <= headerValueBytesMax && isFieldValue(headers[name]),
 			"Header values must be at most 4096 bytes, without control characters", "headers", name)
+		seen[folded] = true
 	}
 }
 

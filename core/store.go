@@ -56,6 +56,7 @@ type Tx interface {
 	EndpointInsert(ctx context.Context, e Endpoint) error
 	EndpointUpdate(ctx context.Context, e Endpoint) error
 	EndpointUpdateSecret(ctx context.Context, e Endpoint) error
+	EndpointHeadersUpdate(ctx context.Context, e Endpoint) error
 	EndpointDelete(ctx context.Context, app AppID, id EndpointID, now time.Time) error
 
 	// MessageInsert stores a message that is owed to nobody yet.

@@ -104,6 +104,36 @@ func (q *Queries) EndpointGet(ctx context.Context, db DBTX, arg EndpointGetParam
 	return i, err
 }
 
+const endpointHeadersUpdate = `-- name: EndpointHeadersUpdate :execrows
+UPDATE endpoint
+SET headers = $1,
+    updated_at = $2
+WHERE app_id = $3
+    AND id = $4
+    AND deleted_at IS NULL
+`
+
+type EndpointHeadersUpdateParams struct {
+	Headers   core.Headers
+	UpdatedAt time.Time
+	AppID     core.AppID
+	ID        core.EndpointID
+}
+
+// EndpointHeadersUpdate replaces an endpoint's own HTTP headers.
+func (q *Queries) EndpointHeadersUpdate(ctx context.Context, db DBTX, arg EndpointHeadersUpdateParams) (int64, error) {
+	result, err := db.Exec(ctx, endpointHeadersUpdate,
+		arg.Headers,
+		arg.UpdatedAt,
+		arg.AppID,
+		arg.ID,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const endpointInsert = `-- name: EndpointInsert :execrows
 INSERT INTO endpoint (
     app_id, id, uid, url, description, version, throttle_rate, disabled, event_types, channels,

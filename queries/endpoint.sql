@@ -110,3 +110,12 @@ SET deleted_at = @now::timestamptz,
 WHERE endpoint.app_id = @app_id
     AND endpoint.id = @id
     AND endpoint.deleted_at IS NULL;
+
+-- name: EndpointHeadersUpdate :execrows
+-- EndpointHeadersUpdate replaces an endpoint's own HTTP headers.
+UPDATE endpoint
+SET headers = @headers,
+    updated_at = @updated_at
+WHERE app_id = @app_id
+    AND id = @id
+    AND deleted_at IS NULL;

@@ -272,6 +272,33 @@ type Channel = string
 // EmptyResponse Nothing to say, in JSON.
 type EmptyResponse = map[string]interface{}
 
+// EndpointHeadersIn defines model for EndpointHeadersIn.
+type EndpointHeadersIn struct {
+	// Headers At most 100. A value may hold 4096 bytes. Headers that the delivery itself sets, such as `content-type` or
+	// those beginning with `svix-`, are refused.
+	Headers texts `json:"headers"`
+}
+
+// EndpointHeadersOut defines model for EndpointHeadersOut.
+type EndpointHeadersOut struct {
+	// Headers The headers whose values may be read.
+	Headers map[string]string `json:"headers"`
+
+	// Sensitive The names of the others, whose values are credentials: `authorization`, `x-api-key`, `x-auth-token`,
+	// `www-authenticate`, `proxy-authenticate` and `proxy-authorization`, in any case.
+	Sensitive []string `json:"sensitive"`
+}
+
+// EndpointHeadersPatchIn It must have one of the two.
+type EndpointHeadersPatchIn struct {
+	// DeleteHeaders The names of headers to delete. One that is not there is nothing wrong.
+	DeleteHeaders []string `json:"deleteHeaders,omitempty"`
+
+	// Headers The headers to set; null deletes one. A value may hold 4096 bytes. Headers that the delivery itself sets,
+	// such as `content-type` or those beginning with `svix-`, are refused. With those that stay, at most 100.
+	Headers map[string]*string `json:"headers,omitempty"`
+}
+
 // EndpointIn defines model for EndpointIn.
 type EndpointIn struct {
 	// Channels It receives only messages sent on one of these channels; null for all messages, whatever their channels.
@@ -1369,6 +1396,12 @@ type EndpointPatchJSONRequestBody = EndpointPatch
 // EndpointUpdateJSONRequestBody defines body for EndpointUpdate for application/json ContentType.
 type EndpointUpdateJSONRequestBody = EndpointUpdate
 
+// EndpointHeadersPatchJSONRequestBody defines body for EndpointHeadersPatch for application/json ContentType.
+type EndpointHeadersPatchJSONRequestBody = EndpointHeadersPatchIn
+
+// EndpointHeadersUpdateJSONRequestBody defines body for EndpointHeadersUpdate for application/json ContentType.
+type EndpointHeadersUpdateJSONRequestBody = EndpointHeadersIn
+
 // EndpointSecretRotateJSONRequestBody defines body for EndpointSecretRotate for application/json ContentType.
 type EndpointSecretRotateJSONRequestBody = EndpointSecretRotateIn
 
@@ -1440,6 +1473,15 @@ type ServerInterface interface {
 	// EndpointUpdate Replace or create an endpoint
 	// (PUT /api/v1/app/{app_id}/endpoint/{endpoint_id})
 	EndpointUpdate(w http.ResponseWriter, r *http.Request, appID AppID, endpointID EndpointID)
+	// EndpointHeadersGet Get the headers of an endpoint
+	// (GET /api/v1/app/{app_id}/endpoint/{endpoint_id}/headers)
+	EndpointHeadersGet(w http.ResponseWriter, r *http.Request, appID AppID, endpointID EndpointID)
+	// EndpointHeadersPatch Change some headers of an endpoint
+	// (PATCH /api/v1/app/{app_id}/endpoint/{endpoint_id}/headers)
+	EndpointHeadersPatch(w http.ResponseWriter, r *http.Request, appID AppID, endpointID EndpointID)
+	// EndpointHeadersUpdate Replace the headers of an endpoint
+	// (PUT /api/v1/app/{app_id}/endpoint/{endpoint_id}/headers)
+	EndpointHeadersUpdate(w http.ResponseWriter, r *http.Request, appID AppID, endpointID EndpointID)
 	// AttemptedMessageList List the messages that were attempted at an endpoint
 	// (GET /api/v1/app/{app_id}/endpoint/{endpoint_id}/msg)
 	AttemptedMessageList(w http.ResponseWriter, r *http.Request, appID AppID, endpointID EndpointID, params AttemptedMessageListParams)
@@ -2329,6 +2371,111 @@ func (siw *ServerInterfaceWrapper) EndpointUpdate(w http.ResponseWriter, r *http
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.EndpointUpdate(w, r, appID, endpointID)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// EndpointHeadersGet operation middleware
+func (siw *ServerInterfaceWrapper) EndpointHeadersGet(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app_id" -------------
+	var appID AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app_id", r.PathValue("app_id"), &appID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app_id", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "endpoint_id" -------------
+	var endpointID EndpointID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "endpoint_id", r.PathValue("endpoint_id"), &endpointID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "endpoint_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.EndpointHeadersGet(w, r, appID, endpointID)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// EndpointHeadersPatch operation middleware
+func (siw *ServerInterfaceWrapper) EndpointHeadersPatch(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app_id" -------------
+	var appID AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app_id", r.PathValue("app_id"), &appID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app_id", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "endpoint_id" -------------
+	var endpointID EndpointID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "endpoint_id", r.PathValue("endpoint_id"), &endpointID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "endpoint_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.EndpointHeadersPatch(w, r, appID, endpointID)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// EndpointHeadersUpdate operation middleware
+func (siw *ServerInterfaceWrapper) EndpointHeadersUpdate(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app_id" -------------
+	var appID AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app_id", r.PathValue("app_id"), &appID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app_id", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "endpoint_id" -------------
+	var endpointID EndpointID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "endpoint_id", r.PathValue("endpoint_id"), &endpointID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "endpoint_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.EndpointHeadersUpdate(w, r, appID, endpointID)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -4020,6 +4167,9 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/api/v1/app/{app_id}/endpoint/{endpoint_id}", wrapper.EndpointGet)
 	m.HandleFunc(http.MethodPatch+" "+options.BaseURL+"/api/v1/app/{app_id}/endpoint/{endpoint_id}", wrapper.EndpointPatch)
 	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/api/v1/app/{app_id}/endpoint/{endpoint_id}", wrapper.EndpointUpdate)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/api/v1/app/{app_id}/endpoint/{endpoint_id}/headers", wrapper.EndpointHeadersGet)
+	m.HandleFunc(http.MethodPatch+" "+options.BaseURL+"/api/v1/app/{app_id}/endpoint/{endpoint_id}/headers", wrapper.EndpointHeadersPatch)
+	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/api/v1/app/{app_id}/endpoint/{endpoint_id}/headers", wrapper.EndpointHeadersUpdate)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/api/v1/app/{app_id}/endpoint/{endpoint_id}/msg", wrapper.AttemptedMessageList)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/api/v1/app/{app_id}/endpoint/{endpoint_id}/secret", wrapper.EndpointSecretGet)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/api/v1/app/{app_id}/endpoint/{endpoint_id}/secret/rotate", wrapper.EndpointSecretRotate)
@@ -4401,6 +4551,65 @@ func (response EndpointUpdate201JSONResponse) VisitEndpointUpdateResponse(w http
 	w.WriteHeader(201)
 	_, err := buf.WriteTo(w)
 	return err
+}
+
+type EndpointHeadersGetRequestObject struct {
+	AppID      AppID      `json:"app_id"`
+	EndpointID EndpointID `json:"endpoint_id"`
+}
+
+type EndpointHeadersGetResponseObject interface {
+	VisitEndpointHeadersGetResponse(w http.ResponseWriter) error
+}
+
+type EndpointHeadersGet200JSONResponse EndpointHeadersOut
+
+func (response EndpointHeadersGet200JSONResponse) VisitEndpointHeadersGetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndpointHeadersPatchRequestObject struct {
+	AppID      AppID      `json:"app_id"`
+	EndpointID EndpointID `json:"endpoint_id"`
+	Body       *EndpointHeadersPatchJSONRequestBody
+}
+
+type EndpointHeadersPatchResponseObject interface {
+	VisitEndpointHeadersPatchResponse(w http.ResponseWriter) error
+}
+
+type EndpointHeadersPatch204Response struct {
+}
+
+func (response EndpointHeadersPatch204Response) VisitEndpointHeadersPatchResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type EndpointHeadersUpdateRequestObject struct {
+	AppID      AppID      `json:"app_id"`
+	EndpointID EndpointID `json:"endpoint_id"`
+	Body       *EndpointHeadersUpdateJSONRequestBody
+}
+
+type EndpointHeadersUpdateResponseObject interface {
+	VisitEndpointHeadersUpdateResponse(w http.ResponseWriter) error
+}
+
+type EndpointHeadersUpdate204Response struct {
+}
+
+func (response EndpointHeadersUpdate204Response) VisitEndpointHeadersUpdateResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
 }
 
 type AttemptedMessageListRequestObject struct {
@@ -5050,6 +5259,15 @@ type StrictServerInterface interface {
 	// EndpointUpdate Replace or create an endpoint
 	// (PUT /api/v1/app/{app_id}/endpoint/{endpoint_id})
 	EndpointUpdate(ctx context.Context, request EndpointUpdateRequestObject) (EndpointUpdateResponseObject, error)
+	// EndpointHeadersGet Get the headers of an endpoint
+	// (GET /api/v1/app/{app_id}/endpoint/{endpoint_id}/headers)
+	EndpointHeadersGet(ctx context.Context, request EndpointHeadersGetRequestObject) (EndpointHeadersGetResponseObject, error)
+	// EndpointHeadersPatch Change some headers of an endpoint
+	// (PATCH /api/v1/app/{app_id}/endpoint/{endpoint_id}/headers)
+	EndpointHeadersPatch(ctx context.Context, request EndpointHeadersPatchRequestObject) (EndpointHeadersPatchResponseObject, error)
+	// EndpointHeadersUpdate Replace the headers of an endpoint
+	// (PUT /api/v1/app/{app_id}/endpoint/{endpoint_id}/headers)
+	EndpointHeadersUpdate(ctx context.Context, request EndpointHeadersUpdateRequestObject) (EndpointHeadersUpdateResponseObject, error)
 	// AttemptedMessageList List the messages that were attempted at an endpoint
 	// (GET /api/v1/app/{app_id}/endpoint/{endpoint_id}/msg)
 	AttemptedMessageList(ctx context.Context, request AttemptedMessageListRequestObject) (AttemptedMessageListResponseObject, error)
@@ -5518,6 +5736,92 @@ func (sh *strictHandler) EndpointUpdate(w http.ResponseWriter, r *http.Request, 
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(EndpointUpdateResponseObject); ok {
 		if err := validResponse.VisitEndpointUpdateResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// EndpointHeadersGet operation middleware
+func (sh *strictHandler) EndpointHeadersGet(w http.ResponseWriter, r *http.Request, appID AppID, endpointID EndpointID) {
+	var request EndpointHeadersGetRequestObject
+	request.AppID = appID
+	request.EndpointID = endpointID
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error) {
+		return sh.ssi.EndpointHeadersGet(ctx, request.(EndpointHeadersGetRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EndpointHeadersGet")
+	}
+	response, err := handler(r.Context(), w, r, request)
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(EndpointHeadersGetResponseObject); ok {
+		if err := validResponse.VisitEndpointHeadersGetResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// EndpointHeadersPatch operation middleware
+func (sh *strictHandler) EndpointHeadersPatch(w http.ResponseWriter, r *http.Request, appID AppID, endpointID EndpointID) {
+	var request EndpointHeadersPatchRequestObject
+	request.AppID = appID
+	request.EndpointID = endpointID
+
+	var body EndpointHeadersPatchJSONRequestBody
+	if err := decodeBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error) {
+		return sh.ssi.EndpointHeadersPatch(ctx, request.(EndpointHeadersPatchRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EndpointHeadersPatch")
+	}
+	response, err := handler(r.Context(), w, r, request)
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(EndpointHeadersPatchResponseObject); ok {
+		if err := validResponse.VisitEndpointHeadersPatchResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// EndpointHeadersUpdate operation middleware
+func (sh *strictHandler) EndpointHeadersUpdate(w http.ResponseWriter, r *http.Request, appID AppID, endpointID EndpointID) {
+	var request EndpointHeadersUpdateRequestObject
+	request.AppID = appID
+	request.EndpointID = endpointID
+
+	var body EndpointHeadersUpdateJSONRequestBody
+	if err := decodeBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error) {
+		return sh.ssi.EndpointHeadersUpdate(ctx, request.(EndpointHeadersUpdateRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EndpointHeadersUpdate")
+	}
+	response, err := handler(r.Context(), w, r, request)
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(EndpointHeadersUpdateResponseObject); ok {
+		if err := validResponse.VisitEndpointHeadersUpdateResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else {

@@ -79,10 +79,13 @@ func expected(t reflect.Type) string {
 	}
 }
 
+// typeJSONError is how existing servers mark what their decoder refuses.
+const typeJSONError = "value_error.jsondecode"
+
 // jsonError is about JSON that cannot be read; loc is the way to it inside the body.
 func jsonError(message string, loc ...string) *core.Error {
 	e := core.Invalid(message, append([]string{"body"}, loc...)...)
-	e.Fields[0].Type = "value_error.jsondecode"
+	e.Fields[0].Type = typeJSONError
 	return e
 }
 

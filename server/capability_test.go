@@ -11,13 +11,15 @@ import (
 // needs is the capability that each operation asks of a token of an application; of the operations
 // that are not here, those for organisations' tokens alone ask for none and the others for ViewBase.
 var needs = map[string]core.Capability{
-	"EndpointCreate":       core.CapabilityManageEndpoint,
-	"EndpointUpdate":       core.CapabilityManageEndpoint,
-	"EndpointPatch":        core.CapabilityManageEndpoint,
-	"EndpointDelete":       core.CapabilityManageEndpoint,
-	"EndpointSecretGet":    core.CapabilityViewEndpointSecret,
-	"EndpointSecretRotate": core.CapabilityManageEndpointSecret,
-	"MessageResend":        core.CapabilityCreateAttempts,
+	"EndpointCreate":        core.CapabilityManageEndpoint,
+	"EndpointUpdate":        core.CapabilityManageEndpoint,
+	"EndpointPatch":         core.CapabilityManageEndpoint,
+	"EndpointDelete":        core.CapabilityManageEndpoint,
+	"EndpointSecretGet":     core.CapabilityViewEndpointSecret,
+	"EndpointSecretRotate":  core.CapabilityManageEndpointSecret,
+	"MessageResend":         core.CapabilityCreateAttempts,
+	"EndpointHeadersUpdate": core.CapabilityManageEndpoint,
+	"EndpointHeadersPatch":  core.CapabilityManageEndpoint,
 }
 
 // grants is what grants a capability, itself included.

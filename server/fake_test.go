@@ -218,6 +218,12 @@ func (f *fake) EndpointUpdate(ctx context.Context, e core.Endpoint) error {
 	return err
 }
 
+func (f *fake) EndpointHeadersUpdate(_ context.Context, e core.Endpoint) error {
+	stored, err := find(f, f.endpoints, func(o core.Endpoint) bool { return o.ID == e.ID })
+	stored.Headers, stored.UpdatedAt = e.Headers, e.UpdatedAt
+	return err
+}
+
 func (f *fake) EndpointDelete(_ context.Context, _ core.AppID, id core.EndpointID, _ time.Time) error {
 	f.endpoints = slices.DeleteFunc(f.endpoints, func(e core.Endpoint) bool { return e.ID == id })
 	return nil

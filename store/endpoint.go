@@ -70,3 +70,9 @@ func (t tx) EndpointUpdateSecret(ctx context.Context, e core.Endpoint) error {
 func (t tx) EndpointDelete(ctx context.Context, app core.AppID, id core.EndpointID, now time.Time) error {
 	return wrote(queries.EndpointDelete(ctx, t.conn, db.EndpointDeleteParams{AppID: app, ID: id, Now: now}))
 }
+
+func (t tx) EndpointHeadersUpdate(ctx context.Context, e core.Endpoint) error {
+	return wrote(queries.EndpointHeadersUpdate(ctx, t.conn, db.EndpointHeadersUpdateParams{
+		AppID: e.AppID, ID: e.ID, Headers: e.Headers, UpdatedAt: e.UpdatedAt,
+	}))
+}

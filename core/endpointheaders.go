@@ -1,0 +1,103 @@
+package core
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// headersSensitive are the headers whose values are credentials: a client can set them and never
+// reads them again.
+var headersSensitive = []string{
+	"x-auth-token", "x-api-key", "www-authenticate", "authorization", "proxy-authenticate", "proxy-authorization",
+}
+
+// shown parts headers into what a client may read and the names of those it may not.
+func (h Headers) shown() (shown Headers, sensitive []string) {
+	shown, sensitive = Headers{}, []string{}
+	for _, name := range slices.Sorted(maps.Keys(h)) {
+		if slices.Contains(headersSensitive, strings.ToLower(name)) {
+			sensitive = append(sensitive, name)
+		} else {
+			shown[name] = h[name]
+		}
+	}
+	return shown, sensitive
+}
+
+// HeadersPatch changes some of an endpoint's headers: those that Delete names go, then those of Set
+// are put in. The names of headers are the same whatever their case, so a header that is set takes the
+// place of the stored one of any spelling, and its own spelling is kept.
+type HeadersPatch struct {
+	Set    Headers
+	Delete []string
+}
+
+func (p HeadersPatch) apply(headers Headers) Headers {
+	gone := make(map[string]bool, len(p.Delete)+len(p.Set))
+	for _, name := range p.Delete {
+		gone[strings.ToLower(name)] = true
+	}
+	for name := range p.Set {
+		gone[strings.ToLower(name)] = true
+	}
+	result := Headers{}
+	for name, value := range headers {
+		if !gone[strings.ToLower(name)] {
+			result[name] = value
+		}
+	}
+	maps.Copy(result, p.Set)
+	return result
+}
+
+// EndpointHeadersGet returns an endpoint's own headers, and the names of those whose values are not
+// shown.
+func (s *Service) EndpointHeadersGet(ctx context.Context, scope Scope, appRef, ref string) (shown Headers, sensitive []string, err error) {
+	e, err := s.EndpointGet(ctx, scope, appRef, ref)
+	if err != nil {
+		return nil, nil, err
+	}
+	shown, sensitive = e.Headers.shown()
+	return shown, sensitive, nil
+}
+
+// EndpointHeadersUpdate replaces all of an endpoint's own headers.
+func (s *Service) EndpointHeadersUpdate(ctx context.Context, scope Scope, appRef, ref string, headers Headers) error {
+	replace := HeadersPatch{Set: headers}
+	return s.endpointHeadersChange(ctx, scope, appRef, ref, headers, func(Headers) Headers { return replace.apply(nil) })
+}
+
+// EndpointHeadersPatch changes what patch says and leaves the other headers.
+func (s *Service) EndpointHeadersPatch(ctx context.Context, scope Scope, appRef, ref string, patch HeadersPatch) error {
+	return s.endpointHeadersChange(ctx, scope, appRef, ref, patch.Set, patch.apply)
+}
+
+// endpointHeadersChange checks only the headers that are given: who changes one header need not hear
+// of another that was stored under older rules.
+func (s *Service) endpointHeadersChange(
+	ctx context.Context, scope Scope, appRef, ref string, given Headers, change func(Headers) Headers,
+) error {
+	if err := scope.may(CapabilityManageEndpoint); err != nil {
+		return err
+	}
+	app, err := reachable(ctx, s.Store, scope, appRef)
+	if err != nil {
+		return err
+	}
+	return s.Store.InTx(ctx, func(ctx context.Context, tx Tx) error {
+		e, err := tx.EndpointLock(ctx, app.ID, ref)
+		if err != nil {
+			return err
+		}
+		e.Headers, e.UpdatedAt = change(e.Headers), s.now()
+		var c checks
+		c.headers(given)
+		c.body(len(given) == 0 || len(e.Headers) <= headersMost, headersTooMany, "headers")
+		if err := c.err(); err != nil {
+			return err
+		}
+		return tx.EndpointHeadersUpdate(ctx, e)
+	})
+}

@@ -1,0 +1,55 @@
+package server
+
+import (
+	"context"
+	"errors"
+
+	"github.com/postrider/postrider/core"
+)
+
+func (h *handlers) EndpointHeadersGet(ctx context.Context, r EndpointHeadersGetRequestObject) (EndpointHeadersGetResponseObject, error) {
+	shown, sensitive, err := h.service.EndpointHeadersGet(ctx, scopeOf(ctx), r.AppID, r.EndpointID)
+	return EndpointHeadersGet200JSONResponse{Headers: shown, Sensitive: sensitive}, err
+}
+
+func (h *handlers) EndpointHeadersUpdate(ctx context.Context, r EndpointHeadersUpdateRequestObject) (EndpointHeadersUpdateResponseObject, error) {
+	headers, err := headersIn(*r.Body)
+	if err != nil {
+		return nil, err
+	}
+	err = h.service.EndpointHeadersUpdate(ctx, scopeOf(ctx), r.AppID, r.EndpointID, headers)
+	return EndpointHeadersUpdate204Response{}, asJSONError(err)
+}
+
+func (h *handlers) EndpointHeadersPatch(ctx context.Context, r EndpointHeadersPatchRequestObject) (EndpointHeadersPatchResponseObject, error) {
+	if r.Body.Headers == nil && r.Body.DeleteHeaders == nil {
+		return nil, missing("headers")
+	}
+	patch := core.HeadersPatch{Set: core.Headers{}, Delete: r.Body.DeleteHeaders}
+	for name, value := range r.Body.Headers {
+		if value == nil {
+			patch.Delete = append(patch.Delete, name)
+		} else {
+			patch.Set[name] = *value
+		}
+	}
+	return EndpointHeadersPatch204Response{}, h.service.EndpointHeadersPatch(ctx, scopeOf(ctx), r.AppID, r.EndpointID, patch)
+}
+
+func headersIn(in EndpointHeadersIn) (core.Headers, error) {
+	if in.Headers == nil {
+		return nil, missing("headers")
+	}
+	return core.Headers(in.Headers), nil
+}
+
+// asJSONError makes faults in what a body holds into decoding errors. Existing servers check the names
+// and values of headers while they decode a body that replaces them, and their clients may look at it.
+func asJSONError(err error) error {
+	if e, ok := errors.AsType[*core.Error](err); ok {
+		for i := range e.Fields {
+			e.Fields[i].Type = typeJSONError
+		}
+	}
+	return err
+}
