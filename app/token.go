@@ -16,7 +16,7 @@ type tokenCommand struct {
 // Run prints the token and nothing else, so that it can be taken into a variable.
 func (t tokenCommand) Run(c *Config, con console) error {
 	if !core.IsOrgID(t.Org) {
-		return fmt.Errorf("%q is no organisation: they begin with org_", t.Org)
+		return fmt.Errorf("%q is no organisation: they begin with org_, and that of operational webhooks is nobody's", t.Org)
 	}
 	if t.Application != "" && !core.IsAppID(t.Application) {
 		return fmt.Errorf("--application: %q is no application's id: they begin with app_", t.Application)

@@ -61,15 +61,22 @@ func (s *Service) ApplicationCreate(ctx context.Context, scope Scope, in Applica
 		return Application{}, false, err
 	}
 	if getIfExists && in.UID != nil {
-		app, err := s.Store.ApplicationGet(ctx, scope.OrgID, *in.UID)
-		if err == nil || !IsKind(err, KindNotFound) {
-			return app, false, err
-		}
+		return s.applicationGetOrInsert(ctx, scope.OrgID, in)
 	}
 	app, err := s.applicationInsert(ctx, scope.OrgID, in)
-	if getIfExists && in.UID != nil && IsKind(err, KindConflict) {
+	return app, true, err
+}
+
+// applicationGetOrInsert is the application that has in's uid, or else a new one.
+func (s *Service) applicationGetOrInsert(ctx context.Context, org OrgID, in ApplicationIn) (Application, Created, error) {
+	app, err := s.Store.ApplicationGet(ctx, org, *in.UID)
+	if err == nil || !IsKind(err, KindNotFound) {
+		return app, false, err
+	}
+	app, err = s.applicationInsert(ctx, org, in)
+	if IsKind(err, KindConflict) {
 		// Somebody created it between our look and our insert: theirs is the one that exists.
-		app, err = s.Store.ApplicationGet(ctx, scope.OrgID, *in.UID)
+		app, err = s.Store.ApplicationGet(ctx, org, *in.UID)
 		return app, false, err
 	}
 	return app, true, err

@@ -155,9 +155,12 @@ func eventTypesExist(ctx context.Context, r Reader, org OrgID, names []string) e
 	if len(names) == 0 {
 		return nil
 	}
-	known, err := r.EventTypeNames(ctx, org, names)
-	if err != nil {
-		return err
+	known := operationalEventTypes
+	if org != operationalOrg {
+		var err error
+		if known, err = r.EventTypeNames(ctx, org, names); err != nil {
+			return err
+		}
 	}
 	missing := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return slices.Contains(known, name) })
 	if len(missing) > 0 {

@@ -46,8 +46,11 @@ func MessageIDAt(at time.Time) MessageID { return MessageID(firstID(messagePrefi
 func AttemptIDAt(at time.Time) AttemptID { return AttemptID(firstID(attemptPrefix, at)) }
 
 // IsOrgID reports whether s can be an organisation's id. As on the existing servers only the
-// prefix counts: "org_staging" is a good name for one.
-func IsOrgID(s string) bool { return strings.HasPrefix(s, orgPrefix) && len(s) <= 256 }
+// prefix counts: "org_staging" is a good name for one. The reserved one is nobody's: with a token for
+// it, its bearer could read every organisation's operational-webhook endpoints.
+func IsOrgID(s string) bool {
+	return strings.HasPrefix(s, orgPrefix) && len(s) <= 256 && s != string(operationalOrg)
+}
 
 // IsAppID reports whether s has an application id's form: its prefix.
 func IsAppID(s string) bool { return strings.HasPrefix(s, appPrefix) }

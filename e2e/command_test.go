@@ -28,7 +28,10 @@ func TestTokenPrintsNothingButTheToken(t *testing.T) {
 
 func TestTokenForNobodyIsRefused(t *testing.T) {
 	t.Parallel()
-	for _, args := range [][]string{{"token", "acme"}, {"token", "org_mine", "--application", "acme"}} {
+	for _, args := range [][]string{
+		{"token", "acme"}, {"token", "org_mine", "--application", "acme"},
+		{"token", operationalOrg}, {"token", operationalOrg, "--application", "app_2QzNYbYPcmsVWXRGgYf0V9r4XyZ"},
+	} {
 		if got := command(t, []string{secretSetting}, args...); got.code == 0 || got.stdout != "" || got.stderr == "" {
 			t.Errorf("%v: got %+v", args, got)
 		}

@@ -762,6 +762,20 @@ type ListResponseMessageOut struct {
 	PrevIterator *string `json:"prevIterator,omitempty"`
 }
 
+// ListResponseOperationalWebhookEndpointOut defines model for ListResponseOperationalWebhookEndpointOut.
+type ListResponseOperationalWebhookEndpointOut struct {
+	Data []OperationalWebhookEndpointOut `json:"data"`
+
+	// Done True if nothing follows.
+	Done bool `json:"done"`
+
+	// Iterator For the next page; null if this one is empty.
+	Iterator *string `json:"iterator"`
+
+	// PrevIterator For the page before; left out if this one is empty.
+	PrevIterator *string `json:"prevIterator,omitempty"`
+}
+
 // MessageAttemptOut defines model for MessageAttemptOut.
 type MessageAttemptOut struct {
 	// EndpointID The endpoint.
@@ -974,6 +988,114 @@ type MessageStatusText string
 
 // Metadata Anything of your own, at most 4096 bytes as compact JSON.
 type Metadata = texts
+
+// OperationalWebhookEndpointIn defines model for OperationalWebhookEndpointIn.
+type OperationalWebhookEndpointIn struct {
+	// Description A note for people. No control characters 0x00 to 0x08.
+	Description *string `json:"description,omitempty"`
+
+	// Disabled True to send it nothing.
+	Disabled *bool `json:"disabled,omitempty"`
+
+	// EventTypes The event types of operational webhooks that it receives; null or empty for all.
+	EventTypes []EventTypeName `json:"eventTypes,omitempty"`
+
+	// FilterTypes The older name of `eventTypes`. To give both is a 422.
+	FilterTypes []EventTypeName `json:"filterTypes,omitempty"`
+
+	// Headers HTTP headers to send with each of its messages. A value may hold 4096 bytes. Headers that the delivery
+	// itself sets, such as `content-type` or those beginning with `svix-`, are refused.
+	Headers texts `json:"headers,omitempty"`
+
+	// Metadata Anything of your own, at most 4096 bytes as compact JSON.
+	Metadata Metadata `json:"metadata,omitempty"`
+
+	// RateLimit The older name of `throttleRate`, which wins if both are given.
+	RateLimit *uint16 `json:"rateLimit,omitempty"`
+
+	// Secret The key that signs its messages: `whsec_` and the base64 of 24 to 75 bytes. The prefix may be left out.
+	// Better leave it all out, and one of 24 random bytes is made.
+	Secret *string `json:"secret,omitempty"`
+
+	// ThrottleRate The most messages per second delivered to it; null for no limit.
+	ThrottleRate *uint16 `json:"throttleRate,omitempty"`
+
+	// UID Your own id for it, unique among the operational-webhook endpoints of the organisation. It must not begin
+	// with `ep_`.
+	UID *string `json:"uid,omitempty"`
+
+	// URL Where operational webhooks are sent, `http` or `https`. It is kept normalised: the host in lower case, an
+	// empty path as `/`.
+	URL *string `json:"url,omitempty"`
+}
+
+// OperationalWebhookEndpointOut defines model for OperationalWebhookEndpointOut.
+type OperationalWebhookEndpointOut struct {
+	CreatedAt Timestamp `json:"createdAt"`
+
+	// Description A note for people.
+	Description string `json:"description"`
+
+	// Disabled True if nothing is sent to it.
+	Disabled bool `json:"disabled"`
+
+	// EventTypes The event types it receives; null for all.
+	EventTypes []EventTypeName `json:"eventTypes"`
+
+	// FilterTypes The same as `eventTypes`.
+	FilterTypes []EventTypeName `json:"filterTypes"`
+
+	// ID Sorts by time of creation.
+	ID string `json:"id"`
+
+	// Metadata Anything of your own, at most 4096 bytes as compact JSON.
+	Metadata Metadata `json:"metadata"`
+
+	// RateLimit The same as `throttleRate`.
+	RateLimit *uint16 `json:"rateLimit"`
+
+	// ThrottleRate The most messages per second delivered to it; null for no limit.
+	ThrottleRate *uint16 `json:"throttleRate"`
+
+	// UID Your own id for it.
+	UID       *string   `json:"uid"`
+	UpdatedAt Timestamp `json:"updatedAt"`
+
+	// URL Where operational webhooks are sent, normalised.
+	URL string `json:"url"`
+}
+
+// OperationalWebhookEndpointUpdate defines model for OperationalWebhookEndpointUpdate.
+type OperationalWebhookEndpointUpdate struct {
+	// Description A note for people. No control characters 0x00 to 0x08.
+	Description *string `json:"description,omitempty"`
+
+	// Disabled True to send it nothing.
+	Disabled *bool `json:"disabled,omitempty"`
+
+	// EventTypes The event types of operational webhooks that it receives; null or empty for all.
+	EventTypes []EventTypeName `json:"eventTypes,omitempty"`
+
+	// FilterTypes The older name of `eventTypes`. To give both is a 422.
+	FilterTypes []EventTypeName `json:"filterTypes,omitempty"`
+
+	// Metadata Anything of your own, at most 4096 bytes as compact JSON.
+	Metadata Metadata `json:"metadata,omitempty"`
+
+	// RateLimit The older name of `throttleRate`, which wins if both are given.
+	RateLimit *uint16 `json:"rateLimit,omitempty"`
+
+	// ThrottleRate The most messages per second delivered to it; null for no limit.
+	ThrottleRate *uint16 `json:"throttleRate,omitempty"`
+
+	// UID Your own id for it, unique among the operational-webhook endpoints of the organisation. It must not begin
+	// with `ep_`.
+	UID *string `json:"uid,omitempty"`
+
+	// URL Where operational webhooks are sent, `http` or `https`. It is kept normalised: the host in lower case, an
+	// empty path as `/`.
+	URL *string `json:"url,omitempty"`
+}
 
 // Ordering Oldest or newest first.
 type Ordering string
@@ -1378,6 +1500,19 @@ type EventTypeDeleteParams struct {
 	Expunge *bool `form:"expunge,omitempty" json:"expunge,omitempty"`
 }
 
+// OperationalWebhookEndpointListParams defines parameters for OperationalWebhookEndpointList.
+type OperationalWebhookEndpointListParams struct {
+	// Limit The most items a page may hold.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Iterator Where to go on: `iterator` of a page answers the one after it, `prevIterator` the one before it. The item it
+	// names is not repeated.
+	Iterator *Iterator `form:"iterator,omitempty" json:"iterator,omitempty"`
+
+	// Order By time of creation.
+	Order *Order `form:"order,omitempty" json:"order,omitempty"`
+}
+
 // ApplicationCreateJSONRequestBody defines body for ApplicationCreate for application/json ContentType.
 type ApplicationCreateJSONRequestBody = ApplicationIn
 
@@ -1428,6 +1563,15 @@ type EventTypePatchJSONRequestBody = EventTypePatch
 
 // EventTypeUpdateJSONRequestBody defines body for EventTypeUpdate for application/json ContentType.
 type EventTypeUpdateJSONRequestBody = EventTypeUpdate
+
+// OperationalWebhookEndpointCreateJSONRequestBody defines body for OperationalWebhookEndpointCreate for application/json ContentType.
+type OperationalWebhookEndpointCreateJSONRequestBody = OperationalWebhookEndpointIn
+
+// OperationalWebhookEndpointUpdateJSONRequestBody defines body for OperationalWebhookEndpointUpdate for application/json ContentType.
+type OperationalWebhookEndpointUpdateJSONRequestBody = OperationalWebhookEndpointUpdate
+
+// OperationalWebhookEndpointHeadersUpdateJSONRequestBody defines body for OperationalWebhookEndpointHeadersUpdate for application/json ContentType.
+type OperationalWebhookEndpointHeadersUpdateJSONRequestBody = EndpointHeadersIn
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
@@ -1564,6 +1708,30 @@ type ServerInterface interface {
 	// HealthPing Check that the process answers
 	// (GET /api/v1/health/ping)
 	HealthPing(w http.ResponseWriter, r *http.Request)
+	// OperationalWebhookEndpointList List operational-webhook endpoints
+	// (GET /api/v1/operational-webhook/endpoint)
+	OperationalWebhookEndpointList(w http.ResponseWriter, r *http.Request, params OperationalWebhookEndpointListParams)
+	// OperationalWebhookEndpointCreate Create an operational-webhook endpoint
+	// (POST /api/v1/operational-webhook/endpoint)
+	OperationalWebhookEndpointCreate(w http.ResponseWriter, r *http.Request)
+	// OperationalWebhookEndpointDelete Delete an operational-webhook endpoint
+	// (DELETE /api/v1/operational-webhook/endpoint/{endpoint_id})
+	OperationalWebhookEndpointDelete(w http.ResponseWriter, r *http.Request, endpointID EndpointID)
+	// OperationalWebhookEndpointGet Get an operational-webhook endpoint
+	// (GET /api/v1/operational-webhook/endpoint/{endpoint_id})
+	OperationalWebhookEndpointGet(w http.ResponseWriter, r *http.Request, endpointID EndpointID)
+	// OperationalWebhookEndpointUpdate Replace or create an operational-webhook endpoint
+	// (PUT /api/v1/operational-webhook/endpoint/{endpoint_id})
+	OperationalWebhookEndpointUpdate(w http.ResponseWriter, r *http.Request, endpointID EndpointID)
+	// OperationalWebhookEndpointHeadersGet Get the headers of an operational-webhook endpoint
+	// (GET /api/v1/operational-webhook/endpoint/{endpoint_id}/headers)
+	OperationalWebhookEndpointHeadersGet(w http.ResponseWriter, r *http.Request, endpointID EndpointID)
+	// OperationalWebhookEndpointHeadersUpdate Replace the headers of an operational-webhook endpoint
+	// (PUT /api/v1/operational-webhook/endpoint/{endpoint_id}/headers)
+	OperationalWebhookEndpointHeadersUpdate(w http.ResponseWriter, r *http.Request, endpointID EndpointID)
+	// OperationalWebhookEndpointSecretGet Get the signing secret of an operational-webhook endpoint
+	// (GET /api/v1/operational-webhook/endpoint/{endpoint_id}/secret)
+	OperationalWebhookEndpointSecretGet(w http.ResponseWriter, r *http.Request, endpointID EndpointID)
 }
 
 // ServerInterfaceWrapper converts contexts to parameters.
@@ -4033,6 +4201,235 @@ func (siw *ServerInterfaceWrapper) HealthPing(w http.ResponseWriter, r *http.Req
 	handler.ServeHTTP(w, r)
 }
 
+// OperationalWebhookEndpointList operation middleware
+func (siw *ServerInterfaceWrapper) OperationalWebhookEndpointList(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params OperationalWebhookEndpointListParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "iterator" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "iterator", r.URL.Query(), &params.Iterator, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "iterator"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "iterator", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "order" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "order", r.URL.Query(), &params.Order, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "order"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "order", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.OperationalWebhookEndpointList(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// OperationalWebhookEndpointCreate operation middleware
+func (siw *ServerInterfaceWrapper) OperationalWebhookEndpointCreate(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.OperationalWebhookEndpointCreate(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// OperationalWebhookEndpointDelete operation middleware
+func (siw *ServerInterfaceWrapper) OperationalWebhookEndpointDelete(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "endpoint_id" -------------
+	var endpointID EndpointID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "endpoint_id", r.PathValue("endpoint_id"), &endpointID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "endpoint_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.OperationalWebhookEndpointDelete(w, r, endpointID)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// OperationalWebhookEndpointGet operation middleware
+func (siw *ServerInterfaceWrapper) OperationalWebhookEndpointGet(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "endpoint_id" -------------
+	var endpointID EndpointID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "endpoint_id", r.PathValue("endpoint_id"), &endpointID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "endpoint_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.OperationalWebhookEndpointGet(w, r, endpointID)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// OperationalWebhookEndpointUpdate operation middleware
+func (siw *ServerInterfaceWrapper) OperationalWebhookEndpointUpdate(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "endpoint_id" -------------
+	var endpointID EndpointID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "endpoint_id", r.PathValue("endpoint_id"), &endpointID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "endpoint_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.OperationalWebhookEndpointUpdate(w, r, endpointID)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// OperationalWebhookEndpointHeadersGet operation middleware
+func (siw *ServerInterfaceWrapper) OperationalWebhookEndpointHeadersGet(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "endpoint_id" -------------
+	var endpointID EndpointID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "endpoint_id", r.PathValue("endpoint_id"), &endpointID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "endpoint_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.OperationalWebhookEndpointHeadersGet(w, r, endpointID)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// OperationalWebhookEndpointHeadersUpdate operation middleware
+func (siw *ServerInterfaceWrapper) OperationalWebhookEndpointHeadersUpdate(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "endpoint_id" -------------
+	var endpointID EndpointID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "endpoint_id", r.PathValue("endpoint_id"), &endpointID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "endpoint_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.OperationalWebhookEndpointHeadersUpdate(w, r, endpointID)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// OperationalWebhookEndpointSecretGet operation middleware
+func (siw *ServerInterfaceWrapper) OperationalWebhookEndpointSecretGet(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "endpoint_id" -------------
+	var endpointID EndpointID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "endpoint_id", r.PathValue("endpoint_id"), &endpointID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "endpoint_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.OperationalWebhookEndpointSecretGet(w, r, endpointID)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 type UnescapedCookieParamError struct {
 	ParamName string
 	Err       error
@@ -4196,6 +4593,14 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/api/v1/event-type/{event_type_name}", wrapper.EventTypeUpdate)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/api/v1/health", wrapper.HealthGet)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/api/v1/health/ping", wrapper.HealthPing)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/api/v1/operational-webhook/endpoint", wrapper.OperationalWebhookEndpointList)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/api/v1/operational-webhook/endpoint", wrapper.OperationalWebhookEndpointCreate)
+	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/api/v1/operational-webhook/endpoint/{endpoint_id}", wrapper.OperationalWebhookEndpointDelete)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/api/v1/operational-webhook/endpoint/{endpoint_id}", wrapper.OperationalWebhookEndpointGet)
+	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/api/v1/operational-webhook/endpoint/{endpoint_id}", wrapper.OperationalWebhookEndpointUpdate)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/api/v1/operational-webhook/endpoint/{endpoint_id}/headers", wrapper.OperationalWebhookEndpointHeadersGet)
+	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/api/v1/operational-webhook/endpoint/{endpoint_id}/headers", wrapper.OperationalWebhookEndpointHeadersUpdate)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/api/v1/operational-webhook/endpoint/{endpoint_id}/secret", wrapper.OperationalWebhookEndpointSecretGet)
 
 	return m
 }
@@ -5215,6 +5620,186 @@ func (response HealthPing204Response) VisitHealthPingResponse(w http.ResponseWri
 	return nil
 }
 
+type OperationalWebhookEndpointListRequestObject struct {
+	Params OperationalWebhookEndpointListParams
+}
+
+type OperationalWebhookEndpointListResponseObject interface {
+	VisitOperationalWebhookEndpointListResponse(w http.ResponseWriter) error
+}
+
+type OperationalWebhookEndpointList200JSONResponse ListResponseOperationalWebhookEndpointOut
+
+func (response OperationalWebhookEndpointList200JSONResponse) VisitOperationalWebhookEndpointListResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type OperationalWebhookEndpointCreateRequestObject struct {
+	Body *OperationalWebhookEndpointCreateJSONRequestBody
+}
+
+type OperationalWebhookEndpointCreateResponseObject interface {
+	VisitOperationalWebhookEndpointCreateResponse(w http.ResponseWriter) error
+}
+
+type OperationalWebhookEndpointCreate201JSONResponse OperationalWebhookEndpointOut
+
+func (response OperationalWebhookEndpointCreate201JSONResponse) VisitOperationalWebhookEndpointCreateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type OperationalWebhookEndpointDeleteRequestObject struct {
+	EndpointID EndpointID `json:"endpoint_id"`
+}
+
+type OperationalWebhookEndpointDeleteResponseObject interface {
+	VisitOperationalWebhookEndpointDeleteResponse(w http.ResponseWriter) error
+}
+
+type OperationalWebhookEndpointDelete204Response struct {
+}
+
+func (response OperationalWebhookEndpointDelete204Response) VisitOperationalWebhookEndpointDeleteResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type OperationalWebhookEndpointGetRequestObject struct {
+	EndpointID EndpointID `json:"endpoint_id"`
+}
+
+type OperationalWebhookEndpointGetResponseObject interface {
+	VisitOperationalWebhookEndpointGetResponse(w http.ResponseWriter) error
+}
+
+type OperationalWebhookEndpointGet200JSONResponse OperationalWebhookEndpointOut
+
+func (response OperationalWebhookEndpointGet200JSONResponse) VisitOperationalWebhookEndpointGetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type OperationalWebhookEndpointUpdateRequestObject struct {
+	EndpointID EndpointID `json:"endpoint_id"`
+	Body       *OperationalWebhookEndpointUpdateJSONRequestBody
+}
+
+type OperationalWebhookEndpointUpdateResponseObject interface {
+	VisitOperationalWebhookEndpointUpdateResponse(w http.ResponseWriter) error
+}
+
+type OperationalWebhookEndpointUpdate200JSONResponse OperationalWebhookEndpointOut
+
+func (response OperationalWebhookEndpointUpdate200JSONResponse) VisitOperationalWebhookEndpointUpdateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type OperationalWebhookEndpointUpdate201JSONResponse OperationalWebhookEndpointOut
+
+func (response OperationalWebhookEndpointUpdate201JSONResponse) VisitOperationalWebhookEndpointUpdateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type OperationalWebhookEndpointHeadersGetRequestObject struct {
+	EndpointID EndpointID `json:"endpoint_id"`
+}
+
+type OperationalWebhookEndpointHeadersGetResponseObject interface {
+	VisitOperationalWebhookEndpointHeadersGetResponse(w http.ResponseWriter) error
+}
+
+type OperationalWebhookEndpointHeadersGet200JSONResponse EndpointHeadersOut
+
+func (response OperationalWebhookEndpointHeadersGet200JSONResponse) VisitOperationalWebhookEndpointHeadersGetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type OperationalWebhookEndpointHeadersUpdateRequestObject struct {
+	EndpointID EndpointID `json:"endpoint_id"`
+	Body       *OperationalWebhookEndpointHeadersUpdateJSONRequestBody
+}
+
+type OperationalWebhookEndpointHeadersUpdateResponseObject interface {
+	VisitOperationalWebhookEndpointHeadersUpdateResponse(w http.ResponseWriter) error
+}
+
+type OperationalWebhookEndpointHeadersUpdate204Response struct {
+}
+
+func (response OperationalWebhookEndpointHeadersUpdate204Response) VisitOperationalWebhookEndpointHeadersUpdateResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type OperationalWebhookEndpointSecretGetRequestObject struct {
+	EndpointID EndpointID `json:"endpoint_id"`
+}
+
+type OperationalWebhookEndpointSecretGetResponseObject interface {
+	VisitOperationalWebhookEndpointSecretGetResponse(w http.ResponseWriter) error
+}
+
+type OperationalWebhookEndpointSecretGet200JSONResponse EndpointSecretOut
+
+func (response OperationalWebhookEndpointSecretGet200JSONResponse) VisitOperationalWebhookEndpointSecretGetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
 	// ApplicationList List applications
@@ -5350,6 +5935,30 @@ type StrictServerInterface interface {
 	// HealthPing Check that the process answers
 	// (GET /api/v1/health/ping)
 	HealthPing(ctx context.Context, request HealthPingRequestObject) (HealthPingResponseObject, error)
+	// OperationalWebhookEndpointList List operational-webhook endpoints
+	// (GET /api/v1/operational-webhook/endpoint)
+	OperationalWebhookEndpointList(ctx context.Context, request OperationalWebhookEndpointListRequestObject) (OperationalWebhookEndpointListResponseObject, error)
+	// OperationalWebhookEndpointCreate Create an operational-webhook endpoint
+	// (POST /api/v1/operational-webhook/endpoint)
+	OperationalWebhookEndpointCreate(ctx context.Context, request OperationalWebhookEndpointCreateRequestObject) (OperationalWebhookEndpointCreateResponseObject, error)
+	// OperationalWebhookEndpointDelete Delete an operational-webhook endpoint
+	// (DELETE /api/v1/operational-webhook/endpoint/{endpoint_id})
+	OperationalWebhookEndpointDelete(ctx context.Context, request OperationalWebhookEndpointDeleteRequestObject) (OperationalWebhookEndpointDeleteResponseObject, error)
+	// OperationalWebhookEndpointGet Get an operational-webhook endpoint
+	// (GET /api/v1/operational-webhook/endpoint/{endpoint_id})
+	OperationalWebhookEndpointGet(ctx context.Context, request OperationalWebhookEndpointGetRequestObject) (OperationalWebhookEndpointGetResponseObject, error)
+	// OperationalWebhookEndpointUpdate Replace or create an operational-webhook endpoint
+	// (PUT /api/v1/operational-webhook/endpoint/{endpoint_id})
+	OperationalWebhookEndpointUpdate(ctx context.Context, request OperationalWebhookEndpointUpdateRequestObject) (OperationalWebhookEndpointUpdateResponseObject, error)
+	// OperationalWebhookEndpointHeadersGet Get the headers of an operational-webhook endpoint
+	// (GET /api/v1/operational-webhook/endpoint/{endpoint_id}/headers)
+	OperationalWebhookEndpointHeadersGet(ctx context.Context, request OperationalWebhookEndpointHeadersGetRequestObject) (OperationalWebhookEndpointHeadersGetResponseObject, error)
+	// OperationalWebhookEndpointHeadersUpdate Replace the headers of an operational-webhook endpoint
+	// (PUT /api/v1/operational-webhook/endpoint/{endpoint_id}/headers)
+	OperationalWebhookEndpointHeadersUpdate(ctx context.Context, request OperationalWebhookEndpointHeadersUpdateRequestObject) (OperationalWebhookEndpointHeadersUpdateResponseObject, error)
+	// OperationalWebhookEndpointSecretGet Get the signing secret of an operational-webhook endpoint
+	// (GET /api/v1/operational-webhook/endpoint/{endpoint_id}/secret)
+	OperationalWebhookEndpointSecretGet(ctx context.Context, request OperationalWebhookEndpointSecretGetRequestObject) (OperationalWebhookEndpointSecretGetResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error)
@@ -6507,6 +7116,210 @@ func (sh *strictHandler) HealthPing(w http.ResponseWriter, r *http.Request) {
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(HealthPingResponseObject); ok {
 		if err := validResponse.VisitHealthPingResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// OperationalWebhookEndpointList operation middleware
+func (sh *strictHandler) OperationalWebhookEndpointList(w http.ResponseWriter, r *http.Request, params OperationalWebhookEndpointListParams) {
+	var request OperationalWebhookEndpointListRequestObject
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error) {
+		return sh.ssi.OperationalWebhookEndpointList(ctx, request.(OperationalWebhookEndpointListRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "OperationalWebhookEndpointList")
+	}
+	response, err := handler(r.Context(), w, r, request)
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(OperationalWebhookEndpointListResponseObject); ok {
+		if err := validResponse.VisitOperationalWebhookEndpointListResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// OperationalWebhookEndpointCreate operation middleware
+func (sh *strictHandler) OperationalWebhookEndpointCreate(w http.ResponseWriter, r *http.Request) {
+	var request OperationalWebhookEndpointCreateRequestObject
+
+	var body OperationalWebhookEndpointCreateJSONRequestBody
+	if err := decodeBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error) {
+		return sh.ssi.OperationalWebhookEndpointCreate(ctx, request.(OperationalWebhookEndpointCreateRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "OperationalWebhookEndpointCreate")
+	}
+	response, err := handler(r.Context(), w, r, request)
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(OperationalWebhookEndpointCreateResponseObject); ok {
+		if err := validResponse.VisitOperationalWebhookEndpointCreateResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// OperationalWebhookEndpointDelete operation middleware
+func (sh *strictHandler) OperationalWebhookEndpointDelete(w http.ResponseWriter, r *http.Request, endpointID EndpointID) {
+	var request OperationalWebhookEndpointDeleteRequestObject
+	request.EndpointID = endpointID
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error) {
+		return sh.ssi.OperationalWebhookEndpointDelete(ctx, request.(OperationalWebhookEndpointDeleteRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "OperationalWebhookEndpointDelete")
+	}
+	response, err := handler(r.Context(), w, r, request)
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(OperationalWebhookEndpointDeleteResponseObject); ok {
+		if err := validResponse.VisitOperationalWebhookEndpointDeleteResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// OperationalWebhookEndpointGet operation middleware
+func (sh *strictHandler) OperationalWebhookEndpointGet(w http.ResponseWriter, r *http.Request, endpointID EndpointID) {
+	var request OperationalWebhookEndpointGetRequestObject
+	request.EndpointID = endpointID
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error) {
+		return sh.ssi.OperationalWebhookEndpointGet(ctx, request.(OperationalWebhookEndpointGetRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "OperationalWebhookEndpointGet")
+	}
+	response, err := handler(r.Context(), w, r, request)
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(OperationalWebhookEndpointGetResponseObject); ok {
+		if err := validResponse.VisitOperationalWebhookEndpointGetResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// OperationalWebhookEndpointUpdate operation middleware
+func (sh *strictHandler) OperationalWebhookEndpointUpdate(w http.ResponseWriter, r *http.Request, endpointID EndpointID) {
+	var request OperationalWebhookEndpointUpdateRequestObject
+	request.EndpointID = endpointID
+
+	var body OperationalWebhookEndpointUpdateJSONRequestBody
+	if err := decodeBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error) {
+		return sh.ssi.OperationalWebhookEndpointUpdate(ctx, request.(OperationalWebhookEndpointUpdateRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "OperationalWebhookEndpointUpdate")
+	}
+	response, err := handler(r.Context(), w, r, request)
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(OperationalWebhookEndpointUpdateResponseObject); ok {
+		if err := validResponse.VisitOperationalWebhookEndpointUpdateResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// OperationalWebhookEndpointHeadersGet operation middleware
+func (sh *strictHandler) OperationalWebhookEndpointHeadersGet(w http.ResponseWriter, r *http.Request, endpointID EndpointID) {
+	var request OperationalWebhookEndpointHeadersGetRequestObject
+	request.EndpointID = endpointID
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error) {
+		return sh.ssi.OperationalWebhookEndpointHeadersGet(ctx, request.(OperationalWebhookEndpointHeadersGetRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "OperationalWebhookEndpointHeadersGet")
+	}
+	response, err := handler(r.Context(), w, r, request)
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(OperationalWebhookEndpointHeadersGetResponseObject); ok {
+		if err := validResponse.VisitOperationalWebhookEndpointHeadersGetResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// OperationalWebhookEndpointHeadersUpdate operation middleware
+func (sh *strictHandler) OperationalWebhookEndpointHeadersUpdate(w http.ResponseWriter, r *http.Request, endpointID EndpointID) {
+	var request OperationalWebhookEndpointHeadersUpdateRequestObject
+	request.EndpointID = endpointID
+
+	var body OperationalWebhookEndpointHeadersUpdateJSONRequestBody
+	if err := decodeBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error) {
+		return sh.ssi.OperationalWebhookEndpointHeadersUpdate(ctx, request.(OperationalWebhookEndpointHeadersUpdateRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "OperationalWebhookEndpointHeadersUpdate")
+	}
+	response, err := handler(r.Context(), w, r, request)
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(OperationalWebhookEndpointHeadersUpdateResponseObject); ok {
+		if err := validResponse.VisitOperationalWebhookEndpointHeadersUpdateResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// OperationalWebhookEndpointSecretGet operation middleware
+func (sh *strictHandler) OperationalWebhookEndpointSecretGet(w http.ResponseWriter, r *http.Request, endpointID EndpointID) {
+	var request OperationalWebhookEndpointSecretGetRequestObject
+	request.EndpointID = endpointID
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error) {
+		return sh.ssi.OperationalWebhookEndpointSecretGet(ctx, request.(OperationalWebhookEndpointSecretGetRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "OperationalWebhookEndpointSecretGet")
+	}
+	response, err := handler(r.Context(), w, r, request)
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(OperationalWebhookEndpointSecretGetResponseObject); ok {
+		if err := validResponse.VisitOperationalWebhookEndpointSecretGetResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else {

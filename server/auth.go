@@ -57,7 +57,7 @@ type claims struct {
 // Org makes a token for all of an organisation, good for ten years.
 func (t *Tokens) Org(org core.OrgID) (string, error) {
 	if !core.IsOrgID(string(org)) {
-		return "", fmt.Errorf("%q is not a valid organization id: it must begin with org_", org)
+		return "", fmt.Errorf("%q is not a valid organization id: it must begin with org_, and not be the reserved one", org)
 	}
 	return t.sign(claims{}, string(org), orgTokenLifetime)
 }

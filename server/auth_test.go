@@ -79,7 +79,7 @@ func TestTokensOfApplications(t *testing.T) {
 func TestTokensAreMadeForIDsAlone(t *testing.T) {
 	t.Parallel()
 	tokens := NewTokens(testSecret, time.Now)
-	for _, org := range []core.OrgID{"", "a", "app_1"} {
+	for _, org := range []core.OrgID{"", "a", "app_1", operationalOrg} {
 		if token, err := tokens.Org(org); err == nil {
 			t.Errorf("a token for the organisation %q: %s", org, token)
 		}
@@ -166,6 +166,21 @@ func TestTokensParse(t *testing.T) {
 				t.Errorf("%v, want %s", err, test.want)
 			}
 		})
+	}
+}
+
+// TestTokensAreNotForTheReservedOrganisation: who had one could read everybody's operational-webhook
+// endpoints.
+func TestTokensAreNotForTheReservedOrganisation(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	for claims, want := range map[string]string{
+		`{"sub":"` + operationalOrg + `"}`:                                   `{"code":"bad_token","detail":"` + "`sub` is not a valid organization id." + `"}`,
+		`{"sub":"` + string(f.ids.app) + `","org":"` + operationalOrg + `"}`: `{"code":"bad token","detail":"` + "`org` is not a valid organization id" + `"}`,
+	} {
+		for _, path := range []string{"/app", "/app/org_a/endpoint", "/operational-webhook/endpoint"} {
+			wantStatus(t, f.send("GET", "/api/v1"+path, "", "Authorization: Bearer "+forge(hs256, claims)), 400, want)
+		}
 	}
 }
 

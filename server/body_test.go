@@ -83,12 +83,13 @@ func wantFault(t *testing.T, err error, want string) {
 func TestBodiesThatBreakOff(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
+	before := len(f.store.apps)
 	r := httptest.NewRequest(http.MethodPost, "/api/v1/app", io.MultiReader(strings.NewReader(`{"name":"N"}`), broken{}))
 	r.Header.Set("Authorization", "Bearer "+f.token(t, "org_a"))
 	w := httptest.NewRecorder()
 	f.ServeHTTP(w, r)
 	wantStatus(t, w, 400, `"code":"generic_error"`)
-	if len(f.store.apps) != 2 {
+	if len(f.store.apps) != before {
 		t.Error("half a body made an application")
 	}
 }

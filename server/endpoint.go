@@ -9,20 +9,9 @@ import (
 )
 
 func (h *handlers) EndpointCreate(ctx context.Context, r EndpointCreateRequestObject) (EndpointCreateResponseObject, error) {
-	b := r.Body
-	in, err := endpointIn(EndpointUpdate{
-		URL: b.URL, Description: b.Description, UID: b.UID, ThrottleRate: b.ThrottleRate, RateLimit: b.RateLimit,
-		Version: b.Version, Disabled: b.Disabled, EventTypes: b.EventTypes, FilterTypes: b.FilterTypes,
-		Channels: b.Channels, Metadata: b.Metadata,
-	})
+	in, err := newEndpointIn(*r.Body)
 	if err != nil {
 		return nil, err
-	}
-	in.Headers = core.Headers(b.Headers)
-	if b.Secret != nil {
-		if in.Secret, err = core.ParseSecret(*b.Secret, "secret"); err != nil {
-			return nil, err
-		}
 	}
 	e, err := h.service.EndpointCreate(ctx, scopeOf(ctx), r.AppID, in)
 	return EndpointCreate201JSONResponse(endpointOut(e)), err
@@ -92,6 +81,23 @@ func (h *handlers) EndpointPatch(ctx context.Context, r EndpointPatchRequestObje
 
 func (h *handlers) EndpointDelete(ctx context.Context, r EndpointDeleteRequestObject) (EndpointDeleteResponseObject, error) {
 	return EndpointDelete204Response{}, h.service.EndpointDelete(ctx, scopeOf(ctx), r.AppID, r.EndpointID)
+}
+
+// newEndpointIn is endpointIn, and what can be said only of an endpoint that is made.
+func newEndpointIn(b EndpointIn) (core.EndpointIn, error) {
+	in, err := endpointIn(EndpointUpdate{
+		URL: b.URL, Description: b.Description, UID: b.UID, ThrottleRate: b.ThrottleRate, RateLimit: b.RateLimit,
+		Version: b.Version, Disabled: b.Disabled, EventTypes: b.EventTypes, FilterTypes: b.FilterTypes,
+		Channels: b.Channels, Metadata: b.Metadata,
+	})
+	if err != nil {
+		return in, err
+	}
+	in.Headers = core.Headers(b.Headers)
+	if b.Secret != nil {
+		in.Secret, err = core.ParseSecret(*b.Secret, "secret")
+	}
+	return in, err
 }
 
 func endpointIn(in EndpointUpdate) (core.EndpointIn, error) {

@@ -77,7 +77,9 @@ func page[T any](f *fake, items []T, p core.Page, key func(T) string, match func
 
 // of prints what an organisation has.
 func (f *fake) of(org core.OrgID) string {
-	apps := slices.DeleteFunc(slices.Clone(f.apps), func(a core.Application) bool { return a.OrgID != org })
+	apps := slices.DeleteFunc(slices.Clone(f.apps), func(a core.Application) bool {
+		return a.OrgID != org && (a.OrgID != operationalOrg || *a.UID != string(org))
+	})
 	types := slices.DeleteFunc(slices.Clone(f.types), func(t core.EventType) bool { return t.OrgID != org })
 	inApps := func(id core.AppID) bool {
 		return slices.ContainsFunc(apps, func(a core.Application) bool { return a.ID == id })

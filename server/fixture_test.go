@@ -28,6 +28,7 @@ type fixture struct {
 	ids    struct {
 		app, other core.AppID
 		endpoint   core.EndpointID
+		watcher    core.EndpointID // for operational webhooks
 		message    core.MessageID
 		attempt    core.AttemptID
 	}
@@ -74,6 +75,7 @@ func (f *fixture) seed() {
 	second := s.endpoints[0]
 	second.ID, second.UID = core.NewEndpointID(testNow.Add(-time.Second)), new("second")
 	s.endpoints = append(s.endpoints, second)
+	f.seedOperational(second)
 	s.messages = []core.Message{{
 		AppID: ids.app, ID: ids.message, EventID: new("order-1"), EventType: "a.made", Payload: new(oddPayload),
 		ExpiresAt: testNow.Add(time.Hour), CreatedAt: testNow,
@@ -82,6 +84,18 @@ func (f *fixture) seed() {
 		AppID: ids.app, ID: ids.attempt, MessageID: ids.message, EndpointID: ids.endpoint, URL: "https://ours.example/",
 		Status: core.StatusFail, ResponseStatusCode: 503, Response: "Ours", DurationMS: 12, Trigger: core.TriggerManual, CreatedAt: testNow,
 	}}
+}
+
+// operationalOrg is where operational-webhook endpoints are stored: to change it would be to lose them.
+const operationalOrg = "org_00000000000OperationalWebhook"
+
+func (f *fixture) seedOperational(e core.Endpoint) {
+	s, app := f.store, core.NewAppID(testNow)
+	f.ids.watcher = core.NewEndpointID(testNow)
+	e.AppID, e.ID, e.UID, e.EventTypes = app, f.ids.watcher, new("ops"), []string{"endpoint.disabled"}
+	e.Channels, e.Headers = nil, core.Headers{"X-Team": "Ours"}
+	s.apps = append(s.apps, core.Application{OrgID: operationalOrg, ID: app, UID: new("org_a"), Name: "org_a", CreatedAt: testNow, UpdatedAt: testNow})
+	s.endpoints = append(s.endpoints, e)
 }
 
 // token is a token of an organisation, or of the application one or two of org_a.

@@ -29,7 +29,7 @@ func operationByID(t *testing.T, id string) *operation {
 // named puts the fixture's ids into a text of a row.
 func (f *fixture) named(text string) string {
 	return strings.NewReplacer("{app}", string(f.ids.app), "{endpoint}", string(f.ids.endpoint),
-		"{message}", string(f.ids.message), "{attempt}", string(f.ids.attempt)).Replace(text)
+		"{message}", string(f.ids.message), "{attempt}", string(f.ids.attempt), "{watcher}", string(f.ids.watcher)).Replace(text)
 }
 
 // call sends a row's request and checks that the answer is what the row expects and one that the
@@ -186,7 +186,8 @@ func TestOperationsKeepOrganisationsApart(t *testing.T) {
 			r := rows[op.OperationID][0]
 			r.status, r.want = 0, nil
 			w := f.call(t, op, r, f.token(t, "org_b"))
-			makes := op.OperationID == "ApplicationUpdate" || op.OperationID == "EventTypeUpdate"
+			makes := op.OperationID == "ApplicationUpdate" || op.OperationID == "EventTypeUpdate" ||
+				op.OperationID == "OperationalWebhookEndpointUpdate"
 			if strings.Contains(op.Path, "{") && !makes && w.Code != http.StatusNotFound {
 				t.Errorf("status = %d, want 404: %s", w.Code, w.Body)
 			}
