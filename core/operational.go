@@ -131,3 +131,12 @@ func (s *Service) OperationalWebhookEndpointSecretGet(ctx context.Context, scope
 	}
 	return s.EndpointSecretGet(ctx, inner, app, ref)
 }
+
+// OperationalWebhookEndpointSecretRotate is EndpointSecretRotate for an operational-webhook endpoint.
+func (s *Service) OperationalWebhookEndpointSecretRotate(ctx context.Context, scope Scope, ref string, in SecretRotateIn) error {
+	inner, app, err := scope.operational()
+	if err != nil {
+		return err
+	}
+	return s.EndpointSecretRotate(ctx, inner, app, ref, in)
+}

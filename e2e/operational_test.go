@@ -33,6 +33,11 @@ func TestOperationalWebhookEndpointIsCreatedChangedAndDeleted(t *testing.T) {
 	if got := must(api.GetSecret(ctx, uid))(t).Key; got != secret {
 		t.Errorf("the secret is %q, want %q", got, secret)
 	}
+	rotated := newSecret()
+	done(t, api.RotateSecret(ctx, made.Id, svix.OperationalWebhookEndpointSecretIn{Key: &rotated}, nil))
+	if got := must(api.GetSecret(ctx, uid))(t).Key; got != rotated {
+		t.Errorf("after rotation the secret is %q, want %q", got, rotated)
+	}
 	done(t, api.UpdateHeaders(ctx, uid, svix.OperationalWebhookEndpointHeadersIn{Headers: map[string]string{"X-A": "1", "x-api-key": "2"}}))
 
 	updated := must(api.Update(ctx, made.Id, svix.OperationalWebhookEndpointUpdate{Url: "https://example.org/", Disabled: new(true)}))(t)
@@ -96,7 +101,7 @@ func TestOperationalWebhookEndpointsAreTheOrganisationsAlone(t *testing.T) {
 
 	const path = "/api/v1/operational-webhook/endpoint/"
 	for _, ref := range []string{hook, "ops"} {
-		for _, call := range [][2]string{{"GET", ""}, {"DELETE", ""}, {"GET", "/secret"}, {"GET", "/headers"}, {"PUT", "/headers"}} {
+		for _, call := range [][2]string{{"GET", ""}, {"DELETE", ""}, {"GET", "/secret"}, {"GET", "/headers"}, {"PUT", "/headers"}, {"POST", "/secret/rotate"}} {
 			stranger.call(t, 404, call[0], path+ref+call[1], `{"headers":{}}`)
 			customer.call(t, 403, call[0], path+ref+call[1], `{"headers":{}}`)
 		}

@@ -1573,6 +1573,9 @@ type OperationalWebhookEndpointUpdateJSONRequestBody = OperationalWebhookEndpoin
 // OperationalWebhookEndpointHeadersUpdateJSONRequestBody defines body for OperationalWebhookEndpointHeadersUpdate for application/json ContentType.
 type OperationalWebhookEndpointHeadersUpdateJSONRequestBody = EndpointHeadersIn
 
+// OperationalWebhookEndpointSecretRotateJSONRequestBody defines body for OperationalWebhookEndpointSecretRotate for application/json ContentType.
+type OperationalWebhookEndpointSecretRotateJSONRequestBody = EndpointSecretRotateIn
+
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
 	// ApplicationList List applications
@@ -1732,6 +1735,9 @@ type ServerInterface interface {
 	// OperationalWebhookEndpointSecretGet Get the signing secret of an operational-webhook endpoint
 	// (GET /api/v1/operational-webhook/endpoint/{endpoint_id}/secret)
 	OperationalWebhookEndpointSecretGet(w http.ResponseWriter, r *http.Request, endpointID EndpointID)
+	// OperationalWebhookEndpointSecretRotate Rotate the signing secret of an operational-webhook endpoint
+	// (POST /api/v1/operational-webhook/endpoint/{endpoint_id}/secret/rotate)
+	OperationalWebhookEndpointSecretRotate(w http.ResponseWriter, r *http.Request, endpointID EndpointID)
 }
 
 // ServerInterfaceWrapper converts contexts to parameters.
@@ -4430,6 +4436,32 @@ func (siw *ServerInterfaceWrapper) OperationalWebhookEndpointSecretGet(w http.Re
 	handler.ServeHTTP(w, r)
 }
 
+// OperationalWebhookEndpointSecretRotate operation middleware
+func (siw *ServerInterfaceWrapper) OperationalWebhookEndpointSecretRotate(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "endpoint_id" -------------
+	var endpointID EndpointID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "endpoint_id", r.PathValue("endpoint_id"), &endpointID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "endpoint_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.OperationalWebhookEndpointSecretRotate(w, r, endpointID)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 type UnescapedCookieParamError struct {
 	ParamName string
 	Err       error
@@ -4601,6 +4633,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/api/v1/operational-webhook/endpoint/{endpoint_id}/headers", wrapper.OperationalWebhookEndpointHeadersGet)
 	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/api/v1/operational-webhook/endpoint/{endpoint_id}/headers", wrapper.OperationalWebhookEndpointHeadersUpdate)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/api/v1/operational-webhook/endpoint/{endpoint_id}/secret", wrapper.OperationalWebhookEndpointSecretGet)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/api/v1/operational-webhook/endpoint/{endpoint_id}/secret/rotate", wrapper.OperationalWebhookEndpointSecretRotate)
 
 	return m
 }
@@ -5800,6 +5833,23 @@ func (response OperationalWebhookEndpointSecretGet200JSONResponse) VisitOperatio
 	return err
 }
 
+type OperationalWebhookEndpointSecretRotateRequestObject struct {
+	EndpointID EndpointID `json:"endpoint_id"`
+	Body       *OperationalWebhookEndpointSecretRotateJSONRequestBody
+}
+
+type OperationalWebhookEndpointSecretRotateResponseObject interface {
+	VisitOperationalWebhookEndpointSecretRotateResponse(w http.ResponseWriter) error
+}
+
+type OperationalWebhookEndpointSecretRotate204Response struct {
+}
+
+func (response OperationalWebhookEndpointSecretRotate204Response) VisitOperationalWebhookEndpointSecretRotateResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
 	// ApplicationList List applications
@@ -5959,6 +6009,9 @@ type StrictServerInterface interface {
 	// OperationalWebhookEndpointSecretGet Get the signing secret of an operational-webhook endpoint
 	// (GET /api/v1/operational-webhook/endpoint/{endpoint_id}/secret)
 	OperationalWebhookEndpointSecretGet(ctx context.Context, request OperationalWebhookEndpointSecretGetRequestObject) (OperationalWebhookEndpointSecretGetResponseObject, error)
+	// OperationalWebhookEndpointSecretRotate Rotate the signing secret of an operational-webhook endpoint
+	// (POST /api/v1/operational-webhook/endpoint/{endpoint_id}/secret/rotate)
+	OperationalWebhookEndpointSecretRotate(ctx context.Context, request OperationalWebhookEndpointSecretRotateRequestObject) (OperationalWebhookEndpointSecretRotateResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error)
@@ -7320,6 +7373,36 @@ func (sh *strictHandler) OperationalWebhookEndpointSecretGet(w http.ResponseWrit
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(OperationalWebhookEndpointSecretGetResponseObject); ok {
 		if err := validResponse.VisitOperationalWebhookEndpointSecretGetResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// OperationalWebhookEndpointSecretRotate operation middleware
+func (sh *strictHandler) OperationalWebhookEndpointSecretRotate(w http.ResponseWriter, r *http.Request, endpointID EndpointID) {
+	var request OperationalWebhookEndpointSecretRotateRequestObject
+	request.EndpointID = endpointID
+
+	var body OperationalWebhookEndpointSecretRotateJSONRequestBody
+	if err := decodeBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error) {
+		return sh.ssi.OperationalWebhookEndpointSecretRotate(ctx, request.(OperationalWebhookEndpointSecretRotateRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "OperationalWebhookEndpointSecretRotate")
+	}
+	response, err := handler(r.Context(), w, r, request)
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(OperationalWebhookEndpointSecretRotateResponseObject); ok {
+		if err := validResponse.VisitOperationalWebhookEndpointSecretRotateResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else {

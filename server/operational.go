@@ -99,6 +99,17 @@ func (h *handlers) OperationalWebhookEndpointSecretGet(
 	return OperationalWebhookEndpointSecretGet200JSONResponse{Key: secret.Text()}, err
 }
 
+func (h *handlers) OperationalWebhookEndpointSecretRotate(
+	ctx context.Context, r OperationalWebhookEndpointSecretRotateRequestObject,
+) (OperationalWebhookEndpointSecretRotateResponseObject, error) {
+	in, err := secretRotateIn(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	err = h.service.OperationalWebhookEndpointSecretRotate(ctx, scopeOf(ctx), r.EndpointID, in)
+	return OperationalWebhookEndpointSecretRotate204Response{}, err
+}
+
 func operationalEndpointOut(e core.Endpoint) OperationalWebhookEndpointOut {
 	return OperationalWebhookEndpointOut{
 		ID: string(e.ID), UID: e.UID, URL: e.URL, Description: e.Description,

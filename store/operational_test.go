@@ -60,6 +60,9 @@ func TestOperationalEndpointsAreTheirOrganisationsAlone(t *testing.T) {
 			_, err := s.OperationalWebhookEndpointSecretGet(ctx, scope, string(ours.ID))
 			return err
 		},
+		"rotate": func(ctx context.Context, scope core.Scope) error {
+			return s.OperationalWebhookEndpointSecretRotate(ctx, scope, string(ours.ID), core.SecretRotateIn{})
+		},
 		"headers": func(ctx context.Context, scope core.Scope) error {
 			_, _, err := s.OperationalWebhookEndpointHeadersGet(ctx, scope, string(ours.ID))
 			return err
