@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	svix "github.com/svix/svix-webhooks/go"
@@ -120,5 +121,26 @@ func TestOperationalWebhookEndpointsAreTheOrganisationsAlone(t *testing.T) {
 	}
 	if got := must(owner.OperationalWebhookEndpoint.Get(ctx, "ops"))(t); got.Id != hook {
 		t.Errorf("afterwards the owner gets %+v", got)
+	}
+}
+
+// With the keys that the SDK sends, each of them is made in a transaction that is open for longer.
+func TestTheFirstOperationalWebhookEndpointsCanComeAtOnce(t *testing.T) {
+	t.Parallel()
+	s := shared(t)
+	c := newClient(t, s.url, s.token(t, "org_"+random()))
+	const n = 8
+	var group sync.WaitGroup
+	for range n {
+		group.Go(func() {
+			_, err := c.OperationalWebhookEndpoint.Create(t.Context(), svix.OperationalWebhookEndpointIn{Url: "https://example.com/"}, nil)
+			if err != nil {
+				t.Error(explain(err))
+			}
+		})
+	}
+	group.Wait()
+	if list := must(c.OperationalWebhookEndpoint.List(t.Context(), nil))(t); len(list.Data) != n {
+		t.Errorf("%d endpoints, want %d", len(list.Data), n)
 	}
 }
