@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"slices"
 )
 
 // BatchMost is how many messages one batch may hold.
@@ -48,10 +49,24 @@ func (s *Service) MessageCreateMany(ctx context.Context, scope Scope, appRef str
 			messages, places = append(messages, m), append(places, i)
 		}
 	}
+	inOrder(messages)
 	for n, stored := range s.Messages.MessageInsertMany(ctx, messages) {
 		outcomes[places[n]] = stored
 	}
 	return outcomes, nil
+}
+
+// inOrder gives out the messages' ids anew, so that lists show the messages in the order in which they
+// were sent: ids of one instant are in none.
+func inOrder(messages []NewMessage) {
+	ids := make([]MessageID, len(messages))
+	for i, m := range messages {
+		ids[i] = m.ID
+	}
+	slices.Sort(ids)
+	for i := range messages {
+		messages[i].ID = ids[i]
+	}
 }
 
 // batchKeyHash is the idempotency key of one message of a batch: sent again, each finds the one that

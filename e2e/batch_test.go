@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	svix "github.com/svix/svix-webhooks/go"
 )
 
 // batchAnswer is what a batch is answered with.
@@ -19,7 +21,8 @@ type batchAnswer struct {
 // batch sends messages in one request, with a key if there is one.
 func (c client) batch(t testing.TB, app, key, messages string) batchAnswer {
 	t.Helper()
-	request := must(http.NewRequestWithContext(t.Context(), "POST", c.url+"/api/v1/app/"+app+"/msg/batch", strings.NewReader(`{"messages":[`+messages+`]}`)))(t)
+	request := must(http.NewRequestWithContext(t.Context(), http.MethodPost,
+		c.url+"/api/v1/app/"+app+"/msg/batch", strings.NewReader(`{"messages":[`+messages+`]}`)))(t)
 	request.Header.Set("Authorization", "Bearer "+c.token)
 	if key != "" {
 		request.Header.Set("Idempotency-Key", key)
@@ -59,6 +62,12 @@ func TestABatchOfAThousandIsDelivered(t *testing.T) {
 	for i, id := range ids {
 		if got, want := string(r.of(id)[0].body), fmt.Sprintf(`{"n": %d}`, i); got != want {
 			t.Fatalf("message %d arrived as %s", i, got)
+		}
+	}
+	listed := must(c.Message.List(t.Context(), app, &svix.MessageListOptions{Limit: new(uint64(250))}))(t).Data
+	for i, m := range listed { // the last one first
+		if m.Id != ids[len(ids)-1-i] {
+			t.Fatalf("message %d of the list is not message %d of the batch", i, len(ids)-1-i)
 		}
 	}
 	c.call(t, 422, "POST", "/api/v1/app/"+app+"/msg/batch", `{"messages":[`+strings.Repeat(`{},`, 1000)+`{}]}`)

@@ -151,8 +151,8 @@ func TestRotatedSecretsSignForTheirGrace(t *testing.T) {
 
 func TestARawPayloadArrivesAsItIs(t *testing.T) {
 	t.Parallel()
-	c, app, r := shared(t).tenant(t), "", newReceiver(t, nil)
-	app = c.application(t)
+	c, r := shared(t).tenant(t), newReceiver(t, nil)
+	app := c.application(t)
 	r.endpoint(t, c, app)
 	const csv = "id;amount\r\n7;\"12,50\"\r\n"
 	sent := must(c.Message.Create(t.Context(), app, *svix.NewMessageInRaw("report.made", csv, new("text/csv; charset=utf-8")), nil))(t)
