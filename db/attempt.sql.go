@@ -478,9 +478,9 @@ func (q *Queries) AttemptListByMessageDescending(ctx context.Context, db DBTX, a
 }
 
 const attemptedMessageListAscending = `-- name: AttemptedMessageListAscending :many
-SELECT latest.message_id, latest.status, delivery.due_at AS next_at
+SELECT attempted.message_id, latest.status
 FROM (
-    SELECT DISTINCT ON (attempt.message_id) attempt.app_id, attempt.endpoint_id, attempt.message_id, attempt.status
+    SELECT DISTINCT attempt.message_id
     FROM attempt
     WHERE attempt.app_id = $1
         AND attempt.endpoint_id = $2
@@ -500,12 +500,21 @@ FROM (
                     AND (cardinality($9::text[]) = 0 OR message.event_type = ANY ($9::text[]))
             )
         )
-    ORDER BY attempt.message_id, attempt.id DESC
+    ORDER BY attempt.message_id
+    LIMIT $10::int
+) AS attempted
+CROSS JOIN LATERAL (
+    SELECT attempt.status
+    FROM attempt
+    WHERE attempt.app_id = $1
+        AND attempt.endpoint_id = $2
+        AND attempt.message_id = attempted.message_id
+        AND attempt.id >= $3::text
+        AND (NOT $6::boolean OR attempt.status = 0)
+    ORDER BY attempt.id DESC
+    LIMIT 1
 ) AS latest
-LEFT JOIN delivery ON delivery.app_id = latest.app_id
-    AND delivery.message_id = latest.message_id
-    AND delivery.endpoint_id = latest.endpoint_id
-ORDER BY latest.message_id
+ORDER BY attempted.message_id
 LIMIT $10::int
 `
 
@@ -525,7 +534,6 @@ type AttemptedMessageListAscendingParams struct {
 type AttemptedMessageListAscendingRow struct {
 	MessageID core.MessageID
 	Status    core.AttemptStatus
-	NextAt    *time.Time
 }
 
 // AttemptedMessageListAscending lists the messages that were attempted at an endpoint, oldest first,
@@ -551,7 +559,7 @@ func (q *Queries) AttemptedMessageListAscending(ctx context.Context, db DBTX, ar
 	var items []AttemptedMessageListAscendingRow
 	for rows.Next() {
 		var i AttemptedMessageListAscendingRow
-		if err := rows.Scan(&i.MessageID, &i.Status, &i.NextAt); err != nil {
+		if err := rows.Scan(&i.MessageID, &i.Status); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -563,9 +571,9 @@ func (q *Queries) AttemptedMessageListAscending(ctx context.Context, db DBTX, ar
 }
 
 const attemptedMessageListDescending = `-- name: AttemptedMessageListDescending :many
-SELECT latest.message_id, latest.status, delivery.due_at AS next_at
+SELECT attempted.message_id, latest.status
 FROM (
-    SELECT DISTINCT ON (attempt.message_id) attempt.app_id, attempt.endpoint_id, attempt.message_id, attempt.status
+    SELECT DISTINCT attempt.message_id
     FROM attempt
     WHERE attempt.app_id = $1
         AND attempt.endpoint_id = $2
@@ -585,12 +593,21 @@ FROM (
                     AND (cardinality($9::text[]) = 0 OR message.event_type = ANY ($9::text[]))
             )
         )
-    ORDER BY attempt.message_id DESC, attempt.id DESC
+    ORDER BY attempt.message_id DESC
+    LIMIT $10::int
+) AS attempted
+CROSS JOIN LATERAL (
+    SELECT attempt.status
+    FROM attempt
+    WHERE attempt.app_id = $1
+        AND attempt.endpoint_id = $2
+        AND attempt.message_id = attempted.message_id
+        AND attempt.id >= $3::text
+        AND (NOT $6::boolean OR attempt.status = 0)
+    ORDER BY attempt.id DESC
+    LIMIT 1
 ) AS latest
-LEFT JOIN delivery ON delivery.app_id = latest.app_id
-    AND delivery.message_id = latest.message_id
-    AND delivery.endpoint_id = latest.endpoint_id
-ORDER BY latest.message_id DESC
+ORDER BY attempted.message_id DESC
 LIMIT $10::int
 `
 
@@ -610,7 +627,6 @@ type AttemptedMessageListDescendingParams struct {
 type AttemptedMessageListDescendingRow struct {
 	MessageID core.MessageID
 	Status    core.AttemptStatus
-	NextAt    *time.Time
 }
 
 // AttemptedMessageListDescending lists the messages that were attempted at an endpoint, newest first,
@@ -636,7 +652,7 @@ func (q *Queries) AttemptedMessageListDescending(ctx context.Context, db DBTX, a
 	var items []AttemptedMessageListDescendingRow
 	for rows.Next() {
 		var i AttemptedMessageListDescendingRow
-		if err := rows.Scan(&i.MessageID, &i.Status, &i.NextAt); err != nil {
+		if err := rows.Scan(&i.MessageID, &i.Status); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -648,44 +664,46 @@ func (q *Queries) AttemptedMessageListDescending(ctx context.Context, db DBTX, a
 }
 
 const attemptedMessageListFailedAscending = `-- name: AttemptedMessageListFailedAscending :many
-SELECT latest.message_id, latest.status, delivery.due_at AS next_at
-FROM (
-    SELECT DISTINCT ON (attempt.message_id) attempt.app_id, attempt.endpoint_id, attempt.message_id, attempt.status
-    FROM attempt
-    WHERE attempt.app_id = $1
-        AND attempt.endpoint_id = $2
-        AND attempt.status = 2
-        AND attempt.id >= $3::text
-        AND attempt.message_id > $4::text
-        AND attempt.message_id < $5::text
-        AND (
-            ($6::text = '' AND $7::text = '' AND cardinality($8::text[]) = 0)
-            OR EXISTS (
-                SELECT 1
-                FROM message
-                WHERE message.app_id = attempt.app_id
-                    AND message.id = attempt.message_id
-                    AND ($6::text = '' OR $6::text = ANY (message.channels))
-                    AND ($7::text = '' OR $7::text = ANY (message.tags))
-                    AND (cardinality($8::text[]) = 0 OR message.event_type = ANY ($8::text[]))
-            )
-        )
-    ORDER BY attempt.message_id, attempt.id DESC
-) AS latest
-LEFT JOIN delivery ON delivery.app_id = latest.app_id
-    AND delivery.message_id = latest.message_id
-    AND delivery.endpoint_id = latest.endpoint_id
-WHERE (delivery.app_id IS NOT NULL) = $9::boolean
+SELECT DISTINCT attempt.message_id, attempt.status
+FROM attempt
+WHERE attempt.app_id = $1
+    AND attempt.endpoint_id = $2
+    AND attempt.status = 2
+    AND attempt.id >= $3::text
+    AND attempt.message_id > $4::text
+    AND attempt.message_id < $5::text
+    -- Not EXISTS: Postgres might make a hash of all that is owed, for the few rows of a page.
+    AND (
+        (
+            SELECT delivery.message_id
+            FROM delivery
+            WHERE delivery.app_id = attempt.app_id
+                AND delivery.message_id = attempt.message_id
+                AND delivery.endpoint_id = attempt.endpoint_id
+        ) IS NOT NULL
+    ) = $6::boolean
     AND NOT EXISTS (
         SELECT 1
-        FROM attempt
-        WHERE attempt.app_id = latest.app_id
-            AND attempt.endpoint_id = latest.endpoint_id
-            AND attempt.message_id = latest.message_id
-            AND attempt.id >= $3::text
-            AND attempt.status = 0
+        FROM attempt AS success
+        WHERE success.app_id = attempt.app_id
+            AND success.endpoint_id = attempt.endpoint_id
+            AND success.message_id = attempt.message_id
+            AND success.id >= $3::text
+            AND success.status = 0
     )
-ORDER BY latest.message_id
+    AND (
+        ($7::text = '' AND $8::text = '' AND cardinality($9::text[]) = 0)
+        OR EXISTS (
+            SELECT 1
+            FROM message
+            WHERE message.app_id = attempt.app_id
+                AND message.id = attempt.message_id
+                AND ($7::text = '' OR $7::text = ANY (message.channels))
+                AND ($8::text = '' OR $8::text = ANY (message.tags))
+                AND (cardinality($9::text[]) = 0 OR message.event_type = ANY ($9::text[]))
+        )
+    )
+ORDER BY attempt.message_id
 LIMIT $10::int
 `
 
@@ -695,17 +713,16 @@ type AttemptedMessageListFailedAscendingParams struct {
 	FirstAttemptID string
 	After          string
 	Before         string
+	Sending        bool
 	Channel        string
 	Tag            string
 	EventTypes     []string
-	Sending        bool
 	MaxRows        int32
 }
 
 type AttemptedMessageListFailedAscendingRow struct {
 	MessageID core.MessageID
 	Status    core.AttemptStatus
-	NextAt    *time.Time
 }
 
 // AttemptedMessageListFailedAscending is AttemptedMessageListAscending of those that failed and never
@@ -717,10 +734,10 @@ func (q *Queries) AttemptedMessageListFailedAscending(ctx context.Context, db DB
 		arg.FirstAttemptID,
 		arg.After,
 		arg.Before,
+		arg.Sending,
 		arg.Channel,
 		arg.Tag,
 		arg.EventTypes,
-		arg.Sending,
 		arg.MaxRows,
 	)
 	if err != nil {
@@ -730,7 +747,7 @@ func (q *Queries) AttemptedMessageListFailedAscending(ctx context.Context, db DB
 	var items []AttemptedMessageListFailedAscendingRow
 	for rows.Next() {
 		var i AttemptedMessageListFailedAscendingRow
-		if err := rows.Scan(&i.MessageID, &i.Status, &i.NextAt); err != nil {
+		if err := rows.Scan(&i.MessageID, &i.Status); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -742,44 +759,46 @@ func (q *Queries) AttemptedMessageListFailedAscending(ctx context.Context, db DB
 }
 
 const attemptedMessageListFailedDescending = `-- name: AttemptedMessageListFailedDescending :many
-SELECT latest.message_id, latest.status, delivery.due_at AS next_at
-FROM (
-    SELECT DISTINCT ON (attempt.message_id) attempt.app_id, attempt.endpoint_id, attempt.message_id, attempt.status
-    FROM attempt
-    WHERE attempt.app_id = $1
-        AND attempt.endpoint_id = $2
-        AND attempt.status = 2
-        AND attempt.id >= $3::text
-        AND attempt.message_id > $4::text
-        AND attempt.message_id < $5::text
-        AND (
-            ($6::text = '' AND $7::text = '' AND cardinality($8::text[]) = 0)
-            OR EXISTS (
-                SELECT 1
-                FROM message
-                WHERE message.app_id = attempt.app_id
-                    AND message.id = attempt.message_id
-                    AND ($6::text = '' OR $6::text = ANY (message.channels))
-                    AND ($7::text = '' OR $7::text = ANY (message.tags))
-                    AND (cardinality($8::text[]) = 0 OR message.event_type = ANY ($8::text[]))
-            )
-        )
-    ORDER BY attempt.message_id DESC, attempt.id DESC
-) AS latest
-LEFT JOIN delivery ON delivery.app_id = latest.app_id
-    AND delivery.message_id = latest.message_id
-    AND delivery.endpoint_id = latest.endpoint_id
-WHERE (delivery.app_id IS NOT NULL) = $9::boolean
+SELECT DISTINCT attempt.message_id, attempt.status
+FROM attempt
+WHERE attempt.app_id = $1
+    AND attempt.endpoint_id = $2
+    AND attempt.status = 2
+    AND attempt.id >= $3::text
+    AND attempt.message_id > $4::text
+    AND attempt.message_id < $5::text
+    -- Not EXISTS: Postgres might make a hash of all that is owed, for the few rows of a page.
+    AND (
+        (
+            SELECT delivery.message_id
+            FROM delivery
+            WHERE delivery.app_id = attempt.app_id
+                AND delivery.message_id = attempt.message_id
+                AND delivery.endpoint_id = attempt.endpoint_id
+        ) IS NOT NULL
+    ) = $6::boolean
     AND NOT EXISTS (
         SELECT 1
-        FROM attempt
-        WHERE attempt.app_id = latest.app_id
-            AND attempt.endpoint_id = latest.endpoint_id
-            AND attempt.message_id = latest.message_id
-            AND attempt.id >= $3::text
-            AND attempt.status = 0
+        FROM attempt AS success
+        WHERE success.app_id = attempt.app_id
+            AND success.endpoint_id = attempt.endpoint_id
+            AND success.message_id = attempt.message_id
+            AND success.id >= $3::text
+            AND success.status = 0
     )
-ORDER BY latest.message_id DESC
+    AND (
+        ($7::text = '' AND $8::text = '' AND cardinality($9::text[]) = 0)
+        OR EXISTS (
+            SELECT 1
+            FROM message
+            WHERE message.app_id = attempt.app_id
+                AND message.id = attempt.message_id
+                AND ($7::text = '' OR $7::text = ANY (message.channels))
+                AND ($8::text = '' OR $8::text = ANY (message.tags))
+                AND (cardinality($9::text[]) = 0 OR message.event_type = ANY ($9::text[]))
+        )
+    )
+ORDER BY attempt.message_id DESC
 LIMIT $10::int
 `
 
@@ -789,17 +808,16 @@ type AttemptedMessageListFailedDescendingParams struct {
 	FirstAttemptID string
 	After          string
 	Before         string
+	Sending        bool
 	Channel        string
 	Tag            string
 	EventTypes     []string
-	Sending        bool
 	MaxRows        int32
 }
 
 type AttemptedMessageListFailedDescendingRow struct {
 	MessageID core.MessageID
 	Status    core.AttemptStatus
-	NextAt    *time.Time
 }
 
 // AttemptedMessageListFailedDescending is AttemptedMessageListDescending of those that failed and never
@@ -811,10 +829,10 @@ func (q *Queries) AttemptedMessageListFailedDescending(ctx context.Context, db D
 		arg.FirstAttemptID,
 		arg.After,
 		arg.Before,
+		arg.Sending,
 		arg.Channel,
 		arg.Tag,
 		arg.EventTypes,
-		arg.Sending,
 		arg.MaxRows,
 	)
 	if err != nil {
@@ -824,7 +842,7 @@ func (q *Queries) AttemptedMessageListFailedDescending(ctx context.Context, db D
 	var items []AttemptedMessageListFailedDescendingRow
 	for rows.Next() {
 		var i AttemptedMessageListFailedDescendingRow
-		if err := rows.Scan(&i.MessageID, &i.Status, &i.NextAt); err != nil {
+		if err := rows.Scan(&i.MessageID, &i.Status); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

@@ -230,6 +230,54 @@ func (q *Queries) DeliveryCount(ctx context.Context, db DBTX, arg DeliveryCountP
 	return i, err
 }
 
+const deliveryDueMany = `-- name: DeliveryDueMany :many
+SELECT owed.message_id, owed.due_at
+FROM unnest($1::text[]) AS wanted(message_id)
+CROSS JOIN LATERAL (
+    -- LIMIT: a look-up for each, where a join might read all that is owed to the endpoint.
+    SELECT delivery.message_id, delivery.due_at
+    FROM delivery
+    WHERE delivery.app_id = $2
+        AND delivery.endpoint_id = $3
+        AND delivery.message_id = wanted.message_id
+    LIMIT 1
+) AS owed
+ORDER BY owed.message_id
+LIMIT cardinality($1::text[])
+`
+
+type DeliveryDueManyParams struct {
+	MessageIDs []string
+	AppID      core.AppID
+	EndpointID core.EndpointID
+}
+
+type DeliveryDueManyRow struct {
+	MessageID core.MessageID
+	DueAt     time.Time
+}
+
+// DeliveryDueMany tells of messages that are owed to an endpoint when they are due.
+func (q *Queries) DeliveryDueMany(ctx context.Context, db DBTX, arg DeliveryDueManyParams) ([]DeliveryDueManyRow, error) {
+	rows, err := db.Query(ctx, deliveryDueMany, arg.MessageIDs, arg.AppID, arg.EndpointID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []DeliveryDueManyRow
+	for rows.Next() {
+		var i DeliveryDueManyRow
+		if err := rows.Scan(&i.MessageID, &i.DueAt); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const deliveryInsert = `-- name: DeliveryInsert :execrows
 INSERT INTO delivery (app_id, message_id, endpoint_id, due_at, lease)
 SELECT $1::text, $2::text, $3::text, $4::timestamptz, 0

@@ -246,3 +246,19 @@ WHERE delivery.app_id = @app_id
     AND delivery.endpoint_id = @endpoint_id
     AND delivery.message_id > @after::text
     AND delivery.message_id < @before::text;
+
+-- name: DeliveryDueMany :many
+-- DeliveryDueMany tells of messages that are owed to an endpoint when they are due.
+SELECT owed.message_id, owed.due_at
+FROM unnest(@message_ids::text[]) AS wanted(message_id)
+CROSS JOIN LATERAL (
+    -- LIMIT: a look-up for each, where a join might read all that is owed to the endpoint.
+    SELECT delivery.message_id, delivery.due_at
+    FROM delivery
+    WHERE delivery.app_id = @app_id
+        AND delivery.endpoint_id = @endpoint_id
+        AND delivery.message_id = wanted.message_id
+    LIMIT 1
+) AS owed
+ORDER BY owed.message_id
+LIMIT cardinality(@message_ids::text[]);

@@ -2,15 +2,42 @@ package store
 
 import (
 	"context"
+	"time"
 
 	"github.com/postrider/postrider/core"
 	"github.com/postrider/postrider/db"
 )
 
 func (r reader) AttemptedMessageList(ctx context.Context, app core.AppID, endpoint core.EndpointID, filter core.AttemptedMessageFilter, first core.AttemptID, page core.Page) ([]core.Latest, error) {
+	read := r.attemptedMessageList
 	if filter.Status != nil && *filter.Status != core.StatusSuccess {
-		return r.attemptedMessageListFailed(ctx, app, endpoint, filter, first, page)
+		read = r.attemptedMessageListFailed
 	}
+	list, err := read(ctx, app, endpoint, filter, first, page)
+	if err != nil {
+		return nil, err
+	}
+	return list, r.nextAttempts(ctx, app, endpoint, list)
+}
+
+// nextAttempts adds when the messages will be tried again.
+func (r reader) nextAttempts(ctx context.Context, app core.AppID, endpoint core.EndpointID, list []core.Latest) error {
+	ids := make([]string, len(list))
+	for i, l := range list {
+		ids[i] = string(l.MessageID)
+	}
+	rows, err := queries.DeliveryDueMany(ctx, r.conn, db.DeliveryDueManyParams{AppID: app, EndpointID: endpoint, MessageIDs: ids})
+	due := make(map[core.MessageID]*time.Time, len(rows))
+	for _, row := range rows {
+		due[row.MessageID] = &row.DueAt
+	}
+	for i, l := range list {
+		list[i].NextAt = due[l.MessageID]
+	}
+	return mapError(err)
+}
+
+func (r reader) attemptedMessageList(ctx context.Context, app core.AppID, endpoint core.EndpointID, filter core.AttemptedMessageFilter, first core.AttemptID, page core.Page) ([]core.Latest, error) {
 	p := db.AttemptedMessageListAscendingParams{
 		AppID: app, EndpointID: endpoint, FirstAttemptID: string(first), Succeeded: filter.Status != nil,
 		After: page.After, Before: page.Before, MaxRows: int32(page.Limit),
@@ -18,10 +45,14 @@ func (r reader) AttemptedMessageList(ctx context.Context, app core.AppID, endpoi
 	}
 	if page.Descending {
 		rows, err := queries.AttemptedMessageListDescending(ctx, r.conn, db.AttemptedMessageListDescendingParams(p))
-		return entities(rows, err, func(row db.AttemptedMessageListDescendingRow) core.Latest { return core.Latest(row) })
+		return entities(rows, err, func(row db.AttemptedMessageListDescendingRow) core.Latest {
+			return core.Latest{MessageID: row.MessageID, Status: row.Status}
+		})
 	}
 	rows, err := queries.AttemptedMessageListAscending(ctx, r.conn, p)
-	return entities(rows, err, func(row db.AttemptedMessageListAscendingRow) core.Latest { return core.Latest(row) })
+	return entities(rows, err, func(row db.AttemptedMessageListAscendingRow) core.Latest {
+		return core.Latest{MessageID: row.MessageID, Status: row.Status}
+	})
 }
 
 func (r reader) attemptedMessageListFailed(ctx context.Context, app core.AppID, endpoint core.EndpointID, filter core.AttemptedMessageFilter, first core.AttemptID, page core.Page) ([]core.Latest, error) {
@@ -32,10 +63,14 @@ func (r reader) attemptedMessageListFailed(ctx context.Context, app core.AppID, 
 	}
 	if page.Descending {
 		rows, err := queries.AttemptedMessageListFailedDescending(ctx, r.conn, db.AttemptedMessageListFailedDescendingParams(p))
-		return entities(rows, err, func(row db.AttemptedMessageListFailedDescendingRow) core.Latest { return core.Latest(row) })
+		return entities(rows, err, func(row db.AttemptedMessageListFailedDescendingRow) core.Latest {
+			return core.Latest{MessageID: row.MessageID, Status: row.Status}
+		})
 	}
 	rows, err := queries.AttemptedMessageListFailedAscending(ctx, r.conn, p)
-	return entities(rows, err, func(row db.AttemptedMessageListFailedAscendingRow) core.Latest { return core.Latest(row) })
+	return entities(rows, err, func(row db.AttemptedMessageListFailedAscendingRow) core.Latest {
+		return core.Latest{MessageID: row.MessageID, Status: row.Status}
+	})
 }
 
 func (r reader) DestinationList(ctx context.Context, app core.AppID, message core.MessageID, first core.AttemptID, page core.Page) ([]core.Destination, error) {

@@ -244,6 +244,7 @@ func (w *world) stand(endpoint core.EndpointID, attempts map[core.MessageID][]co
 		for n, status := range statuses {
 			w.exec("UPDATE delivery SET due_at = now(), lease = 7 WHERE message_id = $1 AND endpoint_id = $2", id, endpoint)
 			r := result(core.Delivery{AppID: w.app.ID, MessageID: id, EndpointID: endpoint, Lease: 7, Attempts: n}, time.Time{})
+			r.Attempt.ID = core.NewAttemptID(now().Add(time.Duration(n) * time.Second)) // one behind the other
 			if status != core.StatusSuccess {
 				r.Attempt.Status = core.StatusFail
 			}

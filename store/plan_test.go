@@ -1,0 +1,275 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/postrider/postrider/core"
+	"github.com/postrider/postrider/db"
+)
+
+// planAttempts is how many attempts the plans are looked at with: few for every run of the tests, five
+// million for `make check-queries`.
+var planAttempts = flag.Int("attempts", 20_000, "how many attempts TestListsReadWhatTheyShow makes")
+
+// What planWorld makes: every message goes to every endpoint, at so many instants of the last weeks.
+const (
+	planEndpoints = 5
+	planInstants  = 40
+	planFailures  = 100 // one attempt in so many failed
+)
+
+// explained is a connection that has each query's plan told as well, with what it really read.
+type explained struct {
+	db.DBTX
+	plans []string
+}
+
+func (e *explained) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	var text string
+	if err := e.DBTX.QueryRow(ctx, "EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) "+sql, args...).Scan(&text); err != nil {
+		return nil, err
+	}
+	e.plans = append(e.plans, text)
+	return e.DBTX.Query(ctx, sql, args...)
+}
+
+func (e *explained) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	var text string
+	if err := e.DBTX.QueryRow(ctx, "EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) "+sql, args...).Scan(&text); err == nil {
+		e.plans = append(e.plans, text)
+	}
+	return e.DBTX.QueryRow(ctx, sql, args...)
+}
+
+// planNode is as much of a plan as we look at.
+type planNode struct {
+	Type     string  `json:"Node Type"`
+	Relation string  `json:"Relation Name"`
+	Rows     float64 `json:"Actual Rows"`
+	Loops    float64 `json:"Actual Loops"`
+	Removed  float64 `json:"Rows Removed by Filter"`
+	Fetches  float64 `json:"Heap Fetches"`
+	Plans    []planNode
+}
+
+// read is how many rows of tables the plan read, and how it read them.
+func (n planNode) read(how map[string]string) (rows float64) {
+	if n.Relation != "" && n.Loops > 0 {
+		how[n.Relation] = n.Type
+		rows = (n.Rows + n.Removed) * n.Loops
+	}
+	for _, child := range n.Plans {
+		rows += child.read(how)
+	}
+	return rows
+}
+
+// TestListsReadWhatTheyShow keeps the lists of the API from reading more than a page of what they list,
+// however much there is, with plans for the parameters at hand and with plans for any.
+func TestListsReadWhatTheyShow(t *testing.T) {
+	t.Parallel()
+	w := newPlanWorld(t)
+	for _, mode := range []string{"force_custom_plan", "force_generic_plan"} {
+		conn, err := w.pool.Acquire(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Release()
+		if _, err := conn.Exec(t.Context(), "SET plan_cache_mode = "+mode); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range w.lists() {
+			e := &explained{DBTX: conn}
+			rows, err := c.read(reader{e})
+			if err != nil || rows != c.rows {
+				t.Errorf("%s, %s: %d rows, %v; want %d", mode, c.name, rows, err, c.rows)
+			}
+			for _, plan := range e.plans {
+				c.judge(t, mode, plan)
+			}
+			if len(e.plans) == 0 {
+				t.Errorf("%s: no plan was looked at", c.name)
+			}
+		}
+	}
+}
+
+// judge reads a plan: tables are read by their indexes, and no more of them than the list may read.
+func (c planCase) judge(t *testing.T, mode, text string) {
+	t.Helper()
+	var plans []struct{ Plan planNode }
+	if err := json.Unmarshal([]byte(text), &plans); err != nil {
+		t.Fatal(err)
+	}
+	how := map[string]string{}
+	if read := plans[0].Plan.read(how); c.most > 0 && read > float64(c.most) {
+		t.Errorf("%s, %s: read %.0f rows, want at most %d\n%s", mode, c.name, read, c.most, text)
+	}
+	for table, node := range how {
+		if node == "Seq Scan" {
+			t.Errorf("%s, %s: reads %s by %s\n%s", mode, c.name, table, node, text)
+		}
+	}
+}
+
+// planCase is a list, how many rows it shows and how many it may read for that.
+type planCase struct {
+	name string
+	read func(reader) (int, error)
+	rows int
+	most int // 0: a filter that few match may read all of its window
+}
+
+// planWorld has one endpoint with a fifth of all attempts.
+type planWorld struct {
+	*world
+	endpoint core.EndpointID
+	messages int
+}
+
+func newPlanWorld(t *testing.T) planWorld {
+	t.Helper()
+	w := planWorld{world: newWorld(t), messages: *planAttempts / planEndpoints}
+	for i := range planEndpoints {
+		e := w.addEndpoint(nil)
+		if i == 0 {
+			w.endpoint = e.ID
+		}
+	}
+	each := w.messages / planInstants
+	for n := range planInstants {
+		at := now().Add(-time.Duration(planInstants-n) * 12 * time.Hour)
+		for _, p := range core.PartitionsAround(at) {
+			if _, err := w.PartitionCreate(t.Context(), p); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.fill(at, each)
+	}
+	w.messages = each * planInstants
+	w.exec("VACUUM ANALYZE message, attempt, delivery, endpoint")
+	return w
+}
+
+// fill makes n messages of an instant and an attempt at each endpoint for each of them. Of the failed
+// ones, one in ten will be tried again.
+func (w planWorld) fill(at time.Time, n int) {
+	w.t.Helper()
+	w.exec(`
+		INSERT INTO message (app_id, id, event_type, channels, payload, expires_at, created_at)
+		SELECT $1, left($2, 21) || lpad(n::text, 10, '0'), 'type.' || n % 50, ARRAY['c' || n % 1000], '{}', $3, $3
+		FROM generate_series(1, $4::int) AS n`, w.app.ID, core.MessageIDAt(at), at.AddDate(0, 0, 90), n)
+	w.exec(`
+		INSERT INTO attempt (app_id, id, message_id, endpoint_id, url, status, response_status_code, response,
+			duration_ms, trigger, created_at)
+		SELECT $1, left($2, 23) || lpad((n * 10 + e.k)::text, 10, '0'), left($3, 21) || lpad(n::text, 10, '0'), e.id,
+			'https://hooks.example/', CASE WHEN n % $6::int = 0 THEN 2 ELSE 0 END, CASE WHEN n % $6::int = 0 THEN 500 ELSE 200 END,
+			'', 10, 0, $4
+		FROM generate_series(1, $5::int) AS n
+		CROSS JOIN (SELECT id, row_number() OVER (ORDER BY id) AS k FROM endpoint WHERE app_id = $1) AS e`,
+		w.app.ID, core.AttemptIDAt(at), core.MessageIDAt(at), at, n, planFailures)
+	w.exec(`
+		INSERT INTO delivery (app_id, message_id, endpoint_id, due_at, lease, attempts)
+		SELECT $1, left($2, 21) || lpad(n::text, 10, '0'), e.id, now() + interval '1 hour', 1, 1
+		FROM generate_series($4::int, $3::int, $4::int) AS n
+		CROSS JOIN endpoint AS e
+		WHERE e.app_id = $1 AND n % ($4::int * 10) = 0`, w.app.ID, core.MessageIDAt(at), n, planFailures)
+}
+
+// lists are the lists that have much to choose from. Each reads what it shows from a few partitions at a
+// time, and one row of each further one.
+func (w planWorld) lists() []planCase {
+	const page, peek = 51, 60 // a page and one; the partitions of the window, twice
+	down := core.Page{Before: "~", Limit: page, Descending: true}
+	up := core.Page{Before: "~", Limit: page}
+	middle := down
+	middle.Before = string(core.AttemptIDAt(now().AddDate(0, 0, -10)))
+	ctx := w.t.Context()
+	attempts := func(f core.AttemptFilter, p core.Page) func(reader) (int, error) {
+		return func(r reader) (int, error) {
+			rows, err := r.AttemptListByEndpoint(ctx, w.app.ID, w.endpoint, f, p)
+			return len(rows), err
+		}
+	}
+	attempted := func(status *core.AttemptStatus, p core.Page) func(reader) (int, error) {
+		first := core.AttemptIDAt(now().AddDate(0, 0, -30))
+		return func(r reader) (int, error) {
+			rows, err := r.AttemptedMessageList(ctx, w.app.ID, w.endpoint, core.AttemptedMessageFilter{Status: status}, first, p)
+			return len(rows), err
+		}
+	}
+	failed := min(page, planInstants*(w.messages/planInstants/planFailures))
+	cases := []planCase{
+		{name: "attempts by type", read: attempts(core.AttemptFilter{MessageFilter: core.MessageFilter{EventTypes: []string{"type.7"}}}, down), rows: page},
+		{name: "counts", read: w.counts, rows: w.messages},
+		{name: "a message's attempts", read: w.byMessage, rows: planEndpoints, most: 3 * peek},
+		{name: "destinations", read: w.destinationCount, rows: planEndpoints, most: 3 * peek},
+		{name: "attempts in the middle", read: attempts(core.AttemptFilter{}, middle), rows: page, most: 2*page + peek},
+	}
+	for order, p := range map[string]core.Page{"newest": down, "oldest": up} {
+		cases = append(cases,
+			planCase{name: order + " attempts", read: attempts(core.AttemptFilter{}, p), rows: page, most: 2*page + peek},
+			planCase{name: order + " failures", read: attempts(core.AttemptFilter{Status: new(core.StatusFail)}, p), rows: failed, most: page + peek},
+			planCase{name: order + " 5xx", read: attempts(core.AttemptFilter{CodeFrom: 500, CodeTo: 599}, p), rows: failed, most: page + peek},
+			planCase{name: order + " attempted messages", read: attempted(nil, p), rows: page, most: 2*page + 2*peek},
+			planCase{name: order + " that succeeded", read: attempted(new(core.StatusSuccess), p), rows: page, most: 2*page + 2*peek},
+			planCase{name: order + " that failed", read: attempted(new(core.StatusFail), p), rows: w.failed(page, false), most: 5*page + 2*peek},
+			planCase{name: order + " that will be tried again", read: attempted(new(core.StatusSending), p), rows: w.failed(page, true)},
+			planCase{name: order + " messages", rows: page, most: page + peek, read: func(r reader) (int, error) {
+				rows, err := r.MessageList(ctx, w.app.ID, core.MessageFilter{}, p)
+				return len(rows), err
+			}},
+		)
+	}
+	return cases
+}
+
+// failed is how many messages failed for good, or will be tried again, up to a page.
+func (w planWorld) failed(page int, sending bool) int {
+	each := w.messages / planInstants
+	again := planInstants * (each / (planFailures * 10))
+	if sending {
+		return min(page, again)
+	}
+	return min(page, planInstants*(each/planFailures)-again)
+}
+
+func (w planWorld) counts(r reader) (int, error) {
+	stats, err := r.EndpointStatsGet(w.t.Context(), w.app.ID, w.endpoint, now().AddDate(0, 0, -28), now())
+	return int(stats.Succeeded + stats.Failed), err
+}
+
+// message is one from the middle.
+func (w planWorld) message(r reader) (core.MessageID, error) {
+	before := string(core.MessageIDAt(now().AddDate(0, 0, -10)))
+	rows, err := r.MessageList(w.t.Context(), w.app.ID, core.MessageFilter{}, core.Page{Before: before, Limit: 1, Descending: true})
+	if err != nil || len(rows) != 1 {
+		return "", fmt.Errorf("%d messages, %w", len(rows), err)
+	}
+	return rows[0].ID, nil
+}
+
+func (w planWorld) byMessage(r reader) (int, error) {
+	id, err := w.message(r)
+	if err != nil {
+		return 0, err
+	}
+	rows, err := r.AttemptListByMessage(w.t.Context(), w.app.ID, id, core.AttemptFilter{}, core.Page{Before: "~", Limit: 51, Descending: true})
+	return len(rows), err
+}
+
+func (w planWorld) destinationCount(r reader) (int, error) {
+	id, err := w.message(r)
+	if err != nil {
+		return 0, err
+	}
+	rows, err := r.DestinationList(w.t.Context(), w.app.ID, id, core.AttemptIDAt(now().AddDate(0, 0, -11)), core.Page{Before: "~", Limit: 51})
+	return len(rows), err
+}
