@@ -76,12 +76,12 @@ func (n planNode) read(how map[string]string) (rows float64) {
 func TestListsReadWhatTheyShow(t *testing.T) {
 	t.Parallel()
 	w := newPlanWorld(t)
+	conn, err := w.pool.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Release()
 	for _, mode := range []string{"force_custom_plan", "force_generic_plan"} {
-		conn, err := w.pool.Acquire(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Release()
 		if _, err := conn.Exec(t.Context(), "SET plan_cache_mode = "+mode); err != nil {
 			t.Fatal(err)
 		}
