@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/postrider/postrider/localpg"
+	"github.com/postrider/postrider/server"
 )
 
 var errNoDatabase = errors.New("DATABASE_URL is required: api, worker and jobs share a database of your own; serve starts a local one")
@@ -58,12 +59,28 @@ func (c *Config) dataDir() (string, error) {
 
 // secret is what tokens are signed with: the one that was set, or for the local Postgres one that is
 // generated the first time and kept beside it.
+// key is what tokens are signed and verified with.
+func (c *Config) key() (server.Key, error) {
+	secret, err := c.secret()
+	if err != nil {
+		return server.Key{}, err
+	}
+	key, err := server.ParseKey(c.JWTAlgorithm, secret)
+	if err != nil {
+		return server.Key{}, fmt.Errorf("POSTRIDER_JWT_SECRET: %w", err)
+	}
+	return key, nil
+}
+
 func (c *Config) secret() (string, error) {
 	if c.JWTSecret != "" {
 		return c.JWTSecret, nil
 	}
 	if c.DatabaseURL != "" {
 		return "", errors.New("POSTRIDER_JWT_SECRET is required with a database of your own")
+	}
+	if !strings.HasPrefix(c.JWTAlgorithm, "HS") {
+		return "", errors.New("POSTRIDER_JWT_SECRET is required with " + c.JWTAlgorithm)
 	}
 	dir, err := c.dataDir()
 	if err != nil {

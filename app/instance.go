@@ -47,11 +47,11 @@ func Start(ctx context.Context, config Config, parts Parts, log *slog.Logger) (*
 
 func (i *Instance) start(ctx context.Context, parts Parts) error {
 	if parts.API {
-		secret, err := i.config.secret()
+		key, err := i.config.key()
 		if err != nil {
 			return err
 		}
-		i.tokens = server.NewTokens(secret, time.Now)
+		i.tokens = server.NewTokens(key, time.Now)
 	}
 	if err := i.openDatabase(ctx); err != nil {
 		return err
@@ -152,7 +152,8 @@ func (i *Instance) startAPI(ctx context.Context, dispatcher core.Dispatcher) err
 	i.address = listener.Addr()
 	handler := server.New(server.Config{
 		Service: &core.Service{
-			Store: i.store, Messages: store.NewMessageInserter(i.store, dispatcher), Clock: time.Now,
+			Store: i.store, Messages: store.NewMessageInserter(i.store, dispatcher),
+			Tokens: i.tokens, Clock: time.Now,
 		},
 		Keys: i.store, Tokens: i.tokens, Log: i.log, RequestTimeout: handleTimeout,
 	})

@@ -61,7 +61,7 @@ func (i *Instance) announce(con console) error {
 	if i.address != nil {
 		address = i.address.String()
 	}
-	if i.address == nil || !i.local || !isTerminal(con.out) {
+	if i.address == nil || !i.local || !isTerminal(con.out) || i.tokens.CanMake() != nil {
 		con.log.Info("ready", "version", Version(), "address", address, "local_database", i.local,
 			"loopback_endpoints", i.loopbackAllowed())
 		return nil

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -21,11 +22,14 @@ func (t tokenCommand) Run(c *Config, con console) error {
 	if t.Application != "" && !core.IsAppID(t.Application) {
 		return fmt.Errorf("--application: %q is no application's id: they begin with app_", t.Application)
 	}
-	secret, err := c.secret()
+	key, err := c.key()
 	if err != nil {
 		return err
 	}
-	token, err := t.mint(server.NewTokens(secret, time.Now))
+	if !key.CanSign() {
+		return errors.New("POSTRIDER_JWT_SECRET is a public key: tokens can be verified with it, and made only with the private one")
+	}
+	token, err := t.mint(server.NewTokens(key, time.Now))
 	if err != nil {
 		return err
 	}
@@ -35,7 +39,10 @@ func (t tokenCommand) Run(c *Config, con console) error {
 
 func (t tokenCommand) mint(tokens *server.Tokens) (string, error) {
 	if t.Application != "" {
-		return tokens.App(core.OrgID(t.Org), core.AppID(t.Application), nil)
+		return tokens.App(core.AppGrant{
+			OrgID: core.OrgID(t.Org), AppID: core.AppID(t.Application),
+			IssuedAt: time.Now(), Lifetime: core.AppTokenLifetime,
+		})
 	}
 	return tokens.Org(core.OrgID(t.Org))
 }

@@ -1,6 +1,9 @@
 package core
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+)
 
 // Capability is one thing that a token of an application may do with it.
 type Capability string
@@ -30,4 +33,22 @@ func (s Scope) may(c Capability) error {
 		return nil
 	}
 	return Forbidden()
+}
+
+// capabilities checks what a client wants a token to have. Without ViewBase it would reach nothing,
+// so that a list without it is a mistake, an empty one too.
+func (c *checks) capabilities(list []Capability) {
+	if list == nil {
+		return
+	}
+	c.body(slices.Contains(list, CapabilityViewBase), "capabilities must name ViewBase, or be left out: then it has all", "capabilities")
+	for i, one := range list[:min(len(capabilities)+1, len(list))] {
+		c.body(slices.Contains(capabilities, one), "Not a capability", fmt.Sprintf("capabilities[%d]", i))
+	}
+}
+
+// capabilities are all there are.
+var capabilities = []Capability{
+	CapabilityViewBase, CapabilityViewEndpointSecret, CapabilityManageEndpointSecret,
+	CapabilityManageEndpoint, CapabilityManageTransformations, CapabilityCreateAttempts,
 }

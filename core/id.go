@@ -53,7 +53,7 @@ func IsOrgID(s string) bool {
 }
 
 // IsAppID reports whether s has an application id's form: its prefix.
-func IsAppID(s string) bool { return strings.HasPrefix(s, appPrefix) }
+func IsAppID(s string) bool { return strings.HasPrefix(s, appPrefix) && len(s) <= 256 }
 
 // IsMessageID reports whether s has a message id's form: its prefix. An event id never does.
 func IsMessageID(s string) bool { return strings.HasPrefix(s, messagePrefix) }

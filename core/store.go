@@ -35,6 +35,9 @@ type Reader interface {
 	AttemptedMessageList(ctx context.Context, app AppID, endpoint EndpointID, filter AttemptedMessageFilter, first AttemptID, page Page) ([]Latest, error)
 	// DestinationList lists endpoints by the attempts at one message, of which none is before first.
 	DestinationList(ctx context.Context, app AppID, message MessageID, first AttemptID, page Page) ([]Destination, error)
+
+	// TokenRevocationExists tells whether anything revokes this token of an application by now.
+	TokenRevocationExists(ctx context.Context, token Token, now time.Time) (bool, error)
 }
 
 // Tx is a unit of work: all of it is committed, or none. Only it can write.
@@ -68,6 +71,12 @@ type Tx interface {
 	// DeliveryInsert makes a delivery that is due now, DeliveryResend one that is made by hand.
 	DeliveryInsert(ctx context.Context, app AppID, message MessageID, endpoint EndpointID, now time.Time) error
 	DeliveryResend(ctx context.Context, app AppID, message MessageID, endpoint EndpointID, now time.Time) error
+
+	// TokenRevocationInsertMany stores one row for each session, or one if it names none.
+	TokenRevocationInsertMany(ctx context.Context, r TokenRevocation) error
+	// TokenRevocationSupersede has those about all tokens of an application that say no more than
+	// this one forgotten once this one is in force.
+	TokenRevocationSupersede(ctx context.Context, r TokenRevocation) error
 }
 
 // Store is the database.
@@ -94,6 +103,7 @@ type MessageInserter interface {
 type Service struct {
 	Store    Store
 	Messages MessageInserter
+	Tokens   TokenMaker
 	Clock    func() time.Time
 }
 

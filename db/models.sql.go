@@ -195,3 +195,21 @@ type MessageKey struct {
 	MessageID core.MessageID
 	CreatedAt time.Time
 }
+
+// Tokens of applications that are no longer good. No foreign key: a token may name an application that is gone.
+type TokenRevocation struct {
+	OrgID core.OrgID
+	AppID core.AppID
+	// Only to tell rows apart: the API never shows one.
+	ID int64
+	// SHA-256 of what was signed of the one token it is about; NULL: not just one.
+	TokenHash []byte
+	// Only tokens made for this session; NULL: whatever their session.
+	SessionID *string
+	// Only tokens issued before this instant; those that do not say when are.
+	IssuedBefore time.Time
+	// The tokens are good until then. In the past where they were to end at once, for machines whose clock is behind.
+	EffectiveAt time.Time
+	// From then on the row changes nothing and may be deleted; NULL: never.
+	ForgetAt *time.Time
+}

@@ -566,6 +566,86 @@ COMMENT ON COLUMN public.message_key.key_hash IS 'SHA-256 of the key.';
 
 
 --
+-- Name: token_revocation; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.token_revocation (
+    org_id text NOT NULL COLLATE pg_catalog."C",
+    app_id text NOT NULL COLLATE pg_catalog."C",
+    id bigint NOT NULL,
+    token_hash bytea,
+    session_id text COLLATE pg_catalog."C",
+    issued_before timestamp with time zone NOT NULL,
+    effective_at timestamp with time zone NOT NULL,
+    forget_at timestamp with time zone,
+    CONSTRAINT token_revocation_token_hash_session_id_check CHECK (((token_hash IS NULL) OR (session_id IS NULL)))
+);
+
+
+--
+-- Name: TABLE token_revocation; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.token_revocation IS 'Tokens of applications that are no longer good. No foreign key: a token may name an application that is gone.';
+
+
+--
+-- Name: COLUMN token_revocation.id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.token_revocation.id IS 'Only to tell rows apart: the API never shows one.';
+
+
+--
+-- Name: COLUMN token_revocation.token_hash; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.token_revocation.token_hash IS 'SHA-256 of what was signed of the one token it is about; NULL: not just one.';
+
+
+--
+-- Name: COLUMN token_revocation.session_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.token_revocation.session_id IS 'Only tokens made for this session; NULL: whatever their session.';
+
+
+--
+-- Name: COLUMN token_revocation.issued_before; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.token_revocation.issued_before IS 'Only tokens issued before this instant; those that do not say when are.';
+
+
+--
+-- Name: COLUMN token_revocation.effective_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.token_revocation.effective_at IS 'The tokens are good until then. In the past where they were to end at once, for machines whose clock is behind.';
+
+
+--
+-- Name: COLUMN token_revocation.forget_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.token_revocation.forget_at IS 'From then on the row changes nothing and may be deleted; NULL: never.';
+
+
+--
+-- Name: token_revocation_id_seq; Type: SEQUENCE; Schema: public; Owner: -
+--
+
+ALTER TABLE public.token_revocation ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.token_revocation_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+
+--
 -- Name: attempt_default; Type: TABLE ATTACH; Schema: public; Owner: -
 --
 
@@ -673,6 +753,14 @@ ALTER TABLE ONLY public.message_event_id
 
 ALTER TABLE ONLY public.message_key
     ADD CONSTRAINT message_key_pkey PRIMARY KEY (app_id, key_hash);
+
+
+--
+-- Name: token_revocation token_revocation_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.token_revocation
+    ADD CONSTRAINT token_revocation_pkey PRIMARY KEY (app_id, id);
 
 
 --
@@ -785,6 +873,62 @@ CREATE UNIQUE INDEX endpoint_app_id_uid_key ON public.endpoint USING btree (app_
 --
 
 COMMENT ON INDEX public.endpoint_app_id_uid_key IS 'Lookup by uid; a uid is free again once its endpoint is deleted.';
+
+
+--
+-- Name: token_revocation_app_id_issued_before_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX token_revocation_app_id_issued_before_idx ON public.token_revocation USING btree (app_id, issued_before) WHERE ((token_hash IS NULL) AND (session_id IS NULL));
+
+
+--
+-- Name: INDEX token_revocation_app_id_issued_before_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.token_revocation_app_id_issued_before_idx IS 'Look-up with each request that bears an application''s token. An index for each kind of row: in one for all, the few about all tokens look like half of it to the planner, which then reads the table.';
+
+
+--
+-- Name: token_revocation_app_id_session_id_issued_before_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX token_revocation_app_id_session_id_issued_before_idx ON public.token_revocation USING btree (app_id, session_id, issued_before) WHERE (session_id IS NOT NULL);
+
+
+--
+-- Name: INDEX token_revocation_app_id_session_id_issued_before_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.token_revocation_app_id_session_id_issued_before_idx IS 'Look-up with each request that bears an application''s token.';
+
+
+--
+-- Name: token_revocation_app_id_token_hash_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX token_revocation_app_id_token_hash_idx ON public.token_revocation USING btree (app_id, token_hash) WHERE (token_hash IS NOT NULL);
+
+
+--
+-- Name: INDEX token_revocation_app_id_token_hash_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.token_revocation_app_id_token_hash_idx IS 'Look-up with each request that bears an application''s token.';
+
+
+--
+-- Name: token_revocation_forget_at_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX token_revocation_forget_at_idx ON public.token_revocation USING btree (forget_at) WHERE (forget_at IS NOT NULL);
+
+
+--
+-- Name: INDEX token_revocation_forget_at_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.token_revocation_forget_at_idx IS 'What can be deleted by now.';
 
 
 --

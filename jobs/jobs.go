@@ -1,6 +1,6 @@
 // Package jobs is the work that is done by the clock and not on request: today, keeping partitions
-// ahead of time and forgetting old idempotency keys. Every job may run in any number of processes at
-// once. It sees the database as core's ports alone.
+// ahead of time and forgetting old idempotency keys and revocations of tokens. Every job may run in
+// any number of processes at once. It sees the database as core's ports alone.
 package jobs
 
 import (
@@ -21,6 +21,7 @@ const (
 type Store interface {
 	core.Partitioner
 	core.IdempotencyPruner
+	core.TokenRevocationPruner
 }
 
 // Run does the jobs every hour until ctx ends, the first time an hour from now: what must be done
@@ -36,6 +37,7 @@ func Run(ctx context.Context, store Store, clock func() time.Time, log *slog.Log
 		err := errors.Join(
 			Partitions(ctx, store, clock(), log),
 			IdempotencyKeys(ctx, store, clock(), log),
+			TokenRevocations(ctx, store, clock()),
 		)
 		if err != nil && ctx.Err() == nil {
 			log.Error("hourly jobs", "error", err)

@@ -14,6 +14,7 @@ import (
 
 // fakePartitions is tables in memory.
 type fakePartitions struct {
+	revocations
 	made    map[string]bool
 	message []core.MessageID // in the default partition
 	attempt []core.AttemptID

@@ -14,6 +14,36 @@ import (
 	"github.com/oapi-codegen/runtime"
 )
 
+// Defines values for AppPortalCapability.
+const (
+	AppPortalCapabilityCreateAttempts        AppPortalCapability = "CreateAttempts"
+	AppPortalCapabilityManageEndpoint        AppPortalCapability = "ManageEndpoint"
+	AppPortalCapabilityManageEndpointSecret  AppPortalCapability = "ManageEndpointSecret"
+	AppPortalCapabilityManageTransformations AppPortalCapability = "ManageTransformations"
+	AppPortalCapabilityViewBase              AppPortalCapability = "ViewBase"
+	AppPortalCapabilityViewEndpointSecret    AppPortalCapability = "ViewEndpointSecret"
+)
+
+// Valid indicates whether the value is a known member of the AppPortalCapability enum.
+func (e AppPortalCapability) Valid() bool {
+	switch e {
+	case AppPortalCapabilityCreateAttempts:
+		return true
+	case AppPortalCapabilityManageEndpoint:
+		return true
+	case AppPortalCapabilityManageEndpointSecret:
+		return true
+	case AppPortalCapabilityManageTransformations:
+		return true
+	case AppPortalCapabilityViewBase:
+		return true
+	case AppPortalCapabilityViewEndpointSecret:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for BulkExpungeContentsOutResults.
 const (
 	BulkExpungeContentsOutResultsExpunged BulkExpungeContentsOutResults = "expunged"
@@ -191,6 +221,44 @@ func (e StatusCodeClass) Valid() bool {
 	}
 }
 
+// AppPortalAccessIn defines model for AppPortalAccessIn.
+type AppPortalAccessIn struct {
+	// Application Creates the application first if the path names none; its `uid` must then be the one in the path. Ignored
+	// if the application exists.
+	Application *ApplicationIn `json:"application,omitempty"`
+
+	// Capabilities What the token may do, `ViewBase` always among it; null for everything an application token can.
+	Capabilities []AppPortalCapability `json:"capabilities,omitempty"`
+
+	// Expiry For how many seconds the token is good; null for the default, 7 days.
+	Expiry *int64 `json:"expiry,omitempty"`
+
+	// FeatureFlags Event types with feature flags are seen with the token if they have one of these.
+	FeatureFlags []FeatureFlag `json:"featureFlags,omitempty"`
+
+	// ReadOnly True leaves of the capabilities `ViewBase` and, if it is among those that are given, `ViewEndpointSecret`.
+	// Give only these capabilities instead.
+	ReadOnly *bool `json:"readOnly,omitempty"`
+
+	// SessionID A name for what the token is made for, such as a login, so that `expire-all` can end it apart.
+	SessionID *string `json:"sessionId,omitempty"`
+}
+
+// AppPortalAccessOut defines model for AppPortalAccessOut.
+type AppPortalAccessOut struct {
+	// Token An application token.
+	Token string `json:"token"`
+
+	// URL A page that says what to do with the token: there is no portal to log in to.
+	URL string `json:"url"`
+}
+
+// AppPortalCapability One thing a token may do. `ViewBase`: read everything of the application but secrets; without it nothing is
+// reached. `ViewEndpointSecret`: read secrets. `ManageEndpointSecret`: that, and rotate them.
+// `ManageEndpoint`: that, and create, change and delete endpoints. `CreateAttempts`: resend and replay messages
+// and send examples. `ManageTransformations`: nothing, there being no transformations.
+type AppPortalCapability string
+
 // ApplicationIn defines model for ApplicationIn.
 type ApplicationIn struct {
 	// Metadata Anything of your own, at most 4096 bytes as compact JSON.
@@ -249,6 +317,15 @@ type ApplicationPatch struct {
 
 	// UID Your own id for it, unique in the organisation. It must not begin with `app_`. Null removes it.
 	UID nullable.Nullable[string] `json:"uid,omitempty"`
+}
+
+// ApplicationTokenExpireIn defines model for ApplicationTokenExpireIn.
+type ApplicationTokenExpireIn struct {
+	// Expiry In how many seconds the tokens end; null for at once.
+	Expiry *int64 `json:"expiry,omitempty"`
+
+	// SessionIds Only tokens made with one of these as `sessionId`; null or empty for all.
+	SessionIds []string `json:"sessionIds,omitempty"`
 }
 
 // BulkExpungeContentsIn defines model for BulkExpungeContentsIn.
@@ -1555,6 +1632,12 @@ type MessageExpungeManyJSONRequestBody = BulkExpungeContentsIn
 // MessagePrecheckJSONRequestBody defines body for MessagePrecheck for application/json ContentType.
 type MessagePrecheckJSONRequestBody = MessagePrecheckIn
 
+// AuthAppPortalAccessJSONRequestBody defines body for AuthAppPortalAccess for application/json ContentType.
+type AuthAppPortalAccessJSONRequestBody = AppPortalAccessIn
+
+// AuthExpireAllJSONRequestBody defines body for AuthExpireAll for application/json ContentType.
+type AuthExpireAllJSONRequestBody = ApplicationTokenExpireIn
+
 // EventTypeCreateJSONRequestBody defines body for EventTypeCreate for application/json ContentType.
 type EventTypeCreateJSONRequestBody = EventTypeIn
 
@@ -1687,6 +1770,20 @@ type ServerInterface interface {
 	// MessageResend Send a message to an endpoint once more
 	// (POST /api/v1/app/{app_id}/msg/{msg_id}/endpoint/{endpoint_id}/resend)
 	MessageResend(w http.ResponseWriter, r *http.Request, appID AppID, msgID MsgID, endpointID EndpointID)
+	// AuthAppPortalAccess Make a token for a customer
+	// (POST /api/v1/auth/app-portal-access/{app_id})
+	AuthAppPortalAccess(w http.ResponseWriter, r *http.Request, appID AppID)
+	// AuthExpireAll End the tokens of an application
+	// (POST /api/v1/auth/app/{app_id}/expire-all)
+	AuthExpireAll(w http.ResponseWriter, r *http.Request, appID AppID)
+	// AuthDashboardAccess Make a token for a customer, the older way
+	// (POST /api/v1/auth/dashboard-access/{app_id})
+	//
+	// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
+	AuthDashboardAccess(w http.ResponseWriter, r *http.Request, appID AppID)
+	// AuthLogout End the token of this request
+	// (POST /api/v1/auth/logout)
+	AuthLogout(w http.ResponseWriter, r *http.Request)
 	// EventTypeList List event types
 	// (GET /api/v1/event-type)
 	EventTypeList(w http.ResponseWriter, r *http.Request, params EventTypeListParams)
@@ -3960,6 +4057,98 @@ func (siw *ServerInterfaceWrapper) MessageResend(w http.ResponseWriter, r *http.
 	handler.ServeHTTP(w, r)
 }
 
+// AuthAppPortalAccess operation middleware
+func (siw *ServerInterfaceWrapper) AuthAppPortalAccess(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app_id" -------------
+	var appID AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app_id", r.PathValue("app_id"), &appID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.AuthAppPortalAccess(w, r, appID)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// AuthExpireAll operation middleware
+func (siw *ServerInterfaceWrapper) AuthExpireAll(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app_id" -------------
+	var appID AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app_id", r.PathValue("app_id"), &appID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.AuthExpireAll(w, r, appID)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// AuthDashboardAccess operation middleware
+func (siw *ServerInterfaceWrapper) AuthDashboardAccess(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app_id" -------------
+	var appID AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app_id", r.PathValue("app_id"), &appID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.AuthDashboardAccess(w, r, appID)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// AuthLogout operation middleware
+func (siw *ServerInterfaceWrapper) AuthLogout(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.AuthLogout(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // EventTypeList operation middleware
 func (siw *ServerInterfaceWrapper) EventTypeList(w http.ResponseWriter, r *http.Request) {
 
@@ -4617,6 +4806,10 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/api/v1/app/{app_id}/msg/batch", wrapper.MessageCreateMany)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/api/v1/app/{app_id}/msg/bulk-expunge", wrapper.MessageExpungeMany)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/api/v1/app/{app_id}/msg/precheck/active", wrapper.MessagePrecheck)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/api/v1/auth/app-portal-access/{app_id}", wrapper.AuthAppPortalAccess)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/api/v1/auth/app/{app_id}/expire-all", wrapper.AuthExpireAll)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/api/v1/auth/dashboard-access/{app_id}", wrapper.AuthDashboardAccess)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/api/v1/auth/logout", wrapper.AuthLogout)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/api/v1/event-type", wrapper.EventTypeList)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/api/v1/event-type", wrapper.EventTypeCreate)
 	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/api/v1/event-type/{event_type_name}", wrapper.EventTypeDelete)
@@ -5460,6 +5653,83 @@ func (response MessageResend202JSONResponse) VisitMessageResendResponse(w http.R
 	return err
 }
 
+type AuthAppPortalAccessRequestObject struct {
+	AppID AppID `json:"app_id"`
+	Body  *AuthAppPortalAccessJSONRequestBody
+}
+
+type AuthAppPortalAccessResponseObject interface {
+	VisitAuthAppPortalAccessResponse(w http.ResponseWriter) error
+}
+
+type AuthAppPortalAccess200JSONResponse AppPortalAccessOut
+
+func (response AuthAppPortalAccess200JSONResponse) VisitAuthAppPortalAccessResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AuthExpireAllRequestObject struct {
+	AppID AppID `json:"app_id"`
+	Body  *AuthExpireAllJSONRequestBody
+}
+
+type AuthExpireAllResponseObject interface {
+	VisitAuthExpireAllResponse(w http.ResponseWriter) error
+}
+
+type AuthExpireAll204Response struct {
+}
+
+func (response AuthExpireAll204Response) VisitAuthExpireAllResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type AuthDashboardAccessRequestObject struct {
+	AppID AppID `json:"app_id"`
+}
+
+type AuthDashboardAccessResponseObject interface {
+	VisitAuthDashboardAccessResponse(w http.ResponseWriter) error
+}
+
+type AuthDashboardAccess200JSONResponse AppPortalAccessOut
+
+func (response AuthDashboardAccess200JSONResponse) VisitAuthDashboardAccessResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AuthLogoutRequestObject struct {
+}
+
+type AuthLogoutResponseObject interface {
+	VisitAuthLogoutResponse(w http.ResponseWriter) error
+}
+
+type AuthLogout204Response struct {
+}
+
+func (response AuthLogout204Response) VisitAuthLogoutResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
 type EventTypeListRequestObject struct {
 	Params EventTypeListParams
 }
@@ -5961,6 +6231,20 @@ type StrictServerInterface interface {
 	// MessageResend Send a message to an endpoint once more
 	// (POST /api/v1/app/{app_id}/msg/{msg_id}/endpoint/{endpoint_id}/resend)
 	MessageResend(ctx context.Context, request MessageResendRequestObject) (MessageResendResponseObject, error)
+	// AuthAppPortalAccess Make a token for a customer
+	// (POST /api/v1/auth/app-portal-access/{app_id})
+	AuthAppPortalAccess(ctx context.Context, request AuthAppPortalAccessRequestObject) (AuthAppPortalAccessResponseObject, error)
+	// AuthExpireAll End the tokens of an application
+	// (POST /api/v1/auth/app/{app_id}/expire-all)
+	AuthExpireAll(ctx context.Context, request AuthExpireAllRequestObject) (AuthExpireAllResponseObject, error)
+	// AuthDashboardAccess Make a token for a customer, the older way
+	// (POST /api/v1/auth/dashboard-access/{app_id})
+	//
+	// Deprecated: this operation has been marked as deprecated upstream, but no `x-deprecated-reason` was set
+	AuthDashboardAccess(ctx context.Context, request AuthDashboardAccessRequestObject) (AuthDashboardAccessResponseObject, error)
+	// AuthLogout End the token of this request
+	// (POST /api/v1/auth/logout)
+	AuthLogout(ctx context.Context, request AuthLogoutRequestObject) (AuthLogoutResponseObject, error)
 	// EventTypeList List event types
 	// (GET /api/v1/event-type)
 	EventTypeList(ctx context.Context, request EventTypeListRequestObject) (EventTypeListResponseObject, error)
@@ -6966,6 +7250,111 @@ func (sh *strictHandler) MessageResend(w http.ResponseWriter, r *http.Request, a
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(MessageResendResponseObject); ok {
 		if err := validResponse.VisitMessageResendResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// AuthAppPortalAccess operation middleware
+func (sh *strictHandler) AuthAppPortalAccess(w http.ResponseWriter, r *http.Request, appID AppID) {
+	var request AuthAppPortalAccessRequestObject
+	request.AppID = appID
+
+	var body AuthAppPortalAccessJSONRequestBody
+	if err := decodeBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error) {
+		return sh.ssi.AuthAppPortalAccess(ctx, request.(AuthAppPortalAccessRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AuthAppPortalAccess")
+	}
+	response, err := handler(r.Context(), w, r, request)
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(AuthAppPortalAccessResponseObject); ok {
+		if err := validResponse.VisitAuthAppPortalAccessResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// AuthExpireAll operation middleware
+func (sh *strictHandler) AuthExpireAll(w http.ResponseWriter, r *http.Request, appID AppID) {
+	var request AuthExpireAllRequestObject
+	request.AppID = appID
+
+	var body AuthExpireAllJSONRequestBody
+	if err := decodeBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error) {
+		return sh.ssi.AuthExpireAll(ctx, request.(AuthExpireAllRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AuthExpireAll")
+	}
+	response, err := handler(r.Context(), w, r, request)
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(AuthExpireAllResponseObject); ok {
+		if err := validResponse.VisitAuthExpireAllResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// AuthDashboardAccess operation middleware
+func (sh *strictHandler) AuthDashboardAccess(w http.ResponseWriter, r *http.Request, appID AppID) {
+	var request AuthDashboardAccessRequestObject
+	request.AppID = appID
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error) {
+		return sh.ssi.AuthDashboardAccess(ctx, request.(AuthDashboardAccessRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AuthDashboardAccess")
+	}
+	response, err := handler(r.Context(), w, r, request)
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(AuthDashboardAccessResponseObject); ok {
+		if err := validResponse.VisitAuthDashboardAccessResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// AuthLogout operation middleware
+func (sh *strictHandler) AuthLogout(w http.ResponseWriter, r *http.Request) {
+	var request AuthLogoutRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error) {
+		return sh.ssi.AuthLogout(ctx, request.(AuthLogoutRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AuthLogout")
+	}
+	response, err := handler(r.Context(), w, r, request)
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(AuthLogoutResponseObject); ok {
+		if err := validResponse.VisitAuthLogoutResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else {

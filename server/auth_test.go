@@ -25,7 +25,7 @@ const sampleOrg = "org_23rb8YdGqMT0qIzpgGwdXfHirMu"
 
 func TestTokensReadTheSample(t *testing.T) {
 	t.Parallel()
-	scope, err := NewTokens(sampleSecret, func() time.Time { return testNow }).Parse(sampleToken)
+	scope, err := newTokens(t, sampleSecret, func() time.Time { return testNow }).Parse(sampleToken)
 	if err != nil || scope.OrgID != sampleOrg || scope.AppID != "" {
 		t.Errorf("scope = %+v, %v", scope, err)
 	}
@@ -46,7 +46,7 @@ func claimsOf(t *testing.T, token string) (claims map[string]any) {
 
 func TestTokensSayWhatTheSampleSays(t *testing.T) {
 	t.Parallel()
-	token, err := NewTokens(sampleSecret, func() time.Time { return time.Unix(1655140639, 0) }).Org(sampleOrg)
+	token, err := newTokens(t, sampleSecret, func() time.Time { return time.Unix(1655140639, 0) }).Org(sampleOrg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,8 +57,11 @@ func TestTokensSayWhatTheSampleSays(t *testing.T) {
 
 func TestTokensOfApplications(t *testing.T) {
 	t.Parallel()
-	tokens := NewTokens(testSecret, func() time.Time { return testNow })
-	token, err := tokens.App("org_a", "app_1", []string{"beta", "new"})
+	tokens := newTokens(t, testSecret, func() time.Time { return testNow })
+	token, err := tokens.App(core.AppGrant{
+		OrgID: "org_a", AppID: "app_1", FeatureFlags: []string{"beta", "new"}, SessionID: "user@1",
+		Capabilities: []core.Capability{core.CapabilityViewBase}, IssuedAt: testNow, Lifetime: core.AppTokenLifetime,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,28 +69,30 @@ func TestTokensOfApplications(t *testing.T) {
 	want := map[string]any{
 		"iat": now, "exp": now + 28*24*60*60, "nbf": now, "iss": "svix-server",
 		"sub": "app_1", "org": "org_a", "feature_flags": []any{"beta", "new"},
+		"capabilities": []any{"ViewBase"}, "session_id": "user@1", "iat_us": 123456.0,
 	}
 	if got := claimsOf(t, token); !reflect.DeepEqual(got, want) {
 		t.Errorf("claims = %v, want %v", got, want)
 	}
 	scope, err := tokens.Parse(token)
-	if err != nil || scope.OrgID != "org_a" || scope.AppID != "app_1" || fmt.Sprint(scope.FeatureFlags) != "[beta new]" {
-		t.Errorf("scope = %+v, %v", scope, err)
+	if err != nil || scope.OrgID != "org_a" || scope.AppID != "app_1" || fmt.Sprint(scope.FeatureFlags, scope.Capabilities) != "[beta new] [ViewBase]" ||
+		scope.SessionID != "user@1" || !scope.IssuedAt.Equal(testNow) || scope.ExpiresAt.Unix() != testNow.Add(core.AppTokenLifetime).Unix() {
+		t.Errorf("token = %+v, %v", scope, err)
 	}
 }
 
 func TestTokensAreMadeForIDsAlone(t *testing.T) {
 	t.Parallel()
-	tokens := NewTokens(testSecret, time.Now)
+	tokens := newTokens(t, testSecret, time.Now)
 	for _, org := range []core.OrgID{"", "a", "app_1", operationalOrg} {
 		if token, err := tokens.Org(org); err == nil {
 			t.Errorf("a token for the organisation %q: %s", org, token)
 		}
-		if token, err := tokens.App(org, "app_1", nil); err == nil {
+		if token, err := tokens.App(core.AppGrant{OrgID: org, AppID: "app_1"}); err == nil {
 			t.Errorf("a token for an application of %q: %s", org, token)
 		}
 	}
-	if token, err := tokens.App("org_a", "one", nil); err == nil {
+	if token, err := tokens.App(core.AppGrant{OrgID: "org_a", AppID: "one"}); err == nil {
 		t.Errorf("a token for the application one: %s", token)
 	}
 }
@@ -128,6 +133,8 @@ func TestTokensParse(t *testing.T) {
 		{"expired", at("exp", -16*time.Minute), invalid},
 		{"of a clock that is ahead", at("nbf", 14*time.Minute), ""},
 		{"not yet good", at("nbf", 16*time.Minute), invalid},
+		{"issued just now by a clock that is ahead", at("iat", 14*time.Minute), ""},
+		{"issued in the future", at("iat", 16*time.Minute), invalid},
 		{"empty", "", invalid},
 		{"one part", "abc", invalid},
 		{"two parts", "abc.def", invalid},
@@ -154,7 +161,7 @@ func TestTokensParse(t *testing.T) {
 		{"application of no organisation", forge(hs256, `{"sub":"app_1","org":"a"}`), "bad token: `org` is not a valid organization id"},
 		{"organisation of an organisation", forge(hs256, `{"sub":"org_a","org":"org_a"}`), "bad token: `sub` is not a valid application id"},
 	}
-	tokens := NewTokens(testSecret, func() time.Time { return testNow })
+	tokens := newTokens(t, testSecret, func() time.Time { return testNow })
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -187,7 +194,7 @@ func TestTokensAreNotForTheReservedOrganisation(t *testing.T) {
 func TestATokenThatWasGoodExpires(t *testing.T) {
 	t.Parallel()
 	now := testNow
-	tokens := NewTokens(testSecret, func() time.Time { return now })
+	tokens := newTokens(t, testSecret, func() time.Time { return now })
 	token := forge(hs256, fmt.Sprintf(`{"sub":"org_a","exp":%d}`, testNow.Unix()))
 	for _, good := range []bool{true, true, false} {
 		if !good {
@@ -201,7 +208,7 @@ func TestATokenThatWasGoodExpires(t *testing.T) {
 
 func TestTokensAreRememberedToABound(t *testing.T) {
 	t.Parallel()
-	tokens := NewTokens(testSecret, time.Now)
+	tokens := newTokens(t, testSecret, time.Now)
 	for n := range verifiedMost + 10 {
 		if _, err := tokens.Parse(forge(hs256, fmt.Sprintf(`{"sub":"org_%d"}`, n))); err != nil {
 			t.Fatal(err)
@@ -217,7 +224,7 @@ func TestTokensAreRememberedToABound(t *testing.T) {
 
 func TestTokensKindsOfErrors(t *testing.T) {
 	t.Parallel()
-	tokens := NewTokens(testSecret, time.Now)
+	tokens := newTokens(t, testSecret, time.Now)
 	for claims, kind := range map[string]core.Kind{
 		`{}`:                        core.KindUnauthenticated,
 		`{"sub":"app_1"}`:           core.KindBadRequest,
@@ -227,16 +234,6 @@ func TestTokensKindsOfErrors(t *testing.T) {
 			t.Errorf("%s: %v, want kind %d", claims, err, kind)
 		}
 	}
-}
-
-func TestNewTokensRefusesAnEmptySecret(t *testing.T) {
-	t.Parallel()
-	defer func() {
-		if recover() == nil {
-			t.Error("tokens can be signed with an empty secret")
-		}
-	}()
-	NewTokens("", time.Now)
 }
 
 func TestAuthorizationHeader(t *testing.T) {

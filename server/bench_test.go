@@ -15,7 +15,7 @@ import (
 )
 
 func BenchmarkTokensParse(b *testing.B) {
-	tokens := NewTokens(testSecret, time.Now)
+	tokens := newTokens(b, testSecret, time.Now)
 	token, err := tokens.Org("org_a")
 	if err != nil {
 		b.Fatal(err)
@@ -38,7 +38,7 @@ func (nowhere) MessageInsert(_ context.Context, m core.NewMessage) (core.Message
 // BenchmarkMessageCreate is all that a message costs on its way to the store and back, but for the
 // network: token, decoding, validation, answer.
 func BenchmarkMessageCreate(b *testing.B) {
-	tokens := NewTokens(testSecret, time.Now)
+	tokens := newTokens(b, testSecret, time.Now)
 	handler := New(Config{
 		Service: &core.Service{Store: &fake{}, Messages: nowhere{}, Clock: time.Now},
 		Tokens:  tokens, Log: slog.New(slog.DiscardHandler),

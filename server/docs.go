@@ -169,10 +169,12 @@ func accessText(op *operation) string {
 	if len(op.Security) == 0 {
 		return "No token"
 	}
-	for _, alternative := range op.Security {
-		if _, found := alternative["applicationToken"]; found {
-			return "Organisation or application token"
-		}
+	_, application := op.Security[len(op.Security)-1]["applicationToken"]
+	switch {
+	case application && len(op.Security) == 1:
+		return "Application token"
+	case application:
+		return "Organisation or application token"
 	}
 	return "Organisation token"
 }

@@ -24,6 +24,7 @@ type fake struct {
 	endpoints []core.Endpoint
 	messages  []core.Message
 	attempts  []core.Attempt
+	revoked   []core.TokenRevocation
 	inserted  []core.NewMessage // as MessageInsert got them
 	owed      []core.Delivery   // that units of work made
 	nextAt    *time.Time        // of what was attempted
@@ -86,7 +87,8 @@ func (f *fake) of(org core.OrgID) string {
 	}
 	endpoints := slices.DeleteFunc(slices.Clone(f.endpoints), func(e core.Endpoint) bool { return !inApps(e.AppID) })
 	messages := slices.DeleteFunc(slices.Clone(f.messages), func(m core.Message) bool { return !inApps(m.AppID) })
-	return fmt.Sprintf("%+v\n%+v\n%+v\n%+v", apps, types, endpoints, messages)
+	revoked := slices.DeleteFunc(slices.Clone(f.revoked), func(r core.TokenRevocation) bool { return r.OrgID != org })
+	return fmt.Sprintf("%+v\n%+v\n%+v\n%+v\n%+v", apps, types, endpoints, messages, revoked)
 }
 
 func is[T ~string](id T, uid *string, ref string) bool {
@@ -292,3 +294,18 @@ func (f *fake) AttemptListByMessage(_ context.Context, app core.AppID, message c
 	return page(f, f.attempts, p, func(a core.Attempt) string { return string(a.ID) },
 		func(a core.Attempt) bool { return a.AppID == app && a.MessageID == message })
 }
+
+func (f *fake) TokenRevocationExists(_ context.Context, token core.Token, now time.Time) (bool, error) {
+	return slices.ContainsFunc(f.revoked, func(r core.TokenRevocation) bool {
+		return r.OrgID == token.OrgID && r.AppID == token.AppID && !r.EffectiveAt.After(now) && token.IssuedAt.Before(r.IssuedBefore) &&
+			(r.TokenHash == nil || string(r.TokenHash) == string(token.Hash)) &&
+			(r.SessionIDs == nil || slices.Contains(r.SessionIDs, token.SessionID))
+	}), f.broken
+}
+
+func (f *fake) TokenRevocationInsertMany(_ context.Context, r core.TokenRevocation) error {
+	f.revoked = append(f.revoked, r)
+	return nil
+}
+
+func (f *fake) TokenRevocationSupersede(context.Context, core.TokenRevocation) error { return nil }

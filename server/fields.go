@@ -25,9 +25,9 @@ func rateOut(rate *int32) *uint16 {
 }
 
 // set is a list without repetitions, nil if it is empty: to name none is to leave it open.
-func set(items []string) []string {
-	var unique []string
-	seen := make(map[string]bool, len(items)) // a body has room for half a million of them
+func set[T comparable](items []T) []T {
+	var unique []T
+	seen := make(map[T]bool, len(items)) // a body has room for half a million of them
 	for _, item := range items {
 		if !seen[item] {
 			seen[item] = true

@@ -34,14 +34,24 @@ type fixture struct {
 	}
 }
 
+// newTokens are tokens signed with a secret.
+func newTokens(tb testing.TB, secret string, clock func() time.Time) *Tokens {
+	tb.Helper()
+	key, err := ParseKey("HS256", secret)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return NewTokens(key, clock)
+}
+
 // newFixture makes a server; change may change its configuration.
 func newFixture(t *testing.T, change ...func(*Config)) *fixture {
 	t.Helper()
 	clock := func() time.Time { return testNow }
-	f := &fixture{store: &fake{}, tokens: NewTokens(testSecret, clock), logged: &logged{}}
+	f := &fixture{store: &fake{}, tokens: newTokens(t, testSecret, clock), logged: &logged{}}
 	f.seed()
 	c := Config{
-		Service: &core.Service{Store: f.store, Messages: inserter{f.store}, Clock: clock},
+		Service: &core.Service{Store: f.store, Messages: inserter{f.store}, Tokens: f.tokens, Clock: clock},
 		Keys:    f.store, Tokens: f.tokens, Log: slog.New(f.logged),
 	}
 	for _, change := range change {
@@ -105,9 +115,9 @@ func (f *fixture) token(t *testing.T, of string, featureFlags ...string) string 
 	var err error
 	switch of {
 	case "one":
-		token, err = f.tokens.App("org_a", f.ids.app, featureFlags)
+		token, err = f.tokens.App(f.grant(f.ids.app, featureFlags))
 	case "two":
-		token, err = f.tokens.App("org_a", f.ids.other, featureFlags)
+		token, err = f.tokens.App(f.grant(f.ids.other, featureFlags))
 	default:
 		token, err = f.tokens.Org(core.OrgID(of))
 	}
@@ -115,6 +125,12 @@ func (f *fixture) token(t *testing.T, of string, featureFlags ...string) string 
 		t.Fatal(err)
 	}
 	return token
+}
+
+func (f *fixture) grant(app core.AppID, featureFlags []string) core.AppGrant {
+	return core.AppGrant{
+		OrgID: "org_a", AppID: app, FeatureFlags: featureFlags, IssuedAt: testNow, Lifetime: core.AppTokenLifetime,
+	}
 }
 
 // send sends a request, with "Name: value" headers.

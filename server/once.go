@@ -16,6 +16,11 @@ const idempotencyKeyBytesMax = 1024
 // with its key, which is shared with other requests and so is in no transaction of this one.
 var ownKeys = map[string]bool{"MessageCreate": true, "MessageCreateMany": true}
 
+// noKeys are the POSTs that a key makes no difference to. An answer that holds a token is not kept:
+// whoever can read the table could use it. And a logout counts for the token it is sent with, whatever
+// was logged out with the same key before.
+var noKeys = map[string]bool{"AuthAppPortalAccess": true, "AuthDashboardAccess": true, "AuthLogout": true}
+
 // once answers a request with an idempotency key as the first one with that key was answered. The
 // handler's work, the answer and the key are committed together, before the client hears of it.
 func (s *server) once(next http.HandlerFunc) http.HandlerFunc {

@@ -80,13 +80,21 @@ func TestOperations(t *testing.T) {
 				t.Parallel()
 				op := operationByID(t, id)
 				f := newFixture(t)
-				f.call(t, op, r, f.token(t, "org_a"))
+				f.call(t, op, r, f.token(t, bearer(op)))
 				if line := f.logged.lines("request")[0]; r.status != 404 && line["route"] != op.Method+" "+op.Path {
 					t.Errorf("%s %s went to %s", op.Method, r.path, line["route"])
 				}
 			})
 		}
 	}
+}
+
+// bearer is whose token an operation takes.
+func bearer(op *operation) string {
+	if accessText(op) == "Application token" {
+		return "one"
+	}
+	return "org_a"
 }
 
 // A try is a row that somebody sends to a store that may be broken.
@@ -134,10 +142,10 @@ func tries(op *operation, good row) []try {
 	anonymous := with("no token", 401)
 	anonymous.body = "not even JSON"
 	all := []try{
-		{row: malformed, token: "org_a"},
+		{row: malformed, token: bearer(op)},
 		{row: anonymous},
-		{row: with("defect", 500, `"code":"server_error"`, "Request id: "), token: "org_a", broken: errors.New("hidden")},
-		{row: with("database away", 503, `"code":"unavailable"`, "Request id: "), token: "org_a",
+		{row: with("defect", 500, `"code":"server_error"`, "Request id: "), token: bearer(op), broken: errors.New("hidden")},
+		{row: with("database away", 503, `"code":"unavailable"`, "Request id: "), token: bearer(op),
 			broken: &core.Error{Kind: core.KindUnavailable, Code: "unavailable", Message: "hidden"}},
 	}
 	switch {
@@ -167,7 +175,8 @@ func badBodies(good string) []row {
 		{"no object", "", `null`, 422, []string{`"loc":["body"]`, "must be a JSON object"}},
 		{"no body", "", ``, 422, []string{`"loc":["body"]`}},
 		{"not UTF-8", "", "{\"x\":\"\xff\"}", 422, []string{"UTF-8"}},
-		{"NULs", "", `{"uid":"\u0000","key":"\u0000","name":"N","description":"\u0000","url":"https://n.example"}`, 422, nil},
+		{"NULs", "", `{"uid":"\u0000","key":"\u0000","name":"N","description":"\u0000","url":"https://n.example",
+			"sessionId":"\u0000","sessionIds":["\u0000"]}`, 422, nil},
 	}
 }
 

@@ -20,7 +20,8 @@ import (
 // A call is what we know of a request besides the request.
 type call struct {
 	id    string
-	scope core.Scope // of its token; empty where the route takes none
+	token core.Token // empty where the route takes none
+	scope core.Scope // of the token
 }
 
 type callKey struct{}

@@ -27,7 +27,7 @@ func (rs *routes) HandleFunc(pattern string, handler func(http.ResponseWriter, *
 	method, path, _ := strings.Cut(pattern, " ")
 	op := contract().Paths[path].operations()[method]
 	if op != nil && len(op.Security) > 0 {
-		if method == http.MethodPost && !ownKeys[op.OperationID] {
+		if method == http.MethodPost && !ownKeys[op.OperationID] && !noKeys[op.OperationID] {
 			handler = rs.once(handler)
 		}
 		handler = rs.authenticated(handler)

@@ -1,0 +1,140 @@
+package core
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Token is a good token: what it reaches, and of an application's token what it takes to revoke it.
+type Token struct {
+	Scope
+
+	Hash      []byte    // of what was signed: tells tokens apart
+	SessionID string    // names the session it was made for; empty: none
+	IssuedAt  time.Time // zero: it does not say
+	ExpiresAt time.Time // zero: never
+}
+
+// AppGrant is what a token of an application is made of.
+type AppGrant struct {
+	OrgID        OrgID
+	AppID        AppID
+	FeatureFlags []string
+	Capabilities []Capability // nil: all
+	SessionID    string       // empty: none
+	IssuedAt     time.Time
+	Lifetime     time.Duration
+}
+
+// TokenMaker makes tokens of applications, where there is a key to sign them with.
+type TokenMaker interface {
+	// CanMake is nil, or the answer to who asks for a token that cannot be made.
+	CanMake() error
+	App(grant AppGrant) (string, error)
+}
+
+const (
+	// AppTokenLifetime is how long a token of an application is good unless less is asked for. One
+	// that names a session never lives longer: after it, what revoked the session is forgotten.
+	AppTokenLifetime = 28 * 24 * time.Hour
+
+	// ClockLeeway is how far another machine's clock may be from ours.
+	ClockLeeway = 15 * time.Minute
+
+	// PortalSecondsDefault is how long a token for a customer is good, and the longest one can be.
+	PortalSecondsDefault = 7 * 24 * 60 * 60
+
+	portalSecondsMin = 60 * 60
+	featureFlagsMax  = 100
+)
+
+// AppPortalAccessIn is what a client says of a token it wants for a customer.
+type AppPortalAccessIn struct {
+	FeatureFlags []string
+	Capabilities []Capability // nil: all
+	ReadOnly     bool         // of those, only the ones that change nothing
+	Seconds      int64        // how long it is good
+	SessionID    *string
+
+	// Application is the application to make when the path names none.
+	Application *ApplicationIn
+}
+
+func (in AppPortalAccessIn) validate() error {
+	var c checks
+	c.body(len(in.FeatureFlags) <= featureFlagsMax, "featureFlags must have at most 100 items", "featureFlags")
+	for i, flag := range in.FeatureFlags[:min(featureFlagsMax, len(in.FeatureFlags))] {
+		c.name(flag, fmt.Sprintf("featureFlags[%d]", i))
+	}
+	c.capabilities(in.Capabilities)
+	c.body(in.Seconds >= portalSecondsMin && in.Seconds <= PortalSecondsDefault,
+		"expiry must be between 3600 (an hour) and 604800 (7 days)", "expiry")
+	if in.SessionID != nil {
+		c.sessionID(*in.SessionID, "sessionId")
+	}
+	return c.err()
+}
+
+// granted is what the token may do. Viewing is all that is left of any capability where it may only
+// read; to see secrets must have been asked for.
+func (in AppPortalAccessIn) granted() []Capability {
+	if !in.ReadOnly {
+		return in.Capabilities
+	}
+	views := []Capability{CapabilityViewBase}
+	if slices.Contains(in.Capabilities, CapabilityViewEndpointSecret) {
+		views = append(views, CapabilityViewEndpointSecret)
+	}
+	return views
+}
+
+// IsSessionID reports whether s can name a session.
+func IsSessionID(s string) bool {
+	return s != "" && len(s) <= 64 && strings.IndexFunc(s, func(r rune) bool {
+		return r == '.' || !isNameRune(r) && r != '@'
+	}) < 0
+}
+
+func (c *checks) sessionID(s, field string) {
+	c.body(IsSessionID(s), "Session ids are 1 to 64 of the characters [a-zA-Z0-9@_-]", field)
+}
+
+// AuthAppPortalAccess makes a token that reaches one application, for a customer. The application is
+// made first where the client says how and there is none.
+func (s *Service) AuthAppPortalAccess(ctx context.Context, scope Scope, appRef string, in AppPortalAccessIn) (string, error) {
+	if err := scope.org(); err != nil {
+		return "", err
+	}
+	if err := in.validate(); err != nil {
+		return "", err
+	}
+	if err := s.Tokens.CanMake(); err != nil {
+		return "", err
+	}
+	app, err := s.Store.ApplicationGet(ctx, scope.OrgID, appRef)
+	if IsKind(err, KindNotFound) && in.Application != nil {
+		if err := s.applicationForMessage(ctx, scope, appRef, *in.Application); err != nil {
+			return "", err
+		}
+		app, err = s.Store.ApplicationGet(ctx, scope.OrgID, appRef)
+	}
+	if err != nil {
+		return "", err
+	}
+	grant := AppGrant{
+		OrgID: app.OrgID, AppID: app.ID, FeatureFlags: in.FeatureFlags, Capabilities: in.granted(),
+		IssuedAt: s.now(), Lifetime: time.Duration(in.Seconds) * time.Second,
+	}
+	if in.SessionID != nil {
+		grant.SessionID = *in.SessionID
+	}
+	return s.Tokens.App(grant)
+}
+
+// AuthDashboardAccess makes a token for all of an application, for as long as such tokens can be.
+func (s *Service) AuthDashboardAccess(ctx context.Context, scope Scope, appRef string) (string, error) {
+	return s.AuthAppPortalAccess(ctx, scope, appRef, AppPortalAccessIn{Seconds: PortalSecondsDefault})
+}

@@ -1,0 +1,143 @@
+package server
+
+import (
+	"crypto/ed25519"
+	"crypto/rsa"
+	_ "crypto/sha256" // of HS256 and RS256
+	_ "crypto/sha512" // of the others
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// Key is what tokens are signed and verified with, by one algorithm. It prints as nothing of itself.
+type Key struct {
+	method jwt.SigningMethod
+	verify any
+	sign   any // nil: tokens can be verified, and not made
+	secret []byte
+}
+
+// algorithms are those a key can be of, by the names that tokens give them.
+var algorithms = map[string]jwt.SigningMethod{
+	"HS256": jwt.SigningMethodHS256, "HS384": jwt.SigningMethodHS384, "HS512": jwt.SigningMethodHS512,
+	"RS256": jwt.SigningMethodRS256, "RS384": jwt.SigningMethodRS384, "RS512": jwt.SigningMethodRS512,
+	"EdDSA": jwt.SigningMethodEdDSA,
+}
+
+// ErrAlgorithm is the error for an algorithm that tokens are not signed with.
+var ErrAlgorithm = errors.New("must be HS256, HS384, HS512, RS256, RS384, RS512 or EdDSA")
+
+// rsaBitsMin is the least that RFC 7518 allows.
+const rsaBitsMin = 2048
+
+// ParseKey reads the key of an algorithm: for HS256 and its like the secret itself, for the others a
+// private key as PEM, or a public one that only verifies. Its errors hold nothing of the key.
+func ParseKey(algorithm, text string) (Key, error) {
+	method, known := algorithms[algorithm]
+	if !known {
+		return Key{}, ErrAlgorithm
+	}
+	if _, isHMAC := method.(*jwt.SigningMethodHMAC); isHMAC {
+		return secretKey(method, text)
+	}
+	return pemKey(method, strings.ReplaceAll(text, `\n`, "\n"))
+}
+
+// secretKey refuses a PEM: a public key is no secret, and whoever has it could sign.
+func secretKey(method jwt.SigningMethod, text string) (Key, error) {
+	if text == "" {
+		return Key{}, errors.New("is empty: everybody could sign with it")
+	}
+	if strings.Contains(text, "-----BEGIN ") {
+		return Key{}, fmt.Errorf("holds a PEM, and %s takes a secret", method.Alg())
+	}
+	secret := []byte(text)
+	return Key{method: method, verify: secret, sign: secret, secret: secret}, nil
+}
+
+// pemKey takes the private key where there are both.
+func pemKey(method jwt.SigningMethod, text string) (Key, error) {
+	public := Key{}
+	for rest := []byte(text); ; {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			break
+		}
+		key, err := blockKey(method, block)
+		if err != nil || key.sign != nil {
+			return key, err
+		}
+		public = key
+	}
+	if public.verify == nil {
+		return Key{}, fmt.Errorf("holds no PEM, and %s takes a private key, or a public one, as PEM", method.Alg())
+	}
+	return public, nil
+}
+
+func blockKey(method jwt.SigningMethod, block *pem.Block) (Key, error) {
+	key := Key{method: method}
+	parsed, err := parseBlock(block)
+	if err != nil {
+		return key, err
+	}
+	_, wantsRSA := method.(*jwt.SigningMethodRSA)
+	switch k := parsed.(type) {
+	case *rsa.PrivateKey:
+		key.sign, key.verify = k, &k.PublicKey
+	case *rsa.PublicKey:
+		key.verify = k
+	case ed25519.PrivateKey:
+		key.sign, key.verify = k, k.Public()
+	case ed25519.PublicKey:
+		key.verify = k
+	}
+	rsaKey, isRSA := key.verify.(*rsa.PublicKey)
+	switch {
+	case key.verify == nil || isRSA != wantsRSA:
+		return Key{}, fmt.Errorf("holds a key that is not of %s", method.Alg())
+	case isRSA && rsaKey.N.BitLen() < rsaBitsMin:
+		return Key{}, fmt.Errorf("holds an RSA key of %d bits, and %d are the least", rsaKey.N.BitLen(), rsaBitsMin)
+	}
+	return key, nil
+}
+
+// parseBlock reads a PEM of any kind of key. What x509 says of one it cannot read is left out: the
+// setting is a secret, and none of it may get into a log.
+func parseBlock(block *pem.Block) (key any, err error) {
+	switch block.Type {
+	case "PRIVATE KEY":
+		key, err = x509.ParsePKCS8PrivateKey(block.Bytes)
+	case "RSA PRIVATE KEY":
+		key, err = x509.ParsePKCS1PrivateKey(block.Bytes)
+	case "PUBLIC KEY":
+		key, err = x509.ParsePKIXPublicKey(block.Bytes)
+	case "RSA PUBLIC KEY":
+		key, err = x509.ParsePKCS1PublicKey(block.Bytes)
+	case "ENCRYPTED PRIVATE KEY":
+		return nil, errors.New("holds a key that is encrypted with a passphrase: give it without")
+	default:
+		return nil, errors.New("holds a PEM that is neither a private nor a public key")
+	}
+	if err != nil {
+		return nil, errors.New("holds a PEM that cannot be read as a key")
+	}
+	return key, nil
+}
+
+// CanSign tells whether tokens can be made with it, not just verified.
+func (k Key) CanSign() bool { return k.sign != nil }
+
+// String hides the key from fmt and slog.
+func (k Key) String() string { return "[key]" }
+
+// GoString hides the key from %#v.
+func (k Key) GoString() string { return k.String() }
+
+// MarshalJSON hides the key from slog's JSON; its fields are private all the same.
+func (k Key) MarshalJSON() ([]byte, error) { return []byte(`"[key]"`), nil }

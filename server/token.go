@@ -1,0 +1,48 @@
+package server
+
+import (
+	"context"
+
+	"github.com/postrider/postrider/core"
+)
+
+// portalURL is what existing servers answer: it says what there is instead of a portal. Clients need
+// the field, and we have no page of our own to send a customer to.
+const portalURL = "https://docs.svix.com/app-portal/oss"
+
+func (h *handlers) AuthAppPortalAccess(ctx context.Context, r AuthAppPortalAccessRequestObject) (AuthAppPortalAccessResponseObject, error) {
+	b := r.Body
+	in := core.AppPortalAccessIn{
+		FeatureFlags: set(b.FeatureFlags), ReadOnly: orZero(b.ReadOnly), SessionID: b.SessionID,
+		Seconds: or(b.Expiry, core.PortalSecondsDefault),
+	}
+	if b.Capabilities != nil {
+		in.Capabilities = []core.Capability{} // an empty list is not none
+	}
+	for _, name := range set(b.Capabilities) { // each once: a body has room for many
+		in.Capabilities = append(in.Capabilities, core.Capability(name))
+	}
+	if b.Application != nil {
+		app, err := applicationIn(*b.Application, []string{"application"})
+		if err != nil {
+			return nil, err
+		}
+		in.Application = &app
+	}
+	token, err := h.service.AuthAppPortalAccess(ctx, scopeOf(ctx), r.AppID, in)
+	return AuthAppPortalAccess200JSONResponse{URL: portalURL, Token: token}, err
+}
+
+func (h *handlers) AuthDashboardAccess(ctx context.Context, r AuthDashboardAccessRequestObject) (AuthDashboardAccessResponseObject, error) {
+	token, err := h.service.AuthDashboardAccess(ctx, scopeOf(ctx), r.AppID)
+	return AuthDashboardAccess200JSONResponse{URL: portalURL, Token: token}, err
+}
+
+func (h *handlers) AuthLogout(ctx context.Context, _ AuthLogoutRequestObject) (AuthLogoutResponseObject, error) {
+	return AuthLogout204Response{}, h.service.AuthLogout(ctx, callOf(ctx).token)
+}
+
+func (h *handlers) AuthExpireAll(ctx context.Context, r AuthExpireAllRequestObject) (AuthExpireAllResponseObject, error) {
+	in := core.AuthExpireAllIn{Seconds: orZero(r.Body.Expiry), SessionIDs: set(r.Body.SessionIds)}
+	return AuthExpireAll204Response{}, h.service.AuthExpireAll(ctx, scopeOf(ctx), r.AppID, in)
+}
