@@ -1,0 +1,184 @@
+package server
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/postrider/postrider/core"
+)
+
+// access asks for a token of the application one.
+func (f *fixture) access(t *testing.T, body string) string {
+	t.Helper()
+	w := f.ask(t, "POST", "/api/v1/auth/app-portal-access/one", body)
+	wantStatus(t, w, 200)
+	var out AppPortalAccessOut
+	if err := json.Unmarshal(w.Body.Bytes(), &out); err != nil {
+		t.Fatal(err)
+	}
+	return out.Token
+}
+
+// reads is the status of a read with a token.
+func (f *fixture) reads(token string) int {
+	return f.send("GET", "/api/v1/app/one", "", "Authorization: Bearer "+token).Code
+}
+
+func TestATokenForACustomerSaysWhatWasAsked(t *testing.T) {
+	t.Parallel()
+	const all, day = "<nil>", 24 * 60 * 60
+	for body, want := range map[string]string{
+		`{}`:              fmt.Sprint(all, " <nil> <nil> ", 7*day),
+		`{"expiry":3600}`: fmt.Sprint(all, " <nil> <nil> ", 3600),
+		`{"featureFlags":["a","b","a"],"sessionId":"s"}`: fmt.Sprint(all, " [a b] s ", 7*day),
+		`{"capabilities":["ViewBase","CreateAttempts"]}`: fmt.Sprint("[ViewBase CreateAttempts] <nil> <nil> ", 7*day),
+		`{"readOnly":true}`:  fmt.Sprint("[ViewBase] <nil> <nil> ", 7*day),
+		`{"readOnly":false}`: fmt.Sprint(all, " <nil> <nil> ", 7*day),
+		`{"readOnly":true,"capabilities":["ViewBase","ManageEndpoint","ManageEndpointSecret"]}`:          fmt.Sprint("[ViewBase] <nil> <nil> ", 7*day),
+		`{"readOnly":true,"capabilities":["CreateAttempts","ViewEndpointSecret","ViewBase"],"expiry":0}`: "",
+		`{"readOnly":true,"capabilities":["CreateAttempts","ViewEndpointSecret","ViewBase"]}`:            fmt.Sprint("[ViewBase ViewEndpointSecret] <nil> <nil> ", 7*day),
+	} {
+		f := newFixture(t)
+		if want == "" {
+			wantStatus(t, f.ask(t, "POST", "/api/v1/auth/app-portal-access/one", body), 422)
+			continue
+		}
+		c := claimsOf(t, f.access(t, body))
+		got := fmt.Sprint(c["capabilities"], " ", c["feature_flags"], " ", c["session_id"], " ", int(c["exp"].(float64)-c["iat"].(float64)))
+		if got != want || c["org"] != "org_a" || c["sub"] != string(f.ids.app) {
+			t.Errorf("%s: %s, want %s; %v", body, got, want, c)
+		}
+	}
+}
+
+func TestATokenEnds(t *testing.T) {
+	t.Parallel()
+	now := testNow
+	f := newFixture(t)
+	clock := func() time.Time { return now }
+	f.tokens = newTokens(t, testSecret, clock)
+	f.Handler = New(Config{
+		Service: &core.Service{Store: f.store, Messages: inserter{f.store}, Tokens: f.tokens, Clock: clock},
+		Tokens:  f.tokens, Log: slog.New(f.logged),
+	})
+	expire := func(body string) {
+		t.Helper()
+		wantStatus(t, f.ask(t, "POST", "/api/v1/auth/app/one/expire-all", body), 204)
+	}
+	want := func(status int, tokens ...string) {
+		t.Helper()
+		for i, token := range tokens {
+			if got := f.reads(token); got != status {
+				t.Errorf("token %d: %d, want %d", i, got, status)
+			}
+		}
+	}
+	plain, again, session := f.access(t, `{}`), f.access(t, `{"expiry":3600}`), f.access(t, `{"sessionId":"s"}`)
+	org, neighbour := f.token(t, "org_a"), f.token(t, "two")
+	want(200, plain, again, session, org)
+
+	wantStatus(t, f.send("POST", "/api/v1/auth/logout", "", "Authorization: Bearer "+plain), 204)
+	want(401, plain)
+	want(200, again, session, org)
+	wantStatus(t, f.send("POST", "/api/v1/auth/logout", "", "Authorization: Bearer "+plain), 401)
+	wantStatus(t, f.send("POST", "/api/v1/auth/logout", "", "Authorization: Bearer "+org), 400, `"code":"not_revocable"`)
+
+	now = now.Add(time.Microsecond)
+	expire(`{"sessionIds":["s","other"]}`)
+	want(401, session)
+	want(200, again, org)
+
+	expire(`{"expiry":60}`)
+	later := f.access(t, `{"sessionId":"s"}`) // in the same microsecond
+	want(200, again, later)
+	now = now.Add(time.Minute)
+	want(401, again)
+	want(200, later, org)
+	wantStatus(t, f.send("GET", "/api/v1/app/two", "", "Authorization: Bearer "+neighbour), 200)
+}
+
+func TestForeignTokensOfTheSameSecondAreRevokedToo(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t) // at .123456 of its second
+	wantStatus(t, f.ask(t, "POST", "/api/v1/auth/app/one/expire-all", `{}`), 204)
+	at, app := testNow.Unix(), f.ids.app
+	for claims, status := range map[string]int{
+		fmt.Sprintf(`{"sub":"%s","org":"org_a","iat":%d}`, app, at):                       401,
+		fmt.Sprintf(`{"sub":"%s","org":"org_a","iat":%d.9}`, app, at):                     401,
+		fmt.Sprintf(`{"sub":"%s","org":"org_a","iat":%d,"iat_us":123455}`, app, at):       401,
+		fmt.Sprintf(`{"sub":"%s","org":"org_a","iat":%d,"iat_us":123456}`, app, at):       200,
+		fmt.Sprintf(`{"sub":"%s","org":"org_a","iat":%d,"iat_us":1000000000}`, app, at):   401,
+		fmt.Sprintf(`{"sub":"%s","org":"org_a","iat":%d,"iat_us":-1}`, app, at):           401,
+		fmt.Sprintf(`{"sub":"%s","org":"org_a","iat":%d}`, app, at+1):                     200,
+		fmt.Sprintf(`{"sub":"%s","org":"org_a","iat":-9e300}`, app):                       401,
+		fmt.Sprintf(`{"sub":"%s","org":"org_a"}`, app):                                    401,
+		fmt.Sprintf(`{"sub":"%s","org":"org_a","exp":%d,"iat":%d}`, app, int64(9e15), at): 401,
+	} {
+		if got := f.reads(forge(hs256, claims)); got != status {
+			t.Errorf("%s: %d, want %d", claims, got, status)
+		}
+	}
+}
+
+func TestTokensOfSessionsMustEnd(t *testing.T) {
+	t.Parallel()
+	tokens := newTokens(t, testSecret, func() time.Time { return testNow })
+	at := testNow.Unix()
+	for claims, good := range map[string]bool{
+		fmt.Sprintf(`"session_id":"s","iat":%d,"exp":%d`, at, at+28*24*60*60):   true,
+		fmt.Sprintf(`"session_id":"s","iat":%d,"exp":%d`, at, at+28*24*60*60+1): false,
+		fmt.Sprintf(`"session_id":"s","exp":%d`, at+60):                         false,
+		fmt.Sprintf(`"session_id":"s","iat":%d`, at):                            false,
+		fmt.Sprintf(`"session_id":"\u0000","iat":%d,"exp":%d`, at, at+60):       false,
+		`"session_id":"","iat":1`:                                               true,
+		`"iat":1`:                                                               true,
+	} {
+		token, err := tokens.Parse(forge(hs256, `{"sub":"app_1","org":"org_a",`+claims+`}`))
+		if good != (err == nil) || err != nil && !core.IsKind(err, core.KindUnauthenticated) {
+			t.Errorf("%s: %+v, %v", claims, token, err)
+		}
+	}
+}
+
+func TestWhatATokenSaysOfCapabilities(t *testing.T) {
+	t.Parallel()
+	tokens := newTokens(t, testSecret, func() time.Time { return testNow })
+	for claims, want := range map[string][]core.Capability{
+		`"iss":"x"`:           nil,
+		`"capabilities":null`: nil,
+		`"capabilities":[]`:   {},
+		`"capabilities":["Everything","ViewBase"]`: {"Everything", core.CapabilityViewBase},
+	} {
+		token, err := tokens.Parse(forge(hs256, `{"sub":"app_1","org":"org_a",`+claims+`}`))
+		if err != nil || !slices.Equal(token.Capabilities, want) || (token.Capabilities == nil) != (want == nil) {
+			t.Errorf("%s: %#v, %v; want %#v", claims, token.Capabilities, err, want)
+		}
+	}
+	if token, err := tokens.Parse(forge(hs256, `{"sub":"app_1","org":"org_a","capabilities":"ViewBase"}`)); err == nil {
+		t.Errorf("capabilities that are no list: %+v", token)
+	}
+}
+
+func TestFlagsThatPostgresCannotTakeAreNone(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	token := forge(hs256, fmt.Sprintf(`{"sub":"%s","org":"org_a","feature_flags":["\u0000","beta"]}`, f.ids.app))
+	wantStatus(t, f.send("GET", "/api/v1/event-type", "", "Authorization: Bearer "+token), 200)
+	if got, want := fmt.Sprintf("%+v", f.store.filter), "{Archived:false AllFlags:false Flags:[beta]}"; got != want {
+		t.Errorf("filter = %s, want %s", got, want)
+	}
+}
+
+// TestTokensOfOrganisationsAreNotLookedUp is the hot path's: the store is broken, and the token good.
+func TestTokensOfOrganisationsAreNotLookedUp(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	org, app := f.token(t, "org_a"), f.token(t, "one")
+	f.store.broken = &core.Error{Kind: core.KindUnavailable, Code: "unavailable"}
+	wantStatus(t, f.send("POST", "/api/v1/app/one/msg", `{}`, "Authorization: Bearer "+org), 422)
+	wantStatus(t, f.send("POST", "/api/v1/app/one/msg", `{}`, "Authorization: Bearer "+app), 503)
+}
