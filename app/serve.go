@@ -61,7 +61,7 @@ func (i *Instance) announce(con console) error {
 	if i.address != nil {
 		address = i.address.String()
 	}
-	if i.address == nil || !i.local || !isTerminal(con.out) || i.tokens.CanMake() != nil {
+	if i.address == nil || !i.local || !isTerminal(con.out) || !i.makesTokens() {
 		con.log.Info("ready", "version", Version(), "address", address, "local_database", i.local,
 			"loopback_endpoints", i.loopbackAllowed())
 		return nil
@@ -75,6 +75,9 @@ func (i *Instance) announce(con console) error {
 		"Command": typedCommand(), "Listen": listenDefault,
 	})
 }
+
+// makesTokens is false where the key only verifies them.
+func (i *Instance) makesTokens() bool { return i.tokens.CanMake() == nil }
 
 // typedCommand is how whoever reads the banner would start another command.
 func typedCommand() string {

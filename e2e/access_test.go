@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/rsa"
@@ -20,6 +21,11 @@ func (c client) access(t testing.TB, app string, in svix.AppPortalAccessIn) clie
 		t.Errorf("url = %q", out.Url)
 	}
 	return newClient(t, c.url, out.Token)
+}
+
+// dashboardAccess is what older clients call.
+func (c client) dashboardAccess(ctx context.Context, app string) (*svix.DashboardAccessOut, error) {
+	return c.Authentication.DashboardAccess(ctx, app, nil) //nolint:staticcheck // it is served as long as the SDK has it
 }
 
 // reads tells whether a client's token is good.
@@ -65,11 +71,11 @@ func TestACustomersTokenReachesItsApplicationAlone(t *testing.T) {
 	_, err = customer.Endpoint.List(ctx, other, nil)
 	refused(t, err, 404, "not_found")
 
-	old := must(owner.Authentication.DashboardAccess(ctx, app, nil))(t)
+	old := must(owner.dashboardAccess(ctx, app))(t)
 	wantGood(t, app, true, newClient(t, owner.url, old.Token))
 	_, err = owner.Authentication.AppPortalAccess(ctx, "nowhere", svix.AppPortalAccessIn{}, nil)
 	refused(t, err, 404, "not_found")
-	_, err = owner.Authentication.DashboardAccess(ctx, "nowhere", nil)
+	_, err = owner.dashboardAccess(ctx, "nowhere")
 	refused(t, err, 404, "not_found")
 }
 
@@ -233,7 +239,7 @@ func TestAServiceWithAPublicKeyVerifiesAndMakesNoTokens(t *testing.T) {
 			wantGood(t, app, true, owner, newClient(t, owner.url, signer.token(t, "org_1", "--application", app)))
 			_, err := owner.Authentication.AppPortalAccess(t.Context(), app, svix.AppPortalAccessIn{}, nil)
 			refused(t, err, 400, "no_signing_key")
-			_, err = owner.Authentication.DashboardAccess(t.Context(), app, nil)
+			_, err = owner.dashboardAccess(t.Context(), app)
 			refused(t, err, 400, "no_signing_key")
 			done(t, owner.Authentication.ExpireAll(t.Context(), app, svix.ApplicationTokenExpireIn{}, nil))
 			wantGood(t, app, false, newClient(t, owner.url, service{settings: []string{secretSetting}}.token(t, "org_1")))

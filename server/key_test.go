@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 	"testing"
@@ -129,9 +130,7 @@ func TestAlgorithms(t *testing.T) {
 func (t *Tokens) forged(tb testing.TB, header map[string]any) string {
 	tb.Helper()
 	token := jwt.NewWithClaims(t.key.method, claims{RegisteredClaims: jwt.RegisteredClaims{Subject: "org_a"}})
-	for name, value := range header {
-		token.Header[name] = value
-	}
+	maps.Copy(token.Header, header)
 	text, err := token.SignedString(t.key.sign)
 	if err != nil {
 		tb.Fatal(err)

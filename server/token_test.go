@@ -124,6 +124,17 @@ func TestForeignTokensOfTheSameSecondAreRevokedToo(t *testing.T) {
 	}
 }
 
+func TestATokenOfTheFutureIsRefused(t *testing.T) {
+	t.Parallel()
+	tokens := newTokens(t, testSecret, func() time.Time { return testNow })
+	for ahead, good := range map[time.Duration]bool{0: true, 14 * time.Minute: true, 16 * time.Minute: false} {
+		at := testNow.Add(ahead).Unix()
+		if _, err := tokens.Parse(forge(hs256, fmt.Sprintf(`{"sub":"org_a","iat":%d}`, at))); (err == nil) != good {
+			t.Errorf("issued in %s: %v", ahead, err)
+		}
+	}
+}
+
 func TestTokensOfSessionsMustEnd(t *testing.T) {
 	t.Parallel()
 	tokens := newTokens(t, testSecret, func() time.Time { return testNow })

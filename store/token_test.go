@@ -109,7 +109,7 @@ func TestExpireAllOfManySessions(t *testing.T) {
 	if n := value[int](w, "SELECT count(*) FROM token_revocation WHERE forget_at > now() + interval '28 days'"); n != 1000 {
 		t.Errorf("%d rows are kept until the last of the tokens has expired, want 1000", n)
 	}
-	in.SessionIDs = append(sessions, "one too many")
+	in.SessionIDs = append(in.SessionIDs, "one too many")
 	if err := w.service().AuthExpireAll(t.Context(), scope, "acme", in); !core.IsKind(err, core.KindInvalid) {
 		t.Errorf("1001 sessions: %v", err)
 	}
