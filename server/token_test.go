@@ -193,3 +193,22 @@ func TestTokensOfOrganisationsAreNotLookedUp(t *testing.T) {
 	wantStatus(t, f.send("POST", "/api/v1/app/one/msg", `{}`, "Authorization: Bearer "+org), 422)
 	wantStatus(t, f.send("POST", "/api/v1/app/one/msg", `{}`, "Authorization: Bearer "+app), 503)
 }
+
+// TestKeysMakeNoDifferenceToTokens sends one idempotency key with everything, as a client may that
+// names its requests for what they do.
+func TestKeysMakeNoDifferenceToTokens(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.ask(t, "POST", "/api/v1/auth/app-portal-access/one", `{"sessionId":"s"}`, someKey)
+	f.ask(t, "POST", "/api/v1/auth/dashboard-access/one", ``, someKey)
+	for key, answer := range f.store.answers {
+		t.Errorf("the answer to %v is kept: %s", key, answer.Body)
+	}
+	for _, body := range []string{`{"expiry":3600}`, `{"expiry":3601}`} { // of the same scope
+		token := f.access(t, body)
+		wantStatus(t, f.send("POST", "/api/v1/auth/logout", "", "Authorization: Bearer "+token, someKey), 204)
+		if status := f.reads(token); status != 401 {
+			t.Errorf("after its logout a token reads: %d", status)
+		}
+	}
+}
