@@ -17,6 +17,7 @@ type EventType struct {
 	FeatureFlags []string        // who may see it; nil: everybody
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
+	GroupName    *string // what it belongs to, in the client's words
 }
 
 // EventTypeIn is what a client says of an event type.
@@ -27,17 +28,25 @@ type EventTypeIn struct {
 	Deprecated   bool
 	Schemas      json.RawMessage
 	FeatureFlags []string
+	GroupName    *string
 }
 
 func (in EventTypeIn) validate() error {
 	var c checks
+	in.check(&c)
+	return c.err()
+}
+
+func (in EventTypeIn) check(c *checks) {
 	c.name(in.Name, "name")
 	c.text(in.Description, "description")
 	c.schemas(in.Schemas)
 	for _, flag := range in.FeatureFlags {
 		c.name(flag, "featureFlag")
 	}
-	return c.err()
+	if in.GroupName != nil {
+		c.name(*in.GroupName, "groupName")
+	}
 }
 
 // schemas checks that the schemas are an object of objects.
@@ -52,13 +61,13 @@ func (c *checks) schemas(text json.RawMessage) {
 
 func (in EventTypeIn) fill(t *EventType, now time.Time) {
 	t.Name, t.Description, t.Archived, t.Deprecated = in.Name, in.Description, in.Archived, in.Deprecated
-	t.Schemas, t.FeatureFlags, t.UpdatedAt = in.Schemas, in.FeatureFlags, now
+	t.Schemas, t.FeatureFlags, t.GroupName, t.UpdatedAt = in.Schemas, in.FeatureFlags, in.GroupName, now
 }
 
 func (t EventType) in() EventTypeIn {
 	return EventTypeIn{
 		Name: t.Name, Description: t.Description, Archived: t.Archived, Deprecated: t.Deprecated,
-		Schemas: t.Schemas, FeatureFlags: t.FeatureFlags,
+		Schemas: t.Schemas, FeatureFlags: t.FeatureFlags, GroupName: t.GroupName,
 	}
 }
 

@@ -54,6 +54,12 @@ type Tx interface {
 	EventTypeInsert(ctx context.Context, t EventType) error
 	EventTypeUpdate(ctx context.Context, t EventType) error
 	EventTypeDelete(ctx context.Context, org OrgID, name string) error
+	// EventTypeImport makes an event type or replaces all of it but the flags and the group that it
+	// says nothing of, and tells whether that changed anything.
+	EventTypeImport(ctx context.Context, t EventType) (changed bool, err error)
+	// EventTypeArchiveOthers archives all event types but those named, at most limit of them, and
+	// returns them without their schemas.
+	EventTypeArchiveOthers(ctx context.Context, org OrgID, names []string, limit int, now time.Time) ([]EventType, error)
 
 	EndpointLock(ctx context.Context, app AppID, ref string) (Endpoint, error)
 	EndpointInsert(ctx context.Context, e Endpoint) error

@@ -13,6 +13,84 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
+const eventTypeArchiveOthers = `-- name: EventTypeArchiveOthers :many
+WITH other AS (
+    SELECT event_type.name
+    FROM event_type
+    WHERE event_type.org_id = $2
+        AND NOT event_type.archived
+        AND event_type.name <> ALL ($3::text[])
+    ORDER BY event_type.name
+    LIMIT $4::int
+    -- In the order of names, so that two imports wait for each other rather than deadlock.
+    FOR NO KEY UPDATE
+)
+UPDATE event_type
+SET archived = true,
+    updated_at = $1
+FROM other
+WHERE event_type.org_id = $2
+    AND event_type.name = other.name
+RETURNING event_type.org_id, event_type.name, event_type.description, event_type.archived, event_type.deprecated,
+    event_type.feature_flags, event_type.created_at, event_type.updated_at, event_type.group_name
+`
+
+type EventTypeArchiveOthersParams struct {
+	Now     time.Time
+	OrgID   core.OrgID
+	Names   []string
+	MaxRows int32
+}
+
+type EventTypeArchiveOthersRow struct {
+	OrgID        core.OrgID
+	Name         string
+	Description  string
+	Archived     bool
+	Deprecated   bool
+	FeatureFlags []string
+	CreatedAt    time.Time
+	UpdatedAt    time.Time
+	GroupName    *string
+}
+
+// EventTypeArchiveOthers archives all event types but those named, at most max_rows, and returns them
+// without their schemas, of which there may be megabytes.
+func (q *Queries) EventTypeArchiveOthers(ctx context.Context, db DBTX, arg EventTypeArchiveOthersParams) ([]EventTypeArchiveOthersRow, error) {
+	rows, err := db.Query(ctx, eventTypeArchiveOthers,
+		arg.Now,
+		arg.OrgID,
+		arg.Names,
+		arg.MaxRows,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []EventTypeArchiveOthersRow
+	for rows.Next() {
+		var i EventTypeArchiveOthersRow
+		if err := rows.Scan(
+			&i.OrgID,
+			&i.Name,
+			&i.Description,
+			&i.Archived,
+			&i.Deprecated,
+			&i.FeatureFlags,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.GroupName,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const eventTypeDelete = `-- name: EventTypeDelete :execrows
 DELETE FROM event_type
 WHERE org_id = $1
@@ -34,7 +112,7 @@ func (q *Queries) EventTypeDelete(ctx context.Context, db DBTX, arg EventTypeDel
 }
 
 const eventTypeGet = `-- name: EventTypeGet :one
-SELECT org_id, name, description, archived, deprecated, schemas, feature_flags, created_at, updated_at
+SELECT org_id, name, description, archived, deprecated, schemas, feature_flags, created_at, updated_at, group_name
 FROM event_type
 WHERE org_id = $1
     AND name = $2
@@ -59,13 +137,69 @@ func (q *Queries) EventTypeGet(ctx context.Context, db DBTX, arg EventTypeGetPar
 		&i.FeatureFlags,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.GroupName,
 	)
 	return i, err
 }
 
+const eventTypeImport = `-- name: EventTypeImport :execrows
+INSERT INTO event_type (org_id, name, description, archived, deprecated, schemas, feature_flags, created_at, updated_at, group_name)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+ON CONFLICT (org_id, name) DO UPDATE
+SET description = excluded.description,
+    archived = excluded.archived,
+    deprecated = excluded.deprecated,
+    schemas = excluded.schemas,
+    -- What is imported often says nothing of these two: to clear the flags then would show to all
+    -- customers what was hidden from them.
+    feature_flags = coalesce(excluded.feature_flags, event_type.feature_flags),
+    group_name = coalesce(excluded.group_name, event_type.group_name),
+    updated_at = excluded.updated_at
+    -- Schemas are compared as text, for json has no equality; spelt otherwise, they count as changed.
+WHERE (event_type.description, event_type.archived, event_type.deprecated, event_type.schemas::text)
+        IS DISTINCT FROM (excluded.description, excluded.archived, excluded.deprecated, excluded.schemas::text)
+    OR event_type.feature_flags <> excluded.feature_flags
+    OR event_type.feature_flags IS NULL AND excluded.feature_flags IS NOT NULL
+    OR event_type.group_name <> excluded.group_name
+    OR event_type.group_name IS NULL AND excluded.group_name IS NOT NULL
+`
+
+type EventTypeImportParams struct {
+	OrgID        core.OrgID
+	Name         string
+	Description  string
+	Archived     bool
+	Deprecated   bool
+	Schemas      json.RawMessage
+	FeatureFlags []string
+	CreatedAt    time.Time
+	UpdatedAt    time.Time
+	GroupName    *string
+}
+
+// EventTypeImport makes an event type or replaces it, archived or not; no row: it is like that already.
+func (q *Queries) EventTypeImport(ctx context.Context, db DBTX, arg EventTypeImportParams) (int64, error) {
+	result, err := db.Exec(ctx, eventTypeImport,
+		arg.OrgID,
+		arg.Name,
+		arg.Description,
+		arg.Archived,
+		arg.Deprecated,
+		arg.Schemas,
+		arg.FeatureFlags,
+		arg.CreatedAt,
+		arg.UpdatedAt,
+		arg.GroupName,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const eventTypeInsert = `-- name: EventTypeInsert :execrows
-INSERT INTO event_type (org_id, name, description, archived, deprecated, schemas, feature_flags, created_at, updated_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+INSERT INTO event_type (org_id, name, description, archived, deprecated, schemas, feature_flags, created_at, updated_at, group_name)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 ON CONFLICT (org_id, name) DO UPDATE
 SET description = excluded.description,
     archived = excluded.archived,
@@ -73,7 +207,8 @@ SET description = excluded.description,
     schemas = excluded.schemas,
     feature_flags = excluded.feature_flags,
     created_at = excluded.created_at,
-    updated_at = excluded.updated_at
+    updated_at = excluded.updated_at,
+    group_name = excluded.group_name
 WHERE event_type.archived
 `
 
@@ -87,6 +222,7 @@ type EventTypeInsertParams struct {
 	FeatureFlags []string
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
+	GroupName    *string
 }
 
 // EventTypeInsert makes an event type or overwrites an archived one; no row: it exists already.
@@ -101,6 +237,7 @@ func (q *Queries) EventTypeInsert(ctx context.Context, db DBTX, arg EventTypeIns
 		arg.FeatureFlags,
 		arg.CreatedAt,
 		arg.UpdatedAt,
+		arg.GroupName,
 	)
 	if err != nil {
 		return 0, err
@@ -109,7 +246,7 @@ func (q *Queries) EventTypeInsert(ctx context.Context, db DBTX, arg EventTypeIns
 }
 
 const eventTypeListAscending = `-- name: EventTypeListAscending :many
-SELECT org_id, name, description, archived, deprecated, schemas, feature_flags, created_at, updated_at
+SELECT org_id, name, description, archived, deprecated, schemas, feature_flags, created_at, updated_at, group_name
 FROM event_type
 WHERE org_id = $1
     AND name > $2::text
@@ -158,6 +295,7 @@ func (q *Queries) EventTypeListAscending(ctx context.Context, db DBTX, arg Event
 			&i.FeatureFlags,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.GroupName,
 		); err != nil {
 			return nil, err
 		}
@@ -170,7 +308,7 @@ func (q *Queries) EventTypeListAscending(ctx context.Context, db DBTX, arg Event
 }
 
 const eventTypeListDescending = `-- name: EventTypeListDescending :many
-SELECT org_id, name, description, archived, deprecated, schemas, feature_flags, created_at, updated_at
+SELECT org_id, name, description, archived, deprecated, schemas, feature_flags, created_at, updated_at, group_name
 FROM event_type
 WHERE org_id = $1
     AND name > $2::text
@@ -219,6 +357,7 @@ func (q *Queries) EventTypeListDescending(ctx context.Context, db DBTX, arg Even
 			&i.FeatureFlags,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.GroupName,
 		); err != nil {
 			return nil, err
 		}
@@ -231,7 +370,7 @@ func (q *Queries) EventTypeListDescending(ctx context.Context, db DBTX, arg Even
 }
 
 const eventTypeLock = `-- name: EventTypeLock :one
-SELECT org_id, name, description, archived, deprecated, schemas, feature_flags, created_at, updated_at
+SELECT org_id, name, description, archived, deprecated, schemas, feature_flags, created_at, updated_at, group_name
 FROM event_type
 WHERE org_id = $1
     AND name = $2
@@ -257,6 +396,7 @@ func (q *Queries) EventTypeLock(ctx context.Context, db DBTX, arg EventTypeLockP
 		&i.FeatureFlags,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.GroupName,
 	)
 	return i, err
 }
@@ -304,9 +444,10 @@ SET description = $1,
     deprecated = $3,
     schemas = $4,
     feature_flags = $5,
-    updated_at = $6
-WHERE org_id = $7
-    AND name = $8
+    updated_at = $6,
+    group_name = $7
+WHERE org_id = $8
+    AND name = $9
 `
 
 type EventTypeUpdateParams struct {
@@ -316,6 +457,7 @@ type EventTypeUpdateParams struct {
 	Schemas      json.RawMessage
 	FeatureFlags []string
 	UpdatedAt    time.Time
+	GroupName    *string
 	OrgID        core.OrgID
 	Name         string
 }
@@ -329,6 +471,7 @@ func (q *Queries) EventTypeUpdate(ctx context.Context, db DBTX, arg EventTypeUpd
 		arg.Schemas,
 		arg.FeatureFlags,
 		arg.UpdatedAt,
+		arg.GroupName,
 		arg.OrgID,
 		arg.Name,
 	)

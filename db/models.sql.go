@@ -130,6 +130,8 @@ type EventType struct {
 	FeatureFlags []string
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
+	// What it belongs to, in the client's words; NULL: nothing.
+	GroupName *string
 }
 
 // The answers to POST requests that came with an idempotency key, each for 12 hours. Those to messages are in message_key.

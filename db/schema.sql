@@ -357,7 +357,8 @@ CREATE TABLE public.event_type (
     schemas json,
     feature_flags text[],
     created_at timestamp with time zone NOT NULL,
-    updated_at timestamp with time zone NOT NULL
+    updated_at timestamp with time zone NOT NULL,
+    group_name text
 );
 
 
@@ -387,6 +388,13 @@ COMMENT ON COLUMN public.event_type.schemas IS 'JSON Schemas by version, as the 
 --
 
 COMMENT ON COLUMN public.event_type.feature_flags IS 'Only application tokens that carry one of these see it; NULL: all do.';
+
+
+--
+-- Name: COLUMN event_type.group_name; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.event_type.group_name IS 'What it belongs to, in the client''s words; NULL: nothing.';
 
 
 --

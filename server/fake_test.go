@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -13,8 +14,8 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// A fake is core's ports in memory: enough of a database for the handlers to show what they do. It
-// undoes nothing when a unit of work fails.
+// A fake is core's ports in memory: enough of a database for the handlers to show what they do. Of
+// a unit of work that fails it undoes what was done to event types, and nothing else.
 type fake struct {
 	mu     sync.Mutex
 	broken error // if set, the answer to everything
@@ -103,7 +104,12 @@ func (f *fake) InTx(ctx context.Context, work func(context.Context, core.Tx) err
 	if f.broken != nil {
 		return f.broken
 	}
-	return work(ctx, f)
+	types := slices.Clone(f.types)
+	err := work(ctx, f)
+	if err != nil {
+		f.types = types
+	}
+	return err
 }
 
 func (f *fake) ApplicationGet(_ context.Context, org core.OrgID, ref string) (core.Application, error) {
@@ -186,6 +192,33 @@ func (f *fake) EventTypeDelete(ctx context.Context, org core.OrgID, name string)
 	_, err := f.EventTypeGet(ctx, org, name)
 	f.types = slices.DeleteFunc(f.types, func(t core.EventType) bool { return t.OrgID == org && t.Name == name })
 	return err
+}
+
+func (f *fake) EventTypeImport(_ context.Context, t core.EventType) (bool, error) {
+	stored, err := find(f, f.types, func(o core.EventType) bool { return o.OrgID == t.OrgID && o.Name == t.Name })
+	if core.IsKind(err, core.KindNotFound) {
+		f.types = append(f.types, t)
+		return true, nil
+	}
+	was := *stored
+	t.CreatedAt, t.UpdatedAt = was.CreatedAt, was.UpdatedAt
+	if t.FeatureFlags == nil {
+		t.FeatureFlags = was.FeatureFlags
+	}
+	t.GroupName = cmp.Or(t.GroupName, was.GroupName)
+	*stored = t
+	return !reflect.DeepEqual(t, was), err
+}
+
+func (f *fake) EventTypeArchiveOthers(_ context.Context, org core.OrgID, names []string, limit int, _ time.Time) (archived []core.EventType, err error) {
+	for i, t := range f.types {
+		if t.OrgID == org && !t.Archived && !slices.Contains(names, t.Name) && len(archived) < limit {
+			f.types[i].Archived = true
+			t.Archived, t.Schemas = true, nil
+			archived = append(archived, t)
+		}
+	}
+	return archived, f.broken
 }
 
 func (f *fake) EndpointGet(_ context.Context, app core.AppID, ref string) (core.Endpoint, error) {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"time"
 
 	"github.com/postrider/postrider/core"
 	"github.com/postrider/postrider/db"
@@ -52,9 +53,27 @@ func (t tx) EventTypeUpdate(ctx context.Context, et core.EventType) error {
 	return wrote(queries.EventTypeUpdate(ctx, t.conn, db.EventTypeUpdateParams{
 		OrgID: et.OrgID, Name: et.Name, Description: et.Description, Archived: et.Archived,
 		Deprecated: et.Deprecated, Schemas: et.Schemas, FeatureFlags: et.FeatureFlags, UpdatedAt: et.UpdatedAt,
+		GroupName: et.GroupName,
 	}))
 }
 
 func (t tx) EventTypeDelete(ctx context.Context, org core.OrgID, name string) error {
 	return wrote(queries.EventTypeDelete(ctx, t.conn, db.EventTypeDeleteParams{OrgID: org, Name: name}))
+}
+
+func (t tx) EventTypeImport(ctx context.Context, et core.EventType) (bool, error) {
+	rows, err := queries.EventTypeImport(ctx, t.conn, db.EventTypeImportParams(et))
+	return rows > 0, mapError(err)
+}
+
+func (t tx) EventTypeArchiveOthers(ctx context.Context, org core.OrgID, names []string, limit int, now time.Time) ([]core.EventType, error) {
+	rows, err := queries.EventTypeArchiveOthers(ctx, t.conn, db.EventTypeArchiveOthersParams{
+		OrgID: org, Names: names, MaxRows: int32(limit), Now: now,
+	})
+	return entities(rows, err, func(row db.EventTypeArchiveOthersRow) core.EventType {
+		return core.EventType{
+			OrgID: row.OrgID, Name: row.Name, Description: row.Description, Archived: row.Archived, Deprecated: row.Deprecated,
+			FeatureFlags: row.FeatureFlags, CreatedAt: row.CreatedAt, UpdatedAt: row.UpdatedAt, GroupName: row.GroupName,
+		}
+	})
 }

@@ -1,0 +1,74 @@
+package core
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+func TestEventTypeInIsChecked(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("a", 257)
+	for _, test := range []struct {
+		name   string
+		change func(*EventTypeIn)
+		want   string
+	}{
+		{"nothing but a name", func(*EventTypeIn) {}, ""},
+		{"all", func(in *EventTypeIn) {
+			in.Description, in.Schemas, in.FeatureFlags, in.GroupName = "D", json.RawMessage(`{"1":{}}`), []string{"a", "b"}, new("g.h-i_1")
+		}, ""},
+		{"no name", func(in *EventTypeIn) { in.Name = "" }, "body name: String must be at least one character"},
+		{"a name that no URL holds", func(in *EventTypeIn) { in.Name = "a/b" }, "body name: String must match"},
+		{"a long name", func(in *EventTypeIn) { in.Name = long }, "body name: String too long"},
+		{"NUL", func(in *EventTypeIn) { in.Description = "\x00" }, "body description: Control characters"},
+		{"schemas", func(in *EventTypeIn) { in.Schemas = json.RawMessage(`{"1":[]}`) }, "body schemas: schemas must be"},
+		{"a flag", func(in *EventTypeIn) { in.FeatureFlags = []string{"a", ""} }, "body featureFlag: String must be at least"},
+		{"no group", func(in *EventTypeIn) { in.GroupName = new("") }, "body groupName: String must be at least"},
+		{"a long group", func(in *EventTypeIn) { in.GroupName = &long }, "body groupName: String too long"},
+		{"NUL in a group", func(in *EventTypeIn) { in.GroupName = new("a\x00") }, "body groupName: String must match"},
+	} {
+		in := EventTypeIn{Name: "a.b"}
+		test.change(&in)
+		if got := faultOf(in.validate()); !strings.HasPrefix(got, test.want) || got != "" && test.want == "" {
+			t.Errorf("%s: got %q, want %q", test.name, got, test.want)
+		}
+	}
+}
+
+// faultOf is what an error says after its code and message, which are always the same.
+func faultOf(err error) string {
+	if err == nil {
+		return ""
+	}
+	return strings.TrimPrefix(err.Error(), "validation_error: Validation error: ")
+}
+
+func TestAnImportNamesEachFault(t *testing.T) {
+	t.Parallel()
+	in := EventTypeImportIn{Loc: []string{"spec", "webhooks"}, Types: []EventTypeIn{
+		{Name: "a b"}, {Name: "good"}, {Name: "c", Description: "\x00", GroupName: new("")},
+	}}
+	const want = "body spec webhooks a b name: String must match the following pattern: [a-zA-Z0-9\\-_.].: " +
+		"body spec webhooks c description: Control characters 0x00-0x08 not allowed.: " +
+		"body spec webhooks c groupName: String must be at least one character"
+	if got := faultOf(in.validate()); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+func TestAnImportHasBounds(t *testing.T) {
+	t.Parallel()
+	in := EventTypeImportIn{Loc: []string{"spec"}}
+	for n := range EventTypeImportMost + 1 {
+		in.Types = append(in.Types, EventTypeIn{Name: fmt.Sprint(n)})
+	}
+	if got := faultOf(in.validate()); got != "body spec: An import may name at most 1000 event types, not 1001." {
+		t.Errorf("got %s", got)
+	}
+	in.Types = in.Types[1:]
+	if err := in.validate(); err != nil {
+		t.Error(err)
+	}
+}
