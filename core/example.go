@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strconv"
 )
 
 // PingEventType needs no event type of its own: every organisation can send an example of it.
@@ -66,14 +67,17 @@ func (e Endpoint) wants(m Message) bool {
 		(e.Channels == nil || slices.ContainsFunc(e.Channels, func(c string) bool { return slices.Contains(m.Channels, c) }))
 }
 
-// schemaExample is the example of that index in the schema of version 1, or the first if it is not
-// that many; nil: there is none.
+// schemaExample is the example of that index, or the first if there are not that many, in the schema
+// of version 1, or of the greatest version if there is no version 1; nil: it has none.
 func schemaExample(schemas json.RawMessage, index int) json.RawMessage {
 	var byVersion map[string]struct{ Examples []json.RawMessage }
-	if json.Unmarshal(schemas, &byVersion) != nil {
-		return nil
+	// A schema whose examples are no array has no example; the others are decoded nevertheless.
+	_ = json.Unmarshal(schemas, &byVersion)
+	version := "1"
+	if _, found := byVersion[version]; !found {
+		version = greatestVersion(byVersion)
 	}
-	examples := byVersion["1"].Examples
+	examples := byVersion[version].Examples
 	switch {
 	case len(examples) == 0:
 		return nil
@@ -81,4 +85,19 @@ func schemaExample(schemas json.RawMessage, index int) json.RawMessage {
 		return examples[0]
 	}
 	return examples[index]
+}
+
+// greatestVersion compares versions as numbers; what is no number is less than any.
+func greatestVersion[T any](versions map[string]T) string {
+	greatest, number := "", -1
+	for version := range versions {
+		n, err := strconv.Atoi(version)
+		if err != nil || n < 0 {
+			n = -1
+		}
+		if n > number || n == number && version > greatest {
+			greatest, number = version, n
+		}
+	}
+	return greatest
 }
