@@ -51,7 +51,9 @@ func decodeError(err error) error {
 	if err == nil {
 		return nil
 	}
-	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && e.Field == "" {
+		return jsonError(fmt.Sprintf("Expected %s, not %.40s", expected(e.Type), e.Value))
+	} else if ok {
 		message := fmt.Sprintf("%s: expected %s, not %.40s", e.Field, expected(e.Type), e.Value)
 		return jsonError(message, strings.Split(e.Field, ".")...)
 	}

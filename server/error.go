@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 
 	"github.com/postrider/postrider/core"
 )
@@ -92,17 +93,31 @@ func logFailure(ctx context.Context, log *slog.Logger, route string, err error) 
 	)
 }
 
-// faultsMax bounds an answer about what is wrong with a request: its 2 MiB have room for half a
-// million faults, and nobody reads so many.
-const faultsMax = 100
+// An answer about what is wrong with a request has bounds: 2 MiB have room for half a million faults,
+// or for one name that all of them would repeat, and nobody reads so much.
+const (
+	faultsMax     = 100
+	faultTextsMax = 1000 // bytes of a message, and of a step on the way to it
+)
 
 func validationError(e *core.Error) HTTPValidationError {
 	fields := e.Fields[:min(faultsMax, len(e.Fields))]
 	out := HTTPValidationError{Detail: make([]ValidationErrorItem, len(fields))}
 	for i, f := range fields {
-		out.Detail[i] = ValidationErrorItem{Loc: f.Loc, Msg: f.Message, Type: f.Type}
+		loc := make([]string, len(f.Loc))
+		for i, step := range f.Loc {
+			loc[i] = cutText(step)
+		}
+		out.Detail[i] = ValidationErrorItem{Loc: loc, Msg: cutText(f.Message), Type: f.Type}
 	}
 	return out
+}
+
+func cutText(s string) string {
+	if len(s) <= faultTextsMax {
+		return s
+	}
+	return strings.ToValidUTF8(s[:faultTextsMax], "") + "..."
 }
 
 // writeJSON answers, unless an answer has begun already: then the error came of writing it, and

@@ -1,0 +1,163 @@
+package server
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/postrider/postrider/core"
+)
+
+// An event type's schemas are checked against the metaschema of their draft and no further: they are
+// not compiled. To compile one would follow its references, also those to other hosts, build its
+// regular expressions, and take time that grows with the square of its size. A valid one costs about
+// ten microseconds a value; what the limits keep small is the report on one with a fault in each.
+const (
+	schemaValuesMost = 50_000 // JSON values in all the schemas of an event type
+	schemaDepthMost  = 64     // of values in each other; Postgres takes some thousands
+	schemaFaultsMost = 10     // told of one schema
+)
+
+// drafts are the drafts of JSON Schema that the library knows; the first one is what a schema means
+// that does not say. That is what OpenAPI and existing clients write.
+var drafts = []*jsonschema.Draft{
+	jsonschema.Draft7, jsonschema.Draft4, jsonschema.Draft6, jsonschema.Draft2019, jsonschema.Draft2020,
+}
+
+// metaschemas are the drafts' metaschemas by URL. It panics when one does not compile, which every
+// test of a schema finds.
+var metaschemas = sync.OnceValue(func() map[string]*jsonschema.Schema {
+	c := jsonschema.NewCompiler()
+	c.UseLoader(jsonschema.SchemeURLLoader{}) // they are in the library, and nothing is ever fetched
+	c.UseRegexpEngine(func(p string) (jsonschema.Regexp, error) { return lazyPattern(p), nil })
+	all := map[string]*jsonschema.Schema{}
+	for _, draft := range drafts {
+		all[draft.String()] = c.MustCompile(draft.String())
+	}
+	return all
+})
+
+// A lazyPattern is compiled when it is matched. The metaschemas' own patterns are; a client's is only
+// ever made, to see whether it could be. It is ECMAScript's, of which Go knows a part, and a short one
+// can take gigabytes to compile.
+type lazyPattern string
+
+func (p lazyPattern) MatchString(s string) bool { return regexp.MustCompile(string(p)).MatchString(s) }
+func (p lazyPattern) String() string            { return string(p) }
+
+// checkSchemas checks that schemas are JSON Schemas by version. They are left as they are.
+func checkSchemas(schemas json.RawMessage) error {
+	if len(notNull(schemas)) == 0 {
+		return nil
+	}
+	var byVersion map[string]map[string]any
+	if err := json.Unmarshal(schemas, &byVersion); err != nil {
+		return jsonError("schemas must be an object of JSON Schemas by version: "+err.Error(), "schemas")
+	}
+	values := schemaValuesMost
+	var faults []core.Field
+	for _, version := range slices.Sorted(maps.Keys(byVersion)) {
+		schema := byVersion[version]
+		if schema == nil {
+			faults = append(faults, jsonError("A schema must be an object.", "schemas", version).Fields...)
+		} else if values = spend(values, schema, schemaDepthMost); values < 0 {
+			faults = append(faults, jsonError(schemaTooLarge(), "schemas", version).Fields...)
+			break
+		} else {
+			faults = append(faults, schemaFaults(schema, "body", "schemas", version)...)
+		}
+	}
+	return invalidFields(faults)
+}
+
+func schemaTooLarge() string {
+	return fmt.Sprintf("The schemas may hold %d JSON values in all, nested %d deep.", schemaValuesMost, schemaDepthMost)
+}
+
+// invalidFields is an error about the fields, nil if there are none.
+func invalidFields(fields []core.Field) error {
+	if len(fields) == 0 {
+		return nil
+	}
+	e := core.Invalid("")
+	e.Fields = fields
+	return e
+}
+
+// spend takes the values inside value off what is left, and returns less than 0 when that does not
+// suffice or they are nested too deep.
+func spend(left int, value any, depth int) int {
+	if left--; depth == 0 {
+		left = -1
+	}
+	children := func(func(any) bool) {} // of a scalar, none
+	switch value := value.(type) {
+	case map[string]any:
+		children = maps.Values(value)
+	case []any:
+		children = slices.Values(value)
+	}
+	for child := range children {
+		if left < 0 {
+			break
+		}
+		left = spend(left, child, depth-1)
+	}
+	return left
+}
+
+// schemaFaults lists what makes a schema invalid in its draft; loc is the way to the schema.
+func schemaFaults(schema map[string]any, loc ...string) []core.Field {
+	draft := drafts[0].String()
+	if said, is := schema["$schema"].(string); is {
+		draft = canonicalDraft(said)
+	}
+	meta := metaschemas()[draft]
+	if meta == nil {
+		known := make([]string, len(drafts))
+		for i, d := range drafts {
+			known[i] = d.String()
+		}
+		return jsonError("A $schema must be one of "+strings.Join(known, ", "), append(loc[1:], "$schema")...).Fields
+	}
+	e, faulty := errors.AsType[*jsonschema.ValidationError](meta.Validate(schema))
+	if !faulty {
+		return nil
+	}
+	return appendFaults(nil, e, loc)
+}
+
+// canonicalDraft is a draft's URL as the library spells it: people write an empty fragment, and https
+// for http.
+func canonicalDraft(url string) string {
+	url = strings.TrimSuffix(url, "#")
+	_, path, _ := strings.Cut(url, "://")
+	for _, draft := range drafts {
+		if _, known, _ := strings.Cut(draft.String(), "://"); known == path {
+			return draft.String()
+		}
+	}
+	return url
+}
+
+// appendFaults appends the innermost causes of an error, which say what is wrong where.
+func appendFaults(faults []core.Field, e *jsonschema.ValidationError, loc []string) []core.Field {
+	if len(e.Causes) == 0 {
+		at := slices.Concat(loc, e.InstanceLocation)
+		return append(faults, jsonError(e.BasicOutput().Error.String(), at[1:]...).Fields...)
+	}
+	for _, cause := range e.Causes {
+		if len(faults) >= schemaFaultsMost {
+			break
+		}
+		faults = appendFaults(faults, cause, loc)
+	}
+	return faults
+}
