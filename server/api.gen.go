@@ -614,6 +614,63 @@ type EventExampleIn struct {
 	ExampleIndex *int64 `json:"exampleIndex,omitempty"`
 }
 
+// EventTypeFromOpenAPI defines model for EventTypeFromOpenApi.
+type EventTypeFromOpenAPI struct {
+	// Archived True if it would be archived because the document does not name it.
+	Archived bool `json:"archived"`
+
+	// Deprecated True if customers should not rely on it.
+	Deprecated bool `json:"deprecated"`
+
+	// Description What happened when this event is sent.
+	Description string `json:"description"`
+
+	// FeatureFlag The first of `featureFlags`.
+	FeatureFlag *string `json:"featureFlag"`
+
+	// FeatureFlags The flags that the document gives it; null if it gives none.
+	FeatureFlags []FeatureFlag `json:"featureFlags"`
+
+	// GroupName The group that the document gives it; null if it gives none.
+	GroupName *string `json:"groupName"`
+
+	// Name Its name.
+	Name string `json:"name"`
+
+	// Schemas A JSON Schema of the payload for each version; null if there is none, or if it would be archived.
+	Schemas json.RawMessage `json:"schemas"`
+}
+
+// EventTypeImportOpenAPIIn defines model for EventTypeImportOpenApiIn.
+type EventTypeImportOpenAPIIn struct {
+	// DryRun True changes nothing and answers what would change.
+	DryRun *bool `json:"dryRun,omitempty"`
+
+	// ReplaceAll True archives every event type that the document does not name.
+	ReplaceAll *bool `json:"replaceAll,omitempty"`
+
+	// Spec The document as JSON. To give both this and `specRaw`, or neither, is a 400.
+	Spec json.RawMessage `json:"spec,omitempty"`
+
+	// SpecRaw The document as a text in JSON or YAML, without merge keys. With all aliases written out it may come to
+	// 4 MiB.
+	SpecRaw *string `json:"specRaw,omitempty"`
+}
+
+// EventTypeImportOpenAPIOut defines model for EventTypeImportOpenApiOut.
+type EventTypeImportOpenAPIOut struct {
+	Data EventTypeImportOpenAPIOutData `json:"data"`
+}
+
+// EventTypeImportOpenAPIOutData defines model for EventTypeImportOpenApiOutData.
+type EventTypeImportOpenAPIOutData struct {
+	// Modified The names of the event types that were created, archived or changed in anything; empty with `dryRun`.
+	Modified []string `json:"modified"`
+
+	// ToModify With `dryRun`, the event types that would be created, archived or changed; null without.
+	ToModify []EventTypeFromOpenAPI `json:"to_modify"`
+}
+
 // EventTypeIn defines model for EventTypeIn.
 type EventTypeIn struct {
 	// Archived True hides it from lists and from new endpoints.
@@ -631,10 +688,15 @@ type EventTypeIn struct {
 	// FeatureFlags With an application token it is seen only if the token carries one of these flags; null or empty for all.
 	FeatureFlags []FeatureFlag `json:"featureFlags,omitempty"`
 
+	// GroupName What it belongs to, in your own words; null for nothing.
+	GroupName *string `json:"groupName,omitempty"`
+
 	// Name Its name, unique in the organisation. Dots are for grouping, as in `invoice.paid`.
 	Name *string `json:"name,omitempty"`
 
-	// Schemas A JSON Schema (draft 7) of the payload for each version, such as `{"1":{"type":"object"}}`.
+	// Schemas A JSON Schema of the payload for each version, such as `{"1":{"type":"object"}}`, kept as you wrote it. Each
+	// must be valid by draft 7, or by draft 4, 6, 2019-09 or 2020-12 if its `$schema` says so. Patterns are not
+	// looked at, and references are never followed. All together may hold 50000 JSON values, nested 64 deep.
 	Schemas json.RawMessage `json:"schemas,omitempty"`
 }
 
@@ -659,10 +721,13 @@ type EventTypeOut struct {
 	// FeatureFlags The flags an application token needs one of to see it; null if it needs none.
 	FeatureFlags []FeatureFlag `json:"featureFlags"`
 
+	// GroupName What it belongs to; null for nothing.
+	GroupName *string `json:"groupName"`
+
 	// Name Its name, which is also its id.
 	Name string `json:"name"`
 
-	// Schemas A JSON Schema (draft 7) of the payload for each version; null if there is none or the list left it out.
+	// Schemas A JSON Schema of the payload for each version; null if there is none or the list left it out.
 	Schemas   json.RawMessage `json:"schemas"`
 	UpdatedAt Timestamp       `json:"updatedAt"`
 }
@@ -683,6 +748,9 @@ type EventTypePatch struct {
 
 	// FeatureFlags With an application token it is seen only if the token carries one of these flags; null or empty for all.
 	FeatureFlags nullable.Nullable[[]string] `json:"featureFlags,omitempty"`
+
+	// GroupName What it belongs to, in your own words; null for nothing.
+	GroupName nullable.Nullable[string] `json:"groupName,omitempty"`
 
 	// Schemas Replaces all versions; null removes them.
 	Schemas nullable.Nullable[json.RawMessage] `json:"schemas,omitempty"`
@@ -705,7 +773,12 @@ type EventTypeUpdate struct {
 	// FeatureFlags With an application token it is seen only if the token carries one of these flags; null or empty for all.
 	FeatureFlags []FeatureFlag `json:"featureFlags,omitempty"`
 
-	// Schemas A JSON Schema (draft 7) of the payload for each version, such as `{"1":{"type":"object"}}`.
+	// GroupName What it belongs to, in your own words; null for nothing.
+	GroupName *string `json:"groupName,omitempty"`
+
+	// Schemas A JSON Schema of the payload for each version, such as `{"1":{"type":"object"}}`, kept as you wrote it. Each
+	// must be valid by draft 7, or by draft 4, 6, 2019-09 or 2020-12 if its `$schema` says so. Patterns are not
+	// looked at, and references are never followed. All together may hold 50000 JSON values, nested 64 deep.
 	Schemas json.RawMessage `json:"schemas,omitempty"`
 }
 
@@ -1641,6 +1714,9 @@ type AuthExpireAllJSONRequestBody = ApplicationTokenExpireIn
 // EventTypeCreateJSONRequestBody defines body for EventTypeCreate for application/json ContentType.
 type EventTypeCreateJSONRequestBody = EventTypeIn
 
+// EventTypeImportJSONRequestBody defines body for EventTypeImport for application/json ContentType.
+type EventTypeImportJSONRequestBody = EventTypeImportOpenAPIIn
+
 // EventTypePatchJSONRequestBody defines body for EventTypePatch for application/json ContentType.
 type EventTypePatchJSONRequestBody = EventTypePatch
 
@@ -1790,6 +1866,9 @@ type ServerInterface interface {
 	// EventTypeCreate Create an event type
 	// (POST /api/v1/event-type)
 	EventTypeCreate(w http.ResponseWriter, r *http.Request)
+	// EventTypeImport Import event types from an OpenAPI document
+	// (POST /api/v1/event-type/import/openapi)
+	EventTypeImport(w http.ResponseWriter, r *http.Request)
 	// EventTypeDelete Archive or delete an event type
 	// (DELETE /api/v1/event-type/{event_type_name})
 	EventTypeDelete(w http.ResponseWriter, r *http.Request, eventTypeName EventTypeNameParameter, params EventTypeDeleteParams)
@@ -4248,6 +4327,20 @@ func (siw *ServerInterfaceWrapper) EventTypeCreate(w http.ResponseWriter, r *htt
 	handler.ServeHTTP(w, r)
 }
 
+// EventTypeImport operation middleware
+func (siw *ServerInterfaceWrapper) EventTypeImport(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.EventTypeImport(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // EventTypeDelete operation middleware
 func (siw *ServerInterfaceWrapper) EventTypeDelete(w http.ResponseWriter, r *http.Request) {
 
@@ -4816,6 +4909,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/api/v1/event-type/{event_type_name}", wrapper.EventTypeGet)
 	m.HandleFunc(http.MethodPatch+" "+options.BaseURL+"/api/v1/event-type/{event_type_name}", wrapper.EventTypePatch)
 	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/api/v1/event-type/{event_type_name}", wrapper.EventTypeUpdate)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/api/v1/event-type/import/openapi", wrapper.EventTypeImport)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/api/v1/health", wrapper.HealthGet)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/api/v1/health/ping", wrapper.HealthPing)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/api/v1/operational-webhook/endpoint", wrapper.OperationalWebhookEndpointList)
@@ -5774,6 +5868,28 @@ func (response EventTypeCreate201JSONResponse) VisitEventTypeCreateResponse(w ht
 	return err
 }
 
+type EventTypeImportRequestObject struct {
+	Body *EventTypeImportJSONRequestBody
+}
+
+type EventTypeImportResponseObject interface {
+	VisitEventTypeImportResponse(w http.ResponseWriter) error
+}
+
+type EventTypeImport200JSONResponse EventTypeImportOpenAPIOut
+
+func (response EventTypeImport200JSONResponse) VisitEventTypeImportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type EventTypeDeleteRequestObject struct {
 	EventTypeName EventTypeNameParameter `json:"event_type_name"`
 	Params        EventTypeDeleteParams
@@ -6251,6 +6367,9 @@ type StrictServerInterface interface {
 	// EventTypeCreate Create an event type
 	// (POST /api/v1/event-type)
 	EventTypeCreate(ctx context.Context, request EventTypeCreateRequestObject) (EventTypeCreateResponseObject, error)
+	// EventTypeImport Import event types from an OpenAPI document
+	// (POST /api/v1/event-type/import/openapi)
+	EventTypeImport(ctx context.Context, request EventTypeImportRequestObject) (EventTypeImportResponseObject, error)
 	// EventTypeDelete Archive or delete an event type
 	// (DELETE /api/v1/event-type/{event_type_name})
 	EventTypeDelete(ctx context.Context, request EventTypeDeleteRequestObject) (EventTypeDeleteResponseObject, error)
@@ -7407,6 +7526,35 @@ func (sh *strictHandler) EventTypeCreate(w http.ResponseWriter, r *http.Request)
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(EventTypeCreateResponseObject); ok {
 		if err := validResponse.VisitEventTypeCreateResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// EventTypeImport operation middleware
+func (sh *strictHandler) EventTypeImport(w http.ResponseWriter, r *http.Request) {
+	var request EventTypeImportRequestObject
+
+	var body EventTypeImportJSONRequestBody
+	if err := decodeBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error) {
+		return sh.ssi.EventTypeImport(ctx, request.(EventTypeImportRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EventTypeImport")
+	}
+	response, err := handler(r.Context(), w, r, request)
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(EventTypeImportResponseObject); ok {
+		if err := validResponse.VisitEventTypeImportResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else {

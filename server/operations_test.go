@@ -176,7 +176,7 @@ func badBodies(good string) []row {
 		{"no body", "", ``, 422, []string{`"loc":["body"]`}},
 		{"not UTF-8", "", "{\"x\":\"\xff\"}", 422, []string{"UTF-8"}},
 		{"NULs", "", `{"uid":"\u0000","key":"\u0000","name":"N","description":"\u0000","url":"https://n.example",
-			"sessionId":"\u0000","sessionIds":["\u0000"]}`, 422, nil},
+			"sessionId":"\u0000","sessionIds":["\u0000"],"specRaw":"\u0000"}`, 422, nil},
 	}
 }
 

@@ -1,0 +1,210 @@
+package server
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// A specSchema is a schema of an OpenAPI document as JSON Schema, and the names of the components that
+// it refers to, as #/definitions/name.
+type specSchema struct {
+	text json.RawMessage
+	refs []string
+}
+
+// The keywords below which schemas are found by a name, so that "$ref" is a name there too, and those
+// below which there is data and no schema.
+var (
+	keywordsOfNames = []string{"properties", "patternProperties", "definitions", "$defs", "dependentSchemas", "dependencies"}
+	keywordsOfData  = []string{"enum", "const", "default", "example", "examples", "discriminator", "externalDocs", "xml"}
+	keywordsOfRef   = []string{"$ref", "$dynamicRef", "$recursiveRef"}
+)
+
+// standalone is a schema with all the components that it needs among its definitions; nil if something
+// is wrong with one of them. A schema that is nothing but a reference becomes what it refers to, with
+// its title and examples.
+func (r *specReader) standalone(text, example json.RawMessage, where []string) json.RawMessage {
+	if r.left < 0 {
+		return nil // That is recorded, and the rest would be work for nothing.
+	}
+	schema := r.schema(text, where)
+	for range referencesMost {
+		name, only := onlyReference(schema)
+		if !only {
+			break
+		}
+		schema = r.component(name)
+	}
+	if schema == nil {
+		return nil
+	}
+	var members map[string]json.RawMessage
+	_ = json.Unmarshal(schema.text, &members) // We wrote it.
+	if !r.define(members, schema, where) {
+		return nil
+	}
+	addExample(members, example)
+	return compact(members)
+}
+
+// define adds all components that a schema needs to its definitions, as long as there is room for
+// them. A component may need itself.
+func (r *specReader) define(members map[string]json.RawMessage, schema *specSchema, where []string) bool {
+	definitions := map[string]json.RawMessage{}
+	fits := r.spend(len(schema.text), where)
+	for queue := slices.Clone(schema.refs); fits && len(queue) > 0; queue = queue[1:] {
+		name := queue[0]
+		if _, known := definitions[name]; known {
+			continue
+		}
+		component := r.component(name)
+		if component == nil {
+			return false // That is recorded already.
+		}
+		fits = r.spend(len(name)+len(component.text), where)
+		definitions[name] = component.text
+		queue = append(queue, component.refs...)
+	}
+	if fits && len(definitions) > 0 {
+		// References to definitions of its own it cannot have: in OpenAPI they begin at the document.
+		members["definitions"] = compact(definitions)
+	}
+	return fits
+}
+
+// addExample gives a schema without examples the one that OpenAPI has elsewhere.
+func addExample(members map[string]json.RawMessage, example json.RawMessage) {
+	if example == nil {
+		example = members["example"]
+	}
+	if members["examples"] == nil && example != nil {
+		members["examples"] = slices.Concat([]byte("["), example, []byte("]"))
+	}
+}
+
+// component is a component of the document, looked at once; nil if there is something wrong with it.
+func (r *specReader) component(name string) *specSchema {
+	if c, known := r.components[name]; known {
+		return c
+	}
+	r.components[name] = nil
+	c := r.schema(r.spec.Components.Schemas[name], []string{"components", "schemas", name})
+	r.components[name] = c
+	return c
+}
+
+// schema turns a schema of the document into JSON Schema and checks it.
+func (r *specReader) schema(text json.RawMessage, where []string) *specSchema {
+	before := len(r.faults)
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	var object map[string]any
+	if err := decoder.Decode(&object); err != nil || object == nil {
+		r.fault("A schema must be an object.", where...)
+		return nil
+	}
+	if spend(schemaValuesMost, object, schemaDepthMost) < 0 {
+		r.fault(schemaTooLarge(), where...)
+		return nil
+	}
+	refs := map[string]bool{}
+	r.convert(object, refs, where)
+	s := &specSchema{text: compact(object), refs: slices.Sorted(maps.Keys(refs))}
+	// Again, because a json.Number would be taken for a number however large it is.
+	object = nil
+	if err := json.Unmarshal(s.text, &object); err != nil {
+		r.fault(err.Error(), where...)
+	} else {
+		r.refuse(invalidFields(schemaFaults(object, slices.Concat([]string{"body"}, r.at, where)...)))
+	}
+	if len(r.faults) > before {
+		return nil
+	}
+	return s
+}
+
+// convert makes JSON Schema of what is particular to OpenAPI, in place, and notes in refs the
+// components that are referred to.
+func (r *specReader) convert(value any, refs map[string]bool, where []string) {
+	switch value := value.(type) {
+	case []any:
+		for _, item := range value {
+			r.convert(item, refs, where)
+		}
+	case map[string]any:
+		convertNullable(value)
+		convertExclusive(value, "minimum", "exclusiveMinimum")
+		convertExclusive(value, "maximum", "exclusiveMaximum")
+		for keyword, child := range value {
+			named, isNamed := child.(map[string]any)
+			ref, isText := child.(string)
+			switch {
+			case slices.Contains(keywordsOfData, keyword) || strings.HasPrefix(keyword, "x-"):
+			case slices.Contains(keywordsOfRef, keyword) && isText:
+				value[keyword] = r.reference(ref, refs, where)
+			case slices.Contains(keywordsOfNames, keyword) && isNamed:
+				for _, schema := range named {
+					r.convert(schema, refs, where)
+				}
+			default:
+				r.convert(child, refs, where)
+			}
+		}
+	}
+}
+
+// reference is a reference to a component as one to a definition; a way further into it stays.
+func (r *specReader) reference(ref string, refs map[string]bool, where []string) string {
+	token, further, _ := strings.Cut(strings.TrimPrefix(ref, "#/components/schemas/"), "/")
+	name, found := componentName("#/components/schemas/"+token, "schemas")
+	if !found || !strings.HasPrefix(ref, "#/components/schemas/") {
+		r.fault(fmt.Sprintf("The reference %.200q leads elsewhere than to #/components/schemas/.", ref), where...)
+		return ref
+	}
+	if r.spec.Components.Schemas[name] == nil {
+		r.fault(fmt.Sprintf("The reference %.200q leads to nothing in the document.", ref), where...)
+		return ref
+	}
+	refs[name] = true
+	return strings.TrimSuffix("#/definitions/"+token+"/"+further, "/")
+}
+
+// onlyReference is the component that a schema refers to, if it says nothing else.
+func onlyReference(s *specSchema) (name string, only bool) {
+	if s == nil || len(s.refs) != 1 {
+		return "", false
+	}
+	var members map[string]any
+	_ = json.Unmarshal(s.text, &members) // We wrote it.
+	ref, _ := members["$ref"].(string)
+	return s.refs[0], len(members) == 1 && ref != "" && strings.Count(ref, "/") == 2
+}
+
+// convertNullable lets the type be null too, if OpenAPI 3.0 says that it may.
+func convertNullable(schema map[string]any) {
+	nullable, is := schema["nullable"].(bool)
+	if !is {
+		return
+	}
+	delete(schema, "nullable")
+	if name, is := schema["type"].(string); nullable && is && name != "null" {
+		schema["type"] = []any{name, "null"}
+	}
+}
+
+// convertExclusive makes the bound itself exclusive, as JSON Schema has it, of OpenAPI 3.0's flag.
+func convertExclusive(schema map[string]any, bound, exclusive string) {
+	flag, is := schema[exclusive].(bool)
+	if !is {
+		return
+	}
+	delete(schema, exclusive)
+	if limit, found := schema[bound]; found && flag {
+		schema[exclusive] = limit
+		delete(schema, bound)
+	}
+}

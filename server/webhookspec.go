@@ -1,0 +1,222 @@
+package server
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"mime"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/postrider/postrider/core"
+)
+
+// A webhookSpec is as much of somebody's OpenAPI document as an import reads. Names are OpenAPI's,
+// spelt out because faults name them.
+type webhookSpec struct {
+	Webhooks   map[string]json.RawMessage `json:"webhooks"`   // since 3.1
+	XWebhooks  map[string]json.RawMessage `json:"x-webhooks"` // before
+	Components struct {
+		Schemas       map[string]json.RawMessage `json:"schemas"`
+		RequestBodies map[string]json.RawMessage `json:"requestBodies"`
+		PathItems     map[string]json.RawMessage `json:"pathItems"`
+	} `json:"components"`
+}
+
+type webhookItem struct {
+	Post  *webhookOperation `json:"post"`
+	Put   *webhookOperation `json:"put"`
+	Patch *webhookOperation `json:"patch"`
+	Get   *webhookOperation `json:"get"`
+}
+
+type webhookOperation struct {
+	Summary      string          `json:"summary"`
+	Description  string          `json:"description"`
+	Deprecated   bool            `json:"deprecated"`
+	RequestBody  json.RawMessage `json:"requestBody"`
+	GroupName    *string         `json:"x-svix-group-name"`
+	FeatureFlags []string        `json:"x-svix-feature-flags"`
+	FeatureFlag  *string         `json:"x-svix-feature-flag"`
+}
+
+type webhookBody struct {
+	Content map[string]struct {
+		Schema  json.RawMessage `json:"schema"`
+		Example json.RawMessage `json:"example"`
+	} `json:"content"`
+}
+
+// specBytesMost bounds the schemas of one import and all components, every time one is needed: each of
+// a thousand webhooks may refer to the same megabyte.
+const specBytesMost = 8 << 20
+
+// referencesMost is how many references are followed from one to the next, which nobody needs; more
+// would be a circle.
+const referencesMost = 10
+
+// readWebhooks makes event types of a document's webhooks; at is the way to the document. They are
+// in the order of their names.
+func readWebhooks(text json.RawMessage, at ...string) ([]core.EventTypeIn, error) {
+	r := specReader{at: at, components: map[string]*specSchema{}, left: specBytesMost}
+	if err := json.Unmarshal(text, &r.spec); err != nil {
+		return nil, relocate(decodeError(err), at...)
+	}
+	webhooks := r.webhooks()
+	if webhooks == nil {
+		return nil, core.Invalid("The document has neither webhooks nor x-webhooks.", append([]string{"body"}, at...)...)
+	}
+	if len(webhooks) > core.EventTypeImportMost {
+		return nil, core.Invalid(fmt.Sprintf("The document may hold at most %d webhooks, not %d.",
+			core.EventTypeImportMost, len(webhooks)), append([]string{"body"}, at...)...)
+	}
+	var types []core.EventTypeIn
+	for _, name := range slices.Sorted(maps.Keys(webhooks)) {
+		types = append(types, r.eventType(name, webhooks[name]))
+	}
+	return types, invalidFields(r.faults)
+}
+
+// relocate puts the way to a document before the ways inside it, after the "body" they begin with.
+func relocate(err error, at ...string) error {
+	if e, ok := errors.AsType[*core.Error](err); ok {
+		for i, f := range e.Fields {
+			e.Fields[i].Loc = slices.Insert(slices.Clone(f.Loc), 1, at...)
+		}
+	}
+	return err
+}
+
+// A specReader reads one document.
+type specReader struct {
+	spec       webhookSpec
+	at         []string
+	components map[string]*specSchema // of the document's schemas, those that were needed
+	left       int                    // bytes that further schemas and components may hold
+	faults     []core.Field
+}
+
+// webhooks are all webhooks by name, nil if the document has no place for them.
+func (r *specReader) webhooks() map[string]json.RawMessage {
+	if r.spec.XWebhooks == nil {
+		return r.spec.Webhooks
+	}
+	maps.Copy(r.spec.XWebhooks, r.spec.Webhooks)
+	return r.spec.XWebhooks
+}
+
+// fault records that something is wrong; where is the way to it inside the document.
+func (r *specReader) fault(message string, where ...string) {
+	r.refuse(core.Invalid(message, slices.Concat([]string{"body"}, r.at, where)...))
+}
+
+// refuse records the faults that an error is about.
+func (r *specReader) refuse(err error) {
+	if e, ok := errors.AsType[*core.Error](err); ok && len(r.faults) < faultsMax {
+		r.faults = append(r.faults, e.Fields...)
+	}
+}
+
+func (r *specReader) eventType(name string, item json.RawMessage) core.EventTypeIn {
+	where := []string{"webhooks", name}
+	t := core.EventTypeIn{Name: name}
+	op := r.operation(item, where)
+	if op == nil {
+		return t
+	}
+	t.Description, t.Deprecated, t.GroupName = cmp.Or(op.Description, op.Summary), op.Deprecated, op.GroupName
+	if t.FeatureFlags = set(op.FeatureFlags); t.FeatureFlags == nil && op.FeatureFlag != nil {
+		t.FeatureFlags = []string{*op.FeatureFlag}
+	}
+	if schema := r.bodySchema(op.RequestBody, where); schema != nil {
+		t.Schemas = slices.Concat([]byte(`{"1":`), schema, []byte("}"))
+	}
+	return t
+}
+
+// operation is the one of a webhook: post, as it should be, or else the first of the others.
+func (r *specReader) operation(item json.RawMessage, where []string) *webhookOperation {
+	var methods webhookItem
+	if !r.decode(item, &methods, "pathItems", r.spec.Components.PathItems, where) {
+		return nil
+	}
+	op := cmp.Or(methods.Post, methods.Put, methods.Patch, methods.Get)
+	if op == nil {
+		r.fault("A webhook must have an operation, such as post.", where...)
+	}
+	return op
+}
+
+// bodySchema is the schema of a request body as JSON, standing alone; nil if it has none.
+func (r *specReader) bodySchema(body json.RawMessage, where []string) json.RawMessage {
+	var b webhookBody
+	if body == nil || !r.decode(body, &b, "requestBodies", r.spec.Components.RequestBodies, where) {
+		return nil
+	}
+	for _, name := range slices.Sorted(maps.Keys(b.Content)) {
+		media := b.Content[name]
+		if base, _, err := mime.ParseMediaType(name); err == nil && base == "application/json" && media.Schema != nil {
+			return r.standalone(media.Schema, media.Example, where)
+		}
+	}
+	return nil
+}
+
+// decode decodes what stands in the document, or what it refers to among the components of a kind.
+func (r *specReader) decode(text json.RawMessage, v any, kind string, components map[string]json.RawMessage, where []string) bool {
+	for range referencesMost {
+		var to struct {
+			Ref string `json:"$ref"`
+		}
+		_ = json.Unmarshal(text, &to) // What is no object, v will refuse.
+		if to.Ref == "" {
+			if err := json.Unmarshal(text, v); err != nil {
+				r.refuse(relocate(decodeError(err), slices.Concat(r.at, where)...))
+				return false
+			}
+			return true
+		}
+		name, found := componentName(to.Ref, kind)
+		if text = components[name]; !found || text == nil {
+			r.fault(fmt.Sprintf("The reference %.200q leads to none of the document's %s.", to.Ref, kind), where...)
+			return false
+		}
+		if !r.spend(len(text), where) {
+			return false
+		}
+	}
+	r.fault("The reference leads in a circle, or on too often.", where...)
+	return false
+}
+
+// spend takes bytes off what may still be read by reference.
+func (r *specReader) spend(bytes int, where []string) bool {
+	if r.left -= bytes; r.left < 0 {
+		r.fault(fmt.Sprintf("The webhooks come to more than %d bytes with all components they refer to.", specBytesMost), where...)
+	}
+	return r.left >= 0
+}
+
+// componentName is the name of the component of a kind that a reference leads to.
+func componentName(ref, kind string) (name string, found bool) {
+	token, found := strings.CutPrefix(ref, "#/components/"+kind+"/")
+	if name, err := url.PathUnescape(token); err == nil {
+		token = name
+	}
+	return strings.NewReplacer("~1", "/", "~0", "~").Replace(token), found && token != ""
+}
+
+// compact encodes as JSON, without the escapes that are for HTML.
+func compact(value any) json.RawMessage {
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(value); err != nil {
+		panic(err) // It came from JSON.
+	}
+	return bytes.TrimSuffix(out.Bytes(), []byte("\n"))
+}

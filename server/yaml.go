@@ -1,0 +1,105 @@
+package server
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// yamlBytesMost bounds a YAML document as JSON, every alias written out. A few hundred bytes of YAML can
+// stand for terabytes.
+const yamlBytesMost = 4 << 20
+
+// yamlToJSON converts YAML to the JSON it stands for. It reads scalars as YAML 1.2 has them, because
+// OpenAPI asks for that: a key y or on stays one, a date stays a text. sigs.k8s.io/yaml, which reads
+// the contract, would make booleans of the former and expand aliases without a bound on their size.
+func yamlToJSON(text string) (json.RawMessage, error) {
+	var document yaml.Node
+	if err := yaml.Unmarshal([]byte(text), &document); err != nil {
+		return nil, err
+	}
+	if len(document.Content) == 0 {
+		return nil, errors.New("the document is empty")
+	}
+	d := yamlDecoder{left: yamlBytesMost}
+	value, err := d.value(document.Content[0], 0)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(value)
+}
+
+type yamlDecoder struct{ left int }
+
+const yamlDepthMost = 1000
+
+func (d *yamlDecoder) value(n *yaml.Node, depth int) (any, error) {
+	if d.left -= len(n.Value) + 1; d.left < 0 {
+		return nil, fmt.Errorf("line %d: with its aliases written out the document has more than %d bytes", n.Line, yamlBytesMost)
+	}
+	if depth > yamlDepthMost { // An alias inside what it stands for ends here too.
+		return nil, fmt.Errorf("line %d: it is nested more than %d deep", n.Line, yamlDepthMost)
+	}
+	switch n.Kind {
+	case yaml.AliasNode:
+		return d.value(n.Alias, depth+1)
+	case yaml.MappingNode:
+		return d.mapping(n, depth)
+	case yaml.SequenceNode:
+		items := []any{}
+		for _, child := range n.Content {
+			item, err := d.value(child, depth+1)
+			if err != nil {
+				return nil, err
+			}
+			items = append(items, item)
+		}
+		return items, nil
+	default:
+		return yamlScalar(n)
+	}
+}
+
+func (d *yamlDecoder) mapping(n *yaml.Node, depth int) (any, error) {
+	object := make(map[string]any, len(n.Content)/2)
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key := n.Content[i]
+		if key.Kind == yaml.AliasNode {
+			key = key.Alias
+		}
+		if key.Kind != yaml.ScalarNode || key.ShortTag() == "!!merge" {
+			return nil, fmt.Errorf("line %d: a key must be a text or a number; merge keys are not read", key.Line)
+		}
+		if _, twice := object[key.Value]; twice {
+			return nil, fmt.Errorf("line %d: the key %.100q stands here twice", key.Line, key.Value)
+		}
+		d.left -= len(key.Value)
+		value, err := d.value(n.Content[i+1], depth+1)
+		if err != nil {
+			return nil, err
+		}
+		object[key.Value] = value
+	}
+	return object, nil
+}
+
+// yamlScalar is a number, true, false or null as JSON has them, or else the text as it stands.
+func yamlScalar(n *yaml.Node) (value any, err error) {
+	switch n.ShortTag() {
+	case "!!int", "!!float":
+		if json.Valid([]byte(n.Value)) {
+			return json.Number(n.Value), nil // to the last digit
+		}
+		err = n.Decode(&value)
+	case "!!bool", "!!null":
+		err = n.Decode(&value)
+	default:
+		value = n.Value
+	}
+	if err != nil {
+		return nil, fmt.Errorf("line %d: %w", n.Line, err)
+	}
+	return value, nil
+}
