@@ -9,7 +9,7 @@ import (
 )
 
 // EventTypeImportMost is how many event types one import may name, and how many it may archive: all
-// of it is one unit of work, and a statement for each takes about a quarter of a millisecond.
+// of it is one unit of work, with a statement for each. A thousand take 50 ms with the database near.
 const EventTypeImportMost = 1000
 
 // EventTypeImportIn is event types that were described elsewhere, in an OpenAPI document.
