@@ -42,6 +42,20 @@ func (s *Service) MessageExpungeMany(ctx context.Context, scope Scope, appRef st
 	return found, err
 }
 
+// MessageExpungeAll begins to take the payloads out of all messages that an application has now.
+func (s *Service) MessageExpungeAll(ctx context.Context, scope Scope, appRef string) (BackgroundTask, error) {
+	if err := scope.org(); err != nil {
+		return BackgroundTask{}, err
+	}
+	app, err := reachable(ctx, s.Store, scope, appRef)
+	if err != nil {
+		return BackgroundTask{}, err
+	}
+	t := newTask(scope.OrgID, TaskPurge, s.now())
+	t.AppID, t.Parameters.Until, t.Data.MessagesPurged = &app.ID, t.CreatedAt, new(int64)
+	return s.taskInsert(ctx, t)
+}
+
 // expunged stands in the place of a response that was taken out.
 const expunged = "EXPUNGED"
 

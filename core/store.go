@@ -38,6 +38,12 @@ type Reader interface {
 
 	// TokenRevocationExists tells whether anything revokes this token of an application by now.
 	TokenRevocationExists(ctx context.Context, token Token, now time.Time) (bool, error)
+
+	BackgroundTaskGet(ctx context.Context, org OrgID, id TaskID) (BackgroundTask, error)
+	// BackgroundTaskList may leave out data that is large.
+	BackgroundTaskList(ctx context.Context, org OrgID, filter BackgroundTaskFilter, page Page) ([]BackgroundTask, error)
+	// ApplicationResolveMany returns those of the refs that are applications, with their ids.
+	ApplicationResolveMany(ctx context.Context, org OrgID, refs []string) (map[string]AppID, error)
 }
 
 // Tx is a unit of work: all of it is committed, or none. Only it can write.
@@ -83,6 +89,9 @@ type Tx interface {
 	// TokenRevocationSupersede has those about all tokens of an application that say no more than
 	// this one forgotten once this one is in force.
 	TokenRevocationSupersede(ctx context.Context, r TokenRevocation) error
+
+	BackgroundTaskInsert(ctx context.Context, t BackgroundTask) error
+	TaskTx
 }
 
 // Store is the database.

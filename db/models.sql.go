@@ -67,6 +67,35 @@ type AttemptDefault struct {
 	CreatedAt time.Time
 }
 
+// Work that outlives the request for it, done step by step by the jobs.
+type BackgroundTask struct {
+	OrgID core.OrgID
+	ID    core.TaskID
+	// What is done: the names of the API.
+	Task core.TaskKind
+	// The application it is about; NULL: the whole organisation.
+	AppID *core.AppID
+	// The endpoint it is about; NULL: none in particular.
+	EndpointID *core.EndpointID
+	// What was asked for: the period, filters, applications.
+	Parameters core.TaskParameters
+	Status     core.TaskStatus
+	// The last id that is done: of a message, of an application, or of one and of a message of the next.
+	Cursor string
+	// How many messages were looked at.
+	Processed int64
+	// What came of it so far, as the API shows it.
+	Data core.TaskData
+	// How many times the step failed that is next.
+	Failures int16
+	// Why it failed, as the API shows it.
+	Error     *string
+	CreatedAt time.Time
+	UpdatedAt time.Time
+	// When the next step may be made. Each step puts it at the end of the queue.
+	NextAt time.Time
+}
+
 // A message still owed to an endpoint. Deleted when it has arrived or is given up.
 type Delivery struct {
 	AppID      core.AppID

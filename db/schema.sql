@@ -184,6 +184,109 @@ COMMENT ON TABLE public.attempt_default IS 'Catches attempts of a time that has 
 
 
 --
+-- Name: background_task; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.background_task (
+    org_id text NOT NULL COLLATE pg_catalog."C",
+    id text NOT NULL COLLATE pg_catalog."C",
+    task text NOT NULL,
+    app_id text COLLATE pg_catalog."C",
+    endpoint_id text COLLATE pg_catalog."C",
+    parameters jsonb NOT NULL,
+    status text NOT NULL,
+    cursor text NOT NULL COLLATE pg_catalog."C",
+    processed bigint NOT NULL,
+    data jsonb NOT NULL,
+    failures smallint NOT NULL,
+    error text,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    next_at timestamp with time zone NOT NULL,
+    CONSTRAINT background_task_id_check CHECK ((id ~~ 'qtask\_%'::text)),
+    CONSTRAINT background_task_status_check CHECK ((status = ANY (ARRAY['running'::text, 'finished'::text, 'failed'::text]))),
+    CONSTRAINT background_task_task_check CHECK ((task = ANY (ARRAY['endpoint.recover'::text, 'endpoint.replay'::text, 'endpoint.bulk-replay'::text, 'application.purge_content'::text, 'application.stats'::text, 'event-type.aggregate'::text])))
+);
+
+
+--
+-- Name: TABLE background_task; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.background_task IS 'Work that outlives the request for it, done step by step by the jobs.';
+
+
+--
+-- Name: COLUMN background_task.task; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.background_task.task IS 'What is done: the names of the API.';
+
+
+--
+-- Name: COLUMN background_task.app_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.background_task.app_id IS 'The application it is about; NULL: the whole organisation.';
+
+
+--
+-- Name: COLUMN background_task.endpoint_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.background_task.endpoint_id IS 'The endpoint it is about; NULL: none in particular.';
+
+
+--
+-- Name: COLUMN background_task.parameters; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.background_task.parameters IS 'What was asked for: the period, filters, applications.';
+
+
+--
+-- Name: COLUMN background_task.cursor; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.background_task.cursor IS 'The last id that is done: of a message, of an application, or of one and of a message of the next.';
+
+
+--
+-- Name: COLUMN background_task.processed; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.background_task.processed IS 'How many messages were looked at.';
+
+
+--
+-- Name: COLUMN background_task.data; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.background_task.data IS 'What came of it so far, as the API shows it.';
+
+
+--
+-- Name: COLUMN background_task.failures; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.background_task.failures IS 'How many times the step failed that is next.';
+
+
+--
+-- Name: COLUMN background_task.error; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.background_task.error IS 'Why it failed, as the API shows it.';
+
+
+--
+-- Name: COLUMN background_task.next_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.background_task.next_at IS 'When the next step may be made. Each step puts it at the end of the queue.';
+
+
+--
 -- Name: delivery; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -700,6 +803,14 @@ ALTER TABLE ONLY public.attempt_default
 
 
 --
+-- Name: background_task background_task_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.background_task
+    ADD CONSTRAINT background_task_pkey PRIMARY KEY (org_id, id);
+
+
+--
 -- Name: delivery delivery_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -853,6 +964,34 @@ CREATE INDEX attempt_default_app_id_endpoint_id_message_id_id_status_idx ON publ
 --
 
 CREATE INDEX attempt_default_app_id_endpoint_id_status_id_idx ON public.attempt_default USING btree (app_id, endpoint_id, status, id);
+
+
+--
+-- Name: background_task_next_at_running_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX background_task_next_at_running_idx ON public.background_task USING btree (next_at) WHERE (status = 'running'::text);
+
+
+--
+-- Name: INDEX background_task_next_at_running_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.background_task_next_at_running_idx IS 'Whose turn it is.';
+
+
+--
+-- Name: background_task_updated_at_ended_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX background_task_updated_at_ended_idx ON public.background_task USING btree (updated_at) WHERE (status <> 'running'::text);
+
+
+--
+-- Name: INDEX background_task_updated_at_ended_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.background_task_updated_at_ended_idx IS 'What has ended long ago, to be deleted.';
 
 
 --

@@ -1,0 +1,93 @@
+package core
+
+import (
+	"context"
+	"time"
+)
+
+// PeriodIn is the messages of which time a client means.
+type PeriodIn struct {
+	Since time.Time
+	Until *time.Time // nil: now
+}
+
+// recoverMost is how long a period may be that is recovered.
+const recoverMost = 14 * 24 * time.Hour
+
+// period is the period, as far as it lies in the past and its messages can still have payloads.
+func (in PeriodIn) period(c *checks, now time.Time) TaskParameters {
+	until := now
+	if in.Until != nil && in.Until.Before(now) {
+		until = *in.Until
+	}
+	c.body(in.Until == nil || !in.Since.After(*in.Until), "'since' must not be after 'until'", "since")
+	c.body(!in.Since.After(now.Add(statsSlack)), "'since' cannot be in the future", "since")
+	since := in.Since
+	if first := now.Add(-retentionMost); since.Before(first) {
+		since = first
+	}
+	return TaskParameters{Since: since.UTC(), Until: until.UTC()}
+}
+
+// EndpointRecover begins to make one more attempt at each message of a period that failed at an
+// endpoint for good.
+func (s *Service) EndpointRecover(ctx context.Context, scope Scope, appRef, ref string, in PeriodIn) (BackgroundTask, error) {
+	return s.endpointTask(ctx, scope, appRef, ref, TaskRecover, func(c *checks, now time.Time) TaskParameters {
+		p := in.period(c, now)
+		c.body(p.Until.Sub(in.Since) <= recoverMost+statsSlack, "Cannot recover more than 14 days of messages", "since")
+		return p
+	})
+}
+
+// EndpointReplayMissing begins to deliver the messages of a period that an endpoint would get today and
+// never got: it was made, enabled or subscribed after them.
+func (s *Service) EndpointReplayMissing(ctx context.Context, scope Scope, appRef, ref string, in PeriodIn) (BackgroundTask, error) {
+	return s.endpointTask(ctx, scope, appRef, ref, TaskReplayMissing, in.period)
+}
+
+// ReplayIn is which messages a client wants to be attempted at an endpoint once more.
+type ReplayIn struct {
+	PeriodIn
+	MessageFilter
+	Status   *AttemptStatus // how they stand there
+	CodeFrom int16          // what the latest attempt was answered with, at least
+	CodeTo   int16          // at most; 0: no bound
+}
+
+func (in ReplayIn) parameters(c *checks, now time.Time) TaskParameters {
+	c.names(in.EventTypes, endpointTypes, "", nameChars, "eventTypes")
+	if in.Channel != "" {
+		c.nameOf(in.Channel, channelChars, channelPattern, "channel")
+	}
+	if in.Tag != "" {
+		c.nameOf(in.Tag, tagChars, tagPattern, "tag")
+	}
+	p := in.period(c, now)
+	p.EventTypes, p.Channel, p.Tag = in.EventTypes, in.Channel, in.Tag
+	p.Status, p.CodeFrom, p.CodeTo = in.Status, in.CodeFrom, in.CodeTo
+	return p
+}
+
+// EndpointBulkReplay begins to make one more attempt at each message of a period that was attempted at
+// an endpoint and matches, whatever came of it.
+func (s *Service) EndpointBulkReplay(ctx context.Context, scope Scope, appRef, ref string, in ReplayIn) (BackgroundTask, error) {
+	return s.endpointTask(ctx, scope, appRef, ref, TaskBulkReplay, in.parameters)
+}
+
+func (s *Service) endpointTask(ctx context.Context, scope Scope, appRef, ref string, kind TaskKind, parameters func(*checks, time.Time) TaskParameters) (BackgroundTask, error) {
+	if err := scope.may(CapabilityCreateAttempts); err != nil {
+		return BackgroundTask{}, err
+	}
+	e, err := s.EndpointGet(ctx, scope, appRef, ref)
+	if err != nil {
+		return BackgroundTask{}, err
+	}
+	var c checks
+	t := newTask(scope.OrgID, kind, s.now())
+	t.AppID, t.EndpointID, t.Parameters = &e.AppID, &e.ID, parameters(&c, t.CreatedAt)
+	t.Data.MessagesSent = new(int64)
+	if err := c.err(); err != nil {
+		return BackgroundTask{}, err
+	}
+	return s.taskInsert(ctx, t)
+}

@@ -1,0 +1,215 @@
+package core
+
+import (
+	"context"
+	"time"
+)
+
+// Bounds of one step, which is one transaction: some ten milliseconds of work, so that a task keeps
+// no lock and no connection for long, and a crash takes little back.
+const (
+	taskMessages      = 500  // that are looked at and owed to an endpoint, or purged
+	taskUsageMessages = 5000 // that are counted
+	taskApplications  = 50   // of which little or nothing is to be counted
+)
+
+const (
+	// taskDueMost is how much may be due to an endpoint before a task adds to it: enough to keep every
+	// worker busy until the task has its next turn.
+	taskDueMost  = 10_000
+	taskDuePause = 2 * time.Second
+
+	taskUnknownPause = time.Minute
+
+	taskFailuresMost = 5               // in a row, then the task has failed
+	taskRetryWait    = 5 * time.Second // after the first failure; then twice as long each time
+)
+
+// Range is the next messages of an application, in the order of their ids.
+type Range struct {
+	After, Before string    // ids of messages; neither is in it
+	FirstAttempt  AttemptID // no attempt at them is before
+	Limit         int
+}
+
+// Batch is what was done with the messages of a Range.
+type Batch struct {
+	NextAfter string // the last of them; empty: there are no more
+	Processed int64  // how many there were
+	Done      int64  // how many of them it was about
+}
+
+// TaskTx is what a step of a background task does in its unit of work. The Many methods look at one
+// Range.
+type TaskTx interface {
+	// BackgroundTaskClaim locks the running task whose turn it is, among those that nobody else has
+	// locked. Not found: there is none.
+	BackgroundTaskClaim(ctx context.Context, now time.Time) (BackgroundTask, error)
+	BackgroundTaskUpdate(ctx context.Context, t BackgroundTask) error
+	// BackgroundTaskPostpone changes when and whether the next step is made, unless the task has moved on.
+	BackgroundTaskPostpone(ctx context.Context, t BackgroundTask) error
+
+	// DeliveryCountDue counts to most and no further.
+	DeliveryCountDue(ctx context.Context, app AppID, endpoint EndpointID, most int, now time.Time) (int64, error)
+	// DeliveryRecoverMany owes one attempt by hand for each message that failed at the endpoint for good.
+	DeliveryRecoverMany(ctx context.Context, app AppID, endpoint EndpointID, r Range, now time.Time) (Batch, error)
+	// DeliveryReplayMissingMany owes the messages that the endpoint would get today and never got.
+	DeliveryReplayMissingMany(ctx context.Context, app AppID, endpoint EndpointID, r Range, now time.Time) (Batch, error)
+	// DeliveryReplayMany owes one attempt by hand for each attempted message that matches.
+	DeliveryReplayMany(ctx context.Context, app AppID, endpoint EndpointID, filter TaskParameters, r Range, now time.Time) (Batch, error)
+	MessagePurgeMany(ctx context.Context, app AppID, r Range) (Batch, error)
+	// DestinationCountMany counts the endpoints that each message was attempted at.
+	DestinationCountMany(ctx context.Context, app AppID, r Range) (Batch, error)
+	ApplicationEventTypesMany(ctx context.Context, apps []AppID) ([]AppEventTypes, error)
+}
+
+// BackgroundTaskStep makes the next step of the task whose turn it is, in one unit of work: what it
+// does and how far it has come are committed together, so that a process that dies here leaves nothing
+// half done, nothing locked and nothing to be done twice. False: no task waits for a step.
+func (s *Service) BackgroundTaskStep(ctx context.Context) (bool, error) {
+	now := s.now()
+	var claimed BackgroundTask
+	err := s.Store.InTx(ctx, func(ctx context.Context, tx Tx) (err error) {
+		if claimed, err = tx.BackgroundTaskClaim(ctx, now); err != nil {
+			return err
+		}
+		t := claimed
+		t.Failures, t.UpdatedAt, t.NextAt = 0, now, now
+		if err := t.step(ctx, tx, now); err != nil {
+			return err
+		}
+		return tx.BackgroundTaskUpdate(ctx, t)
+	})
+	switch {
+	case err == nil:
+		return true, nil
+	case claimed.ID == "" && IsKind(err, KindNotFound):
+		return false, nil
+	case claimed.ID == "":
+		return false, err
+	}
+	s.taskPostpone(ctx, claimed, IsKind(err, KindUnavailable))
+	return true, &TaskError{ID: claimed.ID, Task: claimed.Task, Err: err}
+}
+
+// TaskError is a step that failed.
+type TaskError struct {
+	ID   TaskID
+	Task TaskKind
+	Err  error
+}
+
+func (e *TaskError) Error() string { return string(e.Task) + " " + string(e.ID) + ": " + e.Err.Error() }
+
+func (e *TaskError) Unwrap() error { return e.Err }
+
+// taskPostpone puts a task whose step failed behind the others. A database that is away is not the
+// task's fault.
+func (s *Service) taskPostpone(ctx context.Context, t BackgroundTask, away bool) {
+	// The step may have failed because its time was up.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), taskRetryWait)
+	defer cancel()
+	now := s.now()
+	wait := taskRetryWait << t.Failures
+	if !away {
+		t.Failures++
+	}
+	t.NextAt = now.Add(wait)
+	if t.Failures >= taskFailuresMost {
+		t.fail("An internal error; the service's log has it under the id of the task.")
+		t.UpdatedAt = now
+	}
+	// Without it the task has its turn again at once, which is as good when the database is back.
+	_ = s.Store.InTx(ctx, func(ctx context.Context, tx Tx) error { return tx.BackgroundTaskPostpone(ctx, t) })
+}
+
+func (t *BackgroundTask) fail(reason string) { t.Status, t.Error = TaskFailed, &reason }
+
+// step does a batch and moves the cursor behind it.
+func (t *BackgroundTask) step(ctx context.Context, tx Tx, now time.Time) error {
+	if t.AppID != nil {
+		_, err := tx.ApplicationGet(ctx, t.OrgID, string(*t.AppID))
+		if IsKind(err, KindNotFound) {
+			t.fail("The application was deleted.")
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	switch t.Task {
+	case TaskRecover, TaskReplayMissing, TaskBulkReplay:
+		return t.replay(ctx, tx, now)
+	case TaskPurge:
+		return t.purge(ctx, tx)
+	case TaskUsageApp:
+		return t.countUsage(ctx, tx)
+	case TaskUsageEventTypes:
+		return t.listEventTypes(ctx, tx)
+	}
+	t.NextAt = now.Add(taskUnknownPause) // it is of a later release, whose processes will take it
+	return nil
+}
+
+// replay owes the next messages to the endpoint.
+func (t *BackgroundTask) replay(ctx context.Context, tx Tx, now time.Time) error {
+	app, id := *t.AppID, *t.EndpointID
+	e, err := tx.EndpointGet(ctx, app, string(id))
+	switch {
+	case IsKind(err, KindNotFound):
+		t.fail("The endpoint was deleted.")
+		return nil
+	case err != nil:
+		return err
+	case e.Disabled:
+		t.fail("The endpoint is disabled.")
+		return nil
+	}
+	due, err := tx.DeliveryCountDue(ctx, app, id, taskDueMost, now)
+	if err != nil {
+		return err
+	}
+	if due >= taskDueMost {
+		t.NextAt = now.Add(taskDuePause)
+		return nil
+	}
+	batch, err := t.replayMany(ctx, tx, app, id, t.messages(t.Cursor, taskMessages), now)
+	if err == nil {
+		t.take(batch, t.Data.MessagesSent)
+	}
+	return err
+}
+
+func (t *BackgroundTask) replayMany(ctx context.Context, tx Tx, app AppID, id EndpointID, r Range, now time.Time) (Batch, error) {
+	switch t.Task {
+	case TaskRecover:
+		return tx.DeliveryRecoverMany(ctx, app, id, r, now)
+	case TaskReplayMissing:
+		return tx.DeliveryReplayMissingMany(ctx, app, id, r, now)
+	default:
+		return tx.DeliveryReplayMany(ctx, app, id, t.Parameters, r, now)
+	}
+}
+
+func (t *BackgroundTask) purge(ctx context.Context, tx Tx) error {
+	batch, err := tx.MessagePurgeMany(ctx, *t.AppID, t.messages(t.Cursor, taskMessages))
+	if err == nil {
+		t.take(batch, t.Data.MessagesPurged)
+	}
+	return err
+}
+
+// messages is the next messages of the task's period, behind that one.
+func (t *BackgroundTask) messages(after string, limit int) Range {
+	after = max(after, string(MessageIDAt(t.Parameters.Since)))
+	// Ids count 4 ms: those of the step that until is in belong to the period.
+	before := string(MessageIDAt(t.Parameters.Until.Add(4 * time.Millisecond)))
+	return Range{After: after, Before: before, FirstAttempt: earliestAttempt(after), Limit: limit}
+}
+
+// take counts a batch, and ends the task with the last of them.
+func (t *BackgroundTask) take(batch Batch, done *int64) {
+	t.Processed += batch.Processed
+	*done += batch.Done
+	t.moveOn(batch.NextAfter)
+}

@@ -1,0 +1,192 @@
+package core
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+)
+
+// UsageIn is whose use of what time a client wants to know.
+type UsageIn struct {
+	Since, Until time.Time
+	AppRefs      []string // ids and uids; nil: all applications
+}
+
+// usageAppsMost bounds what one task keeps of its request.
+const usageAppsMost = 10_000
+
+func (in UsageIn) validate() error {
+	var c checks
+	c.body(!in.Since.After(in.Until), "'since' must not be after 'until'", "since")
+	c.body(len(in.AppRefs) <= usageAppsMost, "At most 10000 applications can be named", "appIds")
+	for _, ref := range in.AppRefs {
+		if c.text(ref, "appIds"); c.err() != nil {
+			break
+		}
+	}
+	return c.err()
+}
+
+// StatsUsageApp begins to count the messages of a period by application, and tells which of the
+// applications that were named there are not.
+func (s *Service) StatsUsageApp(ctx context.Context, scope Scope, in UsageIn) (BackgroundTask, []string, error) {
+	if err := scope.org(); err != nil {
+		return BackgroundTask{}, nil, err
+	}
+	if err := in.validate(); err != nil {
+		return BackgroundTask{}, nil, err
+	}
+	ids, unresolved, err := s.resolve(ctx, scope.OrgID, in.AppRefs)
+	if err != nil {
+		return BackgroundTask{}, nil, err
+	}
+	t := newTask(scope.OrgID, TaskUsageApp, s.now())
+	t.Parameters = TaskParameters{Since: past(in.Since, t.CreatedAt), Until: past(in.Until, t.CreatedAt), AppIDs: ids}
+	t.Data.AppStats = []AppUsage{}
+	t, err = s.taskInsert(ctx, t)
+	return t, unresolved, err
+}
+
+// past is that time, if an id of before now can be of it, and the nearest such time if not.
+func past(at, now time.Time) time.Time {
+	first := time.Unix(ksuidEpoch, 0)
+	switch {
+	case at.After(now):
+		return now
+	case at.Before(first):
+		at = first
+	}
+	return at.UTC()
+}
+
+// resolve finds the ids of applications, in their order and each once.
+func (s *Service) resolve(ctx context.Context, org OrgID, refs []string) (ids []AppID, unresolved []string, err error) {
+	if len(refs) == 0 {
+		return nil, nil, nil
+	}
+	known, err := s.Store.ApplicationResolveMany(ctx, org, refs)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, ref := range refs {
+		if id, ok := known[ref]; ok {
+			ids = append(ids, id)
+		} else {
+			unresolved = append(unresolved, ref)
+		}
+	}
+	if ids == nil {
+		return nil, nil, Invalid("None of the applications exists", "body", "appIds")
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids), unresolved, nil
+}
+
+// StatsUsageEventTypes begins to list the event types that each application subscribes to.
+func (s *Service) StatsUsageEventTypes(ctx context.Context, scope Scope) (BackgroundTask, error) {
+	if err := scope.org(); err != nil {
+		return BackgroundTask{}, err
+	}
+	t := newTask(scope.OrgID, TaskUsageEventTypes, s.now())
+	t.Data.EventTypes = []AppEventTypes{}
+	return s.taskInsert(ctx, t)
+}
+
+// countUsage counts the destinations of the next applications, up to the first that has more messages
+// than are counted at once. The cursor is the last application that is done, and the last message that
+// is done of the one behind it.
+func (t *BackgroundTask) countUsage(ctx context.Context, tx Tx) error {
+	done, after, _ := strings.Cut(t.Cursor, " ")
+	apps, end, err := t.applications(ctx, tx, done)
+	if err != nil {
+		return err
+	}
+	for _, app := range apps {
+		usage, begun := t.usage(app)
+		if !begun {
+			after = "" // it may be of an application that was deleted meanwhile
+		}
+		batch, err := tx.DestinationCountMany(ctx, app.ID, t.messages(after, taskUsageMessages))
+		if err != nil {
+			return err
+		}
+		t.Processed += batch.Processed
+		usage.MessageDestinations += batch.Done
+		if batch.NextAfter != "" {
+			t.Cursor = done + " " + batch.NextAfter
+			return nil
+		}
+		done = string(app.ID)
+	}
+	t.moveOn(end)
+	return nil
+}
+
+// usage is the application's line of the statistics, and whether a step before this one began it.
+func (t *BackgroundTask) usage(app Application) (*AppUsage, bool) {
+	all := &t.Data.AppStats
+	begun := len(*all) > 0 && (*all)[len(*all)-1].AppID == app.ID
+	if !begun {
+		*all = append(*all, AppUsage{AppID: app.ID, AppUID: app.UID})
+	}
+	return &(*all)[len(*all)-1], begun
+}
+
+// listEventTypes lists the event types of the next applications.
+func (t *BackgroundTask) listEventTypes(ctx context.Context, tx Tx) error {
+	apps, end, err := t.applications(ctx, tx, t.Cursor)
+	if err != nil {
+		return err
+	}
+	ids := make([]AppID, len(apps))
+	for i, app := range apps {
+		ids[i] = app.ID
+	}
+	types, err := tx.ApplicationEventTypesMany(ctx, ids)
+	if err != nil {
+		return err
+	}
+	t.Data.EventTypes = append(t.Data.EventTypes, types...)
+	t.moveOn(end)
+	return nil
+}
+
+// applications are the next of those that the task is about, and where the cursor is behind them:
+// empty if these are the last.
+func (t *BackgroundTask) applications(ctx context.Context, tx Tx, done string) (apps []Application, end string, err error) {
+	ids := t.Parameters.AppIDs
+	if ids == nil {
+		apps, err = tx.ApplicationList(ctx, t.OrgID, Page{After: done, Before: lastKey, Limit: taskApplications})
+		if len(apps) == taskApplications {
+			end = string(apps[len(apps)-1].ID)
+		}
+		return apps, end, err
+	}
+	first, found := slices.BinarySearch(ids, AppID(done))
+	if found {
+		first++
+	}
+	if ids = ids[first:]; len(ids) > taskApplications {
+		ids = ids[:taskApplications]
+		end = string(ids[taskApplications-1])
+	}
+	for _, id := range ids {
+		app, err := tx.ApplicationGet(ctx, t.OrgID, string(id))
+		switch {
+		case err == nil:
+			apps = append(apps, app)
+		case !IsKind(err, KindNotFound): // one that was deleted meanwhile is left out
+			return nil, "", err
+		}
+	}
+	return apps, end, nil
+}
+
+// moveOn moves the cursor, and ends the task where there is no further.
+func (t *BackgroundTask) moveOn(cursor string) {
+	t.Cursor = cursor
+	if cursor == "" {
+		t.Status = TaskFinished
+	}
+}

@@ -1,0 +1,422 @@
+-- name: BackgroundTaskInsert :execrows
+-- BackgroundTaskInsert makes a task.
+INSERT INTO background_task (
+    org_id, id, task, app_id, endpoint_id, parameters, status, cursor, processed, data, failures, error,
+    created_at, updated_at, next_at
+)
+VALUES (
+    @org_id, @id, @task, @app_id, @endpoint_id, @parameters, @status, @cursor, @processed, @data, @failures, @error,
+    @created_at, @updated_at, @next_at
+);
+
+-- name: BackgroundTaskGet :one
+-- BackgroundTaskGet finds a task.
+SELECT
+    org_id, id, task, app_id, endpoint_id, parameters, status, cursor, processed, data, failures, error,
+    created_at, updated_at, next_at
+FROM background_task
+WHERE org_id = @org_id
+    AND id = @id;
+
+-- name: BackgroundTaskListDescending :many
+-- BackgroundTaskListDescending lists tasks, newest first. Statistics can grow to megabytes, and a page
+-- holds 250 of them: such data is left out.
+SELECT
+    org_id, id, task, app_id, endpoint_id, parameters, status, cursor, processed,
+    CASE WHEN pg_column_size(data) > @max_data_bytes::int THEN '{}' ELSE data END::jsonb AS data,
+    failures, error, created_at, updated_at, next_at
+FROM background_task
+WHERE org_id = @org_id
+    AND id > @after::text
+    AND id < @before::text
+    AND (@only_app_id::text = '' OR app_id = @only_app_id::text)
+    AND (@status::text = '' OR status = @status::text)
+    AND (@task::text = '' OR task = @task::text)
+ORDER BY id DESC
+LIMIT @max_rows::int;
+
+-- name: BackgroundTaskListAscending :many
+-- BackgroundTaskListAscending lists tasks, oldest first, as BackgroundTaskListDescending does.
+SELECT
+    org_id, id, task, app_id, endpoint_id, parameters, status, cursor, processed,
+    CASE WHEN pg_column_size(data) > @max_data_bytes::int THEN '{}' ELSE data END::jsonb AS data,
+    failures, error, created_at, updated_at, next_at
+FROM background_task
+WHERE org_id = @org_id
+    AND id > @after::text
+    AND id < @before::text
+    AND (@only_app_id::text = '' OR app_id = @only_app_id::text)
+    AND (@status::text = '' OR status = @status::text)
+    AND (@task::text = '' OR task = @task::text)
+ORDER BY id
+LIMIT @max_rows::int;
+
+-- name: BackgroundTaskClaimAnyTenant :one
+-- BackgroundTaskClaimAnyTenant locks the running task whose turn it is. SKIP LOCKED: another process
+-- makes a step of those at this moment.
+SELECT
+    org_id, id, task, app_id, endpoint_id, parameters, status, cursor, processed, data, failures, error,
+    created_at, updated_at, next_at
+FROM background_task
+WHERE status = 'running'
+    AND next_at <= @now
+ORDER BY next_at, id
+LIMIT 1
+FOR NO KEY UPDATE SKIP LOCKED;
+
+-- name: BackgroundTaskUpdate :execrows
+-- BackgroundTaskUpdate writes down how far a task has come.
+UPDATE background_task
+SET status = @status,
+    cursor = @cursor,
+    processed = @processed,
+    data = @data,
+    failures = @failures,
+    error = @error,
+    updated_at = @updated_at,
+    next_at = @next_at
+WHERE org_id = @org_id
+    AND id = @id;
+
+-- name: BackgroundTaskPostpone :execrows
+-- BackgroundTaskPostpone writes down that a step failed: the task waits, or has failed with it. One that
+-- another process has moved on meanwhile is left alone.
+UPDATE background_task
+SET status = @status,
+    failures = @failures,
+    error = @error,
+    updated_at = @updated_at,
+    next_at = @next_at
+WHERE org_id = @org_id
+    AND id = @id
+    AND status = 'running'
+    AND cursor = @cursor;
+
+-- name: BackgroundTaskDeleteEndedAnyTenant :execrows
+-- BackgroundTaskDeleteEndedAnyTenant deletes tasks that ended before a time, a bounded number of them.
+DELETE FROM background_task
+WHERE (background_task.org_id, background_task.id) IN (
+    SELECT ended.org_id, ended.id
+    FROM background_task AS ended
+    WHERE ended.status <> 'running'
+        AND ended.updated_at < @before::timestamptz
+    ORDER BY ended.updated_at
+    LIMIT @max_rows::int
+);
+
+-- name: DeliveryCountDue :one
+-- DeliveryCountDue counts what is due to an endpoint, and no further than max_rows.
+SELECT count(*)
+FROM (
+    SELECT 1
+    FROM delivery
+    WHERE delivery.app_id = @app_id
+        AND delivery.endpoint_id = @endpoint_id
+        AND delivery.due_at <= @now::timestamptz
+    ORDER BY delivery.due_at
+    LIMIT @max_rows::int
+) AS due;
+
+-- name: DeliveryRecoverMany :one
+-- DeliveryRecoverMany makes one attempt due, as DeliveryResend does, for each of the next messages that
+-- failed at an endpoint for good: none of their attempts succeeded, no more are to come, and there is
+-- something to send. It says where the next batch begins, empty behind the last. The index on failed
+-- attempts holds what is looked at, and no attempt is older than @first_attempt_id: that spares the
+-- partitions before.
+WITH page AS MATERIALIZED (
+    SELECT DISTINCT attempt.message_id
+    FROM attempt
+    WHERE attempt.app_id = @app_id
+        AND attempt.endpoint_id = @endpoint_id
+        AND attempt.status = 2
+        AND attempt.id >= @first_attempt_id::text
+        AND attempt.message_id > @after::text
+        AND attempt.message_id < @before::text
+    ORDER BY attempt.message_id
+    LIMIT @max_rows::int
+),
+owed AS (
+    -- LATERAL, with LIMIT 1 or an aggregate, makes each look-up one probe of an index. As joins they
+    -- were two hundred times slower where the planner took a new partition for an empty one; and with
+    -- the endpoint in WHERE it went through all that is owed to it, where it took that for nothing.
+    INSERT INTO delivery (app_id, message_id, endpoint_id, due_at, lease, manual)
+    SELECT sendable.app_id, page.message_id, @endpoint_id, @now::timestamptz, 0, true
+    FROM page
+    CROSS JOIN LATERAL (
+        SELECT message.app_id
+        FROM message
+        WHERE message.app_id = @app_id
+            AND message.id = page.message_id
+            AND message.payload IS NOT NULL
+            AND message.expires_at > @now::timestamptz
+        LIMIT 1
+    ) AS sendable
+    LEFT JOIN LATERAL (
+        SELECT true AS found
+        FROM attempt
+        WHERE attempt.app_id = @app_id
+            AND attempt.endpoint_id = @endpoint_id
+            AND attempt.message_id = page.message_id
+            AND attempt.id >= @first_attempt_id::text
+            AND attempt.status = 0
+        LIMIT 1
+    ) AS success ON true
+    LEFT JOIN LATERAL (
+        SELECT bool_or(delivery.endpoint_id = @endpoint_id) AS found
+        FROM delivery
+        WHERE delivery.app_id = @app_id
+            AND delivery.message_id = page.message_id
+    ) AS pending ON true
+    WHERE success.found IS NULL
+        AND pending.found IS NOT TRUE
+    ORDER BY page.message_id
+    ON CONFLICT (app_id, message_id, endpoint_id) DO NOTHING
+    RETURNING message_id
+),
+announced AS (
+    SELECT pg_notify('postrider_delivery', '')
+    FROM owed
+    LIMIT 1
+)
+SELECT
+    coalesce((SELECT max(page.message_id) FROM page HAVING count(*) = @max_rows::int), '')::text AS next_after,
+    (SELECT count(*) FROM page)::bigint AS processed,
+    (SELECT count(*) FROM owed)::bigint AS done,
+    -- A SELECT in WITH that nobody reads is not made.
+    (SELECT count(*) FROM announced)::bigint AS announced;
+
+-- name: DeliveryReplayMissingMany :one
+-- DeliveryReplayMissingMany makes deliveries of those of the next messages that an endpoint would get
+-- today, that were never attempted at it and are not owed to it. It says where the next batch begins,
+-- empty behind the last. The condition is that of the fan-out in MessageInsertMany.
+WITH page AS MATERIALIZED (
+    SELECT
+        message.app_id, message.id, message.event_type, message.channels, message.deliver_at,
+        message.payload IS NOT NULL AND message.expires_at > @now::timestamptz AS sendable
+    FROM message
+    WHERE message.app_id = @app_id
+        AND message.id > @after::text
+        AND message.id < @before::text
+    ORDER BY message.id
+    LIMIT @max_rows::int
+),
+owed AS (
+    -- LATERAL: as in DeliveryRecoverMany.
+    INSERT INTO delivery (app_id, message_id, endpoint_id, due_at, lease)
+    SELECT page.app_id, page.id, endpoint.id, greatest(page.deliver_at, @now::timestamptz), 0
+    FROM page
+    JOIN endpoint ON endpoint.app_id = @app_id
+        AND endpoint.id = @endpoint_id
+        AND endpoint.deleted_at IS NULL
+        AND NOT endpoint.disabled
+        AND (endpoint.event_types IS NULL OR page.event_type = ANY (endpoint.event_types))
+        AND (endpoint.channels IS NULL OR endpoint.channels && page.channels)
+    LEFT JOIN LATERAL (
+        SELECT true AS found
+        FROM attempt
+        WHERE attempt.app_id = @app_id
+            AND attempt.endpoint_id = @endpoint_id
+            AND attempt.message_id = page.id
+            AND attempt.id >= @first_attempt_id::text
+        LIMIT 1
+    ) AS attempted ON true
+    LEFT JOIN LATERAL (
+        SELECT bool_or(delivery.endpoint_id = @endpoint_id) AS found
+        FROM delivery
+        WHERE delivery.app_id = @app_id
+            AND delivery.message_id = page.id
+    ) AS pending ON true
+    WHERE page.sendable
+        AND attempted.found IS NULL
+        AND pending.found IS NOT TRUE
+    ORDER BY page.id
+    ON CONFLICT (app_id, message_id, endpoint_id) DO NOTHING
+    RETURNING message_id
+),
+announced AS (
+    SELECT pg_notify('postrider_delivery', '')
+    FROM owed
+    LIMIT 1
+)
+SELECT
+    coalesce((SELECT max(page.id) FROM page HAVING count(*) = @max_rows::int), '')::text AS next_after,
+    (SELECT count(*) FROM page)::bigint AS processed,
+    (SELECT count(*) FROM owed)::bigint AS done,
+    -- A SELECT in WITH that nobody reads is not made.
+    (SELECT count(*) FROM announced)::bigint AS announced;
+
+-- name: DeliveryReplayMany :one
+-- DeliveryReplayMany makes one attempt due, as DeliveryResend does, for each of the next messages that
+-- were attempted at an endpoint and that match: what the latest attempt was answered with, how the
+-- message stands there, what it is. It says where the next batch begins, empty behind the last.
+WITH page AS MATERIALIZED (
+    SELECT DISTINCT attempt.message_id
+    FROM attempt
+    WHERE attempt.app_id = @app_id
+        AND attempt.endpoint_id = @endpoint_id
+        AND attempt.id >= @first_attempt_id::text
+        AND attempt.message_id > @after::text
+        AND attempt.message_id < @before::text
+    ORDER BY attempt.message_id
+    LIMIT @max_rows::int
+),
+owed AS (
+    -- LATERAL: as in DeliveryRecoverMany.
+    INSERT INTO delivery AS owed (app_id, message_id, endpoint_id, due_at, lease, manual)
+    SELECT matching.app_id, page.message_id, @endpoint_id, @now::timestamptz, 0, true
+    FROM page
+    CROSS JOIN LATERAL (
+        SELECT message.app_id
+        FROM message
+        WHERE message.app_id = @app_id
+            AND message.id = page.message_id
+            AND message.payload IS NOT NULL
+            AND message.expires_at > @now::timestamptz
+            AND (@channel::text = '' OR @channel::text = ANY (message.channels))
+            AND (@tag::text = '' OR @tag::text = ANY (message.tags))
+            AND (cardinality(@event_types::text[]) = 0 OR message.event_type = ANY (@event_types::text[]))
+        LIMIT 1
+    ) AS matching
+    LEFT JOIN LATERAL (
+        SELECT true AS found
+        FROM attempt
+        WHERE attempt.app_id = @app_id
+            AND attempt.endpoint_id = @endpoint_id
+            AND attempt.message_id = page.message_id
+            AND attempt.id >= @first_attempt_id::text
+            AND attempt.status = 0
+        LIMIT 1
+    ) AS success ON true
+    LEFT JOIN LATERAL (
+        SELECT bool_or(delivery.endpoint_id = @endpoint_id) AS found
+        FROM delivery
+        WHERE delivery.app_id = @app_id
+            AND delivery.message_id = page.message_id
+    ) AS pending ON true
+    LEFT JOIN LATERAL (
+        SELECT attempt.response_status_code
+        FROM attempt
+        WHERE attempt.app_id = @app_id
+            AND attempt.endpoint_id = @endpoint_id
+            AND attempt.message_id = page.message_id
+            AND attempt.id >= @first_attempt_id::text
+        ORDER BY attempt.id DESC
+        LIMIT 1
+    ) AS latest ON true
+    WHERE (@code_to::smallint = 0 OR latest.response_status_code BETWEEN @code_from::smallint AND @code_to::smallint)
+        AND CASE WHEN success.found THEN 0 WHEN pending.found THEN 3 ELSE 2 END = ANY (@statuses::smallint[])
+    ORDER BY page.message_id
+    ON CONFLICT (app_id, message_id, endpoint_id) DO UPDATE
+    SET due_at = excluded.due_at,
+        lease = owed.lease + 1,
+        manual = true,
+        resume_at = CASE WHEN owed.manual THEN owed.resume_at ELSE greatest(owed.due_at, excluded.due_at) END
+    RETURNING owed.message_id
+),
+announced AS (
+    SELECT pg_notify('postrider_delivery', '')
+    FROM owed
+    LIMIT 1
+)
+SELECT
+    coalesce((SELECT max(page.message_id) FROM page HAVING count(*) = @max_rows::int), '')::text AS next_after,
+    (SELECT count(*) FROM page)::bigint AS processed,
+    (SELECT count(*) FROM owed)::bigint AS done,
+    -- A SELECT in WITH that nobody reads is not made.
+    (SELECT count(*) FROM announced)::bigint AS announced;
+
+-- name: MessagePurgeMany :one
+-- MessagePurgeMany takes the payloads out of the next messages. It says where the next batch begins,
+-- empty behind the last.
+WITH page AS MATERIALIZED (
+    SELECT message.id
+    FROM message
+    WHERE message.app_id = @app_id
+        AND message.id > @after::text
+        AND message.id < @before::text
+    ORDER BY message.id
+    LIMIT @max_rows::int
+),
+purged AS (
+    UPDATE message
+    SET payload = NULL
+    WHERE message.app_id = @app_id
+        AND message.id > @after::text
+        AND message.id < @before::text
+        AND message.id <= (SELECT max(page.id) FROM page)
+        AND message.payload IS NOT NULL
+    RETURNING message.id
+)
+SELECT
+    coalesce((SELECT max(page.id) FROM page HAVING count(*) = @max_rows::int), '')::text AS next_after,
+    (SELECT count(*) FROM page)::bigint AS processed,
+    (SELECT count(*) FROM purged)::bigint AS done;
+
+-- name: DestinationCountMany :one
+-- DestinationCountMany counts the endpoints that each of the next messages was attempted at, however
+-- often. It says where the next batch begins, empty behind the last.
+WITH page AS MATERIALIZED (
+    SELECT message.id
+    FROM message
+    WHERE message.app_id = @app_id
+        AND message.id > @after::text
+        AND message.id < @before::text
+    ORDER BY message.id
+    LIMIT @max_rows::int
+),
+destination AS (
+    -- LATERAL: as in DeliveryRecoverMany.
+    SELECT attempted.endpoints
+    FROM page
+    CROSS JOIN LATERAL (
+        SELECT count(DISTINCT attempt.endpoint_id) AS endpoints
+        FROM attempt
+        WHERE attempt.app_id = @app_id
+            AND attempt.message_id = page.id
+            AND attempt.id >= @first_attempt_id::text
+    ) AS attempted
+)
+SELECT
+    coalesce((SELECT max(page.id) FROM page HAVING count(*) = @max_rows::int), '')::text AS next_after,
+    (SELECT count(*) FROM page)::bigint AS processed,
+    coalesce((SELECT sum(destination.endpoints) FROM destination), 0)::bigint AS done;
+
+-- name: ApplicationEventTypesMany :many
+-- ApplicationEventTypesMany says of applications which event types their endpoints subscribe to by
+-- name, and whether one subscribes to all.
+SELECT
+    wanted.app_id::text AS app_id,
+    array(
+        SELECT DISTINCT named.event_type
+        FROM endpoint
+        CROSS JOIN unnest(endpoint.event_types) AS named(event_type)
+        WHERE endpoint.app_id = wanted.app_id
+            AND endpoint.deleted_at IS NULL
+        ORDER BY named.event_type
+    )::text[] AS event_types,
+    coalesce((
+        SELECT bool_or(endpoint.event_types IS NULL)
+        FROM endpoint
+        WHERE endpoint.app_id = wanted.app_id
+            AND endpoint.deleted_at IS NULL
+    ), false)::boolean AS catch_all
+FROM unnest(@app_ids::text[]) AS wanted(app_id)
+ORDER BY wanted.app_id
+LIMIT cardinality(@app_ids::text[]);
+
+-- name: ApplicationResolveMany :many
+-- ApplicationResolveMany finds applications by ids or uids; what is not there is left out. Two look-ups,
+-- each on its index; only one of them can find anything.
+SELECT wanted.ref::text AS ref, application.id
+FROM unnest(@refs::text[]) AS wanted(ref)
+JOIN application ON application.org_id = @org_id
+    AND application.id = wanted.ref
+    AND application.deleted_at IS NULL
+UNION ALL
+SELECT wanted.ref::text AS ref, application.id
+FROM unnest(@refs::text[]) AS wanted(ref)
+JOIN application ON application.org_id = @org_id
+    AND application.uid = wanted.ref
+    AND application.deleted_at IS NULL
+ORDER BY ref
+LIMIT cardinality(@refs::text[]);

@@ -1,0 +1,102 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/postrider/postrider/core"
+	"github.com/postrider/postrider/db"
+)
+
+// taskDataListed is how much data of a task, compressed as it is stored, a list shows: a page holds 250.
+const taskDataListed = 16 << 10
+
+func (r reader) BackgroundTaskGet(ctx context.Context, org core.OrgID, id core.TaskID) (core.BackgroundTask, error) {
+	row, err := queries.BackgroundTaskGet(ctx, r.conn, db.BackgroundTaskGetParams{OrgID: org, ID: id})
+	return core.BackgroundTask(row), mapError(err)
+}
+
+func (r reader) BackgroundTaskList(ctx context.Context, org core.OrgID, filter core.BackgroundTaskFilter, page core.Page) ([]core.BackgroundTask, error) {
+	p := db.BackgroundTaskListAscendingParams{
+		OrgID: org, OnlyAppID: string(filter.AppID), Status: string(filter.Status), Task: string(filter.Task),
+		After: page.After, Before: page.Before, MaxRows: int32(page.Limit), MaxDataBytes: taskDataListed,
+	}
+	var rows []db.BackgroundTaskListAscendingRow
+	var err error
+	if page.Descending {
+		var descending []db.BackgroundTaskListDescendingRow
+		descending, err = queries.BackgroundTaskListDescending(ctx, r.conn, db.BackgroundTaskListDescendingParams(p))
+		for _, row := range descending {
+			rows = append(rows, db.BackgroundTaskListAscendingRow(row))
+		}
+	} else {
+		rows, err = queries.BackgroundTaskListAscending(ctx, r.conn, p)
+	}
+	if err != nil {
+		return nil, mapError(err)
+	}
+	tasks := make([]core.BackgroundTask, len(rows))
+	for i, row := range rows {
+		if tasks[i], err = backgroundTask(row); err != nil {
+			return nil, err
+		}
+	}
+	return tasks, nil
+}
+
+func backgroundTask(row db.BackgroundTaskListAscendingRow) (core.BackgroundTask, error) {
+	t := core.BackgroundTask{
+		OrgID: row.OrgID, ID: row.ID, Task: row.Task, AppID: row.AppID, EndpointID: row.EndpointID,
+		Parameters: row.Parameters, Status: row.Status, Cursor: row.Cursor, Processed: row.Processed,
+		Failures: row.Failures, Error: row.Error, CreatedAt: row.CreatedAt, UpdatedAt: row.UpdatedAt, NextAt: row.NextAt,
+	}
+	if err := json.Unmarshal(row.Data, &t.Data); err != nil {
+		return t, fmt.Errorf("data of task %s: %w", t.ID, err)
+	}
+	return t, nil
+}
+
+func (r reader) ApplicationResolveMany(ctx context.Context, org core.OrgID, refs []string) (map[string]core.AppID, error) {
+	rows, err := queries.ApplicationResolveMany(ctx, r.conn, db.ApplicationResolveManyParams{OrgID: org, Refs: refs})
+	ids := make(map[string]core.AppID, len(rows))
+	for _, row := range rows {
+		ids[row.Ref] = row.ID
+	}
+	return ids, mapError(err)
+}
+
+func (t tx) BackgroundTaskInsert(ctx context.Context, task core.BackgroundTask) error {
+	return wrote(queries.BackgroundTaskInsert(ctx, t.conn, db.BackgroundTaskInsertParams(task)))
+}
+
+func (t tx) BackgroundTaskClaim(ctx context.Context, now time.Time) (core.BackgroundTask, error) {
+	row, err := queries.BackgroundTaskClaimAnyTenant(ctx, t.conn, now)
+	return core.BackgroundTask(row), mapError(err)
+}
+
+func (t tx) BackgroundTaskUpdate(ctx context.Context, task core.BackgroundTask) error {
+	return wrote(queries.BackgroundTaskUpdate(ctx, t.conn, db.BackgroundTaskUpdateParams{
+		OrgID: task.OrgID, ID: task.ID, Status: task.Status, Cursor: task.Cursor, Processed: task.Processed,
+		Data: task.Data, Failures: task.Failures, Error: task.Error, UpdatedAt: task.UpdatedAt, NextAt: task.NextAt,
+	}))
+}
+
+func (t tx) BackgroundTaskPostpone(ctx context.Context, task core.BackgroundTask) error {
+	_, err := queries.BackgroundTaskPostpone(ctx, t.conn, db.BackgroundTaskPostponeParams{
+		OrgID: task.OrgID, ID: task.ID, Cursor: task.Cursor, Status: task.Status, Failures: task.Failures,
+		Error: task.Error, UpdatedAt: task.UpdatedAt, NextAt: task.NextAt,
+	})
+	return mapError(err)
+}
+
+var _ core.TaskCleaner = (*Store)(nil)
+
+// BackgroundTaskDeleteEnded deletes tasks that ended before a time.
+func (s *Store) BackgroundTaskDeleteEnded(ctx context.Context, before time.Time, most int) (int64, error) {
+	deleted, err := queries.BackgroundTaskDeleteEndedAnyTenant(ctx, s.pool, db.BackgroundTaskDeleteEndedAnyTenantParams{
+		Before: before, MaxRows: int32(most),
+	})
+	return deleted, mapError(err)
+}

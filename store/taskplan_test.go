@@ -1,0 +1,74 @@
+package store
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/postrider/postrider/core"
+)
+
+// TestAStepReadsOneBatch keeps a step of a task from reading more than its batch, however much there is
+// before and behind it: with plans for the parameters at hand and for any, and both on tables that
+// Postgres takes for empty and on those it has looked at.
+func TestAStepReadsOneBatch(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	e, other := w.addEndpoint(nil), w.addEndpoint(nil)
+	ids := w.addMessages(w.app.ID, 4_000, past())
+	w.addAttempts(e, 500, ids...)
+	w.addAttempts(other, 200, ids...)
+	w.exec("INSERT INTO delivery (app_id, message_id, endpoint_id, due_at, lease) SELECT app_id, id, $1, now(), 0 FROM message WHERE id < $2", e.ID, ids[1_000])
+	for _, looked := range []bool{false, true} {
+		if looked {
+			w.exec("ANALYZE")
+		}
+		for _, mode := range []string{"force_custom_plan", "force_generic_plan"} {
+			for name, step := range w.batches(e) {
+				plans := w.plans(t, mode, step, core.Range{
+					After: string(ids[1_999]), Before: string(core.MessageIDAt(now())), Limit: 100,
+					FirstAttempt: core.AttemptIDAt(past().Add(-time.Hour)),
+				})
+				// Of each of 100 messages: itself, in the page and by its id, what it is owed as, attempts at
+				// two endpoints, and what is written.
+				planCase{name: fmt.Sprintf("%s, looked at: %t", name, looked), most: 100 * 8}.judge(t, mode, plans)
+			}
+		}
+	}
+}
+
+// batches are the statements of steps; each is about every message of its range.
+func (w *world) batches(e core.Endpoint) map[string]func(tx, core.Range) (core.Batch, error) {
+	ctx, app, at := w.t.Context(), w.app.ID, now()
+	fresh := w.addEndpoint(nil)
+	return map[string]func(tx, core.Range) (core.Batch, error){
+		"recover": func(t tx, r core.Range) (core.Batch, error) { return t.DeliveryRecoverMany(ctx, app, e.ID, r, at) },
+		"replay missing": func(t tx, r core.Range) (core.Batch, error) {
+			return t.DeliveryReplayMissingMany(ctx, app, fresh.ID, r, at)
+		},
+		"bulk replay": func(t tx, r core.Range) (core.Batch, error) {
+			return t.DeliveryReplayMany(ctx, app, e.ID, core.TaskParameters{CodeFrom: 500, CodeTo: 599}, r, at)
+		},
+		"purge": func(t tx, r core.Range) (core.Batch, error) { return t.MessagePurgeMany(ctx, app, r) },
+		"usage": func(t tx, r core.Range) (core.Batch, error) { return t.DestinationCountMany(ctx, app, r) },
+	}
+}
+
+// plans makes a step twice, once to be told its plan, and takes both back.
+func (w *world) plans(t *testing.T, mode string, step func(tx, core.Range) (core.Batch, error), r core.Range) string {
+	t.Helper()
+	under, err := w.pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rollback(t.Context(), under)
+	if _, err := under.Exec(t.Context(), "SET LOCAL plan_cache_mode = "+mode); err != nil {
+		t.Fatal(err)
+	}
+	e := &explained{DBTX: under}
+	batch, err := step(tx{reader{e}}, r)
+	if err != nil || batch.Processed != 100 || batch.NextAfter == "" || len(e.plans) != 1 {
+		t.Fatalf("%+v, %v, %d plans", batch, err, len(e.plans))
+	}
+	return e.plans[0]
+}
