@@ -61,6 +61,8 @@ func (i *Instance) start(ctx context.Context, parts Parts) error {
 	}
 	if parts.Jobs {
 		i.background(func(ctx context.Context) { jobs.Run(ctx, i.store, time.Now, i.log) })
+		tasks := &core.Service{Store: i.store, Clock: time.Now}
+		i.background(func(ctx context.Context) { jobs.Tasks(ctx, tasks, i.log) })
 	}
 	var dispatcher core.Dispatcher
 	if parts.Worker {

@@ -30,7 +30,7 @@ type commands struct {
 	Serve   serveCommand   `cmd:"" default:"1" help:"Run everything in one process (the default)."`
 	API     apiCommand     `cmd:"" name:"api" help:"Run the REST API alone."`
 	Worker  workerCommand  `cmd:"" help:"Run deliveries alone."`
-	Jobs    jobsCommand    `cmd:"" help:"Run scheduled work alone."`
+	Jobs    jobsCommand    `cmd:"" help:"Run scheduled work and background tasks alone."`
 	Migrate migrateCommand `cmd:"" help:"Change the database's schema, or show where it stands."`
 	Token   tokenCommand   `cmd:"" help:"Print an API token."`
 	Listen  listenCommand  `cmd:"" help:"Receive webhooks and print them, to try with."`

@@ -1,5 +1,5 @@
-// Package jobs is the work that is done by the clock and not on request: today, keeping partitions
-// ahead of time and forgetting old idempotency keys and revocations of tokens. Every job may run in
+// Package jobs is the work that is done by the clock, or that goes on after the request for it: today,
+// keeping partitions ahead of time, forgetting what is old, and background tasks. Every job may run in
 // any number of processes at once. It sees the database as core's ports alone.
 package jobs
 
@@ -22,6 +22,7 @@ type Store interface {
 	core.Partitioner
 	core.IdempotencyPruner
 	core.TokenRevocationPruner
+	core.TaskCleaner
 }
 
 // Run does the jobs every hour until ctx ends, the first time an hour from now: what must be done
@@ -38,6 +39,7 @@ func Run(ctx context.Context, store Store, clock func() time.Time, log *slog.Log
 			Partitions(ctx, store, clock(), log),
 			IdempotencyKeys(ctx, store, clock(), log),
 			TokenRevocations(ctx, store, clock()),
+			EndedTasks(ctx, store, clock()),
 		)
 		if err != nil && ctx.Err() == nil {
 			log.Error("hourly jobs", "error", err)

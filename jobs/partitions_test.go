@@ -21,6 +21,7 @@ type fakePartitions struct {
 	fail    int
 	runs    atomic.Int32
 	before  time.Time // up to which keys are forgotten
+	fakeEnded
 }
 
 func (f *fakePartitions) IdempotencyPrune(_ context.Context, before time.Time) (int64, error) {

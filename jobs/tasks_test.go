@@ -1,0 +1,158 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/postrider/postrider/core"
+)
+
+// fakeEnded is tasks that ended long ago.
+type fakeEnded struct {
+	left    int64
+	deletes int
+	endedBy time.Time
+}
+
+func (f *fakeEnded) BackgroundTaskDeleteEnded(_ context.Context, before time.Time, most int) (int64, error) {
+	f.deletes++
+	f.endedBy = before
+	n := min(f.left, int64(most))
+	f.left -= n
+	return n, nil
+}
+
+func TestEndedTasksAreDeletedBatchByBatch(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	f := &fakeEnded{left: 2*tasksDeletedAtOnce + 1}
+	if err := EndedTasks(t.Context(), f, now); err != nil || f.left != 0 || f.deletes != 3 {
+		t.Errorf("%d are left after %d deletes, %v", f.left, f.deletes, err)
+	}
+	if want := now.AddDate(0, 0, -90); !f.endedBy.Equal(want) {
+		t.Errorf("deleted what ended before %s, want %s", f.endedBy, want)
+	}
+	f = &fakeEnded{left: 1 << 40}
+	if err := EndedTasks(t.Context(), f, now); err != nil || f.deletes != tasksDeletedMost {
+		t.Errorf("one run made %d deletes, %v", f.deletes, err)
+	}
+}
+
+// fakeSteps is that many steps to be made.
+type fakeSteps struct {
+	left, made, asked atomic.Int32
+	fail              atomic.Bool
+	slow              time.Duration
+}
+
+func (f *fakeSteps) BackgroundTaskStep(ctx context.Context) (bool, error) {
+	f.asked.Add(1)
+	switch {
+	case f.fail.Load():
+		return true, errors.New("away")
+	case f.left.Load() == 0:
+		return false, nil
+	}
+	select {
+	case <-ctx.Done():
+		return true, ctx.Err()
+	case <-time.After(f.slow):
+	}
+	f.left.Add(-1)
+	f.made.Add(1)
+	return true, nil
+}
+
+// running runs Tasks in a bubble; pass lets time pass there, stop ends it.
+func running(t *testing.T, f *fakeSteps, test func(pass func(time.Duration), stop func())) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); Tasks(ctx, f, quiet) }()
+		pass := func(d time.Duration) {
+			<-time.After(d) // the bubble's clock: nobody waits
+			synctest.Wait()
+		}
+		test(pass, func() { cancel(); <-done })
+		cancel()
+		<-done
+	})
+}
+
+func TestStepsFollowEachOtherAtOnceAndPollWhileIdle(t *testing.T) {
+	t.Parallel()
+	f := &fakeSteps{}
+	f.left.Store(1000)
+	running(t, f, func(pass func(time.Duration), _ func()) {
+		pass(0)
+		if made := f.made.Load(); made != 1000 {
+			t.Errorf("%d steps of 1000 were made without waiting", made)
+		}
+		f.left.Store(1)
+		asked := f.asked.Load()
+		pass(taskPoll / 2)
+		if f.asked.Load() != asked {
+			t.Error("it asks all the time while there is nothing to do")
+		}
+		pass(taskPoll)
+		if f.left.Load() != 0 {
+			t.Error("a new task was not begun within the time of a poll")
+		}
+	})
+}
+
+func TestAfterAFailureThereIsAPause(t *testing.T) {
+	t.Parallel()
+	f := &fakeSteps{}
+	f.fail.Store(true)
+	running(t, f, func(pass func(time.Duration), _ func()) {
+		pass(10*taskPoll - taskPoll/2)
+		if asked := f.asked.Load(); asked != 10 {
+			t.Errorf("%d steps failed in 10 polls", asked)
+		}
+		f.fail.Store(false)
+		f.left.Store(1)
+		pass(taskPoll)
+		if f.made.Load() != 1 {
+			t.Error("it did not go on after the failures")
+		}
+	})
+}
+
+func TestAStopWaitsForTheStepUnderWay(t *testing.T) {
+	t.Parallel()
+	f := &fakeSteps{slow: 5 * time.Second}
+	f.left.Store(3)
+	running(t, f, func(pass func(time.Duration), stop func()) {
+		pass(time.Second)
+		stop()
+		if f.made.Load() != 1 || f.asked.Load() != 1 {
+			t.Errorf("a stop made %d of %d steps end well, want the one under way and no other", f.made.Load(), f.asked.Load())
+		}
+	})
+}
+
+func TestAStepThatHangsIsCutOff(t *testing.T) {
+	t.Parallel()
+	f := &fakeSteps{slow: time.Hour}
+	f.left.Store(1)
+	running(t, f, func(pass func(time.Duration), _ func()) {
+		pass(taskStepTimeout + 2*taskPoll)
+		if f.asked.Load() != 2 || f.made.Load() != 0 {
+			t.Errorf("asked %d times, made %d", f.asked.Load(), f.made.Load())
+		}
+	})
+}
+
+var _ interface {
+	core.TaskCleaner
+	TaskStepper
+} = struct {
+	*fakeEnded
+	*fakeSteps
+}{}
