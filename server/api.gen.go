@@ -44,6 +44,57 @@ func (e AppPortalCapability) Valid() bool {
 	}
 }
 
+// Defines values for BackgroundTaskStatus.
+const (
+	BackgroundTaskStatusFailed   BackgroundTaskStatus = "failed"
+	BackgroundTaskStatusFinished BackgroundTaskStatus = "finished"
+	BackgroundTaskStatusRunning  BackgroundTaskStatus = "running"
+)
+
+// Valid indicates whether the value is a known member of the BackgroundTaskStatus enum.
+func (e BackgroundTaskStatus) Valid() bool {
+	switch e {
+	case BackgroundTaskStatusFailed:
+		return true
+	case BackgroundTaskStatusFinished:
+		return true
+	case BackgroundTaskStatusRunning:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BackgroundTaskType.
+const (
+	BackgroundTaskTypeApplicationPurgeContent BackgroundTaskType = "application.purge_content"
+	BackgroundTaskTypeApplicationStats        BackgroundTaskType = "application.stats"
+	BackgroundTaskTypeEndpointBulkReplay      BackgroundTaskType = "endpoint.bulk-replay"
+	BackgroundTaskTypeEndpointRecover         BackgroundTaskType = "endpoint.recover"
+	BackgroundTaskTypeEndpointReplay          BackgroundTaskType = "endpoint.replay"
+	BackgroundTaskTypeEventTypeAggregate      BackgroundTaskType = "event-type.aggregate"
+)
+
+// Valid indicates whether the value is a known member of the BackgroundTaskType enum.
+func (e BackgroundTaskType) Valid() bool {
+	switch e {
+	case BackgroundTaskTypeApplicationPurgeContent:
+		return true
+	case BackgroundTaskTypeApplicationStats:
+		return true
+	case BackgroundTaskTypeEndpointBulkReplay:
+		return true
+	case BackgroundTaskTypeEndpointRecover:
+		return true
+	case BackgroundTaskTypeEndpointReplay:
+		return true
+	case BackgroundTaskTypeEventTypeAggregate:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for BulkExpungeContentsOutResults.
 const (
 	BulkExpungeContentsOutResultsExpunged BulkExpungeContentsOutResults = "expunged"
@@ -259,6 +310,36 @@ type AppPortalAccessOut struct {
 // and send examples. `ManageTransformations`: nothing, there being no transformations.
 type AppPortalCapability string
 
+// AppUsageStatsIn defines model for AppUsageStatsIn.
+type AppUsageStatsIn struct {
+	// AppIds Only these applications, by id or uid; null or empty is all. If none of them exists, it is a 422.
+	AppIds []string `json:"appIds,omitempty"`
+
+	// Since Messages from this time on.
+	Since *string `json:"since,omitempty"`
+
+	// Until Messages up to this time.
+	Until *string `json:"until,omitempty"`
+}
+
+// AppUsageStatsOut defines model for AppUsageStatsOut.
+type AppUsageStatsOut struct {
+	// ID Made by us: `qtask_...`.
+	ID string `json:"id"`
+
+	// Status A task that has failed did what its `data` says, and goes no further.
+	Status BackgroundTaskStatus `json:"status"`
+
+	// Task What a task does.
+	Task BackgroundTaskType `json:"task"`
+
+	// UnresolvedAppIds What was named and is no application. The others are counted.
+	UnresolvedAppIds []string `json:"unresolvedAppIds"`
+
+	// UpdatedAt When the task last got on.
+	UpdatedAt Timestamp `json:"updatedAt"`
+}
+
 // ApplicationIn defines model for ApplicationIn.
 type ApplicationIn struct {
 	// Metadata Anything of your own, at most 4096 bytes as compact JSON.
@@ -328,6 +409,48 @@ type ApplicationTokenExpireIn struct {
 	SessionIds []string `json:"sessionIds,omitempty"`
 }
 
+// BackgroundTaskData What came of the task so far. Each kind of task has its own fields.
+type BackgroundTaskData = taskData
+
+// BackgroundTaskOut defines model for BackgroundTaskOut.
+type BackgroundTaskOut struct {
+	// Data What came of the task so far. Each kind of task has its own fields.
+	Data BackgroundTaskData `json:"data"`
+
+	// ID Made by us: `qtask_...`.
+	ID string `json:"id"`
+
+	// Status A task that has failed did what its `data` says, and goes no further.
+	Status BackgroundTaskStatus `json:"status"`
+
+	// Task What a task does.
+	Task BackgroundTaskType `json:"task"`
+
+	// UpdatedAt When the task last got on.
+	UpdatedAt Timestamp `json:"updatedAt"`
+}
+
+// BackgroundTaskStarted defines model for BackgroundTaskStarted.
+type BackgroundTaskStarted struct {
+	// ID Made by us: `qtask_...`.
+	ID string `json:"id"`
+
+	// Status A task that has failed did what its `data` says, and goes no further.
+	Status BackgroundTaskStatus `json:"status"`
+
+	// Task What a task does.
+	Task BackgroundTaskType `json:"task"`
+
+	// UpdatedAt When the task last got on.
+	UpdatedAt Timestamp `json:"updatedAt"`
+}
+
+// BackgroundTaskStatus A task that has failed did what its `data` says, and goes no further.
+type BackgroundTaskStatus string
+
+// BackgroundTaskType What a task does.
+type BackgroundTaskType string
+
 // BulkExpungeContentsIn defines model for BulkExpungeContentsIn.
 type BulkExpungeContentsIn struct {
 	// Ids The ids of the messages, or their `eventId`s.
@@ -342,6 +465,32 @@ type BulkExpungeContentsOut struct {
 
 // BulkExpungeContentsOutResults defines model for BulkExpungeContentsOut.Results.
 type BulkExpungeContentsOutResults string
+
+// BulkReplayIn defines model for BulkReplayIn.
+type BulkReplayIn struct {
+	// Channel Only messages sent on this channel.
+	Channel *string `json:"channel,omitempty"`
+
+	// EventTypes Only messages of these event types; null or empty is all.
+	EventTypes []EventTypeName `json:"eventTypes,omitempty"`
+
+	// Since Messages from this time on.
+	Since *string `json:"since,omitempty"`
+
+	// Status How the message stands at the endpoint: 0 if an attempt succeeded; if none did, 3 while retries are to
+	// come and 2 after them. 1 matches nothing, because a message that waits for its first attempt will be sent
+	// anyway.
+	Status *MessageStatus `json:"status,omitempty"`
+
+	// StatusCodeClass What the latest attempt was answered with.
+	StatusCodeClass *StatusCodeClass `json:"statusCodeClass,omitempty"`
+
+	// Tag Only messages sent with this tag.
+	Tag *string `json:"tag,omitempty"`
+
+	// Until Messages up to this time; null is now.
+	Until *string `json:"until,omitempty"`
+}
 
 // Channel The name of a channel.
 type Channel = string
@@ -828,6 +977,20 @@ type ListResponseApplicationOut struct {
 	PrevIterator *string `json:"prevIterator,omitempty"`
 }
 
+// ListResponseBackgroundTaskOut defines model for ListResponseBackgroundTaskOut.
+type ListResponseBackgroundTaskOut struct {
+	Data []BackgroundTaskOut `json:"data"`
+
+	// Done True if nothing follows.
+	Done bool `json:"done"`
+
+	// Iterator For the next page; null if this one is empty.
+	Iterator *string `json:"iterator"`
+
+	// PrevIterator For the page before; left out if this one is empty.
+	PrevIterator *string `json:"prevIterator,omitempty"`
+}
+
 // ListResponseEndpointMessageOut defines model for ListResponseEndpointMessageOut.
 type ListResponseEndpointMessageOut struct {
 	Data []EndpointMessageOut `json:"data"`
@@ -1250,6 +1413,24 @@ type OperationalWebhookEndpointUpdate struct {
 // Ordering Oldest or newest first.
 type Ordering string
 
+// RecoverIn defines model for RecoverIn.
+type RecoverIn struct {
+	// Since Messages from this time on.
+	Since *string `json:"since,omitempty"`
+
+	// Until Messages up to this time; null is now.
+	Until *string `json:"until,omitempty"`
+}
+
+// ReplayIn defines model for ReplayIn.
+type ReplayIn struct {
+	// Since Messages from this time on.
+	Since *string `json:"since,omitempty"`
+
+	// Until Messages up to this time; null is now.
+	Until *string `json:"until,omitempty"`
+}
+
 // StatusCodeClass The hundred an HTTP status is in; 0 for no answer.
 type StatusCodeClass int
 
@@ -1312,6 +1493,9 @@ type StatusCodeClassParameter = StatusCodeClass
 
 // TagParameter A label.
 type TagParameter = Tag
+
+// TaskID defines model for task_id.
+type TaskID = string
 
 // WithContent defines model for with_content.
 type WithContent = bool
@@ -1625,6 +1809,25 @@ type AttemptListByDestinationDeprecatedParams struct {
 	EventTypes EventTypes `form:"event_types,omitempty" json:"event_types,omitempty"`
 }
 
+// BackgroundTaskListParams defines parameters for BackgroundTaskList.
+type BackgroundTaskListParams struct {
+	// Status Only tasks that stand so.
+	Status *BackgroundTaskStatus `form:"status,omitempty" json:"status,omitempty"`
+
+	// Task Only tasks that do this.
+	Task *BackgroundTaskType `form:"task,omitempty" json:"task,omitempty"`
+
+	// Limit The most items a page may hold.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Iterator Where to go on: `iterator` of a page answers the one after it, `prevIterator` the one before it. The item it
+	// names is not repeated.
+	Iterator *Iterator `form:"iterator,omitempty" json:"iterator,omitempty"`
+
+	// Order By time of creation.
+	Order *Order `form:"order,omitempty" json:"order,omitempty"`
+}
+
 // EventTypeListParams defines parameters for EventTypeList.
 type EventTypeListParams struct {
 	// Limit The most items a page may hold.
@@ -1681,11 +1884,20 @@ type EndpointPatchJSONRequestBody = EndpointPatch
 // EndpointUpdateJSONRequestBody defines body for EndpointUpdate for application/json ContentType.
 type EndpointUpdateJSONRequestBody = EndpointUpdate
 
+// EndpointBulkReplayJSONRequestBody defines body for EndpointBulkReplay for application/json ContentType.
+type EndpointBulkReplayJSONRequestBody = BulkReplayIn
+
 // EndpointHeadersPatchJSONRequestBody defines body for EndpointHeadersPatch for application/json ContentType.
 type EndpointHeadersPatchJSONRequestBody = EndpointHeadersPatchIn
 
 // EndpointHeadersUpdateJSONRequestBody defines body for EndpointHeadersUpdate for application/json ContentType.
 type EndpointHeadersUpdateJSONRequestBody = EndpointHeadersIn
+
+// EndpointRecoverJSONRequestBody defines body for EndpointRecover for application/json ContentType.
+type EndpointRecoverJSONRequestBody = RecoverIn
+
+// EndpointReplayMissingJSONRequestBody defines body for EndpointReplayMissing for application/json ContentType.
+type EndpointReplayMissingJSONRequestBody = ReplayIn
 
 // EndpointSecretRotateJSONRequestBody defines body for EndpointSecretRotate for application/json ContentType.
 type EndpointSecretRotateJSONRequestBody = EndpointSecretRotateIn
@@ -1735,6 +1947,9 @@ type OperationalWebhookEndpointHeadersUpdateJSONRequestBody = EndpointHeadersIn
 // OperationalWebhookEndpointSecretRotateJSONRequestBody defines body for OperationalWebhookEndpointSecretRotate for application/json ContentType.
 type OperationalWebhookEndpointSecretRotateJSONRequestBody = EndpointSecretRotateIn
 
+// StatsUsageAppJSONRequestBody defines body for StatsUsageApp for application/json ContentType.
+type StatsUsageAppJSONRequestBody = AppUsageStatsIn
+
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
 	// ApplicationList List applications
@@ -1779,6 +1994,9 @@ type ServerInterface interface {
 	// EndpointUpdate Replace or create an endpoint
 	// (PUT /api/v1/app/{app_id}/endpoint/{endpoint_id})
 	EndpointUpdate(w http.ResponseWriter, r *http.Request, appID AppID, endpointID EndpointID)
+	// EndpointBulkReplay Send messages once more
+	// (POST /api/v1/app/{app_id}/endpoint/{endpoint_id}/bulk-replay)
+	EndpointBulkReplay(w http.ResponseWriter, r *http.Request, appID AppID, endpointID EndpointID)
 	// EndpointHeadersGet Get the headers of an endpoint
 	// (GET /api/v1/app/{app_id}/endpoint/{endpoint_id}/headers)
 	EndpointHeadersGet(w http.ResponseWriter, r *http.Request, appID AppID, endpointID EndpointID)
@@ -1791,6 +2009,12 @@ type ServerInterface interface {
 	// AttemptedMessageList List the messages that were attempted at an endpoint
 	// (GET /api/v1/app/{app_id}/endpoint/{endpoint_id}/msg)
 	AttemptedMessageList(w http.ResponseWriter, r *http.Request, appID AppID, endpointID EndpointID, params AttemptedMessageListParams)
+	// EndpointRecover Deliver again what failed
+	// (POST /api/v1/app/{app_id}/endpoint/{endpoint_id}/recover)
+	EndpointRecover(w http.ResponseWriter, r *http.Request, appID AppID, endpointID EndpointID)
+	// EndpointReplayMissing Deliver what was never sent
+	// (POST /api/v1/app/{app_id}/endpoint/{endpoint_id}/replay-missing)
+	EndpointReplayMissing(w http.ResponseWriter, r *http.Request, appID AppID, endpointID EndpointID)
 	// EndpointSecretGet Get the signing secret of an endpoint
 	// (GET /api/v1/app/{app_id}/endpoint/{endpoint_id}/secret)
 	EndpointSecretGet(w http.ResponseWriter, r *http.Request, appID AppID, endpointID EndpointID)
@@ -1815,6 +2039,9 @@ type ServerInterface interface {
 	// MessageExpungeMany Delete the payloads of messages
 	// (POST /api/v1/app/{app_id}/msg/bulk-expunge)
 	MessageExpungeMany(w http.ResponseWriter, r *http.Request, appID AppID)
+	// MessageExpungeAll Take out the payloads of all messages
+	// (POST /api/v1/app/{app_id}/msg/expunge-all-contents)
+	MessageExpungeAll(w http.ResponseWriter, r *http.Request, appID AppID)
 	// MessagePrecheck Ask whether anybody would receive a message
 	// (POST /api/v1/app/{app_id}/msg/precheck/active)
 	MessagePrecheck(w http.ResponseWriter, r *http.Request, appID AppID)
@@ -1860,6 +2087,12 @@ type ServerInterface interface {
 	// AuthLogout End the token of this request
 	// (POST /api/v1/auth/logout)
 	AuthLogout(w http.ResponseWriter, r *http.Request)
+	// BackgroundTaskList List background tasks
+	// (GET /api/v1/background-task)
+	BackgroundTaskList(w http.ResponseWriter, r *http.Request, params BackgroundTaskListParams)
+	// BackgroundTaskGet Get a background task
+	// (GET /api/v1/background-task/{task_id})
+	BackgroundTaskGet(w http.ResponseWriter, r *http.Request, taskID TaskID)
 	// EventTypeList List event types
 	// (GET /api/v1/event-type)
 	EventTypeList(w http.ResponseWriter, r *http.Request, params EventTypeListParams)
@@ -1914,6 +2147,12 @@ type ServerInterface interface {
 	// OperationalWebhookEndpointSecretRotate Rotate the signing secret of an operational-webhook endpoint
 	// (POST /api/v1/operational-webhook/endpoint/{endpoint_id}/secret/rotate)
 	OperationalWebhookEndpointSecretRotate(w http.ResponseWriter, r *http.Request, endpointID EndpointID)
+	// StatsUsageApp Count messages by application
+	// (POST /api/v1/stats/usage/app)
+	StatsUsageApp(w http.ResponseWriter, r *http.Request)
+	// StatsUsageEventTypes List the event types that applications subscribe to
+	// (PUT /api/v1/stats/usage/event-types)
+	StatsUsageEventTypes(w http.ResponseWriter, r *http.Request)
 }
 
 // ServerInterfaceWrapper converts contexts to parameters.
@@ -2730,6 +2969,41 @@ func (siw *ServerInterfaceWrapper) EndpointUpdate(w http.ResponseWriter, r *http
 	handler.ServeHTTP(w, r)
 }
 
+// EndpointBulkReplay operation middleware
+func (siw *ServerInterfaceWrapper) EndpointBulkReplay(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app_id" -------------
+	var appID AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app_id", r.PathValue("app_id"), &appID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app_id", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "endpoint_id" -------------
+	var endpointID EndpointID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "endpoint_id", r.PathValue("endpoint_id"), &endpointID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "endpoint_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.EndpointBulkReplay(w, r, appID, endpointID)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // EndpointHeadersGet operation middleware
 func (siw *ServerInterfaceWrapper) EndpointHeadersGet(w http.ResponseWriter, r *http.Request) {
 
@@ -2981,6 +3255,76 @@ func (siw *ServerInterfaceWrapper) AttemptedMessageList(w http.ResponseWriter, r
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.AttemptedMessageList(w, r, appID, endpointID, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// EndpointRecover operation middleware
+func (siw *ServerInterfaceWrapper) EndpointRecover(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app_id" -------------
+	var appID AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app_id", r.PathValue("app_id"), &appID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app_id", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "endpoint_id" -------------
+	var endpointID EndpointID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "endpoint_id", r.PathValue("endpoint_id"), &endpointID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "endpoint_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.EndpointRecover(w, r, appID, endpointID)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// EndpointReplayMissing operation middleware
+func (siw *ServerInterfaceWrapper) EndpointReplayMissing(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app_id" -------------
+	var appID AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app_id", r.PathValue("app_id"), &appID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app_id", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "endpoint_id" -------------
+	var endpointID EndpointID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "endpoint_id", r.PathValue("endpoint_id"), &endpointID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "endpoint_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.EndpointReplayMissing(w, r, appID, endpointID)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -3435,6 +3779,32 @@ func (siw *ServerInterfaceWrapper) MessageExpungeMany(w http.ResponseWriter, r *
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.MessageExpungeMany(w, r, appID)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// MessageExpungeAll operation middleware
+func (siw *ServerInterfaceWrapper) MessageExpungeAll(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app_id" -------------
+	var appID AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app_id", r.PathValue("app_id"), &appID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.MessageExpungeAll(w, r, appID)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -4228,6 +4598,117 @@ func (siw *ServerInterfaceWrapper) AuthLogout(w http.ResponseWriter, r *http.Req
 	handler.ServeHTTP(w, r)
 }
 
+// BackgroundTaskList operation middleware
+func (siw *ServerInterfaceWrapper) BackgroundTaskList(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params BackgroundTaskListParams
+
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", r.URL.Query(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "status"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "status", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "task" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "task", r.URL.Query(), &params.Task, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "task"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "task", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "iterator" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "iterator", r.URL.Query(), &params.Iterator, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "iterator"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "iterator", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "order" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "order", r.URL.Query(), &params.Order, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "order"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "order", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.BackgroundTaskList(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// BackgroundTaskGet operation middleware
+func (siw *ServerInterfaceWrapper) BackgroundTaskGet(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "task_id" -------------
+	var taskID TaskID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "task_id", r.PathValue("task_id"), &taskID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "task_id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.BackgroundTaskGet(w, r, taskID)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // EventTypeList operation middleware
 func (siw *ServerInterfaceWrapper) EventTypeList(w http.ResponseWriter, r *http.Request) {
 
@@ -4744,6 +5225,34 @@ func (siw *ServerInterfaceWrapper) OperationalWebhookEndpointSecretRotate(w http
 	handler.ServeHTTP(w, r)
 }
 
+// StatsUsageApp operation middleware
+func (siw *ServerInterfaceWrapper) StatsUsageApp(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.StatsUsageApp(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// StatsUsageEventTypes operation middleware
+func (siw *ServerInterfaceWrapper) StatsUsageEventTypes(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.StatsUsageEventTypes(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 type UnescapedCookieParamError struct {
 	ParamName string
 	Err       error
@@ -4878,10 +5387,13 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/api/v1/app/{app_id}/endpoint/{endpoint_id}", wrapper.EndpointGet)
 	m.HandleFunc(http.MethodPatch+" "+options.BaseURL+"/api/v1/app/{app_id}/endpoint/{endpoint_id}", wrapper.EndpointPatch)
 	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/api/v1/app/{app_id}/endpoint/{endpoint_id}", wrapper.EndpointUpdate)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/api/v1/app/{app_id}/endpoint/{endpoint_id}/bulk-replay", wrapper.EndpointBulkReplay)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/api/v1/app/{app_id}/endpoint/{endpoint_id}/headers", wrapper.EndpointHeadersGet)
 	m.HandleFunc(http.MethodPatch+" "+options.BaseURL+"/api/v1/app/{app_id}/endpoint/{endpoint_id}/headers", wrapper.EndpointHeadersPatch)
 	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/api/v1/app/{app_id}/endpoint/{endpoint_id}/headers", wrapper.EndpointHeadersUpdate)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/api/v1/app/{app_id}/endpoint/{endpoint_id}/msg", wrapper.AttemptedMessageList)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/api/v1/app/{app_id}/endpoint/{endpoint_id}/recover", wrapper.EndpointRecover)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/api/v1/app/{app_id}/endpoint/{endpoint_id}/replay-missing", wrapper.EndpointReplayMissing)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/api/v1/app/{app_id}/endpoint/{endpoint_id}/secret", wrapper.EndpointSecretGet)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/api/v1/app/{app_id}/endpoint/{endpoint_id}/secret/rotate", wrapper.EndpointSecretRotate)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/api/v1/app/{app_id}/endpoint/{endpoint_id}/send-example", wrapper.MessageSendExample)
@@ -4898,11 +5410,14 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/api/v1/app/{app_id}/msg/{msg_id}/endpoint/{endpoint_id}/resend", wrapper.MessageResend)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/api/v1/app/{app_id}/msg/batch", wrapper.MessageCreateMany)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/api/v1/app/{app_id}/msg/bulk-expunge", wrapper.MessageExpungeMany)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/api/v1/app/{app_id}/msg/expunge-all-contents", wrapper.MessageExpungeAll)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/api/v1/app/{app_id}/msg/precheck/active", wrapper.MessagePrecheck)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/api/v1/auth/app-portal-access/{app_id}", wrapper.AuthAppPortalAccess)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/api/v1/auth/app/{app_id}/expire-all", wrapper.AuthExpireAll)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/api/v1/auth/dashboard-access/{app_id}", wrapper.AuthDashboardAccess)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/api/v1/auth/logout", wrapper.AuthLogout)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/api/v1/background-task", wrapper.BackgroundTaskList)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/api/v1/background-task/{task_id}", wrapper.BackgroundTaskGet)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/api/v1/event-type", wrapper.EventTypeList)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/api/v1/event-type", wrapper.EventTypeCreate)
 	m.HandleFunc(http.MethodDelete+" "+options.BaseURL+"/api/v1/event-type/{event_type_name}", wrapper.EventTypeDelete)
@@ -4921,6 +5436,8 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/api/v1/operational-webhook/endpoint/{endpoint_id}/headers", wrapper.OperationalWebhookEndpointHeadersUpdate)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/api/v1/operational-webhook/endpoint/{endpoint_id}/secret", wrapper.OperationalWebhookEndpointSecretGet)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/api/v1/operational-webhook/endpoint/{endpoint_id}/secret/rotate", wrapper.OperationalWebhookEndpointSecretRotate)
+	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/api/v1/stats/usage/app", wrapper.StatsUsageApp)
+	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/api/v1/stats/usage/event-types", wrapper.StatsUsageEventTypes)
 
 	return m
 }
@@ -5278,6 +5795,30 @@ func (response EndpointUpdate201JSONResponse) VisitEndpointUpdateResponse(w http
 	return err
 }
 
+type EndpointBulkReplayRequestObject struct {
+	AppID      AppID      `json:"app_id"`
+	EndpointID EndpointID `json:"endpoint_id"`
+	Body       *EndpointBulkReplayJSONRequestBody
+}
+
+type EndpointBulkReplayResponseObject interface {
+	VisitEndpointBulkReplayResponse(w http.ResponseWriter) error
+}
+
+type EndpointBulkReplay202JSONResponse BackgroundTaskStarted
+
+func (response EndpointBulkReplay202JSONResponse) VisitEndpointBulkReplayResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type EndpointHeadersGetRequestObject struct {
 	AppID      AppID      `json:"app_id"`
 	EndpointID EndpointID `json:"endpoint_id"`
@@ -5357,6 +5898,54 @@ func (response AttemptedMessageList200JSONResponse) VisitAttemptedMessageListRes
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndpointRecoverRequestObject struct {
+	AppID      AppID      `json:"app_id"`
+	EndpointID EndpointID `json:"endpoint_id"`
+	Body       *EndpointRecoverJSONRequestBody
+}
+
+type EndpointRecoverResponseObject interface {
+	VisitEndpointRecoverResponse(w http.ResponseWriter) error
+}
+
+type EndpointRecover202JSONResponse BackgroundTaskStarted
+
+func (response EndpointRecover202JSONResponse) VisitEndpointRecoverResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndpointReplayMissingRequestObject struct {
+	AppID      AppID      `json:"app_id"`
+	EndpointID EndpointID `json:"endpoint_id"`
+	Body       *EndpointReplayMissingJSONRequestBody
+}
+
+type EndpointReplayMissingResponseObject interface {
+	VisitEndpointReplayMissingResponse(w http.ResponseWriter) error
+}
+
+type EndpointReplayMissing202JSONResponse BackgroundTaskStarted
+
+func (response EndpointReplayMissing202JSONResponse) VisitEndpointReplayMissingResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(202)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -5540,6 +6129,28 @@ func (response MessageExpungeMany200JSONResponse) VisitMessageExpungeManyRespons
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MessageExpungeAllRequestObject struct {
+	AppID AppID `json:"app_id"`
+}
+
+type MessageExpungeAllResponseObject interface {
+	VisitMessageExpungeAllResponse(w http.ResponseWriter) error
+}
+
+type MessageExpungeAll202JSONResponse BackgroundTaskStarted
+
+func (response MessageExpungeAll202JSONResponse) VisitMessageExpungeAllResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(202)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -5822,6 +6433,50 @@ type AuthLogout204Response struct {
 func (response AuthLogout204Response) VisitAuthLogoutResponse(w http.ResponseWriter) error {
 	w.WriteHeader(204)
 	return nil
+}
+
+type BackgroundTaskListRequestObject struct {
+	Params BackgroundTaskListParams
+}
+
+type BackgroundTaskListResponseObject interface {
+	VisitBackgroundTaskListResponse(w http.ResponseWriter) error
+}
+
+type BackgroundTaskList200JSONResponse ListResponseBackgroundTaskOut
+
+func (response BackgroundTaskList200JSONResponse) VisitBackgroundTaskListResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BackgroundTaskGetRequestObject struct {
+	TaskID TaskID `json:"task_id"`
+}
+
+type BackgroundTaskGetResponseObject interface {
+	VisitBackgroundTaskGetResponse(w http.ResponseWriter) error
+}
+
+type BackgroundTaskGet200JSONResponse BackgroundTaskOut
+
+func (response BackgroundTaskGet200JSONResponse) VisitBackgroundTaskGetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
 }
 
 type EventTypeListRequestObject struct {
@@ -6236,6 +6891,49 @@ func (response OperationalWebhookEndpointSecretRotate204Response) VisitOperation
 	return nil
 }
 
+type StatsUsageAppRequestObject struct {
+	Body *StatsUsageAppJSONRequestBody
+}
+
+type StatsUsageAppResponseObject interface {
+	VisitStatsUsageAppResponse(w http.ResponseWriter) error
+}
+
+type StatsUsageApp202JSONResponse AppUsageStatsOut
+
+func (response StatsUsageApp202JSONResponse) VisitStatsUsageAppResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StatsUsageEventTypesRequestObject struct {
+}
+
+type StatsUsageEventTypesResponseObject interface {
+	VisitStatsUsageEventTypesResponse(w http.ResponseWriter) error
+}
+
+type StatsUsageEventTypes202JSONResponse BackgroundTaskStarted
+
+func (response StatsUsageEventTypes202JSONResponse) VisitStatsUsageEventTypesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
 	// ApplicationList List applications
@@ -6280,6 +6978,9 @@ type StrictServerInterface interface {
 	// EndpointUpdate Replace or create an endpoint
 	// (PUT /api/v1/app/{app_id}/endpoint/{endpoint_id})
 	EndpointUpdate(ctx context.Context, request EndpointUpdateRequestObject) (EndpointUpdateResponseObject, error)
+	// EndpointBulkReplay Send messages once more
+	// (POST /api/v1/app/{app_id}/endpoint/{endpoint_id}/bulk-replay)
+	EndpointBulkReplay(ctx context.Context, request EndpointBulkReplayRequestObject) (EndpointBulkReplayResponseObject, error)
 	// EndpointHeadersGet Get the headers of an endpoint
 	// (GET /api/v1/app/{app_id}/endpoint/{endpoint_id}/headers)
 	EndpointHeadersGet(ctx context.Context, request EndpointHeadersGetRequestObject) (EndpointHeadersGetResponseObject, error)
@@ -6292,6 +6993,12 @@ type StrictServerInterface interface {
 	// AttemptedMessageList List the messages that were attempted at an endpoint
 	// (GET /api/v1/app/{app_id}/endpoint/{endpoint_id}/msg)
 	AttemptedMessageList(ctx context.Context, request AttemptedMessageListRequestObject) (AttemptedMessageListResponseObject, error)
+	// EndpointRecover Deliver again what failed
+	// (POST /api/v1/app/{app_id}/endpoint/{endpoint_id}/recover)
+	EndpointRecover(ctx context.Context, request EndpointRecoverRequestObject) (EndpointRecoverResponseObject, error)
+	// EndpointReplayMissing Deliver what was never sent
+	// (POST /api/v1/app/{app_id}/endpoint/{endpoint_id}/replay-missing)
+	EndpointReplayMissing(ctx context.Context, request EndpointReplayMissingRequestObject) (EndpointReplayMissingResponseObject, error)
 	// EndpointSecretGet Get the signing secret of an endpoint
 	// (GET /api/v1/app/{app_id}/endpoint/{endpoint_id}/secret)
 	EndpointSecretGet(ctx context.Context, request EndpointSecretGetRequestObject) (EndpointSecretGetResponseObject, error)
@@ -6316,6 +7023,9 @@ type StrictServerInterface interface {
 	// MessageExpungeMany Delete the payloads of messages
 	// (POST /api/v1/app/{app_id}/msg/bulk-expunge)
 	MessageExpungeMany(ctx context.Context, request MessageExpungeManyRequestObject) (MessageExpungeManyResponseObject, error)
+	// MessageExpungeAll Take out the payloads of all messages
+	// (POST /api/v1/app/{app_id}/msg/expunge-all-contents)
+	MessageExpungeAll(ctx context.Context, request MessageExpungeAllRequestObject) (MessageExpungeAllResponseObject, error)
 	// MessagePrecheck Ask whether anybody would receive a message
 	// (POST /api/v1/app/{app_id}/msg/precheck/active)
 	MessagePrecheck(ctx context.Context, request MessagePrecheckRequestObject) (MessagePrecheckResponseObject, error)
@@ -6361,6 +7071,12 @@ type StrictServerInterface interface {
 	// AuthLogout End the token of this request
 	// (POST /api/v1/auth/logout)
 	AuthLogout(ctx context.Context, request AuthLogoutRequestObject) (AuthLogoutResponseObject, error)
+	// BackgroundTaskList List background tasks
+	// (GET /api/v1/background-task)
+	BackgroundTaskList(ctx context.Context, request BackgroundTaskListRequestObject) (BackgroundTaskListResponseObject, error)
+	// BackgroundTaskGet Get a background task
+	// (GET /api/v1/background-task/{task_id})
+	BackgroundTaskGet(ctx context.Context, request BackgroundTaskGetRequestObject) (BackgroundTaskGetResponseObject, error)
 	// EventTypeList List event types
 	// (GET /api/v1/event-type)
 	EventTypeList(ctx context.Context, request EventTypeListRequestObject) (EventTypeListResponseObject, error)
@@ -6415,6 +7131,12 @@ type StrictServerInterface interface {
 	// OperationalWebhookEndpointSecretRotate Rotate the signing secret of an operational-webhook endpoint
 	// (POST /api/v1/operational-webhook/endpoint/{endpoint_id}/secret/rotate)
 	OperationalWebhookEndpointSecretRotate(ctx context.Context, request OperationalWebhookEndpointSecretRotateRequestObject) (OperationalWebhookEndpointSecretRotateResponseObject, error)
+	// StatsUsageApp Count messages by application
+	// (POST /api/v1/stats/usage/app)
+	StatsUsageApp(ctx context.Context, request StatsUsageAppRequestObject) (StatsUsageAppResponseObject, error)
+	// StatsUsageEventTypes List the event types that applications subscribe to
+	// (PUT /api/v1/stats/usage/event-types)
+	StatsUsageEventTypes(ctx context.Context, request StatsUsageEventTypesRequestObject) (StatsUsageEventTypesResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error)
@@ -6808,6 +7530,37 @@ func (sh *strictHandler) EndpointUpdate(w http.ResponseWriter, r *http.Request, 
 	}
 }
 
+// EndpointBulkReplay operation middleware
+func (sh *strictHandler) EndpointBulkReplay(w http.ResponseWriter, r *http.Request, appID AppID, endpointID EndpointID) {
+	var request EndpointBulkReplayRequestObject
+	request.AppID = appID
+	request.EndpointID = endpointID
+
+	var body EndpointBulkReplayJSONRequestBody
+	if err := decodeBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error) {
+		return sh.ssi.EndpointBulkReplay(ctx, request.(EndpointBulkReplayRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EndpointBulkReplay")
+	}
+	response, err := handler(r.Context(), w, r, request)
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(EndpointBulkReplayResponseObject); ok {
+		if err := validResponse.VisitEndpointBulkReplayResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // EndpointHeadersGet operation middleware
 func (sh *strictHandler) EndpointHeadersGet(w http.ResponseWriter, r *http.Request, appID AppID, endpointID EndpointID) {
 	var request EndpointHeadersGetRequestObject
@@ -6912,6 +7665,68 @@ func (sh *strictHandler) AttemptedMessageList(w http.ResponseWriter, r *http.Req
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(AttemptedMessageListResponseObject); ok {
 		if err := validResponse.VisitAttemptedMessageListResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// EndpointRecover operation middleware
+func (sh *strictHandler) EndpointRecover(w http.ResponseWriter, r *http.Request, appID AppID, endpointID EndpointID) {
+	var request EndpointRecoverRequestObject
+	request.AppID = appID
+	request.EndpointID = endpointID
+
+	var body EndpointRecoverJSONRequestBody
+	if err := decodeBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error) {
+		return sh.ssi.EndpointRecover(ctx, request.(EndpointRecoverRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EndpointRecover")
+	}
+	response, err := handler(r.Context(), w, r, request)
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(EndpointRecoverResponseObject); ok {
+		if err := validResponse.VisitEndpointRecoverResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// EndpointReplayMissing operation middleware
+func (sh *strictHandler) EndpointReplayMissing(w http.ResponseWriter, r *http.Request, appID AppID, endpointID EndpointID) {
+	var request EndpointReplayMissingRequestObject
+	request.AppID = appID
+	request.EndpointID = endpointID
+
+	var body EndpointReplayMissingJSONRequestBody
+	if err := decodeBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error) {
+		return sh.ssi.EndpointReplayMissing(ctx, request.(EndpointReplayMissingRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EndpointReplayMissing")
+	}
+	response, err := handler(r.Context(), w, r, request)
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(EndpointReplayMissingResponseObject); ok {
+		if err := validResponse.VisitEndpointReplayMissingResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else {
@@ -7139,6 +7954,29 @@ func (sh *strictHandler) MessageExpungeMany(w http.ResponseWriter, r *http.Reque
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(MessageExpungeManyResponseObject); ok {
 		if err := validResponse.VisitMessageExpungeManyResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// MessageExpungeAll operation middleware
+func (sh *strictHandler) MessageExpungeAll(w http.ResponseWriter, r *http.Request, appID AppID) {
+	var request MessageExpungeAllRequestObject
+	request.AppID = appID
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error) {
+		return sh.ssi.MessageExpungeAll(ctx, request.(MessageExpungeAllRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "MessageExpungeAll")
+	}
+	response, err := handler(r.Context(), w, r, request)
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(MessageExpungeAllResponseObject); ok {
+		if err := validResponse.VisitMessageExpungeAllResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else {
@@ -7474,6 +8312,52 @@ func (sh *strictHandler) AuthLogout(w http.ResponseWriter, r *http.Request) {
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(AuthLogoutResponseObject); ok {
 		if err := validResponse.VisitAuthLogoutResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// BackgroundTaskList operation middleware
+func (sh *strictHandler) BackgroundTaskList(w http.ResponseWriter, r *http.Request, params BackgroundTaskListParams) {
+	var request BackgroundTaskListRequestObject
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error) {
+		return sh.ssi.BackgroundTaskList(ctx, request.(BackgroundTaskListRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "BackgroundTaskList")
+	}
+	response, err := handler(r.Context(), w, r, request)
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(BackgroundTaskListResponseObject); ok {
+		if err := validResponse.VisitBackgroundTaskListResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// BackgroundTaskGet operation middleware
+func (sh *strictHandler) BackgroundTaskGet(w http.ResponseWriter, r *http.Request, taskID TaskID) {
+	var request BackgroundTaskGetRequestObject
+	request.TaskID = taskID
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error) {
+		return sh.ssi.BackgroundTaskGet(ctx, request.(BackgroundTaskGetRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "BackgroundTaskGet")
+	}
+	response, err := handler(r.Context(), w, r, request)
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(BackgroundTaskGetResponseObject); ok {
+		if err := validResponse.VisitBackgroundTaskGetResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else {
@@ -7940,6 +8824,57 @@ func (sh *strictHandler) OperationalWebhookEndpointSecretRotate(w http.ResponseW
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(OperationalWebhookEndpointSecretRotateResponseObject); ok {
 		if err := validResponse.VisitOperationalWebhookEndpointSecretRotateResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// StatsUsageApp operation middleware
+func (sh *strictHandler) StatsUsageApp(w http.ResponseWriter, r *http.Request) {
+	var request StatsUsageAppRequestObject
+
+	var body StatsUsageAppJSONRequestBody
+	if err := decodeBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error) {
+		return sh.ssi.StatsUsageApp(ctx, request.(StatsUsageAppRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "StatsUsageApp")
+	}
+	response, err := handler(r.Context(), w, r, request)
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(StatsUsageAppResponseObject); ok {
+		if err := validResponse.VisitStatsUsageAppResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// StatsUsageEventTypes operation middleware
+func (sh *strictHandler) StatsUsageEventTypes(w http.ResponseWriter, r *http.Request) {
+	var request StatsUsageEventTypesRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error) {
+		return sh.ssi.StatsUsageEventTypes(ctx, request.(StatsUsageEventTypesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "StatsUsageEventTypes")
+	}
+	response, err := handler(r.Context(), w, r, request)
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(StatsUsageEventTypesResponseObject); ok {
+		if err := validResponse.VisitStatsUsageEventTypesResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else {

@@ -72,7 +72,7 @@ func expected(t reflect.Type) string {
 		return "true or false"
 	case reflect.Uint16:
 		return "a whole number from 0 to 65535"
-	case reflect.Int64:
+	case reflect.Int, reflect.Int64:
 		return "a whole number"
 	case reflect.Slice:
 		return "an array"

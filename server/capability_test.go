@@ -20,6 +20,9 @@ var needs = map[string]core.Capability{
 	"MessageResend":         core.CapabilityCreateAttempts,
 	"EndpointHeadersUpdate": core.CapabilityManageEndpoint,
 	"EndpointHeadersPatch":  core.CapabilityManageEndpoint,
+	"EndpointRecover":       core.CapabilityCreateAttempts,
+	"EndpointReplayMissing": core.CapabilityCreateAttempts,
+	"EndpointBulkReplay":    core.CapabilityCreateAttempts,
 }
 
 // grants is what grants a capability, itself included.

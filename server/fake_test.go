@@ -32,6 +32,7 @@ type fake struct {
 	filter    any               // of the list that was read last
 	answers   map[core.IdempotencyKey]kept
 	worked    int // how often Once did
+	faketasks
 }
 
 var (

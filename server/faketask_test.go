@@ -1,0 +1,63 @@
+package server
+
+import (
+	"context"
+
+	"github.com/postrider/postrider/core"
+)
+
+// faketasks is what a fake knows of background tasks. None of these tests makes a step of one.
+type faketasks struct {
+	core.TaskTx
+	tasks []core.BackgroundTask
+}
+
+func (f *fake) BackgroundTaskInsert(_ context.Context, t core.BackgroundTask) error {
+	f.tasks = append(f.tasks, t)
+	return nil
+}
+
+func (f *fake) BackgroundTaskGet(_ context.Context, org core.OrgID, id core.TaskID) (core.BackgroundTask, error) {
+	return get(f, f.tasks, func(t core.BackgroundTask) bool { return t.OrgID == org && t.ID == id })
+}
+
+func (f *fake) BackgroundTaskList(_ context.Context, org core.OrgID, filter core.BackgroundTaskFilter, p core.Page) ([]core.BackgroundTask, error) {
+	f.filter = filter
+	return page(f, f.tasks, p, func(t core.BackgroundTask) string { return string(t.ID) },
+		func(t core.BackgroundTask) bool {
+			return t.OrgID == org && (filter.AppID == "" || t.AppID != nil && *t.AppID == filter.AppID) &&
+				(filter.Status == "" || t.Status == filter.Status) && (filter.Task == "" || t.Task == filter.Task)
+		})
+}
+
+func (f *fake) ApplicationResolveMany(ctx context.Context, org core.OrgID, refs []string) (map[string]core.AppID, error) {
+	ids := map[string]core.AppID{}
+	for _, ref := range refs {
+		if app, err := f.ApplicationGet(ctx, org, ref); err == nil {
+			ids[ref] = app.ID
+		}
+	}
+	return ids, f.broken
+}
+
+// The ids of the fixture's tasks: one of the application one that runs, one of the organisation that
+// has failed.
+const (
+	taskOfApp = "qtask_2zzzzzzzzzzzzzzzzzzzzzzzzzz"
+	taskOfOrg = "qtask_1zzzzzzzzzzzzzzzzzzzzzzzzzz"
+)
+
+func seedTasks(app core.AppID, endpoint core.EndpointID) []core.BackgroundTask {
+	return []core.BackgroundTask{
+		{
+			OrgID: "org_a", ID: taskOfApp, Task: core.TaskRecover, AppID: &app, EndpointID: &endpoint,
+			Status: core.TaskRunning, Processed: 12, Data: core.TaskData{MessagesSent: new(int64(3))},
+			CreatedAt: testNow, UpdatedAt: testNow, NextAt: testNow,
+		},
+		{
+			OrgID: "org_a", ID: taskOfOrg, Task: core.TaskUsageApp, Status: core.TaskFailed, Error: new("Ours"),
+			Data:      core.TaskData{AppStats: []core.AppUsage{{AppID: app, MessageDestinations: 7}}},
+			CreatedAt: testNow, UpdatedAt: testNow, NextAt: testNow,
+		},
+	}
+}
