@@ -1237,15 +1237,8 @@ type MessageIn struct {
 	// Tags Labels of your own.
 	Tags []Tag `json:"tags,omitempty"`
 
-	// TransformationsParams For a body that is no JSON object: `rawPayload` is delivered in place of `payload`, byte for byte. The other
-	// properties are not looked at.
-	TransformationsParams *struct {
-		// Headers Its `content-type`, if that is not `application/json`.
-		Headers map[string]interface{} `json:"headers,omitempty"`
-
-		// RawPayload The body to deliver, any text.
-		RawPayload *string `json:"rawPayload,omitempty"`
-	} `json:"transformationsParams,omitempty"`
+	// TransformationsParams A body that is no JSON object.
+	TransformationsParams *TransformationsParams `json:"transformationsParams,omitempty"`
 }
 
 // MessageOut defines model for MessageOut.
@@ -1436,6 +1429,15 @@ type StatusCodeClass int
 
 // Tag A label.
 type Tag = string
+
+// TransformationsParams A body that is no JSON object. Other properties are not looked at.
+type TransformationsParams struct {
+	// Headers Its `content-type`, if that is not `application/json`. Others are not looked at.
+	Headers map[string]interface{} `json:"headers,omitempty"`
+
+	// RawPayload Any text. It is delivered in place of `payload`, byte for byte.
+	RawPayload *string `json:"rawPayload,omitempty"`
+}
 
 // ValidationErrorItem defines model for ValidationErrorItem.
 type ValidationErrorItem struct {

@@ -121,7 +121,7 @@ func typeLabelOf(s *schema) typeLabel {
 		of := typeLabelOf(s.AdditionalProperties)
 		return typeLabel{"map of " + of.Words, of.Schema}
 	case s.Type == "":
-		return typeLabel{Words: "object"}
+		return typeLabel{Words: "anything"}
 	case s.Format != "":
 		return typeLabel{Words: s.Type + " (" + s.Format + ")"}
 	}
