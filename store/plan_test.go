@@ -211,6 +211,8 @@ func (w planWorld) lists() []planCase {
 		{name: "counts", read: w.counts, rows: w.messages},
 		{name: "a message's attempts", read: w.byMessage, rows: planEndpoints, most: 3 * peek},
 		{name: "destinations", read: w.destinationCount, rows: planEndpoints, most: 3 * peek},
+		{name: "some messages", read: w.someMessages, rows: page, most: 2*page + peek},
+		{name: "expunging", read: w.expunge, rows: 1, most: 3 * peek},
 		{name: "attempts in the middle", read: attempts(core.AttemptFilter{}, middle), rows: page, most: 2*page + peek},
 	}
 	for order, p := range map[string]core.Page{"newest": down, "oldest": up} {
@@ -254,6 +256,28 @@ func (w planWorld) message(r reader) (core.MessageID, error) {
 		return "", fmt.Errorf("%d messages, %w", len(rows), err)
 	}
 	return rows[0].ID, nil
+}
+
+func (w planWorld) someMessages(r reader) (int, error) {
+	rows, err := r.MessageList(w.t.Context(), w.app.ID, core.MessageFilter{}, core.Page{Before: "~", Limit: 51})
+	ids := make([]core.MessageID, len(rows))
+	for i, m := range rows {
+		ids[i] = m.ID
+	}
+	if err != nil {
+		return 0, err
+	}
+	rows, err = r.MessageGetMany(w.t.Context(), w.app.ID, ids)
+	return len(rows), err
+}
+
+func (w planWorld) expunge(r reader) (int, error) {
+	id, err := w.message(r)
+	if err != nil {
+		return 0, err
+	}
+	there, err := tx{reader: r}.MessageExpungeMany(w.t.Context(), w.app.ID, []string{string(id), "order-1"})
+	return len(there), err
 }
 
 func (w planWorld) byMessage(r reader) (int, error) {
