@@ -235,8 +235,8 @@ func (m *matrix) wantRefusal(t testing.TB, op operation, b bearer, refs []string
 
 // send makes a request whose answer must hold nothing that the bearer may not see.
 func (ts *tenants) send(t testing.TB, b bearer, method, path, body string, headers ...string) response {
-	r := must(b.client.sendWith(t.Context(), method, path, body, headers...))(t)
 	t.Helper()
+	r := must(b.sendWith(t.Context(), method, path, body, headers...))(t)
 	ts.wantNothingForeign(t, b, method+" "+path+" "+body, r)
 	return r
 }
