@@ -58,12 +58,14 @@ var applicationMethods = map[string]method{
 	},
 	"Application.Create": func(t *testing.T, w walk) {
 		made := must(w.Application.Create(t.Context(), svix.ApplicationIn{Name: "Made", Metadata: &map[string]string{"k": "v"}}, nil))(t)
+		t.Cleanup(func() { _ = w.Application.Delete(context.Background(), made.Id) })
 		got := must(w.Application.Get(t.Context(), made.Id))(t)
 		same(t, got.Name+got.Metadata["k"], "Madev")
 	},
 	"Application.GetOrCreate": func(t *testing.T, w walk) {
-		in := svix.ApplicationIn{Name: "Once", Uid: new("once")}
+		in := svix.ApplicationIn{Name: "Once", Uid: new("once-" + random())}
 		first := must(w.Application.GetOrCreate(t.Context(), in, nil))(t)
+		t.Cleanup(func() { _ = w.Application.Delete(context.Background(), first.Id) })
 		same(t, must(w.Application.GetOrCreate(t.Context(), in, nil))(t).Id, first.Id)
 	},
 	"Application.Get": func(t *testing.T, w walk) {
@@ -77,9 +79,9 @@ var applicationMethods = map[string]method{
 		same(t, *got.ThrottleRate, 7)
 	},
 	"Application.Patch": func(t *testing.T, w walk) {
-		app := w.application(t)
-		must(w.Application.Patch(t.Context(), app, svix.ApplicationPatch{Uid: utils.NewNullable("patched")}))(t)
-		same(t, must(w.Application.Get(t.Context(), "patched"))(t).Id, app)
+		app, uid := w.application(t), "patched-"+random()
+		must(w.Application.Patch(t.Context(), app, svix.ApplicationPatch{Uid: utils.NewNullable(uid)}))(t)
+		same(t, must(w.Application.Get(t.Context(), uid))(t).Id, app)
 	},
 	"Application.Delete": func(t *testing.T, w walk) {
 		app := w.application(t)
@@ -201,8 +203,9 @@ var eventTypeMethods = map[string]method{
 		has(t, list.Data, name, func(e svix.EventTypeOut) string { return e.Name })
 	},
 	"EventType.Create": func(t *testing.T, w walk) {
-		must(w.EventType.Create(t.Context(), svix.EventTypeIn{Name: "made.now", Description: "Made"}, nil))(t)
-		same(t, must(w.EventType.Get(t.Context(), "made.now"))(t).Description, "Made")
+		name := "made." + random()
+		must(w.EventType.Create(t.Context(), svix.EventTypeIn{Name: name, Description: "Made"}, nil))(t)
+		same(t, must(w.EventType.Get(t.Context(), name))(t).Description, "Made")
 	},
 	"EventType.Get": func(t *testing.T, w walk) {
 		name := w.eventType(t)
