@@ -88,8 +88,10 @@ const secondsMax = 1<<32 - 1
 // stamp writes the instant into an otherwise zero KSUID. Instants the 4 bytes cannot hold become the
 // first or the last they can: a wrong clock must never stop events from being stored.
 func stamp(at time.Time) (k [ksuidBytes]byte) {
-	seconds := min(max(at.Unix()-ksuidEpoch, 0), secondsMax)
-	binary.BigEndian.PutUint32(k[:], uint32(seconds))
+	if at.Unix() < ksuidEpoch {
+		return k
+	}
+	binary.BigEndian.PutUint32(k[:], uint32(min(at.Unix()-ksuidEpoch, secondsMax)))
 	k[4] = byte(at.Nanosecond() / int(4*time.Millisecond))
 	return k
 }

@@ -57,6 +57,15 @@ func TestIDsOfImpossibleTimes(t *testing.T) {
 	}
 }
 
+// Of the times that come before all ids, a later one gave a bound below that of an earlier one.
+func TestABoundBeforeTheFirstInstantIsTheFirst(t *testing.T) {
+	t.Parallel()
+	at := time.Unix(ksuidEpoch, 0).Add(-time.Millisecond)
+	if bound := MessageIDAt(at); bound > MessageIDAt(time.Unix(ksuidEpoch, 0)) {
+		t.Errorf("the bound of %s is %s", at, bound)
+	}
+}
+
 func TestWhatIsNoID(t *testing.T) {
 	t.Parallel()
 	for _, s := range []string{
