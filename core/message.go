@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -82,11 +84,41 @@ func (in MessageIn) validate(now time.Time) error {
 	return c.err()
 }
 
-// payload checks the bytes that will be sent. Postgres keeps them as text, which holds no NUL.
+// payload checks the bytes that will be sent. Postgres keeps them as text, which holds no NUL. Answers
+// show those that are JSON, in lists among others, which one that nobody can read would spoil.
 func (c *checks) payload(payload []byte, raw bool) {
 	c.body(raw || len(payload) > 0 && payload[0] == '{', "Payload must be an object.", "payload")
 	c.body(utf8.Valid(payload), "Payload must be valid UTF-8.", "payload")
 	c.body(!bytes.ContainsRune(payload, 0), "Payload must not hold a NUL.", "payload")
+	c.body(depthOf(payload) <= payloadDepthMost || raw && !json.Valid(payload),
+		fmt.Sprintf("Payload must not be nested more than %d deep.", payloadDepthMost), "payload")
+}
+
+// payloadDepthMost is half of what some readers of JSON stop at, a thousand; Go's stops at ten thousand.
+const payloadDepthMost = 500
+
+// depthOf is how deep the values of a JSON text are nested in each other, if that can be too deep, and
+// else a bound above it: few texts have so many brackets that they must be looked at one by one.
+func depthOf(text []byte) int {
+	if most := bytes.Count(text, []byte("{")) + bytes.Count(text, []byte("[")); most <= payloadDepthMost {
+		return most
+	}
+	depth, deepest, quoted := 0, 0, false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{' || c == '[':
+			depth++
+			deepest = max(deepest, depth)
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return deepest
 }
 
 // NewMessage is a message on its way into the store, still without its application: the statement

@@ -1,0 +1,30 @@
+package core
+
+import (
+	"strings"
+	"testing"
+)
+
+// A payload as deep as a request may be made every list that it is in too deep to be read: an SDK got
+// an error for all messages of the application.
+func TestPayloadsNestedTooDeepAreRefused(t *testing.T) {
+	t.Parallel()
+	nested := func(n int) string { return strings.Repeat(`{"a":`, n) + "[]" + strings.Repeat("}", n) }
+	for _, test := range []struct {
+		name, payload string
+		raw, ok       bool
+	}{
+		{"the deepest", nested(499), false, true},
+		{"deeper", nested(500), false, false},
+		{"deeper, raw", nested(500), true, false},
+		{"deeper, raw and no JSON", nested(500) + "}", true, true},
+		{"wide", `{"a":[` + strings.Repeat("[],", 1000) + `[]]}`, false, true},
+		{"brackets in a text", `{"a":"\\\"` + strings.Repeat("[", 1000) + `"}`, false, true},
+		{"behind a text that ends in a backslash", `{"b":"\\","a":` + nested(500) + `}`, false, false},
+	} {
+		var c checks
+		if c.payload([]byte(test.payload), test.raw); (c.err() == nil) != test.ok {
+			t.Errorf("%s: %v", test.name, c.err())
+		}
+	}
+}
