@@ -36,10 +36,23 @@ func readTime(text *string, loc ...string) (*time.Time, error) {
 	joined := joinTime(*text)
 	for _, layout := range timeLayouts {
 		if at, err := time.Parse(layout, joined); err == nil {
-			return &at, nil
+			return new(inCalendar(at)), nil
 		}
 	}
 	return nil, core.Invalid("Times are written as in 2026-01-31T09:30:00Z", loc...)
+}
+
+// inCalendar is the time in UTC, where a zone may put it into the year before 0 or after 9999. JSON can
+// write neither; the first or the last instant it can means the same to who names such times.
+func inCalendar(at time.Time) time.Time {
+	at = at.UTC()
+	switch year := at.Year(); {
+	case year < 0:
+		return time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC)
+	case year > 9999:
+		return time.Date(9999, 12, 31, 23, 59, 59, 999_999_999, time.UTC)
+	}
+	return at
 }
 
 // joinTime makes one word of a date, a time of day and a zone. A + that the client did not escape has

@@ -75,3 +75,21 @@ func TestReadTimeRefusesWhatIsNone(t *testing.T) {
 		}
 	}
 }
+
+// A time in the year -1 or 10000 of UTC was taken as it is, and could not be stored: 500.
+func TestTimesThatTheirZonePutsOutOfTheCalendarAreItsEnds(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"0000-01-01T00:00:00+23:59": `"0000-01-01T00:00:00Z"`,
+		"9999-12-31T23:59:59-00:01": `"9999-12-31T23:59:59.999999999Z"`,
+		"9999-12-31T23:59:59+00:01": `"9999-12-31T23:58:59Z"`,
+	} {
+		at, err := readTime(&text, "before")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := json.Marshal(at); err != nil || string(got) != want {
+			t.Errorf("%q is %s, %v; want %s", text, got, err, want)
+		}
+	}
+}
