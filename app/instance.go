@@ -136,10 +136,12 @@ func (i *Instance) loopbackAllowed() bool {
 	return i.config.AllowSubnets == nil && i.local && i.config.loopbackOnly()
 }
 
-// What a client may take to send a request and read the answer.
+// What a client may take to send a request and read the answer. The time to handle a request begins
+// with its header, so it must be longer than the body may take: who sends that slowly is told so, and
+// does not get a 503 for it.
 const (
 	readHeaderTimeout = 10 * time.Second
-	readTimeout       = time.Minute
+	readTimeout       = 20 * time.Second
 	handleTimeout     = 30 * time.Second
 	writeTimeout      = time.Minute
 	idleTimeout       = 2 * time.Minute
@@ -152,15 +154,8 @@ func (i *Instance) startAPI(ctx context.Context, dispatcher core.Dispatcher) err
 		return fmt.Errorf("POSTRIDER_LISTEN: %w", err)
 	}
 	i.address = listener.Addr()
-	handler := server.New(server.Config{
-		Service: &core.Service{
-			Store: i.store, Messages: store.NewMessageInserter(i.store, dispatcher),
-			Tokens: i.tokens, Clock: time.Now,
-		},
-		Keys: i.store, Tokens: i.tokens, Log: i.log, RequestTimeout: handleTimeout,
-	})
 	s := &http.Server{
-		Handler: handler, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout,
+		Handler: i.handler(dispatcher), ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout,
 		WriteTimeout: writeTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytesMax,
 		ErrorLog: slog.NewLogLogger(i.log.Handler(), slog.LevelDebug),
 	}
@@ -171,6 +166,17 @@ func (i *Instance) startAPI(ctx context.Context, dispatcher core.Dispatcher) err
 	}()
 	i.onStop(func() { i.stopAPI(s) })
 	return nil
+}
+
+// handler is the API; dispatcher is nil where the process makes no deliveries.
+func (i *Instance) handler(dispatcher core.Dispatcher) http.Handler {
+	return server.New(server.Config{
+		Service: &core.Service{
+			Store: i.store, Messages: store.NewMessageInserter(i.store, dispatcher),
+			Tokens: i.tokens, Clock: time.Now,
+		},
+		Keys: i.store, Tokens: i.tokens, Log: i.log, RequestTimeout: handleTimeout,
+	})
 }
 
 // stopAPI accepts nothing more and answers what was accepted, as long as a stop may take.
