@@ -29,6 +29,16 @@ test: ## run all tests
 e2e: ## run the end-to-end tests alone; E2E_BACKEND=docker demands containers
 	go test ./e2e/... -count=1 -timeout 20m
 
+# A target at a time: go test takes no more. What is found is written to testdata/fuzz, to be committed.
+FUZZTIME := 30s
+.PHONY: fuzz
+fuzz: ## run every fuzz target for FUZZTIME each (30s)
+	@grep -o --include='*_test.go' -r '^func Fuzz[A-Za-z]*' app core server | while IFS=: read -r file func; do \
+		echo "$${func#func }"; \
+		go test "./$$(dirname "$$file")" -run '^$$' -fuzz "^$${func#func }\$$" -fuzztime $(FUZZTIME) \
+			-fuzzminimizetime 50x -parallel 1; \
+	done
+
 .PHONY: bench
 bench: ## measure throughput against a bare relay
 	go run ./bench
