@@ -35,14 +35,19 @@ func (f *fixture) wantAnswer(t *testing.T, r *http.Request) {
 	if w.Code >= http.StatusInternalServerError {
 		t.Fatalf("%s %q is answered %d: %s\n%v", r.Method, r.URL, w.Code, w.Body, f.logged.lines("request panicked"))
 	}
+	isJSON := json.Valid(w.Body.Bytes())
+	if !isJSON && w.Body.Len() > 0 && w.Header().Get("Content-Type") == "application/json" {
+		t.Fatalf("%s %q is answered %s", r.Method, r.URL, w.Body)
+	}
+	var body any
+	if err := json.Unmarshal(w.Body.Bytes(), &body); isJSON && err != nil {
+		return // a payload with a number that is beyond Go's: it is the sender's, to the last digit
+	}
 	route, _ := f.logged.lines("request")[0]["route"].(string)
 	method, path, _ := strings.Cut(route, " ")
 	op := contract().Paths[path].operations()[method]
-	switch {
-	case op != nil && (r.Method != http.MethodHead || w.Code/100 == 2):
+	if op != nil && (r.Method != http.MethodHead || w.Code/100 == 2) {
 		wantContract(t, op, w)
-	case w.Body.Len() > 0 && w.Header().Get("Content-Type") == "application/json" && !json.Valid(w.Body.Bytes()):
-		t.Errorf("%s %q is answered %s", r.Method, r.URL, w.Body)
 	}
 }
 
@@ -51,12 +56,16 @@ func everyRow(f *testing.F, add func(f *fixture, op *operation, r row)) {
 	f.Helper()
 	ids := &fixture{store: &fake{}}
 	ids.seed()
+	byID := map[string]*operation{}
 	for _, item := range contract().Paths {
 		for _, op := range item.operations() {
-			for _, r := range rows[op.OperationID] {
-				r.path = "/api/v1" + ids.named(r.path)
-				add(ids, op, r)
-			}
+			byID[op.OperationID] = op
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(byID)) { // so that seeds keep their numbers
+		for _, r := range rows[id] {
+			r.path = "/api/v1" + ids.named(r.path)
+			add(ids, byID[id], r)
 		}
 	}
 }
