@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -86,7 +87,7 @@ func (in *EndpointIn) validate() error {
 func (c *checks) url(text *string) {
 	const message = "Endpoint URLs must be absolute, with the scheme http or https"
 	u, err := url.Parse(*text)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || !isPort(u.Port()) {
 		c.body(false, message, "url")
 		return
 	}
@@ -98,6 +99,12 @@ func (c *checks) url(text *string) {
 		u.Path = "/"
 	}
 	*text = u.String()
+}
+
+// isPort takes no port at all for one.
+func isPort(port string) bool {
+	_, err := strconv.ParseUint(port, 10, 16)
+	return port == "" || err == nil
 }
 
 func (in EndpointIn) fill(e *Endpoint, now time.Time) {

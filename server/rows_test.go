@@ -77,6 +77,7 @@ var rows = map[string][]row{
 		{"empty channels", "/app/one/endpoint", `{"url":"https://n.example/","channels":[]}`, 422, []string{`"loc":["body","channels"]`}},
 		{"bad secret", "/app/one/endpoint", `{"url":"https://n.example/","secret":"whsec_x"}`, 422, []string{`"loc":["body","secret"]`}},
 		{"null header", "/app/one/endpoint", `{"url":"https://n.example/","headers":{"x-a":null}}`, 422, []string{`"loc":["body","headers","x-a"]`}},
+		{"port", "/app/one/endpoint", `{"url":"http://n.example:65536/"}`, 422, []string{`"loc":["body","url"]`}},
 		{"every fault at once", "/app/one/endpoint", `{"url":"x","version":0}`, 422, []string{`["body","url"]`, `["body","version"]`}},
 	},
 	"EndpointGet": {

@@ -20,6 +20,7 @@ const (
 	codeDeadlock      = "40P01"
 
 	classConnection = "08" // connection exception
+	classRollback   = "40" // a deadlock, or two at once, however often it was tried
 	classResources  = "53" // disk full, too many connections
 	classOperator   = "57" // shutting down, cancelled
 	classSystem     = "58" // I/O error
@@ -64,7 +65,7 @@ func mapError(err error) error {
 // may succeed later.
 func isUnavailable(err error) bool {
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
-		return hasClass(e, classConnection, classResources, classOperator, classSystem)
+		return hasClass(e, classConnection, classRollback, classResources, classOperator, classSystem)
 	}
 	if _, ok := errors.AsType[*core.Error](err); ok {
 		return false
