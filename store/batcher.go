@@ -112,7 +112,11 @@ func (b *batcher[In, Out]) take() []*call[In, Out] {
 // separately runs a statement for all inputs; where Postgres refuses it for what one row holds, it
 // halves them until that row fails alone.
 func separately[In, Out any](inputs []In, run func([]In) ([]outcome[Out], error)) []outcome[Out] {
-	outcomes, err := run(inputs)
+	var outcomes []outcome[Out]
+	err := retried(func() (err error) {
+		outcomes, err = run(inputs)
+		return err
+	})
 	if err == nil {
 		return outcomes
 	}

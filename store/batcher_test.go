@@ -158,3 +158,19 @@ func TestSeparatelyDoesNotRepeatWhatFailsForAll(t *testing.T) {
 		t.Errorf("%d statements", statements)
 	}
 }
+
+// A deadlock that two statements of many callers are in is no caller's fault: the one that Postgres
+// ends is run again.
+func TestAStatementInADeadlockIsRunAgain(t *testing.T) {
+	t.Parallel()
+	runs := 0
+	outcomes := separately([]int{1, 2}, func(inputs []int) ([]outcome[int], error) {
+		if runs++; runs == 1 {
+			return nil, &pgconn.PgError{Code: codeDeadlock}
+		}
+		return make([]outcome[int], len(inputs)), nil
+	})
+	if runs != 2 || len(outcomes) != 2 || outcomes[0].err != nil || outcomes[1].err != nil {
+		t.Errorf("%d runs: %+v", runs, outcomes)
+	}
+}
