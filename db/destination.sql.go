@@ -39,10 +39,10 @@ FROM (
     LIMIT $10::int
 ) AS attempted
 CROSS JOIN LATERAL (
+    -- Not by the application as well: the index that has it would give attempts at all endpoints.
     SELECT attempt.status
     FROM attempt
-    WHERE attempt.app_id = $1
-        AND attempt.endpoint_id = $2
+    WHERE attempt.endpoint_id = $2
         AND attempt.message_id = attempted.message_id
         AND attempt.id >= $3::text
         AND (NOT $6::boolean OR attempt.status = 0)
@@ -132,10 +132,10 @@ FROM (
     LIMIT $10::int
 ) AS attempted
 CROSS JOIN LATERAL (
+    -- Not by the application as well: the index that has it would give attempts at all endpoints.
     SELECT attempt.status
     FROM attempt
-    WHERE attempt.app_id = $1
-        AND attempt.endpoint_id = $2
+    WHERE attempt.endpoint_id = $2
         AND attempt.message_id = attempted.message_id
         AND attempt.id >= $3::text
         AND (NOT $6::boolean OR attempt.status = 0)

@@ -918,20 +918,6 @@ COMMENT ON INDEX public.attempt_app_id_endpoint_id_message_id_id_failed_idx IS '
 
 
 --
--- Name: attempt_app_id_endpoint_id_message_id_id_idx; Type: INDEX; Schema: public; Owner: -
---
-
-CREATE INDEX attempt_app_id_endpoint_id_message_id_id_idx ON ONLY public.attempt USING btree (app_id, endpoint_id, message_id, id) INCLUDE (status);
-
-
---
--- Name: INDEX attempt_app_id_endpoint_id_message_id_id_idx; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON INDEX public.attempt_app_id_endpoint_id_message_id_id_idx IS 'The messages that were attempted at an endpoint.';
-
-
---
 -- Name: attempt_app_id_endpoint_id_status_id_idx; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -953,17 +939,31 @@ CREATE INDEX attempt_default_app_id_endpoint_id_message_id_id_idx ON public.atte
 
 
 --
--- Name: attempt_default_app_id_endpoint_id_message_id_id_status_idx; Type: INDEX; Schema: public; Owner: -
---
-
-CREATE INDEX attempt_default_app_id_endpoint_id_message_id_id_status_idx ON public.attempt_default USING btree (app_id, endpoint_id, message_id, id) INCLUDE (status);
-
-
---
 -- Name: attempt_default_app_id_endpoint_id_status_id_idx; Type: INDEX; Schema: public; Owner: -
 --
 
 CREATE INDEX attempt_default_app_id_endpoint_id_status_id_idx ON public.attempt_default USING btree (app_id, endpoint_id, status, id);
+
+
+--
+-- Name: attempt_endpoint_id_message_id_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX attempt_endpoint_id_message_id_idx ON ONLY public.attempt USING btree (endpoint_id, message_id);
+
+
+--
+-- Name: INDEX attempt_endpoint_id_message_id_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.attempt_endpoint_id_message_id_idx IS 'The messages that were attempted at an endpoint.';
+
+
+--
+-- Name: attempt_default_endpoint_id_message_id_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX attempt_default_endpoint_id_message_id_idx ON public.attempt_default USING btree (endpoint_id, message_id);
 
 
 --
@@ -1086,17 +1086,17 @@ ALTER INDEX public.attempt_app_id_endpoint_id_message_id_id_failed_idx ATTACH PA
 
 
 --
--- Name: attempt_default_app_id_endpoint_id_message_id_id_status_idx; Type: INDEX ATTACH; Schema: public; Owner: -
---
-
-ALTER INDEX public.attempt_app_id_endpoint_id_message_id_id_idx ATTACH PARTITION public.attempt_default_app_id_endpoint_id_message_id_id_status_idx;
-
-
---
 -- Name: attempt_default_app_id_endpoint_id_status_id_idx; Type: INDEX ATTACH; Schema: public; Owner: -
 --
 
 ALTER INDEX public.attempt_app_id_endpoint_id_status_id_idx ATTACH PARTITION public.attempt_default_app_id_endpoint_id_status_id_idx;
+
+
+--
+-- Name: attempt_default_endpoint_id_message_id_idx; Type: INDEX ATTACH; Schema: public; Owner: -
+--
+
+ALTER INDEX public.attempt_endpoint_id_message_id_idx ATTACH PARTITION public.attempt_default_endpoint_id_message_id_idx;
 
 
 --

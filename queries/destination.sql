@@ -28,10 +28,10 @@ FROM (
     LIMIT @max_rows::int
 ) AS attempted
 CROSS JOIN LATERAL (
+    -- Not by the application as well: the index that has it would give attempts at all endpoints.
     SELECT attempt.status
     FROM attempt
-    WHERE attempt.app_id = @app_id
-        AND attempt.endpoint_id = @endpoint_id
+    WHERE attempt.endpoint_id = @endpoint_id
         AND attempt.message_id = attempted.message_id
         AND attempt.id >= @first_attempt_id::text
         AND (NOT @succeeded::boolean OR attempt.status = 0)
@@ -71,10 +71,10 @@ FROM (
     LIMIT @max_rows::int
 ) AS attempted
 CROSS JOIN LATERAL (
+    -- Not by the application as well: the index that has it would give attempts at all endpoints.
     SELECT attempt.status
     FROM attempt
-    WHERE attempt.app_id = @app_id
-        AND attempt.endpoint_id = @endpoint_id
+    WHERE attempt.endpoint_id = @endpoint_id
         AND attempt.message_id = attempted.message_id
         AND attempt.id >= @first_attempt_id::text
         AND (NOT @succeeded::boolean OR attempt.status = 0)

@@ -145,21 +145,21 @@ SELECT
     owed.url::text AS url,
     owed.secret::bytea AS secret,
     owed.headers::jsonb AS headers,
-    owed.old_secrets::bytea[] AS old_secrets,
-    owed.old_secrets_expire_at::timestamptz[] AS old_secrets_expire_at,
+    nullif(owed.old_secrets, '{}')::bytea[] AS old_secrets,
+    nullif(owed.old_secrets_expire_at, '{}')::timestamptz[] AS old_secrets_expire_at,
     true::boolean AS stored
 FROM owed
 WHERE owed.leased
 UNION ALL
-SELECT stored.app_id, stored.id, '', '', '', '{}', '{}', '{}', true
+SELECT stored.app_id, stored.id, '', '', '', '{}', NULL, NULL, true
 FROM stored
 WHERE stored.id NOT IN (SELECT owed.message_id FROM owed WHERE owed.leased)
 UNION ALL
-SELECT input.app_id, input.id, '', '', '', '{}', '{}', '{}', false
+SELECT input.app_id, input.id, '', '', '', '{}', NULL, NULL, false
 FROM input
 WHERE input.id NOT IN (SELECT stored.id FROM stored)
 UNION ALL
-SELECT '', '', '', '', '', '{}', '{}', '{}', false
+SELECT '', '', '', '', '', '{}', NULL, NULL, false
 FROM announced
 ORDER BY message_id, endpoint_id
 LIMIT @max_rows::int;

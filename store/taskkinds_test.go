@@ -218,7 +218,14 @@ func TestTasksAreListed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	e := w.addEndpoint(nil)
-	first, second := w.recovers(e, past()), w.replaysMissing(e)
+	earlier := func(by time.Duration) *core.Service { // ids of one instant are in no order
+		s := w.service()
+		s.Clock = func() time.Time { return time.Now().Add(-by) }
+		return s
+	}
+	period := core.PeriodIn{Since: past()}
+	first := w.ended(earlier(2*time.Second).EndpointRecover(t.Context(), orgScope, "acme", string(e.ID), period))
+	second := w.ended(earlier(time.Second).EndpointReplayMissing(t.Context(), orgScope, "acme", string(e.ID), period))
 	third := w.ended(w.service().StatsUsageEventTypes(t.Context(), orgScope))
 	w.exec("UPDATE background_task SET data = jsonb_build_object('event_types', (SELECT jsonb_agg(jsonb_build_object('appId', md5(n::text))) FROM generate_series(1, 2000) AS n)) WHERE id = $1", third.ID)
 	list := func(scope core.Scope, filter core.BackgroundTaskFilter, in core.PageIn) []core.BackgroundTask {
