@@ -94,8 +94,8 @@ func (c *checks) payload(payload []byte, raw bool) {
 		fmt.Sprintf("Payload must not be nested more than %d deep.", payloadDepthMost), "payload")
 }
 
-// payloadDepthMost is half of what some readers of JSON stop at, a thousand; Go's stops at ten thousand.
-const payloadDepthMost = 500
+// payloadDepthMost is half of where some readers of JSON stop, at a thousand; Go's stops at ten thousand.
+const payloadDepthMost = 512
 
 // depthOf is how deep the values of a JSON text are nested in each other, if that can be too deep, and
 // else a bound above it: few texts have so many brackets that they must be looked at one by one.

@@ -14,13 +14,13 @@ func TestPayloadsNestedTooDeepAreRefused(t *testing.T) {
 		name, payload string
 		raw, ok       bool
 	}{
-		{"the deepest", nested(499), false, true},
-		{"deeper", nested(500), false, false},
-		{"deeper, raw", nested(500), true, false},
-		{"deeper, raw and no JSON", nested(500) + "}", true, true},
+		{"the deepest", nested(511), false, true},
+		{"deeper", nested(512), false, false},
+		{"deeper, raw", nested(512), true, false},
+		{"deeper, raw and no JSON", nested(512) + "}", true, true},
 		{"wide", `{"a":[` + strings.Repeat("[],", 1000) + `[]]}`, false, true},
 		{"brackets in a text", `{"a":"\\\"` + strings.Repeat("[", 1000) + `"}`, false, true},
-		{"behind a text that ends in a backslash", `{"b":"\\","a":` + nested(500) + `}`, false, false},
+		{"behind a text that ends in a backslash", `{"b":"\\","a":` + nested(512) + `}`, false, false},
 	} {
 		var c checks
 		if c.payload([]byte(test.payload), test.raw); (c.err() == nil) != test.ok {

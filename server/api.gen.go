@@ -1225,7 +1225,7 @@ type MessageIn struct {
 	EventType *EventTypeName `json:"eventType,omitempty"`
 
 	// Payload The JSON object to deliver; one of `payload` and `data` is required. It is signed and delivered byte for
-	// byte as it stands here, with its white space, key order and long numbers. It may be nested 500 deep.
+	// byte as it stands here, with its white space, key order and long numbers. It may be nested 512 deep.
 	Payload json.RawMessage `json:"payload,omitempty"`
 
 	// PayloadRetentionHours The same in hours. To give both is a 422.
