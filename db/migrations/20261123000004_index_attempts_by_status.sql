@@ -8,12 +8,16 @@
 -- lease runs out. If it stops halfway, nothing has changed; run it again.
 
 -- migrate:up
+SET LOCAL lock_timeout = '2s';
+
 CREATE INDEX attempt_app_id_endpoint_id_status_id_idx ON attempt (app_id, endpoint_id, status, id);
 DROP INDEX attempt_app_id_endpoint_id_id_idx;
 
 COMMENT ON INDEX attempt_app_id_endpoint_id_status_id_idx IS 'The attempts at an endpoint that have a status, newest first.';
 
 -- migrate:down
+SET LOCAL lock_timeout = '2s';
+
 CREATE INDEX attempt_app_id_endpoint_id_id_idx ON attempt (app_id, endpoint_id, id);
 DROP INDEX attempt_app_id_endpoint_id_status_id_idx;
 

@@ -7,6 +7,8 @@
 -- each partition first. If it stops halfway, nothing has changed; run it again.
 
 -- migrate:up
+SET LOCAL lock_timeout = '2s';
+
 CREATE INDEX attempt_endpoint_id_message_id_idx ON attempt (endpoint_id, message_id);
 CREATE INDEX attempt_app_id_endpoint_id_message_id_id_failed_idx ON attempt (app_id, endpoint_id, message_id, id) WHERE status = 2;
 
@@ -14,5 +16,7 @@ COMMENT ON INDEX attempt_endpoint_id_message_id_idx IS 'The messages that were a
 COMMENT ON INDEX attempt_app_id_endpoint_id_message_id_id_failed_idx IS 'The messages of which an attempt at an endpoint failed.';
 
 -- migrate:down
+SET LOCAL lock_timeout = '2s';
+
 DROP INDEX attempt_app_id_endpoint_id_message_id_id_failed_idx;
 DROP INDEX attempt_endpoint_id_message_id_idx;
