@@ -27,7 +27,7 @@ func canonicalQuery(raw string) (string, error) {
 
 	lists := map[string][]string{}
 	for _, key := range slices.Sorted(maps.Keys(values)) {
-		if !isText(strings.Join(values[key], "")) {
+		if slices.ContainsFunc(values[key], func(value string) bool { return !isText(value) }) {
 			return "", errors.New("a value is not UTF-8 text, or holds a NUL")
 		}
 		name := listName(key)
