@@ -87,11 +87,15 @@ func (in MessageIn) validate(now time.Time) error {
 // payload checks the bytes that will be sent. Postgres keeps them as text, which holds no NUL. Answers
 // show those that are JSON, in lists among others, which one that nobody can read would spoil.
 func (c *checks) payload(payload []byte, raw bool) {
-	c.body(raw || len(payload) > 0 && payload[0] == '{', "Payload must be an object.", "payload")
-	c.body(utf8.Valid(payload), "Payload must be valid UTF-8.", "payload")
-	c.body(!bytes.ContainsRune(payload, 0), "Payload must not hold a NUL.", "payload")
+	loc := []string{"payload"}
+	if raw {
+		loc = []string{"transformationsParams", "rawPayload"}
+	}
+	c.body(raw || len(payload) > 0 && payload[0] == '{', "Payload must be an object.", loc...)
+	c.body(utf8.Valid(payload), "Payload must be valid UTF-8.", loc...)
+	c.body(!bytes.ContainsRune(payload, 0), "Payload must not hold a NUL.", loc...)
 	c.body(depthOf(payload) <= payloadDepthMost || raw && !json.Valid(payload),
-		fmt.Sprintf("Payload must not be nested more than %d deep.", payloadDepthMost), "payload")
+		fmt.Sprintf("Payload must not be nested more than %d deep.", payloadDepthMost), loc...)
 }
 
 // payloadDepthMost is half of where some readers of JSON stop, at a thousand; Go's stops at ten thousand.

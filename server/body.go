@@ -25,6 +25,7 @@ func decodeBody(r *http.Request, v any) error {
 		return unreadable(err)
 	}
 	text := body.Bytes()
+	callOf(r.Context()).body = text
 	if !utf8.Valid(text) {
 		return jsonError("The body must be valid UTF-8.")
 	}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -44,7 +45,7 @@ func TestDecodeBody(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			var in ApplicationIn
-			wantFault(t, decodeBody(httptest.NewRequest(http.MethodPost, "/", strings.NewReader(test.body)), &in), test.want)
+			wantFault(t, decodeBody(bodyOf(test.body), &in), test.want)
 		})
 	}
 }
@@ -59,7 +60,7 @@ func TestDecodeBodyOfAPatch(t *testing.T) {
 		`{"metadata":{"a":false}}`: "body metadata: metadata: expected a string, not bool",
 	} {
 		var in EndpointPatch
-		wantFault(t, decodeBody(httptest.NewRequest(http.MethodPatch, "/", strings.NewReader(body)), &in), want)
+		wantFault(t, decodeBody(bodyOf(body), &in), want)
 	}
 }
 
@@ -118,4 +119,10 @@ func TestAnswersAboutManyFaultsAreShort(t *testing.T) {
 	if w.Body.Len() > 20_000 {
 		t.Errorf("%d bytes", w.Body.Len())
 	}
+}
+
+// bodyOf is a request with that body, as a handler gets it.
+func bodyOf(text string) *http.Request {
+	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(text))
+	return r.WithContext(context.WithValue(r.Context(), callKey{}, &call{}))
 }

@@ -32,11 +32,12 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		c.err = err
 		return
 	}
-	e := clientError(err)
-	status, body := errorAnswer(e, callOf(r.Context()).id)
+	e := *clientError(err)
+	e.Fields = asSent(e.Fields, callOf(r.Context()).body)
+	status, body := errorAnswer(&e, callOf(r.Context()).id)
 	switch {
 	case status >= http.StatusInternalServerError:
-		logFailure(r.Context(), s.log, r.Pattern, e)
+		logFailure(r.Context(), s.log, r.Pattern, &e)
 	case e.Kind == core.KindUnauthenticated:
 		w.Header().Set("WWW-Authenticate", "Bearer")
 	}

@@ -31,7 +31,7 @@ func (h *handlers) MessageCreateMany(ctx context.Context, r MessageCreateManyReq
 	for i, s := range stored {
 		item := &out.Data[i]
 		if s.Err != nil {
-			*item = h.refused(ctx, i, s.Err)
+			*item = h.refused(ctx, i, r.Body.Messages[i], s.Err)
 			continue
 		}
 		item.Status, item.Message = http.StatusAccepted, new(messageOut(s.Message, or(r.Params.WithContent, true)))
@@ -41,9 +41,9 @@ func (h *handlers) MessageCreateMany(ctx context.Context, r MessageCreateManyReq
 }
 
 // refused is the answer for a message of a batch that is not stored.
-func (h *handlers) refused(ctx context.Context, place int, err error) MessageBatchItem {
+func (h *handlers) refused(ctx context.Context, place int, text json.RawMessage, err error) MessageBatchItem {
 	e := *clientError(err)
-	e.Fields = slices.Clone(e.Fields)
+	e.Fields = asSent(e.Fields, text)
 	for i, f := range e.Fields {
 		e.Fields[i].Loc = slices.Insert(slices.Clone(f.Loc), 1, fmt.Sprintf("messages[%d]", place))
 	}

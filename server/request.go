@@ -20,6 +20,7 @@ import (
 // A call is what we know of a request besides the request.
 type call struct {
 	id    string
+	body  []byte     // what was decoded of it; nil: nothing
 	token core.Token // empty where the route takes none
 	scope core.Scope // of the token
 }
