@@ -30,7 +30,10 @@ type Config struct {
 	AllowSubnets   []netip.Prefix `env:"POSTRIDER_ALLOW_SUBNETS" placeholder:"CIDRS" help:"Private and other special addresses that endpoints may have all the same, comma-separated. By default none; with the local Postgres and a loopback listener, loopback."`
 
 	Concurrency         int           `env:"POSTRIDER_CONCURRENCY" default:"512" help:"Attempts under way at a time in this process."`
-	EndpointConcurrency int           `env:"POSTRIDER_ENDPOINT_CONCURRENCY" default:"64" help:"Of those, to any one endpoint."`
+	EndpointConcurrency int           `env:"POSTRIDER_ENDPOINT_CONCURRENCY" default:"64" help:"Of those, to any one endpoint, and never more than are free beside it."`
+	CircuitFailures     int           `env:"POSTRIDER_CIRCUIT_FAILURES" default:"20" help:"After so many failures in a row an endpoint is tried with one delivery at a time, now and then, until one succeeds. The others wait, and that does not count as failing. 0: never."`
+	CircuitWait         time.Duration `env:"POSTRIDER_CIRCUIT_WAIT" default:"1m" help:"How long to wait between those tries, at most."`
+	DisableAfter        time.Duration `env:"POSTRIDER_DISABLE_AFTER" default:"120h" help:"An endpoint that has been failing for so long is disabled. 0: never."`
 	Lease               time.Duration `env:"POSTRIDER_LEASE" default:"60s" help:"How long a delivery is kept for the process that took it. After a crash, that long until another takes over."`
 	StopTimeout         time.Duration `env:"POSTRIDER_STOP_TIMEOUT" default:"20s" help:"How long a stop waits for requests and attempts under way."`
 
@@ -64,6 +67,10 @@ const (
 	concurrencyMax    = 10_000
 	leaseMax          = time.Hour
 	stopTimeoutMax    = time.Hour
+
+	circuitFailuresMax = 1_000_000
+	circuitWaitMax     = time.Hour
+	disableAfterMax    = 365 * 24 * time.Hour
 )
 
 // Validate refuses what parses but makes no sense, all of it at once, by the variables' names.
@@ -94,6 +101,12 @@ func (c *Config) Validate() error {
 		"POSTRIDER_CONCURRENCY", "%d is not between 1 and %d", c.Concurrency, concurrencyMax)
 	check(c.EndpointConcurrency > 0 && c.EndpointConcurrency <= concurrencyMax,
 		"POSTRIDER_ENDPOINT_CONCURRENCY", "%d is not between 1 and %d", c.EndpointConcurrency, concurrencyMax)
+	check(c.CircuitFailures >= 0 && c.CircuitFailures <= circuitFailuresMax,
+		"POSTRIDER_CIRCUIT_FAILURES", "%d is not between 0 and %d", c.CircuitFailures, circuitFailuresMax)
+	check(c.CircuitWait >= core.CircuitWaitLeast && c.CircuitWait <= circuitWaitMax,
+		"POSTRIDER_CIRCUIT_WAIT", "%s is not between %s and %s", c.CircuitWait, core.CircuitWaitLeast, circuitWaitMax)
+	check(c.DisableAfter >= 0 && c.DisableAfter <= disableAfterMax,
+		"POSTRIDER_DISABLE_AFTER", "%s is not between 0 and %s", c.DisableAfter, disableAfterMax)
 	check(c.Lease > c.RequestTimeout && c.Lease <= leaseMax,
 		"POSTRIDER_LEASE", "%s is not longer than POSTRIDER_REQUEST_TIMEOUT (%s) and at most %s", c.Lease, c.RequestTimeout, leaseMax)
 	check(c.StopTimeout >= 0 && c.StopTimeout <= stopTimeoutMax,
@@ -112,6 +125,15 @@ func isHostPort(s string) bool {
 }
 
 func (c *Config) schedule() core.RetrySchedule { return core.RetrySchedule(c.RetrySchedule) }
+
+// healthRules are when endpoints that fail are left alone. One is disabled after no fewer failures in a row
+// than a single delivery may have.
+func (c *Config) healthRules() core.HealthRules {
+	return core.HealthRules{
+		CircuitFailures: c.CircuitFailures, CircuitWait: c.CircuitWait,
+		DisableAfter: c.DisableAfter, DisableFailures: len(c.RetrySchedule) + 1,
+	}
+}
 
 // loopbackOnly tells whether the API can be reached from this machine alone.
 func (c *Config) loopbackOnly() bool {

@@ -117,7 +117,7 @@ func (i *Instance) startWorker() core.Dispatcher {
 		Concurrency: c.Concurrency, EndpointConcurrency: c.EndpointConcurrency,
 		RequestTimeout: c.RequestTimeout, Lease: c.Lease, StopTimeout: c.StopTimeout,
 		RetrySchedule: c.schedule(), AllowSubnets: i.allowSubnets(), UserAgent: userAgent(),
-	}, i.store, time.Now, i.log)
+	}, store.NewDeliveryQueue(i.store, c.healthRules()), time.Now, i.log)
 	i.background(func(ctx context.Context) { i.store.Listen(ctx, worker.Wake) })
 	i.background(worker.Run)
 	return worker

@@ -17,6 +17,7 @@ import (
 
 	"github.com/postrider/postrider/core"
 	"github.com/postrider/postrider/server"
+	"github.com/postrider/postrider/store"
 )
 
 const testSecret = "a secret of the tests"
@@ -97,7 +98,7 @@ func (w *world) attempt(tb testing.TB, app core.AppID) {
 		EndpointID: core.EndpointID(w.ids["{endpoint_id}"]), URL: "https://n.example/", Status: core.StatusFail,
 		ResponseStatusCode: 503, CreatedAt: now,
 	}
-	if _, err := w.store.DeliveryRecord(context.Background(), core.Result{Attempt: a, NextAt: now.Add(time.Hour)}); err != nil {
+	if _, err := store.NewDeliveryQueue(w.store, core.HealthRules{}).DeliveryRecord(context.Background(), core.Result{Attempt: a, NextAt: now.Add(time.Hour)}); err != nil {
 		tb.Fatal(err)
 	}
 	w.ids["{attempt_id}"] = string(a.ID)
@@ -181,11 +182,11 @@ func (w *world) wantReadable(t *testing.T, all []operation, stored request) {
 	}
 	now := time.Now()
 	room := core.Room{Total: 100, PerEndpoint: 100, LeasedUntil: now.Add(time.Hour)}
-	deliveries, _, err := w.store.DeliveryClaim(t.Context(), room, "", now)
+	claim, err := store.NewDeliveryQueue(w.store, core.HealthRules{}).DeliveryClaim(t.Context(), room, core.Queue{}, now)
 	if err != nil {
 		t.Errorf("deliveries cannot be claimed: %v", err)
 	}
-	for _, d := range deliveries {
+	for _, d := range claim.Deliveries {
 		if _, err := http.NewRequest(http.MethodPost, d.URL, strings.NewReader(d.Payload)); err != nil {
 			t.Errorf("to %q nothing can be sent: %v", d.URL, err)
 		}

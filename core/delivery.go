@@ -39,7 +39,28 @@ type Result struct {
 	Lease    int64
 	Attempts int       // how many the schedule has made, this one included if it is one of them
 	NextAt   time.Time // when to try again; zero: the delivery is done with, one way or the other
+
+	Gone       bool      // the endpoint said that it wants nothing any more
+	PauseUntil time.Time // the endpoint asked to be left alone until then; zero: it did not
 }
+
+// Recorded is what became of a result.
+type Recorded struct {
+	Held    bool // it was taken; else the lease had run out, or the delivery is owed no more
+	Resting bool // the endpoint is to be left alone: what waits for it in this process is to be given back
+}
+
+// HealthRules are when an endpoint that fails is left alone. The state is in the database, and all
+// workers' results count.
+type HealthRules struct {
+	CircuitFailures int           // so many failures in a row open the circuit: then one attempt at a time is made, now and then; 0: never
+	CircuitWait     time.Duration // how long to wait between those, at most; at first a quarter of the time that the endpoint has been failing
+	DisableAfter    time.Duration // failing for so long, the endpoint is disabled; 0: never
+	DisableFailures int           // but not before so many failures in a row
+}
+
+// CircuitWaitLeast is how long a circuit is open at least.
+const CircuitWaitLeast = time.Second
 
 // Room is how many deliveries a process can take on now. The zero value is a process that takes
 // none.
@@ -61,13 +82,12 @@ type Dispatcher interface {
 
 // DeliveryQueue is the deliveries in the database, as a worker sees them.
 type DeliveryQueue interface {
-	// DeliveryClaim leases due deliveries, as many as there is room for. It looks at endpoints in
-	// the order of their ids from after on, a bounded number of them, and returns where to go on:
-	// empty once it has seen the last.
-	DeliveryClaim(ctx context.Context, room Room, after EndpointID, now time.Time) ([]Delivery, EndpointID, error)
-	// DeliveryRecord writes down what came of an attempt. False: the lease had run out and the
-	// delivery is somebody else's now; the attempt is written down all the same.
-	DeliveryRecord(ctx context.Context, result Result) (bool, error)
+	// DeliveryClaim leases due deliveries, as many as there is room for. It goes from queue to queue
+	// from after on, a bounded number of them.
+	DeliveryClaim(ctx context.Context, room Room, after Queue, now time.Time) (Claim, error)
+	// DeliveryRecord writes down what came of an attempt. If the lease had run out, the attempt is
+	// written down all the same.
+	DeliveryRecord(ctx context.Context, result Result) (Recorded, error)
 	// DeliveryRelease gives leases back, so that others need not wait for them to run out.
 	DeliveryRelease(ctx context.Context, deliveries []Delivery, now time.Time) error
 }

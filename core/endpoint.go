@@ -19,18 +19,36 @@ type Endpoint struct {
 	Version      int32
 	ThrottleRate *int32 // messages per second; nil: unlimited
 	Disabled     bool
+	FIFO         bool     // messages are delivered in order, one at a time
 	EventTypes   []string // nil: all
 	Channels     []string // nil: messages with and without channels alike
 	Secret       Secret
 	Headers      Headers // sent with each webhook
 	Metadata     Metadata
-	FailingSince *time.Time // the first failure since the last success; nil: not failing
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
 
 	OldSecrets         []Secret    // those it had before, the latest first
 	OldSecretsExpireAt []time.Time // until when each of them signs too
+
+	Health
 }
+
+// Health is how an endpoint fares. Workers write it; a client that enables the endpoint again clears it.
+type Health struct {
+	FailingSince   *time.Time // the first failure since the last success; nil: not failing
+	Failures       int32      // how many attempts in a row have failed
+	PausedUntil    *time.Time // no attempt begins before, then one at a time until one succeeds; nil: not paused
+	DisabledReason *DisabledReason
+}
+
+// DisabledReason is why an endpoint was disabled that nobody disabled.
+type DisabledReason string
+
+const (
+	DisabledGone    DisabledReason = "gone"    // it answered 410
+	DisabledFailing DisabledReason = "failing" // it failed for too long
+)
 
 // SigningSecrets are the secrets that sign at that time: its own, then the old ones that are good
 // still.
@@ -55,6 +73,7 @@ type EndpointIn struct {
 	Version      int32
 	ThrottleRate *int32
 	Disabled     bool
+	FIFO         bool
 	EventTypes   []string
 	Channels     []string
 	Headers      Headers // only when it is made
@@ -109,7 +128,10 @@ func isPort(port string) bool {
 
 func (in EndpointIn) fill(e *Endpoint, now time.Time) {
 	e.UID, e.URL, e.Description, e.Version = in.UID, in.URL, in.Description, in.Version
-	e.ThrottleRate, e.Disabled, e.UpdatedAt = in.ThrottleRate, in.Disabled, now
+	if e.Disabled != in.Disabled {
+		e.Health = Health{}
+	}
+	e.ThrottleRate, e.Disabled, e.FIFO, e.UpdatedAt = in.ThrottleRate, in.Disabled, in.FIFO, now
 	e.EventTypes, e.Channels, e.Metadata = in.EventTypes, in.Channels, in.Metadata
 	if e.Metadata == nil {
 		e.Metadata = Metadata{}
@@ -119,7 +141,7 @@ func (in EndpointIn) fill(e *Endpoint, now time.Time) {
 func (e Endpoint) in() EndpointIn {
 	return EndpointIn{
 		UID: e.UID, URL: e.URL, Description: e.Description, Version: e.Version,
-		ThrottleRate: e.ThrottleRate, Disabled: e.Disabled,
+		ThrottleRate: e.ThrottleRate, Disabled: e.Disabled, FIFO: e.FIFO,
 		EventTypes: e.EventTypes, Channels: e.Channels, Metadata: e.Metadata,
 	}
 }

@@ -19,6 +19,12 @@ const (
 	retryAfterMax = time.Hour // a receiver that asks for more is tried all the same
 )
 
+// SlowDown is how long to leave an endpoint alone that says it is overloaded and asks for so much; 0: it
+// named no time.
+func SlowDown(retryAfter time.Duration) time.Duration {
+	return min(max(retryAfter, CircuitWaitLeast), retryAfterMax)
+}
+
 // Next is how long to wait once attempts have failed, or false when that was the last. random is in
 // [0, 1); retryAfter is what the receiver asked for, 0 if nothing: it makes the wait longer, never
 // shorter.

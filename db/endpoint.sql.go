@@ -44,7 +44,8 @@ func (q *Queries) EndpointDelete(ctx context.Context, db DBTX, arg EndpointDelet
 const endpointGet = `-- name: EndpointGet :one
 SELECT
     app_id, id, uid, url, description, version, throttle_rate, disabled, event_types, channels,
-    secret, headers, metadata, failing_since, created_at, updated_at, old_secrets, old_secrets_expire_at
+    secret, headers, metadata, failing_since, created_at, updated_at, old_secrets, old_secrets_expire_at,
+    fifo, failures, paused_until, disabled_reason
 FROM endpoint
 WHERE app_id = $1
     AND (id = $2::text OR uid = $2::text)
@@ -75,6 +76,10 @@ type EndpointGetRow struct {
 	UpdatedAt          time.Time
 	OldSecrets         []core.Secret
 	OldSecretsExpireAt []time.Time
+	FIFO               bool
+	Failures           int32
+	PausedUntil        *time.Time
+	DisabledReason     *core.DisabledReason
 }
 
 // EndpointGet finds an endpoint by id or uid; a uid never looks like an id.
@@ -100,6 +105,10 @@ func (q *Queries) EndpointGet(ctx context.Context, db DBTX, arg EndpointGetParam
 		&i.UpdatedAt,
 		&i.OldSecrets,
 		&i.OldSecretsExpireAt,
+		&i.FIFO,
+		&i.Failures,
+		&i.PausedUntil,
+		&i.DisabledReason,
 	)
 	return i, err
 }
@@ -137,7 +146,7 @@ func (q *Queries) EndpointHeadersUpdate(ctx context.Context, db DBTX, arg Endpoi
 const endpointInsert = `-- name: EndpointInsert :execrows
 INSERT INTO endpoint (
     app_id, id, uid, url, description, version, throttle_rate, disabled, event_types, channels,
-    secret, headers, metadata, failing_since, created_at, updated_at, old_secrets, old_secrets_expire_at
+    secret, headers, metadata, created_at, updated_at, old_secrets, old_secrets_expire_at, fifo
 )
 VALUES (
     $1, $2, $3, $4, $5, $6, $7, $8, $9, $10,
@@ -159,11 +168,11 @@ type EndpointInsertParams struct {
 	Secret             core.Secret
 	Headers            core.Headers
 	Metadata           core.Metadata
-	FailingSince       *time.Time
 	CreatedAt          time.Time
 	UpdatedAt          time.Time
 	OldSecrets         []core.Secret
 	OldSecretsExpireAt []time.Time
+	FIFO               bool
 }
 
 // EndpointInsert makes an endpoint; a uid that is taken violates endpoint_app_id_uid_key.
@@ -182,11 +191,11 @@ func (q *Queries) EndpointInsert(ctx context.Context, db DBTX, arg EndpointInser
 		arg.Secret,
 		arg.Headers,
 		arg.Metadata,
-		arg.FailingSince,
 		arg.CreatedAt,
 		arg.UpdatedAt,
 		arg.OldSecrets,
 		arg.OldSecretsExpireAt,
+		arg.FIFO,
 	)
 	if err != nil {
 		return 0, err
@@ -197,7 +206,8 @@ func (q *Queries) EndpointInsert(ctx context.Context, db DBTX, arg EndpointInser
 const endpointListAscending = `-- name: EndpointListAscending :many
 SELECT
     app_id, id, uid, url, description, version, throttle_rate, disabled, event_types, channels,
-    secret, headers, metadata, failing_since, created_at, updated_at, old_secrets, old_secrets_expire_at
+    secret, headers, metadata, failing_since, created_at, updated_at, old_secrets, old_secrets_expire_at,
+    fifo, failures, paused_until, disabled_reason
 FROM endpoint
 WHERE app_id = $1
     AND id > $2::text
@@ -233,6 +243,10 @@ type EndpointListAscendingRow struct {
 	UpdatedAt          time.Time
 	OldSecrets         []core.Secret
 	OldSecretsExpireAt []time.Time
+	FIFO               bool
+	Failures           int32
+	PausedUntil        *time.Time
+	DisabledReason     *core.DisabledReason
 }
 
 // EndpointListAscending lists endpoints, oldest first.
@@ -269,6 +283,10 @@ func (q *Queries) EndpointListAscending(ctx context.Context, db DBTX, arg Endpoi
 			&i.UpdatedAt,
 			&i.OldSecrets,
 			&i.OldSecretsExpireAt,
+			&i.FIFO,
+			&i.Failures,
+			&i.PausedUntil,
+			&i.DisabledReason,
 		); err != nil {
 			return nil, err
 		}
@@ -283,7 +301,8 @@ func (q *Queries) EndpointListAscending(ctx context.Context, db DBTX, arg Endpoi
 const endpointListDescending = `-- name: EndpointListDescending :many
 SELECT
     app_id, id, uid, url, description, version, throttle_rate, disabled, event_types, channels,
-    secret, headers, metadata, failing_since, created_at, updated_at, old_secrets, old_secrets_expire_at
+    secret, headers, metadata, failing_since, created_at, updated_at, old_secrets, old_secrets_expire_at,
+    fifo, failures, paused_until, disabled_reason
 FROM endpoint
 WHERE app_id = $1
     AND id > $2::text
@@ -319,6 +338,10 @@ type EndpointListDescendingRow struct {
 	UpdatedAt          time.Time
 	OldSecrets         []core.Secret
 	OldSecretsExpireAt []time.Time
+	FIFO               bool
+	Failures           int32
+	PausedUntil        *time.Time
+	DisabledReason     *core.DisabledReason
 }
 
 // EndpointListDescending lists endpoints, newest first.
@@ -355,6 +378,10 @@ func (q *Queries) EndpointListDescending(ctx context.Context, db DBTX, arg Endpo
 			&i.UpdatedAt,
 			&i.OldSecrets,
 			&i.OldSecretsExpireAt,
+			&i.FIFO,
+			&i.Failures,
+			&i.PausedUntil,
+			&i.DisabledReason,
 		); err != nil {
 			return nil, err
 		}
@@ -369,7 +396,8 @@ func (q *Queries) EndpointListDescending(ctx context.Context, db DBTX, arg Endpo
 const endpointLock = `-- name: EndpointLock :one
 SELECT
     app_id, id, uid, url, description, version, throttle_rate, disabled, event_types, channels,
-    secret, headers, metadata, failing_since, created_at, updated_at, old_secrets, old_secrets_expire_at
+    secret, headers, metadata, failing_since, created_at, updated_at, old_secrets, old_secrets_expire_at,
+    fifo, failures, paused_until, disabled_reason
 FROM endpoint
 WHERE app_id = $1
     AND (id = $2::text OR uid = $2::text)
@@ -401,6 +429,10 @@ type EndpointLockRow struct {
 	UpdatedAt          time.Time
 	OldSecrets         []core.Secret
 	OldSecretsExpireAt []time.Time
+	FIFO               bool
+	Failures           int32
+	PausedUntil        *time.Time
+	DisabledReason     *core.DisabledReason
 }
 
 // EndpointLock is EndpointGet, and keeps others from changing the row until the transaction ends.
@@ -426,43 +458,66 @@ func (q *Queries) EndpointLock(ctx context.Context, db DBTX, arg EndpointLockPar
 		&i.UpdatedAt,
 		&i.OldSecrets,
 		&i.OldSecretsExpireAt,
+		&i.FIFO,
+		&i.Failures,
+		&i.PausedUntil,
+		&i.DisabledReason,
 	)
 	return i, err
 }
 
 const endpointUpdate = `-- name: EndpointUpdate :execrows
+WITH dropped AS (
+    DELETE FROM delivery
+    WHERE $6::boolean
+        AND delivery.app_id = $16
+        AND delivery.endpoint_id = $17
+)
 UPDATE endpoint
 SET uid = $1,
     url = $2,
     description = $3,
     version = $4,
     throttle_rate = $5,
-    disabled = $6,
+    disabled = $6::boolean,
     event_types = $7,
     channels = $8,
     metadata = $9,
-    updated_at = $10
-WHERE app_id = $11
-    AND id = $12
-    AND deleted_at IS NULL
+    updated_at = $10,
+    fifo = $11,
+    throttled_until = CASE WHEN $5::int IS NOT NULL THEN endpoint.throttled_until END,
+    failures = $12,
+    failing_since = $13,
+    paused_until = $14,
+    paused_at = CASE WHEN $14::timestamptz IS NOT NULL THEN endpoint.paused_at END,
+    disabled_reason = $15
+WHERE endpoint.app_id = $16
+    AND endpoint.id = $17
+    AND endpoint.deleted_at IS NULL
 `
 
 type EndpointUpdateParams struct {
-	UID          *string
-	URL          string
-	Description  string
-	Version      int32
-	ThrottleRate *int32
-	Disabled     bool
-	EventTypes   []string
-	Channels     []string
-	Metadata     core.Metadata
-	UpdatedAt    time.Time
-	AppID        core.AppID
-	ID           core.EndpointID
+	UID            *string
+	URL            string
+	Description    string
+	Version        int32
+	ThrottleRate   *int32
+	Disabled       bool
+	EventTypes     []string
+	Channels       []string
+	Metadata       core.Metadata
+	UpdatedAt      time.Time
+	FIFO           bool
+	Failures       int32
+	FailingSince   *time.Time
+	PausedUntil    *time.Time
+	DisabledReason *core.DisabledReason
+	AppID          core.AppID
+	ID             core.EndpointID
 }
 
-// EndpointUpdate replaces what a client can change of an endpoint.
+// EndpointUpdate replaces what a client can change of an endpoint. Disabled, it is owed nothing any more;
+// enabled again, it begins with a clean record.
 func (q *Queries) EndpointUpdate(ctx context.Context, db DBTX, arg EndpointUpdateParams) (int64, error) {
 	result, err := db.Exec(ctx, endpointUpdate,
 		arg.UID,
@@ -475,6 +530,11 @@ func (q *Queries) EndpointUpdate(ctx context.Context, db DBTX, arg EndpointUpdat
 		arg.Channels,
 		arg.Metadata,
 		arg.UpdatedAt,
+		arg.FIFO,
+		arg.Failures,
+		arg.FailingSince,
+		arg.PausedUntil,
+		arg.DisabledReason,
 		arg.AppID,
 		arg.ID,
 	)

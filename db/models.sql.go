@@ -25,6 +25,8 @@ type Application struct {
 	UpdatedAt    time.Time
 	// Set, the row is kept for the messages that name it, and nobody can reach it.
 	DeletedAt *time.Time
+	// With a throttle_rate: when the next attempt at any of its endpoints may begin if every one before took its time.
+	ThrottledUntil *time.Time
 }
 
 // One try to deliver one message to one endpoint. Append-only; a partition a week.
@@ -111,6 +113,10 @@ type Delivery struct {
 	Manual bool
 	// When the schedule goes on if that attempt fails; NULL: it does not.
 	ResumeAt *time.Time
+	// 0: first attempts, and what was asked for by hand; 1: retries; 2: in order, to a FIFO endpoint.
+	Queue int16
+	// The place in the order of a FIFO endpoint, which is the order of the commits; NULL in the other queues.
+	Seq *int64
 }
 
 // Where an application wants its webhooks. Read in full for each message of the application: that is the fan-out.
@@ -143,6 +149,18 @@ type Endpoint struct {
 	OldSecrets []core.Secret
 	// Until when each of them signs too.
 	OldSecretsExpireAt []time.Time
+	// Its messages are delivered in order, one at a time.
+	FIFO bool
+	// How many attempts in a row have failed.
+	Failures int32
+	// When the pause was set; an attempt that began later and succeeds ends it.
+	PausedAt *time.Time
+	// No attempt begins before; then one at a time, until one succeeds. NULL: not paused.
+	PausedUntil *time.Time
+	// With a throttle_rate: when the next attempt may begin if every one before took its time.
+	ThrottledUntil *time.Time
+	// Why it was disabled by us: gone (it answered 410) or failing (for too long). NULL: it was not.
+	DisabledReason *core.DisabledReason
 }
 
 // A kind of event an organisation sends. Sending does not require one; subscribing does.

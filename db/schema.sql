@@ -6,6 +6,28 @@
 
 
 --
+-- Name: delivery_number(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.delivery_number() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtextextended(NEW.endpoint_id, 0));
+    NEW.seq := nextval('delivery_seq');
+    RETURN NEW;
+END
+$$;
+
+
+--
+-- Name: FUNCTION delivery_number(); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.delivery_number() IS 'Gives a delivery to a FIFO endpoint its place in the order, which is that of the commits.';
+
+
+--
 -- Name: partition_create(text, text, text, text); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -57,6 +79,7 @@ CREATE TABLE public.application (
     created_at timestamp with time zone NOT NULL,
     updated_at timestamp with time zone NOT NULL,
     deleted_at timestamp with time zone,
+    throttled_until timestamp with time zone,
     CONSTRAINT application_id_check CHECK ((id ~~ 'app\_%'::text)),
     CONSTRAINT application_throttle_rate_check CHECK (((throttle_rate >= 1) AND (throttle_rate <= 65535))),
     CONSTRAINT application_uid_check CHECK ((uid !~~ 'app\_%'::text))
@@ -89,6 +112,13 @@ COMMENT ON COLUMN public.application.throttle_rate IS 'Messages per second over 
 --
 
 COMMENT ON COLUMN public.application.deleted_at IS 'Set, the row is kept for the messages that name it, and nobody can reach it.';
+
+
+--
+-- Name: COLUMN application.throttled_until; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.application.throttled_until IS 'With a throttle_rate: when the next attempt at any of its endpoints may begin if every one before took its time.';
 
 
 --
@@ -299,7 +329,11 @@ CREATE TABLE public.delivery (
     attempts smallint DEFAULT 0 NOT NULL,
     manual boolean DEFAULT false NOT NULL,
     resume_at timestamp with time zone,
-    CONSTRAINT delivery_attempts_check CHECK ((attempts >= 0))
+    queue smallint DEFAULT 0 NOT NULL,
+    seq bigint,
+    CONSTRAINT delivery_attempts_check CHECK ((attempts >= 0)),
+    CONSTRAINT delivery_queue_check CHECK (((queue >= 0) AND (queue <= 2))),
+    CONSTRAINT delivery_seq_check CHECK (((queue = 2) = (seq IS NOT NULL)))
 )
 WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='5000', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_scale_factor='0', autovacuum_analyze_threshold='50000');
 
@@ -347,6 +381,39 @@ COMMENT ON COLUMN public.delivery.resume_at IS 'When the schedule goes on if tha
 
 
 --
+-- Name: COLUMN delivery.queue; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.delivery.queue IS '0: first attempts, and what was asked for by hand; 1: retries; 2: in order, to a FIFO endpoint.';
+
+
+--
+-- Name: COLUMN delivery.seq; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.delivery.seq IS 'The place in the order of a FIFO endpoint, which is the order of the commits; NULL in the other queues.';
+
+
+--
+-- Name: delivery_seq; Type: SEQUENCE; Schema: public; Owner: -
+--
+
+CREATE SEQUENCE public.delivery_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+
+--
+-- Name: SEQUENCE delivery_seq; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON SEQUENCE public.delivery_seq IS 'Numbers the deliveries to FIFO endpoints.';
+
+
+--
 -- Name: endpoint; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -370,8 +437,16 @@ CREATE TABLE public.endpoint (
     deleted_at timestamp with time zone,
     old_secrets bytea[] DEFAULT '{}'::bytea[] NOT NULL,
     old_secrets_expire_at timestamp with time zone[] DEFAULT '{}'::timestamp with time zone[] NOT NULL,
+    fifo boolean DEFAULT false NOT NULL,
+    failures integer DEFAULT 0 NOT NULL,
+    paused_at timestamp with time zone,
+    paused_until timestamp with time zone,
+    throttled_until timestamp with time zone,
+    disabled_reason text,
+    CONSTRAINT endpoint_disabled_reason_check CHECK ((disabled_reason = ANY (ARRAY['gone'::text, 'failing'::text]))),
     CONSTRAINT endpoint_id_check CHECK ((id ~~ 'ep\_%'::text)),
     CONSTRAINT endpoint_old_secrets_check CHECK (((cardinality(old_secrets) = cardinality(old_secrets_expire_at)) AND (cardinality(old_secrets) <= 10))),
+    CONSTRAINT endpoint_paused_check CHECK (((paused_at IS NULL) = (paused_until IS NULL))),
     CONSTRAINT endpoint_throttle_rate_check CHECK (((throttle_rate >= 1) AND (throttle_rate <= 65535))),
     CONSTRAINT endpoint_uid_check CHECK ((uid !~~ 'ep\_%'::text))
 );
@@ -445,6 +520,48 @@ COMMENT ON COLUMN public.endpoint.old_secrets IS 'Secrets it had before, the lat
 --
 
 COMMENT ON COLUMN public.endpoint.old_secrets_expire_at IS 'Until when each of them signs too.';
+
+
+--
+-- Name: COLUMN endpoint.fifo; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.endpoint.fifo IS 'Its messages are delivered in order, one at a time.';
+
+
+--
+-- Name: COLUMN endpoint.failures; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.endpoint.failures IS 'How many attempts in a row have failed.';
+
+
+--
+-- Name: COLUMN endpoint.paused_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.endpoint.paused_at IS 'When the pause was set; an attempt that began later and succeeds ends it.';
+
+
+--
+-- Name: COLUMN endpoint.paused_until; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.endpoint.paused_until IS 'No attempt begins before; then one at a time, until one succeeds. NULL: not paused.';
+
+
+--
+-- Name: COLUMN endpoint.throttled_until; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.endpoint.throttled_until IS 'With a throttle_rate: when the next attempt may begin if every one before took its time.';
+
+
+--
+-- Name: COLUMN endpoint.disabled_reason; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.endpoint.disabled_reason IS 'Why it was disabled by us: gone (it answered 410) or failing (for too long). NULL: it was not.';
 
 
 --
@@ -995,17 +1112,31 @@ COMMENT ON INDEX public.background_task_updated_at_ended_idx IS 'What has ended 
 
 
 --
--- Name: delivery_endpoint_id_due_at_idx; Type: INDEX; Schema: public; Owner: -
+-- Name: delivery_endpoint_id_queue_due_at_idx; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX delivery_endpoint_id_due_at_idx ON public.delivery USING btree (endpoint_id, due_at);
+CREATE INDEX delivery_endpoint_id_queue_due_at_idx ON public.delivery USING btree (endpoint_id, queue, due_at);
 
 
 --
--- Name: INDEX delivery_endpoint_id_due_at_idx; Type: COMMENT; Schema: public; Owner: -
+-- Name: INDEX delivery_endpoint_id_queue_due_at_idx; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON INDEX public.delivery_endpoint_id_due_at_idx IS 'Claims go from endpoint to endpoint, and take from each what is due.';
+COMMENT ON INDEX public.delivery_endpoint_id_queue_due_at_idx IS 'Claims go from queue to queue, and take from each what is due.';
+
+
+--
+-- Name: delivery_endpoint_id_seq_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX delivery_endpoint_id_seq_idx ON public.delivery USING btree (endpoint_id, seq) WHERE (queue = 2);
+
+
+--
+-- Name: INDEX delivery_endpoint_id_seq_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.delivery_endpoint_id_seq_idx IS 'The next delivery to a FIFO endpoint.';
 
 
 --
@@ -1111,6 +1242,13 @@ ALTER INDEX public.attempt_pkey ATTACH PARTITION public.attempt_default_pkey;
 --
 
 ALTER INDEX public.message_pkey ATTACH PARTITION public.message_default_pkey;
+
+
+--
+-- Name: delivery delivery_number; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER delivery_number BEFORE INSERT ON public.delivery FOR EACH ROW WHEN ((new.queue = 2)) EXECUTE FUNCTION public.delivery_number();
 
 
 --

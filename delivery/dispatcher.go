@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -11,6 +12,10 @@ import (
 // dispatcher holds the deliveries leased to this process and decides which is sent next: endpoints
 // take turns, each has a bounded number under way, and so has the process. All of it is in memory; the
 // leases in the database are what survives.
+//
+// No endpoint has more under way than are free beside it, and none may hold more than there is room
+// left. So one that is slow has half of everything at most, two a third each, and however many are
+// slow, others find a place.
 //
 // Fresh deliveries, handed over by the statement that stored them, may use part of its room only.
 // The rest is for claims, so that what is already waiting in the database gets its turn however much
@@ -61,7 +66,7 @@ func newDispatcher(config Config, attempt func(context.Context, core.Delivery, f
 	}
 }
 
-// Reserve gives fresh deliveries three quarters of the process's room and half of a lane's.
+// Reserve gives fresh deliveries three quarters of the process's room and a part of a lane's.
 func (d *dispatcher) Reserve(now time.Time) core.Room {
 	return d.reserve(d.capacity()*3/4, d.laneCapacity()/4, now)
 }
@@ -71,19 +76,20 @@ func (d *dispatcher) reserveForClaim(now time.Time) core.Room {
 	return d.reserve(d.capacity(), d.laneCapacity()/2, now)
 }
 
-// reserve sets aside what share has left. A lane may take perLane more while it holds no more than
-// that, so it never holds more than twice as much.
+// reserve sets aside what share has left. A lane may take perLane more, or half of what is left if that
+// is less, while it holds no more than that.
 func (d *dispatcher) reserve(share, perLane int, now time.Time) core.Room {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	room := core.Room{
 		Total:       max(0, share-d.waiting-d.active-d.reserved),
-		PerEndpoint: perLane,
 		LeasedUntil: now.Add(d.config.Lease).Truncate(time.Microsecond),
 	}
 	if d.stopped {
 		room.Total = 0
 	}
+	perLane = min(perLane, max(1, room.Total/2))
+	room.PerEndpoint = perLane
 	for id, l := range d.lanes {
 		if l.load() > perLane {
 			room.Full = append(room.Full, id)
@@ -135,11 +141,18 @@ func (d *dispatcher) enqueue(l *lane) {
 	}
 }
 
-// start begins attempts while there is anything to begin.
+// start begins attempts while there is anything to begin. A lane that has as much under way as there is
+// free keeps its turn until that changes.
 func (d *dispatcher) start() {
-	for d.active < d.config.Concurrency && len(d.ready) > 0 {
+	for passed := 0; d.active < d.config.Concurrency && passed < len(d.ready); {
 		l := d.ready[0]
 		d.ready = d.ready[1:]
+		if l.active >= d.config.Concurrency-d.active {
+			d.ready = append(d.ready, l)
+			passed++
+			continue
+		}
+		passed = 0
 		l.ready = false
 		delivery := l.waiting[0]
 		l.waiting[0] = core.Delivery{} // lets go of the payload
@@ -179,6 +192,24 @@ func (d *dispatcher) leave(l *lane) {
 	d.enqueue(l)
 	d.start()
 	d.feed(l)
+}
+
+// rest takes away what waits for an endpoint, and returns it: it is to be left alone.
+func (d *dispatcher) rest(id core.EndpointID) []core.Delivery {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	l, ok := d.lanes[id]
+	if !ok {
+		return nil
+	}
+	waiting := l.waiting
+	l.waiting, l.ready = nil, false
+	d.ready = slices.DeleteFunc(d.ready, func(r *lane) bool { return r == l })
+	d.waiting -= len(waiting)
+	if l.load() == 0 {
+		delete(d.lanes, id)
+	}
+	return waiting
 }
 
 // feed asks for a claim when what had to be left in the database now has room. Half empty, not just

@@ -24,8 +24,9 @@ type fakeQueue struct {
 	claiming func(context.Context) // called in each claim
 	fail     int                   // how many records fail before one is taken
 
-	claims []core.EndpointID // where each claim began
-	next   []core.EndpointID // where each says to go on
+	claims  []core.Queue // where each claim began
+	next    []core.Queue // where each says to go on
+	resting bool         // what each record says of the endpoint
 
 	recorded chan core.Result
 }
@@ -34,14 +35,14 @@ func newQueue(due ...core.Delivery) *fakeQueue {
 	return &fakeQueue{due: due, recorded: make(chan core.Result, 10_000)}
 }
 
-func (q *fakeQueue) DeliveryClaim(ctx context.Context, room core.Room, after core.EndpointID, _ time.Time) ([]core.Delivery, core.EndpointID, error) {
+func (q *fakeQueue) DeliveryClaim(ctx context.Context, room core.Room, after core.Queue, _ time.Time) (core.Claim, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.claiming != nil {
 		q.claiming(ctx)
 	}
 	q.claims = append(q.claims, after)
-	var next core.EndpointID
+	var next core.Queue
 	if len(q.next) > 0 {
 		next, q.next = q.next[0], q.next[1:]
 	}
@@ -61,19 +62,19 @@ func (q *fakeQueue) DeliveryClaim(ctx context.Context, room core.Room, after cor
 		}
 	}
 	q.due = left
-	return claimed, next, nil
+	return core.Claim{Deliveries: claimed, Next: next}, nil
 }
 
-func (q *fakeQueue) DeliveryRecord(_ context.Context, r core.Result) (bool, error) {
+func (q *fakeQueue) DeliveryRecord(_ context.Context, r core.Result) (core.Recorded, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.fail > 0 {
 		q.fail--
-		return false, &core.Error{Kind: core.KindUnavailable}
+		return core.Recorded{}, &core.Error{Kind: core.KindUnavailable}
 	}
 	q.results = append(q.results, r)
 	q.recorded <- r
-	return true, nil
+	return core.Recorded{Held: true, Resting: q.resting}, nil
 }
 
 func (q *fakeQueue) DeliveryRelease(_ context.Context, deliveries []core.Delivery, _ time.Time) error {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"log/slog"
 	"math/rand/v2"
+	"net/http"
 	"net/netip"
 	"time"
 
@@ -33,8 +34,8 @@ type Worker struct {
 	log    *slog.Logger
 	*dispatcher
 	sender *sender
-	wake   chan struct{}   // holds one: something may be due
-	after  core.EndpointID // the next claim goes on behind it; Run's alone
+	wake   chan struct{} // holds one: something may be due
+	after  core.Queue    // the next claim goes on behind it; Run's alone
 }
 
 var _ core.Dispatcher = (*Worker)(nil)
@@ -69,7 +70,9 @@ func (w *Worker) Run(ctx context.Context) {
 	poll := time.NewTicker(pollInterval)
 	defer poll.Stop()
 	for ctx.Err() == nil {
-		w.claim(ctx)
+		if !w.claim(ctx) {
+			wait(ctx, emptyRest)
+		}
 		select {
 		case <-ctx.Done():
 		case <-poll.C:
@@ -79,36 +82,62 @@ func (w *Worker) Run(ctx context.Context) {
 	w.release(w.stop(w.config.StopTimeout))
 }
 
-// claim goes on round the endpoints that are owed something, from where the last claim had to stop
-// for want of room, until there is no room or all were looked at. Starting over each time would let
-// the first endpoints have all of it.
-func (w *Worker) claim(ctx context.Context) {
-	for fromFirst := w.after == ""; ctx.Err() == nil; {
+// emptyRest is how long the worker does not look after it found nothing: it may be woken a thousand times
+// a second for deliveries that others take, or that it may not take.
+const emptyRest = 20 * time.Millisecond
+
+// wait returns when the time is over or ctx ends.
+func wait(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+// claim goes on round the queues in which something waits, from where the last claim had to stop for
+// want of room, until there is no room or all were looked at. Starting over each time would let the
+// first endpoints have all of it. False: there was nothing to do.
+func (w *Worker) claim(ctx context.Context) (found bool) {
+	for fromFirst := w.after == (core.Queue{}); ctx.Err() == nil; {
 		now := w.clock()
 		room := w.reserveForClaim(now)
 		if room.Total == 0 {
 			w.Dispatch(room, nil)
-			return
+			return found
 		}
 		// A stop does not cut the statement off: what it had leased by then nobody would know of.
-		deliveries, next, err := w.queue.DeliveryClaim(context.WithoutCancel(ctx), room, w.after, now)
-		w.Dispatch(room, deliveries)
+		claim, err := w.queue.DeliveryClaim(context.WithoutCancel(ctx), room, w.after, now)
+		w.Dispatch(room, claim.Deliveries)
 		if err != nil {
 			w.log.Error("claim deliveries", "error", err)
-			return
+			return found
 		}
-		w.after = next
-		if next == "" {
-			if fromFirst {
-				return
+		w.wakeAt(claim.WakeAt)
+		w.after = claim.Next
+		found = found || claim.Dropped || len(claim.Deliveries) > 0
+		if claim.Next == (core.Queue{}) {
+			if fromFirst && !claim.Dropped {
+				return found
 			}
 			fromFirst = true
 		}
+	}
+	return found
+}
+
+// wakeAt has the worker look again at that time, if the poll comes later. Not much sooner than it looked
+// now: what a rate allows in that time is claimed at once.
+func (w *Worker) wakeAt(at time.Time) {
+	if wait := at.Sub(w.clock()); !at.IsZero() && wait < pollInterval {
+		time.AfterFunc(max(wait, emptyRest), w.Wake)
 	}
 }
 
 // release gives leases back.
 func (w *Worker) release(deliveries []core.Delivery) {
+	if len(deliveries) == 0 {
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), releaseTimeout)
 	defer cancel()
 	if err := w.queue.DeliveryRelease(ctx, deliveries, w.clock()); err != nil {
@@ -136,7 +165,10 @@ func (w *Worker) attempt(ctx context.Context, d core.Delivery, sent func()) bool
 
 // result is what comes of an attempt. One that was asked for by hand leaves the schedule as it was.
 func (w *Worker) result(d core.Delivery, attempt core.Attempt, retryAfter time.Duration) core.Result {
-	result := core.Result{Attempt: attempt, Lease: d.Lease, Attempts: d.Attempts}
+	result := core.Result{
+		Attempt: attempt, Lease: d.Lease, Attempts: d.Attempts,
+		Gone: attempt.ResponseStatusCode == http.StatusGone, PauseUntil: w.pauseUntil(attempt.ResponseStatusCode, retryAfter),
+	}
 	switch {
 	case d.Manual && attempt.Status == core.StatusSuccess:
 	case d.Manual && d.ResumeAt != nil:
@@ -148,6 +180,15 @@ func (w *Worker) result(d core.Delivery, attempt core.Attempt, retryAfter time.D
 		}
 	}
 	return result
+}
+
+// pauseUntil is until when an endpoint that says it is overloaded is left alone as a whole, and not just
+// with this message.
+func (w *Worker) pauseUntil(status int16, retryAfter time.Duration) time.Time {
+	if status != http.StatusTooManyRequests && status != http.StatusServiceUnavailable {
+		return time.Time{}
+	}
+	return w.clock().Add(core.SlowDown(retryAfter))
 }
 
 // inTime tells whether the lease leaves time for an attempt and for writing it down. A delivery that
@@ -170,9 +211,12 @@ func (w *Worker) nextAt(attempts int, retryAfter time.Duration) time.Time {
 // among those under way meanwhile: a worker that can write nothing down soon sends nothing more.
 func (w *Worker) record(ctx context.Context, d core.Delivery, result core.Result) {
 	for wait := recordRetryMin; ; wait = min(2*wait, recordRetryMax) {
-		held, err := w.queue.DeliveryRecord(context.WithoutCancel(ctx), result)
+		recorded, err := w.queue.DeliveryRecord(context.WithoutCancel(ctx), result)
 		if err == nil {
-			w.recorded(d, result, held)
+			w.recorded(d, result, recorded.Held)
+			if recorded.Resting {
+				w.release(w.rest(d.EndpointID))
+			}
 			return
 		}
 		if !w.pause(ctx, wait, d.LeasedUntil) {
@@ -205,7 +249,7 @@ func (w *Worker) recorded(d core.Delivery, result core.Result, held bool) {
 	level, message := slog.LevelDebug, "attempt failed"
 	switch {
 	case !held:
-		level, message = slog.LevelWarn, "the lease ran out during the attempt; another worker makes this delivery too"
+		level, message = slog.LevelWarn, "the delivery was owed no more, or its lease ran out during the attempt and another worker makes it too"
 	case result.Attempt.Status == core.StatusSuccess:
 		message = "delivered"
 	case result.NextAt.IsZero():

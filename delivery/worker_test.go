@@ -86,23 +86,24 @@ func TestDueDeliveriesAreMadeAndRecorded(t *testing.T) {
 func TestClaimsGoOnWhereRoomRanOut(t *testing.T) {
 	t.Parallel()
 	q := newQueue()
-	q.next = []core.EndpointID{"ep_b", "", "ep_c"}
+	none, b, c := core.Queue{}, core.Queue{EndpointID: "ep_b"}, core.Queue{EndpointID: "ep_c", Kind: core.QueueRetry}
+	q.next = []core.Queue{b, none, c}
 	w := New(testConfig(), q, time.Now, nil)
 	w.claim(t.Context()) // "" to ep_b, to the end
-	if want := []core.EndpointID{"", "ep_b"}; !slices.Equal(q.claims, want) {
-		t.Errorf("claims began at %q, want %q", q.claims, want)
+	if want := []core.Queue{none, b}; !slices.Equal(q.claims, want) {
+		t.Errorf("claims began at %v, want %v", q.claims, want)
 	}
 	q.claims = nil
 	full := w.reserve(w.capacity(), 1, time.Now())
-	w.after = "ep_b"
+	w.after = b
 	w.claim(t.Context()) // no room
-	if len(q.claims) != 0 || w.after != "ep_b" {
-		t.Errorf("without room, claims began at %q, the next at %q", q.claims, w.after)
+	if len(q.claims) != 0 || w.after != b {
+		t.Errorf("without room, claims began at %v, the next at %v", q.claims, w.after)
 	}
 	w.Dispatch(full, nil)
 	w.claim(t.Context()) // ep_b to ep_c, to the end, and once more from the first on
-	if want := []core.EndpointID{"ep_b", "ep_c", ""}; !slices.Equal(q.claims, want) {
-		t.Errorf("claims began at %q, want %q", q.claims, want)
+	if want := []core.Queue{b, c, none}; !slices.Equal(q.claims, want) {
+		t.Errorf("claims began at %v, want %v", q.claims, want)
 	}
 }
 

@@ -112,8 +112,8 @@ FROM (
     FROM delivery
     WHERE delivery.app_id = @app_id
         AND delivery.endpoint_id = @endpoint_id
+        AND delivery.queue = ANY ('{0, 1, 2}') -- so that the index is read by what is due
         AND delivery.due_at <= @now::timestamptz
-    ORDER BY delivery.due_at
     LIMIT @max_rows::int
 ) AS due;
 
@@ -139,8 +139,15 @@ owed AS (
     -- LATERAL, with LIMIT 1 or an aggregate, makes each look-up one probe of an index. As joins they
     -- were two hundred times slower where the planner took a new partition for an empty one; and with
     -- the endpoint in WHERE it went through all that is owed to it, where it took that for nothing.
-    INSERT INTO delivery (app_id, message_id, endpoint_id, due_at, lease, manual)
-    SELECT sendable.app_id, page.message_id, @endpoint_id, @now::timestamptz, 0, true
+    INSERT INTO delivery (app_id, message_id, endpoint_id, due_at, lease, manual, queue)
+    SELECT
+        sendable.app_id, page.message_id, @endpoint_id, @now::timestamptz, 0, true,
+        (
+            SELECT CASE WHEN endpoint.fifo THEN 2 ELSE 0 END
+            FROM endpoint
+            WHERE endpoint.app_id = @app_id
+                AND endpoint.id = @endpoint_id
+        )
     FROM page
     CROSS JOIN LATERAL (
         SELECT message.app_id
@@ -202,8 +209,10 @@ WITH page AS MATERIALIZED (
 ),
 owed AS (
     -- LATERAL: as in DeliveryRecoverMany.
-    INSERT INTO delivery (app_id, message_id, endpoint_id, due_at, lease)
-    SELECT page.app_id, page.id, endpoint.id, greatest(page.deliver_at, @now::timestamptz), 0
+    INSERT INTO delivery (app_id, message_id, endpoint_id, due_at, lease, queue)
+    SELECT
+        page.app_id, page.id, endpoint.id, greatest(page.deliver_at, @now::timestamptz), 0,
+        CASE WHEN endpoint.fifo THEN 2 ELSE 0 END
     FROM page
     JOIN endpoint ON endpoint.app_id = @app_id
         AND endpoint.id = @endpoint_id
@@ -262,8 +271,15 @@ WITH page AS MATERIALIZED (
 ),
 owed AS (
     -- LATERAL: as in DeliveryRecoverMany.
-    INSERT INTO delivery AS owed (app_id, message_id, endpoint_id, due_at, lease, manual)
-    SELECT matching.app_id, page.message_id, @endpoint_id, @now::timestamptz, 0, true
+    INSERT INTO delivery AS owed (app_id, message_id, endpoint_id, due_at, lease, manual, queue)
+    SELECT
+        matching.app_id, page.message_id, @endpoint_id, @now::timestamptz, 0, true,
+        (
+            SELECT CASE WHEN endpoint.fifo THEN 2 ELSE 0 END
+            FROM endpoint
+            WHERE endpoint.app_id = @app_id
+                AND endpoint.id = @endpoint_id
+        )
     FROM page
     CROSS JOIN LATERAL (
         SELECT message.app_id
@@ -310,6 +326,7 @@ owed AS (
     SET due_at = excluded.due_at,
         lease = owed.lease + 1,
         manual = true,
+        queue = CASE WHEN owed.queue = 2 THEN 2 ELSE 0 END,
         resume_at = CASE WHEN owed.manual THEN owed.resume_at ELSE greatest(owed.due_at, excluded.due_at) END
     RETURNING owed.message_id
 ),

@@ -1,66 +1,127 @@
--- name: DeliveryClaimAnyTenant :many
--- DeliveryClaimAnyTenant leases due deliveries, going from endpoint to endpoint in the order of their
--- ids and taking at most per_endpoint from each, so that a long backlog of one never hides the
--- others. The first column of every row says where the next claim goes on; without deliveries there
--- is one row that says only that. What can no longer be sent (its endpoint is gone or disabled, its
--- payload expired) is dropped.
+-- name: DeliveryOwedListAnyTenant :many
+-- DeliveryOwedListAnyTenant goes from queue to queue, in the order of their endpoints, with one probe of
+-- the index each, however much waits there. It lists those in which something is due, with what the
+-- endpoint and the application allow, those that are owed no more, and the last one it looked at.
 WITH RECURSIVE owed AS (
-    -- One index probe for each endpoint that is owed anything, however much it is.
     (
-        SELECT delivery.endpoint_id, delivery.due_at, 1 AS n
+        SELECT delivery.app_id, delivery.endpoint_id, delivery.queue, delivery.due_at, 1 AS n
         FROM delivery
-        WHERE delivery.endpoint_id > @after_endpoint_id::text
-        ORDER BY delivery.endpoint_id, delivery.due_at
+        WHERE (delivery.endpoint_id, delivery.queue) > (@after_endpoint_id::text, @after_queue::smallint)
+        ORDER BY delivery.endpoint_id, delivery.queue, delivery.due_at
         LIMIT 1
     )
     UNION ALL
-    SELECT following.endpoint_id, following.due_at, owed.n + 1
+    SELECT following.app_id, following.endpoint_id, following.queue, following.due_at, owed.n + 1
     FROM owed
     CROSS JOIN LATERAL (
-        SELECT delivery.endpoint_id, delivery.due_at
+        SELECT delivery.app_id, delivery.endpoint_id, delivery.queue, delivery.due_at
         FROM delivery
-        WHERE delivery.endpoint_id > owed.endpoint_id
-        ORDER BY delivery.endpoint_id, delivery.due_at
+        WHERE (delivery.endpoint_id, delivery.queue) > (owed.endpoint_id, owed.queue)
+        ORDER BY delivery.endpoint_id, delivery.queue, delivery.due_at
         LIMIT 1
     ) AS following
-    WHERE owed.n < @max_endpoints::int
+    WHERE owed.n < @max_queues::int
+)
+SELECT
+    owed.app_id::text AS app_id,
+    owed.endpoint_id::text AS endpoint_id,
+    owed.queue::smallint AS queue,
+    owed.due_at::timestamptz AS due_at,
+    owed.n::int AS n,
+    coalesce(endpoint.throttle_rate, 0)::int AS throttle_rate,
+    endpoint.throttled_until,
+    endpoint.paused_until,
+    coalesce(application.throttle_rate, 0)::int AS app_throttle_rate,
+    application.throttled_until AS app_throttled_until,
+    (endpoint.disabled OR endpoint.deleted_at IS NOT NULL)::boolean AS gone
+FROM owed
+JOIN application ON application.id = owed.app_id
+JOIN endpoint ON endpoint.app_id = owed.app_id
+    AND endpoint.id = owed.endpoint_id
+WHERE owed.due_at <= @now::timestamptz
+    OR owed.n = @max_queues::int
+    OR endpoint.disabled
+ORDER BY owed.endpoint_id, owed.queue
+LIMIT @max_queues::int;
+
+-- name: DeliveryClaimManyAnyTenant :many
+-- DeliveryClaimManyAnyTenant leases due deliveries of the given queues, at most so many of each. What can
+-- no longer be sent (its endpoint is gone or disabled, its payload expired) is dropped; it has no lease.
+-- Of a queue in order it takes the first delivery alone, and nothing while that is leased or waits to be
+-- tried again.
+WITH queue AS (
+    SELECT *
+    FROM unnest(@endpoint_ids::text[], @queues::smallint[], @limits::int[]) AS q(endpoint_id, queue, most)
+),
+first_in_order AS (
+    -- Without a lock, which would be of the next one where another worker has this one locked.
+    SELECT delivery.app_id, delivery.message_id, delivery.endpoint_id
+    FROM queue
+    CROSS JOIN LATERAL (
+        SELECT delivery.app_id, delivery.message_id, delivery.endpoint_id
+        FROM delivery
+        WHERE delivery.endpoint_id = queue.endpoint_id
+            AND delivery.queue = 2
+        ORDER BY delivery.seq
+        LIMIT 1
+    ) AS delivery
+    WHERE queue.queue = 2
+),
+due_in_order AS MATERIALIZED (
+    SELECT candidate.app_id, candidate.message_id, candidate.endpoint_id
+    FROM first_in_order
+    CROSS JOIN LATERAL (
+        SELECT delivery.app_id, delivery.message_id, delivery.endpoint_id
+        FROM delivery
+        WHERE delivery.app_id = first_in_order.app_id
+            AND delivery.message_id = first_in_order.message_id
+            AND delivery.endpoint_id = first_in_order.endpoint_id
+            AND delivery.due_at <= @now::timestamptz
+        LIMIT 1
+        FOR UPDATE SKIP LOCKED
+    ) AS candidate
 ),
 due AS MATERIALIZED (
     -- SKIP LOCKED: another worker is claiming those at this moment.
     SELECT candidate.app_id, candidate.message_id, candidate.endpoint_id
-    FROM owed
+    FROM queue
     CROSS JOIN LATERAL (
         SELECT delivery.app_id, delivery.message_id, delivery.endpoint_id
         FROM delivery
-        WHERE delivery.endpoint_id = owed.endpoint_id
+        WHERE delivery.endpoint_id = queue.endpoint_id
+            AND delivery.queue = queue.queue
             AND delivery.due_at <= @now::timestamptz
         ORDER BY delivery.due_at
-        LIMIT @room_per_endpoint::int
+        LIMIT queue.most
         FOR UPDATE SKIP LOCKED
     ) AS candidate
-    WHERE owed.due_at <= @now::timestamptz
-        AND owed.endpoint_id <> ALL (@full_endpoint_ids::text[])
+    WHERE queue.queue <> 2
     LIMIT @room::int
+),
+taken AS MATERIALIZED (
+    SELECT due.app_id, due.message_id, due.endpoint_id FROM due
+    UNION ALL
+    SELECT due_in_order.app_id, due_in_order.message_id, due_in_order.endpoint_id FROM due_in_order
 ),
 wanted AS MATERIALIZED (
     SELECT
-        due.app_id, due.message_id, due.endpoint_id,
+        taken.app_id, taken.message_id, taken.endpoint_id,
         endpoint.url, endpoint.secret, endpoint.headers, endpoint.old_secrets, endpoint.old_secrets_expire_at,
         message.payload, message.content_type
-    FROM due
-    JOIN endpoint ON endpoint.app_id = due.app_id
-        AND endpoint.id = due.endpoint_id
+    FROM taken
+    JOIN endpoint ON endpoint.app_id = taken.app_id
+        AND endpoint.id = taken.endpoint_id
         AND endpoint.deleted_at IS NULL
         AND NOT endpoint.disabled
-    JOIN message ON message.app_id = due.app_id
-        AND message.id = due.message_id
+    JOIN message ON message.app_id = taken.app_id
+        AND message.id = taken.message_id
         AND message.payload IS NOT NULL
         AND message.expires_at > @now::timestamptz
 ),
 dropped AS (
     DELETE FROM delivery
     WHERE (delivery.app_id, delivery.message_id, delivery.endpoint_id) IN (
-        SELECT due.app_id, due.message_id, due.endpoint_id FROM due
+        SELECT taken.app_id, taken.message_id, taken.endpoint_id FROM taken
         EXCEPT
         SELECT wanted.app_id, wanted.message_id, wanted.endpoint_id FROM wanted
     )
@@ -80,16 +141,9 @@ leased AS (
         wanted.payload, wanted.content_type
 )
 SELECT
-    coalesce(
-        -- The room is used up: whoever comes after the last endpoint that was served is next.
-        (SELECT max(due.endpoint_id) FROM due HAVING count(*) = @room::int),
-        -- There were more endpoints than one claim looks at.
-        (SELECT max(owed.endpoint_id) FROM owed HAVING count(*) = @max_endpoints::int),
-        ''
-    )::text AS next_after,
-    coalesce(leased.app_id, '')::text AS app_id,
-    coalesce(leased.message_id, '')::text AS message_id,
-    coalesce(leased.endpoint_id, '')::text AS endpoint_id,
+    taken.app_id::text AS app_id,
+    taken.message_id::text AS message_id,
+    taken.endpoint_id::text AS endpoint_id,
     coalesce(leased.lease, 0)::bigint AS lease,
     coalesce(leased.attempts, 0)::smallint AS attempts,
     coalesce(leased.url, '')::text AS url,
@@ -101,16 +155,78 @@ SELECT
     leased.content_type,
     coalesce(leased.manual, false)::boolean AS manual,
     leased.resume_at
-FROM (SELECT 1) AS always
-LEFT JOIN leased ON true
-ORDER BY leased.message_id, leased.endpoint_id
-LIMIT @room::int;
+FROM taken
+LEFT JOIN leased ON leased.app_id = taken.app_id
+    AND leased.message_id = taken.message_id
+    AND leased.endpoint_id = taken.endpoint_id
+ORDER BY taken.message_id, taken.endpoint_id
+LIMIT @max_rows::int;
+
+-- name: DeliveryDropManyAnyTenant :execrows
+-- DeliveryDropManyAnyTenant drops what is owed to endpoints that get nothing any more, a bounded number
+-- of deliveries.
+DELETE FROM delivery
+WHERE (delivery.app_id, delivery.message_id, delivery.endpoint_id) IN (
+    SELECT dropped.app_id, dropped.message_id, dropped.endpoint_id
+    FROM unnest(@endpoint_ids::text[]) AS gone(endpoint_id)
+    CROSS JOIN LATERAL (
+        SELECT delivery.app_id, delivery.message_id, delivery.endpoint_id
+        FROM delivery
+        JOIN endpoint ON endpoint.app_id = delivery.app_id
+            AND endpoint.id = delivery.endpoint_id
+            AND (endpoint.disabled OR endpoint.deleted_at IS NOT NULL)
+        WHERE delivery.endpoint_id = gone.endpoint_id
+        LIMIT @max_each::int
+        FOR UPDATE OF delivery SKIP LOCKED
+    ) AS dropped
+);
+
+-- name: EndpointPaceLockManyAnyTenant :many
+-- EndpointPaceLockManyAnyTenant reads how far endpoints have used up what they may be sent, and keeps
+-- others from claiming for them until the transaction ends. Those that another worker is claiming for at
+-- this moment are left out.
+SELECT
+    endpoint.app_id, endpoint.id, coalesce(endpoint.throttle_rate, 0)::int AS throttle_rate,
+    endpoint.throttled_until, endpoint.paused_until
+FROM unnest(@app_ids::text[], @endpoint_ids::text[]) AS wanted(app_id, id)
+JOIN endpoint ON endpoint.app_id = wanted.app_id
+    AND endpoint.id = wanted.id
+ORDER BY endpoint.app_id, endpoint.id
+LIMIT cardinality(@endpoint_ids::text[])
+FOR NO KEY UPDATE OF endpoint SKIP LOCKED;
+
+-- name: ApplicationPaceLockManyAnyTenant :many
+-- ApplicationPaceLockManyAnyTenant is EndpointPaceLockManyAnyTenant for applications.
+SELECT application.id, coalesce(application.throttle_rate, 0)::int AS throttle_rate, application.throttled_until
+FROM application
+WHERE application.id = ANY (@ids::text[])
+ORDER BY application.id
+LIMIT cardinality(@ids::text[])
+FOR NO KEY UPDATE OF application SKIP LOCKED;
+
+-- name: EndpointPaceUpdateManyAnyTenant :execrows
+-- EndpointPaceUpdateManyAnyTenant writes down what a claim used up. An endpoint that is being probed is
+-- paused until the probe's lease ends. The first instant of the first year stands for none.
+UPDATE endpoint
+SET throttled_until = nullif(pace.throttled_until, '0001-01-01Z'),
+    paused_until = nullif(pace.paused_until, '0001-01-01Z')
+FROM unnest(@app_ids::text[], @endpoint_ids::text[], @throttled_untils::timestamptz[], @paused_untils::timestamptz[])
+    AS pace(app_id, id, throttled_until, paused_until)
+WHERE endpoint.app_id = pace.app_id
+    AND endpoint.id = pace.id;
+
+-- name: ApplicationPaceUpdateManyAnyTenant :execrows
+-- ApplicationPaceUpdateManyAnyTenant is EndpointPaceUpdateManyAnyTenant for applications.
+UPDATE application
+SET throttled_until = pace.throttled_until
+FROM unnest(@ids::text[], @throttled_untils::timestamptz[]) AS pace(id, throttled_until)
+WHERE application.id = pace.id;
 
 -- name: DeliveryRecordMany :many
 -- DeliveryRecordMany writes down what came of the attempts of many deliveries: the attempts, what is
--- still owed, the endpoints' health. It returns the deliveries whose lease still held; another is
--- somebody else's by now and left alone. Attempts that were written down before, by a
--- commit whose answer got lost, change nothing.
+-- still owed, the endpoints' health. It returns the deliveries whose lease still held, and whether
+-- their endpoint is to be left alone now; another is somebody else's by now and left alone. Attempts
+-- that were written down before, by a commit whose answer got lost, change nothing.
 WITH result AS (
     SELECT *
     FROM unnest(
@@ -128,10 +244,12 @@ WITH result AS (
         @leases::bigint[],
         @attempts::smallint[],
         @finished::boolean[],
-        @next_ats::timestamptz[]
+        @next_ats::timestamptz[],
+        @gone::boolean[],
+        @pause_untils::timestamptz[]
     ) AS r(
         app_id, attempt_id, message_id, endpoint_id, url, status, response_status_code, response, duration_ms,
-        trigger, created_at, lease, attempts, finished, next_at
+        trigger, created_at, lease, attempts, finished, next_at, gone, pause_until
     )
 ),
 attempted AS (
@@ -158,6 +276,7 @@ rescheduled AS (
     UPDATE delivery
     SET due_at = result.next_at,
         attempts = result.attempts,
+        queue = CASE WHEN delivery.queue = 2 THEN 2 WHEN result.attempts > 0 THEN 1 ELSE 0 END,
         manual = false,
         resume_at = NULL
     FROM result
@@ -168,33 +287,94 @@ rescheduled AS (
         AND delivery.lease = result.lease
     RETURNING delivery.message_id, delivery.endpoint_id, delivery.lease
 ),
+rules AS (
+    SELECT
+        @now::timestamptz AS now,
+        @pause_least::timestamptz AS pause_least,
+        @pause_most::timestamptz AS pause_most,
+        @circuit_failures::int AS circuit_failures,
+        @disable_failures::int AS disable_failures,
+        @disable_since::timestamptz AS disable_since
+),
 health AS (
-    SELECT app_id, endpoint_id, bool_or(status = 0) AS healthy
+    SELECT
+        result.app_id, result.endpoint_id,
+        bool_or(result.status = 0) AS healthy,
+        bool_or(result.gone) AS gone,
+        count(*) FILTER (WHERE result.status <> 0) AS failures,
+        max(result.created_at) AS began_at,
+        nullif(max(result.pause_until), '0001-01-01Z') AS pause_until
     FROM result
-    GROUP BY app_id, endpoint_id
+    GROUP BY result.app_id, result.endpoint_id
 ),
 turned AS (
-    -- Only the endpoints whose health turned, which are few. SKIP LOCKED: another worker is writing
-    -- down the same turn, and waiting for it could be a deadlock.
-    SELECT endpoint.app_id, endpoint.id, health.healthy
+    -- Only the endpoints whose state changes. SKIP LOCKED: another worker is writing the same down, or
+    -- a client is changing the endpoint, and waiting could be a deadlock. What is left out the next
+    -- attempt tells again.
+    SELECT
+        endpoint.app_id, endpoint.id, health.healthy, health.gone,
+        CASE WHEN health.healthy THEN 0 ELSE endpoint.failures + health.failures END AS failures,
+        CASE WHEN health.healthy THEN NULL ELSE coalesce(endpoint.failing_since, rules.now) END AS failing_since,
+        -- An attempt that began before the pause says nothing about how things are since.
+        CASE WHEN health.began_at < endpoint.paused_at THEN endpoint.paused_until END AS paused_until,
+        health.pause_until
     FROM health
+    CROSS JOIN rules
     JOIN endpoint ON endpoint.app_id = health.app_id
         AND endpoint.id = health.endpoint_id
-        AND (endpoint.failing_since IS NULL) <> health.healthy
+        AND NOT endpoint.disabled
+        AND (
+            NOT health.healthy
+            OR endpoint.failing_since IS NOT NULL
+            OR endpoint.paused_until IS NOT NULL
+            OR health.pause_until IS NOT NULL
+        )
     FOR NO KEY UPDATE OF endpoint SKIP LOCKED
+),
+circuit AS (
+    -- It opens for a quarter of the time that the endpoint has been failing.
+    SELECT
+        turned.app_id, turned.id, turned.gone, turned.failures, turned.failing_since, rules.now,
+        greatest(
+            turned.paused_until,
+            turned.pause_until,
+            CASE
+                WHEN turned.failures >= rules.circuit_failures
+                THEN least(
+                    greatest(rules.now + (rules.now - turned.failing_since) / 4, rules.pause_least),
+                    rules.pause_most
+                )
+            END
+        ) AS paused_until,
+        turned.failures >= rules.disable_failures AND turned.failing_since <= rules.disable_since AS failing_too_long
+    FROM turned
+    CROSS JOIN rules
 ),
 judged AS (
     UPDATE endpoint
-    SET failing_since = CASE WHEN turned.healthy THEN NULL ELSE @now::timestamptz END
-    FROM turned
-    WHERE endpoint.app_id = turned.app_id
-        AND endpoint.id = turned.id
+    SET failures = circuit.failures,
+        failing_since = circuit.failing_since,
+        paused_until = circuit.paused_until,
+        paused_at = CASE
+            WHEN circuit.paused_until IS NULL THEN NULL
+            WHEN circuit.paused_until = endpoint.paused_until THEN endpoint.paused_at
+            ELSE circuit.now
+        END,
+        disabled = circuit.gone OR circuit.failing_too_long,
+        disabled_reason = CASE WHEN circuit.gone THEN 'gone' WHEN circuit.failing_too_long THEN 'failing' END,
+        updated_at = CASE WHEN circuit.gone OR circuit.failing_too_long THEN circuit.now ELSE endpoint.updated_at END
+    FROM circuit
+    WHERE endpoint.app_id = circuit.app_id
+        AND endpoint.id = circuit.id
+    RETURNING endpoint.app_id, endpoint.id, endpoint.disabled OR endpoint.paused_until IS NOT NULL AS resting
 ),
 unhurried AS (
     -- This commit need not wait for the disk: lost, its deliveries are made once more, never missed.
     SELECT set_config('synchronous_commit', 'off', true)
 )
-SELECT held.message_id, held.endpoint_id, held.lease
+SELECT
+    held.message_id, held.endpoint_id, held.lease,
+    (held.endpoint_id IN (SELECT judged.id FROM judged WHERE judged.resting))::boolean AS resting
 FROM unhurried
 CROSS JOIN (
     SELECT * FROM finished
@@ -217,22 +397,34 @@ WHERE delivery.app_id = held.app_id
 
 -- name: DeliveryInsert :execrows
 -- DeliveryInsert makes a delivery that is due now; no row: the message is owed to the endpoint already.
-INSERT INTO delivery (app_id, message_id, endpoint_id, due_at, lease)
-SELECT @app_id::text, @message_id::text, @endpoint_id::text, @now::timestamptz, 0
-FROM pg_notify('postrider_delivery', '')
+INSERT INTO delivery (app_id, message_id, endpoint_id, due_at, lease, queue)
+SELECT
+    endpoint.app_id, @message_id::text, endpoint.id, @now::timestamptz, 0,
+    CASE WHEN endpoint.fifo THEN 2 ELSE 0 END
+FROM endpoint
+CROSS JOIN pg_notify('postrider_delivery', '')
+WHERE endpoint.app_id = @app_id::text
+    AND endpoint.id = @endpoint_id::text
 ON CONFLICT (app_id, message_id, endpoint_id) DO NOTHING;
 
 -- name: DeliveryResend :execrows
 -- DeliveryResend makes a delivery due now, for one attempt. If the message is owed to the endpoint
 -- already, that attempt comes first, and the schedule goes on behind it. An attempt under way loses its
--- lease: were it to end the delivery, the one that was asked for would never be made.
-INSERT INTO delivery AS owed (app_id, message_id, endpoint_id, due_at, lease, manual)
-SELECT @app_id::text, @message_id::text, @endpoint_id::text, @now::timestamptz, 0, true
-FROM pg_notify('postrider_delivery', '')
+-- lease: were it to end the delivery, the one that was asked for would never be made. At a FIFO
+-- endpoint it has to wait its turn.
+INSERT INTO delivery AS owed (app_id, message_id, endpoint_id, due_at, lease, manual, queue)
+SELECT
+    endpoint.app_id, @message_id::text, endpoint.id, @now::timestamptz, 0, true,
+    CASE WHEN endpoint.fifo THEN 2 ELSE 0 END
+FROM endpoint
+CROSS JOIN pg_notify('postrider_delivery', '')
+WHERE endpoint.app_id = @app_id::text
+    AND endpoint.id = @endpoint_id::text
 ON CONFLICT (app_id, message_id, endpoint_id) DO UPDATE
 SET due_at = excluded.due_at,
     lease = owed.lease + 1,
     manual = true,
+    queue = CASE WHEN owed.queue = 2 THEN 2 ELSE 0 END,
     resume_at = CASE WHEN owed.manual THEN owed.resume_at ELSE greatest(owed.due_at, excluded.due_at) END;
 
 -- name: DeliveryCount :one

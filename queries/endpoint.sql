@@ -2,7 +2,8 @@
 -- EndpointGet finds an endpoint by id or uid; a uid never looks like an id.
 SELECT
     app_id, id, uid, url, description, version, throttle_rate, disabled, event_types, channels,
-    secret, headers, metadata, failing_since, created_at, updated_at, old_secrets, old_secrets_expire_at
+    secret, headers, metadata, failing_since, created_at, updated_at, old_secrets, old_secrets_expire_at,
+    fifo, failures, paused_until, disabled_reason
 FROM endpoint
 WHERE app_id = @app_id
     AND (id = @ref::text OR uid = @ref::text)
@@ -12,7 +13,8 @@ WHERE app_id = @app_id
 -- EndpointLock is EndpointGet, and keeps others from changing the row until the transaction ends.
 SELECT
     app_id, id, uid, url, description, version, throttle_rate, disabled, event_types, channels,
-    secret, headers, metadata, failing_since, created_at, updated_at, old_secrets, old_secrets_expire_at
+    secret, headers, metadata, failing_since, created_at, updated_at, old_secrets, old_secrets_expire_at,
+    fifo, failures, paused_until, disabled_reason
 FROM endpoint
 WHERE app_id = @app_id
     AND (id = @ref::text OR uid = @ref::text)
@@ -23,7 +25,8 @@ FOR NO KEY UPDATE;
 -- EndpointListAscending lists endpoints, oldest first.
 SELECT
     app_id, id, uid, url, description, version, throttle_rate, disabled, event_types, channels,
-    secret, headers, metadata, failing_since, created_at, updated_at, old_secrets, old_secrets_expire_at
+    secret, headers, metadata, failing_since, created_at, updated_at, old_secrets, old_secrets_expire_at,
+    fifo, failures, paused_until, disabled_reason
 FROM endpoint
 WHERE app_id = @app_id
     AND id > @after::text
@@ -36,7 +39,8 @@ LIMIT @max_rows::int;
 -- EndpointListDescending lists endpoints, newest first.
 SELECT
     app_id, id, uid, url, description, version, throttle_rate, disabled, event_types, channels,
-    secret, headers, metadata, failing_since, created_at, updated_at, old_secrets, old_secrets_expire_at
+    secret, headers, metadata, failing_since, created_at, updated_at, old_secrets, old_secrets_expire_at,
+    fifo, failures, paused_until, disabled_reason
 FROM endpoint
 WHERE app_id = @app_id
     AND id > @after::text
@@ -49,29 +53,43 @@ LIMIT @max_rows::int;
 -- EndpointInsert makes an endpoint; a uid that is taken violates endpoint_app_id_uid_key.
 INSERT INTO endpoint (
     app_id, id, uid, url, description, version, throttle_rate, disabled, event_types, channels,
-    secret, headers, metadata, failing_since, created_at, updated_at, old_secrets, old_secrets_expire_at
+    secret, headers, metadata, created_at, updated_at, old_secrets, old_secrets_expire_at, fifo
 )
 VALUES (
     @app_id, @id, @uid, @url, @description, @version, @throttle_rate, @disabled, @event_types, @channels,
-    @secret, @headers, @metadata, @failing_since, @created_at, @updated_at, @old_secrets, @old_secrets_expire_at
+    @secret, @headers, @metadata, @created_at, @updated_at, @old_secrets, @old_secrets_expire_at, @fifo
 );
 
 -- name: EndpointUpdate :execrows
--- EndpointUpdate replaces what a client can change of an endpoint.
+-- EndpointUpdate replaces what a client can change of an endpoint. Disabled, it is owed nothing any more;
+-- enabled again, it begins with a clean record.
+WITH dropped AS (
+    DELETE FROM delivery
+    WHERE @disabled::boolean
+        AND delivery.app_id = @app_id
+        AND delivery.endpoint_id = @id
+)
 UPDATE endpoint
 SET uid = @uid,
     url = @url,
     description = @description,
     version = @version,
     throttle_rate = @throttle_rate,
-    disabled = @disabled,
+    disabled = @disabled::boolean,
     event_types = @event_types,
     channels = @channels,
     metadata = @metadata,
-    updated_at = @updated_at
-WHERE app_id = @app_id
-    AND id = @id
-    AND deleted_at IS NULL;
+    updated_at = @updated_at,
+    fifo = @fifo,
+    throttled_until = CASE WHEN @throttle_rate::int IS NOT NULL THEN endpoint.throttled_until END,
+    failures = @failures,
+    failing_since = @failing_since,
+    paused_until = @paused_until,
+    paused_at = CASE WHEN @paused_until::timestamptz IS NOT NULL THEN endpoint.paused_at END,
+    disabled_reason = @disabled_reason
+WHERE endpoint.app_id = @app_id
+    AND endpoint.id = @id
+    AND endpoint.deleted_at IS NULL;
 
 -- name: EndpointUpdateSecret :execrows
 -- EndpointUpdateSecret replaces an endpoint's secret and the old ones that still sign beside it.

@@ -7,13 +7,13 @@
 WITH addressed AS (
     -- Each application once, however many messages there are to it. Two look-ups, by id and by uid,
     -- each on its index; only one of them can find anything.
-    SELECT wanted.n, application.id AS app_id
+    SELECT wanted.n, application.id AS app_id, application.throttle_rate
     FROM unnest(@org_ids::text[], @app_refs::text[]) WITH ORDINALITY AS wanted(org_id, app_ref, n)
     JOIN application ON application.org_id = wanted.org_id
         AND application.id = wanted.app_ref
         AND application.deleted_at IS NULL
     UNION ALL
-    SELECT wanted.n, application.id AS app_id
+    SELECT wanted.n, application.id AS app_id, application.throttle_rate
     FROM unnest(@org_ids::text[], @app_refs::text[]) WITH ORDINALITY AS wanted(org_id, app_ref, n)
     JOIN application ON application.org_id = wanted.org_id
         AND application.uid = wanted.app_ref
@@ -98,7 +98,8 @@ stored AS (
     RETURNING app_id, id, event_type, channels, deliver_at
 ),
 owed AS MATERIALIZED (
-    -- The fan-out. The first of them, as far as this process has room, are born leased to it.
+    -- The fan-out. The first of them, as far as this process has room, are born leased to it: those
+    -- that need no claim to say when they may be made.
     SELECT
         stored.app_id,
         stored.id AS message_id,
@@ -108,8 +109,16 @@ owed AS MATERIALIZED (
         endpoint.headers,
         endpoint.old_secrets,
         endpoint.old_secrets_expire_at,
+        endpoint.fifo,
+        endpoint.paused_until,
         stored.deliver_at,
         stored.deliver_at IS NULL
+            AND NOT endpoint.fifo
+            AND endpoint.throttle_rate IS NULL
+            AND endpoint.paused_until IS NULL
+            AND stored.app_id <> ALL (
+                ARRAY(SELECT addressed.app_id FROM addressed WHERE addressed.throttle_rate IS NOT NULL)
+            )
             AND row_number() OVER (ORDER BY stored.id, endpoint.id) <= @room::int
             AND row_number() OVER (PARTITION BY endpoint.id ORDER BY stored.id) <= @room_per_endpoint::int
             AND endpoint.id <> ALL (@full_endpoint_ids::text[]) AS leased
@@ -121,20 +130,25 @@ owed AS MATERIALIZED (
         AND (endpoint.channels IS NULL OR endpoint.channels && stored.channels)
 ),
 queued AS (
-    INSERT INTO delivery (app_id, message_id, endpoint_id, due_at, lease)
+    -- In this order, two statements that number deliveries to the same FIFO endpoints never wait for
+    -- each other in a circle.
+    INSERT INTO delivery (app_id, message_id, endpoint_id, due_at, lease, queue)
     SELECT
         owed.app_id,
         owed.message_id,
         owed.endpoint_id,
         CASE WHEN owed.leased THEN @leased_until::timestamptz ELSE coalesce(owed.deliver_at, @now::timestamptz) END,
-        CASE WHEN owed.leased THEN 1 ELSE 0 END
+        CASE WHEN owed.leased THEN 1 ELSE 0 END,
+        CASE WHEN owed.fifo THEN 2 ELSE 0 END
     FROM owed
+    ORDER BY owed.endpoint_id, owed.message_id
 ),
 announced AS (
     SELECT pg_notify('postrider_delivery', '')
     FROM owed
     WHERE NOT owed.leased
         AND owed.deliver_at IS NULL
+        AND coalesce(owed.paused_until, '-infinity') <= @now::timestamptz
     LIMIT 1
 )
 -- No joins: each branch reads a set once. IN a set is hashed, whatever its size.

@@ -2,78 +2,73 @@ package store
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/postrider/postrider/core"
 	"github.com/postrider/postrider/db"
 )
 
-// claimEndpoints is how many endpoints one claim looks at: one index probe each, some 5 us, so a
-// claim that finds nothing costs about a millisecond however long the backlog is.
-const claimEndpoints = 200
+// DeliveryQueue is the deliveries as a worker sees them. It records many callers' results in one
+// statement.
+type DeliveryQueue struct {
+	*Store
+	rules    core.HealthRules
+	recorder *batcher[core.Result, core.Recorded]
+}
 
-// DeliveryClaim leases due deliveries to the caller.
-func (s *Store) DeliveryClaim(ctx context.Context, room core.Room, after core.EndpointID, now time.Time) ([]core.Delivery, core.EndpointID, error) {
-	ctx, cancel := context.WithTimeout(ctx, statementTimeout)
-	defer cancel()
-	rows, err := queries.DeliveryClaimAnyTenant(ctx, s.pool, db.DeliveryClaimAnyTenantParams{
-		Room: int32(room.Total), RoomPerEndpoint: int32(room.PerEndpoint),
-		FullEndpointIDs: endpointTexts(room.Full), LeasedUntil: room.LeasedUntil,
-		AfterEndpointID: string(after), MaxEndpoints: claimEndpoints, Now: now,
-	})
-	if err != nil {
-		return nil, after, mapError(err)
-	}
-	next := after
-	deliveries := make([]core.Delivery, 0, len(rows))
-	for _, row := range rows {
-		next = core.EndpointID(row.NextAfter)
-		if row.EndpointID == "" {
-			continue
-		}
-		headers, err := readHeaders(row.Headers)
-		if err != nil {
-			return nil, next, err
-		}
-		deliveries = append(deliveries, core.Delivery{
-			AppID: core.AppID(row.AppID), MessageID: core.MessageID(row.MessageID),
-			EndpointID: core.EndpointID(row.EndpointID), Lease: row.Lease, LeasedUntil: room.LeasedUntil,
-			Attempts: int(row.Attempts), Manual: row.Manual, ResumeAt: row.ResumeAt,
-			URL: row.URL, Secrets: secrets(row.Secret, row.OldSecrets, row.OldSecretsExpireAt, now), Headers: headers,
-			ContentType: row.ContentType, Payload: row.Payload,
-		})
-	}
-	return deliveries, next, nil
+var _ core.DeliveryQueue = (*DeliveryQueue)(nil)
+
+// NewDeliveryQueue makes a queue, by whose rules endpoints that fail are left alone.
+func NewDeliveryQueue(s *Store, rules core.HealthRules) *DeliveryQueue {
+	q := &DeliveryQueue{Store: s, rules: rules}
+	q.recorder = newBatcher(q.recordMany, func(r core.Result) int { return len(r.Attempt.Response) })
+	q.recorder.rest = recordRest
+	return q
 }
 
 // DeliveryRecord writes a result down together with those of other callers. Done twice, it changes
 // nothing the second time.
-func (s *Store) DeliveryRecord(ctx context.Context, result core.Result) (bool, error) {
-	return s.recorder.do(ctx, result)
+func (q *DeliveryQueue) DeliveryRecord(ctx context.Context, result core.Result) (core.Recorded, error) {
+	return q.recorder.do(ctx, result)
 }
 
-func (s *Store) deliveryRecordMany(ctx context.Context, results []core.Result) []outcome[bool] {
-	return separately(results, func(some []core.Result) ([]outcome[bool], error) {
-		rows, err := queries.DeliveryRecordMany(ctx, s.pool, recordParams(some, s.clock()))
+func (q *DeliveryQueue) recordMany(ctx context.Context, results []core.Result) []outcome[core.Recorded] {
+	return separately(results, func(some []core.Result) ([]outcome[core.Recorded], error) {
+		rows, err := queries.DeliveryRecordMany(ctx, q.pool, recordParams(some, q.rules, q.clock()))
 		if err != nil {
 			return nil, err
 		}
-		held := make(map[db.DeliveryRecordManyRow]bool, len(rows))
+		recorded := make(map[lease]core.Recorded, len(rows))
 		for _, row := range rows {
-			held[row] = true
+			recorded[lease{row.MessageID, row.EndpointID, row.Lease}] = core.Recorded{Held: true, Resting: row.Resting}
 		}
-		outcomes := make([]outcome[bool], len(some))
+		outcomes := make([]outcome[core.Recorded], len(some))
 		for i, r := range some {
-			outcomes[i].out = held[db.DeliveryRecordManyRow{
-				MessageID: r.Attempt.MessageID, EndpointID: r.Attempt.EndpointID, Lease: r.Lease,
-			}]
+			outcomes[i].out = recorded[lease{r.Attempt.MessageID, r.Attempt.EndpointID, r.Lease}]
 		}
 		return outcomes, nil
 	})
 }
 
-func recordParams(results []core.Result, now time.Time) db.DeliveryRecordManyParams {
-	p := db.DeliveryRecordManyParams{Now: now}
+// lease is what a result is taken by.
+type lease struct {
+	message  core.MessageID
+	endpoint core.EndpointID
+	lease    int64
+}
+
+func recordParams(results []core.Result, rules core.HealthRules, now time.Time) db.DeliveryRecordManyParams {
+	p := db.DeliveryRecordManyParams{
+		Now: now, PauseLeast: now.Add(core.CircuitWaitLeast), PauseMost: now.Add(rules.CircuitWait),
+		CircuitFailures: int32(rules.CircuitFailures), DisableFailures: int32(rules.DisableFailures),
+	}
+	if rules.CircuitFailures == 0 {
+		p.CircuitFailures = math.MaxInt32
+	}
+	if rules.DisableAfter > 0 {
+		p.DisableSince = now.Add(-rules.DisableAfter)
+	}
 	for _, r := range results {
 		a := r.Attempt
 		p.AppIDs = append(p.AppIDs, string(a.AppID))
@@ -91,6 +86,8 @@ func recordParams(results []core.Result, now time.Time) db.DeliveryRecordManyPar
 		p.Attempts = append(p.Attempts, int16(r.Attempts))
 		p.Finished = append(p.Finished, r.NextAt.IsZero())
 		p.NextAts = append(p.NextAts, r.NextAt)
+		p.Gone = append(p.Gone, r.Gone)
+		p.PauseUntils = append(p.PauseUntils, r.PauseUntil)
 	}
 	return p
 }
@@ -109,7 +106,7 @@ func (t tx) DeliveryResend(ctx context.Context, app core.AppID, message core.Mes
 
 // DeliveryRelease makes deliveries due at once, so that others need not wait for their leases to run
 // out. Those whose lease is no longer held are left alone.
-func (s *Store) DeliveryRelease(ctx context.Context, deliveries []core.Delivery, now time.Time) error {
+func (q *DeliveryQueue) DeliveryRelease(ctx context.Context, deliveries []core.Delivery, now time.Time) error {
 	if len(deliveries) == 0 {
 		return nil
 	}
@@ -120,6 +117,6 @@ func (s *Store) DeliveryRelease(ctx context.Context, deliveries []core.Delivery,
 		p.EndpointIDs = append(p.EndpointIDs, string(d.EndpointID))
 		p.Leases = append(p.Leases, d.Lease)
 	}
-	_, err := queries.DeliveryReleaseMany(ctx, s.pool, p)
+	_, err := queries.DeliveryReleaseMany(ctx, q.pool, p)
 	return mapError(err)
 }

@@ -28,12 +28,22 @@ func (w *world) send(n int) []core.MessageID {
 // claim claims with that room, from the first endpoint on.
 func (w *world) claim(room core.Room) []core.Delivery {
 	w.t.Helper()
-	deliveries, _, err := w.DeliveryClaim(w.t.Context(), room, "", now())
+	return w.claimAt(room, now()).Deliveries
+}
+
+func (w *world) claimAt(room core.Room, at time.Time) core.Claim {
+	w.t.Helper()
+	claim, err := w.queue().DeliveryClaim(w.t.Context(), room, core.Queue{}, at)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return deliveries
+	return claim
 }
+
+// testRules are such that a test reaches them.
+var testRules = core.HealthRules{CircuitFailures: 5, CircuitWait: time.Minute, DisableAfter: time.Hour, DisableFailures: 3}
+
+func (w *world) queue() *DeliveryQueue { return NewDeliveryQueue(w.Store, testRules) }
 
 // result is what a delivery ends with: success, or another try at next.
 func result(d core.Delivery, next time.Time) core.Result {
@@ -52,11 +62,16 @@ func result(d core.Delivery, next time.Time) core.Result {
 
 func (w *world) record(r core.Result) bool {
 	w.t.Helper()
-	held, err := w.DeliveryRecord(w.t.Context(), r)
+	return w.recordWith(testRules, r).Held
+}
+
+func (w *world) recordWith(rules core.HealthRules, r core.Result) core.Recorded {
+	w.t.Helper()
+	recorded, err := NewDeliveryQueue(w.Store, rules).DeliveryRecord(w.t.Context(), r)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return held
+	return recorded
 }
 
 func TestAClaimHasAllItTakesToSend(t *testing.T) {
@@ -130,15 +145,15 @@ func TestClaimsGoFromEndpointToEndpoint(t *testing.T) {
 		t.Errorf("claimed %v, want %v", got, want)
 	}
 	r = core.Room{Total: 3, PerEndpoint: 3, LeasedUntil: now().Add(time.Minute)}
-	after := core.EndpointID("")
+	var after core.Queue
 	total := map[core.EndpointID]int{}
 	for range 3 {
-		deliveries, next, err := w.DeliveryClaim(t.Context(), r, after, now())
+		claim, err := w.queue().DeliveryClaim(t.Context(), r, after, now())
 		if err != nil {
 			t.Fatal(err)
 		}
-		after = next
-		for id, n := range perEndpoint(deliveries) {
+		after = claim.Next
+		for id, n := range perEndpoint(claim.Deliveries) {
 			total[id] += n
 		}
 	}
@@ -163,18 +178,18 @@ func TestTwoWorkersNeverClaimTheSame(t *testing.T) {
 	for range 8 {
 		workers.Go(func() {
 			r := core.Room{Total: 7, PerEndpoint: 5, LeasedUntil: now().Add(time.Minute)}
-			for after, empty := core.EndpointID(""), 0; empty < 2; {
-				deliveries, next, err := w.DeliveryClaim(t.Context(), r, after, now())
+			for after, empty := (core.Queue{}), 0; empty < 2; {
+				claim, err := w.queue().DeliveryClaim(t.Context(), r, after, now())
 				if err != nil {
 					t.Error(err)
 					return
 				}
-				after = next
-				if len(deliveries) == 0 && next == "" {
+				after = claim.Next
+				if len(claim.Deliveries) == 0 && after == (core.Queue{}) {
 					empty++
 				}
 				mu.Lock()
-				for _, d := range deliveries {
+				for _, d := range claim.Deliveries {
 					claimed[key{d.MessageID, d.EndpointID}]++
 				}
 				mu.Unlock()
@@ -251,9 +266,9 @@ func TestAFailedAttemptIsDueAgain(t *testing.T) {
 	if since := value[*time.Time](w, "SELECT failing_since FROM endpoint WHERE id = $1", e.ID); since == nil {
 		t.Error("the endpoint is not failing")
 	}
-	deliveries, _, err := w.DeliveryClaim(t.Context(), room(), "", next)
-	if err != nil || len(deliveries) != 1 || deliveries[0].Attempts != 1 {
-		t.Fatalf("claimed at the next time: %+v, %v", deliveries, err)
+	deliveries := w.claimAt(room(), next).Deliveries
+	if len(deliveries) != 1 || deliveries[0].Attempts != 1 {
+		t.Fatalf("claimed at the next time: %+v", deliveries)
 	}
 	w.record(result(deliveries[0], time.Time{}))
 	if since := value[*time.Time](w, "SELECT failing_since FROM endpoint WHERE id = $1", e.ID); since != nil {
@@ -270,14 +285,14 @@ func TestAReleasedLeaseIsDueAtOnce(t *testing.T) {
 	w.addEndpoint(nil)
 	w.send(2)
 	claimed := w.claim(room())
-	if err := w.DeliveryRelease(t.Context(), claimed[:1], now()); err != nil {
+	if err := w.queue().DeliveryRelease(t.Context(), claimed[:1], now()); err != nil {
 		t.Fatal(err)
 	}
 	again := w.claim(room())
 	if len(again) != 1 || again[0].MessageID != claimed[0].MessageID {
 		t.Fatalf("claimed %+v after a release of %+v", again, claimed[:1])
 	}
-	if err := w.DeliveryRelease(t.Context(), claimed[:1], now()); err != nil {
+	if err := w.queue().DeliveryRelease(t.Context(), claimed[:1], now()); err != nil {
 		t.Fatal(err)
 	}
 	if stolen := w.claim(room()); len(stolen) != 0 {
@@ -312,7 +327,7 @@ func TestRecordingDoesNotWaitForTheDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer rollback(context.Background(), tx)
-	if _, err := queries.DeliveryRecordMany(t.Context(), tx, recordParams([]core.Result{result(d, time.Time{})}, now())); err != nil {
+	if _, err := queries.DeliveryRecordMany(t.Context(), tx, recordParams([]core.Result{result(d, time.Time{})}, testRules, now())); err != nil {
 		t.Fatal(err)
 	}
 	var setting string

@@ -10,17 +10,32 @@ import (
 
 func (r reader) EndpointGet(ctx context.Context, app core.AppID, ref string) (core.Endpoint, error) {
 	row, err := queries.EndpointGet(ctx, r.conn, db.EndpointGetParams{AppID: app, Ref: ref})
-	return core.Endpoint(row), mapError(err)
+	return endpoint(row), mapError(err)
+}
+
+// endpoint maps a row; the other queries' rows are the same.
+func endpoint(row db.EndpointGetRow) core.Endpoint {
+	return core.Endpoint{
+		AppID: row.AppID, ID: row.ID, UID: row.UID, URL: row.URL, Description: row.Description, Version: row.Version,
+		ThrottleRate: row.ThrottleRate, Disabled: row.Disabled, FIFO: row.FIFO, EventTypes: row.EventTypes,
+		Channels: row.Channels, Secret: row.Secret, Headers: row.Headers, Metadata: row.Metadata,
+		CreatedAt: row.CreatedAt, UpdatedAt: row.UpdatedAt,
+		OldSecrets: row.OldSecrets, OldSecretsExpireAt: row.OldSecretsExpireAt,
+		Health: core.Health{
+			FailingSince: row.FailingSince, Failures: row.Failures, PausedUntil: row.PausedUntil,
+			DisabledReason: row.DisabledReason,
+		},
+	}
 }
 
 func (r reader) EndpointList(ctx context.Context, app core.AppID, page core.Page) ([]core.Endpoint, error) {
 	p := db.EndpointListAscendingParams{AppID: app, After: page.After, Before: page.Before, MaxRows: int32(page.Limit)}
 	if page.Descending {
 		rows, err := queries.EndpointListDescending(ctx, r.conn, db.EndpointListDescendingParams(p))
-		return entities(rows, err, func(row db.EndpointListDescendingRow) core.Endpoint { return core.Endpoint(row) })
+		return entities(rows, err, func(row db.EndpointListDescendingRow) core.Endpoint { return endpoint(db.EndpointGetRow(row)) })
 	}
 	rows, err := queries.EndpointListAscending(ctx, r.conn, p)
-	return entities(rows, err, func(row db.EndpointListAscendingRow) core.Endpoint { return core.Endpoint(row) })
+	return entities(rows, err, func(row db.EndpointListAscendingRow) core.Endpoint { return endpoint(db.EndpointGetRow(row)) })
 }
 
 func (r reader) EndpointWanted(ctx context.Context, app core.AppID, eventType string, channels []string) (bool, error) {
@@ -45,18 +60,24 @@ func (r reader) EndpointStatsGet(ctx context.Context, app core.AppID, id core.En
 
 func (t tx) EndpointLock(ctx context.Context, app core.AppID, ref string) (core.Endpoint, error) {
 	row, err := queries.EndpointLock(ctx, t.conn, db.EndpointLockParams{AppID: app, Ref: ref})
-	return core.Endpoint(row), mapError(err)
+	return endpoint(db.EndpointGetRow(row)), mapError(err)
 }
 
 func (t tx) EndpointInsert(ctx context.Context, e core.Endpoint) error {
-	return wrote(queries.EndpointInsert(ctx, t.conn, db.EndpointInsertParams(e)))
+	return wrote(queries.EndpointInsert(ctx, t.conn, db.EndpointInsertParams{
+		AppID: e.AppID, ID: e.ID, UID: e.UID, URL: e.URL, Description: e.Description, Version: e.Version,
+		ThrottleRate: e.ThrottleRate, Disabled: e.Disabled, EventTypes: e.EventTypes, Channels: e.Channels,
+		Secret: e.Secret, Headers: e.Headers, Metadata: e.Metadata, CreatedAt: e.CreatedAt, UpdatedAt: e.UpdatedAt,
+		OldSecrets: e.OldSecrets, OldSecretsExpireAt: e.OldSecretsExpireAt, FIFO: e.FIFO,
+	}))
 }
 
 func (t tx) EndpointUpdate(ctx context.Context, e core.Endpoint) error {
 	return wrote(queries.EndpointUpdate(ctx, t.conn, db.EndpointUpdateParams{
 		AppID: e.AppID, ID: e.ID, UID: e.UID, URL: e.URL, Description: e.Description, Version: e.Version,
 		ThrottleRate: e.ThrottleRate, Disabled: e.Disabled, EventTypes: e.EventTypes, Channels: e.Channels,
-		Metadata: e.Metadata, UpdatedAt: e.UpdatedAt,
+		Metadata: e.Metadata, UpdatedAt: e.UpdatedAt, FIFO: e.FIFO,
+		FailingSince: e.FailingSince, Failures: e.Failures, PausedUntil: e.PausedUntil, DisabledReason: e.DisabledReason,
 	}))
 }
 

@@ -22,16 +22,12 @@ var queries = db.New()
 // Store is a pool of connections to one database.
 type Store struct {
 	reader
-	pool     *pgxpool.Pool
-	clock    func() time.Time
-	recorder *batcher[core.Result, bool]
-	twins    turns[core.IdempotencyKey]
+	pool  *pgxpool.Pool
+	clock func() time.Time
+	twins turns[core.IdempotencyKey]
 }
 
-var _ interface {
-	core.Store
-	core.DeliveryQueue
-} = (*Store)(nil)
+var _ core.Store = (*Store)(nil)
 
 const (
 	// connectionsDefault is enough for the few statements that are ever under way at once: the hot
@@ -68,8 +64,6 @@ func Open(ctx context.Context, url string, clock func() time.Time) (*Store, erro
 		return nil, fmt.Errorf("database pool: %w", err)
 	}
 	s := &Store{reader: reader{pool}, pool: pool, clock: clock}
-	s.recorder = newBatcher(s.deliveryRecordMany, func(r core.Result) int { return len(r.Attempt.Response) })
-	s.recorder.rest = recordRest
 	if err := checkServer(ctx, pool); err != nil {
 		pool.Close()
 		return nil, err

@@ -1,0 +1,219 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/postrider/postrider/core"
+	"github.com/postrider/postrider/db"
+)
+
+const (
+	// claimQueues is how many queues one claim looks at: one index probe each, some 5 us, so a claim
+	// that finds nothing costs about a millisecond however long the backlog is.
+	claimQueues = 200
+
+	// dropEach is how much is dropped at a time of what is owed to an endpoint that was disabled: some
+	// ten milliseconds of work.
+	dropEach = 2000
+)
+
+// DeliveryClaim leases due deliveries to the caller. It finds out what is due, then leases it: at once
+// where nothing but the room bounds how much, and in a transaction where an endpoint's state does.
+func (q *DeliveryQueue) DeliveryClaim(ctx context.Context, room core.Room, after core.Queue, now time.Time) (core.Claim, error) {
+	ctx, cancel := context.WithTimeout(ctx, statementTimeout)
+	defer cancel()
+	owed, next, err := q.owed(ctx, after, now)
+	if err != nil {
+		return core.Claim{Next: after}, err
+	}
+	c := claim{room: room, now: now, Claim: core.Claim{Next: next}}
+	free, limited, gone := c.sort(owed)
+	err = cmp.Or(
+		q.drop(ctx, &c, gone),
+		q.claimFree(ctx, &c, free),
+		q.claimLimited(ctx, &c, limited),
+	)
+	return c.Claim, mapError(err)
+}
+
+// claim is a claim while it is made.
+type claim struct {
+	core.Claim
+	room core.Room
+	now  time.Time
+}
+
+// left is the room that is not used up.
+func (c *claim) left() int { return c.room.Total - len(c.Deliveries) }
+
+// sort tells apart what anything may be claimed of at once, what depends on the endpoint's state, and
+// what is owed no more. Of the rest it notes when to look again.
+func (c *claim) sort(owed []core.Owed) (free, limited []core.Owed, gone []string) {
+	for _, o := range owed {
+		switch {
+		case o.Gone:
+			gone = append(gone, string(o.EndpointID))
+		case slices.Contains(c.room.Full, o.EndpointID):
+		case !o.Limited():
+			free = append(free, o)
+		case o.WaitUntil().After(c.now):
+			c.wakeAt(o.WaitUntil())
+		default:
+			limited = append(limited, o)
+		}
+	}
+	return free, limited, gone
+}
+
+// wakeAt notes when something may be claimed that may not yet.
+func (c *claim) wakeAt(at time.Time) {
+	if !at.After(c.now) {
+		return
+	}
+	if c.WakeAt.IsZero() || at.Before(c.WakeAt) {
+		c.WakeAt = at
+	}
+}
+
+// owed lists what is due, and where to go on; zero once there is nothing more.
+func (q *DeliveryQueue) owed(ctx context.Context, after core.Queue, now time.Time) ([]core.Owed, core.Queue, error) {
+	rows, err := queries.DeliveryOwedListAnyTenant(ctx, q.pool, db.DeliveryOwedListAnyTenantParams{
+		AfterEndpointID: string(after.EndpointID), AfterQueue: int16(after.Kind), MaxQueues: claimQueues, Now: now,
+	})
+	if err != nil {
+		return nil, after, err
+	}
+	var next core.Queue
+	var owed []core.Owed
+	for _, row := range rows {
+		queue := core.Queue{EndpointID: core.EndpointID(row.EndpointID), Kind: core.QueueKind(row.Queue)}
+		if row.N == claimQueues {
+			next = queue
+		}
+		if row.Gone || !row.DueAt.After(now) {
+			owed = append(owed, core.Owed{
+				AppID: core.AppID(row.AppID), Queue: queue, DueAt: row.DueAt, Gone: row.Gone,
+				PausedUntil: orZero(row.PausedUntil),
+				Pace:        core.Pace{Rate: row.ThrottleRate, Until: orZero(row.ThrottledUntil)},
+				AppPace:     core.Pace{Rate: row.AppThrottleRate, Until: orZero(row.AppThrottledUntil)},
+			})
+		}
+	}
+	return owed, next, nil
+}
+
+func orZero(t *time.Time) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return *t
+}
+
+func (q *DeliveryQueue) drop(ctx context.Context, c *claim, endpoints []string) error {
+	if len(endpoints) == 0 {
+		return nil
+	}
+	dropped, err := queries.DeliveryDropManyAnyTenant(ctx, q.pool, db.DeliveryDropManyAnyTenantParams{
+		EndpointIDs: slices.Compact(endpoints), MaxEach: dropEach,
+	})
+	c.Dropped = c.Dropped || dropped > 0
+	return err
+}
+
+// claimFree claims what only the room bounds. Where the room ran out, the next claim goes on.
+func (q *DeliveryQueue) claimFree(ctx context.Context, c *claim, owed []core.Owed) error {
+	if len(owed) == 0 {
+		return nil
+	}
+	claimed, err := q.lease(ctx, q.pool, c, core.Allot(owed, c.room.PerEndpoint))
+	if err == nil && c.left() <= 0 {
+		last := slices.MaxFunc(claimed, func(a, b core.Delivery) int { return cmp.Compare(a.EndpointID, b.EndpointID) })
+		c.Next = core.Queue{EndpointID: last.EndpointID, Kind: core.QueueOrdered}
+	}
+	return err
+}
+
+// claimLimited claims for endpoints that are throttled or paused. A worker that claims for the same ones
+// at this moment is not waited for.
+func (q *DeliveryQueue) claimLimited(ctx context.Context, c *claim, owed []core.Owed) error {
+	if len(owed) == 0 || c.left() <= 0 {
+		return nil
+	}
+	before := *c
+	err := retried(func() error {
+		*c = before
+		return transact(ctx, q.pool, func(t pgx.Tx) error { return q.claimPaced(ctx, t, c, owed) })
+	})
+	if err != nil {
+		*c = before // leases that were rolled back are nobody's
+	}
+	return err
+}
+
+func (q *DeliveryQueue) claimPaced(ctx context.Context, t pgx.Tx, c *claim, owed []core.Owed) error {
+	limits, err := lockLimits(ctx, t, owed)
+	if err != nil {
+		return err
+	}
+	claimed, err := q.lease(ctx, t, c, limits.Allot(owed, c.left(), c.room.PerEndpoint, c.now))
+	if err != nil {
+		return err
+	}
+	limits.Take(claimed, c.room.LeasedUntil, c.now)
+	for _, o := range owed {
+		o.PausedUntil, o.Pace = limits.Endpoints[o.EndpointID].PausedUntil, limits.Endpoints[o.EndpointID].Pace
+		o.AppPace = limits.Applications[o.AppID]
+		c.wakeAt(o.WaitUntil())
+	}
+	return writeLimits(ctx, t, claimed, limits)
+}
+
+// lease leases what the allotments allow and there is room for, and returns it.
+func (q *DeliveryQueue) lease(ctx context.Context, conn db.DBTX, c *claim, allotments []core.Allotment) ([]core.Delivery, error) {
+	p := db.DeliveryClaimManyAnyTenantParams{Now: c.now, LeasedUntil: c.room.LeasedUntil}
+	room := c.left()
+	for _, a := range allotments {
+		if a.Kind == core.QueueOrdered {
+			if room == 0 {
+				continue
+			}
+			room--
+		}
+		p.EndpointIDs = append(p.EndpointIDs, string(a.EndpointID))
+		p.Queues = append(p.Queues, int16(a.Kind))
+		p.Limits = append(p.Limits, int32(a.Most))
+	}
+	if len(p.EndpointIDs) == 0 {
+		return nil, nil
+	}
+	p.Room, p.MaxRows = int32(room), int32(c.left())
+	rows, err := queries.DeliveryClaimManyAnyTenant(ctx, conn, p)
+	if err != nil {
+		return nil, err
+	}
+	claimed := make([]core.Delivery, 0, len(rows))
+	for _, row := range rows {
+		if row.Lease == 0 {
+			c.Dropped = true
+			continue
+		}
+		headers, err := readHeaders(row.Headers)
+		if err != nil {
+			return nil, err
+		}
+		claimed = append(claimed, core.Delivery{
+			AppID: core.AppID(row.AppID), MessageID: core.MessageID(row.MessageID),
+			EndpointID: core.EndpointID(row.EndpointID), Lease: row.Lease, LeasedUntil: c.room.LeasedUntil,
+			Attempts: int(row.Attempts), Manual: row.Manual, ResumeAt: row.ResumeAt,
+			URL: row.URL, Secrets: secrets(row.Secret, row.OldSecrets, row.OldSecretsExpireAt, c.now), Headers: headers,
+			ContentType: row.ContentType, Payload: row.Payload,
+		})
+	}
+	c.Deliveries = append(c.Deliveries, claimed...)
+	return claimed, nil
+}
