@@ -1,6 +1,7 @@
 package core
 
 import (
+	"math/big"
 	"strings"
 	"testing"
 	"time"
@@ -41,6 +42,30 @@ func TestIDsSortByTime(t *testing.T) {
 			t.Fatalf("the time of %s is %s, %v; made at %s", first, got, err, a)
 		}
 	})
+}
+
+func TestIDsOfOneInstantSortAsTheyWereMade(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		from := rapid.SliceOfN(rapid.Byte(), ksuidBytes-1, ksuidBytes-1).Draw(t, "bytes")
+		k := [ksuidBytes]byte(append([]byte{0}, from...))
+		step := rapid.Uint64().Draw(t, "step")
+		a, b := new(big.Int).SetBytes(k[:]), plus(k, step)
+		if want := a.Add(a, new(big.Int).SetUint64(step)).Add(a, big.NewInt(1)); new(big.Int).SetBytes(b[:]).Cmp(want) != 0 {
+			t.Fatalf("%x and %d and 1 is %x", k, step, b)
+		}
+	})
+	var l latest
+	at := time.Now()
+	last := encode62(l.next(at))
+	for range 10_000 {
+		l.next(at.Add(-time.Second)) // another caller's, whose clock was read earlier
+		id := encode62(l.next(at))
+		if id <= last {
+			t.Fatalf("%s was made after %s", id, last)
+		}
+		last = id
+	}
 }
 
 func TestIDsOfImpossibleTimes(t *testing.T) {

@@ -113,6 +113,48 @@ func (e BulkExpungeContentsOutResults) Valid() bool {
 	}
 }
 
+// Defines values for EndpointHealthDisabledReason.
+const (
+	EndpointHealthDisabledReasonFailing EndpointHealthDisabledReason = "failing"
+	EndpointHealthDisabledReasonGone    EndpointHealthDisabledReason = "gone"
+)
+
+// Valid indicates whether the value is a known member of the EndpointHealthDisabledReason enum.
+func (e EndpointHealthDisabledReason) Valid() bool {
+	switch e {
+	case EndpointHealthDisabledReasonFailing:
+		return true
+	case EndpointHealthDisabledReasonGone:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for EndpointHealthStatus.
+const (
+	EndpointHealthStatusDisabled EndpointHealthStatus = "disabled"
+	EndpointHealthStatusFailing  EndpointHealthStatus = "failing"
+	EndpointHealthStatusOk       EndpointHealthStatus = "ok"
+	EndpointHealthStatusPaused   EndpointHealthStatus = "paused"
+)
+
+// Valid indicates whether the value is a known member of the EndpointHealthStatus enum.
+func (e EndpointHealthStatus) Valid() bool {
+	switch e {
+	case EndpointHealthStatusDisabled:
+		return true
+	case EndpointHealthStatusFailing:
+		return true
+	case EndpointHealthStatusOk:
+		return true
+	case EndpointHealthStatusPaused:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for HealthCheckStatus.
 const (
 	HealthCheckStatusError HealthCheckStatus = "error"
@@ -525,6 +567,32 @@ type EndpointHeadersPatchIn struct {
 	Headers map[string]*string `json:"headers,omitempty"`
 }
 
+// EndpointHealth How it fares. Ours alone.
+type EndpointHealth struct {
+	// DisabledReason Why it was disabled that nobody disabled: it answered 410, or it failed for too long.
+	DisabledReason *EndpointHealthDisabledReason `json:"disabledReason"`
+
+	// FailingSince The first of them.
+	FailingSince *Timestamp `json:"failingSince"`
+
+	// Failures How many attempts in a row have failed.
+	Failures int32 `json:"failures"`
+
+	// PausedUntil When the next attempt may be made; null if it is not paused.
+	PausedUntil *Timestamp `json:"pausedUntil"`
+
+	// Status `failing`: the latest attempts failed. `paused`: it failed so often, or asked for it (429, 503), that its
+	// messages wait, and one at a time is tried now and then until one arrives; waiting is not failing.
+	Status EndpointHealthStatus `json:"status"`
+}
+
+// EndpointHealthDisabledReason Why it was disabled that nobody disabled: it answered 410, or it failed for too long.
+type EndpointHealthDisabledReason string
+
+// EndpointHealthStatus `failing`: the latest attempts failed. `paused`: it failed so often, or asked for it (429, 503), that its
+// messages wait, and one at a time is tried now and then until one arrives; waiting is not failing.
+type EndpointHealthStatus string
+
 // EndpointIn defines model for EndpointIn.
 type EndpointIn struct {
 	// Channels It receives only messages sent on one of these channels; null for all messages, whatever their channels.
@@ -533,11 +601,16 @@ type EndpointIn struct {
 	// Description A note for people. No control characters 0x00 to 0x08.
 	Description *string `json:"description,omitempty"`
 
-	// Disabled True to send it nothing.
+	// Disabled True to send it nothing. What it is owed at that moment is dropped; recover brings it back.
 	Disabled *bool `json:"disabled,omitempty"`
 
 	// EventTypes The event types it receives, each existing and not archived; null or empty for all.
 	EventTypes []EventTypeName `json:"eventTypes,omitempty"`
+
+	// Fifo True to deliver its messages strictly in the order they were stored, one at a time: the next one waits until
+	// the one before has arrived, or has failed for good. Ours alone. Changed on an endpoint, it counts for
+	// messages stored from then on.
+	Fifo *bool `json:"fifo,omitempty"`
 
 	// FilterTypes The older name of `eventTypes`. To give both is a 422.
 	FilterTypes []EventTypeName `json:"filterTypes,omitempty"`
@@ -621,8 +694,14 @@ type EndpointOut struct {
 	// EventTypes The event types it receives; null for all.
 	EventTypes []EventTypeName `json:"eventTypes"`
 
+	// Fifo True if its messages are delivered in order, one at a time.
+	Fifo bool `json:"fifo"`
+
 	// FilterTypes The same as `eventTypes`.
 	FilterTypes []EventTypeName `json:"filterTypes"`
+
+	// Health How it fares. Ours alone.
+	Health EndpointHealth `json:"health"`
 
 	// ID Sorts by time of creation.
 	ID string `json:"id"`
@@ -655,11 +734,16 @@ type EndpointPatch struct {
 	// Description A note for people. No control characters 0x00 to 0x08. Null is refused.
 	Description nullable.Nullable[string] `json:"description,omitempty"`
 
-	// Disabled True to send it nothing. Null is refused.
+	// Disabled True to send it nothing. What it is owed at that moment is dropped; recover brings it back. False clears its
+	// health. Null is refused.
 	Disabled nullable.Nullable[bool] `json:"disabled,omitempty"`
 
 	// EventTypes The event types it receives, each existing and not archived; null or empty for all.
 	EventTypes nullable.Nullable[[]string] `json:"eventTypes,omitempty"`
+
+	// Fifo True to deliver its messages strictly in order, one at a time; it counts for messages stored from then on.
+	// Null is refused.
+	Fifo nullable.Nullable[bool] `json:"fifo,omitempty"`
 
 	// FilterTypes The older name of `eventTypes`. To give both is a 422.
 	FilterTypes nullable.Nullable[[]string] `json:"filterTypes,omitempty"`
@@ -725,11 +809,16 @@ type EndpointUpdate struct {
 	// Description A note for people. No control characters 0x00 to 0x08.
 	Description *string `json:"description,omitempty"`
 
-	// Disabled True to send it nothing.
+	// Disabled True to send it nothing. What it is owed at that moment is dropped; recover brings it back.
 	Disabled *bool `json:"disabled,omitempty"`
 
 	// EventTypes The event types it receives, each existing and not archived; null or empty for all.
 	EventTypes []EventTypeName `json:"eventTypes,omitempty"`
+
+	// Fifo True to deliver its messages strictly in the order they were stored, one at a time: the next one waits until
+	// the one before has arrived, or has failed for good. Ours alone. Changed on an endpoint, it counts for
+	// messages stored from then on.
+	Fifo *bool `json:"fifo,omitempty"`
 
 	// FilterTypes The older name of `eventTypes`. To give both is a 422.
 	FilterTypes []EventTypeName `json:"filterTypes,omitempty"`

@@ -56,7 +56,7 @@ func (h *handlers) EndpointPatch(ctx context.Context, r EndpointPatchRequestObje
 	patch := *r.Body
 	err := refuseNulls(
 		patched{"url", patch.URL}, patched{"description", patch.Description},
-		patched{"version", patch.Version}, patched{"disabled", patch.Disabled},
+		patched{"version", patch.Version}, patched{"disabled", patch.Disabled}, patched{"fifo", patch.Fifo},
 	)
 	if err != nil {
 		return nil, err
@@ -71,6 +71,7 @@ func (h *handlers) EndpointPatch(ctx context.Context, r EndpointPatchRequestObje
 		putRate(&in.ThrottleRate, patch.ThrottleRate, patch.RateLimit)
 		putVersion(&in.Version, patch.Version)
 		put(&in.Disabled, patch.Disabled)
+		put(&in.FIFO, patch.Fifo)
 		putSet(&in.EventTypes, patch.EventTypes)
 		putSet(&in.EventTypes, patch.FilterTypes)
 		putChannels(&in.Channels, patch.Channels)
@@ -88,7 +89,7 @@ func newEndpointIn(b EndpointIn) (core.EndpointIn, error) {
 	in, err := endpointIn(EndpointUpdate{
 		URL: b.URL, Description: b.Description, UID: b.UID, ThrottleRate: b.ThrottleRate, RateLimit: b.RateLimit,
 		Version: b.Version, Disabled: b.Disabled, EventTypes: b.EventTypes, FilterTypes: b.FilterTypes,
-		Channels: b.Channels, Metadata: b.Metadata,
+		Channels: b.Channels, Metadata: b.Metadata, Fifo: b.Fifo,
 	})
 	if err != nil {
 		return in, err
@@ -111,7 +112,7 @@ func endpointIn(in EndpointUpdate) (core.EndpointIn, error) {
 		UID: in.UID, URL: *in.URL, Description: orZero(in.Description), Version: int32(or(in.Version, 1)),
 		ThrottleRate: rate(in.ThrottleRate, in.RateLimit), Disabled: orZero(in.Disabled),
 		EventTypes: set(append(in.EventTypes, in.FilterTypes...)), Channels: channels(in.Channels),
-		Metadata: core.Metadata(in.Metadata),
+		Metadata: core.Metadata(in.Metadata), FIFO: orZero(in.Fifo),
 	}, nil
 }
 
@@ -148,5 +149,23 @@ func endpointOut(e core.Endpoint) EndpointOut {
 		ThrottleRate: rateOut(e.ThrottleRate), RateLimit: rateOut(e.ThrottleRate), Disabled: e.Disabled,
 		EventTypes: e.EventTypes, FilterTypes: e.EventTypes, Channels: e.Channels, Metadata: texts(e.Metadata),
 		CreatedAt: Timestamp(e.CreatedAt), UpdatedAt: Timestamp(e.UpdatedAt),
+		Fifo: e.FIFO, Health: endpointHealth(e),
 	}
+}
+
+func endpointHealth(e core.Endpoint) EndpointHealth {
+	h := EndpointHealth{
+		Status: EndpointHealthStatusOk, Failures: e.Failures,
+		FailingSince: timestampOut(e.FailingSince), PausedUntil: timestampOut(e.PausedUntil),
+		DisabledReason: (*EndpointHealthDisabledReason)(e.DisabledReason),
+	}
+	switch {
+	case e.Disabled:
+		h.Status = EndpointHealthStatusDisabled
+	case e.PausedUntil != nil:
+		h.Status = EndpointHealthStatusPaused
+	case e.FailingSince != nil:
+		h.Status = EndpointHealthStatusFailing
+	}
+	return h
 }
