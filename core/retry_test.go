@@ -10,13 +10,22 @@ import (
 func TestRetriesKeepToTheSchedule(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		s := DefaultRetrySchedule()
-		n := rapid.IntRange(1, len(s)).Draw(t, "attempts")
-		random := rapid.Float64Range(0, 0.999999).Draw(t, "random")
-		wait, again := s.Next(n, 0, random)
-		low, high := float64(s[n-1])*0.8-1, float64(s[n-1])*1.2+1
-		if !again || float64(wait) < low || float64(wait) > high {
-			t.Fatalf("after %d attempts: wait %s, %v", n, wait, again)
+		s := RetrySchedule(rapid.SliceOf(rapid.Custom(func(t *rapid.T) time.Duration {
+			return time.Duration(rapid.Int64Range(0, int64(7*24*time.Hour)).Draw(t, "ns"))
+		})).Draw(t, "schedule"))
+		n := rapid.IntRange(-1, len(s)+2).Draw(t, "attempts")
+		retryAfter := time.Duration(rapid.Int64Range(0, int64(2*retryAfterMax)).Draw(t, "Retry-After"))
+		wait, again := s.Next(n, retryAfter, rapid.Float64Range(0, 0.999999).Draw(t, "random"))
+		if again != (n >= 1 && n <= len(s)) {
+			t.Fatalf("after %d attempts of %d: again %v", n, len(s)+1, again)
+		}
+		if !again {
+			return
+		}
+		asked := min(retryAfter, retryAfterMax)
+		low, high := time.Duration(float64(s[n-1])*0.8)-1, time.Duration(float64(s[n-1])*1.2)+1
+		if wait < max(low, asked) || wait > max(high, asked) {
+			t.Fatalf("after %d attempts of %v, asked to wait %s: wait %s", n, s, retryAfter, wait)
 		}
 	})
 }

@@ -346,7 +346,8 @@ circuit AS (
                 )
             END
         ) AS paused_until,
-        turned.failures >= rules.disable_failures AND turned.failing_since <= rules.disable_since AS failing_too_long
+        turned.failures >= rules.disable_failures
+            AND coalesce(turned.failing_since <= rules.disable_since, false) AS failing_too_long
     FROM turned
     CROSS JOIN rules
 ),
