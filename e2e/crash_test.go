@@ -10,7 +10,7 @@ import (
 // shortLeases make a crash be noticed soon, and shortAttempts are what allows that.
 var shortLeases = []string{
 	"POSTRIDER_REQUEST_TIMEOUT=1s", "POSTRIDER_LEASE=3s",
-	"POSTRIDER_CONCURRENCY=8", "POSTRIDER_ENDPOINT_CONCURRENCY=8",
+	"POSTRIDER_CONCURRENCY=16", "POSTRIDER_ENDPOINT_CONCURRENCY=8", "POSTRIDER_CIRCUIT_WAIT=1s",
 	// Requests that the gate holds for longer than an attempt may take are failures. There are more
 	// retries than that can use up.
 	"POSTRIDER_RETRY_SCHEDULE=500ms,500ms,500ms,500ms,1s,1s,1s,1s,2s,2s,2s,2s" + strings.Repeat(",5s", 38),

@@ -130,7 +130,7 @@ func TestKilledRecoverGoesOn(t *testing.T) {
 	t.Parallel()
 	// More than may be due to an endpoint at a time: the task waits for deliveries in its middle.
 	const messages = 12_000
-	limits := []string{noRetries, "POSTRIDER_REQUEST_TIMEOUT=1s", "POSTRIDER_LEASE=3s"}
+	limits := []string{noRetries, "POSTRIDER_REQUEST_TIMEOUT=1s", "POSTRIDER_LEASE=3s", "POSTRIDER_CIRCUIT_FAILURES=0"}
 	p, s := serve(t, limits...)
 	c := s.tenant(t)
 	app, gate := c.application(t), newGate(t)

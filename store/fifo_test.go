@@ -223,7 +223,9 @@ func TestWhatIsAskedForByHandTakesItsPlaceInTheOrder(t *testing.T) {
 	ids := w.send(2)
 	done := w.claim(room())[0]
 	w.record(result(done, time.Time{}))
-	w.in(func(ctx context.Context, tx core.Tx) error { return tx.DeliveryResend(ctx, w.app.ID, done.MessageID, e.ID, now()) })
+	w.in(func(ctx context.Context, tx core.Tx) error {
+		return tx.DeliveryResend(ctx, w.app.ID, done.MessageID, e.ID, now())
+	})
 	for _, want := range []core.MessageID{ids[1], ids[0]} {
 		got := w.claim(room())
 		if len(got) != 1 || got[0].MessageID != want || got[0].Manual != (want == ids[0]) {
