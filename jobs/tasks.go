@@ -15,35 +15,12 @@ type TaskStepper interface {
 	BackgroundTaskStep(ctx context.Context) (bool, error)
 }
 
-const (
-	taskPoll = time.Second // while there is nothing to do
-
-	// taskStepTimeout is far more than a step takes. It bounds how long a stop waits for one, too.
-	taskStepTimeout = 20 * time.Second
-)
-
-// Tasks makes steps of background tasks until ctx ends, one after the other: each step takes the task
-// that has waited longest, so that all of them go on. A stop lets the step under way finish.
+// Tasks makes steps of background tasks until ctx ends: each step takes the task that has waited
+// longest, so that all of them go on.
 func Tasks(ctx context.Context, stepper TaskStepper, log *slog.Logger) {
-	for ctx.Err() == nil {
-		worked, err := taskStep(ctx, stepper)
-		if err != nil {
-			log.Error("step of a background task", "error", err)
-		}
-		if worked && err == nil {
-			continue
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(taskPoll):
-		}
-	}
-}
-
-func taskStep(ctx context.Context, stepper TaskStepper) (bool, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), taskStepTimeout)
-	defer cancel()
-	return stepper.BackgroundTaskStep(ctx)
+	steps(ctx, stepper.BackgroundTaskStep, func(err error) {
+		log.Error("step of a background task", "error", err)
+	})
 }
 
 const (

@@ -95,11 +95,11 @@ func TestStepsFollowEachOtherAtOnceAndPollWhileIdle(t *testing.T) {
 		}
 		f.left.Store(1)
 		asked := f.asked.Load()
-		pass(taskPoll / 2)
+		pass(stepPoll / 2)
 		if f.asked.Load() != asked {
 			t.Error("it asks all the time while there is nothing to do")
 		}
-		pass(taskPoll)
+		pass(stepPoll)
 		if f.left.Load() != 0 {
 			t.Error("a new task was not begun within the time of a poll")
 		}
@@ -111,13 +111,13 @@ func TestAfterAFailureThereIsAPause(t *testing.T) {
 	f := &fakeSteps{}
 	f.fail.Store(true)
 	running(t, f, func(pass func(time.Duration), _ func()) {
-		pass(10*taskPoll - taskPoll/2)
+		pass(10*stepPoll - stepPoll/2)
 		if asked := f.asked.Load(); asked != 10 {
 			t.Errorf("%d steps failed in 10 polls", asked)
 		}
 		f.fail.Store(false)
 		f.left.Store(1)
-		pass(taskPoll)
+		pass(stepPoll)
 		if f.made.Load() != 1 {
 			t.Error("it did not go on after the failures")
 		}
@@ -142,7 +142,7 @@ func TestAStepThatHangsIsCutOff(t *testing.T) {
 	f := &fakeSteps{slow: time.Hour}
 	f.left.Store(1)
 	running(t, f, func(pass func(time.Duration), _ func()) {
-		pass(taskStepTimeout + 2*taskPoll)
+		pass(stepTimeout + 2*stepPoll)
 		if f.asked.Load() != 2 || f.made.Load() != 0 {
 			t.Errorf("asked %d times, made %d", f.asked.Load(), f.made.Load())
 		}
