@@ -174,7 +174,10 @@ func (s *Service) EndpointCreate(ctx context.Context, scope Scope, appRef string
 		if err := eventTypesExist(ctx, tx, scope.OrgID, in.EventTypes); err != nil {
 			return err
 		}
-		return tx.EndpointInsert(ctx, e)
+		if err := tx.EndpointInsert(ctx, e); err != nil {
+			return err
+		}
+		return tellOfEndpoint(ctx, tx, app, e, eventEndpointCreated)
 	})
 	return e, err
 }
@@ -185,7 +188,7 @@ func eventTypesExist(ctx context.Context, r Reader, org OrgID, names []string) e
 		return nil
 	}
 	known := operationalEventTypes
-	if org != operationalOrg {
+	if org != OperationalOrg {
 		var err error
 		if known, err = r.EventTypeNames(ctx, org, names); err != nil {
 			return err
@@ -261,8 +264,12 @@ func (s *Service) EndpointPatch(ctx context.Context, scope Scope, appRef, ref st
 				return err
 			}
 		}
+		was := e.Disabled
 		in.fill(&e, s.now())
-		return tx.EndpointUpdate(ctx, e)
+		if err := tx.EndpointUpdate(ctx, e); err != nil {
+			return err
+		}
+		return tellOfEndpoint(ctx, tx, app, e, endpointChange(was, e.Disabled)...)
 	})
 	return e, err
 }
@@ -281,6 +288,9 @@ func (s *Service) EndpointDelete(ctx context.Context, scope Scope, appRef, ref s
 		if err != nil {
 			return err
 		}
-		return tx.EndpointDelete(ctx, app.ID, e.ID, s.now())
+		if err := tx.EndpointDelete(ctx, app.ID, e.ID, s.now()); err != nil {
+			return err
+		}
+		return tellOfEndpoint(ctx, tx, app, e, eventEndpointDeleted)
 	})
 }

@@ -98,6 +98,9 @@ func (s *Service) endpointHeadersChange(
 		if err := c.err(); err != nil {
 			return err
 		}
-		return tx.EndpointHeadersUpdate(ctx, e)
+		if err := tx.EndpointHeadersUpdate(ctx, e); err != nil {
+			return err
+		}
+		return tellOfEndpoint(ctx, tx, app, e, eventEndpointUpdated)
 	})
 }

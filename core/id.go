@@ -52,7 +52,7 @@ func AttemptIDAt(at time.Time) AttemptID { return AttemptID(firstID(attemptPrefi
 // prefix counts: "org_staging" is a good name for one. The reserved one is nobody's: with a token for
 // it, its bearer could read every organisation's operational-webhook endpoints.
 func IsOrgID(s string) bool {
-	return strings.HasPrefix(s, orgPrefix) && len(s) <= 256 && s != string(operationalOrg)
+	return strings.HasPrefix(s, orgPrefix) && len(s) <= 256 && s != string(OperationalOrg)
 }
 
 // IsAppID reports whether s has an application id's form: its prefix.

@@ -8,22 +8,9 @@ import "context"
 // has as its uid the id of the organisation that it serves: whoever comes here comes by that uid, which
 // is taken from the token and from nowhere else.
 
-// operationalOrg is the reserved organisation. It has two characters more than an id that was
+// OperationalOrg is the reserved organisation. It has two characters more than an id that was
 // generated, so none ever comes to be the same.
-const operationalOrg OrgID = "org_00000000000OperationalWebhook"
-
-// operationalEventTypes are what an operational webhook can be about.
-var operationalEventTypes = []string{
-	"background_task.finished",
-	"endpoint.created",
-	"endpoint.deleted",
-	"endpoint.disabled",
-	"endpoint.enabled",
-	"endpoint.updated",
-	"message.attempt.exhausted",
-	"message.attempt.failing",
-	"message.attempt.recovered",
-}
+const OperationalOrg OrgID = "org_00000000000OperationalWebhook"
 
 // operational is the scope and the application in which the operational-webhook endpoints of the
 // token's organisation are. The application may not exist yet: then there are none.
@@ -31,7 +18,7 @@ func (s Scope) operational() (scope Scope, appRef string, err error) {
 	if err := s.org(); err != nil {
 		return Scope{}, "", err
 	}
-	return Scope{OrgID: operationalOrg}, string(s.OrgID), nil
+	return Scope{OrgID: OperationalOrg}, string(s.OrgID), nil
 }
 
 // operationalReady is operational, and makes the application if it does not exist. What in says must

@@ -46,7 +46,10 @@ func (s *Service) EndpointSecretRotate(ctx context.Context, scope Scope, appRef,
 		if err := e.rotate(in.Secret, *in.Grace, s.now()); err != nil {
 			return err
 		}
-		return tx.EndpointUpdateSecret(ctx, e)
+		if err := tx.EndpointUpdateSecret(ctx, e); err != nil {
+			return err
+		}
+		return tellOfEndpoint(ctx, tx, app, e, eventEndpointUpdated)
 	})
 }
 

@@ -92,6 +92,7 @@ type Tx interface {
 
 	BackgroundTaskInsert(ctx context.Context, t BackgroundTask) error
 	TaskTx
+	OperationalTx
 }
 
 // Store is the database.

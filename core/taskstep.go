@@ -46,8 +46,9 @@ type TaskTx interface {
 	// locked. Not found: there is none.
 	BackgroundTaskClaim(ctx context.Context, now time.Time) (BackgroundTask, error)
 	BackgroundTaskUpdate(ctx context.Context, t BackgroundTask) error
-	// BackgroundTaskPostpone changes when and whether the next step is made, unless the task has moved on.
-	BackgroundTaskPostpone(ctx context.Context, t BackgroundTask) error
+	// BackgroundTaskPostpone changes when and whether the next step is made. False: the task has moved on,
+	// and is left alone.
+	BackgroundTaskPostpone(ctx context.Context, t BackgroundTask) (bool, error)
 
 	// DeliveryCountDue counts to most and no further.
 	DeliveryCountDue(ctx context.Context, app AppID, endpoint EndpointID, most int, now time.Time) (int64, error)
@@ -78,7 +79,10 @@ func (s *Service) BackgroundTaskStep(ctx context.Context) (bool, error) {
 		if err := t.step(ctx, tx, now); err != nil {
 			return err
 		}
-		return tx.BackgroundTaskUpdate(ctx, t)
+		if err := tx.BackgroundTaskUpdate(ctx, t); err != nil {
+			return err
+		}
+		return t.tellOfEnd(ctx, tx)
 	})
 	switch {
 	case err == nil:
@@ -120,7 +124,13 @@ func (s *Service) taskPostpone(ctx context.Context, t BackgroundTask, away bool)
 		t.UpdatedAt = now
 	}
 	// Without it the task has its turn again at once, which is as good when the database is back.
-	_ = s.Store.InTx(ctx, func(ctx context.Context, tx Tx) error { return tx.BackgroundTaskPostpone(ctx, t) })
+	_ = s.Store.InTx(ctx, func(ctx context.Context, tx Tx) error {
+		postponed, err := tx.BackgroundTaskPostpone(ctx, t)
+		if err != nil || !postponed {
+			return err
+		}
+		return t.tellOfEnd(ctx, tx)
+	})
 }
 
 func (t *BackgroundTask) fail(reason string) { t.Status, t.Error = TaskFailed, &reason }

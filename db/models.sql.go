@@ -245,6 +245,20 @@ type MessageKey struct {
 	CreatedAt time.Time
 }
 
+// Operational webhooks that are not messages yet. The jobs take them out each second.
+type OperationalEvent struct {
+	// The order in which an organisation is told.
+	ID int64
+	// The organisation that is told. Its endpoints are those of the application of the reserved organisation that has this as its uid.
+	OrgID core.OrgID
+	// The event type, such as endpoint.disabled.
+	Type string
+	// What is sent, to the byte: {"type": ..., "data": {...}}.
+	Payload string
+	// When its transaction began. Old ones mean that no process runs the jobs.
+	CreatedAt time.Time
+}
+
 // Tokens of applications that are no longer good. No foreign key: a token may name an application that is gone.
 type TokenRevocation struct {
 	OrgID core.OrgID

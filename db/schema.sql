@@ -794,6 +794,76 @@ COMMENT ON COLUMN public.message_key.key_hash IS 'SHA-256 of the key.';
 
 
 --
+-- Name: operational_event; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.operational_event (
+    id bigint NOT NULL,
+    org_id text NOT NULL COLLATE pg_catalog."C",
+    type text NOT NULL,
+    payload text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+)
+WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='5000', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_scale_factor='0', autovacuum_analyze_threshold='50000');
+
+
+--
+-- Name: TABLE operational_event; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.operational_event IS 'Operational webhooks that are not messages yet. The jobs take them out each second.';
+
+
+--
+-- Name: COLUMN operational_event.id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.operational_event.id IS 'The order in which an organisation is told.';
+
+
+--
+-- Name: COLUMN operational_event.org_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.operational_event.org_id IS 'The organisation that is told. Its endpoints are those of the application of the reserved organisation that has this as its uid.';
+
+
+--
+-- Name: COLUMN operational_event.type; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.operational_event.type IS 'The event type, such as endpoint.disabled.';
+
+
+--
+-- Name: COLUMN operational_event.payload; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.operational_event.payload IS 'What is sent, to the byte: {"type": ..., "data": {...}}.';
+
+
+--
+-- Name: COLUMN operational_event.created_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.operational_event.created_at IS 'When its transaction began. Old ones mean that no process runs the jobs.';
+
+
+--
+-- Name: operational_event_id_seq; Type: SEQUENCE; Schema: public; Owner: -
+--
+
+ALTER TABLE public.operational_event ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.operational_event_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+
+--
 -- Name: token_revocation; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -989,6 +1059,14 @@ ALTER TABLE ONLY public.message_event_id
 
 ALTER TABLE ONLY public.message_key
     ADD CONSTRAINT message_key_pkey PRIMARY KEY (app_id, key_hash);
+
+
+--
+-- Name: operational_event operational_event_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.operational_event
+    ADD CONSTRAINT operational_event_pkey PRIMARY KEY (id);
 
 
 --

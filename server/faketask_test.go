@@ -6,10 +6,18 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// faketasks is what a fake knows of background tasks. None of these tests makes a step of one.
+// faketasks is what a fake knows of background tasks and of operational events. None of these tests makes
+// a step of one, or takes one out.
 type faketasks struct {
 	core.TaskTx
+	core.OperationalTx
 	tasks []core.BackgroundTask
+	told  []core.OperationalEvent
+}
+
+func (f *fake) OperationalEventInsert(_ context.Context, e core.OperationalEvent) error {
+	f.told = append(f.told, e)
+	return nil
 }
 
 func (f *fake) BackgroundTaskInsert(_ context.Context, t core.BackgroundTask) error {

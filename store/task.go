@@ -83,12 +83,12 @@ func (t tx) BackgroundTaskUpdate(ctx context.Context, task core.BackgroundTask) 
 	}))
 }
 
-func (t tx) BackgroundTaskPostpone(ctx context.Context, task core.BackgroundTask) error {
-	_, err := queries.BackgroundTaskPostpone(ctx, t.conn, db.BackgroundTaskPostponeParams{
+func (t tx) BackgroundTaskPostpone(ctx context.Context, task core.BackgroundTask) (bool, error) {
+	postponed, err := queries.BackgroundTaskPostpone(ctx, t.conn, db.BackgroundTaskPostponeParams{
 		OrgID: task.OrgID, ID: task.ID, Cursor: task.Cursor, Status: task.Status, Failures: task.Failures,
 		Error: task.Error, UpdatedAt: task.UpdatedAt, NextAt: task.NextAt,
 	})
-	return mapError(err)
+	return postponed == 1, mapError(err)
 }
 
 var _ core.TaskCleaner = (*Store)(nil)

@@ -1,0 +1,29 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/postrider/postrider/core"
+	"github.com/postrider/postrider/db"
+)
+
+func (t tx) OperationalEventInsert(ctx context.Context, e core.OperationalEvent) error {
+	_, err := queries.OperationalEventInsert(ctx, t.conn, db.OperationalEventInsertParams{
+		OrgID: string(e.OrgID), Type: e.Type, Payload: e.Payload, OperationalOrgID: string(core.OperationalOrg),
+	})
+	return mapError(err) // no row: nobody wants it
+}
+
+func (t tx) OperationalEventTakeMany(ctx context.Context, limit int) ([]core.OperationalEvent, error) {
+	rows, err := queries.OperationalEventTakeManyAnyTenant(ctx, t.conn, int32(limit))
+	return entities(rows, err, func(row db.OperationalEventTakeManyAnyTenantRow) core.OperationalEvent {
+		return core.OperationalEvent(row)
+	})
+}
+
+// MessageInsertMany has no room for deliveries, so that all of them are born due.
+func (t tx) MessageInsertMany(ctx context.Context, messages []core.NewMessage, now time.Time) error {
+	_, err := queries.MessageInsertMany(ctx, t.conn, insertParams(messages, core.Room{}, now))
+	return mapError(err)
+}
