@@ -61,8 +61,9 @@ func (i *Instance) start(ctx context.Context, parts Parts) error {
 	}
 	if parts.Jobs {
 		i.background(func(ctx context.Context) { jobs.Run(ctx, i.store, time.Now, i.log) })
-		tasks := &core.Service{Store: i.store, Clock: time.Now}
-		i.background(func(ctx context.Context) { jobs.Tasks(ctx, tasks, i.log) })
+		service := &core.Service{Store: i.store, Clock: time.Now}
+		i.background(func(ctx context.Context) { jobs.Tasks(ctx, service, i.log) })
+		i.background(func(ctx context.Context) { jobs.OperationalEvents(ctx, service, i.log) })
 	}
 	var dispatcher core.Dispatcher
 	if parts.Worker {

@@ -1,6 +1,6 @@
 // Package jobs is the work that is done by the clock, or that goes on after the request for it: today,
-// keeping partitions ahead of time, forgetting what is old, and background tasks. Every job may run in
-// any number of processes at once. It sees the database as core's ports alone.
+// keeping partitions ahead of time, forgetting what is old, background tasks, and operational webhooks.
+// Every job may run in any number of processes at once. It sees the database as core's ports alone.
 package jobs
 
 import (
