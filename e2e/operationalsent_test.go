@@ -1,0 +1,143 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+
+	svix "github.com/svix/svix-webhooks/go"
+	"github.com/svix/svix-webhooks/go/models"
+)
+
+// watcher makes the receiver an operational-webhook endpoint of the client's organisation, for some
+// event types or all.
+func (r *receiver) watcher(t testing.TB, c client, eventTypes ...string) {
+	t.Helper()
+	in := svix.OperationalWebhookEndpointIn{Url: r.url, Secret: &r.secret, FilterTypes: eventTypes}
+	must(c.OperationalWebhookEndpoint.Create(t.Context(), in, nil))(t)
+}
+
+// eventTypes are those of the operational webhooks that have arrived, in that order.
+func (r *receiver) eventTypes(t testing.TB) []string {
+	t.Helper()
+	var types []string
+	for _, a := range r.all() {
+		var event struct{ Type string }
+		if err := json.Unmarshal(a.body, &event); err != nil {
+			t.Fatal(err)
+		}
+		types = append(types, event.Type)
+	}
+	return types
+}
+
+// told waits until these operational webhooks have arrived, whatever their order, and all those before,
+// and no others.
+func (r *receiver) told(t testing.TB, before int, want ...string) {
+	t.Helper()
+	slices.Sort(want)
+	await(t, func() string {
+		if got := r.eventTypes(t); len(got) < before+len(want) {
+			return fmt.Sprintf("got %v, want %v as well", got, want)
+		}
+		return ""
+	})
+	got := r.eventTypes(t)[before:]
+	if slices.Sort(got); !slices.Equal(got, want) {
+		t.Fatalf("got %v, want %v", got, want)
+	}
+}
+
+// onlyEvent is the one operational webhook of that type, as the SDK reads it; it must say nothing besides.
+func onlyEvent[T any](t testing.TB, r *receiver, eventType string) (event T) {
+	t.Helper()
+	types := r.eventTypes(t)
+	n := slices.Index(types, eventType)
+	if n < 0 || slices.Contains(types[n+1:], eventType) {
+		t.Fatalf("not one %s: %v", eventType, types)
+	}
+	decoder := json.NewDecoder(bytes.NewReader(r.all()[n].body))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&event); err != nil {
+		t.Fatalf("%s: %v", r.all()[n].body, err)
+	}
+	return event
+}
+
+// The receivers check the signatures when the test ends, as all of them do.
+func TestOperationalWebhooksTellTheirOrganisation(t *testing.T) {
+	t.Parallel()
+	s, ctx := shared(t), t.Context()
+	owner, stranger := newClient(t, s.url, s.token(t, "org_"+random())), newClient(t, s.url, s.token(t, "org_"+random()))
+	all, some, others := newReceiver(t, nil), newReceiver(t, nil), newReceiver(t, nil)
+	all.watcher(t, owner)
+	some.watcher(t, owner, "endpoint.enabled", "background_task.finished")
+	others.watcher(t, stranger)
+
+	uid := "app-" + random()
+	app := must(owner.Application.Create(ctx, svix.ApplicationIn{Name: "Acme", Uid: &uid}, nil))(t).Id
+	endpoint := must(owner.Endpoint.Create(ctx, app, svix.EndpointIn{Url: "https://example.com/", Uid: new("main")}, nil))(t).Id
+	all.told(t, 0, "endpoint.created")
+	patch := svix.EndpointPatch{}
+	patch.Disabled = new(true)
+	must(owner.Endpoint.Patch(ctx, app, endpoint, patch))(t)
+	all.told(t, 1, "endpoint.updated", "endpoint.disabled")
+	must(owner.Endpoint.Update(ctx, app, endpoint, svix.EndpointUpdate{Url: "https://example.com/", Uid: new("main")}))(t)
+	all.told(t, 3, "endpoint.updated", "endpoint.enabled")
+	done(t, owner.Endpoint.UpdateHeaders(ctx, app, endpoint, svix.EndpointHeadersIn{Headers: map[string]string{"X-A": "1"}}))
+	done(t, owner.Endpoint.RotateSecret(ctx, app, endpoint, svix.EndpointSecretRotateIn{}, nil))
+	all.told(t, 5, "endpoint.updated", "endpoint.updated")
+	done(t, owner.Endpoint.Delete(ctx, app, endpoint))
+	all.told(t, 7, "endpoint.deleted")
+	task := must(owner.Statistics.AggregateAppStats(ctx, svix.AppUsageStatsIn{Since: aMinuteAgo(), Until: time.Now()}, nil))(t).Id
+	all.told(t, 8, "background_task.finished")
+	some.told(t, 0, "endpoint.enabled", "background_task.finished")
+
+	want := models.EndpointCreatedEventData{AppId: app, AppUid: &uid, EndpointId: endpoint, EndpointUid: new("main")}
+	same(t, text(t, onlyEvent[models.EndpointCreatedEvent](t, all, "endpoint.created").Data), text(t, want))
+	same(t, text(t, onlyEvent[models.EndpointEnabledEvent](t, all, "endpoint.enabled").Data), text(t, want))
+	same(t, text(t, onlyEvent[models.EndpointEnabledEvent](t, some, "endpoint.enabled").Data), text(t, want))
+	same(t, text(t, onlyEvent[models.EndpointDeletedEvent](t, all, "endpoint.deleted").Data), text(t, want))
+	disabled := onlyEvent[models.EndpointDisabledEvent](t, all, "endpoint.disabled").Data
+	same(t, text(t, disabled), text(t, models.EndpointDisabledEventData{
+		AppId: app, AppUid: &uid, EndpointId: endpoint, EndpointUid: new("main"), Trigger: new(models.ENDPOINTDISABLEDTRIGGER_MANUAL),
+	}))
+	finished := onlyEvent[models.BackgroundTaskFinishedEvent](t, all, "background_task.finished").Data
+	if finished.TaskId != task || finished.Status != models.BACKGROUNDTASKSTATUS_FINISHED || finished.Task != models.BACKGROUNDTASKTYPE_APPLICATION_STATS {
+		t.Errorf("the task is told as %+v", finished)
+	}
+	// The stranger's own event comes behind all of them, and nothing has come before it.
+	must(stranger.Endpoint.Create(ctx, stranger.application(t), svix.EndpointIn{Url: "https://example.com/"}, nil))(t)
+	others.told(t, 0, "endpoint.created")
+	if got := onlyEvent[models.EndpointCreatedEvent](t, others, "endpoint.created").Data; got.EndpointId == endpoint || got.AppUid != nil {
+		t.Errorf("another organisation is told %+v", got)
+	}
+}
+
+// text is a value as JSON: what the SDK's types point to, and not where.
+func text(t testing.TB, v any) string {
+	t.Helper()
+	return string(must(json.Marshal(v))(t))
+}
+
+// A watcher that fails gets the event again, as any webhook.
+func TestOperationalWebhooksAreRetried(t *testing.T) {
+	t.Parallel()
+	s := shared(t)
+	c := newClient(t, s.url, s.token(t, "org_"+random()))
+	r := newReceiver(t, func(w http.ResponseWriter, _ *http.Request, a arrival) {
+		if a.nth == 1 {
+			w.WriteHeader(http.StatusInternalServerError)
+		}
+	})
+	r.watcher(t, c)
+	must(c.Endpoint.Create(t.Context(), c.application(t), svix.EndpointIn{Url: "https://example.com/"}, nil))(t)
+	r.told(t, 0, "endpoint.created", "endpoint.created")
+	if arrivals := r.all(); arrivals[0].id != arrivals[1].id {
+		t.Errorf("it came as %s and as %s", arrivals[0].id, arrivals[1].id)
+	}
+}
