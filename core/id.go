@@ -74,13 +74,14 @@ const base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 func newID(prefix string, at time.Time) string { return prefix + encode62(made.next(at)) }
 
-// made remembers the latest KSUID that this process made, so that those it makes in the same 4 ms sort in
-// the order they were made: what is stored one after the other is listed and delivered so.
+// made remembers the latest KSUIDs that this process made, so that those it makes in the same 4 ms sort
+// in the order they were made: what is stored one after the other is listed and delivered so.
 var made latest
 
+// latest holds the last KSUID of each of the latest 4 ms, and of others that share their place.
 type latest struct {
-	mu    sync.Mutex
-	ksuid [ksuidBytes]byte
+	mu     sync.Mutex
+	ksuids [64][ksuidBytes]byte
 }
 
 func (l *latest) next(at time.Time) [ksuidBytes]byte {
@@ -88,13 +89,12 @@ func (l *latest) next(at time.Time) [ksuidBytes]byte {
 	rand.Read(k[ksuidStamped:]) // never fails: it ends the process instead
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	switch bytes.Compare(k[:ksuidStamped], l.ksuid[:ksuidStamped]) {
-	case -1: // a clock that was set back, or another's
-		return k
-	case 0:
-		k = plus(l.ksuid, binary.BigEndian.Uint64(k[ksuidBytes-8:]))
+	step := 250*binary.BigEndian.Uint32(k[:]) + uint32(k[4])
+	last := &l.ksuids[step%uint32(len(l.ksuids))]
+	if bytes.Equal(last[:ksuidStamped], k[:ksuidStamped]) {
+		k = plus(*last, binary.BigEndian.Uint64(k[ksuidBytes-8:]))
 	}
-	l.ksuid = k
+	*last = k
 	return k
 }
 

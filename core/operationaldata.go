@@ -27,7 +27,7 @@ func tellOfEndpoint(ctx context.Context, tx Tx, app Application, e Endpoint, eve
 	event := endpointEvent{AppID: app.ID, AppUID: app.UID, EndpointID: e.ID, EndpointUID: e.UID}
 	for _, eventType := range eventTypes {
 		var data any = event
-		if eventType == eventEndpointDisabled {
+		if eventType == EventEndpointDisabled {
 			data = endpointDisabledEvent{endpointEvent: event, Trigger: "manual"}
 		}
 		if err := tell(ctx, tx, app.OrgID, eventType, data); err != nil {
@@ -42,7 +42,7 @@ func tellOfEndpoint(ctx context.Context, tx Tx, app Application, e Endpoint, eve
 func endpointChange(wasDisabled, disabled bool) []string {
 	switch {
 	case disabled && !wasDisabled:
-		return []string{eventEndpointUpdated, eventEndpointDisabled}
+		return []string{eventEndpointUpdated, EventEndpointDisabled}
 	case wasDisabled && !disabled:
 		return []string{eventEndpointUpdated, eventEndpointEnabled}
 	}

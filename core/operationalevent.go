@@ -19,7 +19,7 @@ const (
 	eventTaskFinished      = "background_task.finished"
 	eventEndpointCreated   = "endpoint.created"
 	eventEndpointDeleted   = "endpoint.deleted"
-	eventEndpointDisabled  = "endpoint.disabled"
+	EventEndpointDisabled  = "endpoint.disabled"
 	eventEndpointEnabled   = "endpoint.enabled"
 	eventEndpointUpdated   = "endpoint.updated"
 	eventAttemptsExhausted = "message.attempt.exhausted"
@@ -30,7 +30,7 @@ const (
 // operationalEventTypes are what an operational webhook can be about.
 var operationalEventTypes = []string{
 	eventTaskFinished,
-	eventEndpointCreated, eventEndpointDeleted, eventEndpointDisabled, eventEndpointEnabled, eventEndpointUpdated,
+	eventEndpointCreated, eventEndpointDeleted, EventEndpointDisabled, eventEndpointEnabled, eventEndpointUpdated,
 	eventAttemptsExhausted, eventAttemptsFailing, eventAttemptsRecovered,
 }
 

@@ -519,22 +519,22 @@ WITH result AS (
     SELECT app_id, attempt_id, message_id, endpoint_id, url, status, response_status_code, response, duration_ms, trigger, created_at, lease, attempts, finished, next_at, gone, pause_until
     FROM unnest(
         $2::text[],
-        $1::text[],
         $3::text[],
         $4::text[],
         $5::text[],
-        $6::smallint[],
+        $6::text[],
         $7::smallint[],
-        $8::text[],
-        $9::bigint[],
-        $10::smallint[],
-        $11::timestamptz[],
-        $12::bigint[],
-        $13::smallint[],
-        $14::boolean[],
-        $15::timestamptz[],
-        $16::boolean[],
-        $17::timestamptz[]
+        $8::smallint[],
+        $9::text[],
+        $10::bigint[],
+        $11::smallint[],
+        $12::timestamptz[],
+        $13::bigint[],
+        $14::smallint[],
+        $15::boolean[],
+        $16::timestamptz[],
+        $17::boolean[],
+        $18::timestamptz[]
     ) AS r(
         app_id, attempt_id, message_id, endpoint_id, url, status, response_status_code, response, duration_ms,
         trigger, created_at, lease, attempts, finished, next_at, gone, pause_until
@@ -577,12 +577,12 @@ rescheduled AS (
 ),
 rules AS (
     SELECT
-        $18::timestamptz AS now,
-        $19::timestamptz AS pause_least,
-        $20::timestamptz AS pause_most,
-        $21::int AS circuit_failures,
-        $22::int AS disable_failures,
-        $23::timestamptz AS disable_since
+        $19::timestamptz AS now,
+        $20::timestamptz AS pause_least,
+        $21::timestamptz AS pause_most,
+        $22::int AS circuit_failures,
+        $23::int AS disable_failures,
+        $24::timestamptz AS disable_since
 ),
 health AS (
     SELECT
@@ -655,7 +655,7 @@ judged AS (
     FROM circuit
     WHERE endpoint.app_id = circuit.app_id
         AND endpoint.id = circuit.id
-    RETURNING endpoint.app_id, endpoint.id, endpoint.disabled OR endpoint.paused_until IS NOT NULL AS resting
+    RETURNING endpoint.id, endpoint.disabled, endpoint.disabled OR endpoint.paused_until IS NOT NULL AS resting
 ),
 unhurried AS (
     -- This commit need not wait for the disk: lost, its deliveries are made once more, never missed.
@@ -669,14 +669,17 @@ CROSS JOIN (
     SELECT message_id, endpoint_id, lease FROM finished
     UNION ALL
     SELECT message_id, endpoint_id, lease FROM rescheduled
+    UNION ALL
+    SELECT '', judged.id, 0 FROM judged WHERE judged.disabled
 ) AS held
 ORDER BY held.message_id, held.endpoint_id, held.lease
-LIMIT cardinality($1::text[])
+LIMIT $1::int
 `
 
 type DeliveryRecordManyParams struct {
-	AttemptIDs          []string
+	MaxRows             int32
 	AppIDs              []string
+	AttemptIDs          []string
 	MessageIDs          []string
 	EndpointIDs         []string
 	URLs                []string
@@ -710,11 +713,13 @@ type DeliveryRecordManyRow struct {
 // DeliveryRecordMany writes down what came of the attempts of many deliveries: the attempts, what is
 // still owed, the endpoints' health. It returns the deliveries whose lease still held, and whether
 // their endpoint is to be left alone now; another is somebody else's by now and left alone. Attempts
-// that were written down before, by a commit whose answer got lost, change nothing.
+// that were written down before, by a commit whose answer got lost, change nothing. An endpoint that is
+// disabled by it has a row without a message.
 func (q *Queries) DeliveryRecordMany(ctx context.Context, db DBTX, arg DeliveryRecordManyParams) ([]DeliveryRecordManyRow, error) {
 	rows, err := db.Query(ctx, deliveryRecordMany,
-		arg.AttemptIDs,
+		arg.MaxRows,
 		arg.AppIDs,
+		arg.AttemptIDs,
 		arg.MessageIDs,
 		arg.EndpointIDs,
 		arg.URLs,

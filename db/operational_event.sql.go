@@ -7,6 +7,7 @@ package db
 
 import (
 	"context"
+	"time"
 
 	"github.com/postrider/postrider/core"
 )
@@ -41,6 +42,95 @@ func (q *Queries) OperationalEventInsert(ctx context.Context, db DBTX, arg Opera
 		arg.OrgID,
 		arg.Type,
 		arg.Payload,
+		arg.OperationalOrgID,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const operationalEventRecordManyAnyTenant = `-- name: OperationalEventRecordManyAnyTenant :execrows
+INSERT INTO operational_event (org_id, type, payload)
+SELECT
+    application.org_id,
+    event.type,
+    json_build_object(
+        'type', event.type,
+        'data', CASE
+            WHEN event.message_id = '' THEN json_build_object(
+                'appId', application.id,
+                'appUid', application.uid,
+                'endpointId', endpoint.id,
+                'endpointUid', endpoint.uid,
+                'failSince', to_char(endpoint.failing_since AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+                'trigger', 'automatic'
+            )
+            ELSE json_build_object(
+                'appId', application.id,
+                'appUid', application.uid,
+                'msgId', event.message_id,
+                'msgEventId', message.event_id,
+                'endpointId', endpoint.id,
+                'lastAttempt', json_build_object(
+                    'id', event.attempt_id,
+                    'responseStatusCode', event.response_status_code,
+                    'timestamp', to_char(event.attempted_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+                )
+            )
+        END
+    )::text
+FROM unnest(
+    $1::text[],
+    $2::text[],
+    $3::text[],
+    $4::text[],
+    $5::text[],
+    $6::smallint[],
+    $7::timestamptz[]
+) WITH ORDINALITY AS event(type, app_id, endpoint_id, message_id, attempt_id, response_status_code, attempted_at, n)
+JOIN application ON application.id = event.app_id
+    AND application.org_id <> $8::text
+JOIN endpoint ON endpoint.app_id = event.app_id
+    AND endpoint.id = event.endpoint_id
+LEFT JOIN message ON message.app_id = event.app_id
+    AND message.id = event.message_id
+WHERE EXISTS (
+    SELECT
+    FROM application AS operational
+    JOIN endpoint AS wanting ON wanting.app_id = operational.id
+        AND wanting.deleted_at IS NULL
+        AND NOT wanting.disabled
+        AND (wanting.event_types IS NULL OR event.type = ANY (wanting.event_types))
+    WHERE operational.org_id = $8::text
+        AND operational.uid = application.org_id
+        AND operational.deleted_at IS NULL
+)
+ORDER BY event.n
+`
+
+type OperationalEventRecordManyAnyTenantParams struct {
+	Types               []string
+	AppIDs              []string
+	EndpointIDs         []string
+	MessageIDs          []string
+	AttemptIDs          []string
+	ResponseStatusCodes []int16
+	AttemptedAts        []time.Time
+	OperationalOrgID    string
+}
+
+// OperationalEventRecordManyAnyTenant writes down what attempts came to, and the endpoints that were
+// disabled for them, each if an operational-webhook endpoint of its organisation wants it now.
+func (q *Queries) OperationalEventRecordManyAnyTenant(ctx context.Context, db DBTX, arg OperationalEventRecordManyAnyTenantParams) (int64, error) {
+	result, err := db.Exec(ctx, operationalEventRecordManyAnyTenant,
+		arg.Types,
+		arg.AppIDs,
+		arg.EndpointIDs,
+		arg.MessageIDs,
+		arg.AttemptIDs,
+		arg.ResponseStatusCodes,
+		arg.AttemptedAts,
 		arg.OperationalOrgID,
 	)
 	if err != nil {

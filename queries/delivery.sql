@@ -226,7 +226,8 @@ WHERE application.id = pace.id;
 -- DeliveryRecordMany writes down what came of the attempts of many deliveries: the attempts, what is
 -- still owed, the endpoints' health. It returns the deliveries whose lease still held, and whether
 -- their endpoint is to be left alone now; another is somebody else's by now and left alone. Attempts
--- that were written down before, by a commit whose answer got lost, change nothing.
+-- that were written down before, by a commit whose answer got lost, change nothing. An endpoint that is
+-- disabled by it has a row without a message.
 WITH result AS (
     SELECT *
     FROM unnest(
@@ -367,7 +368,7 @@ judged AS (
     FROM circuit
     WHERE endpoint.app_id = circuit.app_id
         AND endpoint.id = circuit.id
-    RETURNING endpoint.app_id, endpoint.id, endpoint.disabled OR endpoint.paused_until IS NOT NULL AS resting
+    RETURNING endpoint.id, endpoint.disabled, endpoint.disabled OR endpoint.paused_until IS NOT NULL AS resting
 ),
 unhurried AS (
     -- This commit need not wait for the disk: lost, its deliveries are made once more, never missed.
@@ -381,9 +382,11 @@ CROSS JOIN (
     SELECT * FROM finished
     UNION ALL
     SELECT * FROM rescheduled
+    UNION ALL
+    SELECT '', judged.id, 0 FROM judged WHERE judged.disabled
 ) AS held
 ORDER BY held.message_id, held.endpoint_id, held.lease
-LIMIT cardinality(@attempt_ids::text[]);
+LIMIT @max_rows::int;
 
 -- name: DeliveryReleaseMany :execrows
 -- DeliveryReleaseMany makes deliveries due at once whose lease this process still holds.

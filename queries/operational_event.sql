@@ -34,3 +34,63 @@ SELECT taken.org_id, taken.type, taken.payload
 FROM taken
 ORDER BY taken.id
 LIMIT @max_rows::int;
+
+-- name: OperationalEventRecordManyAnyTenant :execrows
+-- OperationalEventRecordManyAnyTenant writes down what attempts came to, and the endpoints that were
+-- disabled for them, each if an operational-webhook endpoint of its organisation wants it now.
+INSERT INTO operational_event (org_id, type, payload)
+SELECT
+    application.org_id,
+    event.type,
+    json_build_object(
+        'type', event.type,
+        'data', CASE
+            WHEN event.message_id = '' THEN json_build_object(
+                'appId', application.id,
+                'appUid', application.uid,
+                'endpointId', endpoint.id,
+                'endpointUid', endpoint.uid,
+                'failSince', to_char(endpoint.failing_since AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+                'trigger', 'automatic'
+            )
+            ELSE json_build_object(
+                'appId', application.id,
+                'appUid', application.uid,
+                'msgId', event.message_id,
+                'msgEventId', message.event_id,
+                'endpointId', endpoint.id,
+                'lastAttempt', json_build_object(
+                    'id', event.attempt_id,
+                    'responseStatusCode', event.response_status_code,
+                    'timestamp', to_char(event.attempted_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+                )
+            )
+        END
+    )::text
+FROM unnest(
+    @types::text[],
+    @app_ids::text[],
+    @endpoint_ids::text[],
+    @message_ids::text[],
+    @attempt_ids::text[],
+    @response_status_codes::smallint[],
+    @attempted_ats::timestamptz[]
+) WITH ORDINALITY AS event(type, app_id, endpoint_id, message_id, attempt_id, response_status_code, attempted_at, n)
+JOIN application ON application.id = event.app_id
+    AND application.org_id <> @operational_org_id::text
+JOIN endpoint ON endpoint.app_id = event.app_id
+    AND endpoint.id = event.endpoint_id
+LEFT JOIN message ON message.app_id = event.app_id
+    AND message.id = event.message_id
+WHERE EXISTS (
+    SELECT
+    FROM application AS operational
+    JOIN endpoint AS wanting ON wanting.app_id = operational.id
+        AND wanting.deleted_at IS NULL
+        AND NOT wanting.disabled
+        AND (wanting.event_types IS NULL OR event.type = ANY (wanting.event_types))
+    WHERE operational.org_id = @operational_org_id::text
+        AND operational.uid = application.org_id
+        AND operational.deleted_at IS NULL
+)
+ORDER BY event.n;

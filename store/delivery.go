@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"math"
 	"time"
 
 	"github.com/postrider/postrider/core"
@@ -25,71 +24,6 @@ func NewDeliveryQueue(s *Store, rules core.HealthRules) *DeliveryQueue {
 	q.recorder = newBatcher(q.recordMany, func(r core.Result) int { return len(r.Attempt.Response) })
 	q.recorder.rest = recordRest
 	return q
-}
-
-// DeliveryRecord writes a result down together with those of other callers. Done twice, it changes
-// nothing the second time.
-func (q *DeliveryQueue) DeliveryRecord(ctx context.Context, result core.Result) (core.Recorded, error) {
-	return q.recorder.do(ctx, result)
-}
-
-func (q *DeliveryQueue) recordMany(ctx context.Context, results []core.Result) []outcome[core.Recorded] {
-	return separately(results, func(some []core.Result) ([]outcome[core.Recorded], error) {
-		rows, err := queries.DeliveryRecordMany(ctx, q.pool, recordParams(some, q.rules, q.clock()))
-		if err != nil {
-			return nil, err
-		}
-		recorded := make(map[lease]core.Recorded, len(rows))
-		for _, row := range rows {
-			recorded[lease{row.MessageID, row.EndpointID, row.Lease}] = core.Recorded{Held: true, Resting: row.Resting}
-		}
-		outcomes := make([]outcome[core.Recorded], len(some))
-		for i, r := range some {
-			outcomes[i].out = recorded[lease{r.Attempt.MessageID, r.Attempt.EndpointID, r.Lease}]
-		}
-		return outcomes, nil
-	})
-}
-
-// lease is what a result is taken by.
-type lease struct {
-	message  core.MessageID
-	endpoint core.EndpointID
-	lease    int64
-}
-
-func recordParams(results []core.Result, rules core.HealthRules, now time.Time) db.DeliveryRecordManyParams {
-	p := db.DeliveryRecordManyParams{
-		Now: now, PauseLeast: now.Add(core.CircuitWaitLeast), PauseMost: now.Add(rules.CircuitWait),
-		CircuitFailures: int32(rules.CircuitFailures), DisableFailures: int32(rules.DisableFailures),
-	}
-	if rules.CircuitFailures == 0 {
-		p.CircuitFailures = math.MaxInt32
-	}
-	if rules.DisableAfter > 0 {
-		p.DisableSince = now.Add(-rules.DisableAfter)
-	}
-	for _, r := range results {
-		a := r.Attempt
-		p.AppIDs = append(p.AppIDs, string(a.AppID))
-		p.AttemptIDs = append(p.AttemptIDs, string(a.ID))
-		p.MessageIDs = append(p.MessageIDs, string(a.MessageID))
-		p.EndpointIDs = append(p.EndpointIDs, string(a.EndpointID))
-		p.URLs = append(p.URLs, a.URL)
-		p.Statuses = append(p.Statuses, int16(a.Status))
-		p.ResponseStatusCodes = append(p.ResponseStatusCodes, a.ResponseStatusCode)
-		p.Responses = append(p.Responses, a.Response)
-		p.DurationsMS = append(p.DurationsMS, a.DurationMS)
-		p.Triggers = append(p.Triggers, int16(a.Trigger))
-		p.CreatedAts = append(p.CreatedAts, a.CreatedAt)
-		p.Leases = append(p.Leases, r.Lease)
-		p.Attempts = append(p.Attempts, int16(r.Attempts))
-		p.Finished = append(p.Finished, r.NextAt.IsZero())
-		p.NextAts = append(p.NextAts, r.NextAt)
-		p.Gone = append(p.Gone, r.Gone)
-		p.PauseUntils = append(p.PauseUntils, r.PauseUntil)
-	}
-	return p
 }
 
 func (t tx) DeliveryInsert(ctx context.Context, app core.AppID, message core.MessageID, endpoint core.EndpointID, now time.Time) error {

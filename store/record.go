@@ -1,0 +1,138 @@
+package store
+
+import (
+	"context"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/postrider/postrider/core"
+	"github.com/postrider/postrider/db"
+)
+
+// DeliveryRecord writes a result down together with those of other callers. Done twice, it changes
+// nothing the second time.
+func (q *DeliveryQueue) DeliveryRecord(ctx context.Context, result core.Result) (core.Recorded, error) {
+	return q.recorder.do(ctx, result)
+}
+
+func (q *DeliveryQueue) recordMany(ctx context.Context, results []core.Result) []outcome[core.Recorded] {
+	return separately(results, func(some []core.Result) ([]outcome[core.Recorded], error) {
+		rows, err := q.recordBatch(ctx, some)
+		if err != nil {
+			return nil, err
+		}
+		recorded := make(map[lease]core.Recorded, len(rows))
+		for _, row := range rows {
+			recorded[lease{row.MessageID, row.EndpointID, row.Lease}] = core.Recorded{Held: true, Resting: row.Resting}
+		}
+		outcomes := make([]outcome[core.Recorded], len(some))
+		for i, r := range some {
+			outcomes[i].out = recorded[leaseOf(r)]
+		}
+		return outcomes, nil
+	})
+}
+
+// recordBatch records results, and beside them what is to be told of them: where that can be anything, in
+// a transaction of two statements.
+func (q *DeliveryQueue) recordBatch(ctx context.Context, results []core.Result) (rows []db.DeliveryRecordManyRow, err error) {
+	p := recordParams(results, q.rules, q.clock())
+	if !slices.ContainsFunc(results, mayBeTold) {
+		return queries.DeliveryRecordMany(ctx, q.pool, p)
+	}
+	err = transact(ctx, q.pool, func(t pgx.Tx) error {
+		if rows, err = queries.DeliveryRecordMany(ctx, t, p); err != nil {
+			return err
+		}
+		return tell(ctx, t, results, rows)
+	})
+	return rows, err
+}
+
+// mayBeTold tells whether somebody is told of the result, or of the endpoint, if it is disabled by it.
+func mayBeTold(r core.Result) bool {
+	return r.Attempt.Status != core.StatusSuccess || r.OperationalEventType() != ""
+}
+
+// tell writes operational events down: of the results that were taken, and of endpoints that were
+// disabled.
+func tell(ctx context.Context, t pgx.Tx, results []core.Result, rows []db.DeliveryRecordManyRow) error {
+	taken, disabled := make(map[lease]bool, len(rows)), map[core.EndpointID]bool{}
+	for _, row := range rows {
+		taken[lease{row.MessageID, row.EndpointID, row.Lease}] = true
+		if row.MessageID == "" {
+			disabled[row.EndpointID] = true
+		}
+	}
+	p := db.OperationalEventRecordManyAnyTenantParams{OperationalOrgID: string(core.OperationalOrg)}
+	add := func(eventType string, message core.MessageID, a core.Attempt) {
+		p.Types = append(p.Types, eventType)
+		p.AppIDs = append(p.AppIDs, string(a.AppID))
+		p.EndpointIDs = append(p.EndpointIDs, string(a.EndpointID))
+		p.MessageIDs = append(p.MessageIDs, string(message))
+		p.AttemptIDs = append(p.AttemptIDs, string(a.ID))
+		p.ResponseStatusCodes = append(p.ResponseStatusCodes, a.ResponseStatusCode)
+		p.AttemptedAts = append(p.AttemptedAts, a.CreatedAt)
+	}
+	for _, r := range results {
+		if eventType := r.OperationalEventType(); eventType != "" && taken[leaseOf(r)] {
+			add(eventType, r.Attempt.MessageID, r.Attempt)
+		}
+		if disabled[r.Attempt.EndpointID] {
+			delete(disabled, r.Attempt.EndpointID)
+			add(core.EventEndpointDisabled, "", r.Attempt)
+		}
+	}
+	if len(p.Types) == 0 {
+		return nil
+	}
+	_, err := queries.OperationalEventRecordManyAnyTenant(ctx, t, p)
+	return err
+}
+
+// lease is what a result is taken by.
+type lease struct {
+	message  core.MessageID
+	endpoint core.EndpointID
+	lease    int64
+}
+
+func leaseOf(r core.Result) lease { return lease{r.Attempt.MessageID, r.Attempt.EndpointID, r.Lease} }
+
+func recordParams(results []core.Result, rules core.HealthRules, now time.Time) db.DeliveryRecordManyParams {
+	p := db.DeliveryRecordManyParams{
+		MaxRows: int32(2 * len(results)), // each, and its endpoint
+		Now:     now, PauseLeast: now.Add(core.CircuitWaitLeast), PauseMost: now.Add(rules.CircuitWait),
+		CircuitFailures: int32(rules.CircuitFailures), DisableFailures: int32(rules.DisableFailures),
+	}
+	if rules.CircuitFailures == 0 {
+		p.CircuitFailures = math.MaxInt32
+	}
+	if rules.DisableAfter > 0 {
+		p.DisableSince = now.Add(-rules.DisableAfter)
+	}
+	for _, r := range results {
+		a := r.Attempt
+		p.AppIDs = append(p.AppIDs, string(a.AppID))
+		p.AttemptIDs = append(p.AttemptIDs, string(a.ID))
+		p.MessageIDs = append(p.MessageIDs, string(a.MessageID))
+		p.EndpointIDs = append(p.EndpointIDs, string(a.EndpointID))
+		p.URLs = append(p.URLs, a.URL)
+		p.Statuses = append(p.Statuses, int16(a.Status))
+		p.ResponseStatusCodes = append(p.ResponseStatusCodes, a.ResponseStatusCode)
+		p.Responses = append(p.Responses, a.Response)
+		p.DurationsMS = append(p.DurationsMS, a.DurationMS)
+		p.Triggers = append(p.Triggers, int16(a.Trigger))
+		p.CreatedAts = append(p.CreatedAts, a.CreatedAt)
+		p.Leases = append(p.Leases, r.Lease)
+		p.Attempts = append(p.Attempts, int16(r.Attempts))
+		p.Finished = append(p.Finished, r.NextAt.IsZero())
+		p.NextAts = append(p.NextAts, r.NextAt)
+		p.Gone = append(p.Gone, r.Gone)
+		p.PauseUntils = append(p.PauseUntils, r.PauseUntil)
+	}
+	return p
+}
