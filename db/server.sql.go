@@ -9,16 +9,21 @@ import (
 	"context"
 )
 
-const connectionSteadyPlansAnyTenant = `-- name: ConnectionSteadyPlansAnyTenant :one
-SELECT (set_config('enable_seqscan', 'off', false) || set_config('jit', 'off', false))::text
+const connectionPrepareAnyTenant = `-- name: ConnectionPrepareAnyTenant :one
+SELECT (
+    set_config('enable_seqscan', 'off', false)
+    || set_config('jit', 'off', false)
+    || set_config('idle_in_transaction_session_timeout', $1::text, false)
+)::text
 `
 
-// ConnectionSteadyPlansAnyTenant makes the plans of a connection the same on tables that are empty and
+// ConnectionPrepareAnyTenant makes the plans of a connection the same on tables that are empty and
 // on tables that are full. Plans are cached: made while delivery is small, one reads the whole table,
 // which a minute of load fills with dead rows. Every query has an index, which sqlc vet sees to.
-// Compiling plans never pays for statements of a millisecond.
-func (q *Queries) ConnectionSteadyPlansAnyTenant(ctx context.Context, db DBTX) (string, error) {
-	row := db.QueryRow(ctx, connectionSteadyPlansAnyTenant)
+// Compiling plans never pays for statements of a millisecond. And it has Postgres end a transaction whose
+// process was frozen in the middle, so that nobody waits for its locks until it wakes up.
+func (q *Queries) ConnectionPrepareAnyTenant(ctx context.Context, db DBTX, idleTimeout string) (string, error) {
+	row := db.QueryRow(ctx, connectionPrepareAnyTenant, idleTimeout)
 	var column_1 string
 	err := row.Scan(&column_1)
 	return column_1, err

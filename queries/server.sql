@@ -2,12 +2,17 @@
 -- ServerVersionAnyTenant is the server's version as a number: 150018 for 15.18.
 SELECT current_setting('server_version_num')::int;
 
--- name: ConnectionSteadyPlansAnyTenant :one
--- ConnectionSteadyPlansAnyTenant makes the plans of a connection the same on tables that are empty and
+-- name: ConnectionPrepareAnyTenant :one
+-- ConnectionPrepareAnyTenant makes the plans of a connection the same on tables that are empty and
 -- on tables that are full. Plans are cached: made while delivery is small, one reads the whole table,
 -- which a minute of load fills with dead rows. Every query has an index, which sqlc vet sees to.
--- Compiling plans never pays for statements of a millisecond.
-SELECT (set_config('enable_seqscan', 'off', false) || set_config('jit', 'off', false))::text;
+-- Compiling plans never pays for statements of a millisecond. And it has Postgres end a transaction whose
+-- process was frozen in the middle, so that nobody waits for its locks until it wakes up.
+SELECT (
+    set_config('enable_seqscan', 'off', false)
+    || set_config('jit', 'off', false)
+    || set_config('idle_in_transaction_session_timeout', @idle_timeout::text, false)
+)::text;
 
 -- name: MigrateLockAnyTenant :one
 -- MigrateLockAnyTenant takes the lock that migrations run under, for as long as the connection

@@ -336,6 +336,14 @@ func TestRecordingDoesNotWaitForTheDisk(t *testing.T) {
 	}
 }
 
+func TestATransactionWhoseProcessIsFrozenEnds(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	if timeout := value[string](w, "SHOW idle_in_transaction_session_timeout"); timeout != idleInTransaction {
+		t.Errorf("idle_in_transaction_session_timeout is %s", timeout)
+	}
+}
+
 func TestPlansAreSteady(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

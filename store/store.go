@@ -41,6 +41,10 @@ const (
 	// one of them but its attempt's place among those under way.
 	recordRest = 5 * time.Millisecond
 
+	// idleInTransaction is how long a transaction may do nothing, as Postgres spells it. Ours do nothing
+	// for a millisecond, but where their process is stopped.
+	idleInTransaction = "30s"
+
 	// versionMin is Postgres 15's server_version_num.
 	versionMin = 150000
 )
@@ -71,14 +75,14 @@ func Open(ctx context.Context, url string, clock func() time.Time) (*Store, erro
 	return s, nil
 }
 
-// prepareConnection makes times come out of the database in UTC, not in the machine's zone, and plans
-// steady.
+// prepareConnection makes times come out of the database in UTC, not in the machine's zone, plans
+// steady, and transactions short.
 func prepareConnection(ctx context.Context, conn *pgx.Conn) error {
 	conn.TypeMap().RegisterType(&pgtype.Type{
 		Name: "timestamptz", OID: pgtype.TimestamptzOID,
 		Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC},
 	})
-	_, err := queries.ConnectionSteadyPlansAnyTenant(ctx, conn)
+	_, err := queries.ConnectionPrepareAnyTenant(ctx, conn, idleInTransaction)
 	return err
 }
 
