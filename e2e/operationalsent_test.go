@@ -141,3 +141,54 @@ func TestOperationalWebhooksAreRetried(t *testing.T) {
 		t.Errorf("it came as %s and as %s", arrivals[0].id, arrivals[1].id)
 	}
 }
+
+func TestOperationalWebhooksTellOfMessagesThatKeepFailing(t *testing.T) {
+	t.Parallel()
+	_, s := serve(t, "POSTRIDER_RETRY_SCHEDULE=50ms,50ms,50ms,50ms,50ms")
+	owner := newClient(t, s.url, s.token(t, "org_"+random()))
+	watcher := newReceiver(t, nil)
+	watcher.watcher(t, owner, "message.attempt.failing", "message.attempt.exhausted", "message.attempt.recovered", "endpoint.disabled")
+	app := owner.application(t)
+	endpointOf := func(answer func(http.ResponseWriter, *http.Request, arrival), channel string) string {
+		return newReceiver(t, answer).endpointLike(t, owner, app, svix.EndpointIn{Channels: []string{channel}})
+	}
+	failing := endpointOf(status(500), "failing")
+	recovering := endpointOf(func(w http.ResponseWriter, _ *http.Request, a arrival) {
+		if a.nth <= 4 {
+			w.WriteHeader(http.StatusBadGateway)
+		}
+	}, "recovering")
+	gone := endpointOf(status(http.StatusGone), "gone")
+	send := func(channel string) string {
+		in := svix.MessageIn{EventType: "e2e.message", EventId: new(channel), Channels: []string{channel}, Payload: map[string]any{}}
+		return must(owner.Message.Create(t.Context(), app, in, nil))(t).Id
+	}
+
+	id := send("failing")
+	watcher.told(t, 0, "message.attempt.failing", "message.attempt.exhausted")
+	attempts := owner.attempts(t, app, id, 6)
+	told := onlyEvent[models.MessageAttemptFailingEvent](t, watcher, "message.attempt.failing").Data
+	same(t, text(t, told), text(t, models.MessageAttemptFailingEventData{
+		AppId: app, MsgId: id, MsgEventId: new("failing"), EndpointId: failing,
+		LastAttempt: models.MessageAttemptFailedData{Id: attempts[3].Id, ResponseStatusCode: 500, Timestamp: attempts[3].Timestamp},
+	}))
+	exhausted := onlyEvent[models.MessageAttemptExhaustedEvent](t, watcher, "message.attempt.exhausted").Data
+	if exhausted.LastAttempt.Id != attempts[5].Id {
+		t.Errorf("%+v", exhausted)
+	}
+
+	id = send("recovering")
+	watcher.told(t, 2, "message.attempt.failing", "message.attempt.recovered")
+	attempts = owner.attempts(t, app, id, 5)
+	recovered := onlyEvent[models.MessageAttemptRecoveredEvent](t, watcher, "message.attempt.recovered").Data
+	if recovered.MsgId != id || recovered.EndpointId != recovering || recovered.LastAttempt.Id != attempts[4].Id {
+		t.Errorf("%+v", recovered)
+	}
+
+	send("gone")
+	watcher.told(t, 4, "endpoint.disabled")
+	disabled := onlyEvent[models.EndpointDisabledEvent](t, watcher, "endpoint.disabled").Data
+	if disabled.EndpointId != gone || disabled.FailSince == nil || *disabled.Trigger != models.ENDPOINTDISABLEDTRIGGER_AUTOMATIC {
+		t.Errorf("%+v", disabled)
+	}
+}
