@@ -8,31 +8,40 @@ import (
 	"time"
 )
 
+// badKey is the base64 of 30 bytes.
+const badKey = "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"
+
 func TestBadSettingsAreRefusedByName(t *testing.T) {
 	t.Parallel()
 	for flag, variable := range map[string]string{
-		"--database-url=mysql://x": "DATABASE_URL",
-		"--listen=8071":            "POSTRIDER_LISTEN",
-		"--retry-schedule=-1s":     "POSTRIDER_RETRY_SCHEDULE",
-		"--retry-schedule=5s,,5m":  "--retry-schedule",
-		"--retry-schedule=soon":    "--retry-schedule",
-		"--retry-schedule=999h":    "POSTRIDER_RETRY_SCHEDULE",
-		"--request-timeout=0s":     "POSTRIDER_REQUEST_TIMEOUT",
-		"--request-timeout=1h":     "POSTRIDER_REQUEST_TIMEOUT",
-		"--allow-subnets=10.0.0.0": "--allow-subnets",
-		"--concurrency=0":          "POSTRIDER_CONCURRENCY",
-		"--endpoint-concurrency=x": "--endpoint-concurrency",
-		"--lease=30s":              "POSTRIDER_LEASE",
-		"--stop-timeout=-1s":       "POSTRIDER_STOP_TIMEOUT",
-		"--log-level=loud":         "--log-level",
-		"--log-format=xml":         "POSTRIDER_LOG_FORMAT",
-		"--migrate=maybe":          "--migrate",
+		"--database-url=mysql://x":    "DATABASE_URL",
+		"--listen=8071":               "POSTRIDER_LISTEN",
+		"--retry-schedule=-1s":        "POSTRIDER_RETRY_SCHEDULE",
+		"--retry-schedule=5s,,5m":     "--retry-schedule",
+		"--retry-schedule=soon":       "--retry-schedule",
+		"--retry-schedule=999h":       "POSTRIDER_RETRY_SCHEDULE",
+		"--request-timeout=0s":        "POSTRIDER_REQUEST_TIMEOUT",
+		"--request-timeout=1h":        "POSTRIDER_REQUEST_TIMEOUT",
+		"--allow-subnets=10.0.0.0":    "--allow-subnets",
+		"--concurrency=0":             "POSTRIDER_CONCURRENCY",
+		"--endpoint-concurrency=x":    "--endpoint-concurrency",
+		"--lease=30s":                 "POSTRIDER_LEASE",
+		"--stop-timeout=-1s":          "POSTRIDER_STOP_TIMEOUT",
+		"--log-level=loud":            "--log-level",
+		"--log-format=xml":            "POSTRIDER_LOG_FORMAT",
+		"--default-signature-type=v1": "POSTRIDER_DEFAULT_SIGNATURE_TYPE",
+		"--secret-keys=" + badKey:     "POSTRIDER_SECRET_KEYS",
+		"--secret-keys=,":             "POSTRIDER_SECRET_KEYS",
+		"--migrate=maybe":             "--migrate",
 		"--retry-schedule=" + strings.Repeat("1s,", 60) + "1s": "POSTRIDER_RETRY_SCHEDULE",
 	} {
 		var out, errs bytes.Buffer
 		code := Main(t.Context(), []string{flag, "version"}, &out, &errs)
 		if code != exitUsage || !strings.Contains(errs.String(), variable) || out.Len() > 0 {
 			t.Errorf("%s: exit %d, printed %q and %q, want %s", flag, code, out.String(), errs.String(), variable)
+		}
+		if strings.Contains(errs.String(), badKey) {
+			t.Errorf("%s: the key is shown: %s", flag, errs.String())
 		}
 	}
 }

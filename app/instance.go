@@ -96,19 +96,22 @@ func (i *Instance) fail(err error) {
 	}
 }
 
-// openStore migrates, connects, and makes sure of partitions before anything is stored.
+// openStore migrates, connects, and makes sure of keys and partitions before anything is stored.
 func (i *Instance) openStore(ctx context.Context) error {
 	if i.config.Migrate {
 		if err := store.Migrate(ctx, i.config.DatabaseURL); err != nil {
 			return fmt.Errorf("DATABASE_URL: %w", err)
 		}
 	}
-	s, err := store.Open(ctx, i.config.DatabaseURL, time.Now)
+	s, err := i.config.openStore(ctx, i.log)
 	if err != nil {
-		return fmt.Errorf("DATABASE_URL: %w", err)
+		return err
 	}
 	i.store = s
 	i.onStop(s.Close)
+	if err := checkSecretKeys(ctx, s, i.log); err != nil {
+		return err
+	}
 	return jobs.Partitions(ctx, s, time.Now(), i.log)
 }
 
@@ -174,7 +177,7 @@ func (i *Instance) handler(dispatcher core.Dispatcher) http.Handler {
 	return server.New(server.Config{
 		Service: &core.Service{
 			Store: i.store, Messages: store.NewMessageInserter(i.store, dispatcher),
-			Tokens: i.tokens, Clock: time.Now,
+			Tokens: i.tokens, Clock: time.Now, SignatureType: i.config.DefaultSignatureType,
 		},
 		Keys: i.store, Tokens: i.tokens, Log: i.log, RequestTimeout: handleTimeout,
 	})

@@ -10,15 +10,12 @@ import (
 	"sort"
 	"strings"
 	"time"
-
-	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
 
-// receiver is a webhook receiver to try with. It verifies with the Standard Webhooks library and not
-// with our own code: what it accepts, others accept.
+// receiver is a webhook receiver to try with.
 type receiver struct {
-	verifier *standardwebhooks.Webhook // nil: no secret was given
-	handle   func(received) int        // what to answer
+	verifier verifier           // nil: no secret was given
+	handle   func(received) int // what to answer
 }
 
 // received is one request.
@@ -37,12 +34,9 @@ func newReceiver(secret string, handle func(received) int) (*receiver, error) {
 	if secret == "" {
 		return r, nil
 	}
-	verifier, err := standardwebhooks.NewWebhook(secret)
-	if err != nil {
-		return nil, errors.New("must be whsec_ and base64") // err may show it
-	}
-	r.verifier = verifier
-	return r, nil
+	var err error
+	r.verifier, err = newVerifier(secret)
+	return r, err
 }
 
 func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
@@ -94,7 +88,7 @@ const listenDefault = "127.0.0.1:8072"
 
 type listenCommand struct {
 	Address string `arg:"" optional:"" default:"127.0.0.1:8072" help:"Where to listen: host:port."`
-	Secret  string `env:"POSTRIDER_LISTEN_SECRET" placeholder:"WHSEC" help:"The endpoint's secret, to verify signatures with."`
+	Secret  string `env:"POSTRIDER_LISTEN_SECRET" placeholder:"WHSEC" help:"The endpoint's secret (whsec_), or its public key (whpk_), to verify signatures with."`
 	Status  int    `default:"204" help:"The status to answer with."`
 }
 

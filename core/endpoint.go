@@ -51,9 +51,9 @@ const (
 )
 
 // SigningSecrets are the secrets that sign at that time: its own, then the old ones that are good
-// still.
-func SigningSecrets(secret Secret, old []Secret, expireAt []time.Time, now time.Time) []Secret {
-	secrets := []Secret{secret}
+// still. S is Secret, or how one is stored: what is not good any more need not be read.
+func SigningSecrets[S any](secret S, old []S, expireAt []time.Time, now time.Time) []S {
+	secrets := []S{secret}
 	for i, s := range old {
 		if expireAt[i].After(now) {
 			secrets = append(secrets, s)
@@ -78,7 +78,7 @@ type EndpointIn struct {
 	Channels     []string
 	Headers      Headers // only when it is made
 	Metadata     Metadata
-	Secret       Secret // only when it is made; nil: one is generated
+	Secret       Secret // only when it is made; zero: one is generated
 }
 
 const (
@@ -164,8 +164,8 @@ func (s *Service) EndpointCreate(ctx context.Context, scope Scope, appRef string
 		OldSecrets: []Secret{}, OldSecretsExpireAt: []time.Time{},
 	}
 	in.fill(&e, now)
-	if e.Secret == nil {
-		e.Secret = NewSecret()
+	if e.Secret.IsZero() {
+		e.Secret = s.SignatureType.NewSecret()
 	}
 	if e.Headers == nil {
 		e.Headers = Headers{}
@@ -213,7 +213,7 @@ func (s *Service) EndpointGet(ctx context.Context, scope Scope, appRef, ref stri
 // EndpointSecretGet finds the secret of an endpoint by its id or uid.
 func (s *Service) EndpointSecretGet(ctx context.Context, scope Scope, appRef, ref string) (Secret, error) {
 	if err := scope.may(CapabilityViewEndpointSecret); err != nil {
-		return nil, err
+		return Secret{}, err
 	}
 	e, err := s.EndpointGet(ctx, scope, appRef, ref)
 	return e.Secret, err

@@ -114,7 +114,7 @@ func (s *Service) OperationalWebhookEndpointHeadersUpdate(ctx context.Context, s
 func (s *Service) OperationalWebhookEndpointSecretGet(ctx context.Context, scope Scope, ref string) (Secret, error) {
 	inner, app, err := scope.operational()
 	if err != nil {
-		return nil, err
+		return Secret{}, err
 	}
 	return s.EndpointSecretGet(ctx, inner, app, ref)
 }

@@ -15,7 +15,7 @@ const (
 
 // SecretRotateIn is how a client changes an endpoint's secret.
 type SecretRotateIn struct {
-	Secret Secret         // nil: one is generated
+	Secret Secret         // zero: one is generated
 	Grace  *time.Duration // how long the old one signs too; nil: a day
 }
 
@@ -35,8 +35,8 @@ func (s *Service) EndpointSecretRotate(ctx context.Context, scope Scope, appRef,
 	if *in.Grace < 0 || *in.Grace > graceMost {
 		return Invalid("gracePeriodSeconds must be between 0 and 604800", "body", "gracePeriodSeconds")
 	}
-	if in.Secret == nil {
-		in.Secret = NewSecret()
+	if in.Secret.IsZero() {
+		in.Secret = s.SignatureType.NewSecret()
 	}
 	return s.Store.InTx(ctx, func(ctx context.Context, tx Tx) error {
 		e, err := tx.EndpointLock(ctx, app.ID, ref)

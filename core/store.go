@@ -117,10 +117,11 @@ type MessageInserter interface {
 
 // Service is the use cases. Each checks what the token may do, then the input, then acts.
 type Service struct {
-	Store    Store
-	Messages MessageInserter
-	Tokens   TokenMaker
-	Clock    func() time.Time
+	Store         Store
+	Messages      MessageInserter
+	Tokens        TokenMaker
+	Clock         func() time.Time
+	SignatureType SignatureType // of the secrets it generates
 }
 
 // now is to the microsecond, as Postgres keeps it: what is answered is what will be read back.

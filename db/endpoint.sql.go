@@ -68,13 +68,13 @@ type EndpointGetRow struct {
 	Disabled           bool
 	EventTypes         []string
 	Channels           []string
-	Secret             core.Secret
+	Secret             []byte
 	Headers            core.Headers
 	Metadata           core.Metadata
 	FailingSince       *time.Time
 	CreatedAt          time.Time
 	UpdatedAt          time.Time
-	OldSecrets         []core.Secret
+	OldSecrets         [][]byte
 	OldSecretsExpireAt []time.Time
 	FIFO               bool
 	Failures           int32
@@ -165,12 +165,12 @@ type EndpointInsertParams struct {
 	Disabled           bool
 	EventTypes         []string
 	Channels           []string
-	Secret             core.Secret
+	Secret             []byte
 	Headers            core.Headers
 	Metadata           core.Metadata
 	CreatedAt          time.Time
 	UpdatedAt          time.Time
-	OldSecrets         []core.Secret
+	OldSecrets         [][]byte
 	OldSecretsExpireAt []time.Time
 	FIFO               bool
 }
@@ -235,13 +235,13 @@ type EndpointListAscendingRow struct {
 	Disabled           bool
 	EventTypes         []string
 	Channels           []string
-	Secret             core.Secret
+	Secret             []byte
 	Headers            core.Headers
 	Metadata           core.Metadata
 	FailingSince       *time.Time
 	CreatedAt          time.Time
 	UpdatedAt          time.Time
-	OldSecrets         []core.Secret
+	OldSecrets         [][]byte
 	OldSecretsExpireAt []time.Time
 	FIFO               bool
 	Failures           int32
@@ -330,13 +330,13 @@ type EndpointListDescendingRow struct {
 	Disabled           bool
 	EventTypes         []string
 	Channels           []string
-	Secret             core.Secret
+	Secret             []byte
 	Headers            core.Headers
 	Metadata           core.Metadata
 	FailingSince       *time.Time
 	CreatedAt          time.Time
 	UpdatedAt          time.Time
-	OldSecrets         []core.Secret
+	OldSecrets         [][]byte
 	OldSecretsExpireAt []time.Time
 	FIFO               bool
 	Failures           int32
@@ -421,13 +421,13 @@ type EndpointLockRow struct {
 	Disabled           bool
 	EventTypes         []string
 	Channels           []string
-	Secret             core.Secret
+	Secret             []byte
 	Headers            core.Headers
 	Metadata           core.Metadata
 	FailingSince       *time.Time
 	CreatedAt          time.Time
 	UpdatedAt          time.Time
-	OldSecrets         []core.Secret
+	OldSecrets         [][]byte
 	OldSecretsExpireAt []time.Time
 	FIFO               bool
 	Failures           int32
@@ -556,8 +556,8 @@ WHERE app_id = $5
 `
 
 type EndpointUpdateSecretParams struct {
-	Secret             core.Secret
-	OldSecrets         []core.Secret
+	Secret             []byte
+	OldSecrets         [][]byte
 	OldSecretsExpireAt []time.Time
 	UpdatedAt          time.Time
 	AppID              core.AppID

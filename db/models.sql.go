@@ -135,7 +135,7 @@ type Endpoint struct {
 	// It wants only messages with one of these channels; NULL: messages with and without channels alike.
 	Channels []string
 	// The key that signs its webhooks. Never in a log, never in a list.
-	Secret core.Secret
+	Secret []byte
 	// Its own HTTP headers by name. Values may be credentials: never in a log.
 	Headers  core.Headers
 	Metadata core.Metadata
@@ -146,7 +146,7 @@ type Endpoint struct {
 	// Set, the row is kept for the attempts that name it, and nobody can reach it.
 	DeletedAt *time.Time
 	// Secrets it had before, the latest first. Never in a log, never in a list.
-	OldSecrets []core.Secret
+	OldSecrets [][]byte
 	// Until when each of them signs too.
 	OldSecretsExpireAt []time.Time
 	// Its messages are delivered in order, one at a time.

@@ -625,8 +625,9 @@ type EndpointIn struct {
 	// RateLimit The older name of `throttleRate`, which wins if both are given.
 	RateLimit *uint16 `json:"rateLimit,omitempty"`
 
-	// Secret The key that signs its messages: `whsec_` and the base64 of 24 to 75 bytes. The prefix may be left out.
-	// Better leave it all out, and one of 24 random bytes is made.
+	// Secret The key that signs its messages: `whsec_` and the base64 of 24 to 75 bytes signs as v1 (HMAC-SHA256); the
+	// prefix may be left out. `whsk_` and the base64 of 64 bytes, the seed of an ed25519 key and its public key,
+	// signs as v1a. Better leave it all out, and a random one is made, of the kind that the service is set to.
 	Secret *string `json:"secret,omitempty"`
 
 	// ThrottleRate The most messages per second delivered to it; null for no limit.
@@ -770,7 +771,7 @@ type EndpointPatch struct {
 
 // EndpointSecretOut defines model for EndpointSecretOut.
 type EndpointSecretOut struct {
-	// Key `whsec_` and the base64 of the key that signs its messages.
+	// Key What receivers verify with: `whsec_` and the base64 of the key, or of ed25519 `whpk_` and that of the public key.
 	Key string `json:"key"`
 }
 
@@ -1408,8 +1409,9 @@ type OperationalWebhookEndpointIn struct {
 	// RateLimit The older name of `throttleRate`, which wins if both are given.
 	RateLimit *uint16 `json:"rateLimit,omitempty"`
 
-	// Secret The key that signs its messages: `whsec_` and the base64 of 24 to 75 bytes. The prefix may be left out.
-	// Better leave it all out, and one of 24 random bytes is made.
+	// Secret The key that signs its messages: `whsec_` and the base64 of 24 to 75 bytes signs as v1 (HMAC-SHA256); the
+	// prefix may be left out. `whsk_` and the base64 of 64 bytes, the seed of an ed25519 key and its public key,
+	// signs as v1a. Better leave it all out, and a random one is made, of the kind that the service is set to.
 	Secret *string `json:"secret,omitempty"`
 
 	// ThrottleRate The most messages per second delivered to it; null for no limit.

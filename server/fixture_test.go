@@ -78,7 +78,7 @@ func (f *fixture) seed() {
 	s.endpoints = []core.Endpoint{{
 		AppID: ids.app, ID: ids.endpoint, UID: new("hook"), URL: "https://ours.example/", Description: "Ours", Version: 1,
 		ThrottleRate: new(int32(5)), EventTypes: []string{"a.made"}, Channels: []string{"c"},
-		Secret: core.Secret("123456789012345678901234"), Metadata: core.Metadata{},
+		Secret: core.HMACSecret([]byte("123456789012345678901234")), Metadata: core.Metadata{},
 		Headers:   core.Headers{"X-Team": "Ours", "Authorization": "Bearer hidden", "x-api-Key": "hidden"},
 		CreatedAt: testNow, UpdatedAt: testNow,
 	}}

@@ -9,6 +9,8 @@ var rowsSent = map[string][]row{
 	"EndpointSecretRotate": {
 		{"generated", "/app/one/endpoint/hook/secret/rotate", `{}`, 204, nil},
 		{"given", "/app/one/endpoint/hook/secret/rotate", `{"key":"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw","gracePeriodSeconds":0}`, 204, nil},
+		{"ed25519", "/app/one/endpoint/hook/secret/rotate", `{"key":"whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6Kvg=="}`, 204, nil},
+		{"half a key", "/app/one/endpoint/hook/secret/rotate", `{"key":"whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbc="}`, 422, []string{`"loc":["body","key"]`, `64 bytes`}},
 		{"nulls", "/app/one/endpoint/hook/secret/rotate", `{"key":null,"gracePeriodSeconds":null}`, 204, nil},
 		{"unknown", "/app/one/endpoint/none/secret/rotate", `{}`, 404, nil},
 		{"bad key", "/app/one/endpoint/hook/secret/rotate", `{"key":"whsec_x"}`, 422, []string{`"loc":["body","key"]`}},

@@ -44,12 +44,13 @@ func (q *DeliveryQueue) DeliveryClaim(ctx context.Context, room core.Room, after
 // claim is a claim while it is made.
 type claim struct {
 	core.Claim
-	room core.Room
-	now  time.Time
+	room     core.Room
+	now      time.Time
+	unopened int // leased and kept back: nothing can sign them
 }
 
 // left is the room that is not used up.
-func (c *claim) left() int { return c.room.Total - len(c.Deliveries) }
+func (c *claim) left() int { return c.room.Total - len(c.Deliveries) - c.unopened }
 
 // sort tells apart what anything may be claimed of at once, what depends on the endpoint's state, and
 // what is owed no more. Of the rest it notes when to look again.
@@ -131,7 +132,7 @@ func (q *DeliveryQueue) claimFree(ctx context.Context, c *claim, owed []core.Owe
 		return nil
 	}
 	claimed, err := q.lease(ctx, q.pool, c, core.Allot(owed, c.room.PerEndpoint))
-	if err == nil && c.left() <= 0 {
+	if err == nil && c.left() <= 0 && len(claimed) > 0 {
 		last := slices.MaxFunc(claimed, func(a, b core.Delivery) int { return cmp.Compare(a.EndpointID, b.EndpointID) })
 		c.Next = core.Queue{EndpointID: last.EndpointID, Kind: core.QueueOrdered}
 	}
@@ -173,7 +174,8 @@ func (q *DeliveryQueue) claimPaced(ctx context.Context, t pgx.Tx, c *claim, owed
 	return writeLimits(ctx, t, claimed, limits)
 }
 
-// lease leases what the allotments allow and there is room for, and returns it.
+// lease leases what the allotments allow and there is room for, and returns it. Deliveries whose secrets
+// cannot be opened it keeps back: nothing is sent, and they are due again once the lease has run out.
 func (q *DeliveryQueue) lease(ctx context.Context, conn db.DBTX, c *claim, allotments []core.Allotment) ([]core.Delivery, error) {
 	p := db.DeliveryClaimManyAnyTenantParams{Now: c.now, LeasedUntil: c.room.LeasedUntil}
 	room := c.left()
@@ -206,11 +208,18 @@ func (q *DeliveryQueue) lease(ctx context.Context, conn db.DBTX, c *claim, allot
 		if err != nil {
 			return nil, err
 		}
+		app, endpoint := core.AppID(row.AppID), core.EndpointID(row.EndpointID)
+		secrets, err := q.keys.openSigning(app, endpoint, row.Secret, row.OldSecrets, row.OldSecretsExpireAt, c.now)
+		if err != nil {
+			c.unopened++
+			q.unopened.tell(err, c.now)
+			continue
+		}
 		claimed = append(claimed, core.Delivery{
-			AppID: core.AppID(row.AppID), MessageID: core.MessageID(row.MessageID),
-			EndpointID: core.EndpointID(row.EndpointID), Lease: row.Lease, LeasedUntil: c.room.LeasedUntil,
+			AppID: app, MessageID: core.MessageID(row.MessageID), EndpointID: endpoint,
+			Lease: row.Lease, LeasedUntil: c.room.LeasedUntil,
 			Attempts: int(row.Attempts), Manual: row.Manual, ResumeAt: row.ResumeAt,
-			URL: row.URL, Secrets: secrets(row.Secret, row.OldSecrets, row.OldSecretsExpireAt, c.now), Headers: headers,
+			URL: row.URL, Secrets: secrets, Headers: headers,
 			ContentType: row.ContentType, Payload: row.Payload,
 		})
 	}

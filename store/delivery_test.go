@@ -86,7 +86,7 @@ func TestAClaimHasAllItTakesToSend(t *testing.T) {
 	}
 	d := got[0]
 	if d.AppID != w.app.ID || d.MessageID != id || d.EndpointID != e.ID || d.Lease != 1 || d.Attempts != 0 ||
-		d.URL != e.URL || string(d.Secrets[0]) != string(e.Secret) || d.Headers["X-Team"] != "billing" ||
+		d.URL != e.URL || d.Secrets[0].Text() != e.Secret.Text() || d.Headers["X-Team"] != "billing" ||
 		d.Payload != `{"a": 1}` || !d.LeasedUntil.Equal(r.LeasedUntil) {
 		t.Errorf("claimed %+v", d)
 	}

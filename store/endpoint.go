@@ -10,32 +10,20 @@ import (
 
 func (r reader) EndpointGet(ctx context.Context, app core.AppID, ref string) (core.Endpoint, error) {
 	row, err := queries.EndpointGet(ctx, r.conn, db.EndpointGetParams{AppID: app, Ref: ref})
-	return endpoint(row), mapError(err)
-}
-
-// endpoint maps a row; the other queries' rows are the same.
-func endpoint(row db.EndpointGetRow) core.Endpoint {
-	return core.Endpoint{
-		AppID: row.AppID, ID: row.ID, UID: row.UID, URL: row.URL, Description: row.Description, Version: row.Version,
-		ThrottleRate: row.ThrottleRate, Disabled: row.Disabled, FIFO: row.FIFO, EventTypes: row.EventTypes,
-		Channels: row.Channels, Secret: row.Secret, Headers: row.Headers, Metadata: row.Metadata,
-		CreatedAt: row.CreatedAt, UpdatedAt: row.UpdatedAt,
-		OldSecrets: row.OldSecrets, OldSecretsExpireAt: row.OldSecretsExpireAt,
-		Health: core.Health{
-			FailingSince: row.FailingSince, Failures: row.Failures, PausedUntil: row.PausedUntil,
-			DisabledReason: row.DisabledReason,
-		},
+	if err != nil {
+		return core.Endpoint{}, mapError(err)
 	}
+	return r.endpoint(row)
 }
 
 func (r reader) EndpointList(ctx context.Context, app core.AppID, page core.Page) ([]core.Endpoint, error) {
 	p := db.EndpointListAscendingParams{AppID: app, After: page.After, Before: page.Before, MaxRows: int32(page.Limit)}
 	if page.Descending {
 		rows, err := queries.EndpointListDescending(ctx, r.conn, db.EndpointListDescendingParams(p))
-		return entities(rows, err, func(row db.EndpointListDescendingRow) core.Endpoint { return endpoint(db.EndpointGetRow(row)) })
+		return r.endpoints(entities(rows, err, func(row db.EndpointListDescendingRow) db.EndpointGetRow { return db.EndpointGetRow(row) }))
 	}
 	rows, err := queries.EndpointListAscending(ctx, r.conn, p)
-	return entities(rows, err, func(row db.EndpointListAscendingRow) core.Endpoint { return endpoint(db.EndpointGetRow(row)) })
+	return r.endpoints(entities(rows, err, func(row db.EndpointListAscendingRow) db.EndpointGetRow { return db.EndpointGetRow(row) }))
 }
 
 func (r reader) EndpointWanted(ctx context.Context, app core.AppID, eventType string, channels []string) (bool, error) {
@@ -60,15 +48,19 @@ func (r reader) EndpointStatsGet(ctx context.Context, app core.AppID, id core.En
 
 func (t tx) EndpointLock(ctx context.Context, app core.AppID, ref string) (core.Endpoint, error) {
 	row, err := queries.EndpointLock(ctx, t.conn, db.EndpointLockParams{AppID: app, Ref: ref})
-	return endpoint(db.EndpointGetRow(row)), mapError(err)
+	if err != nil {
+		return core.Endpoint{}, mapError(err)
+	}
+	return t.endpoint(db.EndpointGetRow(row))
 }
 
 func (t tx) EndpointInsert(ctx context.Context, e core.Endpoint) error {
 	return wrote(queries.EndpointInsert(ctx, t.conn, db.EndpointInsertParams{
 		AppID: e.AppID, ID: e.ID, UID: e.UID, URL: e.URL, Description: e.Description, Version: e.Version,
 		ThrottleRate: e.ThrottleRate, Disabled: e.Disabled, EventTypes: e.EventTypes, Channels: e.Channels,
-		Secret: e.Secret, Headers: e.Headers, Metadata: e.Metadata, CreatedAt: e.CreatedAt, UpdatedAt: e.UpdatedAt,
-		OldSecrets: e.OldSecrets, OldSecretsExpireAt: e.OldSecretsExpireAt, FIFO: e.FIFO,
+		Secret: t.keys.seal(e.Secret, e.AppID, e.ID), Headers: e.Headers, Metadata: e.Metadata,
+		CreatedAt: e.CreatedAt, UpdatedAt: e.UpdatedAt, OldSecrets: t.keys.sealMany(e.OldSecrets, e.AppID, e.ID),
+		OldSecretsExpireAt: e.OldSecretsExpireAt, FIFO: e.FIFO,
 	}))
 }
 
@@ -83,8 +75,8 @@ func (t tx) EndpointUpdate(ctx context.Context, e core.Endpoint) error {
 
 func (t tx) EndpointUpdateSecret(ctx context.Context, e core.Endpoint) error {
 	return wrote(queries.EndpointUpdateSecret(ctx, t.conn, db.EndpointUpdateSecretParams{
-		AppID: e.AppID, ID: e.ID, Secret: e.Secret, OldSecrets: e.OldSecrets, OldSecretsExpireAt: e.OldSecretsExpireAt,
-		UpdatedAt: e.UpdatedAt,
+		AppID: e.AppID, ID: e.ID, Secret: t.keys.seal(e.Secret, e.AppID, e.ID), OldSecrets: t.keys.sealMany(e.OldSecrets, e.AppID, e.ID),
+		OldSecretsExpireAt: e.OldSecretsExpireAt, UpdatedAt: e.UpdatedAt,
 	}))
 }
 
@@ -96,4 +88,40 @@ func (t tx) EndpointHeadersUpdate(ctx context.Context, e core.Endpoint) error {
 	return wrote(queries.EndpointHeadersUpdate(ctx, t.conn, db.EndpointHeadersUpdateParams{
 		AppID: e.AppID, ID: e.ID, Headers: e.Headers, UpdatedAt: e.UpdatedAt,
 	}))
+}
+
+// endpoint maps a row, whose secrets it opens; the other queries' rows are the same.
+func (r reader) endpoint(row db.EndpointGetRow) (core.Endpoint, error) {
+	secret, err := r.keys.open(row.Secret, row.AppID, row.ID)
+	if err != nil {
+		return core.Endpoint{}, err
+	}
+	old, err := r.keys.openMany(row.OldSecrets, row.AppID, row.ID)
+	if err != nil {
+		return core.Endpoint{}, err
+	}
+	return core.Endpoint{
+		AppID: row.AppID, ID: row.ID, UID: row.UID, URL: row.URL, Description: row.Description, Version: row.Version,
+		ThrottleRate: row.ThrottleRate, Disabled: row.Disabled, FIFO: row.FIFO, EventTypes: row.EventTypes,
+		Channels: row.Channels, Secret: secret, Headers: row.Headers, Metadata: row.Metadata,
+		CreatedAt: row.CreatedAt, UpdatedAt: row.UpdatedAt,
+		OldSecrets: old, OldSecretsExpireAt: row.OldSecretsExpireAt,
+		Health: core.Health{
+			FailingSince: row.FailingSince, Failures: row.Failures, PausedUntil: row.PausedUntil,
+			DisabledReason: row.DisabledReason,
+		},
+	}, nil
+}
+
+func (r reader) endpoints(rows []db.EndpointGetRow, err error) ([]core.Endpoint, error) {
+	if err != nil {
+		return nil, err
+	}
+	list := make([]core.Endpoint, len(rows))
+	for i, row := range rows {
+		if list[i], err = r.endpoint(row); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
 }

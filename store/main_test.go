@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"log/slog"
 	"testing"
 	"time"
 
@@ -16,7 +17,7 @@ var pg = pgtest.Template(func(ctx context.Context, url string) error {
 	if err := Migrate(ctx, url); err != nil {
 		return err
 	}
-	s, err := Open(ctx, url, time.Now)
+	s, err := Open(ctx, Config{URL: url, Clock: time.Now})
 	if err != nil {
 		return err
 	}
@@ -42,14 +43,25 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	s, err := Open(t.Context(), pg.New(t), time.Now)
+	return newWorldWith(t, nil)
+}
+
+// newWorldWith seals secrets with these keys.
+func newWorldWith(t *testing.T, keys SecretKeys) *world {
+	t.Helper()
+	w := &world{Store: openStore(t, pg.New(t), keys), t: t}
+	w.app = w.addApplication(testOrg, "acme")
+	return w
+}
+
+func openStore(t *testing.T, url string, keys SecretKeys) *Store {
+	t.Helper()
+	s, err := Open(t.Context(), Config{URL: url, Clock: time.Now, SecretKeys: keys, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Close)
-	w := &world{Store: s, t: t}
-	w.app = w.addApplication(testOrg, "acme")
-	return w
+	return s
 }
 
 func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }

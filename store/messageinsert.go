@@ -114,7 +114,7 @@ func (i *MessageInserter) insertBatch(ctx context.Context, messages []core.NewMe
 	if err != nil {
 		return nil, err
 	}
-	outcomes, leased, err := readInsertions(messages, rows, room, now)
+	outcomes, leased, err := i.readInsertions(messages, rows, room, now)
 	if err != nil {
 		return nil, err
 	}
@@ -187,8 +187,9 @@ func endpointTexts(ids []core.EndpointID) []string {
 	return texts
 }
 
-// readInsertions reads what became of each message, and the deliveries that were born leased.
-func readInsertions(messages []core.NewMessage, rows []db.MessageInsertManyRow, room core.Room, now time.Time) ([]outcome[insertion], []core.Delivery, error) {
+// readInsertions reads what became of each message, and the deliveries that were born leased. Those
+// whose secrets cannot be opened are left to their leases.
+func (i *MessageInserter) readInsertions(messages []core.NewMessage, rows []db.MessageInsertManyRow, room core.Room, now time.Time) ([]outcome[insertion], []core.Delivery, error) {
 	outcomes := make([]outcome[insertion], len(messages))
 	ns := make(map[core.MessageID]int, len(messages))
 	for n, m := range messages {
@@ -208,23 +209,19 @@ func readInsertions(messages []core.NewMessage, rows []db.MessageInsertManyRow, 
 		if err != nil {
 			return nil, nil, err
 		}
+		app, endpoint := core.AppID(row.AppID), core.EndpointID(row.EndpointID)
+		secrets, err := i.store.keys.openSigning(app, endpoint, row.Secret, row.OldSecrets, row.OldSecretsExpireAt, now)
+		if err != nil {
+			i.store.unopened.tell(err, now)
+			continue
+		}
 		deliveries = append(deliveries, core.Delivery{
-			AppID: core.AppID(row.AppID), MessageID: core.MessageID(row.MessageID),
-			EndpointID: core.EndpointID(row.EndpointID), Lease: 1, LeasedUntil: room.LeasedUntil,
-			URL: row.URL, Secrets: secrets(row.Secret, row.OldSecrets, row.OldSecretsExpireAt, now), Headers: headers,
+			AppID: app, MessageID: core.MessageID(row.MessageID), EndpointID: endpoint, Lease: 1, LeasedUntil: room.LeasedUntil,
+			URL: row.URL, Secrets: secrets, Headers: headers,
 			ContentType: messages[n].ContentType, Payload: *messages[n].Payload,
 		})
 	}
 	return outcomes, deliveries, nil
-}
-
-// secrets are the ones that sign at that time.
-func secrets(current []byte, old [][]byte, expireAt []time.Time, now time.Time) []core.Secret {
-	earlier := make([]core.Secret, len(old))
-	for i, key := range old {
-		earlier[i] = key
-	}
-	return core.SigningSecrets(current, earlier, expireAt, now)
 }
 
 func readHeaders(text []byte) (core.Headers, error) {

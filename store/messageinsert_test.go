@@ -192,7 +192,7 @@ func TestDeliveriesAreBornLeasedAsFarAsThereIsRoom(t *testing.T) {
 	}
 	for _, got := range d.taken {
 		if got.EndpointID != free.ID || got.AppID != w.app.ID || got.Payload != `{"a": 1}` || got.URL != free.URL ||
-			!bytes.Equal(got.Secrets[0], free.Secret) || got.Headers["X-Team"] != "billing" || got.Lease != 1 {
+			got.Secrets[0].Text() != free.Secret.Text() || got.Headers["X-Team"] != "billing" || got.Lease != 1 {
 			t.Errorf("handed over: %+v", got)
 		}
 	}

@@ -152,7 +152,7 @@ func TestAServerThatIsTooOldIsRefused(t *testing.T) {
 
 func TestOpenSaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
-	_, err := Open(t.Context(), "postgres://nobody@127.0.0.1:1/none?connect_timeout=2", nil)
+	_, err := Open(t.Context(), Config{URL: "postgres://nobody@127.0.0.1:1/none?connect_timeout=2"})
 	if err == nil || !isUnavailable(err) {
 		t.Errorf("no server: %v", err)
 	}

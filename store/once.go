@@ -29,7 +29,7 @@ func (s *Store) Once(ctx context.Context, key core.IdempotencyKey, now time.Time
 	defer leave()
 	err = retried(func() error {
 		return transact(ctx, s.pool, func(t pgx.Tx) error {
-			answer, err = once(ctx, t, key, now, work)
+			answer, err = s.once(ctx, t, key, now, work)
 			return err
 		})
 	})
@@ -39,7 +39,7 @@ func (s *Store) Once(ctx context.Context, key core.IdempotencyKey, now time.Time
 	return answer, nil
 }
 
-func once(ctx context.Context, t pgx.Tx, key core.IdempotencyKey, now time.Time,
+func (r reader) once(ctx context.Context, t pgx.Tx, key core.IdempotencyKey, now time.Time,
 	work func(context.Context, core.Store) (core.Answer, error),
 ) (core.Answer, error) {
 	claimed, err := queries.IdempotencyKeyClaim(ctx, t, db.IdempotencyKeyClaimParams{
@@ -52,7 +52,7 @@ func once(ctx context.Context, t pgx.Tx, key core.IdempotencyKey, now time.Time,
 		row, err := queries.IdempotencyKeyGet(ctx, t, db.IdempotencyKeyGetParams{OrgID: key.OrgID, KeyHash: key.Hash[:]})
 		return core.Answer{Status: int(row.Status), Body: row.Body}, err
 	}
-	answer, err := work(ctx, within{reader{t}, t})
+	answer, err := work(ctx, within{r.on(t), t})
 	if err != nil {
 		return core.Answer{}, err
 	}
@@ -75,7 +75,7 @@ var _ core.Store = within{}
 // InTx runs work behind a savepoint: where it fails, for a name that is taken, the transaction goes on
 // and can read who has it. It is not run again; the transaction is.
 func (w within) InTx(ctx context.Context, work func(context.Context, core.Tx) error) error {
-	return mapError(inTx(ctx, w.t, work))
+	return mapError(w.inTx(ctx, w.t, work))
 }
 
 // Ping tells whether the database answers.

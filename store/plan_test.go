@@ -87,7 +87,7 @@ func TestListsReadWhatTheyShow(t *testing.T) {
 		}
 		for _, c := range w.lists() {
 			e := &explained{DBTX: conn}
-			rows, err := c.read(reader{e})
+			rows, err := c.read(reader{conn: e})
 			if err != nil || rows != c.rows {
 				t.Errorf("%s, %s: %d rows, %v; want %d", mode, c.name, rows, err, c.rows)
 			}

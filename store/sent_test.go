@@ -115,7 +115,7 @@ func TestADeliveryCarriesContentTypeAndSecrets(t *testing.T) {
 		}
 		got := deliveries[0]
 		if got.ContentType == nil || *got.ContentType != "text/csv" || len(got.Secrets) != 2 ||
-			string(got.Secrets[0]) != string(e.Secret) || string(got.Secrets[1]) != string(e.OldSecrets[0]) {
+			got.Secrets[0].Text() != e.Secret.Text() || got.Secrets[1].Text() != e.OldSecrets[0].Text() {
 			t.Errorf("%s: content type %v, %d secrets", name, got.ContentType, len(got.Secrets))
 		}
 	}
@@ -268,7 +268,7 @@ func (w *world) destinations(id core.MessageID, pending, failed core.EndpointID)
 		got := map[core.EndpointID]core.AttemptStatus{}
 		for i, row := range rows {
 			got[row.Endpoint.ID] = row.Status
-			if row.NextAt == nil || row.Endpoint.Secret != nil || i > 0 && (rows[0].Endpoint.ID > row.Endpoint.ID) != descending {
+			if row.NextAt == nil || !row.Endpoint.Secret.IsZero() || i > 0 && (rows[0].Endpoint.ID > row.Endpoint.ID) != descending {
 				w.t.Errorf("%+v", row)
 			}
 		}

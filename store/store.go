@@ -6,6 +6,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -22,9 +23,18 @@ var queries = db.New()
 // Store is a pool of connections to one database.
 type Store struct {
 	reader
-	pool  *pgxpool.Pool
-	clock func() time.Time
-	twins turns[core.IdempotencyKey]
+	pool     *pgxpool.Pool
+	clock    func() time.Time
+	twins    turns[core.IdempotencyKey]
+	unopened unopened
+}
+
+// Config is what a store is opened with.
+type Config struct {
+	URL        string
+	Clock      func() time.Time
+	SecretKeys SecretKeys
+	Log        *slog.Logger
 }
 
 var _ core.Store = (*Store)(nil)
@@ -49,14 +59,14 @@ const (
 	versionMin = 150000
 )
 
-// Open connects to the database that url names. It returns an error when the server does not answer
+// Open connects to the database that c.URL names. It returns an error when the server does not answer
 // or is older than Postgres 15. Close the store when it is no longer used.
-func Open(ctx context.Context, url string, clock func() time.Time) (*Store, error) {
-	config, err := pgxpool.ParseConfig(url)
+func Open(ctx context.Context, c Config) (*Store, error) {
+	config, err := pgxpool.ParseConfig(c.URL)
 	if err != nil {
 		return nil, err
 	}
-	if !namesPoolSize(url) {
+	if !namesPoolSize(c.URL) {
 		config.MaxConns = connectionsDefault
 	}
 	if _, named := config.ConnConfig.RuntimeParams["application_name"]; !named {
@@ -67,7 +77,7 @@ func Open(ctx context.Context, url string, clock func() time.Time) (*Store, erro
 	if err != nil {
 		return nil, fmt.Errorf("database pool: %w", err)
 	}
-	s := &Store{reader: reader{pool}, pool: pool, clock: clock}
+	s := &Store{reader: reader{pool, c.SecretKeys}, pool: pool, clock: c.Clock, unopened: unopened{log: c.Log}}
 	if err := checkServer(ctx, pool); err != nil {
 		pool.Close()
 		return nil, err

@@ -66,7 +66,7 @@ func (w *world) plans(t *testing.T, mode string, step func(tx, core.Range) (core
 		t.Fatal(err)
 	}
 	e := &explained{DBTX: under}
-	batch, err := step(tx{reader{e}}, r)
+	batch, err := step(tx{reader{conn: e}}, r)
 	if err != nil || batch.Processed != 100 || batch.NextAfter == "" || len(e.plans) != 1 {
 		t.Fatalf("%+v, %v, %d plans", batch, err, len(e.plans))
 	}

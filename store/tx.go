@@ -13,7 +13,13 @@ import (
 )
 
 // reader reads on a connection, which is the pool's or a transaction's.
-type reader struct{ conn db.DBTX }
+type reader struct {
+	conn db.DBTX
+	keys SecretKeys
+}
+
+// on reads on another connection.
+func (r reader) on(conn db.DBTX) reader { return reader{conn, r.keys} }
 
 // tx is a unit of work's reader that also writes.
 type tx struct{ reader }
@@ -28,11 +34,11 @@ const (
 // InTx runs work in a transaction and commits it. It is run again when Postgres asks for that, after
 // a deadlock or a serialisation failure.
 func (s *Store) InTx(ctx context.Context, work func(context.Context, core.Tx) error) error {
-	return mapError(retried(func() error { return inTx(ctx, s.pool, work) }))
+	return mapError(retried(func() error { return s.inTx(ctx, s.pool, work) }))
 }
 
-func inTx(ctx context.Context, in beginner, work func(context.Context, core.Tx) error) error {
-	return transact(ctx, in, func(t pgx.Tx) error { return work(ctx, tx{reader{t}}) })
+func (r reader) inTx(ctx context.Context, in beginner, work func(context.Context, core.Tx) error) error {
+	return transact(ctx, in, func(t pgx.Tx) error { return work(ctx, tx{r.on(t)}) })
 }
 
 func retried(run func() error) error {

@@ -1,0 +1,99 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/postrider/postrider/db"
+)
+
+// SecretCount is how many secrets are stored under a key.
+type SecretCount struct {
+	Fingerprint string // of the key; empty: none
+	First       bool   // it is the key that secrets are written under
+	Known       bool   // it is among the keys, or none is needed
+	Secrets     int64  // old ones and those of deleted endpoints included
+	InUse       int64  // those of endpoints that are there
+}
+
+// SecretCount counts the stored secrets of all tenants, in the order of the fingerprints. It reads the
+// whole table of endpoints.
+func (s *Store) SecretCount(ctx context.Context) ([]SecretCount, error) {
+	rows, err := queries.SecretCountAnyTenant(ctx, s.pool, db.SecretCountAnyTenantParams{
+		Sealed: marked(kindSealed, 0), PlainBytesMax: plainBytesMax, FingerprintBytes: fingerprintBytes,
+	})
+	counts := make([]SecretCount, len(rows))
+	for i, row := range rows {
+		fingerprint, _ := hex.DecodeString(row.Fingerprint) // the query encoded it
+		counts[i] = SecretCount{
+			Fingerprint: row.Fingerprint, Secrets: row.Secrets, InUse: row.InUse,
+			First: len(s.keys) > 0 && s.keys[0].fingerprint == string(fingerprint),
+			Known: row.Fingerprint == "" || s.keys.find(string(fingerprint)) != nil,
+		}
+	}
+	return counts, mapError(err)
+}
+
+// resealBatch is how many endpoints one transaction changes: some 10 ms.
+const resealBatch = 100
+
+// SecretReseal encrypts every stored secret of all tenants under the first key, in batches of one
+// transaction each, and returns how many endpoints it changed secrets of. There must be a key. Done again, it goes on with
+// what is left; what somebody holds at the moment, or what does not open, it leaves.
+func (s *Store) SecretReseal(ctx context.Context) (changed int, err error) {
+	for b := (resealed{looked: resealBatch}); b.looked == resealBatch; {
+		var next resealed
+		err := retried(func() error {
+			return transact(ctx, s.pool, func(t pgx.Tx) (err error) {
+				next, err = s.on(t).resealBatch(ctx, b.last)
+				return err
+			})
+		})
+		if err != nil {
+			return changed, mapError(err)
+		}
+		changed, b = changed+next.changed, next
+	}
+	return changed, nil
+}
+
+// resealed is what came of a batch.
+type resealed struct {
+	looked, changed int // endpoints
+	last            db.SecretLockAnyTenantRow
+}
+
+// resealBatch locks the endpoints that it may change, so that a secret that is rotated meanwhile waits,
+// or is skipped.
+func (r reader) resealBatch(ctx context.Context, after db.SecretLockAnyTenantRow) (resealed, error) {
+	rows, err := queries.SecretLockAnyTenant(ctx, r.conn, db.SecretLockAnyTenantParams{
+		AfterAppID: string(after.AppID), AfterID: string(after.ID), Sealed: r.keys[0].sealed(),
+		PlainBytesMax: plainBytesMax, MaxRows: resealBatch,
+	})
+	b := resealed{looked: len(rows)}
+	for _, row := range rows {
+		b.last = row
+		if p, changed := r.keys.resealRow(row); changed && err == nil {
+			b.changed++
+			err = wrote(queries.SecretUpdate(ctx, r.conn, p))
+		}
+	}
+	return b, err
+}
+
+// resealRow tells whether there was anything to change that could be opened.
+func (k SecretKeys) resealRow(row db.SecretLockAnyTenantRow) (p db.SecretUpdateParams, changed bool) {
+	reseal := func(stored []byte) []byte {
+		again := k.reseal(stored, row.AppID, row.ID)
+		changed = changed || !bytes.Equal(again, stored)
+		return again
+	}
+	p = db.SecretUpdateParams{AppID: row.AppID, ID: row.ID, Secret: reseal(row.Secret), OldSecrets: [][]byte{}}
+	for _, old := range row.OldSecrets {
+		p.OldSecrets = append(p.OldSecrets, reseal(old))
+	}
+	return p, changed
+}
