@@ -12,6 +12,7 @@ var variables = []string{
 	"POSTRIDER_RETRY_SCHEDULE", "POSTRIDER_REQUEST_TIMEOUT", "POSTRIDER_ALLOW_SUBNETS",
 	"POSTRIDER_CONCURRENCY", "POSTRIDER_ENDPOINT_CONCURRENCY", "POSTRIDER_LEASE", "POSTRIDER_STOP_TIMEOUT",
 	"POSTRIDER_CIRCUIT_FAILURES", "POSTRIDER_CIRCUIT_WAIT", "POSTRIDER_DISABLE_AFTER",
+	"POSTRIDER_DEFAULT_SIGNATURE_TYPE", "POSTRIDER_SECRET_KEYS",
 	"POSTRIDER_LOG_LEVEL", "POSTRIDER_LOG_FORMAT",
 }
 
@@ -33,7 +34,7 @@ func TestHelpNamesEverySetting(t *testing.T) {
 			t.Errorf("the help says nothing of --%s", flag)
 		}
 	}
-	for _, subcommand := range []string{"serve", "api", "worker", "jobs", "migrate up", "migrate down", "migrate status", "token", "listen", "demo", "version"} {
+	for _, subcommand := range []string{"serve", "api", "worker", "jobs", "migrate up", "migrate down", "migrate status", "secrets encrypt", "secrets status", "token", "listen", "demo", "version"} {
 		if !strings.Contains(help.stdout, "\n  "+subcommand+" ") {
 			t.Errorf("the help says nothing of the command %s", subcommand)
 		}
@@ -79,6 +80,8 @@ func TestBadValueIsRefusedAtStart(t *testing.T) {
 		{"POSTRIDER_LEASE", "30s"}, // no longer than an attempt may take
 		{"POSTRIDER_LEASE", "24h"},
 		{"POSTRIDER_STOP_TIMEOUT", "-1s"},
+		{"POSTRIDER_DEFAULT_SIGNATURE_TYPE", "v1a"},
+		{"POSTRIDER_SECRET_KEYS", password},
 		{"POSTRIDER_LOG_LEVEL", "loud"},
 		{"POSTRIDER_LOG_FORMAT", "xml"},
 	} {
