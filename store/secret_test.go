@@ -115,7 +115,7 @@ func TestADeliveryThatCannotBeSignedWaits(t *testing.T) {
 	if n := value[int](w, "SELECT count(*) FROM delivery WHERE attempts <> 0 OR due_at < now()"); n != 0 {
 		t.Errorf("%d are counted as attempted, or due although leased", n)
 	}
-	if text := logged.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, newKeys(t, "b").hex(0)) || !strings.Contains(text, string(bad.ID)) {
+	if text := logged.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, newKeys(t, "b").hex()) || !strings.Contains(text, string(bad.ID)) {
 		t.Errorf("logged %q", text)
 	}
 
@@ -159,9 +159,9 @@ func TestEverySecretComesUnderTheFirstKey(t *testing.T) {
 		return tx.EndpointDelete(ctx, deleted.AppID, deleted.ID, now())
 	})
 	want := map[string]SecretCount{
-		"":       {Known: true, Secrets: 120, InUse: 120},
-		a.hex(0): {Fingerprint: a.hex(0), Known: true, Secrets: 4, InUse: 2},
-		c.hex(0): {Fingerprint: c.hex(0), Secrets: 1, InUse: 1},
+		"":      {Known: true, Secrets: 120, InUse: 120},
+		a.hex(): {Fingerprint: a.hex(), Known: true, Secrets: 4, InUse: 2},
+		c.hex(): {Fingerprint: c.hex(), Secrets: 1, InUse: 1},
 	}
 	for key, got := range w.counts() {
 		if got != want[key] {
@@ -170,7 +170,7 @@ func TestEverySecretComesUnderTheFirstKey(t *testing.T) {
 	}
 	w.reseal(122)
 	w.reseal(0)
-	counts, under := w.counts(), ba.hex(0)
+	counts, under := w.counts(), ba.hex()
 	if got := counts[under]; len(counts) != 2 || got != (SecretCount{Fingerprint: under, First: true, Known: true, Secrets: 124, InUse: 122}) {
 		t.Errorf("afterwards %+v", counts)
 	}
@@ -211,7 +211,7 @@ func TestASecretThatIsRotatedMeanwhileStays(t *testing.T) {
 			t.Errorf("read %+v, %v", got, err)
 		}
 	}
-	if counts := w.counts(); len(counts) != 1 || counts[w.keys.hex(0)].Secrets != 2 {
+	if counts := w.counts(); len(counts) != 1 || counts[w.keys.hex()].Secrets != 2 {
 		t.Errorf("%+v", counts)
 	}
 }

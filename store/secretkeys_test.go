@@ -31,7 +31,7 @@ func keysText(letters string) string {
 	return strings.Join(texts, ",")
 }
 
-func (k SecretKeys) hex(n int) string { return fmt.Sprintf("%x", k[n].fingerprint) }
+func (k SecretKeys) hex() string { return fmt.Sprintf("%x", k[0].fingerprint) }
 
 func TestSecretKeysAreRead(t *testing.T) {
 	t.Parallel()
@@ -115,8 +115,8 @@ func TestWhatIsSealedOpensInItsPlaceAlone(t *testing.T) {
 		"another endpoint":    {a, "app_1", "ep_2", stored, "is another endpoint's"},
 		"another application": {a, "app_2", "ep_1", stored, "is another endpoint's"},
 		"ids that join alike": {a, "app_1e", "p_1", stored, "is another endpoint's"},
-		"no key":              {nil, "app_1", "ep_1", stored, "key " + a.hex(0) + ", which is not among those"},
-		"another key":         {b, "app_1", "ep_1", stored, "key " + a.hex(0) + ", which is not among those"},
+		"no key":              {nil, "app_1", "ep_1", stored, "key " + a.hex() + ", which is not among those"},
+		"another key":         {b, "app_1", "ep_1", stored, "key " + a.hex() + ", which is not among those"},
 		"changed":             {a, "app_1", "ep_1", append(bytes.Clone(stored[:len(stored)-1]), stored[len(stored)-1]^1), "does not open"},
 		"cut off":             {a, "app_1", "ep_1", append(a[0].sealed(), make([]byte, 40)...)[:plainBytesMax+1], "does not open"},
 		"nothing but a mark":  {a, "app_1", "ep_1", append(marked('x', 0), make([]byte, 60)...), "no secret of kind 'x'"},
