@@ -49,7 +49,7 @@ func (s *Service) EventTypeImport(ctx context.Context, scope Scope, in EventType
 	if err := in.validate(); err != nil {
 		return nil, err
 	}
-	// In one order always: two imports then wait for each other and do not deadlock.
+	// In one order always: who writes event types one by one then waits and does not deadlock.
 	in.Types = slices.SortedFunc(slices.Values(in.Types), func(a, b EventTypeIn) int { return strings.Compare(a.Name, b.Name) })
 	err = s.Store.InTx(ctx, func(ctx context.Context, tx Tx) error {
 		if changed, err = s.eventTypeImport(ctx, tx, scope.OrgID, in); err == nil && in.DryRun {
@@ -64,6 +64,9 @@ func (s *Service) EventTypeImport(ctx context.Context, scope Scope, in EventType
 }
 
 func (s *Service) eventTypeImport(ctx context.Context, tx Tx, org OrgID, in EventTypeImportIn) ([]EventType, error) {
+	if err := tx.EventTypeImportLock(ctx, org); err != nil {
+		return nil, err
+	}
 	now := s.now()
 	var changed []EventType
 	names := make([]string, len(in.Types))

@@ -60,6 +60,8 @@ type Tx interface {
 	EventTypeInsert(ctx context.Context, t EventType) error
 	EventTypeUpdate(ctx context.Context, t EventType) error
 	EventTypeDelete(ctx context.Context, org OrgID, name string) error
+	// EventTypeImportLock makes the imports of an organisation take turns.
+	EventTypeImportLock(ctx context.Context, org OrgID) error
 	// EventTypeImport makes an event type or replaces all of it but the flags and the group that it
 	// says nothing of, and tells whether that changed anything.
 	EventTypeImport(ctx context.Context, t EventType) (changed bool, err error)

@@ -197,6 +197,20 @@ func (q *Queries) EventTypeImport(ctx context.Context, db DBTX, arg EventTypeImp
 	return result.RowsAffected(), nil
 }
 
+const eventTypeImportLock = `-- name: EventTypeImportLock :one
+SELECT pg_advisory_xact_lock(hashtextextended('event_type ' || tenant.org_id, 0))::text
+FROM (SELECT $1::text AS org_id) AS tenant
+`
+
+// EventTypeImportLock makes the imports of an organisation take turns, until the transaction ends. Each
+// locks event types by what it names and then by what it does not, and no order of both is the same for two.
+func (q *Queries) EventTypeImportLock(ctx context.Context, db DBTX, orgID string) (string, error) {
+	row := db.QueryRow(ctx, eventTypeImportLock, orgID)
+	var column_1 string
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const eventTypeInsert = `-- name: EventTypeInsert :execrows
 INSERT INTO event_type (org_id, name, description, archived, deprecated, schemas, feature_flags, created_at, updated_at, group_name)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)

@@ -81,6 +81,12 @@ DELETE FROM event_type
 WHERE org_id = @org_id
     AND name = @name;
 
+-- name: EventTypeImportLock :one
+-- EventTypeImportLock makes the imports of an organisation take turns, until the transaction ends. Each
+-- locks event types by what it names and then by what it does not, and no order of both is the same for two.
+SELECT pg_advisory_xact_lock(hashtextextended('event_type ' || tenant.org_id, 0))::text
+FROM (SELECT @org_id::text AS org_id) AS tenant;
+
 -- name: EventTypeImport :execrows
 -- EventTypeImport makes an event type or replaces it, archived or not; no row: it is like that already.
 INSERT INTO event_type (org_id, name, description, archived, deprecated, schemas, feature_flags, created_at, updated_at, group_name)

@@ -195,6 +195,8 @@ func (f *fake) EventTypeDelete(ctx context.Context, org core.OrgID, name string)
 	return err
 }
 
+func (f *fake) EventTypeImportLock(context.Context, core.OrgID) error { return nil }
+
 func (f *fake) EventTypeImport(_ context.Context, t core.EventType) (bool, error) {
 	stored, err := find(f, f.types, func(o core.EventType) bool { return o.OrgID == t.OrgID && o.Name == t.Name })
 	if core.IsKind(err, core.KindNotFound) {

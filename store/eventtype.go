@@ -61,6 +61,11 @@ func (t tx) EventTypeDelete(ctx context.Context, org core.OrgID, name string) er
 	return wrote(queries.EventTypeDelete(ctx, t.conn, db.EventTypeDeleteParams{OrgID: org, Name: name}))
 }
 
+func (t tx) EventTypeImportLock(ctx context.Context, org core.OrgID) error {
+	_, err := queries.EventTypeImportLock(ctx, t.conn, string(org))
+	return mapError(err)
+}
+
 func (t tx) EventTypeImport(ctx context.Context, et core.EventType) (bool, error) {
 	rows, err := queries.EventTypeImport(ctx, t.conn, db.EventTypeImportParams(et))
 	return rows > 0, mapError(err)
