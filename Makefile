@@ -29,6 +29,13 @@ test: ## run all tests
 e2e: ## run the end-to-end tests alone; E2E_BACKEND=docker demands containers
 	go test ./e2e/... -count=1 -timeout 20m
 
+# The tests do the same for half a minute. SEED=... draws the same faults again.
+FAULTS := 10m
+SEED := 0
+.PHONY: faults
+faults: ## break processes, Postgres, networks and receivers under load for FAULTS (10m); every message is accounted for
+	go test ./e2e -run '^TestFaultsLoseNothing$$' -count=1 -v -timeout 0 -faults $(FAULTS) -seed $(SEED)
+
 # A target at a time: go test takes no more. What is found is written to testdata/fuzz, to be committed.
 FUZZTIME := 30s
 .PHONY: fuzz

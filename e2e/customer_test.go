@@ -1,0 +1,117 @@
+package e2e
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"testing"
+
+	svix "github.com/svix/svix-webhooks/go"
+)
+
+// customer is an application, in the soak of faults_test.go, with its endpoints.
+type customer struct {
+	app       string
+	endpoints []*destination
+}
+
+// destination is an endpoint whose receiver changes its manners and sits behind a bad network. It
+// keeps accounts of what it took, and complains of what should never arrive.
+type destination struct {
+	name    string
+	id      string
+	secret  string
+	network proxy
+	ledger  *ledger
+
+	mu       sync.Mutex
+	manners  manners
+	taken    map[string]int // by message: answers of 2xx
+	refused  int            // arrivals that were answered otherwise, or not at all
+	complain func(format string, args ...any)
+}
+
+// followedPath is where a redirect leads. Nobody may follow it.
+const followedPath = "/followed"
+
+func newDestination(t testing.TB, l *ledger, name string, c client, app string) *destination {
+	t.Helper()
+	listener := must(net.Listen("tcp", "127.0.0.1:0"))(t)
+	d := &destination{
+		name: name, secret: newSecret(), ledger: l, manners: good, taken: map[string]int{}, complain: t.Errorf,
+		network: newProxy(t, listener.Addr().String()),
+	}
+	server := &http.Server{Handler: d, ReadHeaderTimeout: patience}
+	go func() { _ = server.Serve(listener) }() // until the test ends
+	t.Cleanup(func() { _ = server.Close() })
+	in := svix.EndpointIn{Url: "http://" + d.network.Listen + "/", Secret: &d.secret}
+	d.id = must(c.Endpoint.Create(t.Context(), app, in, nil))(t).Id
+	return d
+}
+
+func (d *destination) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return // cut off on the way
+	}
+	m, err := d.accept(r, body)
+	if err != nil {
+		d.complain("%s: %v\n%v\n%s", d.name, err, r.Header, body)
+	}
+	m.answer(w, r)
+}
+
+func (d *destination) accept(r *http.Request, body []byte) (manners, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	id := r.Header.Get("webhook-id")
+	if d.manners.takes {
+		d.taken[id]++
+	} else {
+		d.refused++
+	}
+	if r.URL.Path == followedPath {
+		return d.manners, fmt.Errorf("%s: a redirect was followed", id)
+	}
+	if err := errors.Join(verifyWebhook(d.secret, r.Header, body), sameByBothNames(r.Header)); err != nil {
+		return d.manners, fmt.Errorf("%s cannot be verified: %w", id, err)
+	}
+	return d.manners, d.ledger.arrived(id, body)
+}
+
+// behave gives the receiver other manners.
+func (d *destination) behave(m manners) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.manners = m
+}
+
+// account is how a destination stands.
+type account struct {
+	missing    []string // owed, and never taken
+	delivered  int
+	duplicated int // taken more than once
+	refused    int
+}
+
+// account looks for these messages, which it is owed.
+func (d *destination) account(owed []string) account {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	a := account{refused: d.refused}
+	for _, id := range owed {
+		switch n := d.taken[id]; {
+		case n == 0:
+			a.missing = append(a.missing, id)
+		case n > 1:
+			a.duplicated++
+			a.delivered++
+		default:
+			a.delivered++
+		}
+	}
+	return a
+}

@@ -1,0 +1,176 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// fleet is processes on one database, each of which is started again whenever it ends, as a service
+// manager would.
+type fleet struct {
+	members []*member
+	stopped context.CancelFunc
+	running sync.WaitGroup
+}
+
+// member is a place in the fleet. Its way to the database is its own.
+type member struct {
+	name      string
+	component string
+	settings  []string
+	database  proxy
+
+	mu      sync.Mutex
+	process *process
+	address string // of its API; "" while it is not ready
+	told    bool   // to end: that it does is no finding
+	retired bool   // it is not started again
+	starts  int
+	faults  []error // ends that nobody asked for
+}
+
+// restartAfter is long enough to be no busy loop while the database is away.
+const restartAfter = 200 * time.Millisecond
+
+func newFleet(t testing.TB, database, upstream string, more []string, components ...string) *fleet {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	f := &fleet{stopped: cancel}
+	t.Cleanup(f.end)
+	for i, component := range components {
+		way := newProxy(t, upstream)
+		m := &member{
+			name: fmt.Sprintf("process %d (%s)", i, component), component: component,
+			database: way, settings: settings(urlAt(database, way.Listen), more...),
+		}
+		f.members = append(f.members, m)
+		f.running.Go(func() { m.run(ctx) })
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			for _, m := range f.members {
+				t.Logf("%s, started %d times: %s", m.name, m.starts, tail(m.process.stdout.String()+m.process.stderr.String()))
+			}
+		}
+	})
+	return f
+}
+
+// run keeps a process going until ctx ends.
+func (m *member) run(ctx context.Context) {
+	for ctx.Err() == nil && !m.isRetired() {
+		p, err := launch(m.settings, m.component)
+		if err != nil {
+			m.found(err)
+			return
+		}
+		m.begin(p)
+		ready := poll(ctx, func() bool { return m.isReady(p) || p.hasEnded() }) == nil && m.isReady(p)
+		select {
+		case <-ctx.Done():
+			p.kill()
+		case <-p.done:
+			m.ended(p, ready)
+			_ = pause(ctx, restartAfter)
+		}
+	}
+}
+
+func (m *member) begin(p *process) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.process, m.address, m.told = p, "", false
+	m.starts++
+}
+
+func (m *member) isReady(p *process) bool {
+	line, ok := readyLine(p.stdout.String())
+	if ok {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.address = line.Address
+	}
+	return ok
+}
+
+// ended takes notice of an end. While the database is away a process may refuse to start.
+func (m *member) ended(p *process, ready bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.address = ""
+	if ready && !m.told {
+		m.faults = append(m.faults, fmt.Errorf("%s ended by itself: %s", m.name, tail(p.stderr.String())))
+	}
+}
+
+func (m *member) isRetired() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.retired
+}
+
+// retire stops the process for good, which must end well.
+func (m *member) retire(t testing.TB) {
+	t.Helper()
+	m.mu.Lock()
+	m.retired, m.told = true, true
+	p := m.process
+	m.mu.Unlock()
+	p.stop(t)
+}
+
+func (m *member) found(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.faults = append(m.faults, err)
+}
+
+// signal sends the process a signal, if there is one now.
+func (m *member) signal(s os.Signal) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.process == nil {
+		return
+	}
+	m.told = m.told || s != syscall.SIGSTOP && s != syscall.SIGCONT
+	_ = m.process.cmd.Process.Signal(s) // it may have ended just now
+}
+
+// api is the address of one that is ready, drawn by lot; "": there is none.
+func (f *fleet) api() string {
+	var ready []string
+	for _, m := range f.members {
+		m.mu.Lock()
+		if m.address != "" {
+			ready = append(ready, m.address)
+		}
+		m.mu.Unlock()
+	}
+	if len(ready) == 0 {
+		return ""
+	}
+	return ready[rand.IntN(len(ready))]
+}
+
+// of lists the members of these components.
+func (f *fleet) of(components ...string) (found []*member) {
+	for _, m := range f.members {
+		if slices.Contains(components, m.component) {
+			found = append(found, m)
+		}
+	}
+	return found
+}
+
+// end kills what is left, and starts nothing more.
+func (f *fleet) end() {
+	f.stopped()
+	f.running.Wait()
+}

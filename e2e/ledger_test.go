@@ -1,0 +1,74 @@
+package e2e
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+)
+
+// ledger knows what was sent, by the number that each message has in its payload: also what a client
+// never got an answer to.
+type ledger struct {
+	mu       sync.Mutex
+	next     int
+	answered map[string]string // by message: the application's id
+	unheard  int               // messages whose client gave up without an answer
+	retries  int
+	idsOf    map[int]string // by number: the one id that the message may have
+}
+
+func newLedger() *ledger {
+	return &ledger{answered: map[string]string{}, idsOf: map[int]string{}}
+}
+
+// number is that of the next message.
+func (l *ledger) number() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.next++
+	return l.next
+}
+
+// payload is the n-th message's: its size varies, and all of it must arrive as it is here.
+func payload(n int) string {
+	return fmt.Sprintf(`{"number": %d,  "text": "%s"}`, n, strings.Repeat("Grüße ", n*7%200))
+}
+
+// arrived checks a webhook: its payload is a message's, byte for byte, and no message has two ids.
+func (l *ledger) arrived(id string, body []byte) error {
+	var n int
+	if _, err := fmt.Sscanf(string(body), `{"number": %d,`, &n); err != nil || string(body) != payload(n) {
+		return fmt.Errorf("%s has a payload that nobody sent", id)
+	}
+	return l.identify(n, id)
+}
+
+func (l *ledger) identify(n int, id string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if known := l.idsOf[n]; known != "" && known != id {
+		return fmt.Errorf("message %d was stored twice under one idempotency key, as %s and %s", n, known, id)
+	}
+	l.idsOf[n] = id
+	return nil
+}
+
+// accepted notes an answer of 202.
+func (l *ledger) accepted(n int, app, id string) error {
+	l.mu.Lock()
+	l.answered[id] = app
+	l.mu.Unlock()
+	return l.identify(n, id)
+}
+
+func (l *ledger) gaveUp() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.unheard++
+}
+
+func (l *ledger) triedAgain() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.retries++
+}
