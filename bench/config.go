@@ -4,6 +4,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"time"
 )
 
 // config is the command line.
@@ -19,6 +20,12 @@ type config struct {
 	binary      string
 	against     string
 	profile     string
+
+	scenario string
+	rate     int
+	span     time.Duration
+	backlog  int
+	beside   string
 }
 
 func parseConfig(args []string) (config, error) {
@@ -35,6 +42,11 @@ func parseConfig(args []string) (config, error) {
 	f.StringVar(&c.binary, "binary", "", "measure this postrider rather than one built from the working tree")
 	f.StringVar(&c.against, "against", "", "measure this postrider too, in the same rounds")
 	f.StringVar(&c.profile, "profile", "", "write CPU profiles of relay, load and receive into this `directory`; postrider offers none, so for serve use perf")
+	f.StringVar(&c.scenario, "scenario", throughputName, "throughput, or isolation: what dead endpoints cost the others")
+	f.IntVar(&c.rate, "rate", 100, "isolation: messages a second to healthy endpoints")
+	f.DurationVar(&c.span, "span", 20*time.Second, "isolation: how long each measurement takes")
+	f.IntVar(&c.backlog, "backlog", 100_000, "isolation: deliveries that wait for dead endpoints")
+	f.StringVar(&c.beside, "beside", "", "isolation: these variants alone, comma-separated: hanging, refused, slow, hostile, many")
 	if err := f.Parse(args); err != nil {
 		return c, flag.ErrHelp // Parse has said what is wrong
 	}
@@ -62,6 +74,10 @@ func (c config) validate() error {
 		return fmt.Errorf("-payload: from %d to %d", payloadMin, payloadMax)
 	case c.only != "" && c.only != relayName && c.only != serveName:
 		return errors.New("-only: relay or serve")
+	case c.scenario != throughputName && c.scenario != isolationName:
+		return errors.New("-scenario: throughput or isolation")
+	case c.rate < healthyEndpoints || c.rate > 1000 || c.span < time.Second || c.backlog < batchMax || c.backlog > messagesMax:
+		return fmt.Errorf("-rate: from %d to 1000; -span: 1s or more; -backlog: from %d to %d", healthyEndpoints, batchMax, messagesMax)
 	}
 	return nil
 }

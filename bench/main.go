@@ -10,6 +10,7 @@
 //	go run ./bench                     # the verdict: exit code 1 below the floor
 //	go run ./bench -against /tmp/old   # and another binary in turn, to judge a change
 //	go run ./bench -only serve         # to profile
+//	go run ./bench -scenario isolation # what dead endpoints cost the others
 package main
 
 import (

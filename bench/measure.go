@@ -48,6 +48,9 @@ func measure(ctx context.Context, c config, out io.Writer) error {
 			return fmt.Errorf("-profile: %w", err)
 		}
 	}
+	if c.scenario == isolationName {
+		return b.isolation(ctx)
+	}
 	scenarios, err := b.scenarios(ctx)
 	if err != nil {
 		return err
@@ -66,13 +69,9 @@ func (b *bench) scenarios(ctx context.Context) ([]scenario, error) {
 	if b.only == relayName {
 		return []scenario{b.relay()}, nil
 	}
-	binary := b.binary
-	if binary == "" {
-		built, err := b.build(ctx)
-		if err != nil {
-			return nil, err
-		}
-		binary = built
+	binary, err := b.binaryOrBuild(ctx)
+	if err != nil {
+		return nil, err
 	}
 	serve, err := b.serve(ctx, serveName, binary)
 	if err != nil || b.only == serveName {

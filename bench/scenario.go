@@ -27,6 +27,8 @@ type target struct {
 }
 
 const (
+	throughputName = "throughput"
+
 	relayName   = "relay"
 	serveName   = "serve"
 	againstName = "against"
@@ -56,19 +58,16 @@ func (b *bench) relay() scenario {
 // serve measures the postrider at path, which keeps its data in a directory of its own over all rounds.
 func (b *bench) serve(ctx context.Context, name, path string) (scenario, error) {
 	jwtSecret := "POSTRIDER_JWT_SECRET=" + rand.Text()
-	cmd := exec.CommandContext(ctx, path, "token")
-	cmd.Env = append(cleanEnvironment(), jwtSecret)
-	cmd.Stderr = os.Stderr
-	token, err := cmd.Output()
+	token, err := tokenOf(ctx, path, jwtSecret)
 	if err != nil {
-		return scenario{}, fmt.Errorf("%s token: %w", path, err)
+		return scenario{}, err
 	}
 	return scenario{name, func(ctx context.Context, hook string) (*target, error) {
 		p, address, err := startListener(ctx, serveName, []string{jwtSecret}, "-binary", path, "-dir", filepath.Join(b.dir, name))
 		if err != nil {
 			return nil, err
 		}
-		api := apiClient{base: "http://" + address, token: strings.TrimSpace(string(token))}
+		api := apiClient{base: "http://" + address, token: token}
 		app, err := api.newEndpoint(ctx, hook, b.secret)
 		if err != nil {
 			p.stop()
@@ -84,6 +83,26 @@ func (b *bench) serve(ctx context.Context, name, path string) (scenario, error) 
 		}
 		return &target{url: api.base + "/api/v1/app/" + app + "/msg", token: api.token, check: check, stop: p.stop}, nil
 	}}, nil
+}
+
+// tokenOf has the postrider at path make a token.
+func tokenOf(ctx context.Context, path, jwtSecret string) (string, error) {
+	cmd := exec.CommandContext(ctx, path, "token")
+	cmd.Env = append(cleanEnvironment(), jwtSecret)
+	cmd.Stderr = os.Stderr
+	token, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("%s token: %w", path, err)
+	}
+	return strings.TrimSpace(string(token)), nil
+}
+
+// binaryOrBuild is the postrider that was named, or that of the working tree.
+func (b *bench) binaryOrBuild(ctx context.Context) (string, error) {
+	if b.binary != "" {
+		return b.binary, nil
+	}
+	return b.build(ctx)
 }
 
 // build makes postrider of the working tree.

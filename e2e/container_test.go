@@ -51,6 +51,7 @@ type stack struct {
 	engine  *testcontainers.DockerProvider
 	images  map[string]string // by component
 	network *testcontainers.DockerNetwork
+	server  *containerPostgres
 	env     map[string]string
 	labels  map[string]string
 }
@@ -67,6 +68,7 @@ func newStack(t *testing.T, components ...string) *stack {
 	testcontainers.CleanupNetwork(t, s.network)
 	postgres := must(runPostgres(t.Context(), network.WithNetwork([]string{"postgres"}, s.network), testcontainers.WithLabels(s.labels)))(t)
 	testcontainers.CleanupContainer(t, postgres)
+	s.server = &containerPostgres{postgres, s.engine}
 	// Where containers listen is the image's business; the machine's address is a private one.
 	for _, setting := range append(shortLeases, "DATABASE_URL=postgres://postgres:postgres@postgres/postgres?sslmode=disable",
 		secretSetting, "POSTRIDER_ALLOW_SUBNETS=10.0.0.0/8,172.16.0.0/12,192.168.0.0/16") {

@@ -19,10 +19,13 @@ var (
 	faultsSeed = flag.Uint64("seed", 0, "what it draws the faults from; 0: a new one")
 )
 
+// soakAtATime is how many attempts at one endpoint are under way in a process.
+const soakAtATime = 8
+
 // soakSettings make whatever a fault holds up go on soon after it.
 var soakSettings = []string{
 	"POSTRIDER_REQUEST_TIMEOUT=1s", "POSTRIDER_LEASE=3s", "POSTRIDER_STOP_TIMEOUT=3s",
-	"POSTRIDER_CONCURRENCY=64", "POSTRIDER_ENDPOINT_CONCURRENCY=8",
+	"POSTRIDER_CONCURRENCY=64", fmt.Sprintf("POSTRIDER_ENDPOINT_CONCURRENCY=%d", soakAtATime), "POSTRIDER_CIRCUIT_WAIT=2s",
 	// These outlast the longest failure, deadFor, by half a minute at least: jitter takes a fifth of
 	// (4 * 0.5 + 4 * 1 + 4 * 2 + 38 * 5) s. And the last waits are short enough for a test.
 	"POSTRIDER_RETRY_SCHEDULE=500ms,500ms,500ms,500ms,1s,1s,1s,1s,2s,2s,2s,2s" + strings.Repeat(",5s", 38),
@@ -109,7 +112,10 @@ func (s *soak) suffer(t *testing.T, seed uint64) {
 	defer stop()
 	whole, heal := context.WithCancel(context.Background())
 	load := &soakLoad{
-		fleet: s.fleet, token: s.client.token, customers: s.customers, ledger: s.ledger, healed: whole, complain: t.Errorf,
+		api: s.fleet.api, token: s.client.token, ledger: s.ledger, healed: whole, complain: t.Errorf,
+	}
+	for _, c := range s.customers {
+		load.apps = append(load.apps, c.app)
 	}
 	var loaded, planned sync.WaitGroup
 	loaded.Go(func() { load.run(running, t) })
@@ -140,8 +146,7 @@ func (s *soak) settle(t *testing.T) {
 		stored := s.stored(t, c.app)
 		for _, d := range c.endpoints {
 			if d == s.left {
-				a := d.account(stored)
-				t.Logf("%s: gone. %d messages are owed no more", d.name, len(a.missing))
+				s.checkLeft(t, c.app, stored)
 				continue
 			}
 			a := s.awaitAll(t, c.app, d, stored)
@@ -158,6 +163,20 @@ func (s *soak) settle(t *testing.T) {
 		for _, err := range m.faults {
 			t.Error(err)
 		}
+	}
+}
+
+// checkLeft wants the endpoint that answered 410 to be disabled, and left alone as soon as it was: a few
+// processes had a few deliveries in hand.
+func (s *soak) checkLeft(t *testing.T, app string, stored []string) {
+	t.Helper()
+	a := s.left.account(stored)
+	t.Logf("%s: gone after %d arrivals; %d messages are owed no more", s.left.name, a.refused, len(a.missing))
+	if !*must(s.client.Endpoint.Get(t.Context(), app, s.left.id))(t).Disabled {
+		t.Errorf("%s answered 410 and is not disabled", s.left.name)
+	}
+	if most := len(s.fleet.members) * 4 * soakAtATime; a.refused > most {
+		t.Errorf("%s answered 410 and got %d webhooks all the same, more than the %d in hand", s.left.name, a.refused, most)
 	}
 }
 

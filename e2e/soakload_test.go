@@ -15,12 +15,12 @@ import (
 // soakLoad are clients as they should be: each message has an idempotency key, and what was not
 // answered is sent again with it, to whichever process answers. Some give up.
 type soakLoad struct {
-	fleet     *fleet
-	token     string
-	customers []*customer
-	ledger    *ledger
-	healed    context.Context // ended once nobody may give up any more
-	complain  func(format string, args ...any)
+	api      func() string // an address of the service; "": there is none at the moment
+	token    string
+	apps     []string
+	ledger   *ledger
+	healed   context.Context // ended once nobody may give up any more
+	complain func(format string, args ...any)
 }
 
 const (
@@ -50,11 +50,11 @@ func (l *soakLoad) run(ctx context.Context, t testing.TB) {
 // send sends one message until it is answered.
 func (l *soakLoad) send(ctx context.Context) {
 	n := l.ledger.number()
-	to := l.customers[rand.IntN(len(l.customers))]
+	app := l.apps[rand.IntN(len(l.apps))]
 	for deadline := time.Now().Add(patience); ; l.ledger.triedAgain() {
-		id, err := l.post(ctx, n, to.app)
+		id, err := l.post(ctx, n, app)
 		if err == nil {
-			if err := l.ledger.accepted(n, to.app, id); err != nil {
+			if err := l.ledger.accepted(n, app, id); err != nil {
 				l.complain("%v", err)
 			}
 			return
@@ -76,7 +76,7 @@ func (l *soakLoad) send(ctx context.Context) {
 func (l *soakLoad) post(ctx context.Context, n int, app string) (id string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTime())
 	defer cancel()
-	address := l.fleet.api()
+	address := l.api()
 	if address == "" {
 		return "", fmt.Errorf("no API is up")
 	}

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// healthyEndpoints is over how many the steady load is spread, each of an application of its own.
+const healthyEndpoints = 10
+
+// steady sends messages at a fixed rate, whatever becomes of them, and notes when each arrives. It is
+// part of this process, not one of its own: at a moderate rate it costs little, and both ends of a
+// message are seen by one clock.
+type steady struct {
+	rate    int
+	stop    func()
+	senders []*client
+
+	mu       sync.Mutex
+	sentAt   map[string]time.Time
+	arriveAt map[string]time.Time
+}
+
+func newSteady(ctx context.Context, b *bench, api apiClient) (*steady, error) {
+	s := &steady{rate: b.rate, sentAt: map[string]time.Time{}, arriveAt: map[string]time.Time{}}
+	url, stop, err := receiveAt(ctx, http.HandlerFunc(s.arrive))
+	if err != nil {
+		return nil, err
+	}
+	s.stop = stop
+	transport := &http.Client{Timeout: time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: healthyEndpoints}}
+	for range healthyEndpoints {
+		app, err := api.newEndpoint(ctx, url, b.secret)
+		if err != nil {
+			s.stop()
+			return nil, err
+		}
+		to := loadConfig{url: api.base + "/api/v1/app/" + app + "/msg", token: api.token, payload: b.payload, idempotency: true}
+		s.senders = append(s.senders, &client{loadConfig: to, http: transport})
+	}
+	return s, nil
+}
+
+func (s *steady) arrive(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	id := r.Header.Get("Webhook-Id")
+	if _, again := s.arriveAt[id]; !again {
+		s.arriveAt[id] = time.Now()
+	}
+	s.mu.Unlock()
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// run sends for as long as span, waits until all has arrived, and tells how long it took.
+func (s *steady) run(ctx context.Context, span time.Duration) (latency, error) {
+	s.mu.Lock()
+	clear(s.sentAt)
+	clear(s.arriveAt)
+	s.mu.Unlock()
+	sending, cancel := context.WithTimeout(ctx, span)
+	defer cancel()
+	failures := make(chan error, len(s.senders))
+	for n, c := range s.senders {
+		go func() { failures <- s.send(ctx, sending, n, c) }()
+	}
+	for range s.senders {
+		if err := <-failures; err != nil {
+			return latency{}, err
+		}
+	}
+	return s.await(ctx)
+}
+
+// send begins a message at each tick. Its time counts from the tick: were the last answer late, this
+// message would have waited for it.
+func (s *steady) send(ctx, sending context.Context, n int, c *client) error {
+	interval := time.Second * time.Duration(len(s.senders)) / time.Duration(s.rate)
+	select { // the senders take turns
+	case <-time.After(interval * time.Duration(n) / time.Duration(len(s.senders))):
+	case <-ctx.Done():
+	}
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	for i := 0; ; i++ {
+		select {
+		case <-sending.Done():
+			return ctx.Err()
+		case at := <-tick.C:
+			id, err := c.exchange(ctx, i)
+			if err != nil {
+				return fmt.Errorf("a message was not accepted: %w", err)
+			}
+			s.mu.Lock()
+			s.sentAt[id] = at
+			s.mu.Unlock()
+		}
+	}
+}
+
+func (s *steady) await(ctx context.Context) (latency, error) {
+	ctx, cancel := context.WithTimeout(ctx, awaitTimeout)
+	defer cancel()
+	poll := time.NewTicker(50 * time.Millisecond)
+	defer poll.Stop()
+	for {
+		took, missing := s.took()
+		if missing == 0 {
+			return latencyOf(took), nil
+		}
+		select {
+		case <-poll.C:
+		case <-ctx.Done():
+			return latency{}, fmt.Errorf("%d messages have not arrived in %s", missing, awaitTimeout)
+		}
+	}
+}
+
+func (s *steady) took() (took []time.Duration, missing int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, at := range s.sentAt {
+		if arrived, ok := s.arriveAt[id]; ok {
+			took = append(took, arrived.Sub(at))
+		} else {
+			missing++
+		}
+	}
+	return took, missing
+}

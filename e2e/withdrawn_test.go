@@ -1,0 +1,119 @@
+package e2e
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	svix "github.com/svix/svix-webhooks/go"
+)
+
+// withdrawals are the ways in which what is owed to an endpoint is owed no more.
+var withdrawals = map[string]func(testing.TB, client, string, string, []string){
+	"endpoint deleted": func(t testing.TB, c client, app, endpoint string, _ []string) {
+		done(t, c.Endpoint.Delete(t.Context(), app, endpoint))
+	},
+	"endpoint disabled": func(t testing.TB, c client, app, endpoint string, _ []string) {
+		must(c.Endpoint.Patch(t.Context(), app, endpoint, svix.EndpointPatch{Disabled: new(true)}))(t)
+	},
+	"application deleted": func(t testing.TB, c client, app, _ string, _ []string) {
+		done(t, c.Application.Delete(t.Context(), app))
+	},
+	"payloads expunged": func(t testing.TB, c client, app, _ string, ids []string) {
+		c.call(t, 200, "POST", "/api/v1/app/"+app+"/msg/bulk-expunge", `{"ids":["`+strings.Join(ids, `","`)+`"]}`)
+	},
+}
+
+// TestWithdrawnDeliveriesAreNotMade: deliveries wait, and some are under way, when they are withdrawn.
+// Those under way may arrive, and with them what the process had in hand already, each of them once;
+// then nothing more. Others get all of theirs. If the process is killed at that moment, nobody makes up
+// for what was under way.
+func TestWithdrawnDeliveriesAreNotMade(t *testing.T) {
+	t.Parallel()
+	for name, withdraw := range withdrawals {
+		for _, killed := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, killed %t", name, killed), func(t *testing.T) {
+				t.Parallel()
+				w := newWithdrawal(t)
+				withdraw(t, w.client, w.app, w.endpoint, w.ids)
+				w.end(t, killed)
+			})
+		}
+	}
+}
+
+const (
+	underWay = 2            // attempts at an endpoint at a time
+	inHand   = 4 * underWay // of one endpoint's deliveries, those that a process has leased, at most
+)
+
+type withdrawal struct {
+	client
+	process       *process
+	settings      []string
+	gate          *gate
+	app, endpoint string
+	ids           []string // owed to the endpoint
+	receiver      *receiver
+	otherIDs      []string // owed to another application's
+	other         *receiver
+}
+
+func newWithdrawal(t *testing.T) *withdrawal {
+	t.Helper()
+	w := &withdrawal{gate: newGate(t)}
+	w.settings = settings(newDatabase(t), "POSTRIDER_REQUEST_TIMEOUT=6s", "POSTRIDER_LEASE=8s",
+		fmt.Sprintf("POSTRIDER_ENDPOINT_CONCURRENCY=%d", underWay))
+	w.process = start(t, w.settings, "serve")
+	w.client = w.process.service(t).tenant(t)
+	w.app, w.receiver = w.application(t), newReceiver(t, w.gate.answer)
+	w.endpoint = w.receiver.endpoint(t, w.client, w.app)
+	otherApp := w.application(t)
+	w.other = newReceiver(t, w.gate.answer)
+	w.other.endpoint(t, w.client, otherApp)
+	for range 30 {
+		w.ids = append(w.ids, w.message(t, w.app))
+		w.otherIDs = append(w.otherIDs, w.message(t, otherApp))
+	}
+	w.gate.awaitHeld(t, 2*underWay)
+	return w
+}
+
+// end lets all attempts finish, or kills the process in the midst of them and starts another.
+func (w *withdrawal) end(t *testing.T, killed bool) {
+	t.Helper()
+	most := inHand
+	if killed {
+		most = len(w.receiver.all())
+		w.process.kill()
+		w.process = start(t, w.settings, "serve")
+	}
+	w.gate.open()
+	w.other.await(t, w.otherIDs...)
+	w.quiet(t)
+	w.process.stop(t)
+	if got := len(w.receiver.all()); got > most {
+		t.Errorf("%d webhooks arrived, want no more than the %d that were in hand", got, most)
+	}
+	if duplicated, strange := w.receiver.counts(w.ids); duplicated+strange > 0 {
+		t.Errorf("%d arrived more than once, and %d are of no message", duplicated, strange)
+	}
+	log := w.process.stdout.String()
+	if strings.Contains(log, `"level":"ERROR"`) || strings.Count(log, `"level":"WARN"`) > most {
+		t.Errorf("the process complains: %s", tail(log))
+	}
+}
+
+// quiet wants what was in hand to come to an end.
+func (w *withdrawal) quiet(t *testing.T) {
+	t.Helper()
+	last := -1
+	await(t, func() string {
+		before := last
+		if last = len(w.receiver.all()); last != before {
+			return "webhooks arrive"
+		}
+		return ""
+	})
+	never(t, "what was withdrawn is still sent", func() bool { return len(w.receiver.all()) > last })
+}

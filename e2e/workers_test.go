@@ -1,0 +1,112 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// worker is a process whose log tells what it delivered.
+type worker struct {
+	*process
+	before int
+}
+
+// delivered is how many deliveries it has made since mark.
+func (w *worker) delivered() int {
+	return strings.Count(w.stdout.String(), `"msg":"delivered"`) - w.before
+}
+
+func (w *worker) mark() { w.before += w.delivered() }
+
+// workerSettings make a worker's deliveries a matter of its places, and not of the processors.
+var workerSettings = []string{
+	"POSTRIDER_LOG_LEVEL=debug", "POSTRIDER_REQUEST_TIMEOUT=2s", "POSTRIDER_LEASE=4s", "POSTRIDER_CONCURRENCY=8",
+}
+
+// shareLeast is of what is delivered, how much each worker must do at least, where a fair share would
+// be a fourth or a fifth.
+const shareLeast = 0.1
+
+// TestWorkersShareTheLoad lets workers come and go under a load: each takes its part, one that is
+// stopped makes nothing arrive twice, and one that is killed no more than it had under way.
+func TestWorkersShareTheLoad(t *testing.T) {
+	t.Parallel()
+	database := newDatabase(t)
+	l := &load{client: start(t, settings(database), "api").service(t).tenant(t), messages: 1_000_000, senders: 8}
+	l.app = l.application(t)
+	receiver := newReceiver(t, func(w http.ResponseWriter, r *http.Request, _ arrival) {
+		_ = pause(r.Context(), 25*time.Millisecond)
+		w.WriteHeader(http.StatusNoContent)
+	})
+	receiver.endpoint(t, l.client, l.app)
+	var workers []*worker
+	add := func() {
+		p := start(t, settings(database, workerSettings...), "worker")
+		p.ready(t)
+		workers = append(workers, &worker{process: p})
+	}
+	for range 4 {
+		add()
+	}
+	loaded := make(chan struct{})
+	go func() {
+		defer close(loaded)
+		l.run(t.Context())
+	}()
+	defer func() { l.idle.Store(true); <-loaded }()
+
+	share(t, workers, 1000)
+	add()
+	share(t, workers, 1000)
+	workers[1].stop(t)
+	share(t, append(workers[:1:1], workers[2:]...), 500)
+	if duplicated, _ := receiver.counts(l.ids()); duplicated > 0 {
+		t.Errorf("%d messages came twice although nothing was killed", duplicated)
+	}
+	workers[0].kill()
+	share(t, workers[2:], 500)
+	l.idle.Store(true)
+	<-loaded
+	if l.failure != nil {
+		t.Fatal(l.failure)
+	}
+	ids := l.ids()
+	receiver.await(t, ids...)
+	duplicated, strange := receiver.counts(ids)
+	t.Logf("%d messages delivered, %d of them twice", len(ids), duplicated)
+	const underWay = 8 // POSTRIDER_CONCURRENCY
+	if duplicated > underWay || strange > 0 {
+		t.Errorf("%d came twice, of at most %d that were under way; %d are of no message", duplicated, underWay, strange)
+	}
+}
+
+// share waits until the workers have made so many deliveries together, and wants a part from each.
+func share(t *testing.T, workers []*worker, n int) {
+	t.Helper()
+	for _, w := range workers {
+		w.mark()
+	}
+	await(t, func() string {
+		sum := 0
+		for _, w := range workers {
+			sum += w.delivered()
+		}
+		if sum < n {
+			return fmt.Sprintf("%d of %d deliveries are made", sum, n)
+		}
+		return ""
+	})
+	parts := make([]int, len(workers))
+	for i, w := range workers {
+		parts[i] = w.delivered()
+	}
+	t.Logf("%d workers delivered %v", len(workers), parts)
+	for i, part := range parts {
+		if float64(part) < shareLeast*float64(n) {
+			t.Errorf("worker %d of %v made too few", i, parts)
+		}
+	}
+}
