@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/moby/moby/api/types/container"
@@ -78,6 +79,9 @@ func newStack(t *testing.T, components ...string) *stack {
 	return s
 }
 
+// building is held by whoever builds: of two tests that need the same, the second finds it made.
+var building sync.Mutex
+
 // build builds a component's image under a name of its own. What it is made of stays with the engine,
 // which makes the next build a short one.
 func (s *stack) build(t *testing.T, component string) {
@@ -91,7 +95,9 @@ func (s *stack) build(t *testing.T, component string) {
 	if goImage := os.Getenv("GO_IMAGE"); goImage != "" {
 		request.BuildArgs["GO_IMAGE"] = &goImage
 	}
+	building.Lock()
 	name, err := s.engine.BuildImage(t.Context(), &request)
+	building.Unlock()
 	if err != nil {
 		t.Fatalf("build the image of %s: %v\n%s", component, err, tail(log.String()))
 	}

@@ -1,7 +1,9 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -9,18 +11,24 @@ import (
 )
 
 // withdrawals are the ways in which what is owed to an endpoint is owed no more.
-var withdrawals = map[string]func(testing.TB, client, string, string, []string){
-	"endpoint deleted": func(t testing.TB, c client, app, endpoint string, _ []string) {
-		done(t, c.Endpoint.Delete(t.Context(), app, endpoint))
+var withdrawals = map[string]func(context.Context, *withdrawal) error{
+	"endpoint deleted": func(ctx context.Context, w *withdrawal) error {
+		return w.Endpoint.Delete(ctx, w.app, w.endpoint)
 	},
-	"endpoint disabled": func(t testing.TB, c client, app, endpoint string, _ []string) {
-		must(c.Endpoint.Patch(t.Context(), app, endpoint, svix.EndpointPatch{Disabled: new(true)}))(t)
+	"endpoint disabled": func(ctx context.Context, w *withdrawal) error {
+		_, err := w.Endpoint.Patch(ctx, w.app, w.endpoint, svix.EndpointPatch{Disabled: new(true)})
+		return err
 	},
-	"application deleted": func(t testing.TB, c client, app, _ string, _ []string) {
-		done(t, c.Application.Delete(t.Context(), app))
+	"application deleted": func(ctx context.Context, w *withdrawal) error {
+		return w.Application.Delete(ctx, w.app)
 	},
-	"payloads expunged": func(t testing.TB, c client, app, _ string, ids []string) {
-		c.call(t, 200, "POST", "/api/v1/app/"+app+"/msg/bulk-expunge", `{"ids":["`+strings.Join(ids, `","`)+`"]}`)
+	"payloads expunged": func(ctx context.Context, w *withdrawal) error {
+		body := `{"ids":["` + strings.Join(w.ids, `","`) + `"]}`
+		r, err := w.send(ctx, http.MethodPost, "/api/v1/app/"+w.app+"/msg/bulk-expunge", body)
+		if err == nil && r.status != http.StatusOK {
+			err = fmt.Errorf("status %d: %s", r.status, r.body)
+		}
+		return err
 	},
 }
 
@@ -35,7 +43,7 @@ func TestWithdrawnDeliveriesAreNotMade(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, killed %t", name, killed), func(t *testing.T) {
 				t.Parallel()
 				w := newWithdrawal(t)
-				withdraw(t, w.client, w.app, w.endpoint, w.ids)
+				done(t, withdraw(t.Context(), w))
 				w.end(t, killed)
 			})
 		}
