@@ -50,6 +50,10 @@ fuzz: ## run every fuzz target for FUZZTIME each (30s)
 bench: ## measure throughput against a bare relay
 	go run ./bench
 
+.PHONY: isolation
+isolation: ## measure what dead endpoints with long backlogs cost healthy ones
+	go run ./bench -scenario isolation -rounds 3
+
 # Neither sqlc nor a diff notices the file of queries that are gone, so all of them go first.
 .PHONY: generate
 generate: ## write db/, the server's types and db/schema.sql anew, from queries/, migrations and contract
