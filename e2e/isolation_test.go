@@ -10,7 +10,7 @@ import (
 // meanwhile. How soon is measured by bench -scenario isolation.
 func TestDeadEndpointsKeepNobodyWaiting(t *testing.T) {
 	t.Parallel()
-	_, s := serve(t, "POSTRIDER_CONCURRENCY=64", "POSTRIDER_ENDPOINT_CONCURRENCY=16",
+	_, s := serve(t, "POSTRIDER_CONCURRENCY=64", "POSTRIDER_ENDPOINT_CONCURRENCY=8",
 		"POSTRIDER_REQUEST_TIMEOUT=5m", "POSTRIDER_LEASE=10m", "POSTRIDER_STOP_TIMEOUT=0s")
 	c := s.tenant(t)
 	app, dead := c.application(t), newReceiver(t, newGate(t).answer)
