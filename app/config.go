@@ -30,7 +30,7 @@ type Config struct {
 	AllowSubnets   []netip.Prefix `env:"POSTRIDER_ALLOW_SUBNETS" placeholder:"CIDRS" help:"Private and other special addresses that endpoints may have all the same, comma-separated. By default none; with the local Postgres and a loopback listener, loopback."`
 
 	Concurrency         int           `env:"POSTRIDER_CONCURRENCY" default:"512" help:"Attempts under way at a time in this process."`
-	EndpointConcurrency int           `env:"POSTRIDER_ENDPOINT_CONCURRENCY" default:"64" help:"Of those, to any one endpoint, and never more than are free beside it."`
+	EndpointConcurrency int           `env:"POSTRIDER_ENDPOINT_CONCURRENCY" default:"64" help:"Of those, to any one endpoint; an eighth of that once half of all are under way, and one once three quarters are."`
 	CircuitFailures     int           `env:"POSTRIDER_CIRCUIT_FAILURES" default:"20" help:"After so many failures in a row an endpoint is tried with one delivery at a time, now and then, until one succeeds. The others wait, and that does not count as failing. 0: never."`
 	CircuitWait         time.Duration `env:"POSTRIDER_CIRCUIT_WAIT" default:"1m" help:"How long to wait between those tries, at most."`
 	DisableAfter        time.Duration `env:"POSTRIDER_DISABLE_AFTER" default:"120h" help:"An endpoint that has been failing for so long is disabled. 0: never."`

@@ -122,7 +122,7 @@ func (i *Instance) startWorker() core.Dispatcher {
 		RequestTimeout: c.RequestTimeout, Lease: c.Lease, StopTimeout: c.StopTimeout,
 		RetrySchedule: c.schedule(), AllowSubnets: i.allowSubnets(), UserAgent: userAgent(),
 	}, store.NewDeliveryQueue(i.store, c.healthRules()), time.Now, i.log)
-	i.background(func(ctx context.Context) { i.store.Listen(ctx, worker.Wake) })
+	i.background(func(ctx context.Context) { i.store.Listen(ctx, worker.Wake, worker.Recall) })
 	i.background(worker.Run)
 	return worker
 }

@@ -514,6 +514,20 @@ func (q *Queries) DeliveryOwedListAnyTenant(ctx context.Context, db DBTX, arg De
 	return items, nil
 }
 
+const deliveryRecall = `-- name: DeliveryRecall :one
+SELECT pg_notify('postrider_delivery', recalled.app_id)::text
+FROM (SELECT $1::text AS app_id) AS recalled
+`
+
+// DeliveryRecall has workers give back what they hold of an application's deliveries and have not begun,
+// once the transaction is committed: some of it may be owed no more, or to another address.
+func (q *Queries) DeliveryRecall(ctx context.Context, db DBTX, appID string) (string, error) {
+	row := db.QueryRow(ctx, deliveryRecall, appID)
+	var column_1 string
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const deliveryRecordMany = `-- name: DeliveryRecordMany :many
 WITH result AS (
     SELECT app_id, attempt_id, message_id, endpoint_id, url, status, response_status_code, response, duration_ms, trigger, created_at, lease, attempts, finished, next_at, gone, pause_until

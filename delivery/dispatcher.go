@@ -13,9 +13,8 @@ import (
 // take turns, each has a bounded number under way, and so has the process. All of it is in memory; the
 // leases in the database are what survives.
 //
-// No endpoint has more under way than are free beside it, and none may hold more than there is room
-// left. So one that is slow has half of everything at most, two a third each, and however many are
-// slow, others find a place.
+// One endpoint never has more than half of everything, and of what others have used up all but a quarter,
+// it has one; see part. That goes for what is under way as for what waits.
 //
 // Fresh deliveries, handed over by the statement that stored them, may use part of its room only.
 // The rest is for claims, so that what is already waiting in the database gets its turn however much
@@ -55,9 +54,6 @@ func (l *lane) load() int { return len(l.waiting) + l.active }
 // attempt that ends always finds the next.
 func (d *dispatcher) capacity() int { return 2 * d.config.Concurrency }
 
-// laneCapacity bounds what one endpoint may hold of that.
-func (d *dispatcher) laneCapacity() int { return 4 * d.config.EndpointConcurrency }
-
 func newDispatcher(config Config, attempt func(context.Context, core.Delivery, func()) bool, hungry func()) *dispatcher {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &dispatcher{
@@ -66,32 +62,40 @@ func newDispatcher(config Config, attempt func(context.Context, core.Delivery, f
 	}
 }
 
-// Reserve gives fresh deliveries three quarters of the process's room and a part of a lane's.
-func (d *dispatcher) Reserve(now time.Time) core.Room {
-	return d.reserve(d.capacity()*3/4, d.laneCapacity()/4, now)
+// part is how much an endpoint may have where so much is left of the whole: all that it may have at most,
+// an eighth of that once half is used up, and one once three quarters are. It is so until only least is
+// left. So however many endpoints are slow at once, others find a place.
+func (d *dispatcher) part(left, whole int) (part, least int) {
+	switch most := d.config.EndpointConcurrency; {
+	case left > whole/2:
+		return most, whole / 2
+	case left > whole/4:
+		return max(1, most/8), whole / 4
+	}
+	return 1, 0
 }
+
+// Reserve gives fresh deliveries three quarters of the process's room.
+func (d *dispatcher) Reserve(now time.Time) core.Room { return d.reserve(d.capacity()*3/4, now) }
 
 // reserveForClaim gives claims all of it.
-func (d *dispatcher) reserveForClaim(now time.Time) core.Room {
-	return d.reserve(d.capacity(), d.laneCapacity()/2, now)
-}
+func (d *dispatcher) reserveForClaim(now time.Time) core.Room { return d.reserve(d.capacity(), now) }
 
-// reserve sets aside what share has left. A lane may take perLane more, or half of what is left if that
-// is less, while it holds no more than that.
-func (d *dispatcher) reserve(share, perLane int, now time.Time) core.Room {
+// reserve sets aside what share has left. A lane may take a part of it while it holds no more than that,
+// so that there is always a next one. What is left for those who come when others have taken their part
+// is not shared out to these: the room ends where the part becomes smaller.
+func (d *dispatcher) reserve(share int, now time.Time) core.Room {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	room := core.Room{
-		Total:       max(0, share-d.waiting-d.active-d.reserved),
-		LeasedUntil: now.Add(d.config.Lease).Truncate(time.Microsecond),
-	}
+	left := share - d.waiting - d.active - d.reserved
+	part, least := d.part(left, share)
+	room := core.Room{PerEndpoint: part, Total: left - least, LeasedUntil: now.Add(d.config.Lease).Truncate(time.Microsecond)}
+	room.Total = max(0, room.Total)
 	if d.stopped {
 		room.Total = 0
 	}
-	perLane = min(perLane, max(1, room.Total/2))
-	room.PerEndpoint = perLane
 	for id, l := range d.lanes {
-		if l.load() > perLane {
+		if l.load() > room.PerEndpoint {
 			room.Full = append(room.Full, id)
 			l.starved = true
 		}
@@ -141,13 +145,13 @@ func (d *dispatcher) enqueue(l *lane) {
 	}
 }
 
-// start begins attempts while there is anything to begin. A lane that has as much under way as there is
-// free keeps its turn until that changes.
+// start begins attempts while there is anything to begin. A lane that has its part under way keeps its
+// turn until there is more.
 func (d *dispatcher) start() {
 	for passed := 0; d.active < d.config.Concurrency && passed < len(d.ready); {
 		l := d.ready[0]
 		d.ready = d.ready[1:]
-		if l.active >= d.config.Concurrency-d.active {
+		if part, _ := d.part(d.config.Concurrency-d.active, d.config.Concurrency); l.active >= part {
 			d.ready = append(d.ready, l)
 			passed++
 			continue
@@ -198,10 +202,27 @@ func (d *dispatcher) leave(l *lane) {
 func (d *dispatcher) rest(id core.EndpointID) []core.Delivery {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	l, ok := d.lanes[id]
-	if !ok {
-		return nil
+	if l, ok := d.lanes[id]; ok {
+		return d.empty(id, l)
 	}
+	return nil
+}
+
+// recall takes away what waits for an application, or for all, and returns it.
+func (d *dispatcher) recall(app core.AppID) []core.Delivery {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var recalled []core.Delivery
+	for id, l := range d.lanes {
+		if len(l.waiting) > 0 && (app == "" || l.waiting[0].AppID == app) {
+			recalled = append(recalled, d.empty(id, l)...)
+		}
+	}
+	return recalled
+}
+
+// empty takes away what waits in a lane, and the lane if it has nothing under way.
+func (d *dispatcher) empty(id core.EndpointID, l *lane) []core.Delivery {
 	waiting := l.waiting
 	l.waiting, l.ready = nil, false
 	d.ready = slices.DeleteFunc(d.ready, func(r *lane) bool { return r == l })
@@ -216,7 +237,7 @@ func (d *dispatcher) rest(id core.EndpointID) []core.Delivery {
 // not full: a claim is worth its statement when it brings many.
 func (d *dispatcher) feed(l *lane) {
 	process := d.starved && d.waiting+d.active <= d.capacity()/2
-	endpoint := l.starved && l.load() <= d.laneCapacity()/4
+	endpoint := l.starved && l.load() <= d.config.EndpointConcurrency
 	if process || endpoint {
 		d.starved, l.starved = false, false
 		d.hungry()

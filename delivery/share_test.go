@@ -1,6 +1,8 @@
 package delivery
 
 import (
+	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -18,55 +20,55 @@ func TestSlowEndpointsLeaveRoomForOthers(t *testing.T) {
 	config.Concurrency, config.EndpointConcurrency = 24, 24
 	q := newQueue()
 	w, _ := run(t, config, q)
-	hand := func(endpoint string, n int) {
-		room := w.reserveForClaim(time.Now())
-		deliveries := g.backlog(min(n, room.Total), endpoint)
-		for i := range deliveries {
-			deliveries[i].LeasedUntil = room.LeasedUntil
-		}
-		w.Dispatch(room, deliveries)
-	}
-	hand("a", 24) // which could use everything, and gets half
+	w.hand(g.backlog(18, "a")) // which could use everything, and gets half
 	for range 12 {
 		<-g.arrived
 	}
-	hand("b", 4)
-	hand("c", 1)
+	w.hand(g.backlog(3, "b")) // an eighth of what it could use
+	w.hand(g.backlog(2, "c"))
 	counts := map[string]int{}
 	for range 5 {
 		counts[<-g.arrived]++
 	}
-	if counts["/b"] != 4 || counts["/c"] != 1 {
+	if counts["/b"] != 3 || counts["/c"] != 2 {
 		t.Errorf("beside a slow endpoint arrived %v", counts)
 	}
 	close(g.open)
-	for range 29 {
+	for range 23 {
 		<-q.recorded
 	}
 }
 
-func TestNoEndpointFillsTheQueue(t *testing.T) {
+func TestEndpointsThatHangLeaveRoomForOthers(t *testing.T) {
 	t.Parallel()
-	w := New(testConfig(), newQueue(), time.Now, nil) // room for 16, of which an endpoint may take 8 at a time
-	w.active = w.config.Concurrency                   // nothing starts
+	config := testConfig()
+	config.Concurrency, config.EndpointConcurrency = 64, 16
+	end := make(chan struct{})
+	d := newDispatcher(config, func(_ context.Context, _ core.Delivery, sent func()) bool {
+		<-end
+		sent()
+		return true
+	}, func() {})
+	t.Cleanup(func() { close(end); d.stop(time.Minute) })
 	g := &gate{Server: &httptest.Server{}}
-	for _, c := range []struct {
-		endpoint string
-		most     int
-		full     []core.EndpointID
-	}{
-		{"a", 4, nil}, // room for 8 is left
-		{"b", 2, []core.EndpointID{"a"}},
-		{"c", 1, []core.EndpointID{"a", "b"}},
-	} {
-		room := w.reserveForClaim(time.Now())
-		if room.PerEndpoint != c.most {
-			t.Errorf("before %s: room for %d of an endpoint, want %d", c.endpoint, room.PerEndpoint, c.most)
+	for range 20 { // claims, and each of 20 endpoints has as much as there is room for
+		room := d.reserveForClaim(time.Now())
+		var claimed []core.Delivery
+		for n := range 20 {
+			endpoint := fmt.Sprint("hanging", n)
+			for range room.PerEndpoint {
+				if len(claimed) < room.Total && !slices.Contains(room.Full, core.EndpointID(endpoint)) {
+					claimed = append(claimed, g.backlog(1, endpoint)...)
+				}
+			}
 		}
-		if slices.Sort(room.Full); !slices.Equal(room.Full, c.full) {
-			t.Errorf("before %s: full are %v, want %v", c.endpoint, room.Full, c.full)
-		}
-		w.Dispatch(room, g.backlog(room.PerEndpoint, c.endpoint))
+		d.Dispatch(room, claimed)
+	}
+	room := d.reserveForClaim(time.Now())
+	d.Dispatch(room, g.backlog(1, "other"))
+	if room.Total == 0 || room.PerEndpoint != 1 || d.lanes["other"].active != 1 {
+		t.Errorf("room for %d, %d of an endpoint; under way %d, waiting %d; at the other one under way %d",
+			room.Total, room.PerEndpoint, d.active, d.waiting, d.lanes["other"].active)
 	}
 }
 
@@ -141,5 +143,27 @@ func TestTheWorkerLooksAgainWhenSomethingMayBeClaimed(t *testing.T) {
 	case <-w.wake:
 	case <-time.After(10 * time.Second):
 		t.Fatal("it did not")
+	}
+}
+
+func TestWhatIsRecalledIsGivenBack(t *testing.T) {
+	t.Parallel()
+	for app, want := range map[core.AppID]int{"app_1": 3, "app_2": 2, "": 5, "app_3": 0} {
+		q := newQueue()
+		w := New(testConfig(), q, time.Now, slog.New(slog.DiscardHandler))
+		w.active = w.config.Concurrency // nothing starts
+		g := &gate{Server: &httptest.Server{}}
+		other := g.backlog(2, "c")
+		other[0].AppID, other[1].AppID = "app_2", "app_2"
+		w.hand(append(g.backlog(1, "a", "b", "b"), other...))
+		w.Recall(app)
+		if len(q.released) != want || w.waiting != 5-want {
+			t.Errorf("of %q %d were given back, and %d wait", app, len(q.released), w.waiting)
+		}
+		for _, d := range q.released {
+			if app != "" && d.AppID != app {
+				t.Errorf("%s was given back", d.AppID)
+			}
+		}
 	}
 }

@@ -133,6 +133,10 @@ func (w *Worker) wakeAt(at time.Time) {
 	}
 }
 
+// Recall gives back what this process holds of an application's deliveries and has not begun; "" is all
+// applications. What is still owed is claimed again, as it is now.
+func (w *Worker) Recall(app core.AppID) { w.release(w.recall(app)) }
+
 // release gives leases back.
 func (w *Worker) release(deliveries []core.Delivery) {
 	if len(deliveries) == 0 {

@@ -94,17 +94,36 @@ func TestClaimsGoOnWhereRoomRanOut(t *testing.T) {
 		t.Errorf("claims began at %v, want %v", q.claims, want)
 	}
 	q.claims = nil
-	full := w.reserve(w.capacity(), 1, time.Now())
+	full := fill(w)
 	w.after = b
 	w.claim(t.Context()) // no room
 	if len(q.claims) != 0 || w.after != b {
 		t.Errorf("without room, claims began at %v, the next at %v", q.claims, w.after)
 	}
-	w.Dispatch(full, nil)
+	for _, room := range full {
+		w.Dispatch(room, nil)
+	}
 	w.claim(t.Context()) // ep_b to ep_c, to the end, and once more from the first on
 	if want := []core.Queue{b, c, none}; !slices.Equal(q.claims, want) {
 		t.Errorf("claims began at %v, want %v", q.claims, want)
 	}
+}
+
+// fill reserves all room there is.
+func fill(w *Worker) (all []core.Room) {
+	for room := w.reserveForClaim(time.Now()); room.Total > 0; room = w.reserveForClaim(time.Now()) {
+		all = append(all, room)
+	}
+	return all
+}
+
+// hand hands fresh deliveries over.
+func (w *Worker) hand(deliveries []core.Delivery) {
+	room := w.Reserve(time.Now())
+	for i := range deliveries {
+		deliveries[i].LeasedUntil = room.LeasedUntil
+	}
+	w.Dispatch(room, deliveries)
 }
 
 func TestFreshDeliveriesNeedNoClaim(t *testing.T) {
@@ -113,10 +132,8 @@ func TestFreshDeliveriesNeedNoClaim(t *testing.T) {
 	close(g.open)
 	q := newQueue()
 	w, _ := run(t, testConfig(), q)
-	room := w.Reserve(time.Now())
 	d := g.backlog(1, "a")[0]
-	d.LeasedUntil = room.LeasedUntil
-	w.Dispatch(room, []core.Delivery{d})
+	w.hand([]core.Delivery{d})
 	if r := <-q.recorded; r.Attempt.MessageID != d.MessageID {
 		t.Errorf("%+v", r)
 	}
@@ -149,19 +166,17 @@ func TestFreshDeliveriesLeaveRoomForWhatWaits(t *testing.T) {
 	q := newQueue()
 	w, _ := run(t, testConfig(), q)
 	var fresh []core.Delivery
-	room := w.Reserve(time.Now())
-	if room.Total != 12 { // 3/4 of twice the concurrency
-		t.Fatalf("room for %d fresh deliveries", room.Total)
+	for room := w.Reserve(time.Now()); room.Total > 0; room = w.Reserve(time.Now()) {
+		for range room.Total {
+			d := g.backlog(1, fmt.Sprint("fresh", len(fresh)))[0]
+			d.LeasedUntil = room.LeasedUntil
+			fresh = append(fresh, d)
+		}
+		w.Dispatch(room, fresh[len(fresh)-room.Total:])
 	}
-	if second := w.Reserve(time.Now()); second.Total != 0 {
-		t.Errorf("room for %d more was reserved", second.Total)
+	if len(fresh) != 12 { // 3/4 of twice the concurrency
+		t.Fatalf("room for %d fresh deliveries", len(fresh))
 	}
-	for n := range room.Total {
-		d := g.backlog(1, fmt.Sprint("fresh", n))[0]
-		d.LeasedUntil = room.LeasedUntil
-		fresh = append(fresh, d)
-	}
-	w.Dispatch(room, fresh)
 	if more := w.reserveForClaim(time.Now()); more.Total != 4 {
 		t.Errorf("room for %d that wait, want 4", more.Total)
 	}
@@ -179,13 +194,14 @@ func TestAFullEndpointIsPassedOverAndNotForgotten(t *testing.T) {
 	for range 4 {
 		<-g.arrived
 	}
+	w.hand(g.backlog(1, "slow"))
 	room := w.Reserve(time.Now())
 	if len(room.Full) != 1 || room.Full[0] != "slow" {
 		t.Errorf("full: %v", room.Full)
 	}
 	w.Dispatch(room, nil)
 	close(g.open)
-	for range 100 { // far sooner than the poll would bring them, 8 a second
+	for range 101 { // far sooner than the poll would bring them, 8 a second
 		<-q.recorded
 	}
 }
@@ -270,11 +286,12 @@ func TestADeliveryThatWaitedTooLongIsLeftToItsLease(t *testing.T) {
 func TestStopFinishesWhatIsUnderWayAndReleasesTheRest(t *testing.T) {
 	t.Parallel()
 	g := newGate(t)
-	q := newQueue(g.backlog(6, "a")...)
+	q := newQueue(g.backlog(4, "a")...)
 	w, stop := run(t, testConfig(), q)
 	for range 4 {
 		<-g.arrived
 	}
+	w.hand(g.backlog(2, "a"))
 	stopped := make(chan struct{})
 	go func() { stop(); close(stopped) }()
 	for { // the worker takes no more from here on

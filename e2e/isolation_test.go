@@ -14,7 +14,7 @@ func TestDeadEndpointsKeepNobodyWaiting(t *testing.T) {
 		"POSTRIDER_REQUEST_TIMEOUT=5m", "POSTRIDER_LEASE=10m", "POSTRIDER_STOP_TIMEOUT=0s")
 	c := s.tenant(t)
 	app, dead := c.application(t), newReceiver(t, newGate(t).answer)
-	const deadEndpoints = 3
+	const deadEndpoints = 20
 	for range deadEndpoints {
 		dead.endpoint(t, c, app)
 	}

@@ -33,8 +33,8 @@ var withdrawals = map[string]func(context.Context, *withdrawal) error{
 }
 
 // TestWithdrawnDeliveriesAreNotMade: deliveries wait, and some are under way, when they are withdrawn.
-// Those under way may arrive, and with them what the process had in hand already, each of them once;
-// then nothing more. Others get all of theirs. If the process is killed at that moment, nobody makes up
+// Those under way may arrive, and with them what the process begins until it hears of it, each of them
+// once; then nothing more. Others get all of theirs. If the process is killed at that moment, nobody makes up
 // for what was under way.
 func TestWithdrawnDeliveriesAreNotMade(t *testing.T) {
 	t.Parallel()
@@ -52,7 +52,7 @@ func TestWithdrawnDeliveriesAreNotMade(t *testing.T) {
 
 const (
 	underWay = 2            // attempts at an endpoint at a time
-	inHand   = 4 * underWay // of one endpoint's deliveries, those that a process has leased, at most
+	inHand   = 2 * underWay // of one endpoint's deliveries, those that a process has leased, at most
 )
 
 type withdrawal struct {

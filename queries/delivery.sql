@@ -399,6 +399,12 @@ WHERE delivery.app_id = held.app_id
     AND delivery.endpoint_id = held.endpoint_id
     AND delivery.lease = held.lease;
 
+-- name: DeliveryRecall :one
+-- DeliveryRecall has workers give back what they hold of an application's deliveries and have not begun,
+-- once the transaction is committed: some of it may be owed no more, or to another address.
+SELECT pg_notify('postrider_delivery', recalled.app_id)::text
+FROM (SELECT @app_id::text AS app_id) AS recalled;
+
 -- name: DeliveryInsert :execrows
 -- DeliveryInsert makes a delivery that is due now; no row: the message is owed to the endpoint already.
 INSERT INTO delivery (app_id, message_id, endpoint_id, due_at, lease, queue)

@@ -45,12 +45,12 @@ func (t tx) ApplicationInsert(ctx context.Context, app core.Application) error {
 }
 
 func (t tx) ApplicationUpdate(ctx context.Context, app core.Application) error {
-	return wrote(queries.ApplicationUpdate(ctx, t.conn, db.ApplicationUpdateParams{
+	return t.recall(ctx, app.ID, wrote(queries.ApplicationUpdate(ctx, t.conn, db.ApplicationUpdateParams{
 		OrgID: app.OrgID, ID: app.ID, UID: app.UID, Name: app.Name, ThrottleRate: app.ThrottleRate,
 		Metadata: app.Metadata, UpdatedAt: app.UpdatedAt,
-	}))
+	})))
 }
 
 func (t tx) ApplicationDelete(ctx context.Context, org core.OrgID, id core.AppID, now time.Time) error {
-	return wrote(queries.ApplicationDelete(ctx, t.conn, db.ApplicationDeleteParams{OrgID: org, ID: id, Now: now}))
+	return t.recall(ctx, id, wrote(queries.ApplicationDelete(ctx, t.conn, db.ApplicationDeleteParams{OrgID: org, ID: id, Now: now})))
 }

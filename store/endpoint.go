@@ -65,29 +65,29 @@ func (t tx) EndpointInsert(ctx context.Context, e core.Endpoint) error {
 }
 
 func (t tx) EndpointUpdate(ctx context.Context, e core.Endpoint) error {
-	return wrote(queries.EndpointUpdate(ctx, t.conn, db.EndpointUpdateParams{
+	return t.recall(ctx, e.AppID, wrote(queries.EndpointUpdate(ctx, t.conn, db.EndpointUpdateParams{
 		AppID: e.AppID, ID: e.ID, UID: e.UID, URL: e.URL, Description: e.Description, Version: e.Version,
 		ThrottleRate: e.ThrottleRate, Disabled: e.Disabled, EventTypes: e.EventTypes, Channels: e.Channels,
 		Metadata: e.Metadata, UpdatedAt: e.UpdatedAt, FIFO: e.FIFO,
 		FailingSince: e.FailingSince, Failures: e.Failures, PausedUntil: e.PausedUntil, DisabledReason: e.DisabledReason,
-	}))
+	})))
 }
 
 func (t tx) EndpointUpdateSecret(ctx context.Context, e core.Endpoint) error {
-	return wrote(queries.EndpointUpdateSecret(ctx, t.conn, db.EndpointUpdateSecretParams{
+	return t.recall(ctx, e.AppID, wrote(queries.EndpointUpdateSecret(ctx, t.conn, db.EndpointUpdateSecretParams{
 		AppID: e.AppID, ID: e.ID, Secret: t.keys.seal(e.Secret, e.AppID, e.ID), OldSecrets: t.keys.sealMany(e.OldSecrets, e.AppID, e.ID),
 		OldSecretsExpireAt: e.OldSecretsExpireAt, UpdatedAt: e.UpdatedAt,
-	}))
+	})))
 }
 
 func (t tx) EndpointDelete(ctx context.Context, app core.AppID, id core.EndpointID, now time.Time) error {
-	return wrote(queries.EndpointDelete(ctx, t.conn, db.EndpointDeleteParams{AppID: app, ID: id, Now: now}))
+	return t.recall(ctx, app, wrote(queries.EndpointDelete(ctx, t.conn, db.EndpointDeleteParams{AppID: app, ID: id, Now: now})))
 }
 
 func (t tx) EndpointHeadersUpdate(ctx context.Context, e core.Endpoint) error {
-	return wrote(queries.EndpointHeadersUpdate(ctx, t.conn, db.EndpointHeadersUpdateParams{
+	return t.recall(ctx, e.AppID, wrote(queries.EndpointHeadersUpdate(ctx, t.conn, db.EndpointHeadersUpdateParams{
 		AppID: e.AppID, ID: e.ID, Headers: e.Headers, UpdatedAt: e.UpdatedAt,
-	}))
+	})))
 }
 
 // endpoint maps a row, whose secrets it opens; the other queries' rows are the same.

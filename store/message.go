@@ -44,7 +44,7 @@ func (t tx) MessageInsert(ctx context.Context, m core.Message) error {
 
 func (t tx) MessageExpungeMany(ctx context.Context, app core.AppID, refs []string) ([]string, error) {
 	there, err := queries.MessageExpungeMany(ctx, t.conn, db.MessageExpungeManyParams{AppID: app, Refs: refs})
-	return there, mapError(err)
+	return there, t.recall(ctx, app, mapError(err))
 }
 
 func message(row db.Message) core.Message { return core.Message(row) }

@@ -54,7 +54,7 @@ func (t tx) MessagePurgeMany(ctx context.Context, app core.AppID, r core.Range) 
 	row, err := queries.MessagePurgeMany(ctx, t.conn, db.MessagePurgeManyParams{
 		AppID: app, After: r.After, Before: r.Before, MaxRows: int32(r.Limit),
 	})
-	return core.Batch(row), mapError(err)
+	return core.Batch(row), t.recall(ctx, app, mapError(err))
 }
 
 func (t tx) DestinationCountMany(ctx context.Context, app core.AppID, r core.Range) (core.Batch, error) {
