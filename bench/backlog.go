@@ -104,13 +104,28 @@ func (b *bench) stock(ctx context.Context, api apiClient, v variant) (_ *backlog
 		}
 		l.endpoints = append(l.endpoints, made.ID)
 	}
+	return l, b.fill(ctx, api, l.app, v)
+}
+
+// stockNothing sends as many messages as stock does, to nobody: what storing them costs for a while
+// after, in checkpoints and vacuuming, is then the same when endpoints are measured alone.
+func (b *bench) stockNothing(ctx context.Context, api apiClient, v variant) error {
+	var made struct{ ID string }
+	if err := api.call(ctx, http.MethodPost, "/api/v1/app", map[string]string{"name": "Nobody"}, &made); err != nil {
+		return err
+	}
+	return b.fill(ctx, api, made.ID, v)
+}
+
+// fill sends an application's backlog.
+func (b *bench) fill(ctx context.Context, api apiClient, app string, v variant) error {
 	for left := b.backlog / v.endpoints; left > 0; left -= batchMax {
-		path := "/api/v1/app/" + l.app + "/msg/batch?with_content=false"
+		path := "/api/v1/app/" + app + "/msg/batch?with_content=false"
 		if err := api.call(ctx, http.MethodPost, path, batchOf(min(left, batchMax), b.payload), nil); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return l, nil
+	return nil
 }
 
 // batchOf is a request for so many messages.

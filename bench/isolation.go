@@ -108,6 +108,9 @@ func (b *bench) compare(ctx context.Context, binary string, v variant) (c compar
 	if _, err := s.run(ctx, b.span/4); err != nil { // to warm up
 		return c, err
 	}
+	if err := b.stockNothing(ctx, api, v); err != nil {
+		return c, err
+	}
 	if c.alone, err = s.run(ctx, b.span); err != nil {
 		return c, err
 	}
