@@ -29,6 +29,12 @@ type Config struct {
 	RequestTimeout time.Duration  `env:"POSTRIDER_REQUEST_TIMEOUT" default:"30s" help:"How long one attempt may take as a whole."`
 	AllowSubnets   []netip.Prefix `env:"POSTRIDER_ALLOW_SUBNETS" placeholder:"CIDRS" help:"Private and other special addresses that endpoints may have all the same, comma-separated. By default none; with the local Postgres and a loopback listener, loopback."`
 
+	ProxyURL          string `name:"proxy-url" env:"POSTRIDER_PROXY_URL" placeholder:"URL" help:"A proxy to reach endpoints by: http, https, socks5 or socks5h, as http://user:password@host:3128. HTTPS_PROXY and its like are not heeded. Names are resolved here, checked, and the proxy is given the address; with socks5h it is given the name."`
+	NoProxy           string `env:"POSTRIDER_NO_PROXY" placeholder:"HOSTS" help:"What is reached without the proxy, comma-separated: names, domains as .example.com, addresses, CIDRs."`
+	ProxyResolves     bool   `env:"POSTRIDER_PROXY_RESOLVES" help:"Give the proxy names rather than addresses. It must then keep endpoints from private addresses itself."`
+	CAFile            string `name:"ca-file" env:"POSTRIDER_CA_FILE" placeholder:"FILE" help:"Certificate authorities, as PEM, that endpoints' certificates may be of beside those that the system trusts."`
+	EndpointHTTPSOnly bool   `name:"endpoint-https-only" env:"POSTRIDER_ENDPOINT_HTTPS_ONLY" help:"Refuse endpoints that are not https."`
+
 	Concurrency         int           `env:"POSTRIDER_CONCURRENCY" default:"512" help:"Attempts under way at a time in this process."`
 	EndpointConcurrency int           `env:"POSTRIDER_ENDPOINT_CONCURRENCY" default:"64" help:"Of those, to any one endpoint; an eighth of that once half of all are under way, and one once three quarters are."`
 	CircuitFailures     int           `env:"POSTRIDER_CIRCUIT_FAILURES" default:"20" help:"After so many failures in a row an endpoint is tried with one delivery at a time, now and then, until one succeeds. The others wait, and that does not count as failing. 0: never."`
@@ -93,6 +99,10 @@ func (c *Config) Validate() error {
 	} else if c.JWTSecret != "" {
 		check(err == nil, "POSTRIDER_JWT_SECRET", "%v", err)
 	}
+	_, err := c.egress()
+	check(err == nil, "POSTRIDER_PROXY_URL", "%v", err)
+	_, err = c.roots()
+	check(err == nil, "POSTRIDER_CA_FILE", "%v", err)
 	check(isHostPort(c.Listen), "POSTRIDER_LISTEN", "%q is no host:port", c.Listen)
 	check(len(c.RetrySchedule) <= retriesMax, "POSTRIDER_RETRY_SCHEDULE", "at most %d retries", retriesMax)
 	for _, wait := range c.RetrySchedule {
@@ -116,7 +126,7 @@ func (c *Config) Validate() error {
 		"POSTRIDER_STOP_TIMEOUT", "%s is not between 0 and %s", c.StopTimeout, stopTimeoutMax)
 	check(c.DefaultSignatureType == core.SignatureHMAC256 || c.DefaultSignatureType == core.SignatureEd25519,
 		"POSTRIDER_DEFAULT_SIGNATURE_TYPE", "%q is neither hmac256 nor ed25519", c.DefaultSignatureType)
-	_, err := store.ParseSecretKeys(c.SecretKeys)
+	_, err = store.ParseSecretKeys(c.SecretKeys)
 	check(err == nil, "POSTRIDER_SECRET_KEYS", "%v", err)
 	check(c.LogFormat == "text" || c.LogFormat == "json", "POSTRIDER_LOG_FORMAT", "%q is neither text nor json", c.LogFormat)
 	return errors.Join(errs...)

@@ -67,7 +67,11 @@ func (i *Instance) start(ctx context.Context, parts Parts) error {
 	}
 	var dispatcher core.Dispatcher
 	if parts.Worker {
-		dispatcher = i.startWorker()
+		worker, err := i.startWorker()
+		if err != nil {
+			return err
+		}
+		dispatcher = worker
 	}
 	if parts.API {
 		return i.startAPI(ctx, dispatcher)
@@ -115,16 +119,25 @@ func (i *Instance) openStore(ctx context.Context) error {
 	return jobs.Partitions(ctx, s, time.Now(), i.log)
 }
 
-func (i *Instance) startWorker() core.Dispatcher {
+func (i *Instance) startWorker() (core.Dispatcher, error) {
 	c := i.config
+	roots, err := c.roots()
+	if err != nil {
+		return nil, fmt.Errorf("POSTRIDER_CA_FILE: %w", err)
+	}
+	proxy, err := c.egress()
+	if err != nil {
+		return nil, fmt.Errorf("POSTRIDER_PROXY_URL: %w", err)
+	}
 	worker := delivery.New(delivery.Config{
 		Concurrency: c.Concurrency, EndpointConcurrency: c.EndpointConcurrency,
 		RequestTimeout: c.RequestTimeout, Lease: c.Lease, StopTimeout: c.StopTimeout,
 		RetrySchedule: c.schedule(), AllowSubnets: i.allowSubnets(), UserAgent: userAgent(),
+		Proxy: proxy, Roots: roots,
 	}, store.NewDeliveryQueue(i.store, c.healthRules()), time.Now, i.log)
 	i.background(func(ctx context.Context) { i.store.Listen(ctx, worker.Wake, worker.Recall) })
 	i.background(worker.Run)
-	return worker
+	return worker, nil
 }
 
 // allowSubnets lets somebody who tries Postrider on one machine receive webhooks there. Both must
@@ -178,6 +191,7 @@ func (i *Instance) handler(dispatcher core.Dispatcher) http.Handler {
 		Service: &core.Service{
 			Store: i.store, Messages: store.NewMessageInserter(i.store, dispatcher),
 			Tokens: i.tokens, Clock: time.Now, SignatureType: i.config.DefaultSignatureType,
+			HTTPSOnly: i.config.EndpointHTTPSOnly,
 		},
 		Keys: i.store, Tokens: i.tokens, Log: i.log, RequestTimeout: handleTimeout,
 	})

@@ -102,6 +102,17 @@ func (in *EndpointIn) validate() error {
 	return c.err()
 }
 
+// validate is what endpoints must be in this installation.
+func (s *Service) validate(in *EndpointIn) error {
+	if err := in.validate(); err != nil {
+		return err
+	}
+	if s.HTTPSOnly && !strings.HasPrefix(in.URL, "https:") {
+		return Invalid("Endpoint URL schemes must be https when endpoint_https_only is set.", "body", "url")
+	}
+	return nil
+}
+
 // url checks the address and puts it into its normal form: lower-case host, a path.
 func (c *checks) url(text *string) {
 	const message = "Endpoint URLs must be absolute, with the scheme http or https"
@@ -155,7 +166,7 @@ func (s *Service) EndpointCreate(ctx context.Context, scope Scope, appRef string
 	if err != nil {
 		return e, err
 	}
-	if err := in.validate(); err != nil {
+	if err := s.validate(&in); err != nil {
 		return e, err
 	}
 	now := s.now()
@@ -256,7 +267,11 @@ func (s *Service) EndpointPatch(ctx context.Context, scope Scope, appRef, ref st
 		}
 		in := e.in()
 		change(&in)
-		if err := in.validate(); err != nil {
+		check := s.validate
+		if in.URL == e.URL {
+			check = (*EndpointIn).validate // it is as it was
+		}
+		if err := check(&in); err != nil {
 			return err
 		}
 		if !slices.Equal(in.EventTypes, e.EventTypes) {

@@ -124,6 +124,7 @@ type Service struct {
 	Tokens        TokenMaker
 	Clock         func() time.Time
 	SignatureType SignatureType // of the secrets it generates
+	HTTPSOnly     bool          // endpoints must be https
 }
 
 // now is to the microsecond, as Postgres keeps it: what is answered is what will be read back.

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"net/netip"
 	"slices"
+	"strconv"
+	"strings"
 	"syscall"
 )
 
@@ -14,8 +16,9 @@ var errBlocked = errors.New("requests to this IP range are blocked (see the serv
 // comes from a customer, who could otherwise make us call our own network.
 type guard struct{ allow []netip.Prefix }
 
-// special are the ranges the registries of IANA call not globally reachable, with those that carry an
-// IPv4 address inside an IPv6 one.
+// special are the ranges the registries of IANA call not globally reachable. Of IPv6 only 2000::/3 is
+// handed out to be reached globally, so all around it is special, in use or not; so is what carries an
+// IPv4 address inside, as a whole, because who unpacks it is not known here.
 var special = prefixes(
 	"0.0.0.0/8",       // this network
 	"10.0.0.0/8",      // private
@@ -32,19 +35,13 @@ var special = prefixes(
 	"203.0.113.0/24",  // documentation
 	"224.0.0.0/4",     // multicast
 	"240.0.0.0/4",     // reserved, and broadcast
-	"::/96",           // unspecified, loopback, IPv4-compatible
-	"64:ff9b::/96",    // NAT64
-	"64:ff9b:1::/48",  // NAT64, local
-	"100::/64",        // discard
+	"::/3",            // loopback, IPv4 in several dresses, NAT64, discard
 	"2001::/23",       // protocol assignments, Teredo among them
 	"2001:db8::/32",   // documentation
 	"2002::/16",       // 6to4
 	"3fff::/20",       // documentation
-	"5f00::/16",       // segment routing
-	"fc00::/7",        // private
-	"fe80::/10",       // link-local
-	"fec0::/10",       // site-local
-	"ff00::/8",        // multicast
+	"4000::/2",        // segment routing
+	"8000::/1",        // private, link-local, site-local, multicast
 )
 
 func prefixes(texts ...string) []netip.Prefix {
@@ -55,9 +52,8 @@ func prefixes(texts ...string) []netip.Prefix {
 	return list
 }
 
-// control runs between the resolution of a name and the connection, once for each address that is
-// tried: what it sees is what is dialled, so a name that resolves differently a moment later gains
-// nothing.
+// control looks at an address once more between the socket and its connection. It was looked at
+// before; this one sees what the kernel is given, whatever comes to stand between the two.
 func (g guard) control(_, address string, _ syscall.RawConn) error {
 	to, err := netip.ParseAddrPort(address)
 	if err != nil || !g.permits(to.Addr()) {
@@ -72,4 +68,16 @@ func (g guard) permits(a netip.Addr) bool {
 	a = a.Unmap().WithZone("")
 	contains := func(p netip.Prefix) bool { return p.Contains(a) }
 	return slices.ContainsFunc(g.allow, contains) || !slices.ContainsFunc(special, contains)
+}
+
+// isNumber tells an address in a spelling of old (2130706433, 0x7f.1, 127.0.0.1.) from a name. Some
+// resolvers and proxies take these for IPv4 addresses. No top-level domain is a number, so nothing
+// else is lost by refusing them.
+func isNumber(host string) bool {
+	host = strings.TrimSuffix(host, ".")
+	last := host[strings.LastIndexByte(host, '.')+1:]
+	if _, err := strconv.ParseUint(last, 10, 64); err == nil {
+		return true
+	}
+	return strings.HasPrefix(last, "0x") || strings.HasPrefix(last, "0X")
 }

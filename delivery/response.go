@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
-	"errors"
-	"net"
-	"net/url"
+	"io"
+	"net/http"
+	"time"
 	"unicode/utf8"
 
 	"github.com/postrider/postrider/core"
@@ -37,19 +37,20 @@ func wholeRunes(cut []byte) []byte {
 	return cut
 }
 
-// reason tells the endpoint's owner why there was no response, by the stage that failed.
-func reason(err error) string {
-	if outer, ok := errors.AsType[*url.Error](err); ok {
-		err = outer.Err // the address stands beside it already, and may hold a password
+// drainBytesMax is how much more of a body than is kept is read, so that the connection can be used
+// again: beyond that, a new connection is cheaper.
+const drainBytesMax = 256 << 10
+
+// read reads as much of a response's body as is kept. The status is the answer, whatever becomes of
+// the rest: that has a short time of its own, so that who answers at once and then drips does not
+// hold a place until the deadline.
+func (s *sender) read(response *http.Response, giveUp context.CancelFunc) []byte {
+	if response.StatusCode == http.StatusSwitchingProtocols {
+		return nil // its body is the connection itself, which hears no deadline
 	}
-	if errors.Is(err, errBlocked) {
-		return errBlocked.Error()
-	}
-	if errors.Is(err, context.DeadlineExceeded) {
-		return "request timed out"
-	}
-	if name, ok := errors.AsType[*net.DNSError](err); ok {
-		return "error resolving name: " + name.Err + ": " + name.Name
-	}
-	return "error making request: " + err.Error()
+	late := time.AfterFunc(s.bodyTimeout, giveUp)
+	defer late.Stop()
+	kept, _ := io.ReadAll(io.LimitReader(response.Body, core.ResponseBytesMax+1))
+	_, _ = io.CopyN(io.Discard, response.Body, drainBytesMax)
+	return kept
 }

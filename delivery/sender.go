@@ -2,9 +2,8 @@ package delivery
 
 import (
 	"context"
-	"io"
+	"crypto/tls"
 	"math"
-	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -17,9 +16,14 @@ import (
 type sender struct {
 	client    *http.Client
 	clock     func() time.Time
-	timeout   time.Duration
+	timeout   time.Duration // of a whole attempt
 	userAgent string
+
+	bodyTimeout time.Duration // of the response's body, within that
 }
+
+// bodyTimeout is plenty for the few kilobytes that are kept.
+const bodyTimeout = 5 * time.Second
 
 func newSender(c Config, clock func() time.Time) *sender {
 	return &sender{
@@ -28,37 +32,50 @@ func newSender(c Config, clock func() time.Time) *sender {
 			// A redirect is an answer, not an address: the endpoint's owner never named that one.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-		clock: clock, timeout: c.RequestTimeout, userAgent: c.UserAgent,
+		clock: clock, timeout: c.RequestTimeout, userAgent: c.UserAgent, bodyTimeout: bodyTimeout,
 	}
 }
 
+// Proxies are the egress's, and not the transport's: only there is an address known to be a checked
+// one. So HTTPS_PROXY and its like count for nothing; a variable that was set for other programs must
+// not decide who guards what customers make us call.
 func newTransport(c Config) *http.Transport {
-	dialer := &net.Dialer{Control: guard{allow: c.AllowSubnets}.control}
 	return &http.Transport{
-		DialContext:            dialer.DialContext,
+		DialContext:            newEgress(c).dial,
+		TLSClientConfig:        &tls.Config{RootCAs: c.Roots},
+		TLSHandshakeTimeout:    c.RequestTimeout,
 		ForceAttemptHTTP2:      true,
+		HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
 		DisableCompression:     true, // what is kept of a response is what was sent
 		MaxIdleConns:           2 * c.Concurrency,
 		MaxIdleConnsPerHost:    c.EndpointConcurrency,
 		IdleConnTimeout:        90 * time.Second,
-		MaxResponseHeaderBytes: 64 << 10,
+		MaxResponseHeaderBytes: 64 << 10, // interim responses included
 	}
 }
+
+// An HTTP/2 connection carries all attempts at a receiver. One that silently died would fail them all
+// until the kernel gives it up, after a quarter of an hour; a ping finds out within an attempt's time.
+const (
+	pingAfter   = 10 * time.Second
+	pingTimeout = 5 * time.Second
+)
 
 // send makes one attempt, within the timeout. It also returns how long the receiver asked to be left
 // alone.
 func (s *sender) send(ctx context.Context, d core.Delivery) (core.Attempt, time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	begin := s.clock()
+	ctx, trip := begin(ctx)
+	at := s.clock()
 	attempt := core.Attempt{
-		AppID: d.AppID, ID: core.NewAttemptID(begin), MessageID: d.MessageID, EndpointID: d.EndpointID,
-		URL: d.URL, Status: core.StatusFail, Trigger: d.Trigger(), CreatedAt: begin,
+		AppID: d.AppID, ID: core.NewAttemptID(at), MessageID: d.MessageID, EndpointID: d.EndpointID,
+		URL: d.URL, Status: core.StatusFail, Trigger: d.Trigger(), CreatedAt: at,
 	}
-	answer, err := s.exchange(ctx, d, begin)
-	attempt.DurationMS = s.clock().Sub(begin).Milliseconds()
+	answer, err := s.exchange(ctx, cancel, d, at)
+	attempt.DurationMS = s.clock().Sub(at).Milliseconds()
 	if err != nil {
-		attempt.Response = reason(err)
+		attempt.Response = trip.reason(err, s.timeout)
 		return attempt, 0
 	}
 	attempt.Response, attempt.ResponseStatusCode = text(answer.body), int16(answer.status)
@@ -75,8 +92,8 @@ type answer struct {
 	body       []byte
 }
 
-// exchange sends the request and reads as much of the response as is kept.
-func (s *sender) exchange(ctx context.Context, d core.Delivery, at time.Time) (answer, error) {
+// exchange sends the request and reads as much of the response as is kept; giveUp ends ctx.
+func (s *sender) exchange(ctx context.Context, giveUp context.CancelFunc, d core.Delivery, at time.Time) (answer, error) {
 	request, err := s.request(ctx, d, at)
 	if err != nil {
 		return answer{}, err
@@ -86,10 +103,7 @@ func (s *sender) exchange(ctx context.Context, d core.Delivery, at time.Time) (a
 		return answer{}, err
 	}
 	defer response.Body.Close()
-	// One byte more than is kept tells whether that was all, and if it was, frees the connection. The
-	// status is the answer, whatever becomes of the rest of it.
-	body, _ := io.ReadAll(io.LimitReader(response.Body, core.ResponseBytesMax+1))
-	return answer{response.StatusCode, response.Header.Get("Retry-After"), body}, nil
+	return answer{response.StatusCode, response.Header.Get("Retry-After"), s.read(response, giveUp)}, nil
 }
 
 func (s *sender) request(ctx context.Context, d core.Delivery, at time.Time) (*http.Request, error) {
@@ -105,8 +119,17 @@ func (s *sender) request(ctx context.Context, d core.Delivery, at time.Time) (*h
 	}
 	request.Header.Set("Content-Type", contentType(d))
 	request.Header.Set("User-Agent", s.userAgent)
+	replayable(request.Header)
 	sign(request.Header, d, at)
 	return request, nil
+}
+
+// replayable lets the transport send the request again when a connection that was kept turns out to
+// have been closed by the receiver meanwhile. An empty list says so and is not sent.
+func replayable(header http.Header) {
+	if header.Get("Idempotency-Key") == "" {
+		header["Idempotency-Key"] = nil
+	}
 }
 
 func contentType(d core.Delivery) string {

@@ -5,8 +5,10 @@ package delivery
 
 import (
 	"context"
+	"crypto/x509"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/netip"
 	"time"
@@ -24,6 +26,9 @@ type Config struct {
 	RetrySchedule       core.RetrySchedule
 	AllowSubnets        []netip.Prefix // special addresses that may be reached all the same
 	UserAgent           string
+	Proxy               *Proxy         // what endpoints are reached by; nil: directly
+	Roots               *x509.CertPool // who signs receivers' certificates; nil: who the system trusts
+	resolver            *net.Resolver  // tests have their own
 }
 
 // Worker makes deliveries. It is also the dispatcher that fresh ones go to without a claim.

@@ -1,0 +1,69 @@
+package delivery
+
+import (
+	"context"
+	"net"
+	"time"
+)
+
+// headStart is how long an address is tried alone before the next one is tried beside it, so that a
+// dead route (IPv6, mostly) costs a moment and not the attempt. It is what Go's own dialer gives.
+const headStart = 300 * time.Millisecond
+
+type dialed struct {
+	conn net.Conn
+	err  error
+}
+
+// dialAny connects to the address that answers first. If none does, the error is the first one's.
+func dialAny(ctx context.Context, addresses []string, dial func(context.Context, string) (net.Conn, error)) (net.Conn, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // ends those that lost
+	outcomes := make(chan dialed)
+	begin := func() {
+		address := addresses[0]
+		addresses = addresses[1:]
+		go func() {
+			conn, err := dial(ctx, address)
+			select {
+			case outcomes <- dialed{conn, err}:
+			case <-ctx.Done():
+				closeIfAny(conn)
+			}
+		}()
+	}
+	begin()
+	var first error
+	for active := 1; active > 0; {
+		var next <-chan time.Time
+		if len(addresses) > 0 {
+			next = time.After(headStart)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-next:
+			active++
+			begin()
+		case o := <-outcomes:
+			if o.err == nil {
+				return o.conn, nil
+			}
+			if first == nil {
+				first = o.err
+			}
+			active--
+			if len(addresses) > 0 {
+				active++
+				begin()
+			}
+		}
+	}
+	return nil, first
+}
+
+func closeIfAny(conn net.Conn) {
+	if conn != nil {
+		conn.Close()
+	}
+}

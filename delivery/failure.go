@@ -1,0 +1,143 @@
+package delivery
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// How the texts begin. Tools that read attempts look for these.
+const (
+	inRequest = "error making request: "
+	inName    = "error resolving name: "
+	tooLate   = "request timed out: "
+)
+
+// failure is an error whose text is for the endpoint's owner: it says which stage failed, and names
+// nothing of ours. Errors of the libraries name addresses and repeat URLs, so none is passed on.
+type failure struct{ text string }
+
+func (f *failure) Error() string { return f.text }
+
+// late says what did not happen in time, and broken what happened instead.
+var (
+	late = map[stage]string{
+		preparing:  "nothing was sent",
+		resolving:  "the name was not resolved",
+		connecting: "no connection",
+		proxying:   "no connection by the proxy",
+		securing:   "no TLS handshake",
+		sending:    "the request was not taken",
+		awaiting:   "no answer",
+		answering:  "no whole answer",
+	}
+	broken = map[stage]string{
+		preparing:  "the endpoint's URL or one of its headers cannot be sent",
+		resolving:  "the name was not resolved",
+		connecting: "no connection",
+		proxying:   "no connection by the proxy",
+		securing:   "TLS: the handshake failed",
+		sending:    "the connection was closed before the request was sent",
+		awaiting:   "the connection was closed before an answer",
+		answering:  "the answer is not HTTP, or its header is longer than 64 KiB",
+	}
+)
+
+// reason tells the endpoint's owner why there was no response, by the stage that failed.
+func (t *trip) reason(err error, timeout time.Duration) string {
+	if errors.Is(err, errBlocked) {
+		return errBlocked.Error()
+	}
+	if f, ok := errors.AsType[*failure](err); ok {
+		return f.text
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return tooLate + late[t.stage()] + " within " + timeout.String()
+	}
+	if text := tlsText(err); text != "" {
+		return inRequest + text
+	}
+	if t.stage() == answering && isNetwork(err) {
+		return inRequest + "the connection was closed in the middle of the answer's header"
+	}
+	return inRequest + broken[t.stage()]
+}
+
+func resolveFailure(err error) error {
+	name, ok := errors.AsType[*net.DNSError](err)
+	switch {
+	case !ok:
+		return &failure{inName + "it is no name"}
+	case name.IsNotFound:
+		return &failure{inName + "no such host: " + name.Name}
+	case name.IsTimeout:
+		return &failure{inName + "the name server did not answer: " + name.Name}
+	}
+	return &failure{inName + "the name server failed: " + name.Name}
+}
+
+func connectFailure(err error) error {
+	switch {
+	case errors.Is(err, errBlocked):
+		return errBlocked
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return &failure{inRequest + "connection refused"}
+	case errors.Is(err, syscall.ETIMEDOUT):
+		return &failure{inRequest + "connecting timed out"}
+	case errors.Is(err, syscall.EHOSTUNREACH):
+		return &failure{inRequest + "host unreachable"}
+	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EADDRNOTAVAIL):
+		return &failure{inRequest + "network unreachable"}
+	}
+	return &failure{inRequest + broken[connecting]}
+}
+
+// tlsText tells what was wrong with a handshake; empty if it was something else.
+func tlsText(err error) string {
+	if e, ok := errors.AsType[x509.HostnameError](err); ok {
+		return "TLS: the certificate is for another name than " + e.Host
+	}
+	if e, ok := errors.AsType[x509.CertificateInvalidError](err); ok {
+		if e.Reason == x509.Expired {
+			return "TLS: the certificate has expired, or is not valid yet"
+		}
+		return "TLS: the certificate is not valid"
+	}
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+		return "TLS: the certificate is of an unknown authority"
+	}
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return "TLS: the certificate is not valid"
+	}
+	if e, ok := errors.AsType[tls.AlertError](err); ok {
+		return "TLS: the server refused the handshake: " + strings.TrimPrefix(e.Error(), "tls: ")
+	}
+	if isPlain(err) {
+		return "TLS: the server does not speak it on this port"
+	}
+	return ""
+}
+
+// isPlain tells a server that answers a handshake with something else; net/http has its own error for
+// one that answers with HTTP.
+func isPlain(err error) bool {
+	_, ok := errors.AsType[tls.RecordHeaderError](err)
+	return ok || errors.Is(err, http.ErrSchemeMismatch)
+}
+
+// isNetwork tells a connection that broke from an answer that makes no sense.
+func isNetwork(err error) bool {
+	if outer, ok := errors.AsType[*url.Error](err); ok {
+		err = outer.Err // it is a net.Error, whatever is inside
+	}
+	_, ok := errors.AsType[net.Error](err)
+	return ok || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+}

@@ -1,0 +1,140 @@
+package delivery
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"golang.org/x/net/http/httpproxy"
+)
+
+// ProxyConfig is how to reach endpoints by a proxy.
+type ProxyConfig struct {
+	URL      string         // http, https, socks5 or socks5h, with user and password if it wants them
+	NoProxy  string         // what is reached directly, in the convention of NO_PROXY
+	Resolves bool           // names are the proxy's to resolve, and to guard; socks5h says so too
+	Roots    *x509.CertPool // who signs an https proxy's certificate; nil: the system's
+}
+
+// Proxy is the operator's own way out. Connecting to it is not guarded, unlike what it is asked to
+// connect to.
+type Proxy struct {
+	scheme   string
+	address  string
+	host     string
+	user     *url.Userinfo
+	resolves bool
+	roots    *x509.CertPool
+	route    func(*url.URL) (*url.URL, error)
+}
+
+var proxyPorts = map[string]string{"http": "80", "https": "443", "socks5": "1080", "socks5h": "1080"}
+
+// errProxyURL does not repeat the URL, which may hold a password.
+var errProxyURL = errors.New("not a URL such as http://user:password@host:3128; the scheme is http, https, socks5 or socks5h")
+
+// NewProxy checks the configuration; it connects to nothing.
+func NewProxy(c ProxyConfig) (*Proxy, error) {
+	u, err := url.Parse(c.URL)
+	if err != nil || proxyPorts[u.Scheme] == "" || u.Hostname() == "" || strings.Trim(u.Path, "/") != "" {
+		return nil, errProxyURL
+	}
+	port := u.Port()
+	if port == "" {
+		port = proxyPorts[u.Scheme]
+	}
+	matcher := httpproxy.Config{HTTPSProxy: "http://" + u.Host, NoProxy: c.NoProxy}
+	return &Proxy{
+		scheme: u.Scheme, host: u.Hostname(), address: net.JoinHostPort(u.Hostname(), port), user: u.User,
+		resolves: c.Resolves || u.Scheme == "socks5h", roots: c.Roots, route: matcher.ProxyFunc(),
+	}, nil
+}
+
+// takes tells whether an endpoint's host and port are reached by the proxy.
+func (p *Proxy) takes(address string) bool {
+	if p == nil {
+		return false
+	}
+	to, err := p.route(&url.URL{Scheme: "https", Host: address})
+	return to != nil || err != nil
+}
+
+// dial has the proxy connect to an address.
+func (p *Proxy) dial(ctx context.Context, address string) (net.Conn, error) {
+	if strings.HasPrefix(p.scheme, "socks5") {
+		return p.dialSOCKS(ctx, address)
+	}
+	conn, err := p.reach(ctx)
+	if err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	err = p.tunnel(conn, address)
+	if !stop() {
+		err = ctx.Err()
+	}
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return conn, nil
+}
+
+// reach connects to the proxy itself.
+func (p *Proxy) reach(ctx context.Context) (net.Conn, error) {
+	var conn net.Conn
+	var err error
+	if p.scheme == "https" {
+		dialer := tls.Dialer{Config: &tls.Config{RootCAs: p.roots, ServerName: p.host}}
+		conn, err = dialer.DialContext(ctx, "tcp", p.address)
+	} else {
+		conn, err = new(net.Dialer).DialContext(ctx, "tcp", p.address)
+	}
+	if text := tlsText(err); text != "" {
+		return nil, &failure{inRequest + "proxy: " + text}
+	}
+	if err != nil {
+		return nil, &failure{inRequest + "the proxy cannot be reached"}
+	}
+	return conn, nil
+}
+
+// proxyHeaderBytesMax is far more than a proxy has to say.
+const proxyHeaderBytesMax = 16 << 10
+
+// tunnel asks an HTTP proxy to connect and reads its answer. It asks so for http endpoints as well: to
+// be handed whole requests, the proxy would have to be told the name, and would resolve it itself.
+func (p *Proxy) tunnel(conn net.Conn, address string) error {
+	request := &http.Request{Method: http.MethodConnect, URL: &url.URL{Opaque: address}, Host: address, Header: http.Header{}}
+	if p.user != nil {
+		password, _ := p.user.Password()
+		request.Header.Set("Proxy-Authorization",
+			"Basic "+base64.StdEncoding.EncodeToString([]byte(p.user.Username()+":"+password)))
+	}
+	if err := request.Write(conn); err != nil {
+		return &failure{inRequest + "the proxy closed the connection"}
+	}
+	reader := bufio.NewReader(io.LimitReader(conn, proxyHeaderBytesMax))
+	response, err := http.ReadResponse(reader, request)
+	if err != nil {
+		return &failure{inRequest + "the proxy's answer is not HTTP"}
+	}
+	// There is no body: what follows the header of a 2xx is the tunnel, and all else is closed.
+	if response.StatusCode/100 != 2 {
+		return &failure{fmt.Sprintf(inRequest+"the proxy refused to connect: %d %s",
+			response.StatusCode, http.StatusText(response.StatusCode))}
+	}
+	if reader.Buffered() > 0 {
+		return &failure{inRequest + "the proxy speaks before it is asked"}
+	}
+	return nil
+}

@@ -1,0 +1,64 @@
+package delivery
+
+import (
+	"context"
+	"net/http/httptrace"
+	"sync/atomic"
+	"time"
+)
+
+// stage is how far an attempt has come.
+type stage int32
+
+const (
+	preparing stage = iota
+	resolving
+	connecting
+	proxying
+	securing
+	sending
+	awaiting
+	answering
+)
+
+// trip follows one attempt on its way, so that one that ends without an answer can tell where.
+type trip struct {
+	deadline time.Time
+	furthest atomic.Int32
+}
+
+type tripKey struct{}
+
+// begin begins an attempt that ends with ctx, which must have a deadline.
+func begin(ctx context.Context) (context.Context, *trip) {
+	deadline, _ := ctx.Deadline()
+	t := &trip{deadline: deadline}
+	ctx = context.WithValue(ctx, tripKey{}, t)
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		TLSHandshakeStart:    func() { t.reach(securing) },
+		GotConn:              func(httptrace.GotConnInfo) { t.reach(sending) },
+		WroteRequest:         func(info httptrace.WroteRequestInfo) { t.wrote(info.Err) },
+		GotFirstResponseByte: func() { t.reach(answering) },
+	}), t
+}
+
+func (t *trip) wrote(err error) {
+	if err == nil {
+		t.reach(awaiting)
+	}
+}
+
+// tripOf is the attempt that a connection is made for.
+func tripOf(ctx context.Context) *trip { return ctx.Value(tripKey{}).(*trip) }
+
+// reach notes a stage, and never goes back: an attempt may be given another's connection while its own
+// is still being made.
+func (t *trip) reach(s stage) {
+	for now := t.furthest.Load(); now < int32(s); now = t.furthest.Load() {
+		if t.furthest.CompareAndSwap(now, int32(s)) {
+			return
+		}
+	}
+}
+
+func (t *trip) stage() stage { return stage(t.furthest.Load()) }
