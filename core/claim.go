@@ -155,5 +155,5 @@ type Claim struct {
 
 // Compare orders queues as claims go through them.
 func (q Queue) Compare(other Queue) int {
-	return cmp.Or(cmp.Compare(q.EndpointID, other.EndpointID), cmp.Compare(q.Kind, other.Kind))
+	return cmp.Or(cmp.Compare(q.Kind, other.Kind), cmp.Compare(q.EndpointID, other.EndpointID))
 }

@@ -104,7 +104,7 @@ due_in_order AS MATERIALIZED (
 ),
 due AS MATERIALIZED (
     -- SKIP LOCKED: another worker is claiming those at this moment.
-    SELECT candidate.app_id, candidate.message_id, candidate.endpoint_id
+    SELECT candidate.app_id, candidate.message_id, candidate.endpoint_id, queue.queue
     FROM queue
     CROSS JOIN LATERAL (
         SELECT delivery.app_id, delivery.message_id, delivery.endpoint_id
@@ -120,9 +120,9 @@ due AS MATERIALIZED (
     LIMIT $6::int
 ),
 taken AS MATERIALIZED (
-    SELECT due.app_id, due.message_id, due.endpoint_id FROM due
+    SELECT due.app_id, due.message_id, due.endpoint_id, due.queue FROM due
     UNION ALL
-    SELECT due_in_order.app_id, due_in_order.message_id, due_in_order.endpoint_id FROM due_in_order
+    SELECT due_in_order.app_id, due_in_order.message_id, due_in_order.endpoint_id, 2::smallint FROM due_in_order
 ),
 wanted AS MATERIALIZED (
     SELECT
@@ -165,6 +165,7 @@ SELECT
     taken.app_id::text AS app_id,
     taken.message_id::text AS message_id,
     taken.endpoint_id::text AS endpoint_id,
+    taken.queue::smallint AS queue,
     coalesce(leased.lease, 0)::bigint AS lease,
     coalesce(leased.attempts, 0)::smallint AS attempts,
     coalesce(leased.url, '')::text AS url,
@@ -198,6 +199,7 @@ type DeliveryClaimManyAnyTenantRow struct {
 	AppID              string
 	MessageID          string
 	EndpointID         string
+	Queue              int16
 	Lease              int64
 	Attempts           int16
 	URL                string
@@ -236,6 +238,7 @@ func (q *Queries) DeliveryClaimManyAnyTenant(ctx context.Context, db DBTX, arg D
 			&i.AppID,
 			&i.MessageID,
 			&i.EndpointID,
+			&i.Queue,
 			&i.Lease,
 			&i.Attempts,
 			&i.URL,
@@ -264,6 +267,7 @@ SELECT
     count(*) FILTER (WHERE delivery.attempts > 0) AS sending
 FROM delivery
 WHERE delivery.app_id = $1
+    AND delivery.queue = ANY ('{0, 1, 2}') -- all of them, by the index
     AND delivery.endpoint_id = $2
     AND delivery.message_id > $3::text
     AND delivery.message_id < $4::text
@@ -306,7 +310,8 @@ WHERE (delivery.app_id, delivery.message_id, delivery.endpoint_id) IN (
         JOIN endpoint ON endpoint.app_id = delivery.app_id
             AND endpoint.id = delivery.endpoint_id
             AND (endpoint.disabled OR endpoint.deleted_at IS NOT NULL)
-        WHERE delivery.endpoint_id = gone.endpoint_id
+        WHERE delivery.queue = ANY ('{0, 1, 2}')
+            AND delivery.endpoint_id = gone.endpoint_id
         LIMIT $2::int
         FOR UPDATE OF delivery SKIP LOCKED
     ) AS dropped
@@ -414,8 +419,8 @@ WITH RECURSIVE owed AS (
     (
         SELECT delivery.app_id, delivery.endpoint_id, delivery.queue, delivery.due_at, 1 AS n
         FROM delivery
-        WHERE (delivery.endpoint_id, delivery.queue) > ($3::text, $4::smallint)
-        ORDER BY delivery.endpoint_id, delivery.queue, delivery.due_at
+        WHERE (delivery.queue, delivery.endpoint_id) > ($3::smallint, $4::text)
+        ORDER BY delivery.queue, delivery.endpoint_id, delivery.due_at
         LIMIT 1
     )
     UNION ALL
@@ -424,8 +429,8 @@ WITH RECURSIVE owed AS (
     CROSS JOIN LATERAL (
         SELECT delivery.app_id, delivery.endpoint_id, delivery.queue, delivery.due_at
         FROM delivery
-        WHERE (delivery.endpoint_id, delivery.queue) > (owed.endpoint_id, owed.queue)
-        ORDER BY delivery.endpoint_id, delivery.queue, delivery.due_at
+        WHERE (delivery.queue, delivery.endpoint_id) > (owed.queue, owed.endpoint_id)
+        ORDER BY delivery.queue, delivery.endpoint_id, delivery.due_at
         LIMIT 1
     ) AS following
     WHERE owed.n < $2::int
@@ -449,15 +454,15 @@ JOIN endpoint ON endpoint.app_id = owed.app_id
 WHERE owed.due_at <= $1::timestamptz
     OR owed.n = $2::int
     OR endpoint.disabled
-ORDER BY owed.endpoint_id, owed.queue
+ORDER BY owed.queue, owed.endpoint_id
 LIMIT $2::int
 `
 
 type DeliveryOwedListAnyTenantParams struct {
 	Now             time.Time
 	MaxQueues       int32
-	AfterEndpointID string
 	AfterQueue      int16
+	AfterEndpointID string
 }
 
 type DeliveryOwedListAnyTenantRow struct {
@@ -474,15 +479,15 @@ type DeliveryOwedListAnyTenantRow struct {
 	Gone              bool
 }
 
-// DeliveryOwedListAnyTenant goes from queue to queue, in the order of their endpoints, with one probe of
-// the index each, however much waits there. It lists those in which something is due, with what the
+// DeliveryOwedListAnyTenant goes from queue to queue, kind by kind in the order of their endpoints, with
+// one probe of the index each, however much waits there. It lists those in which something is due, with what the
 // endpoint and the application allow, those that are owed no more, and the last one it looked at.
 func (q *Queries) DeliveryOwedListAnyTenant(ctx context.Context, db DBTX, arg DeliveryOwedListAnyTenantParams) ([]DeliveryOwedListAnyTenantRow, error) {
 	rows, err := db.Query(ctx, deliveryOwedListAnyTenant,
 		arg.Now,
 		arg.MaxQueues,
-		arg.AfterEndpointID,
 		arg.AfterQueue,
+		arg.AfterEndpointID,
 	)
 	if err != nil {
 		return nil, err

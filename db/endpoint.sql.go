@@ -16,6 +16,7 @@ const endpointDelete = `-- name: EndpointDelete :execrows
 WITH dropped AS (
     DELETE FROM delivery
     WHERE delivery.app_id = $2
+        AND delivery.queue = ANY ('{0, 1, 2}') -- all of them, by the index
         AND delivery.endpoint_id = $3
 )
 UPDATE endpoint
@@ -471,6 +472,7 @@ WITH dropped AS (
     DELETE FROM delivery
     WHERE $6::boolean
         AND delivery.app_id = $16
+        AND delivery.queue = ANY ('{0, 1, 2}') -- all of them, by the index
         AND delivery.endpoint_id = $17
 )
 UPDATE endpoint

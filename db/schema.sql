@@ -1190,20 +1190,6 @@ COMMENT ON INDEX public.background_task_updated_at_ended_idx IS 'What has ended 
 
 
 --
--- Name: delivery_endpoint_id_queue_due_at_idx; Type: INDEX; Schema: public; Owner: -
---
-
-CREATE INDEX delivery_endpoint_id_queue_due_at_idx ON public.delivery USING btree (endpoint_id, queue, due_at);
-
-
---
--- Name: INDEX delivery_endpoint_id_queue_due_at_idx; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON INDEX public.delivery_endpoint_id_queue_due_at_idx IS 'Claims go from queue to queue, and take from each what is due.';
-
-
---
 -- Name: delivery_endpoint_id_seq_idx; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -1215,6 +1201,20 @@ CREATE INDEX delivery_endpoint_id_seq_idx ON public.delivery USING btree (endpoi
 --
 
 COMMENT ON INDEX public.delivery_endpoint_id_seq_idx IS 'The next delivery to a FIFO endpoint.';
+
+
+--
+-- Name: delivery_queue_endpoint_id_due_at_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX delivery_queue_endpoint_id_due_at_idx ON public.delivery USING btree (queue, endpoint_id, due_at);
+
+
+--
+-- Name: INDEX delivery_queue_endpoint_id_due_at_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.delivery_queue_endpoint_id_due_at_idx IS 'Claims go from queue to queue, and take from each what is due.';
 
 
 --

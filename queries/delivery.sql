@@ -1,13 +1,13 @@
 -- name: DeliveryOwedListAnyTenant :many
--- DeliveryOwedListAnyTenant goes from queue to queue, in the order of their endpoints, with one probe of
--- the index each, however much waits there. It lists those in which something is due, with what the
+-- DeliveryOwedListAnyTenant goes from queue to queue, kind by kind in the order of their endpoints, with
+-- one probe of the index each, however much waits there. It lists those in which something is due, with what the
 -- endpoint and the application allow, those that are owed no more, and the last one it looked at.
 WITH RECURSIVE owed AS (
     (
         SELECT delivery.app_id, delivery.endpoint_id, delivery.queue, delivery.due_at, 1 AS n
         FROM delivery
-        WHERE (delivery.endpoint_id, delivery.queue) > (@after_endpoint_id::text, @after_queue::smallint)
-        ORDER BY delivery.endpoint_id, delivery.queue, delivery.due_at
+        WHERE (delivery.queue, delivery.endpoint_id) > (@after_queue::smallint, @after_endpoint_id::text)
+        ORDER BY delivery.queue, delivery.endpoint_id, delivery.due_at
         LIMIT 1
     )
     UNION ALL
@@ -16,8 +16,8 @@ WITH RECURSIVE owed AS (
     CROSS JOIN LATERAL (
         SELECT delivery.app_id, delivery.endpoint_id, delivery.queue, delivery.due_at
         FROM delivery
-        WHERE (delivery.endpoint_id, delivery.queue) > (owed.endpoint_id, owed.queue)
-        ORDER BY delivery.endpoint_id, delivery.queue, delivery.due_at
+        WHERE (delivery.queue, delivery.endpoint_id) > (owed.queue, owed.endpoint_id)
+        ORDER BY delivery.queue, delivery.endpoint_id, delivery.due_at
         LIMIT 1
     ) AS following
     WHERE owed.n < @max_queues::int
@@ -41,7 +41,7 @@ JOIN endpoint ON endpoint.app_id = owed.app_id
 WHERE owed.due_at <= @now::timestamptz
     OR owed.n = @max_queues::int
     OR endpoint.disabled
-ORDER BY owed.endpoint_id, owed.queue
+ORDER BY owed.queue, owed.endpoint_id
 LIMIT @max_queues::int;
 
 -- name: DeliveryClaimManyAnyTenant :many
@@ -83,7 +83,7 @@ due_in_order AS MATERIALIZED (
 ),
 due AS MATERIALIZED (
     -- SKIP LOCKED: another worker is claiming those at this moment.
-    SELECT candidate.app_id, candidate.message_id, candidate.endpoint_id
+    SELECT candidate.app_id, candidate.message_id, candidate.endpoint_id, queue.queue
     FROM queue
     CROSS JOIN LATERAL (
         SELECT delivery.app_id, delivery.message_id, delivery.endpoint_id
@@ -99,9 +99,9 @@ due AS MATERIALIZED (
     LIMIT @room::int
 ),
 taken AS MATERIALIZED (
-    SELECT due.app_id, due.message_id, due.endpoint_id FROM due
+    SELECT due.app_id, due.message_id, due.endpoint_id, due.queue FROM due
     UNION ALL
-    SELECT due_in_order.app_id, due_in_order.message_id, due_in_order.endpoint_id FROM due_in_order
+    SELECT due_in_order.app_id, due_in_order.message_id, due_in_order.endpoint_id, 2::smallint FROM due_in_order
 ),
 wanted AS MATERIALIZED (
     SELECT
@@ -144,6 +144,7 @@ SELECT
     taken.app_id::text AS app_id,
     taken.message_id::text AS message_id,
     taken.endpoint_id::text AS endpoint_id,
+    taken.queue::smallint AS queue,
     coalesce(leased.lease, 0)::bigint AS lease,
     coalesce(leased.attempts, 0)::smallint AS attempts,
     coalesce(leased.url, '')::text AS url,
@@ -175,7 +176,8 @@ WHERE (delivery.app_id, delivery.message_id, delivery.endpoint_id) IN (
         JOIN endpoint ON endpoint.app_id = delivery.app_id
             AND endpoint.id = delivery.endpoint_id
             AND (endpoint.disabled OR endpoint.deleted_at IS NOT NULL)
-        WHERE delivery.endpoint_id = gone.endpoint_id
+        WHERE delivery.queue = ANY ('{0, 1, 2}')
+            AND delivery.endpoint_id = gone.endpoint_id
         LIMIT @max_each::int
         FOR UPDATE OF delivery SKIP LOCKED
     ) AS dropped
@@ -445,6 +447,7 @@ SELECT
     count(*) FILTER (WHERE delivery.attempts > 0) AS sending
 FROM delivery
 WHERE delivery.app_id = @app_id
+    AND delivery.queue = ANY ('{0, 1, 2}') -- all of them, by the index
     AND delivery.endpoint_id = @endpoint_id
     AND delivery.message_id > @after::text
     AND delivery.message_id < @before::text;

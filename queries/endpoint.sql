@@ -67,6 +67,7 @@ WITH dropped AS (
     DELETE FROM delivery
     WHERE @disabled::boolean
         AND delivery.app_id = @app_id
+        AND delivery.queue = ANY ('{0, 1, 2}') -- all of them, by the index
         AND delivery.endpoint_id = @id
 )
 UPDATE endpoint
@@ -120,6 +121,7 @@ SELECT EXISTS (
 WITH dropped AS (
     DELETE FROM delivery
     WHERE delivery.app_id = @app_id
+        AND delivery.queue = ANY ('{0, 1, 2}') -- all of them, by the index
         AND delivery.endpoint_id = @id
 )
 UPDATE endpoint

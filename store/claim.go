@@ -46,7 +46,8 @@ type claim struct {
 	core.Claim
 	room     core.Room
 	now      time.Time
-	unopened int // leased and kept back: nothing can sign them
+	unopened int        // leased and kept back: nothing can sign them
+	last     core.Queue // of those that something was taken from
 }
 
 // left is the room that is not used up.
@@ -120,7 +121,7 @@ func (q *DeliveryQueue) drop(ctx context.Context, c *claim, endpoints []string) 
 		return nil
 	}
 	dropped, err := queries.DeliveryDropManyAnyTenant(ctx, q.pool, db.DeliveryDropManyAnyTenantParams{
-		EndpointIDs: slices.Compact(endpoints), MaxEach: dropEach,
+		EndpointIDs: endpoints, MaxEach: dropEach,
 	})
 	c.Dropped = c.Dropped || dropped > 0
 	return err
@@ -131,10 +132,9 @@ func (q *DeliveryQueue) claimFree(ctx context.Context, c *claim, owed []core.Owe
 	if len(owed) == 0 {
 		return nil
 	}
-	claimed, err := q.lease(ctx, q.pool, c, core.Allot(owed, c.room.PerEndpoint))
-	if err == nil && c.left() <= 0 && len(claimed) > 0 {
-		last := slices.MaxFunc(claimed, func(a, b core.Delivery) int { return cmp.Compare(a.EndpointID, b.EndpointID) })
-		c.Next = core.Queue{EndpointID: last.EndpointID, Kind: core.QueueOrdered}
+	_, err := q.lease(ctx, q.pool, c, core.Allot(owed, c.room.PerEndpoint))
+	if err == nil && c.left() <= 0 {
+		c.Next = c.last
 	}
 	return err
 }
@@ -200,6 +200,10 @@ func (q *DeliveryQueue) lease(ctx context.Context, conn db.DBTX, c *claim, allot
 	}
 	claimed := make([]core.Delivery, 0, len(rows))
 	for _, row := range rows {
+		queue := core.Queue{EndpointID: core.EndpointID(row.EndpointID), Kind: core.QueueKind(row.Queue)}
+		if queue.Compare(c.last) > 0 {
+			c.last = queue
+		}
 		if row.Lease == 0 {
 			c.Dropped = true
 			continue

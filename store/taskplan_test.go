@@ -67,8 +67,8 @@ func (w *world) plans(t *testing.T, mode string, step func(tx, core.Range) (core
 	}
 	e := &explained{DBTX: under}
 	batch, err := step(tx{reader{conn: e}}, r)
-	if err != nil || batch.Processed != 100 || batch.NextAfter == "" || len(e.plans) != 1 {
+	if err != nil || batch.Processed != 100 || batch.NextAfter == "" || len(e.plans) == 0 {
 		t.Fatalf("%+v, %v, %d plans", batch, err, len(e.plans))
 	}
-	return e.plans[0]
+	return e.plans[0] // behind it may come an announcement
 }

@@ -1,7 +1,9 @@
 -- What is owed to an endpoint waits in up to three queues: first attempts, retries, and for a FIFO
 -- endpoint the deliveries that are made in order. Claims go from queue to queue, so that none of them
 -- waits for another to be empty. Each delivery is in one range of one index, as before; the second
--- index holds those of FIFO endpoints alone.
+-- index holds those of FIFO endpoints alone. The index begins with the queue, so that a look-up of one
+-- delivery cannot be planned by it: made while the table was empty, such a plan read all that was owed
+-- to the endpoint ever after.
 --
 -- The table is locked while its indexes are built: it is as large as the backlog, some seconds for a
 -- million deliveries. If it stops halfway, nothing has changed; run it again. Processes of the release
@@ -35,7 +37,7 @@ CREATE TRIGGER delivery_number
     FOR EACH ROW WHEN (NEW.queue = 2)
     EXECUTE FUNCTION delivery_number();
 
-CREATE INDEX delivery_endpoint_id_queue_due_at_idx ON delivery (endpoint_id, queue, due_at);
+CREATE INDEX delivery_queue_endpoint_id_due_at_idx ON delivery (queue, endpoint_id, due_at);
 CREATE INDEX delivery_endpoint_id_seq_idx ON delivery (endpoint_id, seq) WHERE queue = 2;
 DROP INDEX delivery_endpoint_id_due_at_idx;
 
@@ -43,7 +45,7 @@ COMMENT ON SEQUENCE delivery_seq IS 'Numbers the deliveries to FIFO endpoints.';
 COMMENT ON FUNCTION delivery_number IS 'Gives a delivery to a FIFO endpoint its place in the order, which is that of the commits.';
 COMMENT ON COLUMN delivery.queue IS '0: first attempts, and what was asked for by hand; 1: retries; 2: in order, to a FIFO endpoint.';
 COMMENT ON COLUMN delivery.seq IS 'The place in the order of a FIFO endpoint, which is the order of the commits; NULL in the other queues.';
-COMMENT ON INDEX delivery_endpoint_id_queue_due_at_idx IS 'Claims go from queue to queue, and take from each what is due.';
+COMMENT ON INDEX delivery_queue_endpoint_id_due_at_idx IS 'Claims go from queue to queue, and take from each what is due.';
 COMMENT ON INDEX delivery_endpoint_id_seq_idx IS 'The next delivery to a FIFO endpoint.';
 
 -- migrate:down
@@ -53,7 +55,7 @@ DROP TRIGGER delivery_number ON delivery;
 DROP FUNCTION delivery_number;
 CREATE INDEX delivery_endpoint_id_due_at_idx ON delivery (endpoint_id, due_at);
 DROP INDEX delivery_endpoint_id_seq_idx;
-DROP INDEX delivery_endpoint_id_queue_due_at_idx;
+DROP INDEX delivery_queue_endpoint_id_due_at_idx;
 
 ALTER TABLE delivery
     DROP COLUMN queue,

@@ -1,0 +1,85 @@
+package store
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/postrider/postrider/core"
+	"github.com/postrider/postrider/db"
+)
+
+// TestDeliveriesAreLookedUpOneByOne: the plans are of tables that nobody has looked at, or of empty ones,
+// as those are that a process makes at its first start. One that goes by the endpoint reads all that is
+// owed to it each time: half of what could be delivered was, after a minute.
+func TestDeliveriesAreLookedUpOneByOne(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	e := w.addEndpoint(nil)
+	w.addMessages(w.app.ID, 4_000, past())
+	w.exec("INSERT INTO delivery (app_id, message_id, endpoint_id, due_at, lease) SELECT app_id, id, $1, now() - interval '1 s', 0 FROM message", e.ID)
+	deliveries := w.claim(room())
+	var results []core.Result
+	for i, d := range deliveries {
+		next := time.Time{}
+		if i%2 == 0 {
+			next = now()
+		}
+		results = append(results, result(d, next))
+	}
+	release := db.DeliveryReleaseManyParams{Now: now()}
+	for _, d := range deliveries {
+		release.AppIDs, release.MessageIDs = append(release.AppIDs, string(d.AppID)), append(release.MessageIDs, string(d.MessageID))
+		release.EndpointIDs, release.Leases = append(release.EndpointIDs, string(d.EndpointID)), append(release.Leases, d.Lease)
+	}
+	statements := map[string]func(context.Context, db.DBTX) error{
+		"record": func(ctx context.Context, conn db.DBTX) error {
+			_, err := queries.DeliveryRecordMany(ctx, conn, recordParams(results, testRules, now()))
+			return err
+		},
+		"claim": func(ctx context.Context, conn db.DBTX) error {
+			_, err := queries.DeliveryClaimManyAnyTenant(ctx, conn, db.DeliveryClaimManyAnyTenantParams{
+				EndpointIDs: []string{string(e.ID)}, Queues: []int16{0}, Limits: []int32{100}, Room: 100, MaxRows: 100,
+				Now: now(), LeasedUntil: now().Add(time.Minute),
+			})
+			return err
+		},
+		"what is owed": func(ctx context.Context, conn db.DBTX) error {
+			_, err := queries.DeliveryOwedListAnyTenant(ctx, conn, db.DeliveryOwedListAnyTenantParams{Now: now(), MaxQueues: claimQueues})
+			return err
+		},
+		"due": func(ctx context.Context, conn db.DBTX) error {
+			_, err := queries.DeliveryDueMany(ctx, conn, db.DeliveryDueManyParams{AppID: w.app.ID, EndpointID: e.ID, MessageIDs: release.MessageIDs})
+			return err
+		},
+	}
+	for _, looked := range []bool{false, true} {
+		if looked {
+			w.exec("ANALYZE")
+		}
+		for _, mode := range []string{"force_custom_plan", "force_generic_plan"} {
+			for name, run := range statements {
+				w.lookedAt(t, mode, name, run)
+			}
+		}
+	}
+}
+
+// lookedAt runs a statement about a hundred deliveries and takes it back.
+func (w *world) lookedAt(t *testing.T, mode, name string, run func(context.Context, db.DBTX) error) {
+	t.Helper()
+	tx, err := w.pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rollback(context.Background(), tx)
+	if _, err := tx.Exec(t.Context(), "SET LOCAL plan_cache_mode = "+mode); err != nil {
+		t.Fatal(err)
+	}
+	e := &explained{DBTX: tx}
+	if err := run(t.Context(), e); err != nil || len(e.plans) != 1 {
+		t.Fatalf("%s: %v, %d plans", name, err, len(e.plans))
+	}
+	// Each delivery once or twice, its endpoint and its message, and what is written.
+	planCase{name: name, most: 100 * 8}.judge(t, mode, e.plans[0])
+}
