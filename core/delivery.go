@@ -15,6 +15,7 @@ type Delivery struct {
 	LeasedUntil time.Time // from then on another process may claim it
 	Attempts    int       // how many have failed already
 
+	Failing  bool       // the endpoint's latest attempts failed, when this one was leased
 	Manual   bool       // it was asked for by hand: one attempt
 	ResumeAt *time.Time // when the schedule goes on if that attempt fails; nil: it does not
 
@@ -40,8 +41,15 @@ type Result struct {
 	Attempts int       // how many the schedule has made, this one included if it is one of them
 	NextAt   time.Time // when to try again; zero: the delivery is done with, one way or the other
 
+	Failing    bool      // the delivery's
 	Gone       bool      // the endpoint said that it wants nothing any more
 	PauseUntil time.Time // the endpoint asked to be left alone until then; zero: it did not
+}
+
+// Plain tells whether the result changes nothing but that the delivery is done: it succeeded, at an
+// endpoint that was well, and nobody is to be told.
+func (r Result) Plain() bool {
+	return r.Attempt.Status == StatusSuccess && r.NextAt.IsZero() && !r.Failing && r.OperationalEventType() == ""
 }
 
 // Recorded is what became of a result.

@@ -128,7 +128,7 @@ wanted AS MATERIALIZED (
     SELECT
         taken.app_id, taken.message_id, taken.endpoint_id,
         endpoint.url, endpoint.secret, endpoint.headers, endpoint.old_secrets, endpoint.old_secrets_expire_at,
-        message.payload, message.content_type
+        endpoint.failing_since, message.payload, message.content_type
     FROM taken
     JOIN endpoint ON endpoint.app_id = taken.app_id
         AND endpoint.id = taken.endpoint_id
@@ -159,7 +159,7 @@ leased AS (
         delivery.app_id, delivery.message_id, delivery.endpoint_id, delivery.lease, delivery.attempts,
         delivery.manual, delivery.resume_at,
         wanted.url, wanted.secret, wanted.headers, wanted.old_secrets, wanted.old_secrets_expire_at,
-        wanted.payload, wanted.content_type
+        wanted.failing_since, wanted.payload, wanted.content_type
 )
 SELECT
     taken.app_id::text AS app_id,
@@ -176,7 +176,8 @@ SELECT
     coalesce(leased.payload, '')::text AS payload,
     leased.content_type,
     coalesce(leased.manual, false)::boolean AS manual,
-    leased.resume_at
+    leased.resume_at,
+    (leased.failing_since IS NOT NULL)::boolean AS failing
 FROM taken
 LEFT JOIN leased ON leased.app_id = taken.app_id
     AND leased.message_id = taken.message_id
@@ -211,6 +212,7 @@ type DeliveryClaimManyAnyTenantRow struct {
 	ContentType        *string
 	Manual             bool
 	ResumeAt           *time.Time
+	Failing            bool
 }
 
 // DeliveryClaimManyAnyTenant leases due deliveries of the given queues, at most so many of each. What can
@@ -250,6 +252,7 @@ func (q *Queries) DeliveryClaimManyAnyTenant(ctx context.Context, db DBTX, arg D
 			&i.ContentType,
 			&i.Manual,
 			&i.ResumeAt,
+			&i.Failing,
 		); err != nil {
 			return nil, err
 		}
@@ -371,6 +374,110 @@ func (q *Queries) DeliveryDueMany(ctx context.Context, db DBTX, arg DeliveryDueM
 	for rows.Next() {
 		var i DeliveryDueManyRow
 		if err := rows.Scan(&i.MessageID, &i.DueAt); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const deliveryFinishMany = `-- name: DeliveryFinishMany :many
+WITH result AS (
+    SELECT app_id, attempt_id, message_id, endpoint_id, url, response_status_code, response, duration_ms, trigger, created_at, lease
+    FROM unnest(
+        $2::text[],
+        $1::text[],
+        $3::text[],
+        $4::text[],
+        $5::text[],
+        $6::smallint[],
+        $7::text[],
+        $8::bigint[],
+        $9::smallint[],
+        $10::timestamptz[],
+        $11::bigint[]
+    ) AS r(
+        app_id, attempt_id, message_id, endpoint_id, url, response_status_code, response, duration_ms, trigger,
+        created_at, lease
+    )
+),
+attempted AS (
+    INSERT INTO attempt (
+        app_id, id, message_id, endpoint_id, url, status, response_status_code, response, duration_ms, trigger,
+        created_at
+    )
+    SELECT
+        app_id, attempt_id, message_id, endpoint_id, url, 0, response_status_code, response, duration_ms, trigger,
+        created_at
+    FROM result
+    ON CONFLICT (app_id, message_id, id) DO NOTHING
+),
+finished AS (
+    DELETE FROM delivery
+    WHERE (delivery.app_id, delivery.message_id, delivery.endpoint_id, delivery.lease) IN (
+        SELECT result.app_id, result.message_id, result.endpoint_id, result.lease
+        FROM result
+    )
+    RETURNING delivery.message_id, delivery.endpoint_id, delivery.lease
+),
+unhurried AS (
+    -- As in DeliveryRecordMany.
+    SELECT set_config('synchronous_commit', 'off', true)
+)
+SELECT finished.message_id, finished.endpoint_id, finished.lease
+FROM unhurried
+CROSS JOIN finished
+ORDER BY finished.message_id, finished.endpoint_id, finished.lease
+LIMIT cardinality($1::text[])
+`
+
+type DeliveryFinishManyParams struct {
+	AttemptIDs          []string
+	AppIDs              []string
+	MessageIDs          []string
+	EndpointIDs         []string
+	URLs                []string
+	ResponseStatusCodes []int16
+	Responses           []string
+	DurationsMS         []int64
+	Triggers            []int16
+	CreatedAts          []time.Time
+	Leases              []int64
+}
+
+type DeliveryFinishManyRow struct {
+	MessageID  core.MessageID
+	EndpointID core.EndpointID
+	Lease      int64
+}
+
+// DeliveryFinishMany is DeliveryRecordMany for attempts that succeeded at endpoints that were well: there
+// is nothing to judge and nothing to do again, and nearly all attempts are such.
+func (q *Queries) DeliveryFinishMany(ctx context.Context, db DBTX, arg DeliveryFinishManyParams) ([]DeliveryFinishManyRow, error) {
+	rows, err := db.Query(ctx, deliveryFinishMany,
+		arg.AttemptIDs,
+		arg.AppIDs,
+		arg.MessageIDs,
+		arg.EndpointIDs,
+		arg.URLs,
+		arg.ResponseStatusCodes,
+		arg.Responses,
+		arg.DurationsMS,
+		arg.Triggers,
+		arg.CreatedAts,
+		arg.Leases,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []DeliveryFinishManyRow
+	for rows.Next() {
+		var i DeliveryFinishManyRow
+		if err := rows.Scan(&i.MessageID, &i.EndpointID, &i.Lease); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

@@ -107,7 +107,7 @@ wanted AS MATERIALIZED (
     SELECT
         taken.app_id, taken.message_id, taken.endpoint_id,
         endpoint.url, endpoint.secret, endpoint.headers, endpoint.old_secrets, endpoint.old_secrets_expire_at,
-        message.payload, message.content_type
+        endpoint.failing_since, message.payload, message.content_type
     FROM taken
     JOIN endpoint ON endpoint.app_id = taken.app_id
         AND endpoint.id = taken.endpoint_id
@@ -138,7 +138,7 @@ leased AS (
         delivery.app_id, delivery.message_id, delivery.endpoint_id, delivery.lease, delivery.attempts,
         delivery.manual, delivery.resume_at,
         wanted.url, wanted.secret, wanted.headers, wanted.old_secrets, wanted.old_secrets_expire_at,
-        wanted.payload, wanted.content_type
+        wanted.failing_since, wanted.payload, wanted.content_type
 )
 SELECT
     taken.app_id::text AS app_id,
@@ -155,7 +155,8 @@ SELECT
     coalesce(leased.payload, '')::text AS payload,
     leased.content_type,
     coalesce(leased.manual, false)::boolean AS manual,
-    leased.resume_at
+    leased.resume_at,
+    (leased.failing_since IS NOT NULL)::boolean AS failing
 FROM taken
 LEFT JOIN leased ON leased.app_id = taken.app_id
     AND leased.message_id = taken.message_id
@@ -389,6 +390,57 @@ CROSS JOIN (
 ) AS held
 ORDER BY held.message_id, held.endpoint_id, held.lease
 LIMIT @max_rows::int;
+
+-- name: DeliveryFinishMany :many
+-- DeliveryFinishMany is DeliveryRecordMany for attempts that succeeded at endpoints that were well: there
+-- is nothing to judge and nothing to do again, and nearly all attempts are such.
+WITH result AS (
+    SELECT *
+    FROM unnest(
+        @app_ids::text[],
+        @attempt_ids::text[],
+        @message_ids::text[],
+        @endpoint_ids::text[],
+        @urls::text[],
+        @response_status_codes::smallint[],
+        @responses::text[],
+        @durations_ms::bigint[],
+        @triggers::smallint[],
+        @created_ats::timestamptz[],
+        @leases::bigint[]
+    ) AS r(
+        app_id, attempt_id, message_id, endpoint_id, url, response_status_code, response, duration_ms, trigger,
+        created_at, lease
+    )
+),
+attempted AS (
+    INSERT INTO attempt (
+        app_id, id, message_id, endpoint_id, url, status, response_status_code, response, duration_ms, trigger,
+        created_at
+    )
+    SELECT
+        app_id, attempt_id, message_id, endpoint_id, url, 0, response_status_code, response, duration_ms, trigger,
+        created_at
+    FROM result
+    ON CONFLICT (app_id, message_id, id) DO NOTHING
+),
+finished AS (
+    DELETE FROM delivery
+    WHERE (delivery.app_id, delivery.message_id, delivery.endpoint_id, delivery.lease) IN (
+        SELECT result.app_id, result.message_id, result.endpoint_id, result.lease
+        FROM result
+    )
+    RETURNING delivery.message_id, delivery.endpoint_id, delivery.lease
+),
+unhurried AS (
+    -- As in DeliveryRecordMany.
+    SELECT set_config('synchronous_commit', 'off', true)
+)
+SELECT finished.message_id, finished.endpoint_id, finished.lease
+FROM unhurried
+CROSS JOIN finished
+ORDER BY finished.message_id, finished.endpoint_id, finished.lease
+LIMIT cardinality(@attempt_ids::text[]);
 
 -- name: DeliveryReleaseMany :execrows
 -- DeliveryReleaseMany makes deliveries due at once whose lease this process still holds.

@@ -111,6 +111,7 @@ owed AS MATERIALIZED (
         endpoint.old_secrets_expire_at,
         endpoint.fifo,
         endpoint.paused_until,
+        endpoint.failing_since,
         stored.deliver_at,
         stored.deliver_at IS NULL
             AND NOT endpoint.fifo
@@ -161,19 +162,20 @@ SELECT
     owed.headers::jsonb AS headers,
     nullif(owed.old_secrets, '{}')::bytea[] AS old_secrets,
     nullif(owed.old_secrets_expire_at, '{}')::timestamptz[] AS old_secrets_expire_at,
+    (owed.failing_since IS NOT NULL)::boolean AS failing,
     true::boolean AS stored
 FROM owed
 WHERE owed.leased
 UNION ALL
-SELECT stored.app_id, stored.id, '', '', '', '{}', NULL, NULL, true
+SELECT stored.app_id, stored.id, '', '', '', '{}', NULL, NULL, false, true
 FROM stored
 WHERE stored.id NOT IN (SELECT owed.message_id FROM owed WHERE owed.leased)
 UNION ALL
-SELECT input.app_id, input.id, '', '', '', '{}', NULL, NULL, false
+SELECT input.app_id, input.id, '', '', '', '{}', NULL, NULL, false, false
 FROM input
 WHERE input.id NOT IN (SELECT stored.id FROM stored)
 UNION ALL
-SELECT '', '', '', '', '', '{}', NULL, NULL, false
+SELECT '', '', '', '', '', '{}', NULL, NULL, false, false
 FROM announced
 ORDER BY message_id, endpoint_id
 LIMIT @max_rows::int;

@@ -52,7 +52,7 @@ func result(d core.Delivery, next time.Time) core.Result {
 			AppID: d.AppID, ID: core.NewAttemptID(now()), MessageID: d.MessageID, EndpointID: d.EndpointID,
 			URL: d.URL, Status: core.StatusSuccess, ResponseStatusCode: 204, DurationMS: 7, CreatedAt: now(),
 		},
-		Lease: d.Lease, Attempts: d.Attempts + 1, NextAt: next,
+		Lease: d.Lease, Attempts: d.Attempts + 1, NextAt: next, Failing: d.Failing,
 	}
 	if !next.IsZero() {
 		r.Attempt.Status, r.Attempt.ResponseStatusCode, r.Attempt.Response = core.StatusFail, 500, "no"
@@ -382,12 +382,26 @@ func TestRecordingDoesNotWaitForTheDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer rollback(context.Background(), tx)
-	if _, err := queries.DeliveryRecordMany(t.Context(), tx, recordParams([]core.Result{result(d, time.Time{})}, testRules, now())); err != nil {
-		t.Fatal(err)
-	}
-	var setting string
-	if err := tx.QueryRow(t.Context(), "SHOW synchronous_commit").Scan(&setting); err != nil || setting != "off" {
-		t.Errorf("synchronous_commit is %q, %v", setting, err)
+	for name, record := range map[string]func([]core.Result) error{
+		"record": func(results []core.Result) error {
+			_, err := queries.DeliveryRecordMany(t.Context(), tx, recordParams(results, testRules, now()))
+			return err
+		},
+		"finish": func(results []core.Result) error {
+			_, err := finish(t.Context(), tx, results)
+			return err
+		},
+	} {
+		if _, err := tx.Exec(t.Context(), "SET LOCAL synchronous_commit = on"); err != nil {
+			t.Fatal(err)
+		}
+		if err := record([]core.Result{result(d, time.Time{})}); err != nil {
+			t.Fatal(err)
+		}
+		var setting string
+		if err := tx.QueryRow(t.Context(), "SHOW synchronous_commit").Scan(&setting); err != nil || setting != "off" {
+			t.Errorf("%s: synchronous_commit is %q, %v", name, setting, err)
+		}
 	}
 }
 

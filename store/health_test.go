@@ -64,6 +64,30 @@ func TestFailuresInARowOpenTheCircuit(t *testing.T) {
 	}
 }
 
+// Of results that are written down together, those of one endpoint count together.
+func TestASuccessAmongFailuresMeansItIsNotFailing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	e := w.addEndpoint(nil)
+	w.send(10)
+	var results []core.Result
+	for i, d := range w.claim(room()) {
+		r := failed(d, now())
+		if i == 3 {
+			r = succeeded(d, now())
+		}
+		results = append(results, r)
+	}
+	for _, o := range w.queue().recordMany(t.Context(), results) {
+		if o.err != nil || !o.out.Held || o.out.Resting {
+			t.Errorf("%+v", o)
+		}
+	}
+	if got := w.health(e); got.Failures != 0 || got.FailingSince != nil {
+		t.Errorf("%+v", got.Health)
+	}
+}
+
 func TestAnOpenCircuitIsProbedAndClosed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -217,7 +217,8 @@ func (i *MessageInserter) readInsertions(messages []core.NewMessage, rows []db.M
 		}
 		deliveries = append(deliveries, core.Delivery{
 			AppID: app, MessageID: core.MessageID(row.MessageID), EndpointID: endpoint, Lease: 1, LeasedUntil: room.LeasedUntil,
-			URL: row.URL, Secrets: secrets, Headers: headers,
+			Failing: row.Failing,
+			URL:     row.URL, Secrets: secrets, Headers: headers,
 			ContentType: messages[n].ContentType, Payload: *messages[n].Payload,
 		})
 	}

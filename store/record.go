@@ -36,25 +36,63 @@ func (q *DeliveryQueue) recordMany(ctx context.Context, results []core.Result) [
 	})
 }
 
-// recordBatch records results, and beside them what is to be told of them: where that can be anything, in
-// a transaction of two statements.
+// recordBatch records results: most by a statement that does no more than it must, and if there are
+// others, all in one transaction with what is to be told of them.
 func (q *DeliveryQueue) recordBatch(ctx context.Context, results []core.Result) (rows []db.DeliveryRecordManyRow, err error) {
-	p := recordParams(results, q.rules, q.clock())
-	if !slices.ContainsFunc(results, mayBeTold) {
-		return queries.DeliveryRecordMany(ctx, q.pool, p)
+	plain, others := sortResults(results)
+	if len(others) == 0 {
+		return finish(ctx, q.pool, plain)
 	}
 	err = transact(ctx, q.pool, func(t pgx.Tx) error {
-		if rows, err = queries.DeliveryRecordMany(ctx, t, p); err != nil {
+		finished, err := finish(ctx, t, plain)
+		if err != nil {
 			return err
 		}
-		return tell(ctx, t, results, rows)
+		recorded, err := queries.DeliveryRecordMany(ctx, t, recordParams(others, q.rules, q.clock()))
+		if err != nil {
+			return err
+		}
+		rows = slices.Concat(finished, recorded)
+		return tell(ctx, t, others, recorded)
 	})
 	return rows, err
 }
 
-// mayBeTold tells whether somebody is told of the result, or of the endpoint, if it is disabled by it.
-func mayBeTold(r core.Result) bool {
-	return r.Attempt.Status != core.StatusSuccess || r.OperationalEventType() != ""
+// sortResults tells apart what is plain. Where others come from the same endpoint, a success is one of
+// them: it says that the endpoint is not failing.
+func sortResults(results []core.Result) (plain, others []core.Result) {
+	judged := map[core.EndpointID]bool{}
+	for _, r := range results {
+		if !r.Plain() {
+			judged[r.Attempt.EndpointID] = true
+		}
+	}
+	for _, r := range results {
+		if judged[r.Attempt.EndpointID] {
+			others = append(others, r)
+		} else {
+			plain = append(plain, r)
+		}
+	}
+	return plain, others
+}
+
+// finish records results that are plain.
+func finish(ctx context.Context, conn db.DBTX, results []core.Result) ([]db.DeliveryRecordManyRow, error) {
+	if len(results) == 0 {
+		return nil, nil
+	}
+	p := recordParams(results, core.HealthRules{}, time.Time{})
+	rows, err := queries.DeliveryFinishMany(ctx, conn, db.DeliveryFinishManyParams{
+		AppIDs: p.AppIDs, AttemptIDs: p.AttemptIDs, MessageIDs: p.MessageIDs, EndpointIDs: p.EndpointIDs, URLs: p.URLs,
+		ResponseStatusCodes: p.ResponseStatusCodes, Responses: p.Responses, DurationsMS: p.DurationsMS,
+		Triggers: p.Triggers, CreatedAts: p.CreatedAts, Leases: p.Leases,
+	})
+	held := make([]db.DeliveryRecordManyRow, len(rows))
+	for i, row := range rows {
+		held[i] = db.DeliveryRecordManyRow{MessageID: row.MessageID, EndpointID: row.EndpointID, Lease: row.Lease}
+	}
+	return held, err
 }
 
 // tell writes operational events down: of the results that were taken, and of endpoints that were

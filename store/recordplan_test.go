@@ -37,6 +37,10 @@ func TestDeliveriesAreLookedUpOneByOne(t *testing.T) {
 			_, err := queries.DeliveryRecordMany(ctx, conn, recordParams(results, testRules, now()))
 			return err
 		},
+		"finish": func(ctx context.Context, conn db.DBTX) error {
+			_, err := finish(ctx, conn, results)
+			return err
+		},
 		"claim": func(ctx context.Context, conn db.DBTX) error {
 			_, err := queries.DeliveryClaimManyAnyTenant(ctx, conn, db.DeliveryClaimManyAnyTenantParams{
 				EndpointIDs: []string{string(e.ID)}, Queues: []int16{0}, Limits: []int32{100}, Room: 100, MaxRows: 100,
