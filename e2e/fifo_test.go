@@ -7,11 +7,10 @@ import (
 )
 
 // fifo makes the receiver an endpoint that wants its messages in order.
-func (r *receiver) fifo(t testing.TB, c client, app string) (id string) {
+func (r *receiver) fifo(t testing.TB, c client, app string) {
 	t.Helper()
-	id = r.endpoint(t, c, app)
+	id := r.endpoint(t, c, app)
 	c.call(t, http.StatusOK, "PATCH", "/api/v1/app/"+app+"/endpoint/"+id, `{"fifo": true}`)
-	return id
 }
 
 // inOrder wants the messages to have arrived in their order: what comes after one that was answered with

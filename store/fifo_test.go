@@ -16,7 +16,6 @@ import (
 // first can be under way.
 type line struct {
 	w        *world
-	endpoint core.Endpoint
 	inserter *MessageInserter
 	at       time.Time // of a clock that the test moves on
 
