@@ -15,6 +15,7 @@ type Delivery struct {
 	LeasedUntil time.Time // from then on another process may claim it
 	Attempts    int       // how many have failed already
 
+	Ordered  bool       // the next one to this endpoint waits for it
 	Failing  bool       // the endpoint's latest attempts failed, when this one was leased
 	Manual   bool       // it was asked for by hand: one attempt
 	ResumeAt *time.Time // when the schedule goes on if that attempt fails; nil: it does not

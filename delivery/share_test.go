@@ -167,3 +167,15 @@ func TestWhatIsRecalledIsGivenBack(t *testing.T) {
 		}
 	}
 }
+
+// Or it would wait for the poll, and a FIFO endpoint get one delivery a second.
+func TestTheNextOfAFIFOEndpointIsClaimedAtOnce(t *testing.T) {
+	t.Parallel()
+	for _, ordered := range []bool{true, false} {
+		w := New(testConfig(), newQueue(), time.Now, slog.New(slog.DiscardHandler))
+		w.record(t.Context(), core.Delivery{Ordered: ordered, LeasedUntil: time.Now().Add(time.Hour)}, core.Result{})
+		if woken := len(w.wake) == 1 && len(w.next) == 1; woken != ordered {
+			t.Errorf("after a delivery that is ordered: %v, the worker looks at once: %v", ordered, woken)
+		}
+	}
+}

@@ -40,6 +40,7 @@ type Worker struct {
 	*dispatcher
 	sender *sender
 	wake   chan struct{} // holds one: something may be due
+	next   chan struct{} // holds one: the next of a FIFO endpoint is due
 	after  core.Queue    // the next claim goes on behind it; Run's alone
 }
 
@@ -51,6 +52,7 @@ func New(config Config, queue core.DeliveryQueue, clock func() time.Time, log *s
 		config: config, queue: queue, clock: clock, log: log,
 		sender: newSender(config, clock),
 		wake:   make(chan struct{}, 1),
+		next:   make(chan struct{}, 1),
 	}
 	w.dispatcher = newDispatcher(config, w.attempt, w.Wake)
 	return w
@@ -76,7 +78,7 @@ func (w *Worker) Run(ctx context.Context) {
 	defer poll.Stop()
 	for ctx.Err() == nil {
 		if !w.claim(ctx) {
-			wait(ctx, emptyRest)
+			w.restIdle(ctx)
 		}
 		select {
 		case <-ctx.Done():
@@ -91,12 +93,21 @@ func (w *Worker) Run(ctx context.Context) {
 // a second for deliveries that others take, or that it may not take.
 const emptyRest = 20 * time.Millisecond
 
-// wait returns when the time is over or ctx ends.
-func wait(ctx context.Context, d time.Duration) {
+func (w *Worker) restIdle(ctx context.Context) {
 	select {
 	case <-ctx.Done():
-	case <-time.After(d):
+	case <-time.After(emptyRest):
+	case <-w.next:
 	}
+}
+
+// wakeForNext makes the worker look at once for what waited for a delivery that is over now.
+func (w *Worker) wakeForNext() {
+	select {
+	case w.next <- struct{}{}:
+	default:
+	}
+	w.Wake()
 }
 
 // claim goes on round the queues in which something waits, from where the last claim had to stop for
@@ -225,6 +236,9 @@ func (w *Worker) record(ctx context.Context, d core.Delivery, result core.Result
 			w.recorded(d, result, recorded.Held)
 			if recorded.Resting {
 				w.release(w.rest(d.EndpointID))
+			}
+			if d.Ordered {
+				w.wakeForNext()
 			}
 			return
 		}
