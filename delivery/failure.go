@@ -117,8 +117,8 @@ func tlsText(err error) string {
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return "TLS: the certificate is not valid"
 	}
-	if e, ok := errors.AsType[tls.AlertError](err); ok {
-		return "TLS: the server refused the handshake: " + strings.TrimPrefix(e.Error(), "tls: ")
+	if e, ok := errors.AsType[*net.OpError](err); ok && e.Op == "remote error" {
+		return "TLS: the server refused the connection: " + strings.TrimPrefix(e.Err.Error(), "tls: ") // its alert
 	}
 	if isPlain(err) {
 		return "TLS: the server does not speak it on this port"

@@ -124,8 +124,11 @@ type patient struct {
 	patience time.Duration
 }
 
-func (p patient) SetDeadline(time.Time) error {
-	return p.UDPConn.SetDeadline(time.Now().Add(p.patience))
+func (p patient) SetDeadline(at time.Time) error {
+	if own := time.Now().Add(p.patience); own.Before(at) {
+		at = own
+	}
+	return p.UDPConn.SetDeadline(at)
 }
 
 func (s *nameServer) serve(conn *net.UDPConn) {

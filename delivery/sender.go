@@ -43,7 +43,7 @@ func newTransport(c Config) *http.Transport {
 	return &http.Transport{
 		DialContext:            newEgress(c).dial,
 		TLSClientConfig:        &tls.Config{RootCAs: c.Roots},
-		TLSHandshakeTimeout:    c.RequestTimeout,
+		TLSHandshakeTimeout:    2 * c.RequestTimeout, // of one that outlives its attempt, which ends it first
 		ForceAttemptHTTP2:      true,
 		HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
 		DisableCompression:     true, // what is kept of a response is what was sent

@@ -1,0 +1,165 @@
+package delivery
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/postrider/postrider/core"
+)
+
+// password is the one in each URL, which no text may show.
+const password = "opensesame"
+
+// failing is one way to fail: what there is at a host, and the text it ends in.
+type failing struct {
+	host    string // with a port
+	https   bool
+	timeout time.Duration // 0: plenty
+	patient time.Duration // with the name server; 0: plenty
+	want    string
+}
+
+func TestFailuresSayWhere(t *testing.T) {
+	t.Parallel()
+	a := newAuthority(t)
+	plain := httptest.NewServer(whole(func(http.ResponseWriter, *http.Request) {}))
+	t.Cleanup(plain.Close)
+	secure := func(prepare func(*httptest.Server)) string {
+		return "hooks.example:" + port(t, a.serveTLS(t, func(http.ResponseWriter, *http.Request) {}, prepare))
+	}
+	certified := func(by *authority, name string, until time.Time) string {
+		return secure(func(s *httptest.Server) { s.TLS.Certificates[0] = by.issue(t, name, until) })
+	}
+	inAnHour := time.Now().Add(time.Hour)
+	hanging := serveConns(t, untilClosed)
+	for name, c := range map[string]failing{
+		"no such host":                 {host: "nobody.example:80", want: "error resolving name: no such host: nobody.example"},
+		"no such host, with a dot":     {host: "nobody.example.:80", want: "error resolving name: no such host: nobody.example."},
+		"a name without addresses":     {host: "empty.example:80", want: "error resolving name: no such host: empty.example"},
+		"a name server that fails":     {host: "failed.example:80", want: "error resolving name: the name server failed: failed.example"},
+		"a name server that is silent": {host: "silent.example:80", patient: 20 * time.Millisecond, want: "error resolving name: the name server did not answer: silent.example"},
+		"a name server, too late":      {host: "silent.example:80", timeout: 100 * time.Millisecond, want: "request timed out: the name was not resolved within 100ms"},
+		"a name that is none":          {host: strings.Repeat("x", 64) + ".example:80", want: "error resolving name: no such host: " + strings.Repeat("x", 64) + ".example"},
+		"refused":                      {host: closedAddress(t), want: "error making request: connection refused"},
+		"refused by all addresses":     {host: "both.example:1", want: "error making request: connection refused"},
+
+		"a certificate that expired":     {host: certified(a, "hooks.example", time.Now().Add(-time.Minute)), https: true, want: "error making request: TLS: the certificate has expired, or is not valid yet"},
+		"an unknown authority":           {host: certified(newAuthority(t), "hooks.example", inAnHour), https: true, want: "error making request: TLS: the certificate is of an unknown authority"},
+		"another name":                   {host: certified(a, "other.example", inAnHour), https: true, want: "error making request: TLS: the certificate is for another name than hooks.example"},
+		"plain HTTP where https is":      {host: strings.TrimPrefix(plain.URL, "http://"), https: true, want: "error making request: TLS: the server does not speak it on this port"},
+		"garbage where https is":         {host: serveConns(t, func(c net.Conn) { fmt.Fprint(c, "220 mail.example ESMTP\r\n"); untilClosed(c) }), https: true, want: "error making request: TLS: the server does not speak it on this port"},
+		"a handshake that is refused":    {host: secure(func(s *httptest.Server) { s.TLS.GetConfigForClient = noHandshake }), https: true, want: "error making request: TLS: the server refused the connection: internal error"},
+		"a client certificate is wanted": {host: secure(func(s *httptest.Server) { s.TLS.ClientAuth = tls.RequireAnyClientCert }), https: true, want: "error making request: TLS: the server refused the connection: certificate required"},
+		"no TLS handshake, closed":       {host: serveConns(t, func(c net.Conn) { _, _ = c.Read(make([]byte, 1)) }), https: true, want: "error making request: TLS: the handshake failed"},
+		"no TLS handshake, in time":      {host: hanging, https: true, timeout: 100 * time.Millisecond, want: "request timed out: no TLS handshake within 100ms"},
+
+		"closed before an answer":      {host: serveRaw(t, untilBody), want: "error making request: the connection was closed before an answer"},
+		"closed in the answer":         {host: serveRaw(t, says("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n")), want: "error making request: the connection was closed in the middle of the answer's header"},
+		"garbage":                      {host: serveRaw(t, says("220 mail.example ESMTP\r\n\r\n")), want: "error making request: the answer is not HTTP, or its header is longer than 64 KiB"},
+		"a header that is too long":    {host: serveRaw(t, says("HTTP/1.1 200 OK\r\nX-Long: "+strings.Repeat("x", 65<<10)+"\r\n\r\n")), want: "error making request: the answer is not HTTP, or its header is longer than 64 KiB"},
+		"interim answers without end":  {host: serveRaw(t, interimForever), want: "error making request: the answer is not HTTP, or its header is longer than 64 KiB"},
+		"hangs":                        {host: hanging, timeout: 100 * time.Millisecond, want: "request timed out: no answer within 100ms"},
+		"hangs in the answer's header": {host: serveRaw(t, func(c net.Conn) { fmt.Fprint(c, "HTTP/1.1 200 OK\r\nX-"); untilClosed(c) }), timeout: 100 * time.Millisecond, want: "request timed out: no whole answer within 100ms"},
+	} {
+		t.Run(name, func(t *testing.T) { t.Parallel(); c.check(t, a) })
+	}
+}
+
+func (c failing) check(t *testing.T, a *authority) {
+	t.Helper()
+	if c.patient == 0 {
+		c.patient = 10 * time.Second
+	}
+	config, scheme := testConfig(), "http"
+	_, config.resolver = newNameServer(t, zone{
+		"hooks.example.": {addresses("127.0.0.1")}, "both.example.": {addresses("127.0.0.1", "127.0.0.2")}, "empty.example.": {nil},
+	}, c.patient)
+	config.Roots = a.roots
+	if c.timeout != 0 {
+		config.RequestTimeout = c.timeout
+	}
+	if c.https {
+		scheme = "https"
+	}
+	s := newSender(config, time.Now)
+	t.Cleanup(s.client.CloseIdleConnections)
+	attempt, _ := s.send(t.Context(), testDelivery(scheme+"://user:"+password+"@"+c.host+"/path"))
+	if attempt.Response != c.want || attempt.Status != core.StatusFail || attempt.ResponseStatusCode != 0 {
+		t.Errorf("%q, want %q; %+v", attempt.Response, c.want, attempt)
+	}
+	for _, secret := range []string{password, "127.0.0", "/path"} {
+		if strings.Contains(attempt.Response, secret) {
+			t.Errorf("%q holds %q", attempt.Response, secret)
+		}
+	}
+}
+
+func noHandshake(*tls.ClientHelloInfo) (*tls.Config, error) { return nil, errors.New("not today") }
+
+// closedAddress is one that nothing listens at.
+func closedAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// untilBody reads what may not have come with the header. What was not read would reset the connection.
+func untilBody(conn net.Conn) {
+	_ = conn.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+	untilClosed(conn)
+}
+
+func says(text string) func(net.Conn) {
+	return func(conn net.Conn) {
+		_, _ = io.WriteString(conn, text)
+		untilBody(conn)
+	}
+}
+
+func interimForever(conn net.Conn) {
+	for {
+		if _, err := io.WriteString(conn, "HTTP/1.1 103 Early Hints\r\nLink: <"+strings.Repeat("x", 1000)+">\r\n\r\n"); err != nil {
+			return
+		}
+	}
+}
+
+// What this machine's network cannot be made to do.
+func TestConnectFailuresOfTheKernel(t *testing.T) {
+	t.Parallel()
+	for cause, want := range map[error]string{
+		syscall.ECONNREFUSED:  "error making request: connection refused",
+		syscall.ETIMEDOUT:     "error making request: connecting timed out",
+		syscall.EHOSTUNREACH:  "error making request: host unreachable",
+		syscall.ENETUNREACH:   "error making request: network unreachable",
+		syscall.EADDRNOTAVAIL: "error making request: network unreachable",
+		syscall.EMFILE:        "error making request: no connection",
+	} {
+		err := &net.OpError{Op: "dial", Net: "tcp", Addr: &net.TCPAddr{IP: net.IPv4(10, 0, 0, 1)}, Err: cause}
+		if got := connectFailure(err).Error(); got != want {
+			t.Errorf("%v: %q, want %q", cause, got, want)
+		}
+	}
+}
+
+func TestAHeaderThatCannotBeSentSaysSo(t *testing.T) {
+	t.Parallel()
+	attempt, _ := receive(t, func(http.ResponseWriter, *http.Request) { t.Error("it was sent") },
+		func(d *core.Delivery, _ *Config) { d.Headers = core.Headers{"X-Bad": "a\r\nb"} })
+	if attempt.Response != "error making request: the endpoint's URL or one of its headers cannot be sent" {
+		t.Errorf("%q", attempt.Response)
+	}
+}
