@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"syscall"
 	"time"
@@ -88,6 +89,8 @@ func connectFailure(err error) error {
 	switch {
 	case errors.Is(err, errBlocked):
 		return errBlocked
+	case ranOut(err):
+		return context.DeadlineExceeded
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return &failure{inRequest + "connection refused"}
 	case errors.Is(err, syscall.ETIMEDOUT):
@@ -98,6 +101,12 @@ func connectFailure(err error) error {
 		return &failure{inRequest + "network unreachable"}
 	}
 	return &failure{inRequest + broken[connecting]}
+}
+
+// ranOut tells whether the attempt's time is over. A socket that keeps time by itself may notice before
+// the context does.
+func ranOut(err error) bool {
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded)
 }
 
 // tlsText tells what was wrong with a handshake; empty if it was something else.

@@ -111,9 +111,12 @@ func newNameServer(t *testing.T, z zone, patience time.Duration) (*nameServer, *
 	done := make(chan struct{})
 	go func() { defer close(done); s.serve(conn) }()
 	t.Cleanup(func() { conn.Close(); <-done })
-	dial := func(context.Context, string, string) (net.Conn, error) {
-		asked, err := net.DialUDP("udp", nil, conn.LocalAddr().(*net.UDPAddr))
-		return patient{asked, patience}, err
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		asked, err := new(net.Dialer).DialContext(ctx, "udp", conn.LocalAddr().String())
+		if err != nil {
+			return nil, err
+		}
+		return patient{asked.(*net.UDPConn), patience}, nil
 	}
 	return s, &net.Resolver{PreferGo: true, Dial: dial}
 }

@@ -99,8 +99,12 @@ func (p *Proxy) reach(ctx context.Context) (net.Conn, error) {
 	} else {
 		conn, err = new(net.Dialer).DialContext(ctx, "tcp", p.address)
 	}
+	if ranOut(err) {
+		return nil, context.DeadlineExceeded
+	}
 	if text := tlsText(err); text != "" {
-		return nil, &failure{inRequest + "proxy: " + text}
+		// How the proxy is called is not for endpoints' owners.
+		return nil, &failure{inRequest + "proxy: " + strings.TrimSuffix(text, " than "+p.host)}
 	}
 	if err != nil {
 		return nil, &failure{inRequest + "the proxy cannot be reached"}
@@ -123,8 +127,12 @@ func (p *Proxy) tunnel(conn net.Conn, address string) error {
 	if err := request.Write(conn); err != nil {
 		return &failure{inRequest + "the proxy closed the connection"}
 	}
-	reader := bufio.NewReader(io.LimitReader(conn, proxyHeaderBytesMax))
+	within := &io.LimitedReader{R: conn, N: proxyHeaderBytesMax}
+	reader := bufio.NewReader(within)
 	response, err := http.ReadResponse(reader, request)
+	if err != nil && isNetwork(err) && within.N > 0 {
+		return &failure{inRequest + "the proxy closed the connection"}
+	}
 	if err != nil {
 		return &failure{inRequest + "the proxy's answer is not HTTP"}
 	}

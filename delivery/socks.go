@@ -42,6 +42,9 @@ func socksFailure(err error) error {
 	if f, ok := errors.AsType[*failure](err); ok {
 		return f
 	}
+	if ranOut(err) {
+		return context.DeadlineExceeded
+	}
 	outer, ok := errors.AsType[*net.OpError](err)
 	if !ok || isNetwork(outer.Err) {
 		return &failure{inRequest + "the proxy closed the connection"}
