@@ -1,0 +1,102 @@
+package e2e
+
+import (
+	"encoding/pem"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	svix "github.com/svix/svix-webhooks/go"
+)
+
+func TestOnlyHTTPSEndpointsAreTakenWhereTheSettingSaysSo(t *testing.T) {
+	t.Parallel()
+	database := newDatabase(t)
+	c := start(t, settings(database), "api").service(t).tenant(t)
+	app := c.application(t)
+	old := must(c.Endpoint.Create(t.Context(), app, svix.EndpointIn{Url: "http://example.com/"}, nil))(t).Id
+
+	strict := newClient(t, start(t, settings(database, "POSTRIDER_ENDPOINT_HTTPS_ONLY=true"), "api").service(t).url, c.token)
+	endpoints := "/api/v1/app/" + app + "/endpoint"
+	for _, r := range []struct {
+		status             int
+		method, path, body string
+	}{
+		{422, "POST", "", `{"url": "http://example.com/"}`},
+		{422, "POST", "", `{"url": "HTTP://example.com/"}`},
+		{201, "POST", "", `{"url": "HTTPS://example.com/"}`},
+		{422, "PUT", "/new", `{"url": "http://example.com/", "uid": "new"}`},
+		{201, "PUT", "/new", `{"url": "https://example.com/", "uid": "new"}`},
+		{422, "PUT", "/new", `{"url": "http://example.com/", "uid": "new"}`},
+		{422, "PATCH", "/new", `{"url": "http://example.com/"}`},
+		{200, "PATCH", "/new", `{"url": "https://example.org/"}`},
+		// One that was there before stays as it is, and need not be mended to be changed.
+		{200, "PATCH", "/" + old, `{"description": "old"}`},
+		{422, "PATCH", "/" + old, `{"url": "http://example.org/"}`},
+		{200, "PUT", "/" + old, `{"url": "http://example.com/", "disabled": true}`},
+	} {
+		got := strict.call(t, r.status, r.method, endpoints+r.path, r.body)
+		if r.status == 422 && !strings.Contains(string(got.body), "https") {
+			t.Errorf("%s %s: %s", r.method, r.path, got.body)
+		}
+	}
+}
+
+func TestEndpointsAreReachedByTheProxyOfTheSettingsAndTrustedByTheirAuthorities(t *testing.T) {
+	t.Parallel()
+	var requests atomic.Int32
+	receiver := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { requests.Add(1) }))
+	t.Cleanup(receiver.Close)
+	authority := filepath.Join(t.TempDir(), "ca.pem")
+	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: receiver.Certificate().Raw})
+	if err := os.WriteFile(authority, certificate, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// The receiver's certificate is for example.com, which the proxy takes it for.
+	asked := make(chan string, 100)
+	proxy := newConnectProxy(t, receiver.Listener.Addr().String(), asked)
+	_, s := serve(t, "POSTRIDER_PROXY_URL="+proxy, "POSTRIDER_PROXY_RESOLVES=true", "POSTRIDER_CA_FILE="+authority)
+	c := s.tenant(t)
+	app := c.application(t)
+	must(c.Endpoint.Create(t.Context(), app, svix.EndpointIn{Url: "https://example.com/hook"}, nil))(t)
+	c.message(t, app)
+	await(t, func() string {
+		if requests.Load() == 0 {
+			return "nothing arrived"
+		}
+		return ""
+	})
+	if got := <-asked; got != "example.com:443" {
+		t.Errorf("the proxy was asked for %s", got)
+	}
+}
+
+// newConnectProxy starts an HTTP proxy that connects to one address whatever it is asked for.
+func newConnectProxy(t *testing.T, to string, asked chan<- string) string {
+	t.Helper()
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked <- r.Host
+		out, err := net.Dial("tcp", to)
+		if err != nil {
+			w.WriteHeader(http.StatusBadGateway)
+			return
+		}
+		w.WriteHeader(http.StatusOK)
+		in, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		go func() { _, _ = io.Copy(out, in); out.Close() }()
+		_, _ = io.Copy(in, out)
+		in.Close()
+	}))
+	t.Cleanup(proxy.Close)
+	return proxy.URL
+}
