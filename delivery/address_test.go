@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -259,10 +260,10 @@ func TestNoAddressOfASpecialRangeIsPermitted(t *testing.T) {
 		for _, way := range ways {
 			host := way.String()
 			_, err := newEgress(Config{}).targets(t.Context(), &trip{}, host, "80", rapid.Bool().Draw(t, "leave names"))
-			if way.Unmap().Is4() == a.Is4() && err != errBlocked {
+			if way.Unmap().Is4() == a.Is4() && !errors.Is(err, errBlocked) {
 				t.Fatalf("%s of %s: %v", host, p, err)
 			}
-			if a.Is4() && (guard{}).control("tcp", net.JoinHostPort(host, "80"), nil) != errBlocked {
+			if a.Is4() && !errors.Is((guard{}).control("tcp", net.JoinHostPort(host, "80"), nil), errBlocked) {
 				t.Fatalf("%s of %s passes the last look", host, p)
 			}
 		}

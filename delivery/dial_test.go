@@ -32,7 +32,7 @@ func TestTheFirstAddressThatAnswersIsTaken(t *testing.T) {
 			return nil, errors.New("another")
 		})
 		if c.want == "" {
-			if err != refused {
+			if !errors.Is(err, refused) {
 				t.Errorf("%s: %v", name, err)
 			}
 		} else if err != nil || conn.(named).name != c.want {

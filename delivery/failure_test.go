@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -76,17 +77,12 @@ func TestFailuresSayWhere(t *testing.T) {
 
 func (c failing) check(t *testing.T, a *authority) {
 	t.Helper()
-	if c.patient == 0 {
-		c.patient = 10 * time.Second
-	}
 	config, scheme := testConfig(), "http"
 	_, config.resolver = newNameServer(t, zone{
 		"hooks.example.": {addresses("127.0.0.1")}, "both.example.": {addresses("127.0.0.1", "127.0.0.2")}, "empty.example.": {nil},
-	}, c.patient)
+	}, cmp.Or(c.patient, 10*time.Second))
 	config.Roots = a.roots
-	if c.timeout != 0 {
-		config.RequestTimeout = c.timeout
-	}
+	config.RequestTimeout = cmp.Or(c.timeout, config.RequestTimeout)
 	if c.https {
 		scheme = "https"
 	}

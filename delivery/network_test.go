@@ -16,7 +16,6 @@ type witness struct {
 	port      string
 	listeners []net.Listener
 	accepted  chan struct{}
-	seen      int
 }
 
 func newWitness(t *testing.T) *witness {
@@ -110,7 +109,10 @@ func newNameServer(t *testing.T, z zone, patience time.Duration) (*nameServer, *
 	s := &nameServer{zone: z, lookups: map[string]int{}}
 	done := make(chan struct{})
 	go func() { defer close(done); s.serve(conn) }()
-	t.Cleanup(func() { conn.Close(); <-done })
+	t.Cleanup(func() {
+		_ = conn.Close()
+		<-done
+	})
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		asked, err := new(net.Dialer).DialContext(ctx, "udp", conn.LocalAddr().String())
 		if err != nil {

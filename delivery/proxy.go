@@ -129,14 +129,14 @@ func (p *Proxy) tunnel(conn net.Conn, address string) error {
 	}
 	within := &io.LimitedReader{R: conn, N: proxyHeaderBytesMax}
 	reader := bufio.NewReader(within)
-	response, err := http.ReadResponse(reader, request)
+	// There is no body: what follows the header of a 2xx is the tunnel, and all else is closed.
+	response, err := http.ReadResponse(reader, request) //nolint:bodyclose // to close it is to read the tunnel to its end
 	if err != nil && isNetwork(err) && within.N > 0 {
 		return &failure{inRequest + "the proxy closed the connection"}
 	}
 	if err != nil {
 		return &failure{inRequest + "the proxy's answer is not HTTP"}
 	}
-	// There is no body: what follows the header of a 2xx is the tunnel, and all else is closed.
 	if response.StatusCode/100 != 2 {
 		return &failure{fmt.Sprintf(inRequest+"the proxy refused to connect: %d %s",
 			response.StatusCode, http.StatusText(response.StatusCode))}

@@ -215,7 +215,7 @@ func TestExceptionsAreReachedDirectly(t *testing.T) {
 	}
 }
 
-// Not parallel: it sets variables of the process.
+//nolint:paralleltest // It sets variables of the process.
 func TestVariablesForOtherProgramsCountForNothing(t *testing.T) {
 	w := newWitness(t)
 	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"} {

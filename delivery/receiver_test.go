@@ -9,7 +9,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"io"
-	"log"
+	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
@@ -75,7 +75,7 @@ func (a *authority) issue(t *testing.T, name string, until time.Time) tls.Certif
 func (a *authority) serveTLS(t *testing.T, handler http.HandlerFunc, prepare func(*httptest.Server)) *httptest.Server {
 	t.Helper()
 	receiver := httptest.NewUnstartedServer(whole(handler))
-	receiver.Config.ErrorLog = log.New(io.Discard, "", 0) // failed handshakes are what is tested
+	receiver.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug) // of handshakes that fail
 	receiver.TLS = &tls.Config{Certificates: []tls.Certificate{a.issue(t, "hooks.example", time.Now().Add(time.Hour))}}
 	if prepare != nil {
 		prepare(receiver)
