@@ -182,6 +182,24 @@ func TestAFewInterimAnswersAreNone(t *testing.T) {
 	}
 }
 
+func TestInterimAnswersByHTTP2HaveABound(t *testing.T) {
+	t.Parallel()
+	a := newAuthority(t)
+	receiver := a.serveTLS(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Link", strings.Repeat("x", 1000))
+		for r.Context().Err() == nil {
+			w.WriteHeader(http.StatusEarlyHints)
+		}
+	}, func(s *httptest.Server) { s.EnableHTTP2 = true })
+	config := testConfig()
+	config.Roots, config.RequestTimeout = a.roots, time.Minute
+	_, config.resolver = newNameServer(t, hooksZone(), 10*time.Second)
+	attempt := sendBy(t, config, "https://hooks.example:"+port(t, receiver))
+	if attempt.Response != "error making request: the answer is not HTTP, or its header is longer than 64 KiB" {
+		t.Errorf("%+v", attempt)
+	}
+}
+
 func TestWhoIsInTheURLIsAuthorized(t *testing.T) {
 	t.Parallel()
 	for own, want := range map[string]string{"": "Basic bWU6b3BlbnNlc2FtZQ==", "Bearer own": "Bearer own"} {
