@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 )
@@ -76,8 +75,8 @@ func (g guard) permits(a netip.Addr) bool {
 func isNumber(host string) bool {
 	host = strings.TrimSuffix(host, ".")
 	last := host[strings.LastIndexByte(host, '.')+1:]
-	if _, err := strconv.ParseUint(last, 10, 64); err == nil {
+	if strings.HasPrefix(last, "0x") || strings.HasPrefix(last, "0X") {
 		return true
 	}
-	return strings.HasPrefix(last, "0x") || strings.HasPrefix(last, "0X")
+	return last != "" && strings.Trim(last, "0123456789") == "" // of any length: some cut off what is too much
 }

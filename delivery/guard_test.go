@@ -1,7 +1,9 @@
 package delivery
 
 import (
+	"net"
 	"net/netip"
+	"strings"
 	"testing"
 )
 
@@ -36,4 +38,48 @@ func TestAllowedSubnetsArePermitted(t *testing.T) {
 			t.Errorf("%s: permitted %v, want %v", text, got, want)
 		}
 	}
+}
+
+func TestAddressesOfOldSpellingsAreNoNames(t *testing.T) {
+	t.Parallel()
+	for host, want := range map[string]bool{
+		"2130706433": true, "0x7f000001": true, "0X7f.1": true, "0177.0.0.1": true, "127.1": true, "127.0.0.1.": true,
+		"0": true, "18446744073709551617": true, "4294967297.": true, "10.0.0.256": true, "example.0x1": true,
+		"example.com": false, "1.example.com.": false, "4u": false, "0xide.example": false, "xn--p1ai": false, "": false, ".": false,
+	} {
+		if got := isNumber(host); got != want {
+			t.Errorf("%q is a number: %v, want %v", host, got, want)
+		}
+	}
+}
+
+// FuzzHost has hosts looked at as they are when the proxy resolves names: whatever is passed on is no
+// special address, in any spelling that netip reads or that net's parser once took.
+func FuzzHost(f *testing.F) {
+	for _, host := range []string{
+		"127.0.0.1", "::1", "::ffff:127.0.0.1", "fe80::1%eth0", "64:ff9b::7f00:1", "2130706433", "0x7f.1", "127.0.0.1.",
+		"99999999999999999999", "example.com", "example.com.", "8.8.8.8",
+	} {
+		f.Add(host)
+	}
+	f.Fuzz(func(t *testing.T, host string) {
+		targets, err := (&egress{}).targets(t.Context(), &trip{}, host, "80", true)
+		if err != nil {
+			return
+		}
+		to, _, err := net.SplitHostPort(targets[0])
+		if err != nil {
+			return // nobody can connect to that
+		}
+		if a, err := netip.ParseAddr(to); err == nil {
+			if !(guard{}).permits(a) {
+				t.Errorf("%q is connected to as %q", host, targets[0])
+			}
+			return
+		}
+		labels := strings.Split(strings.TrimSuffix(host, "."), ".")
+		if last := labels[len(labels)-1]; last != "" && strings.Trim(last, "0123456789") == "" {
+			t.Errorf("%q is passed on as a name", host)
+		}
+	})
 }
