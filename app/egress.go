@@ -1,7 +1,9 @@
 package app
 
 import (
+	"bytes"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"os"
@@ -31,8 +33,28 @@ func (c *Config) roots() (*x509.CertPool, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the system's own: %w", err)
 	}
-	if !roots.AppendCertsFromPEM(text) {
-		return nil, errors.New("there is no certificate in it")
+	return roots, addCertificates(roots, text)
+}
+
+// addCertificates is stricter than the pool's own reading, which passes over what it does not
+// understand: half a bundle would only be noticed at the endpoints whose authority is in the other half.
+func addCertificates(pool *x509.CertPool, text []byte) error {
+	n := 0
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(text) {
+		if n, text = n+1, rest; block.Type != "CERTIFICATE" {
+			return fmt.Errorf("block %d is no certificate but a %s", n, block.Type)
+		}
+		certificate, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return fmt.Errorf("certificate %d: %w", n, err)
+		}
+		pool.AddCert(certificate)
 	}
-	return roots, nil
+	if n == 0 {
+		return errors.New("there is no certificate in it")
+	}
+	if bytes.Contains(text, []byte("-----BEGIN")) {
+		return fmt.Errorf("what follows certificate %d is cut off", n)
+	}
+	return nil
 }
