@@ -13,8 +13,8 @@ import (
 // take turns, each has a bounded number under way, and so has the process. All of it is in memory; the
 // leases in the database are what survives.
 //
-// One endpoint never has more than half of everything, and of what others have used up all but a quarter,
-// it has one; see part. That goes for what is under way as for what waits.
+// One endpoint never has more than half of everything, and only one once three quarters are used up; see
+// part. That goes for what is under way as for what waits.
 //
 // Fresh deliveries, handed over by the statement that stored them, may use part of its room only.
 // The rest is for claims, so that what is already waiting in the database gets its turn however much
