@@ -108,5 +108,5 @@ check-migrations: ## migrations go up, down and up again with rows present, and 
 	done
 
 .PHONY: check-race
-check-race: ## all tests with the race detector
-	go test -race ./...
+check-race: ## all tests with the race detector, but the long one of faults, whose processes it does not see
+	go test -race -short ./...
