@@ -148,9 +148,10 @@ func (l Limits) Take(deliveries []Delivery, leasedUntil, now time.Time) {
 // Claim is what came of looking for deliveries.
 type Claim struct {
 	Deliveries []Delivery
-	Next       Queue     // where to go on; zero: the last queue was seen
-	Dropped    bool      // something was dropped that could not be sent; there may be more of it
-	WakeAt     time.Time // when something may be claimed that may not yet; zero: nothing is known of
+	Next       Queue        // where to go on; zero: the last queue was seen
+	More       []EndpointID // those whose share was used up: they may have more due
+	Dropped    bool         // something was dropped that could not be sent; there may be more of it
+	WakeAt     time.Time    // when something may be claimed that may not yet; zero: nothing is known of
 }
 
 // Compare orders queues as claims go through them.

@@ -128,6 +128,21 @@ func (d *dispatcher) Dispatch(room core.Room, deliveries []core.Delivery) {
 	d.start()
 }
 
+// expect has endpoints that have more due claimed for again once they have room.
+func (d *dispatcher) expect(more []core.EndpointID) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, id := range more {
+		l, ok := d.lanes[id]
+		if !ok {
+			d.hungry() // it is done with all it got
+			continue
+		}
+		l.starved = true
+		d.feed(l)
+	}
+}
+
 func (d *dispatcher) lane(id core.EndpointID) *lane {
 	l, ok := d.lanes[id]
 	if !ok {

@@ -179,3 +179,38 @@ func TestTheNextOfAFIFOEndpointIsClaimedAtOnce(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatIsLeftOfAClaimIsClaimedWhenThereIsRoom(t *testing.T) {
+	t.Parallel()
+	end, hungry := make(chan struct{}), make(chan struct{}, 100)
+	d := newDispatcher(testConfig(), func(_ context.Context, _ core.Delivery, sent func()) bool {
+		<-end
+		sent()
+		return true
+	}, func() { hungry <- struct{}{} })
+	t.Cleanup(func() { d.stop(time.Minute) })
+	asked := func() int { // how many claims were asked for
+		n := len(hungry)
+		for range n {
+			<-hungry
+		}
+		return n
+	}
+	g := &gate{Server: &httptest.Server{}}
+	d.expect([]core.EndpointID{"done"})
+	if asked() != 1 {
+		t.Error("no claim was asked for an endpoint that has got rid of all it had")
+	}
+	d.Dispatch(core.Room{Total: 10, PerEndpoint: 4}, g.backlog(2, "a"))
+	asked()
+	if d.expect([]core.EndpointID{"a"}); asked() != 1 {
+		t.Error("no claim was asked for an endpoint that has room")
+	}
+	d.Dispatch(core.Room{Total: 10, PerEndpoint: 5}, g.backlog(4, "a"))
+	asked()
+	if d.expect([]core.EndpointID{"a"}); asked() != 0 {
+		t.Error("a claim was asked for an endpoint that is full")
+	}
+	close(end)
+	<-hungry // once it is not
+}

@@ -124,6 +124,7 @@ func (w *Worker) claim(ctx context.Context) (found bool) {
 		// A stop does not cut the statement off: what it had leased by then nobody would know of.
 		claim, err := w.queue.DeliveryClaim(context.WithoutCancel(ctx), room, w.after, now)
 		w.Dispatch(room, claim.Deliveries)
+		w.expect(claim.More)
 		if err != nil {
 			w.log.Error("claim deliveries", "error", err)
 			return found

@@ -31,7 +31,7 @@ func (q *DeliveryQueue) DeliveryClaim(ctx context.Context, room core.Room, after
 	if err != nil {
 		return core.Claim{Next: after}, err
 	}
-	c := claim{room: room, now: now, Claim: core.Claim{Next: next}}
+	c := claim{room: room, now: now, Claim: core.Claim{Next: next}, taken: map[core.Queue]int{}}
 	free, limited, gone := c.sort(owed)
 	err = cmp.Or(
 		q.drop(ctx, &c, gone),
@@ -48,6 +48,7 @@ type claim struct {
 	now      time.Time
 	unopened int        // leased and kept back: nothing can sign them
 	last     core.Queue // of those that something was taken from
+	taken    map[core.Queue]int
 }
 
 // left is the room that is not used up.
@@ -132,11 +133,20 @@ func (q *DeliveryQueue) claimFree(ctx context.Context, c *claim, owed []core.Owe
 	if len(owed) == 0 {
 		return nil
 	}
-	_, err := q.lease(ctx, q.pool, c, core.Allot(owed, c.room.PerEndpoint))
-	if err == nil && c.left() <= 0 {
+	allotments := core.Allot(owed, c.room.PerEndpoint)
+	_, err := q.lease(ctx, q.pool, c, allotments)
+	if err != nil {
+		return err
+	}
+	if c.left() <= 0 {
 		c.Next = c.last
 	}
-	return err
+	for _, a := range allotments {
+		if a.Kind != core.QueueOrdered && c.taken[a.Queue] == a.Most {
+			c.More = append(c.More, a.EndpointID)
+		}
+	}
+	return nil
 }
 
 // claimLimited claims for endpoints that are throttled or paused. A worker that claims for the same ones
@@ -201,7 +211,7 @@ func (q *DeliveryQueue) lease(ctx context.Context, conn db.DBTX, c *claim, allot
 	claimed := make([]core.Delivery, 0, len(rows))
 	for _, row := range rows {
 		queue := core.Queue{EndpointID: core.EndpointID(row.EndpointID), Kind: core.QueueKind(row.Queue)}
-		if queue.Compare(c.last) > 0 {
+		if c.taken[queue]++; queue.Compare(c.last) > 0 {
 			c.last = queue
 		}
 		if row.Lease == 0 {

@@ -349,3 +349,22 @@ func TestPlansAreSteady(t *testing.T) {
 		t.Errorf("enable_seqscan is %s", seqscan)
 	}
 }
+
+// First attempts and retries have half each, so that neither half tells by its size that there is more.
+func TestAClaimTellsOfWhomMoreIsDue(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	e, other := w.addEndpoint(nil), w.addEndpoint(nil)
+	w.send(10)
+	w.exec("UPDATE delivery SET queue = 1 WHERE message_id IN (SELECT id FROM message ORDER BY id LIMIT 5)")
+	w.exec("DELETE FROM delivery WHERE endpoint_id = $1 AND message_id NOT IN (SELECT id FROM message ORDER BY id LIMIT 1)", other.ID)
+	r := room()
+	r.PerEndpoint = 5
+	c := w.claimAt(r, now())
+	if len(c.Deliveries) != 5 || len(c.More) != 2 || c.More[0] != e.ID || c.More[1] != e.ID {
+		t.Errorf("%d are claimed, more is due to %v", len(c.Deliveries), c.More)
+	}
+	if c = w.claimAt(room(), now()); len(c.Deliveries) != 6 || len(c.More) != 0 {
+		t.Errorf("%d are claimed, more is due to %v", len(c.Deliveries), c.More)
+	}
+}
