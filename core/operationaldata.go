@@ -88,6 +88,8 @@ func (r Result) OperationalEventType() string {
 	switch {
 	case r.Attempt.Trigger == TriggerManual:
 		return ""
+	case r.Gone: // of the endpoint somebody is told
+		return ""
 	case success && r.Attempts > failingAttempts: // this one is the last of them
 		return eventAttemptsRecovered
 	case success:

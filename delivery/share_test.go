@@ -123,7 +123,7 @@ func TestWhatAnEndpointAnswersCountsForAllOfIt(t *testing.T) {
 			run(t, testConfig(), q)
 			before := time.Now()
 			r := <-q.recorded
-			if r.Gone != c.gone || r.PauseUntil.IsZero() != (c.pause == 0) {
+			if r.Gone != c.gone || r.PauseUntil.IsZero() != (c.pause == 0) || c.gone && !r.NextAt.IsZero() {
 				t.Fatalf("%+v", r)
 			}
 			if c.pause != 0 && (r.PauseUntil.Before(before.Add(c.pause)) || r.PauseUntil.After(time.Now().Add(c.pause))) {

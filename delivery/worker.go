@@ -196,7 +196,7 @@ func (w *Worker) result(d core.Delivery, attempt core.Attempt, retryAfter time.D
 		result.NextAt = *d.ResumeAt
 	case !d.Manual:
 		result.Attempts++
-		if attempt.Status != core.StatusSuccess {
+		if attempt.Status != core.StatusSuccess && !result.Gone {
 			result.NextAt = w.nextAt(result.Attempts, retryAfter)
 		}
 	}
