@@ -2,6 +2,7 @@ package core
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"time"
 )
@@ -112,7 +113,7 @@ func (l Limits) endpointAllows(o Owed, most int, now time.Time) int {
 
 func (l Limits) appAllows(o Owed, most int, now time.Time) int {
 	if o.AppPace.Rate == 0 {
-		return most
+		return math.MaxInt
 	}
 	pace, ok := l.Applications[o.AppID]
 	if !ok {

@@ -93,6 +93,16 @@ func TestWhoHasWaitedLongestComesFirst(t *testing.T) {
 	}
 }
 
+func TestEndpointsShareNothingWhereTheirApplicationHasNoRate(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	limits := Limits{Endpoints: map[EndpointID]EndpointLimit{"ep_a": {Pace: Pace{Rate: 1}}, "ep_b": {Pace: Pace{Rate: 1}}}}
+	owed := []Owed{{AppID: "app_a", Queue: Queue{"ep_a", QueueFirst}}, {AppID: "app_a", Queue: Queue{"ep_b", QueueFirst}}}
+	if got := limits.Allot(owed, 10, 1, now); len(got) != 2 {
+		t.Errorf("two endpoints with a rate each are allotted %+v", got)
+	}
+}
+
 func TestWhatWasTakenIsUsedUp(t *testing.T) {
 	t.Parallel()
 	now := time.Now().UTC().Truncate(time.Microsecond)
