@@ -25,6 +25,8 @@ type Delivery struct {
 	Headers     Headers
 	ContentType *string // nil: JSON
 	Payload     string
+
+	TraceParent *string // the trace that the message is part of; nil: none
 }
 
 // Trigger is what makes us attempt it.

@@ -55,6 +55,14 @@ func IsKind(err error, kind Kind) bool {
 	return ok && e.Kind == kind
 }
 
+// KindOf is what sort of failure err is; one that is no Error is ours.
+func KindOf(err error) Kind {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Kind
+	}
+	return KindInternal
+}
+
 // NotFound answers for a row that is not there and for one that belongs to somebody else alike.
 func NotFound() *Error {
 	return &Error{Kind: KindNotFound, Code: "not_found", Message: "Entity not found"}

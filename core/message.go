@@ -41,6 +41,9 @@ type MessageIn struct {
 	DeliverAt   *time.Time
 	Retention   *time.Duration // how long the payload is kept; nil: 90 days
 
+	// TraceParent is the trace that the message is part of, as in the W3C's header of that name. Empty: none.
+	TraceParent string
+
 	// Application is the application to make when the path names none.
 	Application *ApplicationIn
 
@@ -132,6 +135,8 @@ type NewMessage struct {
 	OrgID   OrgID
 	AppRef  string // the application's id or uid
 	KeyHash []byte // of the idempotency key; nil: none
+
+	TraceParent string // empty: none
 }
 
 func (in MessageIn) message(org OrgID, appRef string, now time.Time) NewMessage {
@@ -146,7 +151,7 @@ func (in MessageIn) message(org OrgID, appRef string, now time.Time) NewMessage 
 			Channels: in.Channels, Tags: in.Tags, Payload: &payload,
 			ExpiresAt: now.Add(retention), CreatedAt: now, ContentType: in.ContentType, DeliverAt: in.DeliverAt,
 		},
-		OrgID: org, AppRef: appRef, KeyHash: keyHash(in.IdempotencyKey),
+		OrgID: org, AppRef: appRef, KeyHash: keyHash(in.IdempotencyKey), TraceParent: in.TraceParent,
 	}
 }
 

@@ -1,0 +1,146 @@
+package core
+
+import (
+	"context"
+	"crypto/sha256"
+	"strconv"
+)
+
+// IngestIn is a message that no client sends: a broker had it, or the outbox.
+type IngestIn struct {
+	OrgID  OrgID
+	AppRef string // the application's id or uid
+	MessageIn
+
+	// Source and Position are where it was found: the name of a source, and what tells the message from
+	// all others there. They make its idempotency key: found again, it is not stored again. Without a
+	// Position there is none.
+	Source   string
+	Position string
+
+	Err error // it cannot be read, and why; then the rest says nothing
+}
+
+// Ingested is what became of a message that was found: it is in the store, or Err says why not. An Err
+// of KindUnavailable or KindInternal is no fault of the message's: it is to be tried again.
+type Ingested struct {
+	Message Message
+	Known   bool // it was in the store already
+	Err     error
+}
+
+// IngestBytesMost is how large a message may be where it is found: as large as a request to the API.
+const IngestBytesMost = 2 << 20
+
+// ingestBytesAtOnce bounds what one statement stores; see MessageIngestMany.
+const ingestBytesAtOnce = 8 << 20
+
+func (in IngestIn) check(s *Service) error {
+	if in.Err != nil {
+		return in.Err
+	}
+	var c checks
+	c.body(IsOrgID(string(in.OrgID)), "There is no such organisation", "organization")
+	c.name(in.AppRef, "application")
+	if err := c.err(); err != nil {
+		return err
+	}
+	return in.validate(s.now())
+}
+
+// newMessage is what is to be stored.
+func (in IngestIn) newMessage(s *Service) NewMessage {
+	m := in.message(in.OrgID, in.AppRef, s.now())
+	m.KeyHash = positionHash(in.Source, in.Position)
+	return m
+}
+
+// positionHash is the idempotency key of a message that was found. No client can choose the same one: in
+// a header there is no NUL.
+func positionHash(source, position string) []byte {
+	if position == "" {
+		return nil
+	}
+	hash := sha256.Sum256([]byte("source\x00" + strconv.Quote(source) + "\x00" + position))
+	return hash[:]
+}
+
+// MessageIngestMany stores messages in the order in which they were found, with the deliveries they are
+// owed, as many in one statement as 8 MiB hold, and answers for each. Bad ones are refused alone. When
+// the store is away after some were stored, the others are answered as unavailable.
+func (s *Service) MessageIngestMany(ctx context.Context, ins []IngestIn) []Ingested {
+	outcomes := make([]Ingested, len(ins))
+	var messages []NewMessage
+	var places []int
+	for i, in := range ins {
+		if outcomes[i].Err = in.check(s); outcomes[i].Err == nil {
+			messages, places = append(messages, in.newMessage(s)), append(places, i)
+		}
+	}
+	var away error
+	for len(messages) > 0 {
+		n := fitting(messages)
+		for i, stored := range s.insertSome(ctx, messages[:n], away) {
+			outcomes[places[i]] = s.ingested(ctx, messages[i], stored)
+			if outcomes[places[i]].Again() {
+				away = outcomes[places[i]].Err
+			}
+		}
+		messages, places = messages[n:], places[n:]
+	}
+	return outcomes
+}
+
+// insertSome stores messages, unless those before them could not be: then their order would be lost.
+func (s *Service) insertSome(ctx context.Context, messages []NewMessage, away error) []Stored {
+	if away == nil {
+		return s.Messages.MessageInsertMany(ctx, messages)
+	}
+	stored := make([]Stored, len(messages))
+	for i := range stored {
+		stored[i].Err = away
+	}
+	return stored
+}
+
+// fitting is how many of the messages go into one statement.
+func fitting(messages []NewMessage) int {
+	bytes := 0
+	for n, m := range messages {
+		if bytes += len(*m.Payload); bytes > ingestBytesAtOnce {
+			return max(n, 1)
+		}
+	}
+	return len(messages)
+}
+
+// Again tells whether the message is to be tried again.
+func (i Ingested) Again() bool {
+	kind := KindOf(i.Err)
+	return i.Err != nil && (kind == KindUnavailable || kind == KindInternal)
+}
+
+// ingested is what became of one message. What kept it out of the store may be the message itself, that
+// came before; or one that merely has its name, which must not pass for it.
+func (s *Service) ingested(ctx context.Context, m NewMessage, stored Stored) Ingested {
+	found := stored.Message
+	if IsKind(stored.Err, KindConflict) && m.EventID != nil {
+		app, err := s.Store.ApplicationGet(ctx, m.OrgID, m.AppRef)
+		if err == nil {
+			found, err = s.Store.MessageGet(ctx, app.ID, *m.EventID)
+		}
+		if IsKind(err, KindNotFound) {
+			err = stored.Err
+		}
+		stored.Err = err
+	}
+	switch {
+	case stored.Err != nil:
+		return Ingested{Err: stored.Err}
+	case found.ID == m.ID:
+		return Ingested{Message: found}
+	case found.EventType != m.EventType || found.Payload != nil && *found.Payload != *m.Payload:
+		return Ingested{Err: Conflict("Another message of the application has its event id, or came with its id: " + string(found.ID))}
+	}
+	return Ingested{Message: found, Known: true}
+}

@@ -1,0 +1,159 @@
+package ingest
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/theory/jsonpath"
+
+	"github.com/postrider/postrider/core"
+)
+
+// Selector says where in a message something is. One of its fields is set.
+type Selector struct {
+	Value     string `json:"value"`     // this, whatever the message
+	Topic     bool   `json:"topic"`     // the topic, queue, subject or routing key
+	Key       bool   `json:"key"`       // the record's key, or the message group
+	Header    string `json:"header"`    // the header, property or attribute of that name
+	Attribute string `json:"attribute"` // the CloudEvents attribute of that name
+	Path      string `json:"path"`      // what the JSONPath (RFC 9535) finds in the body: one string or number
+}
+
+// subject is a message that things are looked up in.
+type subject struct {
+	Message
+	attribute func(name string) string // of a CloudEvent; nil: it is none
+	value     any                      // its body, once it was looked at
+}
+
+// selection finds what a selector names.
+type selection func(*subject) (string, error)
+
+// compile checks the selector of the field of that name.
+func (s *Selector) compile(name string) (selection, error) {
+	if s == nil {
+		return nil, fmt.Errorf("%s is missing", name)
+	}
+	set := 0
+	for _, is := range []bool{s.Value != "", s.Topic, s.Key, s.Header != "", s.Attribute != "", s.Path != ""} {
+		if is {
+			set++
+		}
+	}
+	if set != 1 {
+		return nil, fmt.Errorf("%s: it needs one of value, topic, key, header, attribute and path", name)
+	}
+	if s.Path == "" {
+		return s.selectField(name), nil
+	}
+	path, err := jsonpath.Parse(s.Path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return selectPath(name, path), nil
+}
+
+func (s *Selector) selectField(name string) selection {
+	return func(in *subject) (string, error) {
+		found := s.Value
+		switch {
+		case s.Topic:
+			found = in.Topic
+		case s.Key:
+			found = in.Key
+		case s.Header != "":
+			found = in.Headers.Get(s.Header)
+		case s.Attribute != "" && in.attribute != nil:
+			found = in.attribute(s.Attribute)
+		}
+		if found == "" {
+			return "", fmt.Errorf("it does not say its %s", name)
+		}
+		return found, nil
+	}
+}
+
+func selectPath(name string, path *jsonpath.Path) selection {
+	return func(in *subject) (string, error) {
+		body, err := in.body()
+		if err != nil {
+			return "", err
+		}
+		found := path.Select(body)
+		if len(found) != 1 {
+			return "", fmt.Errorf("it does not say its %s: %s finds %d values", name, path, len(found))
+		}
+		switch v := found[0].(type) {
+		case string:
+			return v, nil
+		case json.Number:
+			return v.String(), nil
+		default:
+			return "", fmt.Errorf("it does not say its %s: %s is neither a string nor a number", name, path)
+		}
+	}
+}
+
+// body is the message's body as a value; numbers stay as they are written.
+func (in *subject) body() (any, error) {
+	if in.value != nil {
+		return in.value, nil
+	}
+	d := json.NewDecoder(bytes.NewReader(in.Body))
+	d.UseNumber()
+	if err := d.Decode(&in.value); err != nil {
+		return nil, fmt.Errorf("it is not JSON: %w", err)
+	}
+	return in.value, nil
+}
+
+// optional compiles a selector that need not be there.
+func (s *Selector) optional(name string) (selection, error) {
+	if s == nil {
+		return nil, nil //nolint:nilnil // there is none, and nothing is wrong with that
+	}
+	return s.compile(name)
+}
+
+func (f Format) mapping() (Decoder, error) {
+	for _, s := range []*Selector{f.Application, f.EventType, f.EventID} {
+		if s != nil && s.Attribute != "" {
+			return nil, errors.New("attribute: only CloudEvents have them")
+		}
+	}
+	app, errApp := f.Application.compile("application")
+	eventType, errType := f.EventType.compile("event_type")
+	eventID, errID := f.EventID.optional("event_id")
+	if err := errors.Join(errApp, errType, errID); err != nil {
+		return nil, err
+	}
+	return func(m Message) (core.IngestIn, error) {
+		in := core.IngestIn{MessageIn: f.payload(m.Body, f.ContentType)}
+		if !in.Raw {
+			if err := decodeObject(m.Body, new(json.RawMessage)); err != nil {
+				return in, err
+			}
+		}
+		from := &subject{Message: m}
+		var err error
+		if in.AppRef, err = app(from); err != nil {
+			return in, err
+		}
+		if in.EventType, err = eventType(from); err != nil || eventID == nil {
+			return in, err
+		}
+		id, err := eventID(from)
+		in.EventID = &id
+		return in, err
+	}, nil
+}
+
+// payload is text as the payload of a message: of that type, or if none is given, JSON.
+func (Format) payload(text []byte, contentType string) core.MessageIn {
+	if contentType == "" {
+		return core.MessageIn{Payload: bytes.TrimSpace(text)}
+	}
+	return core.MessageIn{Payload: text, Raw: true, ContentType: &contentType}
+}

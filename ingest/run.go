@@ -1,0 +1,230 @@
+package ingest
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/postrider/postrider/core"
+)
+
+// Config is what one source is run with.
+type Config struct {
+	Name        string // in the log, and part of the messages' idempotency keys
+	System      string // the broker's name, for traces: kafka, aws_sqs, rabbitmq, nats, postgresql
+	Source      Source
+	Sink        Sink
+	Decode      Decoder
+	StopTimeout time.Duration // how long a stop may take to settle what is stored
+	Tracer      trace.Tracer
+	Log         *slog.Logger
+
+	ExtendEvery time.Duration // how often Source.Extend is called; 0: ExtendEvery
+	BackOffMost time.Duration // how long it waits at most before it tries again; 0: 15 s
+}
+
+const (
+	// ExtendEvery is how often a broker is told that a batch is still worked on. What a broker waits for
+	// that has to be twice as long at least.
+	ExtendEvery = 10 * time.Second
+
+	backOffLeast = 100 * time.Millisecond
+	backOffMost  = 15 * time.Second
+)
+
+// Run stores what the source has until ctx ends, and closes the source. It goes on whatever fails: while
+// the database is away it holds on to its batch and receives nothing more, and while the broker is away
+// it tries to reach it. Once it is stopped, what is stored is still acknowledged, and the rest goes back.
+func Run(ctx context.Context, c Config) {
+	c.ExtendEvery = cmp.Or(c.ExtendEvery, ExtendEvery)
+	c.BackOffMost = cmp.Or(c.BackOffMost, backOffMost)
+	l := &loop{Config: c, log: c.Log.With("source", c.Name)}
+	for ctx.Err() == nil {
+		if batch := l.receive(ctx); len(batch) > 0 {
+			l.handle(ctx, batch)
+		}
+	}
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.StopTimeout)
+	defer cancel()
+	if err := c.Source.Close(closing); err != nil {
+		l.log.Warn("close a source", "error", err)
+	}
+}
+
+type loop struct {
+	Config
+	log *slog.Logger
+}
+
+// receive waits for a batch, however long the broker is away; nothing once ctx has ended.
+func (l *loop) receive(ctx context.Context) (batch []Message) {
+	l.persist(ctx, "receive messages", func() (err error) {
+		batch, err = l.Source.Receive(ctx)
+		return err
+	})
+	return batch
+}
+
+// persist tries again until something works or ctx has ended, ever less often.
+func (l *loop) persist(ctx context.Context, what string, try func() error) (worked bool) {
+	failed := false
+	for wait := min(backOffLeast, l.BackOffMost); ; wait = min(2*wait, l.BackOffMost) {
+		err := try()
+		if err == nil {
+			if failed {
+				l.log.Info("it works again", "what", what)
+			}
+			return true
+		}
+		if ctx.Err() != nil {
+			return false
+		}
+		failed = true
+		l.log.Error("it is tried again", "what", what, "error", err, "in", wait)
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(wait/2 + rand.N(wait/2+1)): // consumers that failed together do not come back together
+		}
+	}
+}
+
+// handle stores a batch and settles it.
+func (l *loop) handle(ctx context.Context, batch []Message) {
+	stop := l.extend(ctx, batch)
+	defer stop()
+	b := l.decode(ctx, batch)
+	defer b.endSpans()
+	l.persist(ctx, "store messages", func() error { return l.store(ctx, b) })
+	settlements := l.settlements(b)
+	// What is stored is acknowledged even when a stop has begun, as long as that may take.
+	settling, cancel := outlasting(ctx, l.StopTimeout)
+	defer cancel()
+	if !l.persist(settling, "settle messages", func() error { return l.Source.Settle(settling, settlements) }) {
+		l.log.Warn("messages are not settled; they will come again, and change nothing", "messages", len(batch))
+	}
+}
+
+// outlasting is a context that ends that long after ctx.
+func outlasting(ctx context.Context, more time.Duration) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		select {
+		case <-longer.Done():
+		case <-time.After(more):
+			cancel()
+		}
+	})
+	return longer, func() { stop(); cancel() }
+}
+
+// extend keeps a batch ours until it is stopped.
+func (l *loop) extend(ctx context.Context, batch []Message) (stop func()) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var done sync.WaitGroup
+	done.Go(func() {
+		tick := time.NewTicker(l.ExtendEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			if err := l.Source.Extend(ctx, batch); err != nil && ctx.Err() == nil {
+				l.log.Warn("keep messages; another consumer may get them too", "error", err)
+			}
+		}
+	})
+	return func() { cancel(); done.Wait() }
+}
+
+// batch is messages on their way into the store.
+type batch struct {
+	messages []Message
+	ins      []core.IngestIn
+	outcomes []core.Ingested
+	spans    []trace.Span
+	open     []int // those that are not stored yet, by their places
+}
+
+func (l *loop) decode(ctx context.Context, messages []Message) *batch {
+	n := len(messages)
+	b := &batch{
+		messages: messages, ins: make([]core.IngestIn, n), outcomes: make([]core.Ingested, n),
+		spans: make([]trace.Span, n), open: make([]int, n),
+	}
+	for i, m := range messages {
+		in, err := l.Decode(m)
+		in.Source, in.Position = l.Name, m.Position
+		if err != nil {
+			in.Err = &core.Error{Kind: core.KindBadRequest, Code: "unreadable", Message: err.Error()}
+		}
+		b.spans[i], in.TraceParent = l.startSpan(ctx, m, in)
+		b.ins[i], b.open[i] = in, i
+	}
+	return b
+}
+
+// store stores what is not stored yet. It returns an error if some of that is to be tried again: then
+// nothing that came behind it is stored.
+func (l *loop) store(ctx context.Context, b *batch) error {
+	ins := make([]core.IngestIn, len(b.open))
+	for n, i := range b.open {
+		ins[n] = b.ins[i]
+	}
+	// A stop does not cut the statement off: nobody would know whether it was carried out.
+	outcomes := l.Sink.MessageIngestMany(context.WithoutCancel(ctx), ins)
+	var failure error
+	var open []int
+	for n, i := range b.open {
+		b.outcomes[i] = outcomes[n]
+		if err := outcomes[n].Err; outcomes[n].Again() {
+			failure = cmp.Or(failure, err)
+			open = append(open, i)
+		}
+	}
+	b.open = open
+	return failure
+}
+
+// settlements are the verdicts on a batch, and what there is to say about it.
+func (l *loop) settlements(b *batch) []Settlement {
+	settlements := make([]Settlement, len(b.messages))
+	known := 0
+	for i, m := range b.messages {
+		settlements[i].Message = m
+		switch outcome := b.outcomes[i]; {
+		case outcome.Again():
+			settlements[i].Verdict = Retry
+		case outcome.Err != nil:
+			settlements[i].Verdict, settlements[i].Reason = DeadLetter, reason(outcome.Err)
+			l.log.Warn("a message is refused and put aside", "topic", m.Topic, "position", m.Position,
+				"reason", settlements[i].Reason)
+		case outcome.Known:
+			known++
+		}
+	}
+	l.log.Debug("messages settled", "messages", len(b.messages), "known", known)
+	return settlements
+}
+
+// reason says in one line why a message is refused.
+func reason(err error) string {
+	e, ok := errors.AsType[*core.Error](err)
+	if !ok {
+		return err.Error()
+	}
+	parts := []string{e.Message}
+	for _, f := range e.Fields {
+		parts = append(parts, strings.Join(f.Loc[min(1, len(f.Loc)):], ".")+": "+f.Message)
+	}
+	return strings.Join(parts, "; ")
+}

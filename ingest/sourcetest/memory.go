@@ -1,0 +1,122 @@
+package sourcetest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"sync"
+
+	"github.com/postrider/postrider/core"
+	"github.com/postrider/postrider/ingest"
+)
+
+// stored is a payload that these tests made.
+type stored struct {
+	Group string `json:"group"`
+	N     int    `json:"n"`
+}
+
+// recorder stands in front of a sink: it remembers what was stored, in order, and can be told to fail.
+type recorder struct {
+	next ingest.Sink
+
+	mu     sync.Mutex
+	away   bool
+	all    []stored
+	traces []string
+	seen   map[string]bool // positions that it was asked to store, whether or not it did
+	known  int
+}
+
+func newRecorder(next ingest.Sink) *recorder {
+	if next == nil {
+		next = &memory{known: map[string]bool{}}
+	}
+	return &recorder{next: next, seen: map[string]bool{}}
+}
+
+func (r *recorder) MessageIngestMany(ctx context.Context, ins []core.IngestIn) []core.Ingested {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, in := range ins {
+		r.seen[in.Position] = true
+	}
+	if r.away {
+		outcomes := make([]core.Ingested, len(ins))
+		for i := range outcomes {
+			outcomes[i].Err = &core.Error{Kind: core.KindUnavailable, Code: "unavailable", Message: "away"}
+		}
+		return outcomes
+	}
+	outcomes := r.next.MessageIngestMany(ctx, ins)
+	for i, outcome := range outcomes {
+		switch {
+		case outcome.Known:
+			r.known++
+		case outcome.Err == nil:
+			var s stored
+			if err := json.Unmarshal(ins[i].Payload, &s); err != nil {
+				panic(err) // these tests made it
+			}
+			r.all, r.traces = append(r.all, s), append(r.traces, ins[i].TraceParent)
+		}
+	}
+	return outcomes
+}
+
+// goAway makes the sink unavailable, or available again.
+func (r *recorder) goAway(away bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.away = away
+}
+
+// snapshot is what is stored so far.
+func (r *recorder) snapshot() []stored {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]stored(nil), r.all...)
+}
+
+// repeated is how many messages came again.
+func (r *recorder) repeated() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.known
+}
+
+// trace is that of the n-th message that was stored.
+func (r *recorder) trace(n int) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.traces[n]
+}
+
+// asked is how many different messages it was asked to store.
+func (r *recorder) asked() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.seen)
+}
+
+// memory keeps what Postgres would of a message: its idempotency key.
+type memory struct{ known map[string]bool }
+
+func (m *memory) MessageIngestMany(_ context.Context, ins []core.IngestIn) []core.Ingested {
+	outcomes := make([]core.Ingested, len(ins))
+	for i, in := range ins {
+		switch {
+		case in.Err != nil:
+			outcomes[i].Err = in.Err
+		case in.AppRef == nobody:
+			outcomes[i].Err = core.NotFound()
+		case in.Position == "":
+			outcomes[i].Err = core.Invalid(errors.New("no position").Error(), "position")
+		case m.known[in.Position]:
+			outcomes[i].Known = true
+		default:
+			m.known[in.Position] = true
+		}
+	}
+	return outcomes
+}

@@ -1,0 +1,88 @@
+// Package sourcetest is the conformance suite of message sources: what the run loop relies on, tried on a
+// real adapter and its broker. An adapter's test hands it a broker, which may be real, embedded or a fake.
+// It knows no broker, and stores what arrives in memory unless it is given a sink.
+package sourcetest
+
+import (
+	"testing"
+	"time"
+
+	"github.com/postrider/postrider/core"
+	"github.com/postrider/postrider/ingest"
+)
+
+// Broker is a broker with one place that messages are taken from, and another for dead letters, both new.
+type Broker interface {
+	// Source makes a consumer of that place, which has connected to nothing yet. All are of one group.
+	Source(t testing.TB) ingest.Source
+	// Produce publishes messages in this order, and returns when the broker has them.
+	Produce(t testing.TB, messages ...Produced)
+	// DeadLetters are those that were put aside so far.
+	DeadLetters(t testing.TB) []DeadLetter
+	// Break ends all connections of consumers and lets nobody connect, until Mend.
+	Break(t testing.TB)
+	Mend(t testing.TB)
+}
+
+// Produced is a message to publish.
+type Produced struct {
+	Group   string // messages of one group are to be stored in order
+	Body    string
+	Headers map[string]string
+}
+
+// DeadLetter is a message that was put aside.
+type DeadLetter struct {
+	Body   string
+	Reason string
+}
+
+// Suite is the suite for one adapter.
+type Suite struct {
+	Broker func(t testing.TB) Broker
+
+	// HoldsFor is how long this broker waits for a batch before it hands it out again, unless it is told
+	// that the batch is still worked on; 0: as long as the connection lasts.
+	HoldsFor time.Duration
+
+	// What is special about the broker:
+	Solo     bool // it keeps an order only as long as one consumer takes its messages
+	Readable bool // it holds no message that cannot be read
+
+	// Instead of memory and the format json:
+	Sink   func(t testing.TB, b Broker) ingest.Sink
+	Decode ingest.Decoder
+}
+
+// Run runs the suite.
+func (s Suite) Run(t *testing.T) {
+	t.Helper()
+	if s.Decode == nil {
+		decode, err := ingest.Format{}.Decoder(testOrg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Decode = decode
+	}
+	for name, test := range map[string]func(*testing.T, Suite){
+		"ChecksWhatItNeeds":              checks,
+		"KeepsTheOrder":                  order,
+		"AcknowledgesWhatIsStored":       acknowledges,
+		"HandsOutAgainWhatIsNotSettled":  redelivers,
+		"SettlesOneByOne":                settles,
+		"PutsPoisonAside":                poison,
+		"TakesNoMoreThanItCanStore":      backPressure,
+		"KeepsWhatIsWorkedOn":            extends,
+		"StopsInTheMiddle":               shutdown,
+		"ReconnectsAndLosesNothing":      reconnect,
+		"SharesAmongConsumersThatChange": rebalance,
+		"CarriesTheTrace":                carriesTrace,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, s)
+		})
+	}
+}
+
+const testOrg core.OrgID = "org_test"
