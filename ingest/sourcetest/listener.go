@@ -1,0 +1,78 @@
+package sourcetest
+
+import (
+	"net"
+	"sync"
+	"testing"
+)
+
+// Listener is one that a test can break: then all its connections end, and whoever connects is hung up on.
+// In-process servers listen on it.
+type Listener struct {
+	net.Listener
+
+	mu     sync.Mutex
+	broken bool
+	conns  map[net.Conn]struct{}
+}
+
+// Listen listens on a free port of this machine.
+func Listen(t testing.TB) *Listener {
+	t.Helper()
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &Listener{Listener: listener, conns: map[net.Conn]struct{}{}}
+}
+
+// Accept implements [net.Listener].
+func (l *Listener) Accept() (net.Conn, error) {
+	for {
+		conn, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		l.mu.Lock()
+		broken := l.broken
+		if !broken {
+			l.conns[conn] = struct{}{}
+		}
+		l.mu.Unlock()
+		if broken {
+			_ = conn.Close()
+			continue
+		}
+		return &listened{conn, l}, nil
+	}
+}
+
+// Break ends all connections and lets nobody connect.
+func (l *Listener) Break() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.broken = true
+	for conn := range l.conns {
+		_ = conn.Close()
+	}
+	clear(l.conns)
+}
+
+// Mend lets connections in again.
+func (l *Listener) Mend() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.broken = false
+}
+
+type listened struct {
+	net.Conn
+	of *Listener
+}
+
+func (c *listened) Close() error {
+	c.of.mu.Lock()
+	delete(c.of.conns, c.Conn)
+	c.of.mu.Unlock()
+	return c.Conn.Close()
+}
