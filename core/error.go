@@ -49,6 +49,19 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
+// Reason says in one line, safe to show, why something was refused.
+func Reason(err error) string {
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
+		return "Something went wrong on our side"
+	}
+	parts := []string{e.Message}
+	for _, f := range e.Fields {
+		parts = append(parts, strings.Join(f.Loc[min(1, len(f.Loc)):], ".")+": "+f.Message)
+	}
+	return strings.Join(parts, "; ")
+}
+
 // IsKind reports whether err is, or wraps, an Error of that kind.
 func IsKind(err error, kind Kind) bool {
 	e, ok := errors.AsType[*Error](err)
@@ -71,6 +84,13 @@ func NotFound() *Error {
 // Conflict answers for a unique name that is taken.
 func Conflict(message string) *Error {
 	return &Error{Kind: KindConflict, Code: "conflict", Message: message}
+}
+
+// Unstorable answers for what the database refuses to hold, for what it is.
+func Unstorable(err error) *Error {
+	e := Invalid("The database cannot store it", "body")
+	e.Err = err
+	return e
 }
 
 // Forbidden answers a token that may not do this to anything.

@@ -81,7 +81,7 @@ func (s *Service) MessageIngestMany(ctx context.Context, ins []IngestIn) []Inges
 	for len(messages) > 0 {
 		n := fitting(messages)
 		for i, stored := range s.insertSome(ctx, messages[:n], away) {
-			outcomes[places[i]] = s.ingested(ctx, messages[i], stored)
+			outcomes[places[i]] = ingested(ctx, s.Store, messages[i], stored)
 			if outcomes[places[i]].Again() {
 				away = outcomes[places[i]].Err
 			}
@@ -122,12 +122,12 @@ func (i Ingested) Again() bool {
 
 // ingested is what became of one message. What kept it out of the store may be the message itself, that
 // came before; or one that merely has its name, which must not pass for it.
-func (s *Service) ingested(ctx context.Context, m NewMessage, stored Stored) Ingested {
+func ingested(ctx context.Context, r Reader, m NewMessage, stored Stored) Ingested {
 	found := stored.Message
 	if IsKind(stored.Err, KindConflict) && m.EventID != nil {
-		app, err := s.Store.ApplicationGet(ctx, m.OrgID, m.AppRef)
+		app, err := r.ApplicationGet(ctx, m.OrgID, m.AppRef)
 		if err == nil {
-			found, err = s.Store.MessageGet(ctx, app.ID, *m.EventID)
+			found, err = r.MessageGet(ctx, app.ID, *m.EventID)
 		}
 		if IsKind(err, KindNotFound) {
 			err = stored.Err

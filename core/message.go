@@ -27,6 +27,8 @@ type Message struct {
 
 	ContentType *string    // of its webhooks; nil: JSON
 	DeliverAt   *time.Time // its first attempts wait for it; nil: they are made at once
+
+	TraceParent *string // the trace it is part of, as in the W3C's header of that name; nil: none
 }
 
 // MessageIn is what a client says of a message.
@@ -40,9 +42,7 @@ type MessageIn struct {
 	ContentType *string
 	DeliverAt   *time.Time
 	Retention   *time.Duration // how long the payload is kept; nil: 90 days
-
-	// TraceParent is the trace that the message is part of, as in the W3C's header of that name. Empty: none.
-	TraceParent string
+	TraceParent *string        // the trace it is part of; nil: none
 
 	// Application is the application to make when the path names none.
 	Application *ApplicationIn
@@ -135,8 +135,6 @@ type NewMessage struct {
 	OrgID   OrgID
 	AppRef  string // the application's id or uid
 	KeyHash []byte // of the idempotency key; nil: none
-
-	TraceParent string // empty: none
 }
 
 func (in MessageIn) message(org OrgID, appRef string, now time.Time) NewMessage {
@@ -150,8 +148,9 @@ func (in MessageIn) message(org OrgID, appRef string, now time.Time) NewMessage 
 			ID: NewMessageID(now), EventID: in.EventID, EventType: in.EventType,
 			Channels: in.Channels, Tags: in.Tags, Payload: &payload,
 			ExpiresAt: now.Add(retention), CreatedAt: now, ContentType: in.ContentType, DeliverAt: in.DeliverAt,
+			TraceParent: in.TraceParent,
 		},
-		OrgID: org, AppRef: appRef, KeyHash: keyHash(in.IdempotencyKey), TraceParent: in.TraceParent,
+		OrgID: org, AppRef: appRef, KeyHash: keyHash(in.IdempotencyKey),
 	}
 }
 

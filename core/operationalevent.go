@@ -40,9 +40,8 @@ type OperationalTx interface {
 	OperationalEventInsert(ctx context.Context, e OperationalEvent) error
 	// OperationalEventTakeMany takes the first events out, in their order. Who calls it meanwhile waits.
 	OperationalEventTakeMany(ctx context.Context, limit int) ([]OperationalEvent, error)
-	// MessageInsertMany stores messages with what they are owed. Those of which the application does not
-	// exist are dropped.
-	MessageInsertMany(ctx context.Context, messages []NewMessage, now time.Time) error
+	// MessageInsertMany stores messages with what they are owed, and answers for each. The error is of all.
+	MessageInsertMany(ctx context.Context, messages []NewMessage, now time.Time) ([]Stored, error)
 }
 
 // tell writes an event down. Nobody is told of the operational-webhook endpoints themselves: each
@@ -79,7 +78,8 @@ func (s *Service) OperationalEventStep(ctx context.Context) (bool, error) {
 			in := MessageIn{EventType: e.Type, Payload: []byte(e.Payload)}
 			messages[i] = in.message(OperationalOrg, string(e.OrgID), now)
 		}
-		return tx.MessageInsertMany(ctx, messages, now)
+		_, err = tx.MessageInsertMany(ctx, messages, now) // one whose application is gone is dropped
+		return err
 	})
 	return err == nil && taken == operationalEventsAtOnce, err
 }

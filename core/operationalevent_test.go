@@ -64,9 +64,9 @@ func (f *fakeTx) OperationalEventTakeMany(_ context.Context, limit int) ([]Opera
 	return taken, nil
 }
 
-func (f *fakeTx) MessageInsertMany(_ context.Context, messages []NewMessage, _ time.Time) error {
+func (f *fakeTx) MessageInsertMany(_ context.Context, messages []NewMessage, _ time.Time) ([]Stored, error) {
 	f.stored = append(f.stored, messages...)
-	return f.refuse
+	return make([]Stored, len(messages)), f.refuse
 }
 
 func fakeService(tx fakeTx) (*Service, *fakeTx) {

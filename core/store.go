@@ -95,6 +95,7 @@ type Tx interface {
 	BackgroundTaskInsert(ctx context.Context, t BackgroundTask) error
 	TaskTx
 	OperationalTx
+	OutboxTx
 }
 
 // Store is the database.

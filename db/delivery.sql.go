@@ -128,7 +128,7 @@ wanted AS MATERIALIZED (
     SELECT
         taken.app_id, taken.message_id, taken.endpoint_id,
         endpoint.url, endpoint.secret, endpoint.headers, endpoint.old_secrets, endpoint.old_secrets_expire_at,
-        endpoint.failing_since, message.payload, message.content_type
+        endpoint.failing_since, message.payload, message.content_type, message.traceparent
     FROM taken
     JOIN endpoint ON endpoint.app_id = taken.app_id
         AND endpoint.id = taken.endpoint_id
@@ -159,7 +159,7 @@ leased AS (
         delivery.app_id, delivery.message_id, delivery.endpoint_id, delivery.lease, delivery.attempts,
         delivery.manual, delivery.resume_at,
         wanted.url, wanted.secret, wanted.headers, wanted.old_secrets, wanted.old_secrets_expire_at,
-        wanted.failing_since, wanted.payload, wanted.content_type
+        wanted.failing_since, wanted.payload, wanted.content_type, wanted.traceparent
 )
 SELECT
     taken.app_id::text AS app_id,
@@ -175,6 +175,7 @@ SELECT
     leased.old_secrets_expire_at,
     coalesce(leased.payload, '')::text AS payload,
     leased.content_type,
+    leased.traceparent,
     coalesce(leased.manual, false)::boolean AS manual,
     leased.resume_at,
     (leased.failing_since IS NOT NULL)::boolean AS failing
@@ -210,6 +211,7 @@ type DeliveryClaimManyAnyTenantRow struct {
 	OldSecretsExpireAt []time.Time
 	Payload            string
 	ContentType        *string
+	TraceParent        *string
 	Manual             bool
 	ResumeAt           *time.Time
 	Failing            bool
@@ -250,6 +252,7 @@ func (q *Queries) DeliveryClaimManyAnyTenant(ctx context.Context, db DBTX, arg D
 			&i.OldSecretsExpireAt,
 			&i.Payload,
 			&i.ContentType,
+			&i.TraceParent,
 			&i.Manual,
 			&i.ResumeAt,
 			&i.Failing,

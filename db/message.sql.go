@@ -67,7 +67,7 @@ func (q *Queries) MessageExpungeMany(ctx context.Context, db DBTX, arg MessageEx
 const messageGet = `-- name: MessageGet :one
 SELECT
     app_id, id, event_id, event_type, channels, tags, payload, expires_at, created_at, content_type,
-    deliver_at
+    deliver_at, traceparent
 FROM message
 WHERE app_id = $1
     AND id = $2
@@ -94,6 +94,7 @@ func (q *Queries) MessageGet(ctx context.Context, db DBTX, arg MessageGetParams)
 		&i.CreatedAt,
 		&i.ContentType,
 		&i.DeliverAt,
+		&i.TraceParent,
 	)
 	return i, err
 }
@@ -101,7 +102,8 @@ func (q *Queries) MessageGet(ctx context.Context, db DBTX, arg MessageGetParams)
 const messageGetByEventID = `-- name: MessageGetByEventID :one
 SELECT
     message.app_id, message.id, message.event_id, message.event_type, message.channels, message.tags,
-    message.payload, message.expires_at, message.created_at, message.content_type, message.deliver_at
+    message.payload, message.expires_at, message.created_at, message.content_type, message.deliver_at,
+    message.traceparent
 FROM message_event_id
 JOIN message ON message.app_id = message_event_id.app_id
     AND message.id = message_event_id.message_id
@@ -130,6 +132,7 @@ func (q *Queries) MessageGetByEventID(ctx context.Context, db DBTX, arg MessageG
 		&i.CreatedAt,
 		&i.ContentType,
 		&i.DeliverAt,
+		&i.TraceParent,
 	)
 	return i, err
 }
@@ -137,7 +140,8 @@ func (q *Queries) MessageGetByEventID(ctx context.Context, db DBTX, arg MessageG
 const messageGetMany = `-- name: MessageGetMany :many
 SELECT
     message.app_id, message.id, message.event_id, message.event_type, message.channels, message.tags,
-    message.payload, message.expires_at, message.created_at, message.content_type, message.deliver_at
+    message.payload, message.expires_at, message.created_at, message.content_type, message.deliver_at,
+    message.traceparent
 FROM message
 WHERE message.app_id = $1
     AND message.id = ANY ($2::text[])
@@ -172,6 +176,7 @@ func (q *Queries) MessageGetMany(ctx context.Context, db DBTX, arg MessageGetMan
 			&i.CreatedAt,
 			&i.ContentType,
 			&i.DeliverAt,
+			&i.TraceParent,
 		); err != nil {
 			return nil, err
 		}
@@ -185,11 +190,12 @@ func (q *Queries) MessageGetMany(ctx context.Context, db DBTX, arg MessageGetMan
 
 const messageInsert = `-- name: MessageInsert :execrows
 INSERT INTO message (
-    app_id, id, event_id, event_type, channels, tags, payload, expires_at, created_at, content_type, deliver_at
+    app_id, id, event_id, event_type, channels, tags, payload, expires_at, created_at, content_type, deliver_at,
+    traceparent
 )
 VALUES (
     $1, $2, $3, $4, $5, $6, $7, $8, $9, $10,
-    $11
+    $11, $12
 )
 `
 
@@ -205,6 +211,7 @@ type MessageInsertParams struct {
 	CreatedAt   time.Time
 	ContentType *string
 	DeliverAt   *time.Time
+	TraceParent *string
 }
 
 // MessageInsert stores one message and owes it to nobody: the message itself, as MessageInsertMany
@@ -222,6 +229,7 @@ func (q *Queries) MessageInsert(ctx context.Context, db DBTX, arg MessageInsertP
 		arg.CreatedAt,
 		arg.ContentType,
 		arg.DeliverAt,
+		arg.TraceParent,
 	)
 	if err != nil {
 		return 0, err
@@ -248,7 +256,7 @@ WITH addressed AS (
 input AS MATERIALIZED (
     SELECT
         addressed.app_id, i.id, i.event_id, i.event_type, i.channels, i.tags, i.payload, i.expires_at, i.created_at,
-        i.key_hash, i.content_type, i.due_at
+        i.key_hash, i.content_type, i.due_at, i.traceparent
     FROM unnest(
         $4::bigint[],
         $5::text[],
@@ -261,10 +269,11 @@ input AS MATERIALIZED (
         $12::timestamptz[],
         $13::bytea[],
         $14::text[],
-        $15::timestamptz[]
+        $15::timestamptz[],
+        $16::text[]
     ) AS i(
         app_n, id, event_id, event_type, channels, tags, payload, expires_at, created_at, key_hash, content_type,
-        due_at
+        due_at, traceparent
     )
     JOIN addressed ON addressed.n = i.app_n
 ),
@@ -280,7 +289,7 @@ named AS (
             FROM message_key
             WHERE message_key.app_id = input.app_id
                 AND message_key.key_hash = input.key_hash
-                AND message_key.created_at > $16::timestamptz
+                AND message_key.created_at > $17::timestamptz
         )
     ORDER BY input.app_id, input.event_id, input.id
     ON CONFLICT (app_id, event_id) DO NOTHING
@@ -291,7 +300,7 @@ keyed AS (
     -- wins, and the other finds it as it would one of another statement.
     INSERT INTO message_key AS old (app_id, key_hash, message_id, created_at)
     SELECT DISTINCT ON (input.app_id, input.key_hash)
-        input.app_id, input.key_hash, input.id, $17::timestamptz
+        input.app_id, input.key_hash, input.id, $18::timestamptz
     FROM input
     WHERE input.key_hash <> ''
         AND (input.event_id = '' OR input.id IN (SELECT named.message_id FROM named))
@@ -299,12 +308,13 @@ keyed AS (
     ON CONFLICT (app_id, key_hash) DO UPDATE
     SET message_id = excluded.message_id,
         created_at = excluded.created_at
-    WHERE old.created_at <= $16::timestamptz
+    WHERE old.created_at <= $17::timestamptz
     RETURNING message_id
 ),
 stored AS (
     INSERT INTO message (
-        app_id, id, event_id, event_type, channels, tags, payload, expires_at, created_at, content_type, deliver_at
+        app_id, id, event_id, event_type, channels, tags, payload, expires_at, created_at, content_type, deliver_at,
+        traceparent
     )
     SELECT
         input.app_id,
@@ -317,7 +327,8 @@ stored AS (
         input.expires_at,
         input.created_at,
         nullif(input.content_type, ''),
-        nullif(input.due_at, input.created_at)
+        nullif(input.due_at, input.created_at),
+        nullif(input.traceparent, '')
     FROM input
     WHERE (input.event_id = '' OR input.id IN (SELECT named.message_id FROM named))
         AND (input.key_hash = '' OR input.id IN (SELECT keyed.message_id FROM keyed))
@@ -346,9 +357,9 @@ owed AS MATERIALIZED (
             AND stored.app_id <> ALL (
                 ARRAY(SELECT addressed.app_id FROM addressed WHERE addressed.throttle_rate IS NOT NULL)
             )
-            AND row_number() OVER (ORDER BY stored.id, endpoint.id) <= $18::int
-            AND row_number() OVER (PARTITION BY endpoint.id ORDER BY stored.id) <= $19::int
-            AND endpoint.id <> ALL ($20::text[]) AS leased
+            AND row_number() OVER (ORDER BY stored.id, endpoint.id) <= $19::int
+            AND row_number() OVER (PARTITION BY endpoint.id ORDER BY stored.id) <= $20::int
+            AND endpoint.id <> ALL ($21::text[]) AS leased
     FROM stored
     JOIN endpoint ON endpoint.app_id = stored.app_id
         AND endpoint.deleted_at IS NULL
@@ -364,7 +375,7 @@ queued AS (
         owed.app_id,
         owed.message_id,
         owed.endpoint_id,
-        CASE WHEN owed.leased THEN $21::timestamptz ELSE coalesce(owed.deliver_at, $17::timestamptz) END,
+        CASE WHEN owed.leased THEN $22::timestamptz ELSE coalesce(owed.deliver_at, $18::timestamptz) END,
         CASE WHEN owed.leased THEN 1 ELSE 0 END,
         CASE WHEN owed.fifo THEN 2 ELSE 0 END
     FROM owed
@@ -375,7 +386,7 @@ announced AS (
     FROM owed
     WHERE NOT owed.leased
         AND owed.deliver_at IS NULL
-        AND coalesce(owed.paused_until, '-infinity') <= $17::timestamptz
+        AND coalesce(owed.paused_until, '-infinity') <= $18::timestamptz
     LIMIT 1
 )
 SELECT
@@ -422,6 +433,7 @@ type MessageInsertManyParams struct {
 	KeyHashes       [][]byte
 	ContentTypes    []string
 	DueAts          []time.Time
+	TraceParents    []string
 	KeysSince       time.Time
 	Now             time.Time
 	Room            int32
@@ -466,6 +478,7 @@ func (q *Queries) MessageInsertMany(ctx context.Context, db DBTX, arg MessageIns
 		arg.KeyHashes,
 		arg.ContentTypes,
 		arg.DueAts,
+		arg.TraceParents,
 		arg.KeysSince,
 		arg.Now,
 		arg.Room,
@@ -527,7 +540,7 @@ func (q *Queries) MessageKeyGet(ctx context.Context, db DBTX, arg MessageKeyGetP
 const messageListAscending = `-- name: MessageListAscending :many
 SELECT
     app_id, id, event_id, event_type, channels, tags, payload, expires_at, created_at, content_type,
-    deliver_at
+    deliver_at, traceparent
 FROM message
 WHERE app_id = $1
     AND id > $2::text
@@ -579,6 +592,7 @@ func (q *Queries) MessageListAscending(ctx context.Context, db DBTX, arg Message
 			&i.CreatedAt,
 			&i.ContentType,
 			&i.DeliverAt,
+			&i.TraceParent,
 		); err != nil {
 			return nil, err
 		}
@@ -593,7 +607,7 @@ func (q *Queries) MessageListAscending(ctx context.Context, db DBTX, arg Message
 const messageListDescending = `-- name: MessageListDescending :many
 SELECT
     app_id, id, event_id, event_type, channels, tags, payload, expires_at, created_at, content_type,
-    deliver_at
+    deliver_at, traceparent
 FROM message
 WHERE app_id = $1
     AND id > $2::text
@@ -645,6 +659,7 @@ func (q *Queries) MessageListDescending(ctx context.Context, db DBTX, arg Messag
 			&i.CreatedAt,
 			&i.ContentType,
 			&i.DeliverAt,
+			&i.TraceParent,
 		); err != nil {
 			return nil, err
 		}

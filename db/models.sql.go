@@ -211,6 +211,8 @@ type Message struct {
 	ContentType *string
 	// Its first attempts wait for this time; NULL: they are made at once.
 	DeliverAt *time.Time
+	// The trace it is part of, as in the W3C's header of that name; NULL: none.
+	TraceParent *string
 }
 
 // Catches messages of a time that has no partition, so that none is ever refused. The jobs move them to one of their own.
@@ -257,6 +259,45 @@ type OperationalEvent struct {
 	Payload string
 	// When its transaction began. Old ones mean that no process runs the jobs.
 	CreatedAt time.Time
+}
+
+// Messages that applications of this database send with a plain INSERT. Consumers take them out at once.
+type Outbox struct {
+	// The order in which they are stored, as far as they are committed.
+	ID int64
+	// The organisation that sends it; by default the one that tokens are for unless they name another.
+	OrgID core.OrgID
+	// The id or uid of the application it is sent to.
+	Application string
+	EventType   string
+	// A JSON object of at most 2 MiB, which is signed and sent to the byte, but for white space around it.
+	Payload string
+	// The sender's own name for it; unique in the application.
+	EventID  *string
+	Channels []string
+	Tags     []string
+	// The trace it is part of, as in the W3C's header of that name.
+	TraceParent *string
+	// When its transaction began. Old ones mean that no process consumes.
+	CreatedAt time.Time
+}
+
+// What was taken out of the outbox and could not be sent. It stays until somebody deletes it, or inserts it into the outbox again.
+type OutboxDeadLetter struct {
+	// The id that it had in the outbox.
+	ID          int64
+	OrgID       core.OrgID
+	Application string
+	EventType   string
+	Payload     string
+	EventID     *string
+	Channels    []string
+	Tags        []string
+	TraceParent *string
+	CreatedAt   time.Time
+	// Why it could not be sent.
+	Reason    string
+	RefusedAt time.Time
 }
 
 // Tokens of applications that are no longer good. No foreign key: a token may name an application that is gone.

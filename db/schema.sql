@@ -27,6 +27,107 @@ $$;
 COMMENT ON FUNCTION public.delivery_number() IS 'Gives a delivery to a FIFO endpoint its place in the order, which is that of the commits.';
 
 
+
+
+--
+-- Name: outbox; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.outbox (
+    id bigint NOT NULL,
+    org_id text DEFAULT 'org_23rb8YdGqMT0qIzpgGwdXfHirMu'::text NOT NULL COLLATE pg_catalog."C",
+    application text NOT NULL COLLATE pg_catalog."C",
+    event_type text NOT NULL,
+    payload text NOT NULL,
+    event_id text COLLATE pg_catalog."C",
+    channels text[],
+    tags text[],
+    traceparent text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT outbox_application_check CHECK (((application ~ '^[a-zA-Z0-9_.-]+$'::text) AND (octet_length(application) <= 256))),
+    CONSTRAINT outbox_event_id_check CHECK (((event_id ~ '^[a-zA-Z0-9_.-]+$'::text) AND (octet_length(event_id) <= 256) AND (event_id !~~ 'msg\_%'::text))),
+    CONSTRAINT outbox_event_type_check CHECK (((event_type ~ '^[a-zA-Z0-9_.-]+$'::text) AND (octet_length(event_type) <= 256))),
+    CONSTRAINT outbox_org_id_check CHECK (((org_id ~~ 'org\_%'::text) AND (octet_length(org_id) <= 256) AND (org_id <> 'org_00000000000OperationalWebhook'::text))),
+    CONSTRAINT outbox_payload_check CHECK (((octet_length(payload) <= 2097152) AND (json_typeof((payload)::json) = 'object'::text)))
+)
+WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='5000', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_scale_factor='0', autovacuum_analyze_threshold='50000');
+
+
+--
+-- Name: TABLE outbox; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.outbox IS 'Messages that applications of this database send with a plain INSERT. Consumers take them out at once.';
+
+
+--
+-- Name: COLUMN outbox.id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.outbox.id IS 'The order in which they are stored, as far as they are committed.';
+
+
+--
+-- Name: COLUMN outbox.org_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.outbox.org_id IS 'The organisation that sends it; by default the one that tokens are for unless they name another.';
+
+
+--
+-- Name: COLUMN outbox.application; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.outbox.application IS 'The id or uid of the application it is sent to.';
+
+
+--
+-- Name: COLUMN outbox.payload; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.outbox.payload IS 'A JSON object of at most 2 MiB, which is signed and sent to the byte, but for white space around it.';
+
+
+--
+-- Name: COLUMN outbox.event_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.outbox.event_id IS 'The sender''s own name for it; unique in the application.';
+
+
+--
+-- Name: COLUMN outbox.traceparent; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.outbox.traceparent IS 'The trace it is part of, as in the W3C''s header of that name.';
+
+
+--
+-- Name: COLUMN outbox.created_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.outbox.created_at IS 'When its transaction began. Old ones mean that no process consumes.';
+
+
+--
+-- Name: message_send(text, text, text, text, text[], text[], text, text); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.message_send(application text, event_type text, payload text, event_id text DEFAULT NULL::text, channels text[] DEFAULT NULL::text[], tags text[] DEFAULT NULL::text[], traceparent text DEFAULT NULL::text, org_id text DEFAULT 'org_23rb8YdGqMT0qIzpgGwdXfHirMu'::text) RETURNS void
+    LANGUAGE sql
+    BEGIN ATOMIC
+ INSERT INTO public.outbox (org_id, application, event_type, payload, event_id, channels, tags, traceparent)
+   VALUES (message_send.org_id, message_send.application, message_send.event_type, message_send.payload, message_send.event_id, message_send.channels, message_send.tags, message_send.traceparent);
+END;
+
+
+--
+-- Name: FUNCTION message_send(application text, event_type text, payload text, event_id text, channels text[], tags text[], traceparent text, org_id text); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.message_send(application text, event_type text, payload text, event_id text, channels text[], tags text[], traceparent text, org_id text) IS 'Sends a message when the transaction commits: SELECT message_send(''acme'', ''invoice.paid'', ''{"amount": 42}''). It inserts into the outbox, with the rights of its caller.';
+
+
 --
 -- Name: partition_create(text, text, text, text); Type: FUNCTION; Schema: public; Owner: -
 --
@@ -61,8 +162,6 @@ $$;
 --
 
 COMMENT ON FUNCTION public.partition_create(parent text, suffix text, lower_id text, upper_id text) IS 'Makes the partition PARENT_SUFFIX for ids from LOWER_ID up to but not UPPER_ID, with the rows the default partition caught. False: it is there already.';
-
-
 
 
 --
@@ -675,7 +774,8 @@ CREATE TABLE public.message (
     expires_at timestamp with time zone NOT NULL,
     created_at timestamp with time zone NOT NULL,
     content_type text,
-    deliver_at timestamp with time zone
+    deliver_at timestamp with time zone,
+    traceparent text
 )
 PARTITION BY RANGE (id);
 
@@ -723,6 +823,13 @@ COMMENT ON COLUMN public.message.deliver_at IS 'Its first attempts wait for this
 
 
 --
+-- Name: COLUMN message.traceparent; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.message.traceparent IS 'The trace it is part of, as in the W3C''s header of that name; NULL: none.';
+
+
+--
 -- Name: message_default; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -737,7 +844,8 @@ CREATE TABLE public.message_default (
     expires_at timestamp with time zone NOT NULL,
     created_at timestamp with time zone NOT NULL,
     content_type text,
-    deliver_at timestamp with time zone
+    deliver_at timestamp with time zone,
+    traceparent text
 );
 
 
@@ -855,6 +963,61 @@ COMMENT ON COLUMN public.operational_event.created_at IS 'When its transaction b
 
 ALTER TABLE public.operational_event ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.operational_event_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+
+--
+-- Name: outbox_dead_letter; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.outbox_dead_letter (
+    id bigint NOT NULL,
+    org_id text NOT NULL COLLATE pg_catalog."C",
+    application text NOT NULL COLLATE pg_catalog."C",
+    event_type text NOT NULL,
+    payload text NOT NULL,
+    event_id text COLLATE pg_catalog."C",
+    channels text[],
+    tags text[],
+    traceparent text,
+    created_at timestamp with time zone NOT NULL,
+    reason text NOT NULL,
+    refused_at timestamp with time zone NOT NULL
+);
+
+
+--
+-- Name: TABLE outbox_dead_letter; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.outbox_dead_letter IS 'What was taken out of the outbox and could not be sent. It stays until somebody deletes it, or inserts it into the outbox again.';
+
+
+--
+-- Name: COLUMN outbox_dead_letter.id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.outbox_dead_letter.id IS 'The id that it had in the outbox.';
+
+
+--
+-- Name: COLUMN outbox_dead_letter.reason; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.outbox_dead_letter.reason IS 'Why it could not be sent.';
+
+
+--
+-- Name: outbox_id_seq; Type: SEQUENCE; Schema: public; Owner: -
+--
+
+ALTER TABLE public.outbox ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.outbox_id_seq
     START WITH 1
     INCREMENT BY 1
     NO MINVALUE
@@ -1067,6 +1230,22 @@ ALTER TABLE ONLY public.message_key
 
 ALTER TABLE ONLY public.operational_event
     ADD CONSTRAINT operational_event_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: outbox_dead_letter outbox_dead_letter_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.outbox_dead_letter
+    ADD CONSTRAINT outbox_dead_letter_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: outbox outbox_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.outbox
+    ADD CONSTRAINT outbox_pkey PRIMARY KEY (id);
 
 
 --

@@ -39,12 +39,14 @@ func (f Format) cloudEvents() (Decoder, error) {
 		if err := e.Validate(); err != nil {
 			return core.IngestIn{}, fmt.Errorf("it is no CloudEvent: %w", err)
 		}
-		in := core.IngestIn{MessageIn: f.payload(e.Data(), contentTypeOf(e))}
+		in := core.IngestIn{MessageIn: payload(e.Data(), contentTypeOf(e))}
 		if in.Payload == nil {
 			return in, errors.New("it has no data, and so nothing to send")
 		}
 		in.EventType, in.EventID = e.Type(), eventIDOf(e)
-		in.TraceParent = attributeOf(e)(traceParent)
+		if trace := attributeOf(e)(traceParent); trace != "" {
+			in.TraceParent = &trace
+		}
 		in.AppRef, err = app(&subject{Message: m, attribute: attributeOf(e)})
 		return in, err
 	}, nil

@@ -130,7 +130,7 @@ func (f Format) mapping() (Decoder, error) {
 		return nil, err
 	}
 	return func(m Message) (core.IngestIn, error) {
-		in := core.IngestIn{MessageIn: f.payload(m.Body, f.ContentType)}
+		in := core.IngestIn{MessageIn: payload(m.Body, f.ContentType)}
 		if !in.Raw {
 			if err := decodeObject(m.Body, new(json.RawMessage)); err != nil {
 				return in, err
@@ -151,9 +151,12 @@ func (f Format) mapping() (Decoder, error) {
 }
 
 // payload is text as the payload of a message: of that type, or if none is given, JSON.
-func (Format) payload(text []byte, contentType string) core.MessageIn {
+func payload(text []byte, contentType string) core.MessageIn {
 	if contentType == "" {
-		return core.MessageIn{Payload: bytes.TrimSpace(text)}
+		return JSON(text)
 	}
 	return core.MessageIn{Payload: text, Raw: true, ContentType: &contentType}
 }
+
+// JSON is a JSON text as the payload of a message: to the byte, but for white space around it.
+func JSON(text []byte) core.MessageIn { return core.MessageIn{Payload: bytes.TrimSpace(text)} }

@@ -3,10 +3,8 @@ package ingest
 import (
 	"cmp"
 	"context"
-	"errors"
 	"log/slog"
 	"math/rand/v2"
-	"strings"
 	"sync"
 	"time"
 
@@ -205,7 +203,7 @@ func (l *loop) settlements(b *batch) []Settlement {
 		case outcome.Again():
 			settlements[i].Verdict = Retry
 		case outcome.Err != nil:
-			settlements[i].Verdict, settlements[i].Reason = DeadLetter, reason(outcome.Err)
+			settlements[i].Verdict, settlements[i].Reason = DeadLetter, core.Reason(outcome.Err)
 			l.log.Warn("a message is refused and put aside", "topic", m.Topic, "position", m.Position,
 				"reason", settlements[i].Reason)
 		case outcome.Known:
@@ -214,17 +212,4 @@ func (l *loop) settlements(b *batch) []Settlement {
 	}
 	l.log.Debug("messages settled", "messages", len(b.messages), "known", known)
 	return settlements
-}
-
-// reason says in one line why a message is refused.
-func reason(err error) string {
-	e, ok := errors.AsType[*core.Error](err)
-	if !ok {
-		return err.Error()
-	}
-	parts := []string{e.Message}
-	for _, f := range e.Fields {
-		parts = append(parts, strings.Join(f.Loc[min(1, len(f.Loc)):], ".")+": "+f.Message)
-	}
-	return strings.Join(parts, "; ")
 }

@@ -11,15 +11,18 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-const traceParent = "traceparent"
+// The W3C's headers: https://www.w3.org/TR/trace-context/
+const (
+	traceParent = "traceparent"
+	traceState  = "tracestate"
+)
 
-// startSpan begins the span of one message, which goes on the trace that its producer began, and returns
-// what the message carries on. Where nobody traces here, that is the producer's own.
-func (l *loop) startSpan(ctx context.Context, m Message, in core.IngestIn) (trace.Span, string) {
-	carrier := propagation.MapCarrier{traceParent: in.TraceParent}
-	if in.TraceParent == "" {
-		carrier[traceParent] = m.Headers.Get(traceParent)
-		carrier["tracestate"] = m.Headers.Get("tracestate")
+// startSpan begins the span of one message, which goes on with the trace that its producer began, and
+// returns what the message carries on. Where nobody traces here, that is the producer's own.
+func (l *loop) startSpan(ctx context.Context, m Message, in core.IngestIn) (trace.Span, *string) {
+	carrier := propagation.MapCarrier{traceParent: m.Headers.Get(traceParent), traceState: m.Headers.Get(traceState)}
+	if in.TraceParent != nil {
+		carrier = propagation.MapCarrier{traceParent: *in.TraceParent}
 	}
 	ctx = propagation.TraceContext{}.Extract(ctx, carrier)
 	ctx, span := l.Tracer.Start(ctx, "process "+m.Topic, trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(
@@ -31,7 +34,10 @@ func (l *loop) startSpan(ctx context.Context, m Message, in core.IngestIn) (trac
 	))
 	carrier = propagation.MapCarrier{}
 	propagation.TraceContext{}.Inject(ctx, carrier)
-	return span, carrier[traceParent]
+	if carrier[traceParent] == "" {
+		return span, nil
+	}
+	return span, new(carrier[traceParent])
 }
 
 // endSpans ends the spans of a batch once its messages are settled.
@@ -39,7 +45,7 @@ func (b *batch) endSpans() {
 	for i, span := range b.spans {
 		outcome := b.outcomes[i]
 		if outcome.Err != nil {
-			span.SetStatus(codes.Error, reason(outcome.Err))
+			span.SetStatus(codes.Error, core.Reason(outcome.Err))
 		} else {
 			span.SetAttributes(attribute.String("postrider.message_id", string(outcome.Message.ID)))
 		}

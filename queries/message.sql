@@ -22,7 +22,7 @@ WITH addressed AS (
 input AS MATERIALIZED (
     SELECT
         addressed.app_id, i.id, i.event_id, i.event_type, i.channels, i.tags, i.payload, i.expires_at, i.created_at,
-        i.key_hash, i.content_type, i.due_at
+        i.key_hash, i.content_type, i.due_at, i.traceparent
     FROM unnest(
         @app_ns::bigint[],
         @ids::text[],
@@ -35,10 +35,11 @@ input AS MATERIALIZED (
         @created_ats::timestamptz[],
         @key_hashes::bytea[],
         @content_types::text[],
-        @due_ats::timestamptz[]
+        @due_ats::timestamptz[],
+        @traceparents::text[]
     ) AS i(
         app_n, id, event_id, event_type, channels, tags, payload, expires_at, created_at, key_hash, content_type,
-        due_at
+        due_at, traceparent
     )
     JOIN addressed ON addressed.n = i.app_n
 ),
@@ -78,7 +79,8 @@ keyed AS (
 ),
 stored AS (
     INSERT INTO message (
-        app_id, id, event_id, event_type, channels, tags, payload, expires_at, created_at, content_type, deliver_at
+        app_id, id, event_id, event_type, channels, tags, payload, expires_at, created_at, content_type, deliver_at,
+        traceparent
     )
     SELECT
         input.app_id,
@@ -91,7 +93,8 @@ stored AS (
         input.expires_at,
         input.created_at,
         nullif(input.content_type, ''),
-        nullif(input.due_at, input.created_at)
+        nullif(input.due_at, input.created_at),
+        nullif(input.traceparent, '')
     FROM input
     WHERE (input.event_id = '' OR input.id IN (SELECT named.message_id FROM named))
         AND (input.key_hash = '' OR input.id IN (SELECT keyed.message_id FROM keyed))
@@ -192,7 +195,7 @@ WHERE app_id = @app_id
 -- MessageGet finds a message by id, in the one partition that can hold it.
 SELECT
     app_id, id, event_id, event_type, channels, tags, payload, expires_at, created_at, content_type,
-    deliver_at
+    deliver_at, traceparent
 FROM message
 WHERE app_id = @app_id
     AND id = @id;
@@ -201,7 +204,8 @@ WHERE app_id = @app_id
 -- MessageGetByEventID finds a message by the sender's own name for it.
 SELECT
     message.app_id, message.id, message.event_id, message.event_type, message.channels, message.tags,
-    message.payload, message.expires_at, message.created_at, message.content_type, message.deliver_at
+    message.payload, message.expires_at, message.created_at, message.content_type, message.deliver_at,
+    message.traceparent
 FROM message_event_id
 JOIN message ON message.app_id = message_event_id.app_id
     AND message.id = message_event_id.message_id
@@ -212,7 +216,7 @@ WHERE message_event_id.app_id = @app_id
 -- MessageListDescending lists messages, newest first.
 SELECT
     app_id, id, event_id, event_type, channels, tags, payload, expires_at, created_at, content_type,
-    deliver_at
+    deliver_at, traceparent
 FROM message
 WHERE app_id = @app_id
     AND id > @after::text
@@ -227,7 +231,7 @@ LIMIT @max_rows::int;
 -- MessageListAscending lists messages, oldest first.
 SELECT
     app_id, id, event_id, event_type, channels, tags, payload, expires_at, created_at, content_type,
-    deliver_at
+    deliver_at, traceparent
 FROM message
 WHERE app_id = @app_id
     AND id > @after::text
@@ -242,7 +246,8 @@ LIMIT @max_rows::int;
 -- MessageGetMany finds messages by their ids, in the order of those; what is not there is left out.
 SELECT
     message.app_id, message.id, message.event_id, message.event_type, message.channels, message.tags,
-    message.payload, message.expires_at, message.created_at, message.content_type, message.deliver_at
+    message.payload, message.expires_at, message.created_at, message.content_type, message.deliver_at,
+    message.traceparent
 FROM message
 WHERE message.app_id = @app_id
     AND message.id = ANY (@ids::text[])
@@ -253,11 +258,12 @@ LIMIT cardinality(@ids::text[]);
 -- MessageInsert stores one message and owes it to nobody: the message itself, as MessageInsertMany
 -- stores it, for a use case that says in the same unit of work who gets it.
 INSERT INTO message (
-    app_id, id, event_id, event_type, channels, tags, payload, expires_at, created_at, content_type, deliver_at
+    app_id, id, event_id, event_type, channels, tags, payload, expires_at, created_at, content_type, deliver_at,
+    traceparent
 )
 VALUES (
     @app_id, @id, @event_id, @event_type, @channels, @tags, @payload, @expires_at, @created_at, @content_type,
-    @deliver_at
+    @deliver_at, @traceparent
 );
 
 -- name: MessageExpungeMany :many

@@ -11,6 +11,7 @@ import (
 type faketasks struct {
 	core.TaskTx
 	core.OperationalTx
+	core.OutboxTx
 	tasks []core.BackgroundTask
 	told  []core.OperationalEvent
 }

@@ -5,6 +5,8 @@ import (
 	"runtime"
 	"sync"
 	"time"
+
+	"github.com/postrider/postrider/core"
 )
 
 // batcher makes one statement of many callers' requests. While a statement runs, requests gather; as
@@ -123,6 +125,9 @@ func separately[In, Out any](inputs []In, run func([]In) ([]outcome[Out], error)
 	if len(inputs) > 1 && isRefusal(err) {
 		half := len(inputs) / 2
 		return append(separately(inputs[:half], run), separately(inputs[half:], run)...)
+	}
+	if len(inputs) == 1 && isBadData(err) {
+		err = core.Unstorable(err)
 	}
 	outcomes = make([]outcome[Out], len(inputs))
 	for i := range outcomes {

@@ -234,7 +234,7 @@ func (q *DeliveryQueue) lease(ctx context.Context, conn db.DBTX, c *claim, allot
 			Lease: row.Lease, LeasedUntil: c.room.LeasedUntil,
 			Attempts: int(row.Attempts), Ordered: queue.Kind == core.QueueOrdered, Failing: row.Failing, Manual: row.Manual, ResumeAt: row.ResumeAt,
 			URL: row.URL, Secrets: secrets, Headers: headers,
-			ContentType: row.ContentType, Payload: row.Payload,
+			ContentType: row.ContentType, Payload: row.Payload, TraceParent: row.TraceParent,
 		})
 	}
 	c.Deliveries = append(c.Deliveries, claimed...)

@@ -83,6 +83,13 @@ func isRefusal(err error) bool {
 	return ok && hasClass(e, classData, classIntegrity, classLimit)
 }
 
+// isBadData tells whether that was for the data themselves. A constraint that none of our checks knows is
+// our mistake, and not the sender's.
+func isBadData(err error) bool {
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && hasClass(e, classData, classLimit)
+}
+
 func hasClass(e *pgconn.PgError, classes ...string) bool {
 	for _, class := range classes {
 		if strings.HasPrefix(e.Code, class) {

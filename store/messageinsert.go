@@ -3,9 +3,12 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/postrider/postrider/core"
 	"github.com/postrider/postrider/db"
@@ -114,12 +117,48 @@ func (i *MessageInserter) insertBatch(ctx context.Context, messages []core.NewMe
 	if err != nil {
 		return nil, err
 	}
-	outcomes, leased, err := i.readInsertions(messages, rows, room, now)
-	if err != nil {
+	ns := numbers(messages)
+	if deliveries, err = i.readLeased(messages, ns, rows, room, now); err != nil {
 		return nil, err
 	}
-	deliveries = leased
-	return outcomes, nil
+	return readInsertions(ns, rows), nil
+}
+
+// MessageInsertMany has no room for deliveries, so that all of them are born due. The statement is behind a
+// savepoint: where Postgres refuses what one row holds, the unit of work goes on without that row.
+func (t tx) MessageInsertMany(ctx context.Context, messages []core.NewMessage, now time.Time) ([]core.Stored, error) {
+	outer, ok := t.conn.(beginner)
+	if !ok {
+		return nil, errors.New("messages are inserted outside of a unit of work")
+	}
+	stored := make([]core.Stored, len(messages))
+	if len(messages) == 0 {
+		return stored, nil
+	}
+	outcomes := separately(messages, func(some []core.NewMessage) (outcomes []outcome[insertion], err error) {
+		err = transact(ctx, outer, func(inner pgx.Tx) error {
+			rows, err := queries.MessageInsertMany(ctx, inner, insertParams(some, core.Room{}, now))
+			outcomes = readInsertions(numbers(some), rows)
+			return err
+		})
+		return outcomes, err
+	})
+	for n, o := range outcomes {
+		switch m := messages[n]; {
+		case o.err != nil && !core.IsKind(o.err, core.KindInvalid):
+			return nil, o.err
+		case o.err != nil:
+			stored[n].Err = o.err
+		case o.out.app == "":
+			stored[n].Err = applicationNotFound()
+		case !o.out.stored:
+			stored[n].Err = core.Conflict("A conflict has occurred")
+		default:
+			m.AppID = o.out.app
+			stored[n].Message = m.Message
+		}
+	}
+	return stored, nil
 }
 
 func insertParams(messages []core.NewMessage, room core.Room, now time.Time) db.MessageInsertManyParams {
@@ -152,6 +191,7 @@ func insertParams(messages []core.NewMessage, room core.Room, now time.Time) db.
 		p.KeyHashes = append(p.KeyHashes, orNone(m.KeyHash))
 		p.ContentTypes = append(p.ContentTypes, orEmpty(m.ContentType))
 		p.DueAts = append(p.DueAts, dueAt(m.Message))
+		p.TraceParents = append(p.TraceParents, orEmpty(m.TraceParent))
 	}
 	return p
 }
@@ -187,27 +227,37 @@ func endpointTexts(ids []core.EndpointID) []string {
 	return texts
 }
 
-// readInsertions reads what became of each message, and the deliveries that were born leased. Those
-// whose secrets cannot be opened are left to their leases.
-func (i *MessageInserter) readInsertions(messages []core.NewMessage, rows []db.MessageInsertManyRow, room core.Room, now time.Time) ([]outcome[insertion], []core.Delivery, error) {
-	outcomes := make([]outcome[insertion], len(messages))
+// readInsertions reads what became of each message; ns are their places.
+func readInsertions(ns map[core.MessageID]int, rows []db.MessageInsertManyRow) []outcome[insertion] {
+	outcomes := make([]outcome[insertion], len(ns))
+	for _, row := range rows {
+		if n, ok := ns[core.MessageID(row.MessageID)]; ok { // else it tells only that others were announced
+			outcomes[n].out = insertion{app: core.AppID(row.AppID), stored: row.Stored}
+		}
+	}
+	return outcomes
+}
+
+// numbers are the places of messages, by their ids.
+func numbers(messages []core.NewMessage) map[core.MessageID]int {
 	ns := make(map[core.MessageID]int, len(messages))
 	for n, m := range messages {
 		ns[m.ID] = n
 	}
+	return ns
+}
+
+// readLeased reads the deliveries that were born leased. Those whose secrets cannot be opened are left to
+// their leases.
+func (i *MessageInserter) readLeased(messages []core.NewMessage, ns map[core.MessageID]int, rows []db.MessageInsertManyRow, room core.Room, now time.Time) ([]core.Delivery, error) {
 	var deliveries []core.Delivery
 	for _, row := range rows {
-		n, ok := ns[core.MessageID(row.MessageID)]
-		if !ok {
-			continue // it tells only that others were announced
-		}
-		outcomes[n].out = insertion{app: core.AppID(row.AppID), stored: row.Stored}
 		if row.EndpointID == "" {
 			continue
 		}
 		headers, err := readHeaders(row.Headers)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		app, endpoint := core.AppID(row.AppID), core.EndpointID(row.EndpointID)
 		secrets, err := i.store.keys.openSigning(app, endpoint, row.Secret, row.OldSecrets, row.OldSecretsExpireAt, now)
@@ -215,14 +265,15 @@ func (i *MessageInserter) readInsertions(messages []core.NewMessage, rows []db.M
 			i.store.unopened.tell(err, now)
 			continue
 		}
+		m := messages[ns[core.MessageID(row.MessageID)]]
 		deliveries = append(deliveries, core.Delivery{
-			AppID: app, MessageID: core.MessageID(row.MessageID), EndpointID: endpoint, Lease: 1, LeasedUntil: room.LeasedUntil,
+			AppID: app, MessageID: m.ID, EndpointID: endpoint, Lease: 1, LeasedUntil: room.LeasedUntil,
 			Failing: row.Failing,
 			URL:     row.URL, Secrets: secrets, Headers: headers,
-			ContentType: messages[n].ContentType, Payload: *messages[n].Payload,
+			ContentType: m.ContentType, Payload: *m.Payload, TraceParent: m.TraceParent,
 		})
 	}
-	return outcomes, deliveries, nil
+	return deliveries, nil
 }
 
 func readHeaders(text []byte) (core.Headers, error) {

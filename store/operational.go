@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"time"
 
 	"github.com/postrider/postrider/core"
 	"github.com/postrider/postrider/db"
@@ -20,10 +19,4 @@ func (t tx) OperationalEventTakeMany(ctx context.Context, limit int) ([]core.Ope
 	return entities(rows, err, func(row db.OperationalEventTakeManyAnyTenantRow) core.OperationalEvent {
 		return core.OperationalEvent(row)
 	})
-}
-
-// MessageInsertMany has no room for deliveries, so that all of them are born due.
-func (t tx) MessageInsertMany(ctx context.Context, messages []core.NewMessage, now time.Time) error {
-	_, err := queries.MessageInsertMany(ctx, t.conn, insertParams(messages, core.Room{}, now))
-	return mapError(err)
 }

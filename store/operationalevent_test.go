@@ -252,7 +252,8 @@ func TestWhoComesWhileAnotherTakesEventsOutWaits(t *testing.T) {
 			OrgID:   core.OperationalOrg, AppRef: string(testOrg),
 		}
 		<-time.After(5 * time.Millisecond) // ids count 4 ms
-		return tx.MessageInsertMany(ctx, []core.NewMessage{m}, at)
+		_, err = tx.MessageInsertMany(ctx, []core.NewMessage{m}, at)
+		return err
 	})
 	if err := <-second; err != nil {
 		t.Fatal(err)

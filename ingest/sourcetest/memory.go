@@ -23,7 +23,7 @@ type recorder struct {
 	mu     sync.Mutex
 	away   bool
 	all    []stored
-	traces []string
+	traces []*string
 	seen   map[string]bool // positions that it was asked to store, whether or not it did
 	known  int
 }
@@ -89,7 +89,10 @@ func (r *recorder) repeated() int {
 func (r *recorder) trace(n int) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.traces[n]
+	if r.traces[n] == nil {
+		return ""
+	}
+	return *r.traces[n]
 }
 
 // asked is how many different messages it was asked to store.

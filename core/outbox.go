@@ -1,0 +1,129 @@
+package core
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// OutboxMessage is a message that an application of our own database left in the outbox.
+type OutboxMessage struct {
+	ID          int64
+	OrgID       OrgID
+	Application string // an id or uid
+	EventType   string
+	Payload     string
+	EventID     *string
+	Channels    []string
+	Tags        []string
+	TraceParent *string
+}
+
+// OutboxLetter is a message of the outbox that cannot be stored, and why.
+type OutboxLetter struct {
+	ID     int64
+	Reason string
+}
+
+// Outbox is the outbox as those see it who look for work.
+type Outbox interface {
+	// OutboxList lists the first messages in the outbox, so many or so many bytes of payloads at most, and
+	// one at least if there is one.
+	OutboxList(ctx context.Context, limit int, bytes int64) ([]OutboxMessage, error)
+	// Ping tells whether the database answers.
+	Ping(ctx context.Context) error
+}
+
+// OutboxTx is what taking messages out of the outbox needs of a unit of work.
+type OutboxTx interface {
+	// OutboxLockMany locks those of the messages that are still there, and returns them in order. Who calls
+	// it meanwhile waits.
+	OutboxLockMany(ctx context.Context, ids []int64) ([]int64, error)
+	// OutboxDeleteMany deletes messages that are locked.
+	OutboxDeleteMany(ctx context.Context, ids []int64) error
+	// OutboxDeadLetterMany puts messages that are locked aside.
+	OutboxDeadLetterMany(ctx context.Context, letters []OutboxLetter, now time.Time) error
+}
+
+// OutboxIngestMany stores messages of the outbox, whose Position is their id in decimal, and takes them out
+// of it in the same unit of work: each is stored once, whoever dies. One that another process has taken
+// out meanwhile is answered as known. What is refused is put aside with its reason in that unit of work, too.
+func (s *Service) OutboxIngestMany(ctx context.Context, ins []IngestIn) []Ingested {
+	var outcomes []Ingested
+	err := s.Store.InTx(ctx, func(ctx context.Context, tx Tx) (err error) {
+		outcomes, err = s.outboxIngest(ctx, tx, ins)
+		return err
+	})
+	if err != nil {
+		outcomes = make([]Ingested, len(ins))
+		for i := range outcomes {
+			outcomes[i].Err = err
+		}
+	}
+	return outcomes
+}
+
+func (s *Service) outboxIngest(ctx context.Context, tx Tx, ins []IngestIn) ([]Ingested, error) {
+	ids := make([]int64, len(ins))
+	for i, in := range ins {
+		var err error
+		if ids[i], err = strconv.ParseInt(in.Position, 10, 64); err != nil {
+			return nil, fmt.Errorf("a position in the outbox: %w", err)
+		}
+	}
+	locked, err := tx.OutboxLockMany(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	outcomes := make([]Ingested, len(ins))
+	var messages []NewMessage
+	var places []int
+	for i, in := range ins {
+		if _, there := slices.BinarySearch(locked, ids[i]); !there {
+			outcomes[i].Known = true
+			continue
+		}
+		if outcomes[i].Err = in.check(s); outcomes[i].Err == nil {
+			m := in.newMessage(s)
+			m.KeyHash = nil // it is stored once without one
+			messages, places = append(messages, m), append(places, i)
+		}
+	}
+	stored, err := tx.MessageInsertMany(ctx, messages, s.now())
+	if err != nil {
+		return nil, err
+	}
+	for n, one := range stored {
+		outcomes[places[n]] = ingested(ctx, tx, messages[n], one)
+	}
+	return outcomes, s.outboxSettle(ctx, tx, locked, ids, outcomes)
+}
+
+// outboxSettle takes messages out of the outbox, those that are refused to the dead letters.
+func (s *Service) outboxSettle(ctx context.Context, tx Tx, locked, ids []int64, outcomes []Ingested) error {
+	var done []int64
+	var letters []OutboxLetter
+	for i, outcome := range outcomes {
+		_, there := slices.BinarySearch(locked, ids[i])
+		switch {
+		case !there:
+		case outcome.Again():
+			return outcome.Err
+		case outcome.Err != nil:
+			letters = append(letters, OutboxLetter{ID: ids[i], Reason: Reason(outcome.Err)})
+		default:
+			done = append(done, ids[i])
+		}
+	}
+	if len(letters) > 0 {
+		if err := tx.OutboxDeadLetterMany(ctx, letters, s.now()); err != nil {
+			return err
+		}
+	}
+	if len(done) == 0 {
+		return nil
+	}
+	return tx.OutboxDeleteMany(ctx, done)
+}

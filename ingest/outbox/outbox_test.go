@@ -1,0 +1,139 @@
+package outbox
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"go.uber.org/goleak"
+
+	"github.com/postrider/postrider/core"
+	"github.com/postrider/postrider/ingest"
+	"github.com/postrider/postrider/ingest/sourcetest"
+	"github.com/postrider/postrider/localpg/pgtest"
+	"github.com/postrider/postrider/store"
+)
+
+var pg = pgtest.Template(store.Migrate)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(pgtest.M{M: m}) }
+
+const org core.OrgID = "org_test"
+
+// broker is a database with an application in it.
+type broker struct {
+	url     string
+	store   *store.Store
+	service *core.Service
+}
+
+func newBroker(t testing.TB) sourcetest.Broker {
+	t.Helper()
+	b := &broker{url: pg.New(t)}
+	s, err := store.Open(t.Context(), store.Config{URL: b.url, Clock: time.Now, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	b.store, b.service = s, &core.Service{Store: s, Clock: time.Now}
+	uid := sourcetest.App
+	in := core.ApplicationIn{UID: &uid, Name: uid}
+	if _, _, err := b.service.ApplicationCreate(t.Context(), core.Scope{OrgID: org}, in, false); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func (b *broker) Source(testing.TB) ingest.Source { return New(b.store) }
+
+// run runs statements on a connection of its own, as another application would.
+func (b *broker) run(t testing.TB, work func(context.Context, *pgx.Conn) error) {
+	t.Helper()
+	ctx := context.WithoutCancel(t.Context())
+	conn, err := pgx.Connect(ctx, b.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(ctx)
+	if err := work(ctx, conn); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (b *broker) exec(t testing.TB, sql string, args ...any) {
+	t.Helper()
+	b.run(t, func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, sql, args...)
+		return err
+	})
+}
+
+func (b *broker) Produce(t testing.TB, produced ...sourcetest.Produced) {
+	t.Helper()
+	b.run(t, func(ctx context.Context, conn *pgx.Conn) error {
+		batch := &pgx.Batch{}
+		for _, p := range produced {
+			var in struct {
+				Application, EventType string
+				Payload                json.RawMessage
+			}
+			if err := json.Unmarshal([]byte(p.Body), &in); err != nil {
+				return err
+			}
+			batch.Queue("SELECT message_send($1, $2, $3, traceparent => $4, org_id => $5)",
+				in.Application, in.EventType, string(in.Payload), p.Headers["traceparent"], string(org))
+		}
+		return conn.SendBatch(ctx, batch).Close()
+	})
+}
+
+func (b *broker) DeadLetters(t testing.TB) (letters []sourcetest.DeadLetter) {
+	t.Helper()
+	b.run(t, func(ctx context.Context, conn *pgx.Conn) error {
+		rows, err := conn.Query(ctx, `SELECT format('{"application": "%s", "eventType": "%s", "payload": %s}', application, event_type, payload), reason
+			FROM outbox_dead_letter ORDER BY id`)
+		if err != nil {
+			return err
+		}
+		letters, err = pgx.CollectRows(rows, pgx.RowToStructByPos[sourcetest.DeadLetter])
+		return err
+	})
+	return letters
+}
+
+// Break ends all sessions at the database and lets nobody in.
+func (b *broker) Break(t testing.TB) {
+	t.Helper()
+	b.administer(t, "ALTER DATABASE %s ALLOW_CONNECTIONS false")
+	b.administer(t, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '%s'")
+}
+
+func (b *broker) Mend(t testing.TB) {
+	t.Helper()
+	b.administer(t, "ALTER DATABASE %s ALLOW_CONNECTIONS true")
+}
+
+// administer runs a statement about the database from outside of it.
+func (b *broker) administer(t testing.TB, statement string) {
+	t.Helper()
+	u, err := url.Parse(b.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := strings.TrimPrefix(u.Path, "/")
+	u.Path = "/postgres"
+	outside := &broker{url: u.String()}
+	outside.exec(t, strings.ReplaceAll(statement, "%s", name))
+}
+
+func sinkOf(_ testing.TB, b sourcetest.Broker) ingest.Sink { return Sink(b.(*broker).service) }
+
+func TestOutboxConforms(t *testing.T) {
+	t.Parallel()
+	sourcetest.Suite{Broker: newBroker, Readable: true, Sink: sinkOf, Decode: Decode}.Run(t)
+}

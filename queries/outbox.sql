@@ -1,0 +1,57 @@
+-- name: OutboxListAnyTenant :many
+-- OutboxListAnyTenant lists what waits in the outbox, the first of it: so many messages or bytes of payload
+-- at most, and one at least. It locks nothing.
+SELECT
+    first.id, first.org_id, first.application, first.event_type, first.payload, first.event_id, first.channels,
+    first.tags, first.traceparent
+FROM (
+    SELECT
+        waiting.id, waiting.org_id, waiting.application, waiting.event_type, waiting.payload, waiting.event_id,
+        waiting.channels, waiting.tags, waiting.traceparent,
+        row_number() OVER (ORDER BY waiting.id) AS n,
+        sum(octet_length(waiting.payload)) OVER (ORDER BY waiting.id) AS bytes
+    FROM (
+        SELECT outbox.*
+        FROM outbox
+        ORDER BY outbox.id
+        LIMIT @max_rows::int
+    ) AS waiting
+) AS first
+WHERE first.n = 1
+    OR first.bytes <= @max_bytes::bigint
+ORDER BY first.id
+LIMIT @max_rows::int;
+
+-- name: OutboxLockManyAnyTenant :many
+-- OutboxLockManyAnyTenant locks what is still in the outbox, and returns it. Another consumer that has
+-- locked it is waited for: it takes what comes first, and what comes behind must not be stored before that.
+SELECT id
+FROM outbox
+WHERE id = ANY (@ids::bigint[])
+ORDER BY id
+LIMIT cardinality(@ids::bigint[])
+FOR UPDATE;
+
+-- name: OutboxDeleteManyAnyTenant :execrows
+-- OutboxDeleteManyAnyTenant deletes what is stored.
+DELETE FROM outbox
+WHERE id = ANY (@ids::bigint[]);
+
+-- name: OutboxDeadLetterManyAnyTenant :execrows
+-- OutboxDeadLetterManyAnyTenant puts aside what cannot be stored, each with its reason.
+WITH refused AS (
+    DELETE FROM outbox
+    WHERE outbox.id = ANY (@ids::bigint[])
+    RETURNING
+        outbox.id, outbox.org_id, outbox.application, outbox.event_type, outbox.payload, outbox.event_id,
+        outbox.channels, outbox.tags, outbox.traceparent, outbox.created_at
+)
+INSERT INTO outbox_dead_letter (
+    id, org_id, application, event_type, payload, event_id, channels, tags, traceparent, created_at, reason, refused_at
+)
+SELECT
+    refused.id, refused.org_id, refused.application, refused.event_type, refused.payload, refused.event_id,
+    refused.channels, refused.tags, refused.traceparent, refused.created_at, why.reason, @now::timestamptz
+FROM refused
+JOIN unnest(@ids::bigint[], @reasons::text[]) AS why(id, reason) ON why.id = refused.id
+ORDER BY refused.id;
