@@ -13,6 +13,9 @@ import (
 	"net/netip"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
+
 	"github.com/postrider/postrider/core"
 )
 
@@ -28,6 +31,7 @@ type Config struct {
 	UserAgent           string
 	Proxy               *Proxy         // what endpoints are reached by; nil: directly
 	Roots               *x509.CertPool // who signs receivers' certificates; nil: who the system trusts
+	Tracer              trace.Tracer   // of attempts; nil: none
 	resolver            *net.Resolver  // tests have their own
 }
 
@@ -48,6 +52,9 @@ var _ core.Dispatcher = (*Worker)(nil)
 
 // New makes a worker, which does nothing until Run.
 func New(config Config, queue core.DeliveryQueue, clock func() time.Time, log *slog.Logger) *Worker {
+	if config.Tracer == nil {
+		config.Tracer = noop.NewTracerProvider().Tracer("")
+	}
 	w := &Worker{
 		config: config, queue: queue, clock: clock, log: log,
 		sender: newSender(config, clock),
@@ -175,7 +182,9 @@ func (w *Worker) attempt(ctx context.Context, d core.Delivery, sent func()) bool
 		sent()
 		return true
 	}
-	attempt, retryAfter := w.sender.send(ctx, d)
+	sending, span := w.startSpan(ctx, d)
+	attempt, retryAfter := w.sender.send(sending, d)
+	endSpan(span, attempt)
 	sent()
 	if ctx.Err() != nil && attempt.Status != core.StatusSuccess {
 		return false

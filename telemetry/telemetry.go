@@ -1,5 +1,5 @@
-// Package telemetry is how Postrider is observed: today its log, which goes to standard output one
-// event a line. It knows nothing of what is logged.
+// Package telemetry is how Postrider is observed: its log, which goes to standard output one event a
+// line, and its traces. It knows nothing of what is logged or traced.
 package telemetry
 
 import (

@@ -1,0 +1,285 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
+
+	"github.com/postrider/postrider/core"
+)
+
+// fakeSource hands out batches and notes what becomes of them.
+type fakeSource struct {
+	mu       sync.Mutex
+	batches  [][]Message
+	failing  int // how many more times Settle fails
+	settled  []string
+	tried    int
+	extended int
+	closed   bool
+}
+
+func (f *fakeSource) Check(context.Context) error { return nil }
+
+func (f *fakeSource) Receive(ctx context.Context) ([]Message, error) {
+	f.mu.Lock()
+	if len(f.batches) > 0 {
+		batch := f.batches[0]
+		f.batches = f.batches[1:]
+		f.mu.Unlock()
+		return batch, nil
+	}
+	f.mu.Unlock()
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func (f *fakeSource) Extend(_ context.Context, messages []Message) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.extended += len(messages)
+	return nil
+}
+
+func (f *fakeSource) Settle(_ context.Context, settlements []Settlement) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.tried++; f.failing > 0 {
+		f.failing--
+		return errors.New("away")
+	}
+	for _, s := range settlements {
+		verdict := map[Verdict]string{Ack: "ack", Retry: "retry", DeadLetter: "dead: " + s.Reason}[s.Verdict]
+		f.settled = append(f.settled, s.Message.Position+" "+verdict)
+	}
+	return nil
+}
+
+func (f *fakeSource) Close(context.Context) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.closed = true
+	return nil
+}
+
+func (f *fakeSource) await(t *testing.T, n int) []string {
+	t.Helper()
+	var settled []string
+	awaitThat(t, func() bool {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		settled = slices.Clone(f.settled)
+		return len(settled) >= n
+	})
+	return settled
+}
+
+func awaitThat(t *testing.T, is func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); !is(); {
+		if time.Now().After(deadline) {
+			t.Fatal("it never happened")
+		}
+		<-time.After(5 * time.Millisecond)
+	}
+}
+
+// fakeSink answers what it is told to, and notes what it was asked.
+type fakeSink struct {
+	mu      sync.Mutex
+	asked   [][]string
+	seen    []core.IngestIn
+	answers func(call int, in core.IngestIn) core.Ingested
+}
+
+func (f *fakeSink) MessageIngestMany(_ context.Context, ins []core.IngestIn) []core.Ingested {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	outcomes := make([]core.Ingested, len(ins))
+	var positions []string
+	for i, in := range ins {
+		positions = append(positions, in.Position)
+		if outcomes[i].Err = in.Err; in.Err == nil && f.answers != nil {
+			outcomes[i] = f.answers(len(f.asked), in)
+		}
+	}
+	f.asked, f.seen = append(f.asked, positions), append(f.seen, ins...)
+	return outcomes
+}
+
+func (f *fakeSink) calls() [][]string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.asked)
+}
+
+// batchOf are messages with these positions; one that begins with "bad" cannot be read.
+func batchOf(positions ...string) (batch []Message) {
+	for _, p := range positions {
+		body := `{"application": "acme", "eventType": "a", "payload": {}}`
+		if strings.HasPrefix(p, "bad") {
+			body = "{"
+		}
+		batch = append(batch, Message{Topic: "orders", Position: p, Body: []byte(body)})
+	}
+	return batch
+}
+
+// start runs the loop until stop is called.
+func start(t *testing.T, source *fakeSource, sink Sink, tracer trace.Tracer) (stop func()) {
+	t.Helper()
+	decode, err := Format{}.Decoder(org)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var done sync.WaitGroup
+	done.Go(func() {
+		Run(ctx, Config{
+			Name: "test", System: "fake", Source: source, Sink: sink, Decode: decode, StopTimeout: time.Minute,
+			Tracer: tracer, Log: slog.New(slog.DiscardHandler), ExtendEvery: 5 * time.Millisecond, BackOffMost: 10 * time.Millisecond,
+		})
+	})
+	stop = sync.OnceFunc(func() { cancel(); done.Wait() })
+	t.Cleanup(stop)
+	return stop
+}
+
+var untraced = noop.NewTracerProvider().Tracer("")
+
+var (
+	errAway = &core.Error{Kind: core.KindUnavailable, Code: "unavailable", Message: "away"}
+	errOurs = errors.New("a bug of ours")
+)
+
+func TestEachMessageGetsItsVerdict(t *testing.T) {
+	t.Parallel()
+	source := &fakeSource{batches: [][]Message{batchOf("1", "bad2", "3", "4"), batchOf("5")}}
+	sink := &fakeSink{answers: func(_ int, in core.IngestIn) core.Ingested {
+		if in.Position == "3" {
+			return core.Ingested{Err: core.Invalid("is too long", "body", "channels")}
+		}
+		return core.Ingested{Known: in.Position == "4"}
+	}}
+	stop := start(t, source, sink, untraced)
+	got := source.await(t, 5)
+	want := []string{"1 ack", "bad2 dead: it cannot be read: unexpected end of JSON input", "3 dead: Validation error; channels: is too long", "4 ack", "5 ack"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if stop(); !source.closed {
+		t.Error("the source was not closed")
+	}
+}
+
+// A database that is away, and a mistake of ours, are no fault of the message's.
+func TestWhatCannotBeStoredNowIsStoredLaterInOrder(t *testing.T) {
+	t.Parallel()
+	for _, failure := range []error{errAway, errOurs} {
+		source := &fakeSource{batches: [][]Message{batchOf("1", "2", "3"), batchOf("4")}}
+		sink := &fakeSink{answers: func(call int, in core.IngestIn) core.Ingested {
+			if call < 3 && in.Position != "1" {
+				return core.Ingested{Err: failure}
+			}
+			return core.Ingested{}
+		}}
+		start(t, source, sink, untraced)
+		if got := source.await(t, 4); !slices.Equal(got, []string{"1 ack", "2 ack", "3 ack", "4 ack"}) {
+			t.Errorf("%v: got %q", failure, got)
+		}
+		want := [][]string{{"1", "2", "3"}, {"2", "3"}, {"2", "3"}, {"2", "3"}, {"4"}}
+		if got := sink.calls(); fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("%v: stored %v, want %v", failure, got, want)
+		}
+	}
+}
+
+func TestStopWhileTheDatabaseIsAwayGivesTheRestBack(t *testing.T) {
+	t.Parallel()
+	source := &fakeSource{batches: [][]Message{batchOf("1", "2", "3"), batchOf("4")}}
+	sink := &fakeSink{answers: func(_ int, in core.IngestIn) core.Ingested {
+		if in.Position != "1" {
+			return core.Ingested{Err: errAway}
+		}
+		return core.Ingested{}
+	}}
+	stop := start(t, source, sink, untraced)
+	awaitThat(t, func() bool { return len(sink.calls()) > 3 })
+	stop()
+	if got := source.await(t, 3); !slices.Equal(got, []string{"1 ack", "2 retry", "3 retry"}) || !source.closed {
+		t.Errorf("got %q, closed: %t", got, source.closed)
+	}
+}
+
+func TestSettlingIsTriedUntilItWorksEvenWhenStopped(t *testing.T) {
+	t.Parallel()
+	source := &fakeSource{batches: [][]Message{batchOf("1"), batchOf("2")}, failing: 20}
+	sink := &fakeSink{}
+	stop := start(t, source, sink, untraced)
+	awaitThat(t, func() bool {
+		source.mu.Lock()
+		defer source.mu.Unlock()
+		return source.tried > 2
+	})
+	stop()
+	if got := source.await(t, 1); !slices.Equal(got, []string{"1 ack"}) {
+		t.Errorf("got %q", got)
+	}
+	if got := sink.calls(); len(got) != 1 {
+		t.Errorf("stored %v while a batch was not settled", got)
+	}
+}
+
+func TestBatchThatIsWorkedOnIsExtended(t *testing.T) {
+	t.Parallel()
+	source := &fakeSource{batches: [][]Message{batchOf("1", "2")}}
+	sink := &fakeSink{answers: func(int, core.IngestIn) core.Ingested { return core.Ingested{Err: errAway} }}
+	start(t, source, sink, untraced)
+	awaitThat(t, func() bool {
+		source.mu.Lock()
+		defer source.mu.Unlock()
+		return source.extended >= 10
+	})
+}
+
+func TestTraceGoesFromTheProducerToTheMessage(t *testing.T) {
+	t.Parallel()
+	const parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+	batch := batchOf("1", "2", "bad3")
+	batch[0].Headers = Headers{"Traceparent": parent}
+	batch[1].Headers = Headers{"traceparent": "nonsense"}
+	source, sink := &fakeSource{batches: [][]Message{batch}}, &fakeSink{}
+	spans := tracetest.NewSpanRecorder()
+	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans))
+	stop := start(t, source, sink, provider.Tracer(""))
+	source.await(t, 3)
+	stop()
+	ended := spans.Ended()
+	if len(ended) != 3 {
+		t.Fatalf("%d spans, want one for each message", len(ended))
+	}
+	if got := ended[0].Parent(); got.TraceID().String() != parent[3:35] || got.SpanID().String() != parent[36:52] {
+		t.Errorf("the span's parent is %v, want the producer's", got)
+	}
+	for i, span := range ended {
+		c := span.SpanContext()
+		want := fmt.Sprintf("00-%s-%s-01", c.TraceID(), c.SpanID())
+		if got := sink.seen[i].TraceParent; got == nil || *got != want {
+			t.Errorf("message %d carries %v, want its span %s", i, got, want)
+		}
+	}
+	if ended[2].Status().Description == "" {
+		t.Error("the span of what was refused does not say why")
+	}
+}
