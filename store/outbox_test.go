@@ -1,0 +1,248 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/postrider/postrider/core"
+)
+
+func (w *world) outboxService() *core.Service {
+	return &core.Service{Store: w.Store, Messages: NewMessageInserter(w.Store, nil), Clock: time.Now}
+}
+
+// leave leaves a message in the outbox.
+func (w *world) leave(application, payload string) {
+	w.t.Helper()
+	w.exec("INSERT INTO outbox (org_id, application, event_type, payload) VALUES ($1, $2, 'invoice.paid', $3)", testOrg, application, payload)
+}
+
+// inOutbox is what the outbox holds, as a consumer finds it.
+func (w *world) inOutbox() (ins []core.IngestIn) {
+	w.t.Helper()
+	found, err := w.OutboxList(w.t.Context(), 1000, 1<<30)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, m := range found {
+		ins = append(ins, core.IngestIn{
+			OrgID: m.OrgID, AppRef: m.Application, Source: "outbox", Position: strconv.FormatInt(m.ID, 10),
+			MessageIn: core.MessageIn{EventType: m.EventType, EventID: m.EventID, Payload: []byte(m.Payload)},
+		})
+	}
+	return ins
+}
+
+func (w *world) payloadsStored() []string {
+	w.t.Helper()
+	return value[[]string](w, "SELECT coalesce(array_agg(payload ORDER BY id), '{}') FROM message")
+}
+
+func TestOutboxIsEmptiedInOrderAndInOneTransaction(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.addEndpoint(nil)
+	var want []string
+	for n := range 20 {
+		want = append(want, fmt.Sprintf(`{"n": %d}`, n))
+		w.leave("acme", want[n])
+	}
+	w.leave("nobody", `{"lost": true}`)
+	outcomes := w.outboxService().OutboxIngestMany(t.Context(), w.inOutbox())
+	for i, o := range outcomes {
+		if (o.Err != nil) != (i == 20) || o.Known {
+			t.Errorf("message %d: %+v", i, o)
+		}
+	}
+	if got := w.payloadsStored(); !slices.Equal(got, want) {
+		t.Errorf("stored %v", got)
+	}
+	if left := w.inOutbox(); len(left) > 0 {
+		t.Errorf("%d messages are left in the outbox", len(left))
+	}
+	letter := value[string](w, "SELECT application || ' ' || payload || ' ' || reason FROM outbox_dead_letter")
+	if letter != `nobody {"lost": true} Application not found` {
+		t.Errorf("put aside is %s", letter)
+	}
+	if owed := w.owed(); len(owed) != 1 {
+		t.Errorf("owed is %v", owed)
+	}
+}
+
+// A unit of work that fails takes nothing out, and stores nothing.
+func TestOutboxKeepsWhatCouldNotBeStored(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.leave("acme", `{}`)
+	w.leave("nobody", `{}`)
+	w.exec("ALTER TABLE outbox_dead_letter RENAME TO elsewhere")
+	outcomes := w.outboxService().OutboxIngestMany(t.Context(), w.inOutbox())
+	if !outcomes[0].Again() || !outcomes[1].Again() || len(w.payloadsStored()) > 0 || len(w.inOutbox()) != 2 {
+		t.Errorf("%+v; stored %v", outcomes, w.payloadsStored())
+	}
+	w.exec("ALTER TABLE elsewhere RENAME TO outbox_dead_letter")
+	w.outboxService().OutboxIngestMany(t.Context(), w.inOutbox())
+	if len(w.payloadsStored()) != 1 || len(w.inOutbox()) != 0 {
+		t.Errorf("stored %v, and %d are left", w.payloadsStored(), len(w.inOutbox()))
+	}
+}
+
+// Two processes find the same messages: one stores them, and the other, which waited for it, stores none.
+func TestTwoConsumersOfTheOutboxStoreEachMessageOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for n := range 3 {
+		w.leave("acme", fmt.Sprintf(`{"n": %d}`, n))
+	}
+	ins := w.inOutbox()
+	second := make(chan []core.Ingested, 1)
+	w.in(func(ctx context.Context, tx core.Tx) error {
+		ids, err := tx.OutboxLockMany(ctx, []int64{1, 2})
+		if err != nil || len(ids) != 2 {
+			t.Errorf("locked %v, %v", ids, err)
+		}
+		go func() { second <- w.outboxService().OutboxIngestMany(context.WithoutCancel(ctx), ins) }()
+		w.awaitLock()
+		return tx.OutboxDeleteMany(ctx, ids)
+	})
+	outcomes := <-second
+	if !outcomes[0].Known || !outcomes[1].Known || outcomes[2].Known || outcomes[2].Err != nil {
+		t.Errorf("the second got %+v, want the third message alone", outcomes)
+	}
+	if got := w.payloadsStored(); !slices.Equal(got, []string{`{"n": 2}`}) {
+		t.Errorf("stored %v", got)
+	}
+}
+
+func TestEventIDsInTheOutbox(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, payload := range []string{`{"n": 1}`, `{"n": 1}`, `{"n": 2}`} {
+		w.exec("SELECT message_send('acme', 'a', $1, event_id => 'e-1', org_id => $2)", payload, testOrg)
+	}
+	outcomes := w.outboxService().OutboxIngestMany(t.Context(), w.inOutbox())
+	if outcomes[0].Known || !outcomes[1].Known || !core.IsKind(outcomes[2].Err, core.KindConflict) {
+		t.Errorf("%+v, want one stored, one known, and one refused", outcomes)
+	}
+	if n := value[int](w, "SELECT count(*) FROM outbox_dead_letter"); n != 1 || len(w.payloadsStored()) != 1 || len(w.inOutbox()) != 0 {
+		t.Errorf("%d put aside, stored %v", n, w.payloadsStored())
+	}
+}
+
+func TestOutboxListIsBounded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for range 4 {
+		w.leave("acme", `{"text": "`+strings.Repeat("x", 1000)+`"}`)
+	}
+	for _, test := range []struct {
+		limit int
+		bytes int64
+		want  int
+	}{{10, 1 << 20, 4}, {3, 1 << 20, 3}, {10, 2500, 2}, {10, 0, 1}} {
+		found, err := w.OutboxList(t.Context(), test.limit, test.bytes)
+		if err != nil || len(found) != test.want || found[0].ID != 1 {
+			t.Errorf("%d messages of %d bytes: got %d, %v", test.limit, test.bytes, len(found), err)
+		}
+	}
+}
+
+// What a row says wrong by itself, its own transaction hears of.
+func TestOutboxRefusesWhatCannotBeSent(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, test := range []struct{ column, value, want string }{
+		{"org_id", "acme", "outbox_org_id_check"},
+		{"org_id", string(core.OperationalOrg), "outbox_org_id_check"},
+		{"application", "", "outbox_application_check"},
+		{"application", "a b", "outbox_application_check"},
+		{"application", strings.Repeat("a", 257), "outbox_application_check"},
+		{"event_type", "a/b", "outbox_event_type_check"},
+		{"event_id", "msg_1", "outbox_event_id_check"},
+		{"event_id", "ü", "outbox_event_id_check"},
+		{"payload", "[]", "outbox_payload_check"},
+		{"payload", "{", "22P02"}, // no JSON at all
+		{"payload", `{"text": "` + strings.Repeat("x", core.IngestBytesMost) + `"}`, "outbox_payload_check"},
+	} {
+		row := map[string]string{"org_id": "org_a", "application": "acme", "event_type": "a.b", "event_id": "e-1", "payload": "{}"}
+		row[test.column] = test.value
+		_, err := w.pool.Exec(t.Context(), "INSERT INTO outbox (org_id, application, event_type, event_id, payload) VALUES ($1, $2, $3, $4, $5)",
+			row["org_id"], row["application"], row["event_type"], row["event_id"], row["payload"])
+		e, ok := errors.AsType[*pgconn.PgError](err)
+		if !ok || e.ConstraintName != test.want && e.Code != test.want {
+			t.Errorf("%s %.40q: %v, want %s", test.column, test.value, err, test.want)
+		}
+	}
+}
+
+// Whoever sends by SQL needs one right, and can read nothing with it.
+func TestOutboxTakesTheRightToInsertAndNoOther(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	role := fmt.Sprintf("shop_%d", time.Now().UnixNano())
+	w.exec("CREATE ROLE " + role)
+	t.Cleanup(func() {
+		_, err := w.pool.Exec(context.WithoutCancel(t.Context()), "DROP OWNED BY "+role)
+		if err == nil {
+			_, err = w.pool.Exec(context.WithoutCancel(t.Context()), "DROP ROLE "+role)
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	as := func(sql string) error {
+		return pgx.BeginFunc(t.Context(), w.pool, func(tx pgx.Tx) error {
+			if _, err := tx.Exec(t.Context(), "SET LOCAL ROLE "+role); err != nil {
+				return err
+			}
+			_, err := tx.Exec(t.Context(), sql)
+			return err
+		})
+	}
+	const insert = "INSERT INTO outbox (application, event_type, payload) VALUES ('acme', 'a', '{}')"
+	const call = "SELECT message_send('acme', 'a', jsonb_build_object('n', 1)::text)"
+	if as(insert) == nil || as(call) == nil {
+		t.Error("without any right it can send")
+	}
+	w.exec("GRANT INSERT ON outbox TO " + role)
+	for _, sql := range []string{insert, call, "INSERT INTO outbox (application, event_type, payload) VALUES ('acme', 'a', json_build_object('n', 1))"} {
+		if err := as(sql); err != nil {
+			t.Errorf("%s: %v", sql, err)
+		}
+	}
+	for _, sql := range []string{"SELECT FROM outbox", "SELECT FROM message", "DELETE FROM outbox", "SELECT FROM outbox_dead_letter", "SELECT secret FROM endpoint"} {
+		if as(sql) == nil {
+			t.Errorf("%s is allowed", sql)
+		}
+	}
+	if n := len(w.inOutbox()); n != 3 {
+		t.Errorf("%d messages are in the outbox, want 3", n)
+	}
+}
+
+// What Postgres refuses for itself is put aside like what we refuse, and keeps nobody waiting.
+func TestRowThatPostgresRefusesDoesNotBlockTheOutbox(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, payload := range []string{`{"n": 1}`, `{"n": 2, "poison": true}`, `{"n": 3}`} {
+		w.leave("acme", payload)
+	}
+	w.exec(`CREATE FUNCTION poison() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM 1 / (position('poison' IN NEW.payload) = 0)::int; RETURN NEW; END $$`)
+	w.exec(`CREATE TRIGGER poison BEFORE INSERT ON message FOR EACH ROW EXECUTE FUNCTION poison()`)
+	outcomes := w.outboxService().OutboxIngestMany(t.Context(), w.inOutbox())
+	if outcomes[0].Err != nil || !core.IsKind(outcomes[1].Err, core.KindInvalid) || outcomes[2].Err != nil {
+		t.Errorf("%+v", outcomes)
+	}
+	if got := w.payloadsStored(); !slices.Equal(got, []string{`{"n": 1}`, `{"n": 3}`}) || len(w.inOutbox()) != 0 {
+		t.Errorf("stored %v, and %d are left", got, len(w.inOutbox()))
+	}
+}
