@@ -16,6 +16,7 @@ func (h *handlers) MessageCreate(ctx context.Context, r MessageCreateRequestObje
 	if in.IdempotencyKey, err = boundedKey(orZero(r.Params.IdempotencyKey)); err != nil {
 		return nil, err
 	}
+	in.TraceParent = callOf(ctx).trace
 	m, err := h.service.MessageCreate(ctx, scopeOf(ctx), r.AppID, in)
 	if err != nil {
 		return nil, err

@@ -121,3 +121,22 @@ func TestEndpointsKeepTheirSecretAndHeaders(t *testing.T) {
 	wantStatus(t, f.ask(t, "PUT", "/api/v1/app/one/endpoint/n", `{"url":"https://n.example/new","uid":"n"}`), 200)
 	wantStatus(t, f.ask(t, "GET", "/api/v1/app/one/endpoint/n/secret", ""), 200, `{"key":"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}`)
 }
+
+func TestMessagesCarryTheTraceOfTheirRequest(t *testing.T) {
+	t.Parallel()
+	const trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+	for header, want := range map[string]string{trace: trace, "nonsense": "", "": ""} {
+		f := newFixture(t)
+		message := `{"eventType":"n","payload":{}}`
+		wantStatus(t, f.ask(t, "POST", "/api/v1/app/one/msg", message, "traceparent: "+header), 202)
+		wantStatus(t, f.ask(t, "POST", "/api/v1/app/one/msg/batch", `{"messages":[`+message+`]}`, "traceparent: "+header), 202)
+		if n := len(f.store.inserted); n != 2 {
+			t.Fatalf("%d messages were stored, want 2", n)
+		}
+		for _, m := range f.store.inserted {
+			if got := m.TraceParent; (got == nil) != (want == "") || got != nil && *got != want {
+				t.Errorf("%q: the message's trace is %v, want %q", header, got, want)
+			}
+		}
+	}
+}

@@ -21,6 +21,7 @@ func (h *handlers) MessageCreateMany(ctx context.Context, r MessageCreateManyReq
 	ins := make([]core.BatchIn, min(len(r.Body.Messages), core.BatchMost+1)) // core refuses the one too many
 	for i := range ins {
 		ins[i].MessageIn, ins[i].Err = decodeMessage(r.Body.Messages[i])
+		ins[i].TraceParent = callOf(ctx).trace
 	}
 	stored, err := h.service.MessageCreateMany(ctx, scopeOf(ctx), r.AppID, ins, key)
 	if err != nil {

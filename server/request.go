@@ -20,6 +20,7 @@ import (
 // A call is what we know of a request besides the request.
 type call struct {
 	id    string
+	trace *string    // that it is part of; nil: none
 	body  []byte     // what was decoded of it; nil: nothing
 	token core.Token // empty where the route takes none
 	scope core.Scope // of the token
@@ -34,7 +35,7 @@ func scopeOf(ctx context.Context) core.Scope { return callOf(ctx).scope }
 // ServeHTTP implements [http.Handler].
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := s.clock()
-	c := &call{id: requestID(r.Header)}
+	c := &call{id: requestID(r.Header), trace: traceParent(r.Header)}
 	ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), callKey{}, c), s.timeout)
 	defer cancel()
 	r = r.WithContext(ctx)
