@@ -64,7 +64,8 @@ func readEvent(m Message) (event.Event, error) {
 	case contentType == batchType:
 		return e, errors.New("it is a batch of CloudEvents: send them one by one")
 	case contentType != structuredType && prefix != "":
-		return e, readBinary(&e, prefix, m)
+		err := readBinary(&e, prefix, m)
+		return e, err
 	}
 	// The library's reader forgives what is no JSON.
 	if err := decodeObject(m.Body, new(json.RawMessage)); err != nil {

@@ -87,8 +87,9 @@ type Source interface {
 	// Settle carries out the verdicts on all messages of the last batch, in the order they were received.
 	// A dead letter is at its place before its message is acknowledged, with its body, its headers and
 	// the reason. No error: all is done, or the messages are another consumer's by now, or will come
-	// again. After an error nothing has been acknowledged behind the first message that is not settled,
-	// and Settle is called again with the same settlements, which may put a dead letter down twice.
+	// again. After an error nothing has been acknowledged behind the first message that is neither
+	// stored nor put aside, and Settle is called again with the same settlements, which may put a dead
+	// letter down twice.
 	Settle(ctx context.Context, settlements []Settlement) error
 
 	// Close disconnects. What is not settled goes back to the broker.

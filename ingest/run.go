@@ -43,7 +43,7 @@ const (
 func Run(ctx context.Context, c Config) {
 	c.ExtendEvery = cmp.Or(c.ExtendEvery, ExtendEvery)
 	c.BackOffMost = cmp.Or(c.BackOffMost, backOffMost)
-	l := &loop{Config: c, log: c.Log.With("source", c.Name)}
+	l := &loop{Config: c, log: c.Log.With("source_name", c.Name)}
 	for ctx.Err() == nil {
 		if batch := l.receive(ctx); len(batch) > 0 {
 			l.handle(ctx, batch)

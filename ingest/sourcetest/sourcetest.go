@@ -46,8 +46,9 @@ type Suite struct {
 	HoldsFor time.Duration
 
 	// What is special about the broker:
-	Solo     bool // it keeps an order only as long as one consumer takes its messages
-	Readable bool // it holds no message that cannot be read
+	Unordered bool // it keeps no order
+	Solo      bool // it keeps one only as long as one consumer takes its messages
+	Readable  bool // it holds no message that cannot be read
 
 	// Instead of memory and the format json:
 	Sink   func(t testing.TB, b Broker) ingest.Sink
@@ -57,13 +58,7 @@ type Suite struct {
 // Run runs the suite.
 func (s Suite) Run(t *testing.T) {
 	t.Helper()
-	if s.Decode == nil {
-		decode, err := ingest.Format{}.Decoder(testOrg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.Decode = decode
-	}
+	whole := s.complete(t)
 	for name, test := range map[string]func(*testing.T, Suite){
 		"ChecksWhatItNeeds":              checks,
 		"KeepsTheOrder":                  order,
@@ -80,9 +75,23 @@ func (s Suite) Run(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			test(t, s)
+			test(t, whole)
 		})
 	}
+}
+
+// complete is the suite with a decoder.
+func (s Suite) complete(t *testing.T) Suite {
+	t.Helper()
+	complete := s
+	if s.Decode == nil {
+		decode, err := ingest.Format{}.Decoder(testOrg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		complete.Decode = decode
+	}
+	return complete
 }
 
 const testOrg core.OrgID = "org_test"
