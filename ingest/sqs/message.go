@@ -1,0 +1,96 @@
+package sqs
+
+import (
+	"encoding/json"
+	"maps"
+	"strings"
+	"sync/atomic"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/postrider/postrider/ingest"
+)
+
+// handle is what a message is settled by.
+type handle struct {
+	message types.Message // as it came: a dead letter is put down in its envelope
+	put     bool          // it is among the dead letters
+	settled atomic.Bool   // it is deleted, given back or another consumer's; there is nothing left to do
+}
+
+func (h *handle) id() string { return aws.ToString(h.message.MessageId) }
+
+func (h *handle) group() string {
+	return h.message.Attributes[string(types.MessageSystemAttributeNameMessageGroupId)]
+}
+
+func sentAt(m types.Message) string {
+	return m.Attributes[string(types.MessageSystemAttributeNameSentTimestamp)]
+}
+
+func handleOf(m ingest.Message) *handle { return m.Handle.(*handle) }
+
+// hold makes messages of what was received, and remembers what is to be settled.
+func (s *Source) hold(found []types.Message) []ingest.Message {
+	all := make([]ingest.Message, len(found))
+	s.held = make([]*handle, len(found))
+	for i, m := range found {
+		s.held[i] = &handle{message: m}
+		all[i] = s.message(s.held[i])
+	}
+	return all
+}
+
+func (s *Source) message(h *handle) ingest.Message {
+	m := ingest.Message{
+		Topic: s.name, Key: h.group(), Position: h.id(), Handle: h,
+		Headers: headers(maps.All(h.message.MessageAttributes), func(a types.MessageAttributeValue) (string, string) {
+			return aws.ToString(a.DataType), aws.ToString(a.StringValue)
+		}),
+	}
+	text := aws.ToString(h.message.Body)
+	if e, ok := notification(text); ok && s.unwrap {
+		m.Topic, m.Position, text = e.topic(), e.MessageID, *e.Message
+		m.Headers = headers(maps.All(e.MessageAttributes), func(a attribute) (string, string) { return a.Type, a.Value })
+	}
+	m.Body = []byte(text)
+	return m
+}
+
+// headers are the attributes that are text. A type may have a word of the producer's behind a dot:
+// Number.cents.
+func headers[A any](attributes func(func(string, A) bool), read func(A) (kind, value string)) ingest.Headers {
+	found := ingest.Headers{}
+	for name, a := range attributes {
+		switch kind, value := read(a); strings.SplitN(kind, ".", 2)[0] {
+		case "String", "Number":
+			found[name] = value
+		}
+	}
+	return found
+}
+
+// envelope is what SNS sends to a queue, unless its subscription asks for raw message delivery. Its
+// signature is not looked at: who may send to the queue is for the queue's policy to say.
+type envelope struct {
+	Type              string
+	MessageID         string `json:"MessageId"`
+	TopicARN          string `json:"TopicArn"`
+	Message           *string
+	MessageAttributes map[string]attribute
+}
+
+type attribute struct{ Type, Value string }
+
+// notification reads a notification's envelope. What SNS says when it subscribes a queue or ends that is
+// none, nor is a producer's JSON that merely resembles it.
+func notification(text string) (e envelope, ok bool) {
+	if !strings.Contains(text, `"TopicArn"`) || json.Unmarshal([]byte(text), &e) != nil {
+		return e, false
+	}
+	return e, e.Type == "Notification" && strings.HasPrefix(e.TopicARN, "arn:") && e.MessageID != "" && e.Message != nil
+}
+
+// topic is the last part of an ARN: arn:aws:sns:eu-central-1:123456789012:orders.
+func (e envelope) topic() string { return e.TopicARN[strings.LastIndexByte(e.TopicARN, ':')+1:] }

@@ -1,0 +1,170 @@
+package sqs
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/aws/smithy-go/middleware"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/postrider/postrider/ingest"
+)
+
+// batchBytesMost is about how many bytes of bodies a batch has at most. SQS cannot be told how much it
+// may answer, so what a call brings is guessed from those before.
+const batchBytesMost = 16 << 20
+
+// Receive waits for messages, one call at a time. A call that comes back full has others made behind it,
+// ever more of them side by side as long as they come back full, so that an idle queue costs one call in
+// 20 seconds and a busy one fills batches.
+func (s *Source) Receive(ctx context.Context) ([]ingest.Message, error) {
+	for ctx.Err() == nil {
+		found, err := s.gather(ctx)
+		switch {
+		case ctx.Err() != nil && len(found) == 0:
+		case err != nil:
+			return nil, fmt.Errorf("receive from the queue %s: %w", s.name, err)
+		case len(found) > 0:
+			return s.hold(found), nil
+		}
+	}
+	return nil, ctx.Err()
+}
+
+// gather makes one long poll, and what is behind it.
+func (s *Source) gather(ctx context.Context) ([]types.Message, error) {
+	if s.attempt == "" {
+		s.attempt = rand.Text()
+	}
+	found, err := s.call(ctx, s.poll, s.attempt)
+	if err != nil {
+		return nil, err
+	}
+	s.attempt = ""
+	for calls, full := 1, len(found)/perCall; full > 0 && ctx.Err() == nil; {
+		side := min(2*full, room(found, calls))
+		if side < 1 {
+			break
+		}
+		calls += side
+		var more []types.Message
+		more, full = s.callMany(ctx, side)
+		found = append(found, more...)
+	}
+	if !s.fifo {
+		// Calls side by side were answered in any order. The times have as many digits until 2286.
+		slices.SortStableFunc(found, func(a, b types.Message) int { return cmp.Compare(sentAt(a), sentAt(b)) })
+	}
+	return found, nil
+}
+
+// room is how many more calls may be made now that so many have found so much.
+func room(found []types.Message, calls int) int {
+	size := 1
+	for _, m := range found {
+		size += len(aws.ToString(m.Body))
+	}
+	return min(sideMost, (ingest.BatchMost-len(found))/perCall, max(batchBytesMost-size, 0)*calls/size)
+}
+
+// callMany makes calls side by side that wait for nothing, and tells how many came back full. An error is
+// left to the next long poll to find: what the others brought has to be handled.
+//
+// On a FIFO queue a group belongs to one call as long as any message of it is invisible, so that the
+// answers in any order keep the order of each group.
+func (s *Source) callMany(ctx context.Context, side int) (found []types.Message, full int) {
+	answers := make([][]types.Message, side)
+	var calls sync.WaitGroup
+	for i := range answers {
+		calls.Go(func() {
+			var err error
+			if answers[i], err = s.call(ctx, 0, rand.Text()); err != nil {
+				s.log.Debug("receive more messages", "error", err)
+			}
+		})
+	}
+	calls.Wait()
+	for _, answer := range answers {
+		full += len(answer) / perCall
+	}
+	return slices.Concat(answers...), full
+}
+
+// call receives once. The attempt is the call's name on a FIFO queue: who asks again under it, the SDK
+// itself or the next Receive, because the answer was lost, gets the same messages again at once, which
+// else were nobody's, and their groups blocked, until their visibility ends. On other queues SQS knows no
+// such thing.
+func (s *Source) call(ctx context.Context, wait time.Duration, attempt string) ([]types.Message, error) {
+	ctx, cancel := s.outlasting(ctx, wait+s.timeout)
+	defer cancel()
+	in := &awssqs.ReceiveMessageInput{
+		QueueUrl: &s.queueURL, MaxNumberOfMessages: perCall,
+		WaitTimeSeconds: seconds(wait), VisibilityTimeout: seconds(s.visibility),
+		MessageAttributeNames: []string{"All"},
+		MessageSystemAttributeNames: []types.MessageSystemAttributeName{
+			types.MessageSystemAttributeNameMessageGroupId, types.MessageSystemAttributeNameSentTimestamp,
+			types.MessageSystemAttributeNameAWSTraceHeader,
+		},
+	}
+	if s.fifo {
+		in.ReceiveRequestAttemptId = &attempt
+	}
+	var options []func(*awssqs.Options)
+	if wait == 0 {
+		options = append(options, awssqs.WithAPIOptions(waitForNothing))
+	}
+	out, err := s.client.ReceiveMessage(ctx, in, options...)
+	if err != nil {
+		return nil, err
+	}
+	return out.Messages, nil
+}
+
+func seconds(d time.Duration) int32 { return int32(d / time.Second) }
+
+// outlasting is a context that ends with a timeout, and else shortly after ctx.
+func (s *Source) outlasting(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
+	stop := context.AfterFunc(ctx, func() {
+		select {
+		case <-longer.Done():
+		case <-time.After(s.grace):
+			cancel()
+		}
+	})
+	return longer, func() { stop(); cancel() }
+}
+
+// waitForNothing writes WaitTimeSeconds: 0 into a request. The SDK leaves a zero out, and SQS takes that
+// for the queue's own setting, which may be 20 s: https://github.com/aws/aws-sdk-go-v2/issues/1704. A full
+// batch would wait as long before it was handed on.
+func waitForNothing(stack *middleware.Stack) error {
+	write := func(ctx context.Context, in middleware.SerializeInput, next middleware.SerializeHandler) (
+		out middleware.SerializeOutput, metadata middleware.Metadata, err error,
+	) {
+		request, ok := in.Request.(*smithyhttp.Request)
+		if !ok {
+			return out, metadata, fmt.Errorf("the AWS SDK makes a request of type %T", in.Request)
+		}
+		body, err := io.ReadAll(request.GetStream())
+		if err != nil {
+			return out, metadata, err
+		}
+		body = bytes.Replace(body, []byte("{"), []byte(`{"WaitTimeSeconds":0,`), 1)
+		if in.Request, err = request.SetStream(bytes.NewReader(body)); err != nil {
+			return out, metadata, err
+		}
+		return next.HandleSerialize(ctx, in)
+	}
+	return stack.Serialize.Add(middleware.SerializeMiddlewareFunc("WaitForNothing", write), middleware.After)
+}

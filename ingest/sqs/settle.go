@@ -1,0 +1,176 @@
+package sqs
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/postrider/postrider/ingest"
+)
+
+// Settle puts the dead letters down one by one, up to the first that fails, and then deletes all that
+// comes before that one, ten messages a call and some calls side by side. What is to come again is made
+// visible last.
+//
+// A call to delete that fails leaves its messages there, and calls beside it may delete others that came
+// behind. All of them are stored or put down by then, and those that come again are known by their
+// positions, so that neither their order nor anything else depends on it.
+func (s *Source) Settle(ctx context.Context, settlements []ingest.Settlement) error {
+	done, back := s.divide(settlements)
+	down, failure := s.putDown(ctx, done)
+	if err := cmp.Or(s.delete(ctx, down), failure); err != nil {
+		return err
+	}
+	return s.giveBack(ctx, back)
+}
+
+// divide tells what is done from what is to come again. On a FIFO queue the latter is also all of a group
+// that is behind a message to come again.
+func (s *Source) divide(settlements []ingest.Settlement) (done []ingest.Settlement, back []*handle) {
+	blocked := map[string]bool{}
+	for _, one := range settlements {
+		h := handleOf(one.Message)
+		if one.Verdict == ingest.Retry || s.fifo && blocked[h.group()] {
+			blocked[h.group()] = true
+			back = append(back, h)
+		} else {
+			done = append(done, one)
+		}
+	}
+	return done, back
+}
+
+func (s *Source) delete(ctx context.Context, all []*handle) error {
+	return settled(s.inTens(ctx, "delete", all, func(ctx context.Context, ten []*handle) ([]types.BatchResultErrorEntry, error) {
+		in := &awssqs.DeleteMessageBatchInput{QueueUrl: &s.queueURL}
+		for i, h := range ten {
+			in.Entries = append(in.Entries, types.DeleteMessageBatchRequestEntry{Id: entryID(i), ReceiptHandle: h.message.ReceiptHandle})
+		}
+		out, err := s.client.DeleteMessageBatch(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		return out.Failed, nil
+	}))
+}
+
+// giveBack makes messages visible again. On a FIFO queue it does not matter which of a group is first: no
+// message of it is handed out as long as another one is invisible.
+func (s *Source) giveBack(ctx context.Context, all []*handle) error {
+	s.visible.Lock()
+	defer s.visible.Unlock()
+	return settled(s.changeVisibility(ctx, "give back", all, 0))
+}
+
+// Extend keeps messages invisible. SQS does so for twelve hours at most; then they come again, and what
+// was stored in the meantime is known by its position.
+func (s *Source) Extend(ctx context.Context, messages []ingest.Message) error {
+	s.visible.Lock()
+	defer s.visible.Unlock()
+	all := make([]*handle, len(messages))
+	for i, m := range messages {
+		all[i] = handleOf(m)
+	}
+	_, err := s.changeVisibility(ctx, "extend", all, s.visibility)
+	return err
+}
+
+func (s *Source) changeVisibility(ctx context.Context, what string, all []*handle, to time.Duration) ([]*handle, error) {
+	return s.inTens(ctx, what, all, func(ctx context.Context, ten []*handle) ([]types.BatchResultErrorEntry, error) {
+		in := &awssqs.ChangeMessageVisibilityBatchInput{QueueUrl: &s.queueURL}
+		for i, h := range ten {
+			in.Entries = append(in.Entries, types.ChangeMessageVisibilityBatchRequestEntry{
+				Id: entryID(i), ReceiptHandle: h.message.ReceiptHandle, VisibilityTimeout: seconds(to),
+			})
+		}
+		out, err := s.client.ChangeMessageVisibilityBatch(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		return out.Failed, nil
+	})
+}
+
+func entryID(i int) *string { return new(strconv.Itoa(i)) }
+
+// settled notes what is settled, and hands the error on.
+func settled(finished []*handle, err error) error {
+	for _, h := range finished {
+		h.settled.Store(true)
+	}
+	return err
+}
+
+// inTens makes a call for all that is not settled, ten at a time, all within the time of one call. It
+// goes on when one fails, so that what is tried again is less. It returns those whose call worked, or
+// told that they are ours no more.
+func (s *Source) inTens(ctx context.Context, what string, all []*handle,
+	call func(ctx context.Context, ten []*handle) ([]types.BatchResultErrorEntry, error),
+) ([]*handle, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	open := slices.DeleteFunc(slices.Clone(all), func(h *handle) bool { return h.settled.Load() })
+	var t tally
+	var calls sync.WaitGroup
+	slots := make(chan struct{}, sideMost)
+	for ten := range slices.Chunk(open, perCall) {
+		slots <- struct{}{}
+		calls.Go(func() {
+			defer func() { <-slots }()
+			failed, err := call(ctx, ten)
+			t.add(ten, failed, err)
+		})
+	}
+	calls.Wait()
+	if t.lost > 0 {
+		s.log.Warn("messages are not ours any more; they come again, unless they are done", "what", what, "messages", t.lost, "code", t.code)
+	}
+	if t.err != nil {
+		return t.finished, fmt.Errorf("%s messages of the queue %s: %w", what, s.name, t.err)
+	}
+	return t.finished, nil
+}
+
+// tally is what became of the messages of some calls.
+type tally struct {
+	mu       sync.Mutex
+	finished []*handle
+	lost     int    // those of them that are ours no more
+	code     string // what SQS said of one of those
+	err      error  // the first
+}
+
+// add counts one call. A message that SQS blames us for was ours no more: its visibility had ended, and
+// it comes again, or it is gone already. All else that failed is to be tried again.
+func (t *tally) add(ten []*handle, failed []types.BatchResultErrorEntry, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.err = cmp.Or(t.err, err)
+	if err != nil {
+		return
+	}
+	again := map[string]bool{}
+	for _, f := range failed {
+		code := aws.ToString(f.Code)
+		if f.SenderFault && !strings.Contains(code, "Throttl") {
+			t.lost, t.code = t.lost+1, code
+			continue
+		}
+		again[aws.ToString(f.Id)] = true
+		t.err = cmp.Or(t.err, fmt.Errorf("%s: %s", code, aws.ToString(f.Message)))
+	}
+	for i, h := range ten {
+		if !again[*entryID(i)] {
+			t.finished = append(t.finished, h)
+		}
+	}
+}

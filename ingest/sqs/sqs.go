@@ -1,0 +1,133 @@
+// Package sqs is messages from a queue of Amazon SQS, and through it from topics of Amazon SNS. It knows
+// how SQS hands messages out, keeps their order and takes them back. What is in a message it must not
+// know, beyond the envelope that SNS puts around it, nor what becomes of it.
+package sqs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/smithy-go/logging"
+
+	"github.com/postrider/postrider/ingest"
+)
+
+const (
+	// callTimeout is what a call may take in all, tries and the pauses between them included. SQS answers
+	// in some 10 ms.
+	callTimeout = 10 * time.Second
+	tries       = 3
+
+	// sideMost is how many calls are made side by side: with 10 ms and ten messages a call that is some
+	// 8,000 messages a second, and as many idle connections as the SDK keeps.
+	sideMost = 8
+
+	// perCall is how many messages SQS hands out, deletes or changes in one call at most.
+	perCall = 10
+
+	// pollWait is the longest long poll of SQS.
+	pollWait = 20 * time.Second
+
+	// stopGrace is how long a call that receives may go on once the source is stopped. Messages whose
+	// answer nobody waits for are nobody's until their visibility ends, and on a FIFO queue their groups
+	// stand still for as long. A call on a queue that has messages is answered by then; one that waits
+	// for messages is given up.
+	stopGrace = 250 * time.Millisecond
+)
+
+// Source is a queue as a source of messages.
+type Source struct {
+	log        *slog.Logger
+	client     *awssqs.Client
+	http       *http.Client
+	queueURL   string
+	name       string
+	fifo       bool
+	unwrap     bool
+	visibility time.Duration
+	timeout    time.Duration
+	poll       time.Duration
+	grace      time.Duration
+
+	attempt     string    // the name of a long poll whose answer has not come; only on FIFO queues
+	held        []*handle // those of the last batch
+	deadLetters string    // the URL of the queue for dead letters, once it is known
+
+	// visible is held by who changes how long messages are invisible, so that an extension does not
+	// reach SQS behind the return of the same message.
+	visible sync.Mutex
+}
+
+var _ ingest.Source = (*Source)(nil)
+
+// New makes the source of a queue. It connects to nothing.
+func New(c Config, log *slog.Logger) (*Source, error) {
+	set, err := c.read()
+	cloud, cloudErr := environment(set.region, log)
+	if err == nil && cloudErr == nil && cloud.Region == "" {
+		cloudErr = errors.New("region: it is given neither here, nor by queue_url, nor by the AWS environment")
+	}
+	if err := errors.Join(err, cloudErr); err != nil {
+		return nil, err
+	}
+	s := &Source{
+		log: log, queueURL: c.QueueURL, name: set.name, fifo: strings.HasSuffix(set.name, ".fifo"), unwrap: set.unwrap,
+		visibility: set.visibility, timeout: callTimeout, poll: pollWait, grace: stopGrace,
+	}
+	s.client = awssqs.NewFromConfig(cloud, func(o *awssqs.Options) {
+		if set.endpoint != "" {
+			o.BaseEndpoint = aws.String(set.endpoint)
+		} else if _, isAWS := regionOf(set.queue); !isAWS && o.BaseEndpoint == nil {
+			o.BaseEndpoint = aws.String(set.queue.Scheme + "://" + set.queue.Host)
+		}
+		// The SDK's own client cannot be told to close its connections. This one has its transport, and
+		// with it all that the environment says about that.
+		s.http = &http.Client{
+			Transport:     o.HTTPClient.(*awshttp.BuildableClient).GetTransport(),
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		}
+		o.HTTPClient = s.http
+	})
+	return s, nil
+}
+
+// environment is what the AWS SDK finds out by itself: credentials, and if need be the region.
+func environment(region string, log *slog.Logger) (aws.Config, error) {
+	cloud, err := config.LoadDefaultConfig(context.Background(),
+		config.WithRegion(region),
+		config.WithRetryMode(aws.RetryModeStandard), config.WithRetryMaxAttempts(tries),
+		config.WithLogger(logging.LoggerFunc(func(class logging.Classification, format string, args ...any) {
+			log.Debug("the AWS SDK has something to say", "class", class, "text", fmt.Sprintf(format, args...))
+		})),
+	)
+	if err != nil {
+		return cloud, fmt.Errorf("the AWS environment: %w", err)
+	}
+	return cloud, nil
+}
+
+// Check tells whether the queue exists and may be looked at, and whether there is a queue for its dead
+// letters. Whether it may also be received from, SQS tells only who receives.
+func (s *Source) Check(ctx context.Context) error {
+	url, err := s.findDeadLetters(ctx)
+	s.deadLetters = url
+	return err
+}
+
+// Close gives back what is not settled, and disconnects.
+func (s *Source) Close(ctx context.Context) error {
+	defer s.http.CloseIdleConnections()
+	err := s.giveBack(ctx, s.held)
+	s.held = nil
+	return err
+}
