@@ -1,0 +1,81 @@
+package rabbitmq
+
+import (
+	"context"
+	"crypto/tls"
+	"io"
+	"net"
+	"sync"
+	"testing"
+
+	"github.com/postrider/postrider/ingest/sourcetest"
+)
+
+// proxy is between a test's consumers and the server, and may break for them alone. It can also stop
+// moving anything, as a network does in which a machine has frozen.
+type proxy struct {
+	*sourcetest.Listener
+	frozen sync.RWMutex
+}
+
+// newProxy makes a proxy that takes TLS off, if it is told how.
+func newProxy(t testing.TB, to *server, secure *tls.Config) *proxy {
+	t.Helper()
+	p := &proxy{Listener: sourcetest.Listen(t)}
+	var all sync.WaitGroup
+	all.Go(func() {
+		for {
+			conn, err := p.Accept()
+			if err != nil {
+				return
+			}
+			if secure != nil {
+				conn = tls.Server(conn, secure)
+			}
+			all.Go(func() { p.join(conn, to) })
+		}
+	})
+	t.Cleanup(func() {
+		_ = p.Close()
+		p.Break()
+		all.Wait()
+	})
+	return p
+}
+
+func (p *proxy) join(conn net.Conn, to *server) {
+	defer conn.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	address, err := to.address(ctx)
+	if err != nil {
+		return // as if nobody listened
+	}
+	other, err := new(net.Dialer).DialContext(ctx, "tcp", address)
+	if err != nil {
+		return
+	}
+	var back sync.WaitGroup
+	back.Go(func() {
+		defer conn.Close()
+		_, _ = io.Copy(thawed{conn, p}, other)
+	})
+	_, _ = io.Copy(thawed{other, p}, conn)
+	other.Close()
+	back.Wait()
+}
+
+// thawed writes as long as the proxy is not frozen.
+type thawed struct {
+	io.Writer
+	proxy *proxy
+}
+
+func (w thawed) Write(text []byte) (int, error) {
+	w.proxy.frozen.RLock()
+	defer w.proxy.frozen.RUnlock()
+	return w.Writer.Write(text)
+}
+
+func (p *proxy) freeze() { p.frozen.Lock() }
+func (p *proxy) thaw()   { p.frozen.Unlock() }

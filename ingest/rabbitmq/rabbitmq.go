@@ -1,0 +1,100 @@
+// Package rabbitmq is messages from a queue of RabbitMQ, spoken to in AMQP 0-9-1. It knows how RabbitMQ
+// hands messages out, takes them back, and confirms what is published. What is in a message it must not
+// know, nor what becomes of it. It declares nothing: queues and exchanges are their owner's.
+package rabbitmq
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/postrider/postrider/ingest"
+)
+
+// callTimeout is how long the broker may take to answer: to let us in, to find a queue, to confirm a dead
+// letter. It does so in some milliseconds, and in seconds if a node of a cluster has just died.
+const callTimeout = 10 * time.Second
+
+// Source is a queue as a source of messages.
+type Source struct {
+	log     *slog.Logger
+	config  Config
+	tls     *tls.Config // nil: no TLS
+	timeout time.Duration
+
+	// Dead letters have a connection of their own. When RabbitMQ is short of memory or disk space, it reads
+	// no more from connections that publish, and would not hear acknowledgements either.
+	link   *link   // nil: there is no connection to receive by
+	outlet *outlet // nil: there is none to publish by
+}
+
+var _ ingest.Source = (*Source)(nil)
+
+// New makes the source of a queue. It connects to nothing.
+func New(c Config, log *slog.Logger) (*Source, error) {
+	set, err := c.read()
+	if err != nil {
+		return nil, err
+	}
+	return &Source{log: log, config: set.Config, tls: set.tls, timeout: callTimeout}, nil
+}
+
+// Check tells whether the queue is there, and the exchange for dead letters, or with the default exchange
+// the queue for them. Whether we may read the one and write to the other, RabbitMQ tells only who does it.
+func (s *Source) Check(ctx context.Context) error {
+	session, err := s.open(ctx, connectionName)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = session.close(ctx) }()
+	queue := session.find(ctx, "queue", s.config.Queue, passiveQueue)
+	if s.config.DeadLetterExchange == "" {
+		return errors.Join(queue, session.find(ctx, "dead_letter_routing_key", s.config.DeadLetterRoutingKey, passiveQueue))
+	}
+	return errors.Join(queue, session.find(ctx, "dead_letter_exchange", s.config.DeadLetterExchange, passiveExchange))
+}
+
+// A passive declaration makes nothing: all that counts of it is the name.
+
+func passiveQueue(channel *amqp.Channel, name string) error {
+	_, err := channel.QueueDeclarePassive(name, false, false, false, false, nil)
+	return err
+}
+
+func passiveExchange(channel *amqp.Channel, name string) error {
+	return channel.ExchangeDeclarePassive(name, amqp.ExchangeTopic, false, false, false, false, nil)
+}
+
+// find looks something up, on a channel of its own: RabbitMQ closes the channel on which it is asked for
+// what does not exist.
+func (s *session) find(ctx context.Context, field, name string, declare func(*amqp.Channel, string) error) error {
+	err := s.within(ctx, func() error {
+		channel, err := s.conn.Channel()
+		if err != nil {
+			return err
+		}
+		return declare(channel, name)
+	})
+	if refusal, ok := errors.AsType[*amqp.Error](err); ok && refusal.Code == amqp.NotFound {
+		return fmt.Errorf("%s: there is no %s in the virtual host %s", field, name, s.conn.Config.Vhost)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", field, explained(err))
+	}
+	return nil
+}
+
+// Extend has nobody to tell: a message is ours as long as its channel is open. RabbitMQ closes that after
+// its consumer_timeout, half an hour by default, and nothing that we could say about a message puts that
+// off. Then the messages come again, and those that are stored by then are known by their positions.
+func (s *Source) Extend(context.Context, []ingest.Message) error { return nil }
+
+// Close disconnects. RabbitMQ puts what is not acknowledged back to where it was in the queue.
+func (s *Source) Close(ctx context.Context) error {
+	return errors.Join(s.disconnect(ctx), s.closeOutlet(ctx))
+}

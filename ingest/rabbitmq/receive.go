@@ -1,0 +1,151 @@
+package rabbitmq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/postrider/postrider/ingest"
+)
+
+// batchBytesMost is about how many bytes of bodies a batch has: it is full with the message that makes it
+// that many.
+const batchBytesMost = 16 << 20
+
+// contentType is the header that the property of that name is found under.
+const contentType = "content-type"
+
+// link is a session that messages come by.
+type link struct {
+	*session
+	incoming chan *amqp.Delivery // closed when no more come
+	over     chan struct{}       // closed when nobody wants more
+
+	// Tags are numbers from 1 on, in the order of deliveries.
+	delivered atomic.Uint64 // the last one's tag
+	acked     uint64        // how many are acknowledged
+}
+
+// handle is what a message is settled by.
+type handle struct {
+	link     *link // a delivery's tag means something on its own channel only
+	delivery *amqp.Delivery
+	put      bool // it is among the dead letters
+	acked    bool // it is acknowledged, and all before it
+}
+
+func handleOf(m ingest.Message) *handle { return m.Handle.(*handle) }
+
+// Receive waits for a message, and takes what has come behind it meanwhile.
+func (s *Source) Receive(ctx context.Context) ([]ingest.Message, error) {
+	l, err := s.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case first, more := <-l.incoming:
+		if more {
+			return l.gather(first), nil
+		}
+	}
+	err = l.reason()
+	if err == nil {
+		err = errors.New("the broker has cancelled the consumer, as it does when the queue is deleted or moves to another node")
+	}
+	_ = s.disconnect(ctx)
+	return nil, fmt.Errorf("receive from the queue %s: %w", s.config.Queue, err)
+}
+
+// gather makes a batch of a message and what is there behind it.
+func (l *link) gather(d *amqp.Delivery) (batch []ingest.Message) {
+	for bytes := 0; ; {
+		batch = append(batch, l.message(d))
+		bytes += len(d.Body)
+		if len(batch) == ingest.BatchMost || bytes >= batchBytesMost {
+			return batch
+		}
+		var more bool
+		select {
+		case d, more = <-l.incoming:
+		default:
+		}
+		if !more {
+			return batch
+		}
+	}
+}
+
+// connect makes the link unless there is one.
+func (s *Source) connect(ctx context.Context) (*link, error) {
+	if s.link != nil && s.link.lost() {
+		s.log.Warn("a connection was lost and is made again; what was not acknowledged comes again",
+			"queue", s.config.Queue, "error", s.link.reason())
+		_ = s.disconnect(ctx)
+	}
+	if s.link != nil {
+		return s.link, nil
+	}
+	session, err := s.open(ctx, connectionName)
+	if err != nil {
+		return nil, err
+	}
+	l := &link{session: session, incoming: make(chan *amqp.Delivery, s.config.Prefetch), over: make(chan struct{})}
+	if err := l.within(ctx, func() error { return l.consume(s.config) }); err != nil {
+		_ = session.close(ctx)
+		return nil, fmt.Errorf("consume from the queue %s: %w", s.config.Queue, explained(err))
+	}
+	s.link = l
+	return l, nil
+}
+
+func (l *link) consume(c Config) error {
+	if err := l.channel.Qos(c.Prefetch, 0, false); err != nil {
+		return err
+	}
+	deliveries, err := l.channel.Consume(c.Queue, connectionName, false, false, false, false, nil)
+	if err == nil {
+		go l.pump(deliveries)
+	}
+	return err
+}
+
+// pump moves deliveries to where Receive sees all that have come. The library holds them too, but offers
+// the next one only a moment after the one before was taken, so that one who does not wait would
+// find them one by one.
+func (l *link) pump(deliveries <-chan amqp.Delivery) {
+	defer close(l.incoming)
+	for d := range deliveries {
+		l.delivered.Store(d.DeliveryTag)
+		select {
+		case l.incoming <- &d:
+		case <-l.over:
+			return
+		}
+	}
+}
+
+func (l *link) message(d *amqp.Delivery) ingest.Message {
+	return ingest.Message{
+		Topic: d.RoutingKey, Headers: headers(d), Body: d.Body, Position: d.MessageId, Handle: &handle{link: l, delivery: d},
+	}
+}
+
+// headers are a message's headers that are text, numbers or truth values, and its content type.
+func headers(d *amqp.Delivery) ingest.Headers {
+	all := ingest.Headers{}
+	for name, value := range d.Headers {
+		switch value.(type) {
+		case string, bool, int8, uint8, int16, uint16, int32, uint32, int64, float32, float64:
+			all[name] = fmt.Sprint(value)
+		}
+	}
+	if d.ContentType != "" {
+		all[contentType] = d.ContentType
+	}
+	return all
+}

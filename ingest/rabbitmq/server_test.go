@@ -1,0 +1,212 @@
+package rabbitmq
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	docker "github.com/moby/moby/client"
+	amqp "github.com/rabbitmq/amqp091-go"
+	"github.com/testcontainers/testcontainers-go"
+)
+
+// server is a RabbitMQ.
+type server struct {
+	container testcontainers.Container // nil: somebody else's
+	given     *url.URL                 // somebody else's
+}
+
+// sharedServer is what most tests use, each with queues of its own.
+var sharedServer = sync.OnceValues(func() (*server, error) {
+	if text := os.Getenv("E2E_RABBITMQ_URL"); text != "" {
+		given, err := url.Parse(text)
+		return &server{given: given}, err
+	}
+	return startServer()
+})
+
+func theServer(t testing.TB) *server {
+	t.Helper()
+	s, err := sharedServer()
+	orSkip(t, err)
+	return s
+}
+
+// ownServer is one that a test may do with as it likes.
+func ownServer(t testing.TB) *server {
+	t.Helper()
+	if os.Getenv("E2E_RABBITMQ_URL") != "" {
+		t.Skip("the server that E2E_RABBITMQ_URL names is others', too")
+	}
+	theServer(t) // whether it can be had is asked once
+	s, err := startServer()
+	orSkip(t, err)
+	return s
+}
+
+func orSkip(t testing.TB, err error) {
+	t.Helper()
+	if err == nil {
+		return
+	}
+	text := "there is no RabbitMQ to test on: " + strings.ReplaceAll(err.Error(), "\n", " ")
+	if os.Getenv("E2E_BACKEND") == "docker" {
+		t.Fatal("E2E_BACKEND=docker: " + text)
+	}
+	t.Skip(text)
+}
+
+// started are the containers that run. It is locked while one starts, so that one that is just starting is
+// ended too.
+var started struct {
+	sync.Mutex
+	containers []testcontainers.Container
+}
+
+func endServers() {
+	started.Lock()
+	defer started.Unlock()
+	for _, c := range started.containers {
+		if err := testcontainers.TerminateContainer(c, testcontainers.StopTimeout(0)); err != nil {
+			fmt.Fprintln(os.Stderr, "rabbitmq: end a container:", err)
+		}
+	}
+	started.containers = nil
+}
+
+const port = "5672/tcp"
+
+func startServer() (*server, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
+	defer cancel()
+	s := &server{}
+	if err := s.run(ctx); err != nil {
+		return nil, err
+	}
+	err := s.awaitUp(ctx)
+	return s, err
+}
+
+func (s *server) run(ctx context.Context) (err error) {
+	started.Lock()
+	defer started.Unlock()
+	s.container, err = testcontainers.Run(ctx, cmp.Or(os.Getenv("E2E_RABBITMQ_IMAGE"), "rabbitmq:4"),
+		testcontainers.WithExposedPorts(port), testcontainers.WithLabels(labels()))
+	if s.container != nil {
+		started.containers = append(started.containers, s.container)
+	}
+	return err
+}
+
+// labels are for whoever cleans up after a test that was killed.
+func labels() map[string]string {
+	name, value, found := strings.Cut(os.Getenv("E2E_LABEL"), "=")
+	if !found {
+		return map[string]string{}
+	}
+	return map[string]string{name: value}
+}
+
+// awaitUp waits until the server lets somebody in.
+func (s *server) awaitUp(ctx context.Context) error {
+	poll := time.NewTicker(100 * time.Millisecond)
+	defer poll.Stop()
+	for {
+		conn, err := s.dial(ctx)
+		if err == nil {
+			return conn.Close()
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("it does not let anybody in: %w", err)
+		case <-poll.C:
+		}
+	}
+}
+
+// address is where it listens. The engine chooses another port at each start.
+func (s *server) address(ctx context.Context) (string, error) {
+	if s.given != nil {
+		return s.given.Host, nil
+	}
+	return s.container.PortEndpoint(ctx, port, "")
+}
+
+// urlAt is the server's URL if it listened at an address.
+func (s *server) urlAt(address string) string {
+	u := url.URL{Scheme: "amqp", User: url.UserPassword("guest", "guest"), Path: "/"}
+	if s.given != nil {
+		u = *s.given
+	}
+	u.Host = address
+	return u.String()
+}
+
+func (s *server) dial(ctx context.Context) (*amqp.Connection, error) {
+	address, err := s.address(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return amqp.DialConfig(s.urlAt(address), amqp.Config{Dial: amqp.DefaultDial(5 * time.Second)})
+}
+
+// tell runs rabbitmqctl.
+func (s *server) tell(t testing.TB, words ...string) {
+	t.Helper()
+	code, output, err := s.container.Exec(t.Context(), append([]string{"rabbitmqctl"}, words...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code != 0 {
+		text, _ := io.ReadAll(output)
+		t.Fatalf("rabbitmqctl %s: %s", strings.Join(words, " "), text)
+	}
+}
+
+// kill ends the server as a power cut would.
+func (s *server) kill(t testing.TB) {
+	t.Helper()
+	engine, err := testcontainers.NewDockerProvider()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = engine.Close() }()
+	id := s.container.GetContainerID()
+	waiting := engine.Client().ContainerWait(t.Context(), id, docker.ContainerWaitOptions{})
+	if _, err := engine.Client().ContainerKill(t.Context(), id, docker.ContainerKillOptions{Signal: "SIGKILL"}); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-waiting.Result:
+	case err := <-waiting.Error:
+		t.Fatal(err)
+	}
+}
+
+// stop ends it in good order.
+func (s *server) stop(t testing.TB) {
+	t.Helper()
+	grace := patience
+	if err := s.container.Stop(t.Context(), &grace); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *server) start(t testing.TB) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	defer cancel()
+	if err := s.container.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.awaitUp(ctx); err != nil {
+		t.Fatal(err)
+	}
+}

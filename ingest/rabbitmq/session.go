@@ -1,0 +1,138 @@
+package rabbitmq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+const (
+	// What RabbitMQ shows its administrators.
+	connectionName = "postrider"
+	outletName     = "postrider dead letters"
+
+	// heartbeat is how often each side tells the other that it is there, unless the broker wants it more often.
+	// The library gives up when it has heard nothing for one and a half times as long.
+	heartbeat = 10 * time.Second
+)
+
+// session is a connection with a channel. Whatever goes wrong on it, it is given up, and another one is
+// made: the library's own reconnecting is off, since what is received on a channel can be settled on that
+// one only.
+//
+// The library's calls know no context. They wait for an answer, or until the broker reads, for as long as
+// the connection lasts. Each is made within a time, and to end it we hang up.
+type session struct {
+	conn    *amqp.Connection
+	channel *amqp.Channel
+	closed  chan *amqp.Error // why the channel is closed, once it is
+	socket  net.Conn
+	timeout time.Duration
+}
+
+// open connects, and opens a channel.
+func (s *Source) open(ctx context.Context, name string) (*session, error) {
+	session := &session{timeout: s.timeout}
+	if err := session.dial(ctx, s, name); err != nil {
+		return nil, fmt.Errorf("connect: %w", err)
+	}
+	err := session.within(ctx, func() (err error) {
+		if session.channel, err = session.conn.Channel(); err == nil {
+			session.closed = session.channel.NotifyClose(make(chan *amqp.Error, 1))
+		}
+		return err
+	})
+	if err != nil {
+		_ = session.close(ctx)
+		return nil, fmt.Errorf("open a channel: %w", explained(err))
+	}
+	return session, nil
+}
+
+func (s *session) dial(ctx context.Context, source *Source, name string) error {
+	limited, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	properties := amqp.NewConnectionProperties()
+	properties.SetClientConnectionName(name)
+	stop := func() bool { return true }
+	conn, err := amqp.DialConfig(source.config.URL, amqp.Config{
+		Properties: properties, Heartbeat: heartbeat, TLSClientConfig: source.tls.Clone(),
+		Dial: func(network, address string) (socket net.Conn, err error) {
+			if socket, err = new(net.Dialer).DialContext(limited, network, address); err == nil {
+				s.socket, stop = socket, context.AfterFunc(limited, func() { _ = socket.Close() })
+			}
+			return socket, err
+		},
+	})
+	if intime := stop(); err == nil && intime {
+		s.conn = conn
+		return nil
+	}
+	if s.socket != nil {
+		_ = s.socket.Close() // the library leaves it open if it does not get through the login
+	}
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case limited.Err() != nil:
+		return fmt.Errorf("there was no answer within %s", s.timeout)
+	case errors.Is(err, amqp.ErrCredentials):
+		return errors.New("the broker hung up at the login: user or password in url are wrong, most likely")
+	}
+	return explained(err)
+}
+
+// within makes a call, and hangs up if it takes too long or ctx ends.
+func (s *session) within(ctx context.Context, call func() error) error {
+	limited, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	stop := context.AfterFunc(limited, func() { _ = s.socket.Close() })
+	err := call()
+	switch {
+	case stop():
+		return err
+	case ctx.Err() != nil:
+		return ctx.Err()
+	}
+	return fmt.Errorf("there was no answer within %s", s.timeout)
+}
+
+// lost tells whether nothing works on the session any more.
+func (s *session) lost() bool { return s.channel.IsClosed() }
+
+// reason tells why the channel is closed; nil: it is not, or we did it ourselves.
+func (s *session) reason() error {
+	select {
+	case err := <-s.closed:
+		if err != nil {
+			return explained(err)
+		}
+	default:
+	}
+	return nil
+}
+
+// close says goodbye, so that the broker puts back at once what is not acknowledged, and hangs up.
+func (s *session) close(ctx context.Context) error {
+	err := s.within(ctx, s.conn.Close)
+	if errors.Is(err, amqp.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+// explained is an error of the library as somebody would say it.
+func explained(err error) error {
+	e, ok := errors.AsType[*amqp.Error](err)
+	switch {
+	case !ok:
+		return err
+	case e.Server:
+		return fmt.Errorf("the broker says %d %s", e.Code, e.Reason)
+	}
+	return fmt.Errorf("the connection is lost: %s", e.Reason)
+}

@@ -1,0 +1,77 @@
+package rabbitmq
+
+import (
+	"context"
+	"slices"
+
+	"github.com/postrider/postrider/ingest"
+)
+
+// Settle puts the dead letters down one by one, up to the first that fails, and acknowledges all that comes
+// before that one.
+//
+// What is to come again is given back by disconnecting. To return the messages themselves would spoil their
+// order: quorum queues without a delivery limit put what is returned at their end, and the messages that the
+// broker has sent ahead would be received before it. When a consumer goes away, all that it has goes back to
+// where it was. This happens when we stop, hence costs nothing.
+func (s *Source) Settle(ctx context.Context, settlements []ingest.Settlement) error {
+	if len(settlements) == 0 {
+		return nil
+	}
+	l := handleOf(settlements[0].Message).link
+	if l != s.link || l.lost() {
+		return nil // they come again
+	}
+	down, failure := s.putDown(ctx, settlements)
+	done := settlements[:down]
+	first := slices.IndexFunc(done, func(one ingest.Settlement) bool { return one.Verdict == ingest.Retry })
+	if first < 0 {
+		first = len(done)
+	}
+	err := l.within(ctx, func() error {
+		if err := l.acknowledge(done[:first]); err != nil || failure != nil {
+			return err
+		}
+		return l.acknowledgeEach(done[first:])
+	})
+	switch {
+	case err != nil:
+		s.log.Warn("a connection was lost before all was acknowledged; the rest comes again",
+			"queue", s.config.Queue, "error", err)
+		return nil
+	case failure == nil && first < len(done):
+		_ = s.disconnect(ctx) // whether or not it has heard us, we are gone
+	}
+	return failure
+}
+
+// acknowledge acknowledges the first messages of a batch at once: all before the batch is acknowledged, so
+// that "up to this one" means them and no others. RabbitMQ answers nothing to it, and does not take it twice.
+func (l *link) acknowledge(first []ingest.Settlement) error {
+	if len(first) == 0 {
+		return nil
+	}
+	last := handleOf(first[len(first)-1].Message)
+	if last.acked {
+		return nil
+	}
+	if err := l.channel.Ack(last.delivery.DeliveryTag, true); err != nil {
+		return err
+	}
+	last.acked, l.acked = true, last.delivery.DeliveryTag
+	return nil
+}
+
+// acknowledgeEach acknowledges what is done among messages that are not all.
+func (l *link) acknowledgeEach(some []ingest.Settlement) error {
+	for _, one := range some {
+		if one.Verdict == ingest.Retry {
+			continue
+		}
+		if err := l.channel.Ack(handleOf(one.Message).delivery.DeliveryTag, false); err != nil {
+			return err
+		}
+		l.acked++
+	}
+	return nil
+}

@@ -1,0 +1,43 @@
+package rabbitmq
+
+import (
+	"testing"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/postrider/postrider/ingest/sourcetest"
+)
+
+func TestConformanceOfQuorumQueues(t *testing.T) {
+	t.Parallel()
+	sourcetest.Suite{Broker: patient(t, quorum), Solo: true}.Run(t)
+}
+
+func TestConformanceOfClassicQueues(t *testing.T) {
+	t.Parallel()
+	sourcetest.Suite{Broker: patient(t, classic), Solo: true}.Run(t)
+}
+
+// patient makes brokers whose connections are back once the server has noticed that they were gone.
+func patient(t testing.TB, arguments amqp.Table) func(testing.TB) sourcetest.Broker {
+	t.Helper()
+	s := theServer(t)
+	return func(t testing.TB) sourcetest.Broker {
+		t.Helper()
+		return newBroker(t, s, arguments)
+	}
+}
+
+// hasty is a broker whose connections are back before that.
+type hasty struct{ *broker }
+
+func (b hasty) Break(testing.TB) { b.proxy.Break() }
+
+func TestConformanceWithASingleActiveConsumer(t *testing.T) {
+	t.Parallel()
+	s := theServer(t)
+	sourcetest.Suite{Broker: func(t testing.TB) sourcetest.Broker {
+		t.Helper()
+		return hasty{newBroker(t, s, single)}
+	}}.Run(t)
+}
