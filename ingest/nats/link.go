@@ -1,0 +1,171 @@
+package nats
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/postrider/postrider/ingest"
+)
+
+const (
+	// connectWithin is how long it may take to connect to one of the servers and find the consumer there.
+	connectWithin = 10 * time.Second
+	// answerWithin is how long a server may take for one answer.
+	answerWithin = 5 * time.Second
+)
+
+// link is one connection, with what was found at its other end. It is used until anything fails on it, and
+// then a new one is made: the library's own reconnecting is off. A connection that lasts is what makes
+// acknowledgements arrive in order and without gaps. One that is replaced in the middle of them loses some
+// and delivers those behind.
+type link struct {
+	conn     *nats.Conn
+	js       jetstream.JetStream
+	consumer jetstream.Consumer
+	info     *jetstream.ConsumerInfo // as the consumer was when the connection was made
+	stream   string                  // the stream's name and when it was made
+	order    order
+}
+
+// dialer connects as a function does. The library's own dialer knows no context.
+type dialer func(network, address string) (net.Conn, error)
+
+func (d dialer) Dial(network, address string) (net.Conn, error) { return d(network, address) }
+
+// connect makes a link.
+func (s *Source) connect(ctx context.Context) (*link, error) {
+	ctx, cancel := context.WithTimeout(ctx, connectWithin)
+	defer cancel()
+	conn, err := s.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	l := &link{conn: conn}
+	if err := s.bind(ctx, l); err != nil {
+		err = l.explain(err)
+		conn.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+func (s *Source) dial(ctx context.Context) (*nats.Conn, error) {
+	var kept []func() bool
+	dial := func(network, address string) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(ctx, network, address)
+		if err == nil {
+			// A server that accepts and then says nothing is hung up on when ctx ends.
+			kept = append(kept, context.AfterFunc(ctx, func() { _ = conn.Close() }))
+		}
+		return conn, err
+	}
+	options := []nats.Option{
+		nats.Name("postrider"), nats.NoReconnect(), nats.Timeout(answerWithin), nats.FlusherTimeout(answerWithin),
+		nats.SetCustomDialer(dialer(dial)), nats.SkipHostLookup(), // the dialer looks up, and tries all addresses
+		nats.ErrorHandler(func(conn *nats.Conn, _ *nats.Subscription, err error) {
+			s.log.Warn("a server complains", "error", err)
+			if errors.Is(err, nats.ErrPermissionViolation) {
+				conn.Close() // or whoever waits for an answer waits in vain
+			}
+		}),
+	}
+	conn, err := nats.Connect(strings.Join(s.config.URLs, ","), append(options, s.login()...)...)
+	for _, keep := range kept {
+		keep()
+	}
+	switch {
+	case err == nil:
+		return conn, nil
+	case ctx.Err() != nil:
+		return nil, fmt.Errorf("connect: %w", ctx.Err())
+	case errors.Is(err, nats.ErrAuthorization):
+		return nil, fmt.Errorf("connect: the server refuses user and password, token or creds_file, or wants some: %w", err)
+	case errors.Is(err, nats.ErrTLS) || errors.Is(err, nats.ErrSecureConnWanted):
+		return nil, fmt.Errorf("connect: tls: %w", err)
+	}
+	return nil, fmt.Errorf("connect: %w", err)
+}
+
+func (s *Source) login() (options []nats.Option) {
+	c := s.config
+	switch {
+	case c.User != "":
+		options = append(options, nats.UserInfo(c.User, c.Password))
+	case c.Token != "":
+		options = append(options, nats.Token(c.Token))
+	case c.CredsFile != "":
+		options = append(options, nats.UserCredentials(c.CredsFile))
+	}
+	if s.secure != nil {
+		options = append(options, nats.Secure(s.secure))
+	}
+	return options
+}
+
+// explain adds what a server complained about on its own: that something is not allowed is no answer to the
+// request that was meant.
+func (l *link) explain(err error) error {
+	if refusal := l.conn.LastError(); errors.Is(refusal, nats.ErrPermissionViolation) && !errors.Is(err, refusal) {
+		return fmt.Errorf("%w (%w)", err, refusal)
+	}
+	return err
+}
+
+// bind finds the stream, and its consumer or makes it.
+func (s *Source) bind(ctx context.Context, l *link) (err error) {
+	c := s.config
+	if l.js, err = jetstream.New(l.conn); err != nil {
+		return err
+	}
+	stream, err := l.js.Stream(ctx, c.Stream)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return fmt.Errorf("stream: there is no %s", c.Stream)
+	}
+	if err != nil {
+		return fmt.Errorf("stream %s: %w", c.Stream, err)
+	}
+	l.stream = fmt.Sprintf("%s/%d", c.Stream, stream.CachedInfo().Created.UnixNano())
+
+	l.consumer, err = stream.Consumer(ctx, c.Consumer)
+	if errors.Is(err, jetstream.ErrConsumerNotFound) {
+		l.consumer, err = stream.CreateConsumer(ctx, s.consumerConfig())
+	}
+	if errors.Is(err, jetstream.ErrNotPullConsumer) {
+		return fmt.Errorf("consumer: %s is a push consumer, and has to be a pull consumer", c.Consumer)
+	}
+	if err != nil {
+		return fmt.Errorf("consumer %s: %w", c.Consumer, err)
+	}
+	l.info = l.consumer.CachedInfo()
+	l.order = newOrder(longestWait(l.info.Config), s.log)
+	return s.checkConsumer(l.info.Config)
+}
+
+// consumerConfig is the consumer that is made where there is none.
+func (s *Source) consumerConfig() jetstream.ConsumerConfig {
+	config := jetstream.ConsumerConfig{
+		Durable:       s.config.Consumer,
+		Description:   "made by Postrider",
+		DeliverPolicy: jetstream.DeliverAllPolicy,
+		AckPolicy:     jetstream.AckExplicitPolicy,
+		AckWait:       s.ackWait,
+		MaxDeliver:    -1,
+		// One batch: while that of a consumer that died is waited for, nothing newer is handed out only
+		// to be given back.
+		MaxAckPending: ingest.BatchMost,
+	}
+	// Servers before 2.10 know one filter only.
+	if filters := s.config.Subjects; len(filters) == 1 {
+		config.FilterSubject = filters[0]
+	} else {
+		config.FilterSubjects = filters
+	}
+	return config
+}

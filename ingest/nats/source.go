@@ -1,0 +1,179 @@
+// Package nats is messages from a stream of NATS JetStream, taken through a durable pull consumer. It knows
+// the servers and their protocol, and nothing of how messages are read or stored.
+package nats
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/postrider/postrider/ingest"
+)
+
+// Source is a stream as a source of messages. Their position is the name of the stream, when it was made,
+// and the sequence and the time of the message in it.
+type Source struct {
+	config  Config
+	ackWait time.Duration
+	secure  *tls.Config
+	log     *slog.Logger
+
+	mu   sync.Mutex
+	link *link // nil: none; beside the one goroutine that receives and settles, Extend uses it too
+
+	open []*delivery // of the last batch, until it is settled
+}
+
+var _ ingest.Source = (*Source)(nil)
+
+// Check connects, makes the consumer if there is none, and looks for the place of dead letters.
+func (s *Source) Check(ctx context.Context) error {
+	l, err := s.connected(ctx)
+	if err != nil {
+		return err
+	}
+	return s.checkDeadLetters(ctx, l)
+}
+
+// connected returns the link, or makes it.
+func (s *Source) connected(ctx context.Context) (*link, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.link != nil && !s.link.conn.IsClosed() {
+		return s.link, nil
+	}
+	l, err := s.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.link = l
+	return l, nil
+}
+
+// drop gives a link up on which something failed. Nobody knows what has arrived of what was sent on it.
+func (s *Source) drop(l *link) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.link == l {
+		s.link = nil
+	}
+	l.conn.Close()
+}
+
+// Receive implements [ingest.Source].
+func (s *Source) Receive(ctx context.Context) ([]ingest.Message, error) {
+	l, err := s.connected(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for wait := holdLeast; ; wait = min(2*wait, l.order.holdMost()) {
+		batch, err := l.pull(ctx)
+		if err == nil && len(batch) == 0 {
+			wait = holdLeast
+			continue
+		}
+		if err == nil {
+			batch, err = l.inOrder(ctx, batch)
+		}
+		switch {
+		case err != nil && !errors.Is(err, errOthersFirst):
+			if ctx.Err() == nil {
+				s.drop(l)
+			}
+			return nil, err
+		case len(batch) > 0:
+			s.open = batch
+			return messages(batch), nil
+		}
+		l.order.held += wait
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(wait):
+		}
+	}
+}
+
+func messages(batch []*delivery) []ingest.Message {
+	all := make([]ingest.Message, len(batch))
+	for i, d := range batch {
+		headers := make(ingest.Headers, len(d.msg.Header))
+		for name, values := range d.msg.Header {
+			if len(values) > 0 {
+				headers[name] = values[0]
+			}
+		}
+		all[i] = ingest.Message{
+			Topic: d.msg.Subject, Headers: headers, Body: d.msg.Data, Position: d.position, Handle: d,
+		}
+	}
+	return all
+}
+
+// Extend implements [ingest.Source].
+func (s *Source) Extend(ctx context.Context, messages []ingest.Message) error {
+	l, err := s.connected(ctx)
+	if err != nil {
+		return err
+	}
+	if err := l.extend(ctx, messages); err != nil {
+		s.drop(l)
+		return fmt.Errorf("extend: %w", l.explain(err))
+	}
+	return nil
+}
+
+func (l *link) extend(ctx context.Context, messages []ingest.Message) error {
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
+	for _, m := range messages {
+		if d, ok := m.Handle.(*delivery); ok {
+			if err := l.conn.Publish(d.msg.Reply, inProgress); err != nil {
+				return err
+			}
+		}
+	}
+	return l.conn.FlushWithContext(ctx)
+}
+
+// Settle implements [ingest.Source].
+func (s *Source) Settle(ctx context.Context, settlements []ingest.Settlement) error {
+	l, err := s.connected(ctx)
+	if err != nil {
+		return err
+	}
+	known := l.known(settlements)
+	if n := len(settlements) - len(known); n > 0 {
+		s.log.Warn("the consumer does not know messages that it has delivered; if they are there they come again",
+			"consumer", s.config.Consumer, "messages", n)
+	}
+	if err := l.settle(ctx, s.config, known); err != nil {
+		s.drop(l)
+		return err
+	}
+	s.open = nil
+	return nil
+}
+
+// Close implements [ingest.Source].
+func (s *Source) Close(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := s.link
+	if s.link = nil; l == nil {
+		return nil
+	}
+	defer l.conn.Close()
+	if l.conn.IsClosed() {
+		return nil // what it had comes again once its time is over
+	}
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
+	l.giveBack(s.open)
+	s.open = nil
+	return l.conn.FlushWithContext(ctx)
+}
