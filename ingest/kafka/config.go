@@ -1,0 +1,193 @@
+package kafka
+
+import (
+	"cmp"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"regexp"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/sasl"
+	"github.com/twmb/franz-go/pkg/sasl/plain"
+	"github.com/twmb/franz-go/pkg/sasl/scram"
+
+	"github.com/postrider/postrider/ingest"
+)
+
+// Config is a consumer of some topics, as it is written in the configuration. Its account has to be
+// allowed to Read the topics and the group, and to Write to the topic for dead letters; before Kafka 2.8
+// also IdempotentWrite of the cluster.
+type Config struct {
+	// Brokers are where the cluster is found, each as host:port. Required. One is enough, it tells of the
+	// others; two or three are found even when one is away.
+	Brokers []string `json:"brokers"`
+
+	// Topics are the names of the topics to read. Required. They have to exist.
+	Topics []string `json:"topics"`
+
+	// Group is the consumer group, up to 249 bytes. Required. The processes of one installation share it,
+	// and with it the partitions; whatever else reads the topics has a group of its own.
+	Group string `json:"group"`
+
+	// DeadLetterTopic is the name of the topic that takes the messages which can never be stored.
+	// Required. It has to exist, must be none of Topics, and its max.message.bytes should be a little
+	// larger than theirs, since a dead letter is its message and the headers that say what was wrong.
+	DeadLetterTopic string `json:"dead_letter_topic"`
+
+	// Start is where the group begins in a partition of which it has committed no offset: earliest, the
+	// default, or latest. With latest that is where the partition ends when the group first sees it, which
+	// is also true of partitions that are added to a topic later.
+	Start string `json:"start"`
+
+	// SessionTimeout is how long the group waits for a process of which it hears nothing, before it gives its
+	// partitions to others: 6s to 30m, unless the brokers have other limits. Default: 45s.
+	SessionTimeout string `json:"session_timeout"`
+
+	// TLS is how the brokers are spoken to. Default: without TLS.
+	TLS *ingest.TLS `json:"tls"`
+
+	// SASL is the account. Default: none.
+	SASL *SASL `json:"sasl"`
+}
+
+// SASL is an account at the brokers.
+type SASL struct {
+	// Mechanism is plain, scram-sha-256 or scram-sha-512. Required.
+	Mechanism string `json:"mechanism"`
+
+	// Username and Password are the account's. Required.
+	Username string `json:"username"`
+	Password string `json:"password"`
+}
+
+const (
+	earliest = "earliest"
+	latest   = "latest"
+
+	plainText = "plain"
+
+	sessionTimeoutDefault = 45 * time.Second
+	sessionTimeoutLeast   = 6 * time.Second // the brokers' own limits by default
+	sessionTimeoutMost    = 30 * time.Minute
+)
+
+// settings are what a Config says.
+type settings struct {
+	Config
+	session   time.Duration
+	tls       *tls.Config    // nil: no TLS
+	mechanism sasl.Mechanism // nil: no SASL
+}
+
+// read reads a Config, with all there is to say against it.
+func (c Config) read() (s settings, err error) {
+	s.Config = c
+	s.Start = cmp.Or(c.Start, earliest)
+	var startErr, sessionErr, tlsErr, saslErr error
+	if s.Start != earliest && s.Start != latest {
+		startErr = fmt.Errorf("start: %q is neither earliest nor latest", c.Start)
+	}
+	s.session, sessionErr = c.sessionTimeout()
+	s.tls, tlsErr = c.TLS.Config()
+	if c.SASL != nil {
+		s.mechanism, saslErr = c.SASL.mechanism()
+	}
+	return s, errors.Join(c.brokers(), c.topics(), c.group(), c.deadLetterTopic(), startErr, sessionErr, tlsErr, saslErr)
+}
+
+func (c Config) sessionTimeout() (time.Duration, error) {
+	if c.SessionTimeout == "" {
+		return sessionTimeoutDefault, nil
+	}
+	timeout, err := time.ParseDuration(c.SessionTimeout)
+	if err != nil || timeout < sessionTimeoutLeast || timeout > sessionTimeoutMost {
+		return 0, fmt.Errorf("session_timeout: %q is no duration of %s to %s", c.SessionTimeout, sessionTimeoutLeast, sessionTimeoutMost)
+	}
+	return timeout, nil
+}
+
+func (c Config) brokers() error {
+	if len(c.Brokers) == 0 {
+		return errors.New("brokers: at least one is required")
+	}
+	var problems []error
+	for _, address := range c.Brokers {
+		host, port, err := net.SplitHostPort(address)
+		number, notNumber := strconv.ParseUint(port, 10, 16)
+		if err != nil || host == "" || notNumber != nil || number == 0 {
+			problems = append(problems, fmt.Errorf("brokers: %q is not host:port, such as kafka-1:9092", address))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// topicName is what Kafka calls a topic; it also refuses "." and "..".
+var topicName = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,249}$`)
+
+func isTopic(name string) bool { return topicName.MatchString(name) && name != "." && name != ".." }
+
+func (c Config) topics() error {
+	if len(c.Topics) == 0 {
+		return errors.New("topics: at least one is required")
+	}
+	var problems []error
+	for i, topic := range c.Topics {
+		if !isTopic(topic) {
+			problems = append(problems, fmt.Errorf("topics: %q cannot be the name of a topic", topic))
+		}
+		if slices.Index(c.Topics, topic) < i {
+			problems = append(problems, fmt.Errorf("topics: %q is there twice", topic))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// groupMost is less than what Kafka takes, and what fits into the names of metrics and files.
+const groupMost = 249
+
+func (c Config) group() error {
+	if c.Group == "" {
+		return errors.New("group: it is required")
+	}
+	if len(c.Group) > groupMost {
+		return fmt.Errorf("group: it is %d bytes long, and may have %d", len(c.Group), groupMost)
+	}
+	return nil
+}
+
+func (c Config) deadLetterTopic() error {
+	switch {
+	case c.DeadLetterTopic == "":
+		return errors.New("dead_letter_topic: it is required")
+	case !isTopic(c.DeadLetterTopic):
+		return fmt.Errorf("dead_letter_topic: %q cannot be the name of a topic", c.DeadLetterTopic)
+	case slices.Contains(c.Topics, c.DeadLetterTopic):
+		return fmt.Errorf("dead_letter_topic: %q is one of topics, and its dead letters would come back", c.DeadLetterTopic)
+	}
+	return nil
+}
+
+func (s *SASL) mechanism() (mechanism sasl.Mechanism, err error) {
+	switch s.Mechanism {
+	case plainText:
+		mechanism = plain.Auth{User: s.Username, Pass: s.Password}.AsMechanism()
+	case "scram-sha-256":
+		mechanism = scram.Auth{User: s.Username, Pass: s.Password}.AsSha256Mechanism()
+	case "scram-sha-512":
+		mechanism = scram.Auth{User: s.Username, Pass: s.Password}.AsSha512Mechanism()
+	default:
+		err = fmt.Errorf("sasl.mechanism: %q is none of plain, scram-sha-256 and scram-sha-512", s.Mechanism)
+	}
+	var userErr, passwordErr error
+	if s.Username == "" {
+		userErr = errors.New("sasl.username: it is required")
+	}
+	if s.Password == "" {
+		passwordErr = errors.New("sasl.password: it is required")
+	}
+	return mechanism, errors.Join(err, userErr, passwordErr)
+}

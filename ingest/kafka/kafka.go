@@ -1,0 +1,101 @@
+// Package kafka is messages from topics of Kafka, and of what speaks its protocol. It knows how Kafka
+// shares partitions among the consumers of a group, keeps the order of each and remembers how far they
+// are read. What is in a message it must not know, nor what becomes of it.
+package kafka
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/postrider/postrider/ingest"
+)
+
+// callTimeout is what a call may take in all, the client's own tries included. Brokers answer in some
+// milliseconds; the client tries again after 250 ms, then after twice as long, and so on up to 5 s.
+const callTimeout = 10 * time.Second
+
+// Source is topics as a source of messages.
+type Source struct {
+	log     *slog.Logger
+	config  Config
+	options []kgo.Opt     // how brokers are reached
+	session time.Duration // how long the group waits for us
+	poll    time.Duration // how long nothing may come before the brokers are asked
+
+	member membership
+	cut    context.CancelFunc // ends all that the client waits for
+
+	remade   []string                 // topics that were deleted and made again, and are to be read anew
+	aside    map[*kgo.Record]struct{} // messages of the last batch whose dead letters are at their place
+	extended int                      // how often the last batch was extended
+}
+
+var _ ingest.Source = (*Source)(nil)
+
+// New makes the source of some topics. It connects to nothing.
+func New(c Config, log *slog.Logger) (*Source, error) {
+	set, err := c.read()
+	if err != nil {
+		return nil, err
+	}
+	s := &Source{
+		log: log, config: set.Config, options: reach(set, log), session: set.session, poll: pollWait,
+		member: membership{lost: map[partition]struct{}{}}, aside: map[*kgo.Record]struct{}{},
+	}
+	if err := kgo.ValidateOpts(s.consume()...); err != nil {
+		return nil, fmt.Errorf("brokers, topics, group: %w", err)
+	}
+	if set.mechanism != nil && set.tls == nil && c.SASL.Mechanism == plainText {
+		log.Warn("the password goes over the network for all to read: sasl.mechanism plain wants tls")
+	}
+	return s, nil
+}
+
+// connect makes us a member of the group, unless we are. It waits for nothing: whether that works out,
+// Receive hears.
+func (s *Source) connect() error {
+	if s.member.client != nil {
+		return nil
+	}
+	life, cut := context.WithCancel(context.Background())
+	if err := s.member.join(append(s.consume(), kgo.WithContext(life))...); err != nil {
+		cut()
+		return err
+	}
+	s.cut = cut
+	return nil
+}
+
+// Close leaves the group, which gives its partitions to other members, and disconnects.
+func (s *Source) Close(ctx context.Context) error {
+	client := s.member.client
+	if client == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	client.AllowRebalance()
+	err := client.LeaveGroupContext(ctx)
+	if err != nil {
+		err = fmt.Errorf("leave group %s: %w", s.config.Group, err)
+		s.cut() // or it would go on waiting for the other members
+	}
+	client.Close()
+	s.cut()
+	s.member.client = nil
+	return err
+}
+
+// Extend need not tell Kafka anything: the client does, in the background, as long as this process lives.
+// But the group cannot give partitions to a new member while we hold on to ours, and it puts us out after
+// rebalanceTimeout. Before that happens it may have them; then other members get the messages too.
+func (s *Source) Extend(context.Context, []ingest.Message) error {
+	if s.extended++; s.extended >= extendMost {
+		s.member.client.AllowRebalance()
+	}
+	return nil
+}

@@ -1,0 +1,100 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/postrider/postrider/ingest"
+)
+
+const (
+	// pollWait is how long nothing may come before we ask the brokers whether they are there: the client
+	// tries to reach them for ever, and says nothing.
+	pollWait = 5 * time.Second
+
+	// A batch is full with that many bytes. It is taken in steps of a few messages, because that is all
+	// the client counts: messages of 1 MB, Kafka's default limit, make 16 MB at most.
+	batchBytes = 8 << 20
+	pollStep   = 8
+)
+
+// Receive waits for messages. The group leaves us their partitions until the next Receive.
+func (s *Source) Receive(ctx context.Context) ([]ingest.Message, error) {
+	if err := s.connect(); err != nil {
+		return nil, err
+	}
+	client := s.member.client
+	client.AllowRebalance()
+	s.readAnew(client)
+	for {
+		messages, err := s.take(ctx, client)
+		if len(messages) > 0 {
+			return messages, nil
+		}
+		client.AllowRebalance() // an empty poll holds partitions too
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+// take waits some time for messages. If none come, it tells what is wrong, if anything is.
+func (s *Source) take(ctx context.Context, client *kgo.Client) ([]ingest.Message, error) {
+	waiting, cancel := context.WithTimeout(ctx, s.poll)
+	defer cancel()
+	var b batch
+	b.take(client.PollRecords(waiting, pollStep))
+	if len(b.messages) > 0 {
+		s.member.received()
+		clear(s.aside)
+		s.extended = 0
+		for more := true; more && len(b.messages) < ingest.BatchMost && b.bytes < batchBytes; {
+			most := min(pollStep, ingest.BatchMost-len(b.messages))
+			more = b.take(client.PollRecords(nil, most)) //nolint:staticcheck // nil: what is there, without waiting
+		}
+	}
+	for _, loss := range b.losses {
+		s.log.Warn("the brokers have lost messages that were there before", "group", s.config.Group, "error", loss)
+	}
+	s.remade = append(s.remade, b.remade...)
+	switch {
+	case len(b.messages) > 0:
+		for _, problem := range b.problems {
+			s.log.Warn("not all came that should have", "group", s.config.Group, "error", problem)
+		}
+		return b.messages, nil
+	case len(b.remade) > 0:
+		s.readAnew(client)
+	case waiting.Err() != nil && ctx.Err() == nil:
+		b.problems = append(b.problems, s.probe(ctx, client))
+	}
+	return nil, errors.Join(b.problems...)
+}
+
+// probe asks whether the brokers and the topics are there.
+func (s *Source) probe(ctx context.Context, client *kgo.Client) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	if err := s.ping(ctx, client); err != nil {
+		return err
+	}
+	return readable(ctx, client, s.config.Topics)
+}
+
+// readAnew has the client forget topics that were deleted, and find those that have their names now. No
+// message of them may be in hand, or it would be committed to the new topic.
+func (s *Source) readAnew(client *kgo.Client) {
+	if len(s.remade) == 0 {
+		return
+	}
+	s.log.Warn("topics were deleted and made again; they are read from their start", "topics", s.remade)
+	client.PurgeTopicsFromConsuming(s.remade...)
+	client.AddConsumeTopics(s.remade...)
+	s.remade = nil
+}

@@ -1,0 +1,122 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/postrider/postrider/ingest"
+)
+
+// Settle puts dead letters aside, and then commits how far each partition is read: to the first message
+// that is to come again, from which on it is then read again.
+func (s *Source) Settle(ctx context.Context, settlements []ingest.Settlement) error {
+	p := s.plan(settlements)
+	if err := s.putAside(ctx, p.letters); err != nil {
+		return err
+	}
+	if err := s.commit(ctx, p.done); err != nil {
+		return err
+	}
+	s.member.client.SetOffsets(p.again)
+	return nil
+}
+
+// offsets are places in partitions, by topic and number.
+type offsets map[string]map[int32]kgo.EpochOffset
+
+func (o offsets) set(p partition, to kgo.EpochOffset) {
+	if o[p.topic] == nil {
+		o[p.topic] = map[int32]kgo.EpochOffset{}
+	}
+	o[p.topic][p.number] = to
+}
+
+func (o offsets) has(p partition) bool {
+	_, has := o[p.topic][p.number]
+	return has
+}
+
+// plan is what there is to do to settle a batch.
+type plan struct {
+	letters []letter
+	done    offsets // where what is done with ends
+	again   offsets // where to read again
+}
+
+func (s *Source) plan(settlements []ingest.Settlement) plan {
+	p := plan{done: offsets{}, again: offsets{}}
+	for _, settlement := range settlements {
+		r, ok := settlement.Message.Handle.(*kgo.Record)
+		if !ok {
+			continue // not of this source
+		}
+		from := partition{r.Topic, r.Partition}
+		if p.again.has(from) || !s.member.has(from) {
+			continue // it comes again, to us or to another member
+		}
+		if settlement.Verdict == ingest.Retry {
+			p.again.set(from, kgo.EpochOffset{Epoch: r.LeaderEpoch, Offset: r.Offset})
+			continue
+		}
+		if settlement.Verdict == ingest.DeadLetter {
+			p.letters = append(p.letters, letter{of: r, reason: settlement.Reason})
+		}
+		p.done.set(from, kgo.EpochOffset{Epoch: r.LeaderEpoch, Offset: r.Offset + 1})
+	}
+	return p
+}
+
+// commit tells the group how far partitions are read. What it refuses because the partitions are another
+// member's, or their topic is gone, needs no commit of ours.
+func (s *Source) commit(ctx context.Context, done offsets) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	ctx = kgo.PreCommitFnContext(ctx, s.member.restrict)
+	var problems []error
+	for _, err := range commit(ctx, s.member.client, done) {
+		if isOthers(err) {
+			s.log.Info("messages are not committed: they are another consumer's by now, or will come again",
+				"group", s.config.Group, "error", err)
+			continue
+		}
+		problems = append(problems, fmt.Errorf("commit: %w", err))
+	}
+	return errors.Join(problems...)
+}
+
+// isOthers tells whether a commit was refused because it is not ours to make.
+func isOthers(err error) bool {
+	for _, refusal := range []error{
+		errOthers, kerr.IllegalGeneration, kerr.UnknownMemberID, kerr.RebalanceInProgress,
+		kerr.UnknownTopicID, kerr.UnknownTopicOrPartition,
+	} {
+		if errors.Is(err, refusal) {
+			return true
+		}
+	}
+	return false
+}
+
+// commit commits offsets, and returns what went wrong with each partition.
+func commit(ctx context.Context, client *kgo.Client, done offsets) (problems []error) {
+	client.CommitOffsetsSync(ctx, done,
+		func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, answer *kmsg.OffsetCommitResponse, err error) {
+			if err != nil {
+				problems = []error{err}
+				return
+			}
+			for _, topic := range answer.Topics {
+				for _, p := range topic.Partitions {
+					if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
+						problems = append(problems, fmt.Errorf("topic %s, partition %d: %w", topic.Topic, p.Partition, err))
+					}
+				}
+			}
+		})
+	return problems
+}
