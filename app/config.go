@@ -46,6 +46,9 @@ type Config struct {
 	DefaultSignatureType core.SignatureType `env:"POSTRIDER_DEFAULT_SIGNATURE_TYPE" default:"hmac256" help:"How endpoints sign whose secret no client gave: hmac256 (v1), or ed25519 (v1a)."`
 	SecretKeys           string             `env:"POSTRIDER_SECRET_KEYS" placeholder:"KEYS" help:"What endpoints' secrets are encrypted with in the database, comma-separated, each the base64 of 32 random bytes: openssl rand -base64 32. The first encrypts, all decrypt. Without it they are stored as they are."`
 
+	SourcesFile string `env:"POSTRIDER_SOURCES_FILE" placeholder:"FILE" help:"Where messages come from besides the API: brokers, and the outbox, as YAML; see docs/consume.md. By default the outbox alone."`
+	Sources     string `env:"POSTRIDER_SOURCES" placeholder:"YAML" help:"The same as a text instead of a file."`
+
 	LogLevel  slog.Level `env:"POSTRIDER_LOG_LEVEL" default:"info" help:"debug, info, warn or error."`
 	LogFormat string     `env:"POSTRIDER_LOG_FORMAT" default:"text" help:"text or json."`
 }
@@ -128,6 +131,8 @@ func (c *Config) Validate() error {
 		"POSTRIDER_DEFAULT_SIGNATURE_TYPE", "%q is neither hmac256 nor ed25519", c.DefaultSignatureType)
 	_, err = store.ParseSecretKeys(c.SecretKeys)
 	check(err == nil, "POSTRIDER_SECRET_KEYS", "%v", err)
+	_, err = c.sources()
+	check(err == nil, c.sourcesSetting(), "%v", err)
 	check(c.LogFormat == "text" || c.LogFormat == "json", "POSTRIDER_LOG_FORMAT", "%q is neither text nor json", c.LogFormat)
 	return errors.Join(errs...)
 }

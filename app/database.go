@@ -14,7 +14,7 @@ import (
 	"github.com/postrider/postrider/server"
 )
 
-var errNoDatabase = errors.New("DATABASE_URL is required: api, worker and jobs share a database of your own; serve starts a local one")
+var errNoDatabase = errors.New("DATABASE_URL is required: api, worker, consume and jobs share a database of your own; serve starts a local one")
 
 // openDatabase starts a local Postgres where no database was given.
 func (i *Instance) openDatabase(ctx context.Context) error {

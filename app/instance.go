@@ -16,16 +16,18 @@ import (
 	"github.com/postrider/postrider/jobs"
 	"github.com/postrider/postrider/server"
 	"github.com/postrider/postrider/store"
+	"github.com/postrider/postrider/telemetry"
 )
 
 // Parts are what a process runs.
-type Parts struct{ API, Worker, Jobs bool }
+type Parts struct{ API, Worker, Jobs, Consume bool }
 
 // Instance is a running Postrider.
 type Instance struct {
 	config  Config
 	log     *slog.Logger
 	store   *store.Store
+	traces  *telemetry.Traces
 	tokens  *server.Tokens // nil without the API
 	address net.Addr       // nil without the API
 	local   bool           // on a Postgres of its own
@@ -53,12 +55,20 @@ func (i *Instance) start(ctx context.Context, parts Parts) error {
 		}
 		i.tokens = server.NewTokens(key, time.Now)
 	}
+	if err := i.startTraces(ctx); err != nil {
+		return err
+	}
 	if err := i.openDatabase(ctx); err != nil {
 		return err
 	}
 	if err := i.openStore(ctx); err != nil {
 		return err
 	}
+	return i.startParts(ctx, parts)
+}
+
+// startParts starts those first that others hand work to, and last those that take work in.
+func (i *Instance) startParts(ctx context.Context, parts Parts) error {
 	if parts.Jobs {
 		i.background(func(ctx context.Context) { jobs.Run(ctx, i.store, time.Now, i.log) })
 		service := &core.Service{Store: i.store, Clock: time.Now}
@@ -73,11 +83,34 @@ func (i *Instance) start(ctx context.Context, parts Parts) error {
 		}
 		dispatcher = worker
 	}
+	if parts.Consume {
+		if err := i.startConsumers(dispatcher); err != nil {
+			return err
+		}
+	}
 	if parts.API {
 		return i.startAPI(ctx, dispatcher)
 	}
 	return nil
 }
+
+// startTraces begins to export spans; the last ones go when all else has stopped.
+func (i *Instance) startTraces(ctx context.Context) (err error) {
+	i.traces, err = telemetry.StartTraces(ctx, Version(), i.log)
+	if err != nil {
+		return err
+	}
+	i.onStop(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), tracesStopTimeout)
+		defer cancel()
+		if err := i.traces.Stop(ctx); err != nil {
+			i.log.Warn("export the last traces", "error", err)
+		}
+	})
+	return nil
+}
+
+const tracesStopTimeout = 5 * time.Second
 
 // background runs a part until Stop, which waits for it.
 func (i *Instance) background(run func(context.Context)) {
@@ -133,7 +166,7 @@ func (i *Instance) startWorker() (core.Dispatcher, error) {
 		Concurrency: c.Concurrency, EndpointConcurrency: c.EndpointConcurrency,
 		RequestTimeout: c.RequestTimeout, Lease: c.Lease, StopTimeout: c.StopTimeout,
 		RetrySchedule: c.schedule(), AllowSubnets: i.allowSubnets(), UserAgent: userAgent(),
-		Proxy: proxy, Roots: roots,
+		Proxy: proxy, Roots: roots, Tracer: i.traces.Tracer(),
 	}, store.NewDeliveryQueue(i.store, c.healthRules()), time.Now, i.log)
 	i.background(func(ctx context.Context) { i.store.Listen(ctx, worker.Wake, worker.Recall) })
 	i.background(worker.Run)

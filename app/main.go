@@ -30,6 +30,7 @@ type commands struct {
 	Serve   serveCommand   `cmd:"" default:"1" help:"Run everything in one process (the default)."`
 	API     apiCommand     `cmd:"" name:"api" help:"Run the REST API alone."`
 	Worker  workerCommand  `cmd:"" help:"Run deliveries alone."`
+	Consume consumeCommand `cmd:"" help:"Run message consumers alone: brokers and the outbox, as POSTRIDER_SOURCES_FILE names them."`
 	Jobs    jobsCommand    `cmd:"" help:"Run scheduled work and background tasks alone."`
 	Migrate migrateCommand `cmd:"" help:"Change the database's schema, or show where it stands."`
 	Secrets secretsCommand `cmd:"" help:"Encrypt the secrets of endpoints in the database, or count them by key."`

@@ -17,7 +17,7 @@ type (
 )
 
 func (serveCommand) Run(ctx context.Context, c *Config, con console) error {
-	return run(ctx, *c, Parts{API: true, Worker: true, Jobs: true}, con)
+	return run(ctx, *c, Parts{API: true, Worker: true, Jobs: true, Consume: true}, con)
 }
 
 func (apiCommand) Run(ctx context.Context, c *Config, con console) error {
@@ -71,7 +71,7 @@ func (i *Instance) announce(con console) error {
 		return err
 	}
 	return banner.Execute(con.out, map[string]any{
-		"URL": i.URL(), "Token": token, "DataDir": i.config.DataDir, "Loopback": i.loopbackAllowed(),
+		"URL": i.URL(), "Token": token, "DatabaseURL": i.config.DatabaseURL, "DataDir": i.config.DataDir, "Loopback": i.loopbackAllowed(),
 		"Command": typedCommand(), "Listen": listenDefault,
 	})
 }
@@ -100,6 +100,10 @@ Try it. Paste this into another terminal, and then its lines one by one:
   curl {{.URL}}/api/v1/app -H "Authorization: Bearer $TOKEN" -d '{"name": "Acme", "uid": "acme"}'
   curl {{.URL}}/api/v1/app/acme/endpoint -H "Authorization: Bearer $TOKEN" -d '{"url": "http://{{.Listen}}/"}'
   curl {{.URL}}/api/v1/app/acme/msg -H "Authorization: Bearer $TOKEN" -d '{"eventType": "invoice.paid", "payload": {"amount": 42}}'
+
+Or send with SQL, from any transaction in this database:
+
+  psql '{{.DatabaseURL}}' -c "SELECT message_send('acme', 'invoice.paid', '{\"amount\": 42}')"
 
 To see webhooks arrive there:  {{.Command}} listen
 {{- if .Loopback}}

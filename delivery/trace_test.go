@@ -37,7 +37,7 @@ func TestAttemptsGoOnWithTheTraceOfTheirMessage(t *testing.T) {
 	}
 	got := map[string]string{}
 	for _, a := range ended[0].Attributes() {
-		got[string(a.Key)] = a.Value.Emit()
+		got[string(a.Key)] = a.Value.String()
 	}
 	if got["http.response.status_code"] != "418" || got["server.address"] != "127.0.0.1" || got["postrider.message_id"] != string(traced.MessageID) {
 		t.Errorf("the span says %v", got)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -75,6 +77,32 @@ func TestOutboxIsEmptiedInOrderAndInOneTransaction(t *testing.T) {
 	}
 	if owed := w.owed(); len(owed) != 1 {
 		t.Errorf("owed is %v", owed)
+	}
+}
+
+// TestDocsSendDeadLettersAgain runs what docs/consume.md tells a DBA to.
+func TestDocsSendDeadLettersAgain(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../docs/consume.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := regexp.MustCompile("(?s)```sql\n(WITH .*?)```").FindStringSubmatch(string(text))
+	if again == nil {
+		t.Fatal("docs/consume.md has no statement that begins with WITH")
+	}
+	w := newWorld(t)
+	w.leave("later", `{"n": 1}`)
+	w.leave("later", `{"n": 2}`)
+	w.outboxService().OutboxIngestMany(t.Context(), w.inOutbox())
+	w.addApplication(testOrg, "later")
+	w.exec(again[1])
+	w.outboxService().OutboxIngestMany(t.Context(), w.inOutbox())
+	if got := w.payloadsStored(); !slices.Equal(got, []string{`{"n": 1}`, `{"n": 2}`}) {
+		t.Errorf("stored %v", got)
+	}
+	if n := value[int](w, "SELECT count(*) FROM outbox_dead_letter"); n != 0 {
+		t.Errorf("%d dead letters are left", n)
 	}
 }
 

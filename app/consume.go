@@ -1,0 +1,95 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/postrider/postrider/core"
+	"github.com/postrider/postrider/ingest"
+	"github.com/postrider/postrider/ingest/outbox"
+	"github.com/postrider/postrider/store"
+)
+
+type consumeCommand struct {
+	Check bool `help:"Only tell whether the sources are configured well and can be reached; the exit code says it, too."`
+}
+
+// Run stores what brokers and the outbox have, or with --check only looks at them.
+func (cmd consumeCommand) Run(ctx context.Context, c *Config, con console) error {
+	if !cmd.Check {
+		return runShared(ctx, *c, Parts{Consume: true}, con)
+	}
+	if c.DatabaseURL == "" {
+		return errNoDatabase
+	}
+	s, err := c.openStore(ctx, con.log)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	return c.checkSources(ctx, s, con)
+}
+
+// checkTimeout is how long one source may take to answer.
+const checkTimeout = 15 * time.Second
+
+var errSources = errors.New("not all sources work")
+
+// checkSources connects to each source, and prints a line about it.
+func (c *Config) checkSources(ctx context.Context, box core.Outbox, con console) error {
+	sources, err := c.sources()
+	if err != nil {
+		return err
+	}
+	for _, s := range sources {
+		o, openErr := s.open(box, con.log)
+		if openErr == nil {
+			openErr = checkSource(ctx, o.source)
+		}
+		if openErr != nil {
+			err = errSources
+			con.printf("%s (%s): %s\n", s.Name, o.system, oneLine(openErr))
+			continue
+		}
+		con.printf("%s (%s): ok\n", s.Name, o.system)
+	}
+	return err
+}
+
+func checkSource(ctx context.Context, source ingest.Source) error {
+	checking, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	err := source.Check(checking)
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkTimeout)
+	defer cancel()
+	return errors.Join(err, source.Close(closing))
+}
+
+// startConsumers runs all sources, each by itself: one whose broker is away holds up no other.
+func (i *Instance) startConsumers(dispatcher core.Dispatcher) error {
+	sources, err := i.config.sources()
+	if err != nil {
+		return fmt.Errorf("%s: %w", i.config.sourcesSetting(), err)
+	}
+	service := &core.Service{
+		Store: i.store, Messages: store.NewMessageInserter(i.store, dispatcher), Clock: time.Now,
+	}
+	for _, s := range sources {
+		o, err := s.open(i.store, i.log)
+		if err != nil {
+			return fmt.Errorf("%s: %s: %w", i.config.sourcesSetting(), s.Name, err)
+		}
+		var sink ingest.Sink = service
+		if s.Outbox != nil {
+			sink = outbox.Sink(service)
+		}
+		config := ingest.Config{
+			Name: s.Name, System: o.system, Source: o.source, Sink: sink, Decode: o.decode,
+			StopTimeout: i.config.StopTimeout, Tracer: i.traces.Tracer(), Log: i.log,
+		}
+		i.background(func(ctx context.Context) { ingest.Run(ctx, config) })
+	}
+	return nil
+}
