@@ -42,7 +42,7 @@ func parseConfig(args []string) (config, error) {
 	f.StringVar(&c.binary, "binary", "", "measure this postrider rather than one built from the working tree")
 	f.StringVar(&c.against, "against", "", "measure this postrider too, in the same rounds")
 	f.StringVar(&c.profile, "profile", "", "write CPU profiles of relay, load and receive into this `directory`; postrider offers none, so for serve use perf")
-	f.StringVar(&c.scenario, "scenario", throughputName, "throughput, or isolation: what dead endpoints cost the others")
+	f.StringVar(&c.scenario, "scenario", throughputName, "throughput; isolation: what dead endpoints cost the others; or kafka: what comes through it, beside REST")
 	f.IntVar(&c.rate, "rate", 100, "isolation: messages a second to healthy endpoints")
 	f.DurationVar(&c.span, "span", 20*time.Second, "isolation: how long each measurement takes")
 	f.IntVar(&c.backlog, "backlog", 100_000, "isolation: deliveries that wait for dead endpoints")
@@ -74,8 +74,8 @@ func (c config) validate() error {
 		return fmt.Errorf("-payload: from %d to %d", payloadMin, payloadMax)
 	case c.only != "" && c.only != relayName && c.only != serveName:
 		return errors.New("-only: relay or serve")
-	case c.scenario != throughputName && c.scenario != isolationName:
-		return errors.New("-scenario: throughput or isolation")
+	case c.scenario != throughputName && c.scenario != isolationName && c.scenario != kafkaName:
+		return errors.New("-scenario: throughput, isolation or kafka")
 	case c.rate < healthyEndpoints || c.rate > 1000 || c.span < time.Second || c.backlog < batchMax || c.backlog > messagesMax:
 		return fmt.Errorf("-rate: from %d to 1000; -span: 1s or more; -backlog: from %d to %d", healthyEndpoints, batchMax, messagesMax)
 	}

@@ -32,6 +32,8 @@ type sending struct {
 	IDs     []string  // of the messages that were answered with 202
 	Refused int       // what was answered otherwise, or not at all
 	Refusal string    // the first of those
+
+	Acknowledged int // by a broker, which does not know their ids
 }
 
 func loadMain(ctx context.Context, args []string, stdout io.Writer) error {

@@ -3,7 +3,7 @@
 // themselves say little about another machine; their ratio does, and it must not fall below a floor.
 //
 // Load generator, receiver and the service under test are processes of their own: the program starts
-// itself again as `bench load`, `bench receive`, `bench relay` and `bench serve`, which end when their
+// itself again as `bench load`, `bench receive`, `bench relay`, `bench serve` and so on, which end when their
 // standard input does. It is a client like any other and knows nothing of the service but its API and
 // its command line.
 //
@@ -11,6 +11,7 @@
 //	go run ./bench -against /tmp/old   # and another binary in turn, to judge a change
 //	go run ./bench -only serve         # to profile
 //	go run ./bench -scenario isolation # what dead endpoints cost the others
+//	go run ./bench -scenario kafka     # what comes through Kafka, beside what comes by REST
 package main
 
 import (
@@ -42,6 +43,8 @@ var roles = map[string]func(ctx context.Context, args []string, stdout io.Writer
 	"load":    loadMain,
 	"receive": receiveMain,
 	"relay":   relayMain,
+	"kafka":   kafkaMain,
+	"produce": produceMain,
 	"serve":   serveMain,
 }
 

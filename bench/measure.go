@@ -62,10 +62,16 @@ func measure(ctx context.Context, c config, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if b.scenario == kafkaName {
+		return b.judgeKafka(rounds)
+	}
 	return b.summarise(rounds)
 }
 
 func (b *bench) scenarios(ctx context.Context) ([]scenario, error) {
+	if b.scenario == kafkaName {
+		return b.kafkaScenarios(ctx)
+	}
 	if b.only == relayName {
 		return []scenario{b.relay()}, nil
 	}
@@ -143,25 +149,36 @@ func (b *bench) round(ctx context.Context, s scenario) (round, error) {
 }
 
 // pass sends messages and waits until all that were accepted have arrived.
-func (b *bench) pass(ctx context.Context, t *target, control apiClient, messages int, profile []string) (sending, receipt, error) {
-	var sent sending
-	var received receipt
+func (b *bench) pass(ctx context.Context, t *target, control apiClient, messages int, profile []string) (sent sending, received receipt, err error) {
 	if err := control.call(ctx, http.MethodPost, "/expect/"+strconv.Itoa(messages), nil, nil); err != nil {
 		return sent, received, err
 	}
+	if t.send != nil {
+		sent, err = t.send(ctx, messages)
+	} else {
+		sent, err = b.post(ctx, t, messages, profile)
+	}
+	if err != nil {
+		return sent, received, err
+	}
+	err = control.call(ctx, http.MethodPost, "/await/"+awaitTimeout.String(), nil, &received)
+	return sent, received, err
+}
+
+// post posts messages to the target's URL.
+func (b *bench) post(ctx context.Context, t *target, messages int, profile []string) (sent sending, err error) {
 	args := []string{
 		"-url", t.url, "-token", t.token, "-messages", strconv.Itoa(messages), "-clients", strconv.Itoa(b.clients),
 		"-payload", strconv.Itoa(b.payload), "-idempotency=" + strconv.FormatBool(b.idempotency),
 	}
 	text, err := output(ctx, "load", append(args, profile...)...)
 	if err != nil {
-		return sent, received, err
+		return sent, err
 	}
 	if err := json.Unmarshal(text, &sent); err != nil {
-		return sent, received, fmt.Errorf("load: %w", err)
+		return sent, fmt.Errorf("load: %w", err)
 	}
-	err = control.call(ctx, http.MethodPost, "/await/"+awaitTimeout.String(), nil, &received)
-	return sent, received, err
+	return sent, nil
 }
 
 // profileOf is the flag that makes a process of ours write a profile; it keeps that of its last round.

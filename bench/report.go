@@ -28,7 +28,7 @@ func newRound(wanted int, s sending, r receipt) round {
 		t.add(id)
 	}
 	return round{
-		wanted: wanted, sent: len(s.IDs), refusal: s.Refusal, delivered: len(t.seen), duplicates: r.Duplicates,
+		wanted: wanted, sent: len(s.IDs) + s.Acknowledged, refusal: s.Refusal, delivered: len(t.seen), duplicates: r.Duplicates,
 		lost: t.missing(s.IDs), unreadable: r.Unreadable, forged: r.Forged, took: r.LastAt.Sub(s.FirstAt),
 	}
 }

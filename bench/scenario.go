@@ -22,7 +22,9 @@ type scenario struct {
 type target struct {
 	url   string // where messages are posted
 	token string
-	check func(ctx context.Context, ids []string) error // of some messages that were delivered
+	app   string
+	check func(ctx context.Context, ids []string) error            // of some messages that were delivered
+	send  func(ctx context.Context, messages int) (sending, error) // nil: they are posted to url
 	stop  func()
 }
 
@@ -55,34 +57,48 @@ func (b *bench) relay() scenario {
 	}}
 }
 
-// serve measures the postrider at path, which keeps its data in a directory of its own over all rounds.
+// serve measures the postrider at path.
 func (b *bench) serve(ctx context.Context, name, path string) (scenario, error) {
-	jwtSecret := "POSTRIDER_JWT_SECRET=" + rand.Text()
-	token, err := tokenOf(ctx, path, jwtSecret)
+	s, err := b.newServed(ctx, name, path)
+	return scenario{name, func(ctx context.Context, hook string) (*target, error) { return s.start(ctx, hook, "") }}, err
+}
+
+// served is a postrider that keeps its data in a directory of its own over all rounds.
+type served struct {
+	path, dir string
+	jwtSecret string // as a variable
+	token     string
+	secret    string // the endpoints'
+}
+
+func (b *bench) newServed(ctx context.Context, name, path string) (served, error) {
+	s := served{path: path, dir: filepath.Join(b.dir, name), jwtSecret: "POSTRIDER_JWT_SECRET=" + rand.Text(), secret: b.secret}
+	var err error
+	s.token, err = tokenOf(ctx, path, s.jwtSecret)
+	return s, err
+}
+
+// start starts it with one endpoint, and with these sources if there are any.
+func (s served) start(ctx context.Context, hook, sources string) (*target, error) {
+	p, address, err := startListener(ctx, serveName, []string{s.jwtSecret}, "-binary", s.path, "-dir", s.dir, "-sources", sources)
 	if err != nil {
-		return scenario{}, err
+		return nil, err
 	}
-	return scenario{name, func(ctx context.Context, hook string) (*target, error) {
-		p, address, err := startListener(ctx, serveName, []string{jwtSecret}, "-binary", path, "-dir", filepath.Join(b.dir, name))
-		if err != nil {
-			return nil, err
-		}
-		api := apiClient{base: "http://" + address, token: token}
-		app, err := api.newEndpoint(ctx, hook, b.secret)
-		if err != nil {
-			p.stop()
-			return nil, err
-		}
-		check := func(ctx context.Context, ids []string) error {
-			for _, id := range ids {
-				if err := api.checkRecorded(ctx, app, id); err != nil {
-					return err
-				}
+	api := apiClient{base: "http://" + address, token: s.token}
+	app, err := api.newEndpoint(ctx, hook, s.secret)
+	if err != nil {
+		p.stop()
+		return nil, err
+	}
+	check := func(ctx context.Context, ids []string) error {
+		for _, id := range ids {
+			if err := api.checkRecorded(ctx, app, id); err != nil {
+				return err
 			}
-			return nil
 		}
-		return &target{url: api.base + "/api/v1/app/" + app + "/msg", token: api.token, check: check, stop: p.stop}, nil
-	}}, nil
+		return nil
+	}
+	return &target{url: api.base + "/api/v1/app/" + app + "/msg", token: api.token, app: app, check: check, stop: p.stop}, nil
 }
 
 // tokenOf has the postrider at path make a token.

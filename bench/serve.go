@@ -23,13 +23,14 @@ func serveMain(ctx context.Context, args []string, stdout io.Writer) error {
 	f := flag.NewFlagSet("bench serve", flag.ContinueOnError)
 	binary := f.String("binary", "", "postrider")
 	dir := f.String("dir", "", "its data directory")
+	sources := f.String("sources", "", "where messages come from besides its API")
 	if err := f.Parse(args); err != nil {
 		return flag.ErrHelp
 	}
 	cmd := exec.CommandContext(ctx, *binary, "serve")
 	cmd.Env = append(cleanEnvironment(),
 		"POSTRIDER_JWT_SECRET="+os.Getenv("POSTRIDER_JWT_SECRET"), "POSTRIDER_DATA_DIR="+*dir,
-		"POSTRIDER_LISTEN=127.0.0.1:0", "POSTRIDER_LOG_FORMAT=json")
+		"POSTRIDER_LISTEN=127.0.0.1:0", "POSTRIDER_LOG_FORMAT=json", "POSTRIDER_SOURCES="+*sources)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = servePatience
 	cmd.Stderr = os.Stderr
