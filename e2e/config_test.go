@@ -13,7 +13,7 @@ var variables = []string{
 	"POSTRIDER_CONCURRENCY", "POSTRIDER_ENDPOINT_CONCURRENCY", "POSTRIDER_LEASE", "POSTRIDER_STOP_TIMEOUT",
 	"POSTRIDER_PROXY_URL", "POSTRIDER_NO_PROXY", "POSTRIDER_PROXY_RESOLVES", "POSTRIDER_CA_FILE", "POSTRIDER_ENDPOINT_HTTPS_ONLY",
 	"POSTRIDER_CIRCUIT_FAILURES", "POSTRIDER_CIRCUIT_WAIT", "POSTRIDER_DISABLE_AFTER",
-	"POSTRIDER_DEFAULT_SIGNATURE_TYPE", "POSTRIDER_SECRET_KEYS",
+	"POSTRIDER_DEFAULT_SIGNATURE_TYPE", "POSTRIDER_SECRET_KEYS", "POSTRIDER_SOURCES_FILE", "POSTRIDER_SOURCES",
 	"POSTRIDER_LOG_LEVEL", "POSTRIDER_LOG_FORMAT",
 }
 
@@ -35,7 +35,7 @@ func TestHelpNamesEverySetting(t *testing.T) {
 			t.Errorf("the help says nothing of --%s", flag)
 		}
 	}
-	for _, subcommand := range []string{"serve", "api", "worker", "jobs", "migrate up", "migrate down", "migrate status", "secrets encrypt", "secrets status", "token", "listen", "demo", "version"} {
+	for _, subcommand := range []string{"serve", "api", "worker", "consume", "jobs", "migrate up", "migrate down", "migrate status", "secrets encrypt", "secrets status", "token", "listen", "demo", "version"} {
 		if !strings.Contains(help.stdout, "\n  "+subcommand+" ") {
 			t.Errorf("the help says nothing of the command %s", subcommand)
 		}

@@ -1,0 +1,219 @@
+package e2e
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http/httptest"
+	"os"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	natsserver "github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	amqp "github.com/rabbitmq/amqp091-go"
+	"github.com/testcontainers/testcontainers-go"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/postrider/postrider/ingest/sqs/sqsfake"
+)
+
+// newKafka starts kfake, a broker that speaks Kafka's protocol, with its data on disk.
+func newKafka(t *testing.T, _, _ string) producer {
+	t.Helper()
+	dir, port := t.TempDir(), freePort(t)
+	var cluster *kfake.Cluster
+	begin := func() {
+		cluster = must(kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(port), kfake.DataDir(dir), kfake.SyncWrites(),
+			kfake.SeedTopics(4, "events"), kfake.SeedTopics(1, "events-dead")))(t)
+	}
+	begin()
+	t.Cleanup(func() { cluster.Close() })
+	address := fmt.Sprintf("127.0.0.1:%d", port)
+	client := must(kgo.NewClient(kgo.SeedBrokers(address), kgo.DefaultProduceTopic("events")))(t)
+	t.Cleanup(client.Close)
+	return producer{
+		source:  fmt.Sprintf("kafka: {brokers: [%q], topics: [events], group: e2e, dead_letter_topic: events-dead, session_timeout: 6s}", address),
+		ordered: true,
+		produce: func(ctx context.Context, group, _, body string, headers map[string]string) error {
+			record := &kgo.Record{Key: []byte(group), Value: []byte(body)}
+			for name, value := range headers {
+				record.Headers = append(record.Headers, kgo.RecordHeader{Key: name, Value: []byte(value)})
+			}
+			// A record whose context ends may still be produced; this one is until it is.
+			return client.ProduceSync(context.WithoutCancel(ctx), record).FirstErr()
+		},
+		restart: func(*testing.T) { cluster.Close(); begin() },
+	}
+}
+
+// freePort is one that nobody listens on at the moment.
+func freePort(t *testing.T) int {
+	t.Helper()
+	listener := must(net.Listen("tcp", "127.0.0.1:0"))(t)
+	defer listener.Close()
+	return listener.Addr().(*net.TCPAddr).Port
+}
+
+// newNATS starts the real server in this process.
+func newNATS(t *testing.T, _, _ string) producer {
+	t.Helper()
+	options := &natsserver.Options{Host: "127.0.0.1", Port: freePort(t), JetStream: true, StoreDir: t.TempDir(), SyncAlways: true, NoLog: true, NoSigs: true}
+	var server *natsserver.Server
+	begin := func(t *testing.T) {
+		t.Helper()
+		server = must(natsserver.NewServer(options))(t)
+		go server.Start()
+		if !server.ReadyForConnections(patience) {
+			t.Fatal("the NATS server does not start")
+		}
+	}
+	begin(t)
+	end := func() { server.Shutdown(); server.WaitForShutdown() }
+	t.Cleanup(end)
+	url := "nats://127.0.0.1:" + strconv.Itoa(options.Port)
+	conn := must(nats.Connect(url, nats.MaxReconnects(-1)))(t)
+	t.Cleanup(conn.Close)
+	js := must(jetstream.New(conn))(t)
+	for name, subject := range map[string]string{"events": "events.>", "dead": "dead"} {
+		must(js.CreateStream(t.Context(), jetstream.StreamConfig{Name: name, Subjects: []string{subject}}))(t)
+	}
+	return producer{
+		source:  fmt.Sprintf("nats: {urls: [%q], stream: events, consumer: e2e, dead_letter_subject: dead, ack_wait: 30s}", url),
+		ordered: true,
+		produce: func(ctx context.Context, group, id, body string, headers map[string]string) error {
+			m := nats.NewMsg("events." + group)
+			m.Data = []byte(body)
+			for name, value := range headers {
+				m.Header.Set(name, value)
+			}
+			_, err := js.PublishMsg(ctx, m, jetstream.WithMsgID(id))
+			return err
+		},
+		restart: func(t *testing.T) {
+			t.Helper()
+			end()
+			begin(t)
+		},
+	}
+}
+
+// newOutbox is the outbox of the database, into which somebody else writes.
+func newOutbox(t *testing.T, org, database string) producer {
+	t.Helper()
+	pool := must(pgxpool.New(t.Context(), database))(t)
+	t.Cleanup(pool.Close)
+	return producer{
+		source: "outbox: {}", ordered: true,
+		produce: func(ctx context.Context, _, _, body string, headers map[string]string) error {
+			var in struct {
+				Application, EventType string
+				Channels               []string
+				Payload                json.RawMessage
+			}
+			if err := json.Unmarshal([]byte(body), &in); err != nil {
+				return err
+			}
+			_, err := pool.Exec(context.WithoutCancel(ctx), "SELECT message_send($1, $2, $3, channels => $4, traceparent => $5, org_id => $6)",
+				in.Application, in.EventType, string(in.Payload), in.Channels, headers["traceparent"], org)
+			return err
+		},
+	}
+}
+
+// newRabbitMQ starts the server in a container, or uses the one that E2E_RABBITMQ_URL names.
+func newRabbitMQ(t *testing.T, _, _ string) producer {
+	t.Helper()
+	url := rabbitMQ(t)
+	conn := must(amqp.Dial(url))(t)
+	t.Cleanup(func() { _ = conn.Close() })
+	channel := must(conn.Channel())(t)
+	queue := "e2e-" + random()
+	for _, name := range []string{queue, queue + "-dead"} {
+		must(channel.QueueDeclare(name, true, false, false, false, amqp.Table{amqp.QueueTypeArg: amqp.QueueTypeQuorum}))(t)
+		t.Cleanup(func() { _, _ = channel.QueueDelete(name, false, false, false) })
+	}
+	done(t, channel.Confirm(false))
+	var publishing sync.Mutex // of one channel
+	return producer{
+		source: fmt.Sprintf("rabbitmq: {url: %q, queue: %s, dead_letter_routing_key: %[2]s-dead}", url, queue),
+		produce: func(ctx context.Context, _, id, body string, headers map[string]string) error {
+			m := amqp.Publishing{MessageId: id, DeliveryMode: amqp.Persistent, Body: []byte(body), Headers: amqp.Table{}}
+			for name, value := range headers {
+				m.Headers[name] = value
+			}
+			publishing.Lock()
+			confirmation, err := channel.PublishWithDeferredConfirmWithContext(ctx, "", queue, true, false, m)
+			publishing.Unlock()
+			if err != nil {
+				return err
+			}
+			if acked, err := confirmation.WaitContext(ctx); err != nil || !acked {
+				return fmt.Errorf("not confirmed: %w", err)
+			}
+			return nil
+		},
+	}
+}
+
+// rabbitMQ is the URL of a server; without one to be had the test is skipped, unless containers are demanded.
+func rabbitMQ(t *testing.T) string {
+	t.Helper()
+	if url := os.Getenv("E2E_RABBITMQ_URL"); url != "" {
+		return url
+	}
+	container, err := testcontainers.Run(t.Context(), cmp.Or(os.Getenv("E2E_RABBITMQ_IMAGE"), "rabbitmq:4"),
+		testcontainers.WithExposedPorts("5672/tcp"), testcontainers.WithLabels(labels()))
+	testcontainers.CleanupContainer(t, container)
+	if err != nil && demandsDocker() {
+		t.Fatal(err)
+	}
+	if err != nil {
+		t.Skipf("there is no RabbitMQ to test on: %v", err)
+	}
+	url := "amqp://guest:guest@" + must(container.PortEndpoint(t.Context(), "5672/tcp", ""))(t) + "/"
+	await(t, func() string {
+		conn, err := amqp.Dial(url)
+		if err != nil {
+			return err.Error()
+		}
+		_ = conn.Close()
+		return ""
+	})
+	return url
+}
+
+// newSQS starts a fake: AWS's own cannot be had here.
+func newSQS(t *testing.T, _, _ string) producer {
+	t.Helper()
+	fake := sqsfake.New(time.Now)
+	fake.Create("events-dead.fifo", "")
+	fake.Create("events.fifo", "events-dead.fifo")
+	server := httptest.NewServer(fake)
+	t.Cleanup(server.Close)
+	return producer{
+		source: fmt.Sprintf("sqs: {queue_url: %q, endpoint: %q, region: us-east-1, visibility: 30s}",
+			server.URL+"/000000000000/events.fifo", server.URL),
+		env: []string{
+			"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_EC2_METADATA_DISABLED=true",
+			"AWS_PROFILE=", // which this machine's own settings would have to know
+		},
+		ordered: true,
+		produce: func(_ context.Context, group, id, body string, headers map[string]string) error {
+			attributes := map[string]sqsfake.Value{}
+			for name, value := range headers {
+				attributes[name] = sqsfake.Value{DataType: "String", StringValue: value}
+			}
+			return fake.Send("events.fifo", sqsfake.Entry{
+				MessageBody: body, MessageGroupId: group, MessageDeduplicationId: id, MessageAttributes: attributes,
+			})
+		},
+	}
+}

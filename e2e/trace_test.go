@@ -1,0 +1,112 @@
+package e2e
+
+import (
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"sync"
+	"testing"
+
+	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
+	traces "go.opentelemetry.io/proto/otlp/trace/v1"
+	"google.golang.org/protobuf/proto"
+)
+
+// spanCollector takes spans by OTLP over HTTP, as a collector would.
+type spanCollector struct {
+	url string
+
+	mu    sync.Mutex
+	spans []*traces.Span
+	of    []string // the service of each
+}
+
+func newSpanCollector(t *testing.T) *spanCollector {
+	t.Helper()
+	c := &spanCollector{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		text, err := io.ReadAll(r.Body)
+		var request collector.ExportTraceServiceRequest
+		if err != nil || r.URL.Path != "/v1/traces" || proto.Unmarshal(text, &request) != nil {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		for _, resource := range request.GetResourceSpans() {
+			service := ""
+			for _, a := range resource.GetResource().GetAttributes() {
+				if a.GetKey() == "service.name" {
+					service = a.GetValue().GetStringValue()
+				}
+			}
+			for _, scope := range resource.GetScopeSpans() {
+				for _, span := range scope.GetSpans() {
+					c.spans, c.of = append(c.spans, span), append(c.of, service)
+				}
+			}
+		}
+	}))
+	t.Cleanup(server.Close)
+	c.url = server.URL
+	return c
+}
+
+// find is the first span of that trace whose kind is this one.
+func (c *spanCollector) find(trace string, kind traces.Span_SpanKind) (span *traces.Span, service string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i, span := range c.spans {
+		if hex.EncodeToString(span.GetTraceId()) == trace && span.GetKind() == kind {
+			return span, c.of[i]
+		}
+	}
+	return nil, ""
+}
+
+// TestTraceGoesFromTheProducerToTheAttempt follows a message that a producer traces: the consumer's span is
+// a child of the producer's, and the attempt's, in another process, a child of the consumer's.
+func TestTraceGoesFromTheProducerToTheAttempt(t *testing.T) {
+	t.Parallel()
+	ownProcesses(t)
+	for _, name := range []string{"kafka", "outbox"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			const trace, parent = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+			spans, database, org := newSpanCollector(t), newDatabase(t), "org_"+random()
+			p := producers[name](t, org, database)
+			traced := settings(database, "OTEL_EXPORTER_OTLP_ENDPOINT="+spans.url, "OTEL_BSP_SCHEDULE_DELAY=100")
+			s := start(t, settings(database), "api").service(t)
+			c := newClient(t, s.url, s.token(t, org))
+			app, receiver := c.application(t), newReceiver(t, nil)
+			receiver.endpoint(t, c, app)
+			start(t, slices.Concat(traced, sourcesOf(p, org), []string{"OTEL_SERVICE_NAME=consumer"}), "consume").ready(t)
+			start(t, traced, "worker").ready(t)
+			body := fmt.Sprintf(`{"application": %q, "eventType": "e2e.trace", "payload": {}}`, app)
+			done(t, p.produce(t.Context(), "red", "traced", body, map[string]string{"traceparent": "00-" + trace + "-" + parent + "-01"}))
+
+			var stored, attempt *traces.Span
+			var consumer, worker string
+			await(t, func() string {
+				stored, consumer = spans.find(trace, traces.Span_SPAN_KIND_CONSUMER)
+				attempt, worker = spans.find(trace, traces.Span_SPAN_KIND_CLIENT)
+				if stored == nil || attempt == nil {
+					return fmt.Sprintf("spans of storing: %v, of the attempt: %v", stored, attempt)
+				}
+				return ""
+			})
+			if got := hex.EncodeToString(stored.GetParentSpanId()); got != parent || consumer != "consumer" {
+				t.Errorf("the parent of storing, by %s, is %s, want the producer's, %s", consumer, got, parent)
+			}
+			if got, want := hex.EncodeToString(attempt.GetParentSpanId()), hex.EncodeToString(stored.GetSpanId()); got != want || worker != "postrider" {
+				t.Errorf("the parent of the attempt, by %s, is %s, want that of storing, %s", worker, got, want)
+			}
+			if got := receiver.all()[0].header.Get("traceparent"); got != "" {
+				t.Errorf("the receiver was sent the trace: %s", got)
+			}
+		})
+	}
+}
