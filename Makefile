@@ -26,8 +26,8 @@ test: ## run all tests
 	go test ./...
 
 .PHONY: e2e
-e2e: ## run the end-to-end tests alone; E2E_BACKEND=docker demands containers
-	go test ./e2e/... -count=1 -timeout 20m
+e2e: ## run the tests that use containers where they can; E2E_BACKEND=docker demands them
+	go test ./e2e/... ./ingest/rabbitmq/... -count=1 -timeout 20m
 
 # The tests do the same for half a minute. SEED=... draws the same faults again.
 FAULTS := 10m
@@ -40,7 +40,7 @@ faults: ## break processes, Postgres, networks and receivers under load for FAUL
 FUZZTIME := 30s
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME each (30s)
-	@grep -o --include='*_test.go' -r '^func Fuzz[A-Za-z]*' app core server | while IFS=: read -r file func; do \
+	@grep -o --include='*_test.go' -r '^func Fuzz[A-Za-z]*' app core ingest server | while IFS=: read -r file func; do \
 		echo "$${func#func }"; \
 		go test "./$$(dirname "$$file")" -run '^$$' -fuzz "^$${func#func }\$$" -fuzztime $(FUZZTIME) \
 			-fuzzminimizetime 50x -parallel 1; \
