@@ -120,8 +120,8 @@ func TestWhatAnEndpointAnswersCountsForAllOfIt(t *testing.T) {
 			}))
 			t.Cleanup(receiver.Close)
 			q := newQueue(testDelivery(receiver.URL))
-			run(t, testConfig(), q)
 			before := time.Now()
+			run(t, testConfig(), q)
 			r := <-q.recorded
 			if r.Gone != c.gone || r.PauseUntil.IsZero() != (c.pause == 0) || c.gone && !r.NextAt.IsZero() {
 				t.Fatalf("%+v", r)
