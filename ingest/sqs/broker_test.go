@@ -57,7 +57,8 @@ type broker struct {
 	deadURL  string
 	fifo     bool
 
-	open atomic.Int32 // connections of consumers of a fake
+	made atomic.Int32 // connections of consumers of a fake
+	open atomic.Int32 // those of them that are open
 
 	mu      sync.Mutex
 	letters []types.Message
@@ -106,6 +107,7 @@ func fakeBroker(t testing.TB, fifo bool) *broker {
 		ConnState: func(_ net.Conn, state http.ConnState) {
 			switch state {
 			case http.StateNew:
+				b.made.Add(1)
 				b.open.Add(1)
 			case http.StateClosed:
 				b.open.Add(-1)
