@@ -176,3 +176,15 @@ func TestWhatIsToBeTriedAgain(t *testing.T) {
 		t.Error("what is stored is to be tried again")
 	}
 }
+
+func TestIsEventID(t *testing.T) {
+	t.Parallel()
+	for id, want := range map[string]bool{
+		"a": true, "A-1_b.c": true, strings.Repeat("x", 256): true,
+		"": false, "a b": false, "a:b": false, "ü": false, "msg_1": false, strings.Repeat("x", 257): false,
+	} {
+		if got := IsEventID(id); got != want {
+			t.Errorf("%.20q: %t", id, got)
+		}
+	}
+}

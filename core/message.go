@@ -87,6 +87,13 @@ func (in MessageIn) validate(now time.Time) error {
 	return c.err()
 }
 
+// IsEventID tells whether s can be a sender's own name for a message.
+func IsEventID(s string) bool {
+	var c checks
+	c.name(s)
+	return c.err() == nil && !IsMessageID(s)
+}
+
 // payload checks the bytes that will be sent. Postgres keeps them as text, which holds no NUL. Answers
 // show those that are JSON, in lists among others, which one that nobody can read would spoil.
 func (c *checks) payload(payload []byte, raw bool) {

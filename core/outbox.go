@@ -32,8 +32,6 @@ type Outbox interface {
 	// OutboxList lists the first messages in the outbox, so many or so many bytes of payloads at most, and
 	// one at least if there is one.
 	OutboxList(ctx context.Context, limit int, bytes int64) ([]OutboxMessage, error)
-	// Ping tells whether the database answers.
-	Ping(ctx context.Context) error
 }
 
 // OutboxTx is what taking messages out of the outbox needs of a unit of work.

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"mime"
-	"regexp"
 	"strings"
 
 	"github.com/cloudevents/sdk-go/v2/event"
@@ -165,12 +164,10 @@ func attributeOf(e event.Event) func(name string) string {
 	}
 }
 
-var namePattern = regexp.MustCompile(`^[a-zA-Z0-9\-_.]{1,256}$`)
-
 // eventIDOf is the event's id, where that can be one of ours; else one that is made of it.
 func eventIDOf(e event.Event) *string {
 	id := e.ID()
-	if !namePattern.MatchString(id) || core.IsMessageID(id) {
+	if !core.IsEventID(id) {
 		hash := sha256.Sum256([]byte(id))
 		id = "ce-" + hex.EncodeToString(hash[:16])
 	}

@@ -152,7 +152,7 @@ func TestEventIDsOfCloudEvents(t *testing.T) {
 			t.Fatal(err)
 		}
 		in, why := read(t, Format{Format: FormatCloudEvents}, from(string(text)))
-		if why != "" || !namePattern.MatchString(*in.EventID) || core.IsMessageID(*in.EventID) || ids[*in.EventID] {
+		if why != "" || !core.IsEventID(*in.EventID) || ids[*in.EventID] {
 			t.Errorf("%q became %v (%s)", id, in.EventID, why)
 			continue
 		}
