@@ -40,7 +40,7 @@ faults: ## break processes, Postgres, networks and receivers under load for FAUL
 FUZZTIME := 30s
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME each (30s)
-	@grep -o --include='*_test.go' -r '^func Fuzz[A-Za-z]*' app core ingest server | while IFS=: read -r file func; do \
+	@grep -o --include='*_test.go' -r '^func Fuzz[A-Za-z]*' app core delivery ingest server | while IFS=: read -r file func; do \
 		echo "$${func#func }"; \
 		go test "./$$(dirname "$$file")" -run '^$$' -fuzz "^$${func#func }\$$" -fuzztime $(FUZZTIME) \
 			-fuzzminimizetime 50x -parallel 1; \

@@ -126,10 +126,10 @@ func TestNothingSpecialIsReached(t *testing.T) {
 func newBlocked(t *testing.T, config Config, w *witness) func(row, url string) {
 	t.Helper()
 	s := newSender(config, time.Now)
-	t.Cleanup(s.client.CloseIdleConnections)
+	t.Cleanup(s.pool.closeKept)
 	return func(row, url string) {
 		t.Helper()
-		attempt, _ := s.send(t.Context(), testDelivery(url))
+		attempt := s.send(t.Context(), testDelivery(url))
 		if attempt.Response != errBlocked.Error() || attempt.Status != core.StatusFail {
 			t.Errorf("%s, %s: %q", row, url, attempt.Response)
 		}
@@ -175,16 +175,16 @@ func TestOfANamesAddressesOnlyTheGoodOnesAreTried(t *testing.T) {
 	config := only("127.0.0.1")
 	_, config.resolver = newNameServer(t, zone{"mixed.example.": {addresses("::1", "10.0.0.1", "127.0.0.1")}}, 10*time.Second)
 	s := newSender(config, time.Now)
-	t.Cleanup(s.client.CloseIdleConnections)
+	t.Cleanup(s.pool.closeKept)
 	w.listeners[0].Close()
-	attempt, _ := s.send(t.Context(), testDelivery("http://mixed.example:"+w.port))
+	attempt := s.send(t.Context(), testDelivery("http://mixed.example:"+w.port))
 	w.listeners = w.listeners[1:]
 	if n := w.connections(t); n != 0 || attempt.Response != "error making request: connection refused" {
 		t.Errorf("%d connections, %q", n, attempt.Response)
 	}
 	receiver := httptest.NewServer(whole(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(receiver.Close)
-	attempt, _ = s.send(t.Context(), testDelivery("http://mixed.example:"+port(t, receiver)))
+	attempt = s.send(t.Context(), testDelivery("http://mixed.example:"+port(t, receiver)))
 	if attempt.Status != core.StatusSuccess {
 		t.Errorf("the good one was not reached: %+v", attempt)
 	}
@@ -202,13 +202,13 @@ func TestAConnectionGoesToTheAddressThatWasChecked(t *testing.T) {
 	server, resolver := newNameServer(t, zone{"rebound.example.": {addresses("127.0.0.1"), addresses("127.0.0.2")}}, 10*time.Second)
 	config.resolver = resolver
 	s := newSender(config, time.Now)
-	t.Cleanup(s.client.CloseIdleConnections)
+	t.Cleanup(s.pool.closeKept)
 	d := testDelivery("http://rebound.example:" + port(t, receiver))
-	attempt, _ := s.send(t.Context(), d)
+	attempt := s.send(t.Context(), d)
 	if attempt.Status != core.StatusSuccess || requests != 1 || server.asked("rebound.example.") != 1 {
 		t.Errorf("%+v, %d requests, %d look-ups", attempt, requests, server.asked("rebound.example."))
 	}
-	attempt, _ = s.send(t.Context(), d)
+	attempt = s.send(t.Context(), d)
 	if attempt.Response != errBlocked.Error() || requests != 1 {
 		t.Errorf("after it was rebound: %+v, %d requests", attempt, requests)
 	}
@@ -219,7 +219,7 @@ func TestRedirectsToSpecialAddressesAreNotFollowed(t *testing.T) {
 	w := newWitness(t)
 	for _, status := range []int{301, 302, 303, 307, 308} {
 		for _, host := range []string{"127.0.0.1", "[::1]", "localhost", "2130706433"} {
-			attempt, _ := receive(t, func(rw http.ResponseWriter, _ *http.Request) {
+			attempt := receive(t, func(rw http.ResponseWriter, _ *http.Request) {
 				rw.Header().Set("Location", "http://"+host+":"+w.port)
 				rw.WriteHeader(status)
 			}, nil) // in which loopback is allowed, and that does not matter

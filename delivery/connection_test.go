@@ -42,9 +42,9 @@ func TestHTTPSByBothVersions(t *testing.T) {
 		config.Roots = a.roots
 		_, config.resolver = newNameServer(t, hooksZone(), 10*time.Second)
 		s := newSender(config, time.Now)
-		t.Cleanup(s.client.CloseIdleConnections)
+		t.Cleanup(s.pool.closeKept)
 		for range 3 {
-			attempt, _ := s.send(t.Context(), testDelivery("https://hooks.example:"+port(t, receiver)))
+			attempt := s.send(t.Context(), testDelivery("https://hooks.example:"+port(t, receiver)))
 			if want := fmt.Sprint(version, ` {"a": 1}`); attempt.Response != want {
 				t.Errorf("%q, want %q", attempt.Response, want)
 			}
@@ -76,7 +76,7 @@ func TestConnectionsAreKept(t *testing.T) {
 			receiver.Start()
 			t.Cleanup(receiver.Close)
 			s := newSender(testConfig(), time.Now)
-			t.Cleanup(s.client.CloseIdleConnections)
+			t.Cleanup(s.pool.closeKept)
 			for range 20 {
 				s.send(t.Context(), testDelivery(receiver.URL))
 			}
@@ -106,13 +106,13 @@ func TestAKeptConnectionThatIsClosedCostsNoAttempt(t *testing.T) {
 				_, _ = http.ReadRequest(reader) // and closes with the next one on its way
 			})
 			s := newSender(testConfig(), time.Now)
-			t.Cleanup(s.client.CloseIdleConnections)
+			t.Cleanup(s.pool.closeKept)
 			d := testDelivery("http://" + receiver)
 			if key != "" {
 				d.Headers = core.Headers{"Idempotency-Key": key}
 			}
 			for range 5 {
-				if attempt, _ := s.send(t.Context(), d); attempt.Response != "done" {
+				if attempt := s.send(t.Context(), d); attempt.Response != "done" {
 					t.Errorf("%+v", attempt)
 				}
 			}
@@ -141,7 +141,7 @@ func TestABodyThatDripsHoldsNoPlace(t *testing.T) {
 		s := newSender(config, time.Now)
 		s.bodyTimeout = 100 * time.Millisecond
 		before := time.Now()
-		attempt, _ := s.send(t.Context(), testDelivery(receiver.URL))
+		attempt := s.send(t.Context(), testDelivery(receiver.URL))
 		if took := time.Since(before); attempt.Status != core.StatusSuccess || took > 20*time.Second {
 			t.Errorf("%s: %+v after %s", name, attempt, took)
 		}
@@ -149,7 +149,7 @@ func TestABodyThatDripsHoldsNoPlace(t *testing.T) {
 			t.Errorf("%s: what came was not kept: %q", name, attempt.Response)
 		}
 		receiver.Close()
-		s.client.CloseIdleConnections()
+		s.pool.closeKept()
 	}
 }
 
@@ -162,7 +162,7 @@ func TestAConnectionThatIsSwitchedIsClosed(t *testing.T) {
 		untilClosed(conn)
 	})
 	s := newSender(testConfig(), time.Now)
-	attempt, _ := s.send(t.Context(), testDelivery("http://"+receiver))
+	attempt := s.send(t.Context(), testDelivery("http://"+receiver))
 	if attempt.ResponseStatusCode != 101 || attempt.Status != core.StatusFail {
 		t.Errorf("%+v", attempt)
 	}
@@ -171,7 +171,7 @@ func TestAConnectionThatIsSwitchedIsClosed(t *testing.T) {
 
 func TestAFewInterimAnswersAreNone(t *testing.T) {
 	t.Parallel()
-	attempt, _ := receive(t, func(w http.ResponseWriter, _ *http.Request) {
+	attempt := receive(t, func(w http.ResponseWriter, _ *http.Request) {
 		for range 4 {
 			w.WriteHeader(http.StatusEarlyHints)
 		}
@@ -195,7 +195,7 @@ func TestInterimAnswersByHTTP2HaveABound(t *testing.T) {
 	config.Roots, config.RequestTimeout = a.roots, time.Minute
 	_, config.resolver = newNameServer(t, hooksZone(), 10*time.Second)
 	attempt := sendBy(t, config, "https://hooks.example:"+port(t, receiver))
-	if attempt.Response != "error making request: the answer is not HTTP, or its header is longer than 64 KiB" {
+	if attempt.Response != "error making request: the answer's header is malformed, or longer than 64 KiB" {
 		t.Errorf("%+v", attempt)
 	}
 }
@@ -219,7 +219,7 @@ func TestWhoIsInTheURLIsAuthorized(t *testing.T) {
 func TestAnEndpointsHeadersDoNotReplaceOurs(t *testing.T) {
 	t.Parallel()
 	var header http.Header
-	attempt, _ := receive(t, func(_ http.ResponseWriter, r *http.Request) { header = r.Header.Clone() }, func(d *core.Delivery, _ *Config) {
+	attempt := receive(t, func(_ http.ResponseWriter, r *http.Request) { header = r.Header.Clone() }, func(d *core.Delivery, _ *Config) {
 		d.Headers = core.Headers{}
 		for _, name := range []string{
 			"webhook-id", "WEBHOOK-TIMESTAMP", "Webhook-Signature", "svix-id", "SVIX-Timestamp", "svix-signature", "content-type", "USER-AGENT",
@@ -243,7 +243,7 @@ func TestAttemptsShareConnectionsThatOthersBegan(t *testing.T) {
 	receiver := httptest.NewServer(whole(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(receiver.Close)
 	s := newSender(testConfig(), time.Now)
-	t.Cleanup(s.client.CloseIdleConnections)
+	t.Cleanup(s.pool.closeKept)
 	var running sync.WaitGroup
 	for i := range 40 {
 		running.Go(func() {
@@ -252,7 +252,7 @@ func TestAttemptsShareConnectionsThatOthersBegan(t *testing.T) {
 			if i%2 == 0 {
 				cut() // before it is connected
 			}
-			attempt, _ := s.send(ctx, testDelivery(receiver.URL))
+			attempt := s.send(ctx, testDelivery(receiver.URL))
 			if i%2 == 1 && attempt.Status != core.StatusSuccess {
 				t.Errorf("%+v", attempt)
 			}

@@ -7,8 +7,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"net/http"
-	"net/url"
 	"os"
 	"strings"
 	"syscall"
@@ -48,7 +46,7 @@ var (
 		securing:   "TLS: the handshake failed",
 		sending:    "the connection was closed before the request was sent",
 		awaiting:   "the connection was closed before an answer",
-		answering:  "the answer is not HTTP, or its header is longer than 64 KiB",
+		answering:  "the answer's header is malformed, or longer than 64 KiB",
 	}
 )
 
@@ -135,18 +133,14 @@ func tlsText(err error) string {
 	return ""
 }
 
-// isPlain tells a server that answers a handshake with something else; net/http has its own error for
-// one that answers with HTTP.
+// isPlain tells a server that answers a handshake with something else.
 func isPlain(err error) bool {
 	_, ok := errors.AsType[tls.RecordHeaderError](err)
-	return ok || errors.Is(err, http.ErrSchemeMismatch)
+	return ok
 }
 
 // isNetwork tells a connection that broke from an answer that makes no sense.
 func isNetwork(err error) bool {
-	if outer, ok := errors.AsType[*url.Error](err); ok {
-		err = outer.Err // it is a net.Error, whatever is inside
-	}
 	_, ok := errors.AsType[net.Error](err)
 	return ok || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }

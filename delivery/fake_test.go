@@ -102,7 +102,7 @@ func run(t *testing.T, config Config, queue core.DeliveryQueue) (w *Worker, stop
 	stop = sync.OnceFunc(func() {
 		cancel()
 		<-done
-		w.sender.client.CloseIdleConnections()
+		w.sender.pool.closeKept()
 	})
 	t.Cleanup(stop)
 	return w, stop

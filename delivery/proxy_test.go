@@ -39,12 +39,11 @@ func proxied(t *testing.T, a *authority, c ProxyConfig) Config {
 	return config
 }
 
-func sendBy(t *testing.T, config Config, url string) core.Attempt {
+func sendBy(t *testing.T, config Config, url string) outcome {
 	t.Helper()
 	s := newSender(config, time.Now)
-	t.Cleanup(s.client.CloseIdleConnections)
-	attempt, _ := s.send(t.Context(), testDelivery(url))
-	return attempt
+	t.Cleanup(s.pool.closeKept)
+	return s.send(t.Context(), testDelivery(url))
 }
 
 func TestEndpointsAreReachedByTheProxy(t *testing.T) {

@@ -2,11 +2,7 @@ package delivery
 
 import (
 	"bytes"
-	"context"
 	"encoding/base64"
-	"io"
-	"net/http"
-	"time"
 	"unicode/utf8"
 
 	"github.com/postrider/postrider/core"
@@ -35,22 +31,4 @@ func wholeRunes(cut []byte) []byte {
 		}
 	}
 	return cut
-}
-
-// drainBytesMax is how much more of a body than is kept is read, so that the connection can be used
-// again: beyond that, a new connection is cheaper.
-const drainBytesMax = 256 << 10
-
-// read reads as much of a response's body as is kept. The status is the answer, whatever becomes of
-// the rest: that has a short time of its own, so that who answers at once and then drips does not
-// hold a place until the deadline.
-func (s *sender) read(response *http.Response, giveUp context.CancelFunc) []byte {
-	if response.StatusCode == http.StatusSwitchingProtocols {
-		return nil // its body is the connection itself, which hears no deadline
-	}
-	late := time.AfterFunc(s.bodyTimeout, giveUp)
-	defer late.Stop()
-	kept, _ := io.ReadAll(io.LimitReader(response.Body, core.ResponseBytesMax+1))
-	_, _ = io.CopyN(io.Discard, response.Body, drainBytesMax)
-	return kept
 }

@@ -2,19 +2,22 @@ package delivery
 
 import (
 	"context"
-	"crypto/tls"
+	"errors"
+	"io"
 	"math"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
+	"golang.org/x/net/http/httpguts"
+
 	"github.com/postrider/postrider/core"
 )
 
 // sender makes attempts.
 type sender struct {
-	client    *http.Client
+	pool      *pool
 	clock     func() time.Time
 	timeout   time.Duration // of a whole attempt
 	userAgent string
@@ -22,92 +25,74 @@ type sender struct {
 	bodyTimeout time.Duration // of the response's body, within that
 }
 
-// bodyTimeout is plenty for the few kilobytes that are kept.
+// bodyTimeout is plenty for the few kilobytes that are kept. The status is the answer, whatever becomes of the
+// rest: who answers at once and then drips must not hold a place until the deadline.
 const bodyTimeout = 5 * time.Second
 
 func newSender(c Config, clock func() time.Time) *sender {
-	return &sender{
-		client: &http.Client{
-			Transport: newTransport(c),
-			// A redirect is an answer, not an address: the endpoint's owner never named that one.
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
-		clock: clock, timeout: c.RequestTimeout, userAgent: c.UserAgent, bodyTimeout: bodyTimeout,
-	}
+	return &sender{pool: newPool(c, clock), clock: clock, timeout: c.RequestTimeout, userAgent: c.UserAgent, bodyTimeout: bodyTimeout}
 }
 
-// Proxies are the egress's, and not the transport's: only there is an address known to be a checked
-// one. So HTTPS_PROXY and its like count for nothing; a variable that was set for other programs must
-// not decide who guards what customers make us call.
-func newTransport(c Config) *http.Transport {
-	return &http.Transport{
-		DialContext:            newEgress(c).dial,
-		TLSClientConfig:        &tls.Config{RootCAs: c.Roots},
-		TLSHandshakeTimeout:    2 * c.RequestTimeout, // of one that outlives its attempt, which ends it first
-		ForceAttemptHTTP2:      true,
-		HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
-		DisableCompression:     true, // what is kept of a response is what was sent
-		MaxIdleConns:           2 * c.Concurrency,
-		MaxIdleConnsPerHost:    c.EndpointConcurrency,
-		IdleConnTimeout:        90 * time.Second,
-		MaxResponseHeaderBytes: 64 << 10, // interim responses included
-	}
+// outcome is what came of an attempt.
+type outcome struct {
+	core.Attempt
+	retryAfter time.Duration // how long the receiver asked to be left alone
+	replays    int           // how often the request was sent again, because nothing was answered
 }
 
-// An HTTP/2 connection carries all attempts at a receiver. One that silently died would fail them all
-// until the kernel gives it up, after a quarter of an hour; a ping finds out within an attempt's time.
-const (
-	pingAfter   = 10 * time.Second
-	pingTimeout = 5 * time.Second
-)
-
-// send makes one attempt, within the timeout. It also returns how long the receiver asked to be left
-// alone.
-func (s *sender) send(ctx context.Context, d core.Delivery) (core.Attempt, time.Duration) {
+// send makes one attempt, within the timeout.
+func (s *sender) send(ctx context.Context, d core.Delivery) outcome {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	ctx, trip := begin(ctx)
 	at := s.clock()
-	attempt := core.Attempt{
+	o := outcome{Attempt: core.Attempt{
 		AppID: d.AppID, ID: core.NewAttemptID(at), MessageID: d.MessageID, EndpointID: d.EndpointID,
 		URL: d.URL, Status: core.StatusFail, Trigger: d.Trigger(), CreatedAt: at,
-	}
-	answer, err := s.exchange(ctx, cancel, d, at)
-	attempt.DurationMS = s.clock().Sub(at).Milliseconds()
+	}}
+	answer, replays, err := s.exchange(ctx, cancel, d, at)
+	o.DurationMS, o.replays = s.clock().Sub(at).Milliseconds(), replays
 	if err != nil {
-		attempt.Response = trip.reason(err, s.timeout)
-		return attempt, 0
+		o.Response = trip.reason(err, s.timeout)
+		return o
 	}
-	attempt.Response, attempt.ResponseStatusCode = text(answer.body), int16(answer.status)
+	o.Response, o.ResponseStatusCode = text(answer.body), int16(answer.status)
 	if answer.status >= 200 && answer.status < 300 {
-		attempt.Status = core.StatusSuccess
+		o.Status = core.StatusSuccess
 	}
-	return attempt, retryAfter(answer.status, answer.retryAfter, s.clock())
+	o.retryAfter = retryAfter(answer.status, answer.retryAfter, s.clock())
+	return o
 }
 
-// answer is what is kept of a response.
-type answer struct {
-	status     int
-	retryAfter string
-	body       []byte
-}
-
-// exchange sends the request and reads as much of the response as is kept; giveUp ends ctx.
-func (s *sender) exchange(ctx context.Context, giveUp context.CancelFunc, d core.Delivery, at time.Time) (answer, error) {
+// exchange sends the request and reads the answer; giveUp ends ctx.
+func (s *sender) exchange(ctx context.Context, giveUp context.CancelFunc, d core.Delivery, at time.Time) (answer, int, error) {
 	request, err := s.request(ctx, d, at)
 	if err != nil {
-		return answer{}, err
+		return answer{}, 0, err
 	}
-	response, err := s.client.Do(request)
-	if err != nil {
-		return answer{}, err
+	to, trip := targetOf(request.URL), tripOf(ctx)
+	for r := (replays{}); ; {
+		link, err := s.pool.get(ctx, to, r.fresh)
+		if err != nil {
+			return answer{}, r.count, err
+		}
+		request.Body = io.NopCloser(strings.NewReader(d.Payload))
+		a, err := link.exchange(request, s.bodyTimeout, giveUp)
+		if err == nil {
+			return a, r.count, nil
+		}
+		if isHTTP11Required(err) {
+			s.pool.refuseHTTP2(to)
+		}
+		if !r.allow(ctx, err, link.kept(), trip.stage()) {
+			return answer{}, r.count, err
+		}
+		trip.restart()
 	}
-	defer response.Body.Close()
-	return answer{response.StatusCode, response.Header.Get("Retry-After"), s.read(response, giveUp)}, nil
 }
 
 func (s *sender) request(ctx context.Context, d core.Delivery, at time.Time) (*http.Request, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, d.URL, strings.NewReader(d.Payload))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, d.URL, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -117,19 +102,28 @@ func (s *sender) request(ctx context.Context, d core.Delivery, at time.Time) (*h
 	if host := request.Header.Get("Host"); host != "" {
 		request.Host = host
 	}
+	if user := request.URL.User; user != nil && request.Header.Get("Authorization") == "" {
+		password, _ := user.Password()
+		request.SetBasicAuth(user.Username(), password)
+	}
 	request.Header.Set("Content-Type", contentType(d))
 	request.Header.Set("User-Agent", s.userAgent)
-	replayable(request.Header)
 	sign(request.Header, d, at)
-	return request, nil
+	request.ContentLength = int64(len(d.Payload))
+	return request, sendable(request)
 }
 
-// replayable lets the transport send the request again when a connection that was kept turns out to
-// have been closed by the receiver meanwhile. An empty list says so and is not sent.
-func replayable(header http.Header) {
-	if header.Get("Idempotency-Key") == "" {
-		header["Idempotency-Key"] = nil
+// sendable checks what would otherwise be sent as something else than it is.
+func sendable(request *http.Request) error {
+	if request.URL.Host == "" || schemePorts[request.URL.Scheme] == "" {
+		return errors.New("no URL to send to")
 	}
+	for name, values := range request.Header {
+		if !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(values[0]) {
+			return errors.New("malformed header " + name)
+		}
+	}
+	return nil
 }
 
 func contentType(d core.Delivery) string {

@@ -18,7 +18,7 @@ import (
 )
 
 // receive starts a receiver and sends it one delivery.
-func receive(t *testing.T, handler http.HandlerFunc, change func(*core.Delivery, *Config)) (core.Attempt, time.Duration) {
+func receive(t *testing.T, handler http.HandlerFunc, change func(*core.Delivery, *Config)) outcome {
 	t.Helper()
 	receiver := httptest.NewServer(whole(handler))
 	t.Cleanup(receiver.Close)
@@ -27,7 +27,7 @@ func receive(t *testing.T, handler http.HandlerFunc, change func(*core.Delivery,
 		change(&d, &config)
 	}
 	s := newSender(config, time.Now)
-	t.Cleanup(s.client.CloseIdleConnections)
+	t.Cleanup(s.pool.closeKept)
 	return s.send(t.Context(), d)
 }
 
@@ -49,7 +49,7 @@ func TestAWebhookVerifiesByStandardWebhooks(t *testing.T) {
 	var header http.Header
 	var body []byte
 	var secret core.Secret
-	attempt, _ := receive(t, func(w http.ResponseWriter, r *http.Request) {
+	attempt := receive(t, func(w http.ResponseWriter, r *http.Request) {
 		header = r.Header.Clone()
 		header.Set("Host", r.Host)
 		body, _ = io.ReadAll(r.Body)
@@ -120,7 +120,7 @@ func TestOnly2xxIsSuccess(t *testing.T) {
 		200: core.StatusSuccess, 204: core.StatusSuccess, 299: core.StatusSuccess,
 		301: core.StatusFail, 304: core.StatusFail, 400: core.StatusFail, 410: core.StatusFail, 500: core.StatusFail,
 	} {
-		attempt, _ := receive(t, func(w http.ResponseWriter, _ *http.Request) {
+		attempt := receive(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Location", "/elsewhere")
 			w.WriteHeader(code)
 		}, nil)
@@ -133,7 +133,7 @@ func TestOnly2xxIsSuccess(t *testing.T) {
 func TestRedirectsAreNotFollowed(t *testing.T) {
 	t.Parallel()
 	requests := 0
-	attempt, _ := receive(t, func(w http.ResponseWriter, r *http.Request) {
+	attempt := receive(t, func(w http.ResponseWriter, r *http.Request) {
 		requests++
 		http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
 	}, nil)
@@ -151,7 +151,7 @@ func TestResponsesAreReadToABound(t *testing.T) {
 			}
 		}
 	}
-	attempt, _ := receive(t, endless, nil)
+	attempt := receive(t, endless, nil)
 	if len(attempt.Response) != core.ResponseBytesMax || attempt.Status != core.StatusSuccess {
 		t.Errorf("%d bytes of an endless response were kept, status %d", len(attempt.Response), attempt.Status)
 	}
@@ -173,7 +173,7 @@ func TestAResponseThatIsNoTextIsKeptInBase64(t *testing.T) {
 
 func TestASlowReceiverIsGivenUp(t *testing.T) {
 	t.Parallel()
-	attempt, _ := receive(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
+	attempt := receive(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
 		func(_ *core.Delivery, c *Config) { c.RequestTimeout = 50 * time.Millisecond })
 	if attempt.Response != "request timed out: no answer within 50ms" || attempt.ResponseStatusCode != 0 || attempt.Status != core.StatusFail {
 		t.Errorf("%+v", attempt)
@@ -182,7 +182,7 @@ func TestASlowReceiverIsGivenUp(t *testing.T) {
 
 func TestAReceiverThatStallsAfterItsStatusHasAnswered(t *testing.T) {
 	t.Parallel()
-	attempt, _ := receive(t, func(w http.ResponseWriter, r *http.Request) {
+	attempt := receive(t, func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, "begin")
 		_ = http.NewResponseController(w).Flush()
 		<-r.Context().Done()
@@ -195,7 +195,7 @@ func TestAReceiverThatStallsAfterItsStatusHasAnswered(t *testing.T) {
 func TestLoopbackIsBlockedUnlessAllowed(t *testing.T) {
 	t.Parallel()
 	requests := 0
-	attempt, _ := receive(t, func(http.ResponseWriter, *http.Request) { requests++ },
+	attempt := receive(t, func(http.ResponseWriter, *http.Request) { requests++ },
 		func(_ *core.Delivery, c *Config) { c.AllowSubnets = nil })
 	if requests != 0 || attempt.Response != errBlocked.Error() {
 		t.Errorf("%d requests, %q", requests, attempt.Response)

@@ -79,7 +79,7 @@ func TestWhatWaitsForARestingEndpointIsGivenBack(t *testing.T) {
 	q := newQueue()
 	q.resting = true
 	w := New(testConfig(), q, time.Now, slog.New(slog.DiscardHandler))
-	t.Cleanup(w.sender.client.CloseIdleConnections)
+	t.Cleanup(w.sender.pool.closeKept)
 	w.active = w.config.Concurrency // nothing else starts
 	w.Dispatch(w.reserveForClaim(time.Now()), g.backlog(3, "a", "b"))
 	d := g.backlog(1, "a")[0]
@@ -173,7 +173,7 @@ func TestTheNextOfAFIFOEndpointIsClaimedAtOnce(t *testing.T) {
 	t.Parallel()
 	for _, ordered := range []bool{true, false} {
 		w := New(testConfig(), newQueue(), time.Now, slog.New(slog.DiscardHandler))
-		w.record(t.Context(), core.Delivery{Ordered: ordered, LeasedUntil: time.Now().Add(time.Hour)}, core.Result{})
+		w.record(t.Context(), core.Delivery{Ordered: ordered, LeasedUntil: time.Now().Add(time.Hour)}, core.Result{}, 0)
 		if woken := len(w.wake) == 1 && len(w.next) == 1; woken != ordered {
 			t.Errorf("after a delivery that is ordered: %v, the worker looks at once: %v", ordered, woken)
 		}

@@ -34,9 +34,12 @@ func (w *Worker) startSpan(ctx context.Context, d core.Delivery) (context.Contex
 	return ctx, span
 }
 
-func endSpan(span trace.Span, attempt core.Attempt) {
+func endSpan(span trace.Span, attempt outcome) {
 	if span.IsRecording() {
 		span.SetAttributes(attribute.String("postrider.attempt_id", string(attempt.ID)))
+		if attempt.replays != 0 {
+			span.SetAttributes(attribute.Int("http.request.resend_count", attempt.replays))
+		}
 		if attempt.ResponseStatusCode != 0 {
 			span.SetAttributes(attribute.Int("http.response.status_code", int(attempt.ResponseStatusCode)))
 		}

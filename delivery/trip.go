@@ -2,7 +2,6 @@ package delivery
 
 import (
 	"context"
-	"net/http/httptrace"
 	"sync/atomic"
 	"time"
 )
@@ -34,25 +33,13 @@ func begin(ctx context.Context) (context.Context, *trip) {
 	deadline, _ := ctx.Deadline()
 	t := &trip{deadline: deadline}
 	ctx = context.WithValue(ctx, tripKey{}, t)
-	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		TLSHandshakeStart:    func() { t.reach(securing) },
-		GotConn:              func(httptrace.GotConnInfo) { t.reach(sending) },
-		WroteRequest:         func(info httptrace.WroteRequestInfo) { t.wrote(info.Err) },
-		GotFirstResponseByte: func() { t.reach(answering) },
-	}), t
-}
-
-func (t *trip) wrote(err error) {
-	if err == nil {
-		t.reach(awaiting)
-	}
+	return ctx, t
 }
 
 // tripOf is the attempt that a connection is made for.
 func tripOf(ctx context.Context) *trip { return ctx.Value(tripKey{}).(*trip) }
 
-// reach notes a stage, and never goes back: an attempt may be given another's connection while its own
-// is still being made.
+// reach notes a stage, and never goes back: a receiver may answer before the request is out.
 func (t *trip) reach(s stage) {
 	for now := t.furthest.Load(); now < int32(s); now = t.furthest.Load() {
 		if t.furthest.CompareAndSwap(now, int32(s)) {
@@ -60,5 +47,8 @@ func (t *trip) reach(s stage) {
 		}
 	}
 }
+
+// restart is called before the request is sent again.
+func (t *trip) restart() { t.furthest.Store(int32(preparing)) }
 
 func (t *trip) stage() stage { return stage(t.furthest.Load()) }

@@ -183,13 +183,13 @@ func (w *Worker) attempt(ctx context.Context, d core.Delivery, sent func()) bool
 		return true
 	}
 	sending, span := w.startSpan(ctx, d)
-	attempt, retryAfter := w.sender.send(sending, d)
-	endSpan(span, attempt)
+	o := w.sender.send(sending, d)
+	endSpan(span, o)
 	sent()
-	if ctx.Err() != nil && attempt.Status != core.StatusSuccess {
+	if ctx.Err() != nil && o.Status != core.StatusSuccess {
 		return false
 	}
-	w.record(ctx, d, w.result(d, attempt, retryAfter))
+	w.record(ctx, d, w.result(d, o.Attempt, o.retryAfter), o.replays)
 	return true
 }
 
@@ -239,11 +239,11 @@ func (w *Worker) nextAt(attempts int, retryAfter time.Duration) time.Time {
 
 // record writes a result down, again and again while the lease holds. Its attempt keeps its place
 // among those under way meanwhile: a worker that can write nothing down soon sends nothing more.
-func (w *Worker) record(ctx context.Context, d core.Delivery, result core.Result) {
+func (w *Worker) record(ctx context.Context, d core.Delivery, result core.Result, replays int) {
 	for wait := recordRetryMin; ; wait = min(2*wait, recordRetryMax) {
 		recorded, err := w.queue.DeliveryRecord(context.WithoutCancel(ctx), result)
 		if err == nil {
-			w.recorded(d, result, recorded.Held)
+			w.recorded(d, result, replays, recorded.Held)
 			if recorded.Resting {
 				w.release(w.rest(d.EndpointID))
 			}
@@ -278,7 +278,7 @@ const (
 	recordRetryMax = 5 * time.Second
 )
 
-func (w *Worker) recorded(d core.Delivery, result core.Result, held bool) {
+func (w *Worker) recorded(d core.Delivery, result core.Result, replays int, held bool) {
 	level, message := slog.LevelDebug, "attempt failed"
 	switch {
 	case !held:
@@ -295,5 +295,6 @@ func (w *Worker) recorded(d core.Delivery, result core.Result, held bool) {
 	w.log.LogAttrs(context.Background(), level, message, //nolint:sloglint // one of the literals above
 		slog.String("application", string(d.AppID)), slog.String("message", string(d.MessageID)),
 		slog.String("endpoint", string(d.EndpointID)), slog.String("attempt", string(result.Attempt.ID)),
-		slog.Int("status_code", int(result.Attempt.ResponseStatusCode)), slog.Int("attempts", result.Attempts))
+		slog.Int("status_code", int(result.Attempt.ResponseStatusCode)), slog.Int("attempts", result.Attempts),
+		slog.Int("replays", replays))
 }

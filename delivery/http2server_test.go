@@ -1,0 +1,94 @@
+package delivery
+
+import (
+	"bytes"
+	"crypto/tls"
+	"io"
+	"net"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+)
+
+// http2Peer is the receiver's side of an HTTP/2 connection, which does what no server of the library would.
+type http2Peer struct {
+	*http2.Framer
+	conn     net.Conn
+	requests *atomic.Int32 // on all connections
+}
+
+// serveHTTP2 starts a receiver at hooks.example that speaks HTTP/2 and, where it is asked for that alone, HTTP/1.1, for which
+// it answers 200. Each request's header is handled; the connection is closed once handle returns false.
+func (a *authority) serveHTTP2(t *testing.T, handle func(p *http2Peer, stream uint32) bool) (url string, requests *atomic.Int32) {
+	t.Helper()
+	requests = new(atomic.Int32)
+	config := &tls.Config{
+		Certificates: []tls.Certificate{a.issue(t, "hooks.example", time.Now().Add(time.Hour))},
+		NextProtos:   []string{"h2", "http/1.1"},
+	}
+	address := serveConns(t, func(raw net.Conn) {
+		conn := tls.Server(raw, config)
+		if conn.HandshakeContext(t.Context()) != nil {
+			return
+		}
+		if conn.ConnectionState().NegotiatedProtocol != "h2" {
+			requests.Add(1)
+			says("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 6\r\n\r\nby 1.1")(conn)
+			return
+		}
+		preface := make([]byte, len(http2.ClientPreface))
+		if _, err := io.ReadFull(conn, preface); err != nil {
+			return
+		}
+		p := &http2Peer{http2.NewFramer(conn, conn), conn, requests}
+		_ = p.WriteSettings()
+		p.serve(handle)
+	})
+	_, port, _ := net.SplitHostPort(address)
+	return "https://hooks.example:" + port, requests
+}
+
+func (p *http2Peer) serve(handle func(*http2Peer, uint32) bool) {
+	for {
+		frame, err := p.ReadFrame()
+		if err != nil {
+			return
+		}
+		switch f := frame.(type) {
+		case *http2.HeadersFrame:
+			p.requests.Add(1)
+			if !handle(p, f.StreamID) {
+				return
+			}
+		case *http2.SettingsFrame:
+			if !f.IsAck() {
+				_ = p.WriteSettingsAck()
+			}
+		}
+	}
+}
+
+// answer ends a stream with a status.
+func (p *http2Peer) answer(stream uint32, status string) {
+	var block bytes.Buffer
+	_ = hpack.NewEncoder(&block).WriteField(hpack.HeaderField{Name: ":status", Value: status})
+	_ = p.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: block.Bytes(), EndHeaders: true, EndStream: true})
+}
+
+// sendTo makes a sender that reaches hooks.example.
+func (a *authority) sendTo(t *testing.T, change func(*Config)) *sender {
+	t.Helper()
+	config := testConfig()
+	config.Roots = a.roots
+	_, config.resolver = newNameServer(t, hooksZone(), 10*time.Second)
+	if change != nil {
+		change(&config)
+	}
+	s := newSender(config, time.Now)
+	t.Cleanup(s.pool.closeKept)
+	return s
+}
+

@@ -1,0 +1,159 @@
+package delivery
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/postrider/postrider/core"
+)
+
+// testClock is a clock that tests set.
+type testClock struct{ at atomic.Int64 }
+
+func (c *testClock) now() time.Time          { return time.Unix(0, c.at.Load()) }
+func (c *testClock) advance(d time.Duration) { c.at.Add(int64(d)) }
+
+func TestKeptConnectionsAreBounded(t *testing.T) {
+	t.Parallel()
+	config := testConfig()
+	config.Concurrency = 2 // 4 connections are kept
+	s := newSender(config, time.Now)
+	t.Cleanup(s.pool.closeKept)
+	var connections atomic.Int32
+	var receivers []*httptest.Server
+	for range 6 {
+		receiver := httptest.NewUnstartedServer(whole(func(http.ResponseWriter, *http.Request) {}))
+		counting(receiver, &connections)
+		receiver.Start()
+		t.Cleanup(receiver.Close)
+		receivers = append(receivers, receiver)
+		s.send(t.Context(), testDelivery(receiver.URL))
+	}
+	if n := s.pool.kept.Len(); n != 4 {
+		t.Errorf("%d connections are kept", n)
+	}
+	for _, r := range receivers[2:] {
+		s.send(t.Context(), testDelivery(r.URL))
+	}
+	if n := connections.Load(); n != 6 {
+		t.Errorf("%d connections: not the oldest ones were closed", n)
+	}
+	s.send(t.Context(), testDelivery(receivers[0].URL))
+	if n := connections.Load(); n != 7 {
+		t.Errorf("%d connections", n)
+	}
+}
+
+func TestConnectionsAreSweptOut(t *testing.T) {
+	t.Parallel()
+	a := newAuthority(t)
+	for name, http2 := range map[string]bool{"HTTP/1.1": false, "HTTP/2": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			receiver := a.serveTLS(t, func(http.ResponseWriter, *http.Request) {}, func(r *httptest.Server) { r.EnableHTTP2 = http2 })
+			clock := &testClock{}
+			clock.at.Store(time.Now().UnixNano())
+			s := a.sendTo(t, nil)
+			s.pool.clock = clock.now
+			url := "https://hooks.example:" + port(t, receiver)
+			s.send(t.Context(), testDelivery(url))
+			for _, step := range []struct {
+				after time.Duration
+				kept  int
+			}{{keptFor / 2, 1}, {keptFor, 0}} {
+				clock.advance(step.after)
+				s.pool.sweepOut()
+				if n := s.pool.kept.Len(); n != step.kept {
+					t.Errorf("after %s: %d connections are kept", step.after, n)
+				}
+			}
+			if len(s.pool.hosts) != 0 {
+				t.Error("a host of which nothing is left is remembered")
+			}
+		})
+	}
+}
+
+func TestConnectionsThatReceiversClosedAreSweptOut(t *testing.T) {
+	t.Parallel()
+	closing, closed := make(chan struct{}), make(chan struct{})
+	receiver := serveConns(t, func(conn net.Conn) {
+		serveOne(conn)
+		<-closing
+		conn.Close()
+		close(closed)
+	})
+	s := newSender(testConfig(), time.Now)
+	t.Cleanup(s.pool.closeKept)
+	if attempt := s.send(t.Context(), testDelivery("http://"+receiver)); attempt.Status != core.StatusSuccess {
+		t.Fatalf("%+v", attempt)
+	}
+	if s.pool.sweepOut(); s.pool.kept.Len() != 1 {
+		t.Error("a connection that is open was closed")
+	}
+	close(closing)
+	<-closed
+	if s.pool.sweepOut(); s.pool.kept.Len() != 0 {
+		t.Error("a connection that was closed is kept")
+	}
+}
+
+// serveOne answers one request with 200.
+func serveOne(conn net.Conn) {
+	buffer := make([]byte, 64<<10)
+	for n := 0; ; {
+		read, err := conn.Read(buffer[n:])
+		if err != nil {
+			return
+		}
+		if n += read; n > 8 && string(buffer[n-8:n]) == `{"a": 1}` {
+			_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+			return
+		}
+	}
+}
+
+func TestAttemptsShareAnHTTP2Connection(t *testing.T) {
+	t.Parallel()
+	a := newAuthority(t)
+	var connections atomic.Int32
+	var together sync.WaitGroup
+	together.Add(20)
+	receiver := a.serveTLS(t, func(http.ResponseWriter, *http.Request) { together.Done(); together.Wait() }, func(r *httptest.Server) {
+		r.EnableHTTP2 = true
+		counting(r, &connections)
+	})
+	s := a.sendTo(t, nil)
+	d := testDelivery("https://hooks.example:" + port(t, receiver))
+	var running sync.WaitGroup
+	together.Add(1)
+	first := make(chan struct{})
+	go func() { defer close(first); s.send(t.Context(), d) }()
+	for connections.Load() == 0 || !s.pool.isKept() {
+		time.Sleep(time.Millisecond)
+	}
+	for range 20 {
+		running.Go(func() {
+			if attempt := s.send(t.Context(), d); attempt.Status != core.StatusSuccess {
+				t.Errorf("%+v", attempt)
+			}
+		})
+	}
+	running.Wait()
+	<-first
+	if n := connections.Load(); n != 1 {
+		t.Errorf("21 attempts at a time made %d connections", n)
+	}
+}
+
+func (p *pool) isKept() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.kept.Len() > 0
+}
