@@ -192,7 +192,7 @@ func (h *header) readBody(r *bufio.Reader) (kept []byte, whole bool) {
 		return nil, false
 	case has(h.coding, "chunked"):
 		kept, err := readSome(httputil.NewChunkedReader(r))
-		return kept, err == io.EOF && h.length() < 0 && readTrailer(r)
+		return kept, errors.Is(err, io.EOF) && h.length() < 0 && readTrailer(r)
 	case h.coding == "" && length >= 0:
 		body := &io.LimitedReader{R: r, N: length}
 		kept, _ := readSome(body)

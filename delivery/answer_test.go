@@ -90,7 +90,7 @@ func TestUnsolicitedAnswersAreIgnored(t *testing.T) {
 		for _, scheme := range []string{"http", "https"} {
 			t.Run(scheme+", "+name, func(t *testing.T) {
 				t.Parallel()
-				receiver := a.serveTLS(t, func(w http.ResponseWriter, r *http.Request) {
+				receiver := a.serveTLS(t, func(w http.ResponseWriter, _ *http.Request) {
 					conn, _, err := http.NewResponseController(w).Hijack()
 					if err != nil {
 						t.Error(err)

@@ -65,6 +65,9 @@ func (c *http2Conn) reserve() (kept, ok bool) {
 	return c.requests.Add(1) > 1, true
 }
 
+// close may wait for a moment, to tell the receiver.
+func (c *http2Conn) close() { _ = c.client.Close() }
+
 // http2Stream is a place on a connection, for one attempt.
 type http2Stream struct {
 	*http2Conn

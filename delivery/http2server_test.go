@@ -91,4 +91,3 @@ func (a *authority) sendTo(t *testing.T, change func(*Config)) *sender {
 	t.Cleanup(s.pool.closeKept)
 	return s
 }
-

@@ -168,7 +168,7 @@ func (p *pool) leave(c *http2Conn) {
 	defer p.mu.Unlock()
 	c.usedAt = p.clock()
 	if c.element == nil && c.client.InFlight() == 0 {
-		go c.client.Close() // it may wait for a moment
+		go c.close()
 	}
 }
 
@@ -202,7 +202,7 @@ func (p *pool) evict(e *list.Element) {
 		c.close()
 	case *http2Conn:
 		if c.client.InFlight() == 0 {
-			go c.client.Close()
+			go c.close()
 		}
 	}
 }

@@ -124,36 +124,31 @@ func TestAttemptsShareAnHTTP2Connection(t *testing.T) {
 	a := newAuthority(t)
 	var connections atomic.Int32
 	var together sync.WaitGroup
-	together.Add(20)
-	receiver := a.serveTLS(t, func(http.ResponseWriter, *http.Request) { together.Done(); together.Wait() }, func(r *httptest.Server) {
+	together.Add(21)
+	arrived := make(chan struct{}, 21)
+	receiver := a.serveTLS(t, func(http.ResponseWriter, *http.Request) {
+		arrived <- struct{}{}
+		together.Done()
+		together.Wait()
+	}, func(r *httptest.Server) {
 		r.EnableHTTP2 = true
 		counting(r, &connections)
 	})
 	s := a.sendTo(t, nil)
 	d := testDelivery("https://hooks.example:" + port(t, receiver))
 	var running sync.WaitGroup
-	together.Add(1)
-	first := make(chan struct{})
-	go func() { defer close(first); s.send(t.Context(), d) }()
-	for connections.Load() == 0 || !s.pool.isKept() {
-		time.Sleep(time.Millisecond)
+	send := func() {
+		if attempt := s.send(t.Context(), d); attempt.Status != core.StatusSuccess {
+			t.Errorf("%+v", attempt)
+		}
 	}
+	running.Go(send)
+	<-arrived
 	for range 20 {
-		running.Go(func() {
-			if attempt := s.send(t.Context(), d); attempt.Status != core.StatusSuccess {
-				t.Errorf("%+v", attempt)
-			}
-		})
+		running.Go(send)
 	}
 	running.Wait()
-	<-first
 	if n := connections.Load(); n != 1 {
 		t.Errorf("21 attempts at a time made %d connections", n)
 	}
-}
-
-func (p *pool) isKept() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.kept.Len() > 0
 }

@@ -102,11 +102,14 @@ func TestHTTP2RequestIsSentOnceMoreAtMost(t *testing.T) {
 	for name, refuse := range map[string]func(p *http2Peer, stream uint32) bool{
 		"GOAWAY before the stream":            func(p *http2Peer, _ uint32) bool { return p.WriteGoAway(0, http2.ErrCodeNo, nil) != nil },
 		"GOAWAY before the stream, and close": func(p *http2Peer, _ uint32) bool { _ = p.WriteGoAway(0, http2.ErrCodeNo, nil); return false },
-		"GOAWAY with an error":                func(p *http2Peer, _ uint32) bool { _ = p.WriteGoAway(0, http2.ErrCodeEnhanceYourCalm, nil); return false },
-		"GOAWAY after the stream, and close":  func(p *http2Peer, s uint32) bool { _ = p.WriteGoAway(s, http2.ErrCodeNo, nil); return false },
-		"close":                               func(*http2Peer, uint32) bool { return false },
-		"CANCEL":                              func(p *http2Peer, s uint32) bool { return p.WriteRSTStream(s, http2.ErrCodeCancel) == nil },
-		"INTERNAL_ERROR":                      func(p *http2Peer, s uint32) bool { return p.WriteRSTStream(s, http2.ErrCodeInternal) == nil },
+		"GOAWAY with an error": func(p *http2Peer, _ uint32) bool {
+			_ = p.WriteGoAway(0, http2.ErrCodeEnhanceYourCalm, nil)
+			return false
+		},
+		"GOAWAY after the stream, and close": func(p *http2Peer, s uint32) bool { _ = p.WriteGoAway(s, http2.ErrCodeNo, nil); return false },
+		"close":                              func(*http2Peer, uint32) bool { return false },
+		"CANCEL":                             func(p *http2Peer, s uint32) bool { return p.WriteRSTStream(s, http2.ErrCodeCancel) == nil },
+		"INTERNAL_ERROR":                     func(p *http2Peer, s uint32) bool { return p.WriteRSTStream(s, http2.ErrCodeInternal) == nil },
 	} {
 		for _, first := range []bool{true, false} { // the first request of a connection, or a later one
 			t.Run(name+", first "+strconv.FormatBool(first), func(t *testing.T) {
