@@ -37,7 +37,8 @@ func newHTTP2Transport() *http.Transport {
 		DialTLSContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return ctx.Value(connKey{}).(net.Conn), nil
 		},
-		HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
+		HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout, WriteByteTimeout: pingAfter},
+		IdleConnTimeout:        keptFor,
 		Protocols:              new(http.Protocols),
 		DisableCompression:     true, // what is kept of a response is what was sent
 		MaxResponseHeaderBytes: headerBytesMax,

@@ -2,7 +2,9 @@ package delivery
 
 import (
 	"bufio"
+	"bytes"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"strconv"
@@ -62,6 +64,27 @@ func TestRequestIsSentOnceMoreAtMostWhenKeptConnectionsAreClosed(t *testing.T) {
 		t.Errorf("%d requests in one attempt", n)
 	}
 }
+
+func TestReplaysAreLogged(t *testing.T) {
+	t.Parallel()
+	receiver := serveConns(t, func(conn net.Conn) { serveOne(conn); serveNone(conn) })
+	var lines bytes.Buffer
+	w := New(testConfig(), newQueue(), time.Now, slog.New(slog.NewJSONHandler(&lines, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	t.Cleanup(w.sender.pool.closeKept)
+	for range 2 {
+		d := testDelivery("http://" + receiver)
+		d.LeasedUntil = time.Now().Add(time.Hour)
+		w.attempt(t.Context(), d, func() {})
+	}
+	for i, line := range strings.Split(strings.TrimSpace(lines.String()), "\n") {
+		if want := `"replays":` + strconv.Itoa(i); !strings.Contains(line, want) {
+			t.Errorf("%s lacks %s", line, want)
+		}
+	}
+}
+
+// serveNone reads what comes, and closes once the sender has sent its request.
+func serveNone(conn net.Conn) { _, _ = conn.Read(make([]byte, 64<<10)) }
 
 func TestRequestIsNotSentAgainOnceThereIsAnAnswer(t *testing.T) {
 	t.Parallel()
