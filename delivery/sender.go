@@ -76,7 +76,7 @@ func (s *sender) exchange(ctx context.Context, giveUp context.CancelFunc, d core
 		if err != nil {
 			return answer{}, r.count, err
 		}
-		request.Body = io.NopCloser(strings.NewReader(d.Payload))
+		request.Body = body(d)
 		a, err := link.exchange(request, s.bodyTimeout, giveUp)
 		if err == nil {
 			return a, r.count, nil
@@ -124,6 +124,14 @@ func sendable(request *http.Request) error {
 		}
 	}
 	return nil
+}
+
+// body is the payload. One that is empty has to say so, or its length would be unknown.
+func body(d core.Delivery) io.ReadCloser {
+	if d.Payload == "" {
+		return http.NoBody
+	}
+	return io.NopCloser(strings.NewReader(d.Payload))
 }
 
 func contentType(d core.Delivery) string {

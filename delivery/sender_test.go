@@ -114,6 +114,16 @@ func TestEverySecretSignsAndThePayloadsTypeIsSent(t *testing.T) {
 	}
 }
 
+func TestAnEmptyPayloadHasALength(t *testing.T) {
+	t.Parallel()
+	length := int64(-2)
+	receive(t, func(_ http.ResponseWriter, r *http.Request) { length = r.ContentLength },
+		func(d *core.Delivery, _ *Config) { d.Payload = "" })
+	if length != 0 {
+		t.Errorf("length %d", length)
+	}
+}
+
 func TestOnly2xxIsSuccess(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[int]core.AttemptStatus{
