@@ -11,6 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+
 	"github.com/postrider/postrider/core"
 )
 
@@ -71,12 +74,89 @@ func TestAnswerCountsByItsStatusLine(t *testing.T) {
 	}
 }
 
+func TestHTTP2AnswerCountsByItsStatus(t *testing.T) {
+	t.Parallel()
+	a := newAuthority(t)
+	field := func(name, value string) hpack.HeaderField { return hpack.HeaderField{Name: name, Value: value} }
+	for name, answer := range map[string]func(p *http2Peer, stream uint32){
+		"control byte in a cookie": func(p *http2Peer, s uint32) { p.answer(s, "503", field("set-cookie", "a=\x01")) },
+		"upper-case name":          func(p *http2Peer, s uint32) { p.answer(s, "503", field("X-A", "b")) },
+		"name with a space":        func(p *http2Peer, s uint32) { p.answer(s, "503", field("x a", "b")) },
+		"connection header":        func(p *http2Peer, s uint32) { p.answer(s, "503", field("connection", "close")) },
+		"unknown pseudo-header":    func(p *http2Peer, s uint32) { p.answer(s, "503", field(":path", "/")) },
+		"length that is a lie":     func(p *http2Peer, s uint32) { p.answer(s, "503", field("content-length", "5")) },
+		"length that is no number": func(p *http2Peer, s uint32) { p.answer(s, "503", field("content-length", "x")) },
+		"long header":              func(p *http2Peer, s uint32) { p.answer(s, "503", field("x-a", strings.Repeat("ü", 7000))) },
+		"status after a field": func(p *http2Peer, s uint32) {
+			_ = p.WriteHeaders(http2.HeadersFrameParam{
+				StreamID: s, BlockFragment: encoded(field("x-a", "b"), field(":status", "503")), EndHeaders: true, EndStream: true,
+			})
+		},
+		"padding, priority and continuations": func(p *http2Peer, s uint32) {
+			block := encoded(field(":status", "503"), field("x-a", strings.Repeat("b", 100)))
+			_ = p.WriteHeaders(http2.HeadersFrameParam{
+				StreamID: s, BlockFragment: block[:3], PadLength: 7, EndStream: true, Priority: http2.PriorityParam{Weight: 3},
+			})
+			_ = p.WriteContinuation(s, false, block[3:9])
+			_ = p.WriteContinuation(s, true, block[9:])
+		},
+		"malformed interim answer": func(p *http2Peer, s uint32) {
+			_ = p.WriteHeaders(http2.HeadersFrameParam{
+				StreamID: s, BlockFragment: encoded(field(":status", "103"), field("LINK", "\x00")), EndHeaders: true,
+			})
+			p.answer(s, "503")
+		},
+		"malformed trailer": func(p *http2Peer, s uint32) {
+			_ = p.WriteHeaders(http2.HeadersFrameParam{StreamID: s, BlockFragment: encoded(field(":status", "503")), EndHeaders: true})
+			_ = p.WriteData(s, false, []byte("busy"))
+			_ = p.WriteHeaders(http2.HeadersFrameParam{
+				StreamID: s, BlockFragment: encoded(field("X-A", "\x00")), EndHeaders: true, EndStream: true,
+			})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url, requests := a.serveHTTP2(t, func(p *http2Peer, stream uint32) bool { answer(p, stream); return true })
+			s := a.sendTo(t, nil)
+			for range 2 { // the connection goes on
+				attempt := s.send(t.Context(), testDelivery(url))
+				if attempt.ResponseStatusCode != 503 || attempt.replays != 0 || !strings.HasPrefix("busy", attempt.Response) {
+					t.Errorf("%+v", attempt)
+				}
+			}
+			if n := requests.Load(); n != 2 {
+				t.Errorf("%d requests", n)
+			}
+		})
+	}
+}
+
+func TestHTTP2AnswerWithoutAStatusFails(t *testing.T) {
+	t.Parallel()
+	a := newAuthority(t)
+	for _, status := range []string{"", "abc"} {
+		url, _ := a.serveHTTP2(t, func(p *http2Peer, stream uint32) bool { p.answer(stream, status); return true })
+		attempt := a.sendTo(t, nil).send(t.Context(), testDelivery(url))
+		if attempt.ResponseStatusCode != 0 || attempt.Response != "error making request: the answer's header is malformed, or longer than 64 KiB" {
+			t.Errorf("%+v", attempt)
+		}
+	}
+}
+
 func TestRetryAfterOfAMalformedAnswerCounts(t *testing.T) {
 	t.Parallel()
 	s := newSender(testConfig(), time.Now)
 	t.Cleanup(s.pool.closeKept)
 	receiver := serveRaw(t, says("HTTP/1.1 503 No\r\nno colon\r\nretry-after : 120\r\nContent-Length: 0\r\n\r\n"))
 	if attempt := s.send(t.Context(), testDelivery("http://"+receiver)); attempt.retryAfter != 2*time.Minute {
+		t.Errorf("%+v", attempt)
+	}
+	a := newAuthority(t)
+	url, _ := a.serveHTTP2(t, func(p *http2Peer, stream uint32) bool {
+		p.answer(stream, "503", hpack.HeaderField{Name: "X", Value: "\x00"}, hpack.HeaderField{Name: "retry-after", Value: "120"})
+		return true
+	})
+	if attempt := a.sendTo(t, nil).send(t.Context(), testDelivery(url)); attempt.retryAfter != 2*time.Minute {
 		t.Errorf("%+v", attempt)
 	}
 }

@@ -31,10 +31,11 @@ const (
 	pingTimeout = 5 * time.Second
 )
 
-// newHTTP2Transport makes HTTP/2 of connections that exist: NewClientConn is given one with its context.
+// newHTTP2Transport makes HTTP/2 of connections that exist: NewClientConn is given one with its context. To
+// the transport they are plain; TLS is below them.
 func newHTTP2Transport() *http.Transport {
 	t := &http.Transport{
-		DialTLSContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return ctx.Value(connKey{}).(net.Conn), nil
 		},
 		HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout, WriteByteTimeout: pingAfter},
@@ -43,7 +44,7 @@ func newHTTP2Transport() *http.Transport {
 		DisableCompression:     true, // what is kept of a response is what was sent
 		MaxResponseHeaderBytes: headerBytesMax,
 	}
-	t.Protocols.SetHTTP2(true)
+	t.Protocols.SetUnencryptedHTTP2(true)
 	return t
 }
 
@@ -51,7 +52,8 @@ type connKey struct{}
 
 // newHTTP2Conn speaks HTTP/2 on a connection whose TLS handshake has agreed on it.
 func newHTTP2Conn(ctx context.Context, p *pool, t target, conn net.Conn) (*http2Conn, error) {
-	client, err := p.http2.NewClientConn(context.WithValue(ctx, connKey{}, conn), t.scheme, t.address)
+	ctx = context.WithValue(ctx, connKey{}, newFieldFilter(conn))
+	client, err := p.http2.NewClientConn(ctx, "http", t.address)
 	if err != nil {
 		return nil, err
 	}

@@ -63,6 +63,8 @@ func (p *http2Peer) serve(handle func(*http2Peer, uint32) bool) {
 			if !handle(p, f.StreamID) {
 				return
 			}
+		case *http2.PingFrame:
+			_ = p.WritePing(true, f.Data)
 		case *http2.SettingsFrame:
 			if !f.IsAck() {
 				_ = p.WriteSettingsAck()
@@ -71,11 +73,20 @@ func (p *http2Peer) serve(handle func(*http2Peer, uint32) bool) {
 	}
 }
 
-// answer ends a stream with a status.
-func (p *http2Peer) answer(stream uint32, status string) {
+// answer ends a stream with a status, and other fields after it.
+func (p *http2Peer) answer(stream uint32, status string, fields ...hpack.HeaderField) {
+	block := encoded(append([]hpack.HeaderField{{Name: ":status", Value: status}}, fields...)...)
+	_ = p.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: block, EndHeaders: true, EndStream: true})
+}
+
+func encoded(fields ...hpack.HeaderField) []byte {
 	var block bytes.Buffer
-	_ = hpack.NewEncoder(&block).WriteField(hpack.HeaderField{Name: ":status", Value: status})
-	_ = p.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: block.Bytes(), EndHeaders: true, EndStream: true})
+	encoder := hpack.NewEncoder(&block)
+	for _, f := range fields {
+		f.Sensitive = true // or it would need the connection's encoder
+		_ = encoder.WriteField(f)
+	}
+	return block.Bytes()
 }
 
 // sendTo makes a sender that reaches hooks.example.

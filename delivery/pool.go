@@ -285,12 +285,16 @@ func (p *pool) refusesHTTP2(t target) bool {
 	return ok && p.clock().Before(h.http1Until)
 }
 
-// closeKept closes all connections that no attempt uses.
+// closeKept closes all connections that are kept, also under attempts that share one.
 func (p *pool) closeKept() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for p.kept.Len() > 0 {
-		p.evict(p.kept.Front())
+		e := p.kept.Front()
+		p.evict(e)
+		if c, ok := e.Value.(*http2Conn); ok {
+			go c.close()
+		}
 	}
 }
 
