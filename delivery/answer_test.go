@@ -120,7 +120,7 @@ func TestHTTP2AnswerCountsByItsStatus(t *testing.T) {
 			s := a.sendTo(t, nil)
 			for range 2 { // the connection goes on
 				attempt := s.send(t.Context(), testDelivery(url))
-				if attempt.ResponseStatusCode != 503 || attempt.replays != 0 || !strings.HasPrefix("busy", attempt.Response) {
+				if attempt.ResponseStatusCode != 503 || attempt.replays != 0 || attempt.Response != "" && attempt.Response != "busy" {
 					t.Errorf("%+v", attempt)
 				}
 			}
