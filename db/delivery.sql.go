@@ -906,17 +906,17 @@ WHERE delivery.app_id = held.app_id
 `
 
 type DeliveryReleaseManyParams struct {
-	Now         time.Time
+	DueAt       time.Time
 	AppIDs      []string
 	MessageIDs  []string
 	EndpointIDs []string
 	Leases      []int64
 }
 
-// DeliveryReleaseMany makes deliveries due at once whose lease this process still holds.
+// DeliveryReleaseMany makes deliveries due at a time whose lease this process still holds.
 func (q *Queries) DeliveryReleaseMany(ctx context.Context, db DBTX, arg DeliveryReleaseManyParams) (int64, error) {
 	result, err := db.Exec(ctx, deliveryReleaseMany,
-		arg.Now,
+		arg.DueAt,
 		arg.AppIDs,
 		arg.MessageIDs,
 		arg.EndpointIDs,

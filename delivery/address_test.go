@@ -236,7 +236,7 @@ func TestANameWithManyAddressesIsNotTriedAtAllOfThem(t *testing.T) {
 	for i := range 100 {
 		many = append(many, netip.AddrFrom4([4]byte{127, 0, 1, byte(i + 1)}))
 	}
-	e := newEgress(testConfig())
+	e := newEgress(testConfig(), time.Now)
 	if list, err := e.permitted(many, "80"); err != nil || len(list) != addressesMax {
 		t.Errorf("%d addresses, %v", len(list), err)
 	}
@@ -259,7 +259,7 @@ func TestNoAddressOfASpecialRangeIsPermitted(t *testing.T) {
 		}
 		for _, way := range ways {
 			host := way.String()
-			_, err := newEgress(Config{}).targets(t.Context(), &trip{}, host, "80", rapid.Bool().Draw(t, "leave names"))
+			_, err := newEgress(Config{}, time.Now).targets(t.Context(), &trip{}, host, "80", rapid.Bool().Draw(t, "leave names"))
 			if way.Unmap().Is4() == a.Is4() && !errors.Is(err, errBlocked) {
 				t.Fatalf("%s of %s: %v", host, p, err)
 			}

@@ -15,7 +15,8 @@ type dialed struct {
 	err  error
 }
 
-// dialAny connects to the address that answers first. If none does, the error is the first one's.
+// dialAny connects to the address that answers first. If none does, the error is the first one's, or of trouble
+// that kept one from being tried.
 func dialAny(ctx context.Context, addresses []string, dial func(context.Context, string) (net.Conn, error)) (net.Conn, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // ends those that lost
@@ -49,7 +50,7 @@ func dialAny(ctx context.Context, addresses []string, dial func(context.Context,
 			if o.err == nil {
 				return o.conn, nil
 			}
-			if first == nil {
+			if first == nil || isTrouble(o.err) {
 				first = o.err
 			}
 			active--

@@ -67,14 +67,13 @@ func TestDialingEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// The transport goes on with what it began for an attempt that was given another connection.
 func TestADialEndsWithTheTimeOfItsAttempt(t *testing.T) {
 	t.Parallel()
-	e := newEgress(proxied(t, nil, ProxyConfig{URL: "http://" + serveConns(t, untilClosed)}))
+	e := newEgress(proxied(t, nil, ProxyConfig{URL: "http://" + serveConns(t, untilClosed)}), time.Now)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	ctx, _ = begin(ctx)
-	conn, err := e.dial(context.WithoutCancel(ctx), "tcp", "10.1.2.3:80")
+	conn, err := e.dial(ctx, "10.1.2.3:80")
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v, %v", conn, err)
 	}

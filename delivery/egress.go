@@ -2,8 +2,12 @@ package delivery
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
+	"strings"
+	"sync/atomic"
+	"time"
 )
 
 // egress makes the connections that webhooks leave by. It resolves names itself and connects to the
@@ -11,31 +15,34 @@ import (
 // a moment later gains nothing.
 type egress struct {
 	guard    guard
-	resolver *net.Resolver // nil: the system's
-	proxy    *Proxy        // nil: none
+	names    *names
+	proxy    *Proxy // nil: none
 	dialer   *net.Dialer
+	reached6 atomic.Bool // this machine has IPv6
 }
 
-func newEgress(c Config) *egress {
+func newEgress(c Config, clock func() time.Time) *egress {
 	g := guard{allow: c.AllowSubnets}
-	return &egress{guard: g, resolver: c.resolver, proxy: c.Proxy, dialer: &net.Dialer{Control: g.control}}
+	return &egress{
+		guard: g, names: &names{clock: clock, resolver: c.resolver}, proxy: c.Proxy, dialer: &net.Dialer{Control: g.control},
+	}
 }
 
 // addressesMax bounds how many of a name's addresses are tried. A name may have thousands, and its
 // owner would have us knock at all of them.
 const addressesMax = 8
 
-// dial is http.Transport's DialContext. The transport lets a connection outlive the attempt it was
-// begun for, so its deadline does not come with ctx.
-func (e *egress) dial(ctx context.Context, _, address string) (net.Conn, error) {
+// dial connects to a host and port, before ctx ends.
+func (e *egress) dial(ctx context.Context, address string) (net.Conn, error) {
 	trip := tripOf(ctx)
-	ctx, cancel := context.WithDeadline(ctx, trip.deadline)
-	defer cancel()
 	conn, err := e.connect(ctx, trip, address)
-	if err != nil && ctx.Err() != nil {
-		return nil, ctx.Err() // whatever fails then fails for that
+	if err == nil || isTrouble(err) || ctx.Err() == nil {
+		return conn, err
 	}
-	return conn, err
+	if trip.stage() == proxying && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return nil, &trouble{cause: noProxy, err: ctx.Err()}
+	}
+	return nil, ctx.Err() // whatever fails then fails for that
 }
 
 func (e *egress) connect(ctx context.Context, trip *trip, address string) (net.Conn, error) {
@@ -62,10 +69,24 @@ func (e *egress) connect(ctx context.Context, trip *trip, address string) (net.C
 func (e *egress) direct(ctx context.Context, address string) (net.Conn, error) {
 	conn, err := e.dialer.DialContext(ctx, "tcp", address)
 	if err != nil {
-		return nil, connectFailure(err)
+		return nil, e.connectFailure(err, address)
+	}
+	if is6(address) {
+		e.reached6.Store(true)
 	}
 	return conn, nil
 }
+
+// connectFailure tells what is wrong with an endpoint's address, or with this machine. Without IPv6, a machine has no
+// address of its own to connect to one from, which looks as if it had run out of ports.
+func (e *egress) connectFailure(err error, address string) error {
+	if t := troubleOf(err); t != nil && !ranOut(err) && (t.cause != noPorts || !is6(address) || e.reached6.Load()) {
+		return t
+	}
+	return connectFailure(err)
+}
+
+func is6(address string) bool { return strings.HasPrefix(address, "[") }
 
 // targets are what to connect to for a host. Names are left to others only if asked; addresses never.
 func (e *egress) targets(ctx context.Context, trip *trip, host, port string, leaveNames bool) ([]string, error) {
@@ -79,7 +100,10 @@ func (e *egress) targets(ctx context.Context, trip *trip, host, port string, lea
 		return []string{net.JoinHostPort(host, port)}, nil
 	}
 	trip.reach(resolving)
-	addresses, err := e.resolver.LookupNetIP(ctx, "ip", host)
+	addresses, err := e.names.lookUp(ctx, host)
+	if isTrouble(err) {
+		return nil, err
+	}
 	if err != nil {
 		return nil, resolveFailure(err)
 	}

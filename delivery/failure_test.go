@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -132,10 +133,10 @@ func TestConnectFailuresOfTheKernel(t *testing.T) {
 		syscall.EHOSTUNREACH:  "error making request: host unreachable",
 		syscall.ENETUNREACH:   "error making request: network unreachable",
 		syscall.EADDRNOTAVAIL: "error making request: network unreachable",
-		syscall.EMFILE:        "error making request: no connection",
+		syscall.EPERM:         "error making request: no connection",
 	} {
-		err := &net.OpError{Op: "dial", Net: "tcp", Addr: &net.TCPAddr{IP: net.IPv4(10, 0, 0, 1)}, Err: cause}
-		if got := connectFailure(err).Error(); got != want {
+		err := &net.OpError{Op: "dial", Net: "tcp", Addr: &net.TCPAddr{IP: net.IPv6loopback}, Err: os.NewSyscallError("connect", cause)}
+		if got := newEgress(testConfig(), time.Now).connectFailure(err, "[::1]:80").Error(); got != want {
 			t.Errorf("%v: %q, want %q", cause, got, want)
 		}
 	}

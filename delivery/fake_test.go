@@ -21,6 +21,7 @@ type fakeQueue struct {
 	due      []core.Delivery
 	results  []core.Result
 	released []core.Delivery
+	dueAt    []time.Time           // when those are due again
 	claiming func(context.Context) // called in each claim
 	fail     int                   // how many records fail before one is taken
 
@@ -77,10 +78,13 @@ func (q *fakeQueue) DeliveryRecord(_ context.Context, r core.Result) (core.Recor
 	return core.Recorded{Held: true, Resting: q.resting}, nil
 }
 
-func (q *fakeQueue) DeliveryRelease(_ context.Context, deliveries []core.Delivery, _ time.Time) error {
+func (q *fakeQueue) DeliveryRelease(_ context.Context, deliveries []core.Delivery, dueAt time.Time) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.released = append(q.released, deliveries...)
+	for range deliveries {
+		q.dueAt = append(q.dueAt, dueAt)
+	}
 	return nil
 }
 

@@ -82,6 +82,7 @@ type zone map[string][][]netip.Addr
 const (
 	silentName = "silent.example." // it does not answer
 	failedName = "failed.example." // it fails
+	everyName  = "*."              // in a zone: it fails for all other names
 )
 
 func addresses(texts ...string) []netip.Addr {
@@ -159,6 +160,8 @@ func (s *nameServer) answer(m *dnsmessage.Message, q dnsmessage.Question) {
 	answers, exists := s.zone[name]
 	switch {
 	case name == failedName:
+		m.RCode = dnsmessage.RCodeServerFailure
+	case !exists && s.zone[everyName] != nil:
 		m.RCode = dnsmessage.RCodeServerFailure
 	case !exists:
 		m.RCode = dnsmessage.RCodeNameError

@@ -62,7 +62,7 @@ type link interface {
 
 func newPool(c Config, clock func() time.Time) *pool {
 	return &pool{
-		clock: clock, egress: newEgress(c), roots: c.Roots, http2: newHTTP2Transport(),
+		clock: clock, egress: newEgress(c, clock), roots: c.Roots, http2: newHTTP2Transport(),
 		maxKept: 2 * c.Concurrency, perHost: c.EndpointConcurrency, hosts: map[target]*host{}, kept: list.New(),
 	}
 }
@@ -85,7 +85,7 @@ func (p *pool) get(ctx context.Context, t target, fresh bool) (link, error) {
 			return l, nil
 		}
 	}
-	conn, err := p.egress.dial(ctx, "tcp", t.address)
+	conn, err := p.egress.dial(ctx, t.address)
 	if err != nil {
 		return nil, err
 	}

@@ -89,7 +89,7 @@ func (p *Proxy) dial(ctx context.Context, address string) (net.Conn, error) {
 	return conn, nil
 }
 
-// reach connects to the proxy itself.
+// reach connects to the proxy itself. That it cannot be reached is not the endpoint's fault.
 func (p *Proxy) reach(ctx context.Context) (net.Conn, error) {
 	var conn net.Conn
 	var err error
@@ -99,16 +99,13 @@ func (p *Proxy) reach(ctx context.Context) (net.Conn, error) {
 	} else {
 		conn, err = new(net.Dialer).DialContext(ctx, "tcp", p.address)
 	}
-	if ranOut(err) {
-		return nil, context.DeadlineExceeded
-	}
-	if text := tlsText(err); text != "" {
-		// How the proxy is called is not for endpoints' owners.
-		return nil, &failure{inRequest + "proxy: " + strings.TrimSuffix(text, " than "+p.host)}
+	if t := troubleOf(err); t != nil {
+		return nil, t
 	}
 	if err != nil {
-		return nil, &failure{inRequest + "the proxy cannot be reached"}
+		return nil, &trouble{cause: noProxy, err: err}
 	}
+	tripOf(ctx).reach(tunneling)
 	return conn, nil
 }
 
@@ -135,14 +132,17 @@ func (p *Proxy) tunnel(conn net.Conn, address string) error {
 		return &failure{inRequest + "the proxy closed the connection"}
 	}
 	if err != nil {
-		return &failure{inRequest + "the proxy's answer is not HTTP"}
+		return &trouble{cause: noProxy, err: errors.New("its answer is not HTTP")}
+	}
+	if response.StatusCode == http.StatusProxyAuthRequired {
+		return &trouble{cause: noProxy, err: errors.New("it wants another user or password")}
 	}
 	if response.StatusCode/100 != 2 {
 		return &failure{fmt.Sprintf(inRequest+"the proxy refused to connect: %d %s",
 			response.StatusCode, http.StatusText(response.StatusCode))}
 	}
 	if reader.Buffered() > 0 {
-		return &failure{inRequest + "the proxy speaks before it is asked"}
+		return &trouble{cause: noProxy, err: errors.New("it speaks before it is asked")}
 	}
 	return nil
 }

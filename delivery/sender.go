@@ -38,6 +38,7 @@ type outcome struct {
 	core.Attempt
 	retryAfter time.Duration // how long the receiver asked to be left alone
 	replays    int           // how often the request was sent again, because nothing was answered
+	trouble    *trouble      // why there was no attempt; nil: there was one
 }
 
 // send makes one attempt, within the timeout.
@@ -52,6 +53,10 @@ func (s *sender) send(ctx context.Context, d core.Delivery) outcome {
 	}}
 	answer, replays, err := s.exchange(ctx, cancel, d, at)
 	o.DurationMS, o.replays = s.clock().Sub(at).Milliseconds(), replays
+	if t, ok := errors.AsType[*trouble](err); ok {
+		o.trouble = t
+		return o
+	}
 	if err != nil {
 		o.Response = trip.reason(err, s.timeout)
 		return o

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
 	"strings"
 
 	"golang.org/x/net/proxy"
@@ -36,11 +37,14 @@ func (p *Proxy) dialSOCKS(ctx context.Context, address string) (net.Conn, error)
 	return conn, nil
 }
 
+// socksCredentials are the client's words, which it has no types for, where the proxy wants another user or password.
+var socksCredentials = []string{"no acceptable authentication methods", "username/password authentication failed"}
+
 // socksFailure tells what a SOCKS proxy answered. The client's own words are fixed ones, but for what
 // it passes on from the network, which names addresses of ours.
 func socksFailure(err error) error {
-	if f, ok := errors.AsType[*failure](err); ok {
-		return f
+	if t, ok := errors.AsType[*trouble](err); ok {
+		return t
 	}
 	if ranOut(err) {
 		return context.DeadlineExceeded
@@ -48,6 +52,9 @@ func socksFailure(err error) error {
 	outer, ok := errors.AsType[*net.OpError](err)
 	if !ok || isNetwork(outer.Err) {
 		return &failure{inRequest + "the proxy closed the connection"}
+	}
+	if text := outer.Err.Error(); slices.Contains(socksCredentials, text) {
+		return &trouble{cause: noProxy, err: outer.Err}
 	}
 	return &failure{inRequest + "the proxy refused to connect: " + strings.TrimPrefix(outer.Err.Error(), "unknown error ")}
 }

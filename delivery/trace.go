@@ -35,7 +35,9 @@ func (w *Worker) startSpan(ctx context.Context, d core.Delivery) (context.Contex
 }
 
 func endSpan(span trace.Span, attempt outcome) {
-	if span.IsRecording() {
+	if attempt.trouble != nil {
+		span.SetStatus(codes.Error, "postponed: "+attempt.trouble.cause)
+	} else if span.IsRecording() {
 		span.SetAttributes(attribute.String("postrider.attempt_id", string(attempt.ID)))
 		if attempt.replays != 0 {
 			span.SetAttributes(attribute.Int("http.request.resend_count", attempt.replays))

@@ -3,7 +3,6 @@ package delivery
 import (
 	"context"
 	"sync/atomic"
-	"time"
 )
 
 // stage is how far an attempt has come.
@@ -13,7 +12,8 @@ const (
 	preparing stage = iota
 	resolving
 	connecting
-	proxying
+	proxying // until the proxy is reached
+	tunneling
 	securing
 	sending
 	awaiting
@@ -22,18 +22,15 @@ const (
 
 // trip follows one attempt on its way, so that one that ends without an answer can tell where.
 type trip struct {
-	deadline time.Time
 	furthest atomic.Int32
 }
 
 type tripKey struct{}
 
-// begin begins an attempt that ends with ctx, which must have a deadline.
+// begin begins an attempt that ends with ctx.
 func begin(ctx context.Context) (context.Context, *trip) {
-	deadline, _ := ctx.Deadline()
-	t := &trip{deadline: deadline}
-	ctx = context.WithValue(ctx, tripKey{}, t)
-	return ctx, t
+	t := &trip{}
+	return context.WithValue(ctx, tripKey{}, t), t
 }
 
 // tripOf is the attempt that a connection is made for.

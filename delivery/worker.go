@@ -42,10 +42,11 @@ type Worker struct {
 	clock  func() time.Time
 	log    *slog.Logger
 	*dispatcher
-	sender *sender
-	wake   chan struct{} // holds one: something may be due
-	next   chan struct{} // holds one: the next of a FIFO endpoint is due
-	after  core.Queue    // the next claim goes on behind it; Run's alone
+	sender   *sender
+	troubles *troubles
+	wake     chan struct{} // holds one: something may be due
+	next     chan struct{} // holds one: the next of a FIFO endpoint is due
+	after    core.Queue    // the next claim goes on behind it; Run's alone
 }
 
 var _ core.Dispatcher = (*Worker)(nil)
@@ -57,9 +58,10 @@ func New(config Config, queue core.DeliveryQueue, clock func() time.Time, log *s
 	}
 	w := &Worker{
 		config: config, queue: queue, clock: clock, log: log,
-		sender: newSender(config, clock),
-		wake:   make(chan struct{}, 1),
-		next:   make(chan struct{}, 1),
+		sender:   newSender(config, clock),
+		troubles: &troubles{clock: clock, log: log},
+		wake:     make(chan struct{}, 1),
+		next:     make(chan struct{}, 1),
 	}
 	w.dispatcher = newDispatcher(config, w.attempt, w.Wake)
 	return w
@@ -123,6 +125,9 @@ func (w *Worker) wakeForNext() {
 func (w *Worker) claim(ctx context.Context) (found bool) {
 	for fromFirst := w.after == (core.Queue{}); ctx.Err() == nil; {
 		now := w.clock()
+		if w.troubles.pausing(now) {
+			return found
+		}
 		room := w.reserveForClaim(now)
 		if room.Total == 0 {
 			w.Dispatch(room, nil)
@@ -149,6 +154,14 @@ func (w *Worker) claim(ctx context.Context) (found bool) {
 	return found
 }
 
+// Reserve sets room aside for fresh deliveries; none while attempts would only be postponed.
+func (w *Worker) Reserve(now time.Time) core.Room {
+	if w.troubles.pausing(now) {
+		return core.Room{LeasedUntil: now}
+	}
+	return w.dispatcher.Reserve(now)
+}
+
 // wakeAt has the worker look again at that time, if the poll comes later. Not much sooner than it looked
 // now: what a rate allows in that time is claimed at once.
 func (w *Worker) wakeAt(at time.Time) {
@@ -161,14 +174,17 @@ func (w *Worker) wakeAt(at time.Time) {
 // applications. What is still owed is claimed again, as it is now.
 func (w *Worker) Recall(app core.AppID) { w.release(w.recall(app)) }
 
-// release gives leases back.
-func (w *Worker) release(deliveries []core.Delivery) {
+// release gives leases back: the deliveries are due now.
+func (w *Worker) release(deliveries []core.Delivery) { w.releaseAt(deliveries, w.clock()) }
+
+// releaseAt gives leases back; the deliveries are due at that time.
+func (w *Worker) releaseAt(deliveries []core.Delivery, dueAt time.Time) {
 	if len(deliveries) == 0 {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), releaseTimeout)
 	defer cancel()
-	if err := w.queue.DeliveryRelease(ctx, deliveries, w.clock()); err != nil {
+	if err := w.queue.DeliveryRelease(ctx, deliveries, dueAt); err != nil {
 		w.log.Warn("give leases back; they will run out", "deliveries", len(deliveries), "error", err)
 	}
 }
@@ -189,6 +205,11 @@ func (w *Worker) attempt(ctx context.Context, d core.Delivery, sent func()) bool
 	if ctx.Err() != nil && o.Status != core.StatusSuccess {
 		return false
 	}
+	if o.trouble != nil {
+		w.postpone(d, o.trouble)
+		return true
+	}
+	w.troubles.over()
 	w.record(ctx, d, w.result(d, o.Attempt, o.retryAfter), o.replays)
 	return true
 }

@@ -444,9 +444,9 @@ ORDER BY finished.message_id, finished.endpoint_id, finished.lease
 LIMIT cardinality(@attempt_ids::text[]);
 
 -- name: DeliveryReleaseMany :execrows
--- DeliveryReleaseMany makes deliveries due at once whose lease this process still holds.
+-- DeliveryReleaseMany makes deliveries due at a time whose lease this process still holds.
 UPDATE delivery
-SET due_at = @now::timestamptz
+SET due_at = @due_at::timestamptz
 FROM unnest(@app_ids::text[], @message_ids::text[], @endpoint_ids::text[], @leases::bigint[])
     AS held(app_id, message_id, endpoint_id, lease)
 WHERE delivery.app_id = held.app_id

@@ -38,13 +38,13 @@ func (t tx) DeliveryResend(ctx context.Context, app core.AppID, message core.Mes
 	}))
 }
 
-// DeliveryRelease makes deliveries due at once, so that others need not wait for their leases to run
+// DeliveryRelease makes deliveries due at dueAt, so that others need not wait for their leases to run
 // out. Those whose lease is no longer held are left alone.
-func (q *DeliveryQueue) DeliveryRelease(ctx context.Context, deliveries []core.Delivery, now time.Time) error {
+func (q *DeliveryQueue) DeliveryRelease(ctx context.Context, deliveries []core.Delivery, dueAt time.Time) error {
 	if len(deliveries) == 0 {
 		return nil
 	}
-	p := db.DeliveryReleaseManyParams{Now: now}
+	p := db.DeliveryReleaseManyParams{DueAt: dueAt}
 	for _, d := range deliveries {
 		p.AppIDs = append(p.AppIDs, string(d.AppID))
 		p.MessageIDs = append(p.MessageIDs, string(d.MessageID))

@@ -27,7 +27,7 @@ func TestDeliveriesAreLookedUpOneByOne(t *testing.T) {
 		}
 		results = append(results, result(d, next))
 	}
-	release := db.DeliveryReleaseManyParams{Now: now()}
+	release := db.DeliveryReleaseManyParams{DueAt: now()}
 	for _, d := range deliveries {
 		release.AppIDs, release.MessageIDs = append(release.AppIDs, string(d.AppID)), append(release.MessageIDs, string(d.MessageID))
 		release.EndpointIDs, release.Leases = append(release.EndpointIDs, string(d.EndpointID)), append(release.Leases, d.Lease)

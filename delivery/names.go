@@ -1,0 +1,81 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// names resolves the names of endpoints, and tells a name that has no answer from a resolver that has none.
+type names struct {
+	clock    func() time.Time
+	resolver *net.Resolver // nil: the system's
+
+	mu         sync.Mutex
+	answeredAt time.Time // when the resolver last answered, for any name
+	answered   string    // a name that it had addresses for
+	failedAt   time.Time // when a probe began that it did not answer
+
+	probing sync.Mutex // one at a time
+}
+
+// probeTimeout is how long the resolver may take to show that it works.
+const probeTimeout = 2 * time.Second
+
+// lookUp resolves a name. The error is a trouble if the resolver answers nobody.
+func (n *names) lookUp(ctx context.Context, host string) ([]netip.Addr, error) {
+	began := n.clock()
+	addresses, err := n.resolver.LookupNetIP(ctx, "ip", host)
+	if err == nil || isNotFound(err) {
+		n.note(host, err == nil)
+	} else if !errors.Is(ctx.Err(), context.Canceled) && !n.works(ctx, began) {
+		return nil, &trouble{cause: noResolver, err: err}
+	}
+	return addresses, err
+}
+
+func isNotFound(err error) bool {
+	e, ok := errors.AsType[*net.DNSError](err)
+	return ok && e.IsNotFound
+}
+
+func (n *names) note(host string, found bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.answeredAt = n.clock()
+	if found {
+		n.answered = host
+	}
+}
+
+// works reports whether the resolver has answered since a look-up began that failed, or answers now: for the
+// root, or for a name that it answered before. In a network of its own it may not know the root.
+func (n *names) works(ctx context.Context, since time.Time) bool {
+	n.probing.Lock()
+	defer n.probing.Unlock()
+	n.mu.Lock()
+	answeredAt, failedAt, host := n.answeredAt, n.failedAt, n.answered
+	n.mu.Unlock()
+	if answeredAt.After(since) || failedAt.After(since) {
+		return answeredAt.After(failedAt)
+	}
+	began := n.clock()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), probeTimeout) // the attempt's time may be over
+	defer cancel()
+	_, err := n.resolver.LookupNS(ctx, ".")
+	if err != nil && !isNotFound(err) && host != "" {
+		_, err = n.resolver.LookupNetIP(ctx, "ip", host)
+	}
+	works := err == nil || isNotFound(err)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if works {
+		n.answeredAt = n.clock()
+	} else {
+		n.failedAt = began
+	}
+	return works
+}

@@ -1,0 +1,135 @@
+package delivery
+
+import (
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/postrider/postrider/core"
+)
+
+// trouble is why an attempt could not be made, where that is nothing of the endpoint's: this process has no
+// descriptor left, the resolver answers nobody, the proxy is down. Such an attempt is not recorded. It
+// uses up no retry and counts for no circuit; its delivery is postponed.
+type trouble struct {
+	cause string // a fixed text, for the log
+	err   error
+	local bool // one destination is affected, and not all of this process
+}
+
+func (t *trouble) Error() string { return t.cause + ": " + t.err.Error() }
+
+func (t *trouble) Unwrap() error { return t.err }
+
+func isTrouble(err error) bool {
+	_, ok := errors.AsType[*trouble](err)
+	return ok
+}
+
+// Causes of trouble.
+const (
+	noDescriptors = "out of file descriptors"
+	noMemory      = "out of memory for sockets"
+	noPorts       = "out of local ports"
+	noNetwork     = "the network of this machine is down"
+	noResolver    = "the name server answers for no name"
+	noProxy       = "the proxy cannot be used"
+)
+
+var troubleErrnos = map[syscall.Errno]string{
+	syscall.EMFILE: noDescriptors, syscall.ENFILE: noDescriptors,
+	syscall.ENOMEM: noMemory, syscall.ENOBUFS: noMemory,
+	syscall.EAGAIN: noPorts, syscall.EADDRNOTAVAIL: noPorts,
+	syscall.ENETDOWN: noNetwork,
+}
+
+// troubleOf is the trouble that a system call's error tells of; nil: none.
+func troubleOf(err error) *trouble {
+	errno, ok := errors.AsType[syscall.Errno](err)
+	if !ok {
+		return nil
+	}
+	cause, ok := troubleErrnos[errno]
+	if !ok {
+		return nil
+	}
+	return &trouble{cause: cause, err: err, local: cause == noPorts}
+}
+
+// How long attempts are postponed: at first for postponeMin, and twice as long each time until postponeMax. A
+// line in the log says so once per period.
+const (
+	postponeMin   = time.Second
+	postponeMax   = 30 * time.Second
+	troublePeriod = 30 * time.Second
+)
+
+// troubles keeps track of trouble while it lasts.
+type troubles struct {
+	clock func() time.Time
+	log   *slog.Logger
+
+	lasting atomic.Bool
+
+	mu       sync.Mutex
+	since    time.Time
+	wait     time.Duration
+	until    time.Time // attempts are postponed until then
+	paused   time.Time // nothing is claimed until then
+	loggedAt time.Time
+	count    int
+}
+
+// postpone notes trouble, and returns when to try the delivery again.
+func (t *troubles) postpone(cause *trouble) time.Time {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := t.clock()
+	if t.lasting.CompareAndSwap(false, true) {
+		t.since, t.wait, t.count, t.loggedAt = now, 0, 0, time.Time{}
+	}
+	if !now.Before(t.until) {
+		t.wait = min(max(postponeMin, 2*t.wait), postponeMax)
+		t.until = now.Add(t.wait)
+	}
+	if !cause.local {
+		t.paused = t.until
+	}
+	if t.count++; now.Sub(t.loggedAt) >= troublePeriod {
+		t.loggedAt = now
+		t.log.Error("attempts postponed; deliveries keep their retries", "cause", cause.cause, "error", cause.err,
+			"attempts", t.count, "lasting_ms", now.Sub(t.since).Milliseconds(), "retry_in_ms", t.until.Sub(now).Milliseconds())
+	}
+	return t.until.Add(rand.N(t.wait / 2))
+}
+
+// over is called after an attempt that met no trouble. It ends a trouble once attempts are no longer postponed.
+func (t *troubles) over() {
+	if !t.lasting.Load() {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if now := t.clock(); !now.Before(t.until) && t.lasting.CompareAndSwap(true, false) {
+		t.log.Info("attempts resumed", "postponed", t.count, "lasted_ms", now.Sub(t.since).Milliseconds())
+	}
+}
+
+// pausing reports whether nothing is to be claimed now: an attempt would only meet the same trouble.
+func (t *troubles) pausing(now time.Time) bool {
+	if !t.lasting.Load() {
+		return false
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return now.Before(t.paused)
+}
+
+// postpone gives a delivery back, to be tried again later.
+func (w *Worker) postpone(d core.Delivery, cause *trouble) {
+	w.releaseAt([]core.Delivery{d}, w.troubles.postpone(cause))
+}
