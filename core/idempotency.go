@@ -29,6 +29,10 @@ func NewIdempotencyKey(scope Scope, method, path, query, key string) Idempotency
 type Answer struct {
 	Status int // of HTTP
 	Body   []byte
+
+	// Secret is what the client is told and the memory for answers must not hold. An Answer that Once
+	// returns has it only if this very call did the work.
+	Secret []byte
 }
 
 // Succeeded tells whether the answer is one to keep.

@@ -125,5 +125,6 @@ func (s *Service) OperationalWebhookEndpointSecretRotate(ctx context.Context, sc
 	if err != nil {
 		return err
 	}
-	return s.EndpointSecretRotate(ctx, inner, app, ref, in)
+	_, err = s.EndpointSecretRotate(ctx, inner, app, ref, in)
+	return err
 }

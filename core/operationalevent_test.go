@@ -111,7 +111,8 @@ var endpointUseCases = map[string]struct {
 		return s.EndpointHeadersPatch(ctx, scope, "acme", "main", HeadersPatch{Set: Headers{"X-A": "1"}})
 	}, want: []string{"endpoint.updated"}},
 	"rotate": {call: func(ctx context.Context, s *Service, scope Scope) error {
-		return s.EndpointSecretRotate(ctx, scope, "acme", "main", SecretRotateIn{})
+		_, err := s.EndpointSecretRotate(ctx, scope, "acme", "main", SecretRotateIn{})
+		return err
 	}, want: []string{"endpoint.updated"}},
 	"delete": {call: func(ctx context.Context, s *Service, scope Scope) error {
 		return s.EndpointDelete(ctx, scope, "acme", "main")

@@ -19,26 +19,26 @@ type SecretRotateIn struct {
 	Grace  *time.Duration // how long the old one signs too; nil: a day
 }
 
-// EndpointSecretRotate gives an endpoint another secret. The one before it signs beside it until its
-// grace period ends.
-func (s *Service) EndpointSecretRotate(ctx context.Context, scope Scope, appRef, ref string, in SecretRotateIn) error {
+// EndpointSecretRotate gives an endpoint another secret, and returns it. The one before it signs beside
+// it until its grace period ends. A token that may rotate secrets may also read them.
+func (s *Service) EndpointSecretRotate(ctx context.Context, scope Scope, appRef, ref string, in SecretRotateIn) (Secret, error) {
 	if err := scope.may(CapabilityManageEndpointSecret); err != nil {
-		return err
+		return Secret{}, err
 	}
 	app, err := reachable(ctx, s.Store, scope, appRef)
 	if err != nil {
-		return err
+		return Secret{}, err
 	}
 	if in.Grace == nil {
 		in.Grace = new(graceDefault)
 	}
 	if *in.Grace < 0 || *in.Grace > graceMost {
-		return Invalid("gracePeriodSeconds must be between 0 and 604800", "body", "gracePeriodSeconds")
+		return Secret{}, Invalid("gracePeriodSeconds must be between 0 and 604800", "body", "gracePeriodSeconds")
 	}
 	if in.Secret.IsZero() {
 		in.Secret = s.SignatureType.NewSecret()
 	}
-	return s.Store.InTx(ctx, func(ctx context.Context, tx Tx) error {
+	err = s.Store.InTx(ctx, func(ctx context.Context, tx Tx) error {
 		e, err := tx.EndpointLock(ctx, app.ID, ref)
 		if err != nil {
 			return err
@@ -51,6 +51,10 @@ func (s *Service) EndpointSecretRotate(ctx context.Context, scope Scope, appRef,
 		}
 		return tellOfEndpoint(ctx, tx, app, e, eventEndpointUpdated)
 	})
+	if err != nil {
+		return Secret{}, err
+	}
+	return in.Secret, nil
 }
 
 // rotate changes the secret, and forgets the old ones whose grace period is over.

@@ -137,7 +137,10 @@ func TestRotatedSecretsSignForTheirGrace(t *testing.T) {
 		t.Errorf("with the new secret: %v", err)
 	}
 	third := newSecret()
-	c.call(t, 204, "POST", "/api/v1/app/"+app+"/endpoint/"+endpoint+"/secret/rotate", `{"key":"`+third+`","gracePeriodSeconds":0}`)
+	rotated := c.call(t, 200, "POST", "/api/v1/app/"+app+"/endpoint/"+endpoint+"/secret/rotate", `{"key":"`+third+`","gracePeriodSeconds":0}`)
+	if want := `{"key":"` + third + `"}`; strings.TrimSpace(string(rotated.body)) != want {
+		t.Errorf("rotate answers %s, want %s", rotated.body, want)
+	}
 	message = c.message(t, app)
 	r.await(t, message)
 	arrived = r.of(message)[0]

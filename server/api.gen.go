@@ -649,8 +649,8 @@ type EndpointMessageOut struct {
 	// Channels The channels it was sent on.
 	Channels []Channel `json:"channels"`
 
-	// DeliverAt Not to be delivered before this time.
-	DeliverAt *Timestamp `json:"deliverAt"`
+	// DeliverAt Not to be delivered before this time; left out if it was to be delivered at once.
+	DeliverAt *Timestamp `json:"deliverAt,omitempty"`
 
 	// EventID Your own id for it.
 	EventID *string `json:"eventId"`
@@ -867,8 +867,8 @@ type EventTypeFromOpenAPI struct {
 	// FeatureFlag The first of `featureFlags`.
 	FeatureFlag *string `json:"featureFlag"`
 
-	// FeatureFlags The flags that the document gives it; null if it gives none.
-	FeatureFlags []FeatureFlag `json:"featureFlags"`
+	// FeatureFlags The flags that the document gives it; left out if it gives none.
+	FeatureFlags []FeatureFlag `json:"featureFlags,omitempty"`
 
 	// GroupName The group that the document gives it; null if it gives none.
 	GroupName *string `json:"groupName"`
@@ -957,8 +957,8 @@ type EventTypeOut struct {
 	// FeatureFlag The first of `featureFlags`.
 	FeatureFlag *string `json:"featureFlag"`
 
-	// FeatureFlags The flags an application token needs one of to see it; null if it needs none.
-	FeatureFlags []FeatureFlag `json:"featureFlags"`
+	// FeatureFlags The flags an application token needs one of to see it; left out if it needs none.
+	FeatureFlags []FeatureFlag `json:"featureFlags,omitempty"`
 
 	// GroupName What it belongs to; null for nothing.
 	GroupName *string `json:"groupName"`
@@ -1336,8 +1336,8 @@ type MessageOut struct {
 	// Channels The channels it was sent on.
 	Channels []Channel `json:"channels"`
 
-	// DeliverAt Not to be delivered before this time.
-	DeliverAt *Timestamp `json:"deliverAt"`
+	// DeliverAt Not to be delivered before this time; left out if it was to be delivered at once.
+	DeliverAt *Timestamp `json:"deliverAt,omitempty"`
 
 	// EventID Your own id for it.
 	EventID *string `json:"eventId"`
@@ -6074,6 +6074,20 @@ type EndpointSecretRotateRequestObject struct {
 
 type EndpointSecretRotateResponseObject interface {
 	VisitEndpointSecretRotateResponse(w http.ResponseWriter) error
+}
+
+type EndpointSecretRotate200JSONResponse EndpointSecretOut
+
+func (response EndpointSecretRotate200JSONResponse) VisitEndpointSecretRotateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
 }
 
 type EndpointSecretRotate204Response struct {

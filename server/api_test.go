@@ -33,8 +33,8 @@ func TestAnswersShowNullsOrLeaveThemOut(t *testing.T) {
 		{"application", ApplicationOut{}, []string{"throttleRate"}, []string{"uid", "rateLimit"}},
 		{"endpoint", EndpointOut{}, []string{"uid", "rateLimit", "throttleRate", "channels"}, []string{"secret"}},
 		{"endpoint for all events", EndpointOut{}, []string{"eventTypes", "filterTypes"}, nil},
-		{"event type", EventTypeOut{}, []string{"schemas", "featureFlag", "featureFlags"}, []string{"id"}},
-		{"message", MessageOut{}, []string{"eventId", "channels"}, []string{"tags"}},
+		{"event type", EventTypeOut{}, []string{"schemas", "featureFlag"}, []string{"id", "featureFlags"}},
+		{"message", MessageOut{}, []string{"eventId", "channels"}, []string{"tags", "deliverAt"}},
 		{"list", ListResponseMessageOut{}, []string{"iterator"}, []string{"prevIterator"}},
 	}
 	for _, test := range tests {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"net/http"
 	"time"
 
 	"github.com/postrider/postrider/core"
@@ -17,7 +18,8 @@ func (h *handlers) EndpointSecretRotate(ctx context.Context, r EndpointSecretRot
 	if err != nil {
 		return nil, err
 	}
-	return EndpointSecretRotate204Response{}, h.service.EndpointSecretRotate(ctx, scopeOf(ctx), r.AppID, r.EndpointID, in)
+	secret, err := h.service.EndpointSecretRotate(ctx, scopeOf(ctx), r.AppID, r.EndpointID, in)
+	return rotatedSecret{callOf(ctx).sdk, secret.Text()}, err
 }
 
 func secretRotateIn(b *EndpointSecretRotateIn) (in core.SecretRotateIn, err error) {
@@ -28,4 +30,43 @@ func secretRotateIn(b *EndpointSecretRotateIn) (in core.SecretRotateIn, err erro
 		in.Secret, err = core.ParseSecret(*b.Key, "key")
 	}
 	return in, err
+}
+
+// rotatedSecret is the answer to EndpointSecretRotate in the form that the client can read.
+type rotatedSecret struct {
+	to  sdk
+	key string
+}
+
+// VisitEndpointSecretRotateResponse implements [EndpointSecretRotateResponseObject]. Captured for an
+// idempotency key, the secret stays out of what is stored.
+func (s rotatedSecret) VisitEndpointSecretRotateResponse(w http.ResponseWriter) error {
+	if c, ok := w.(*captured); ok {
+		c.answer = core.Answer{Status: http.StatusNoContent, Secret: []byte(s.key)}
+		return nil
+	}
+	if s.to.rotatesWithoutBody() {
+		return EndpointSecretRotate204Response{}.VisitEndpointSecretRotateResponse(w)
+	}
+	return EndpointSecretRotate200JSONResponse{Key: s.key}.VisitEndpointSecretRotateResponse(w)
+}
+
+const rotateRoute = http.MethodPost + " /api/v1/app/{app_id}/endpoint/{endpoint_id}/secret/rotate"
+
+// writeRotated answers a rotation that was sent with an idempotency key. A repeated one reads the secret
+// anew, and only for a client that wants it.
+func (s *server) writeRotated(w http.ResponseWriter, r *http.Request, a core.Answer) {
+	out := rotatedSecret{callOf(r.Context()).sdk, string(a.Secret)}
+	if out.key == "" && !out.to.rotatesWithoutBody() {
+		secret, err := s.handlers.service.EndpointSecretGet(
+			r.Context(), scopeOf(r.Context()), r.PathValue("app_id"), r.PathValue("endpoint_id"))
+		if err != nil {
+			s.fail(w, r, err)
+			return
+		}
+		out.key = secret.Text()
+	}
+	if err := out.VisitEndpointSecretRotateResponse(w); err != nil {
+		s.fail(w, r, err)
+	}
 }

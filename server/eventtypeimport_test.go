@@ -72,7 +72,7 @@ func TestADryRunTellsAndChangesNothing(t *testing.T) {
 	w := f.ask(t, "POST", importPath, `{"dryRun":true,"spec":{"webhooks":{"n":{"post":{"description":"D","x-svix-group-name":"g",
 		"requestBody":{"content":{"application/json":{"schema":{"title":"T"}}}}}}}}}`)
 	wantStatus(t, w, 200, `{"data":{"modified":[],"to_modify":[{"archived":false,"deprecated":false,"description":"D","featureFlag":null,`+
-		`"featureFlags":null,"groupName":"g","name":"n","schemas":{"1":{"title":"T"}}}]}}`)
+		`"groupName":"g","name":"n","schemas":{"1":{"title":"T"}}}]}}`)
 	if after := f.store.of("org_a"); after != before {
 		t.Errorf("it made of %s\nthis       %s", before, after)
 	}

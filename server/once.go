@@ -49,6 +49,10 @@ func (s *server) once(next http.HandlerFunc) http.HandlerFunc {
 			s.fail(w, r, err)
 			return
 		}
+		if r.Pattern == rotateRoute {
+			s.writeRotated(w, r, answer)
+			return
+		}
 		writeAnswer(w, answer)
 	}
 }

@@ -34,7 +34,9 @@ func (f *fake) Once(ctx context.Context, key core.IdempotencyKey, now time.Time,
 		if f.answers == nil {
 			f.answers = map[core.IdempotencyKey]kept{}
 		}
-		f.answers[key] = kept{answer, now}
+		stored := answer
+		stored.Secret = nil
+		f.answers[key] = kept{stored, now}
 	}
 	return answer, err
 }

@@ -21,6 +21,7 @@ import (
 type call struct {
 	id    string
 	trace *string    // that it is part of; nil: none
+	sdk   sdk        // that sent it
 	body  []byte     // what was decoded of it; nil: nothing
 	token core.Token // empty where the route takes none
 	scope core.Scope // of the token
@@ -35,7 +36,7 @@ func scopeOf(ctx context.Context) core.Scope { return callOf(ctx).scope }
 // ServeHTTP implements [http.Handler].
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := s.clock()
-	c := &call{id: requestID(r.Header), trace: traceParent(r.Header)}
+	c := &call{id: requestID(r.Header), trace: traceParent(r.Header), sdk: sdkOf(r.Header)}
 	ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), callKey{}, c), s.timeout)
 	defer cancel()
 	r = r.WithContext(ctx)
@@ -57,6 +58,12 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	if err := normalise(r); err != nil {
 		s.fail(w, r, err)
+		return
+	}
+	if client := callOf(r.Context()).sdk; client.refusesUnknownFields() {
+		known := &knownFields{ResponseWriter: w}
+		s.routes.ServeHTTP(known, r)
+		known.write(r, client)
 		return
 	}
 	s.routes.ServeHTTP(w, r)

@@ -7,11 +7,11 @@ func init() { maps.Copy(rows, rowsSent) }
 // rowsSent are the rows of what was sent, and of what can be done with it afterwards.
 var rowsSent = map[string][]row{
 	"EndpointSecretRotate": {
-		{"generated", "/app/one/endpoint/hook/secret/rotate", `{}`, 204, nil},
-		{"given", "/app/one/endpoint/hook/secret/rotate", `{"key":"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw","gracePeriodSeconds":0}`, 204, nil},
-		{"ed25519", "/app/one/endpoint/hook/secret/rotate", `{"key":"whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6Kvg=="}`, 204, nil},
+		{"generated", "/app/one/endpoint/hook/secret/rotate", `{}`, 200, []string{`{"key":"whsec_`}},
+		{"given", "/app/one/endpoint/hook/secret/rotate", `{"key":"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw","gracePeriodSeconds":0}`, 200, []string{`{"key":"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}`}},
+		{"ed25519", "/app/one/endpoint/hook/secret/rotate", `{"key":"whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6Kvg=="}`, 200, []string{`{"key":"whpk_`}},
 		{"half a key", "/app/one/endpoint/hook/secret/rotate", `{"key":"whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbc="}`, 422, []string{`"loc":["body","key"]`, `64 bytes`}},
-		{"nulls", "/app/one/endpoint/hook/secret/rotate", `{"key":null,"gracePeriodSeconds":null}`, 204, nil},
+		{"nulls", "/app/one/endpoint/hook/secret/rotate", `{"key":null,"gracePeriodSeconds":null}`, 200, []string{`{"key":"whsec_`}},
 		{"unknown", "/app/one/endpoint/none/secret/rotate", `{}`, 404, nil},
 		{"bad key", "/app/one/endpoint/hook/secret/rotate", `{"key":"whsec_x"}`, 422, []string{`"loc":["body","key"]`}},
 		{"grace", "/app/one/endpoint/hook/secret/rotate", `{"gracePeriodSeconds":604801}`, 422, []string{`"loc":["body","gracePeriodSeconds"]`}},

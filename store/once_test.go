@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -353,5 +354,24 @@ func TestUseCasesGoOnAfterAConflict(t *testing.T) {
 	})
 	if got, _ := w.EventTypeGet(t.Context(), testOrg, "n"); err != nil || got.Description != "Ours" {
 		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+func TestOnceStoresNoSecret(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	key := keyOf("secret")
+	secret := func(context.Context, core.Store) (core.Answer, error) {
+		return core.Answer{Status: 204, Secret: []byte("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")}, nil
+	}
+	if first, err := w.Once(t.Context(), key, now(), secret); err != nil || len(first.Secret) == 0 {
+		t.Errorf("first = %+v, %v, want the secret", first, err)
+	}
+	if again, err := w.Once(t.Context(), key, now(), secret); err != nil || again.Status != 204 || len(again.Secret) > 0 {
+		t.Errorf("again = %+v, %v, want 204 without a secret", again, err)
+	}
+	row := value[string](w, "SELECT idempotency_key::text FROM idempotency_key WHERE key_hash = $1", key.Hash[:])
+	if strings.Contains(row, "whsec") || strings.Contains(row, fmt.Sprintf("%x", "whsec")) {
+		t.Errorf("the row holds the secret: %s", row)
 	}
 }

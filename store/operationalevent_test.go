@@ -78,7 +78,8 @@ func changes(w *world) map[string]func(context.Context, *core.Service) (int, err
 			return 1, s.EndpointHeadersUpdate(ctx, orgScope, app, "headers", core.Headers{"X-A": "1"})
 		},
 		"rotate": func(ctx context.Context, s *core.Service) (int, error) {
-			return 1, s.EndpointSecretRotate(ctx, orgScope, app, "rotate", core.SecretRotateIn{})
+			_, err := s.EndpointSecretRotate(ctx, orgScope, app, "rotate", core.SecretRotateIn{})
+			return 1, err
 		},
 		"delete": func(ctx context.Context, s *core.Service) (int, error) {
 			return 1, s.EndpointDelete(ctx, orgScope, app, "delete")
