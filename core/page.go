@@ -54,7 +54,10 @@ func newPage(in PageIn) (Page, error) {
 	if in.Limit != nil {
 		p.Limit = *in.Limit
 	}
-	if p.Limit < 0 || p.Limit > pageLimitMost {
+	if p.Limit < 0 {
+		return p, Invalid(fmt.Sprintf("limit must not be negative, and is %d", p.Limit), "query", "limit")
+	}
+	if p.Limit > pageLimitMost {
 		return p, Invalid(fmt.Sprintf("Given limit must not exceed %d", pageLimitMost), "query", "limit")
 	}
 	if strings.ContainsFunc(in.Iterator, func(r rune) bool { return r == 0 || r == '\uFFFD' }) {

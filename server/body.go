@@ -59,9 +59,11 @@ func decodeError(err error) error {
 		return jsonError(message, strings.Split(e.Field, ".")...)
 	}
 	if e, ok := errors.AsType[*json.SyntaxError](err); ok {
-		return jsonError(fmt.Sprintf("The body is not JSON: %s at byte %d", e, e.Offset))
+		return jsonError("The body is not JSON: " + syntaxText(e))
 	}
-	return jsonError("The body cannot be read: " + err.Error())
+	e := jsonError("The body cannot be read.")
+	e.Err = err
+	return e
 }
 
 // expected names the JSON that a Go type is read from.
@@ -72,7 +74,7 @@ func expected(t reflect.Type) string {
 	case reflect.Bool:
 		return "true or false"
 	case reflect.Uint16:
-		return "a whole number from 0 to 65535"
+		return "a whole number from 1 to 65535"
 	case reflect.Int, reflect.Int64:
 		return "a whole number"
 	case reflect.Slice:

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"encoding/json"
+	"strings"
 
 	"github.com/postrider/postrider/core"
 )
@@ -44,7 +45,7 @@ func importSpec(in *EventTypeImportJSONRequestBody) (spec json.RawMessage, field
 		return text, "specRaw", nil
 	}
 	if spec, err = yamlToJSON(*in.SpecRaw); err != nil {
-		return nil, "", jsonError("It cannot be read, neither as JSON nor as YAML: "+err.Error(), "specRaw")
+		return nil, "", jsonError("It is neither JSON nor YAML: "+strings.ReplaceAll(err.Error(), "yaml: ", ""), "specRaw")
 	}
 	return spec, "specRaw", nil
 }

@@ -59,7 +59,10 @@ func checkSchemas(schemas json.RawMessage) error {
 	}
 	var byVersion map[string]map[string]any
 	if err := json.Unmarshal(schemas, &byVersion); err != nil {
-		return jsonError("schemas must be an object of JSON Schemas by version: "+err.Error(), "schemas")
+		if number, too := numberTooLarge(err); too {
+			return jsonError(fmt.Sprintf("schemas must not hold numbers as large as %.40s", number), "schemas")
+		}
+		return jsonError("schemas must be an object that holds a JSON Schema, an object, for each version", "schemas")
 	}
 	values := schemaValuesMost
 	var faults []core.Field

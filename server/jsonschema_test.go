@@ -43,7 +43,7 @@ func TestCheckSchemas(t *testing.T) {
 		{"an array", `[]`, "body schemas: schemas must be"},
 		{"an array for a schema", `{"1":[]}`, "body schemas: schemas must be"},
 		{"null for a schema", `{"1":null}`, "body schemas 1: A schema must be an object."},
-		{"a number too large", `{"1":{"minimum":1e999}}`, "body schemas: schemas must be"},
+		{"a number too large", `{"1":{"minimum":1e999}}`, "body schemas: schemas must not hold numbers as large as 1e999"},
 		{"type", `{"1":{"properties":{"a":{"type":"text"}}}}`, "body schemas 1 properties a type: value must be one of"},
 		{"required", `{"1":{"required":[1]}}`, "body schemas 1 required 0: got number, want string"},
 		{"two faults", `{"1":{"required":[1,2]},"2":{"minLength":-1}}`, "body schemas 1 required 0: got number, want string: body schemas 1 required 1: got number, want string: body schemas 2 minLength: minimum: got -1, want 0"},

@@ -252,7 +252,7 @@ var rows = map[string][]row{
 		{"another uid", "/app/new/msg", `{"eventType":"n","payload":{},"application":{"name":"N","uid":"x"}}`, 422, []string{`"type":"application_uid_mismatch"`}},
 		{"application without a name", "/app/new/msg", `{"eventType":"n","payload":{},"application":{}}`, 422, []string{`"loc":["body","application","name"]`}},
 		{"application with a bad rate", "/app/new/msg", `{"eventType":"n","payload":{},"application":{"throttleRate":"x"}}`, 422,
-			[]string{`"loc":["body","application","throttleRate"]`, "a whole number from 0 to 65535, not string"}},
+			[]string{`"loc":["body","application","throttleRate"]`, "a whole number from 1 to 65535, not string"}},
 	},
 	"MessageGet": {
 		{"by event id", "/app/one/msg/order-1", "", 200, []string{`"payload":` + oddPayload, `"id":"{message}"`}},

@@ -117,7 +117,8 @@ func (r *specReader) schema(text json.RawMessage, where []string) *specSchema {
 	// Again, because a json.Number would be taken for a number however large it is.
 	object = nil
 	if err := json.Unmarshal(s.text, &object); err != nil {
-		r.fault(err.Error(), where...)
+		number, _ := numberTooLarge(err) // All else of it was read before.
+		r.fault(fmt.Sprintf("A schema must not hold numbers as large as %.40s", number), where...)
 	} else {
 		r.refuse(invalidFields(schemaFaults(object, slices.Concat([]string{"body"}, r.at, where)...)))
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -93,6 +94,9 @@ func yamlScalar(n *yaml.Node) (value any, err error) {
 			return json.Number(n.Value), nil // to the last digit
 		}
 		err = n.Decode(&value)
+		if f, is := value.(float64); is && (math.IsInf(f, 0) || math.IsNaN(f)) {
+			return nil, fmt.Errorf("line %d: %s is no number that JSON has", n.Line, n.Value)
+		}
 	case "!!bool", "!!null":
 		err = n.Decode(&value)
 	default:

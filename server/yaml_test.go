@@ -28,7 +28,7 @@ func TestYAMLToJSON(t *testing.T) {
 		{"merge keys", "a: &x {b: 1}\nc:\n  <<: *x", "line 3: a key must be"},
 		{"a map for a key", "{a: 1}: b", "line 1: a key must be"},
 		{"a key that stands there twice", "a: 1\nb: 2\na: 3", "line 3: the key \"a\" stands here twice"},
-		{"infinity", "a: .inf", "json: unsupported value: +Inf"},
+		{"infinity", "a: .inf", "line 1: .inf is no number that JSON has"},
 		{"a circle", "a: &x [*x]", "line 1: it is nested more than 1000 deep"},
 		{"too deep", strings.Repeat("[", 1100) + strings.Repeat("]", 1100), "line 1: it is nested more than 1000 deep"},
 		{"far too deep", strings.Repeat("[", 100_000), "yaml: exceeded max depth"},
