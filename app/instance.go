@@ -204,10 +204,12 @@ func (i *Instance) startAPI(ctx context.Context, dispatcher core.Dispatcher) err
 		return fmt.Errorf("POSTRIDER_LISTEN: %w", err)
 	}
 	i.address = listener.Addr()
+	listener = server.Listen(listener)
 	s := &http.Server{
 		Handler: i.handler(dispatcher), ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout,
 		WriteTimeout: writeTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytesMax,
-		ErrorLog: slog.NewLogLogger(i.log.Handler(), slog.LevelDebug),
+		DisableGeneralOptionsHandler: true, // so that CORS is answered for * as well
+		ErrorLog:                     slog.NewLogLogger(i.log.Handler(), slog.LevelDebug),
 	}
 	go func() {
 		if err := s.Serve(listener); !errors.Is(err, http.ErrServerClosed) {

@@ -16,6 +16,7 @@ const (
 	KindNotFound                    // not there, or not this tenant's
 	KindConflict                    // clashes with what is stored
 	KindTooLarge                    // more bytes than we take
+	KindUnsupported                 // encoded in a way that we do not read
 	KindInvalid                     // readable, but a field is wrong: see Error.Fields
 	KindUnavailable                 // the database is away; the same request may succeed later
 )

@@ -19,6 +19,9 @@ const bodyBytesFirst = 64 << 10
 // decodeBody reads a request's JSON body into v, a pointer to one of the generated types. Whatever
 // Content-Type says, the body must be one JSON object, in UTF-8, and nothing after it.
 func decodeBody(r *http.Request, v any) error {
+	if err := checkEncoding(r.Header); err != nil {
+		return err
+	}
 	var body bytes.Buffer
 	body.Grow(int(min(max(r.ContentLength, 0), bodyBytesFirst)) + bytes.MinRead)
 	if _, err := body.ReadFrom(r.Body); err != nil {
@@ -35,15 +38,30 @@ func decodeBody(r *http.Request, v any) error {
 	return decodeError(json.Unmarshal(text, v))
 }
 
+// checkEncoding refuses bodies that are compressed: a small one can hold gigabytes, and no SDK compresses.
+func checkEncoding(h http.Header) error {
+	for encoding := range strings.SplitSeq(strings.Join(h.Values("Content-Encoding"), ","), ",") {
+		if encoding = strings.TrimSpace(encoding); encoding != "" && !strings.EqualFold(encoding, "identity") {
+			return &core.Error{Kind: core.KindUnsupported, Code: "unsupported_content_encoding", Message: fmt.Sprintf(
+				"The body has the Content-Encoding %.40q, and only identity is accepted: send it as plain JSON.", encoding)}
+		}
+	}
+	return nil
+}
+
 func unreadable(err error) error {
 	if e, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return &core.Error{
-			Kind: core.KindTooLarge, Code: "payload_too_large",
-			Message: fmt.Sprintf("Request payload is too large: it may hold %d bytes.", e.Limit), Err: err,
-		}
+		return tooLarge(e.Limit, err)
 	}
 	return &core.Error{
 		Kind: core.KindBadRequest, Code: "generic_error", Message: "Failed to read the request body", Err: err,
+	}
+}
+
+func tooLarge(limit int64, err error) error {
+	return &core.Error{
+		Kind: core.KindTooLarge, Code: "payload_too_large",
+		Message: fmt.Sprintf("Request payload is too large: it may hold %d bytes.", limit), Err: err,
 	}
 }
 

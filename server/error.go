@@ -21,6 +21,7 @@ var statuses = map[core.Kind]int{
 	core.KindNotFound:        http.StatusNotFound,
 	core.KindConflict:        http.StatusConflict,
 	core.KindTooLarge:        http.StatusRequestEntityTooLarge,
+	core.KindUnsupported:     http.StatusUnsupportedMediaType,
 	core.KindInvalid:         http.StatusUnprocessableEntity,
 	core.KindUnavailable:     http.StatusServiceUnavailable,
 }
@@ -40,6 +41,8 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		logFailure(r.Context(), s.log, r.Pattern, &e)
 	case e.Kind == core.KindUnauthenticated:
 		w.Header().Set("WWW-Authenticate", "Bearer")
+	case e.Kind == core.KindUnsupported:
+		w.Header().Set("Accept-Encoding", "identity")
 	}
 	writeJSON(w, status, body)
 }

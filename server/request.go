@@ -56,8 +56,17 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request) {
 		preflight(w, r)
 		return
 	}
+	// A client that sent Expect: 100-continue is told before it sends the body.
+	if r.ContentLength > s.bytes {
+		s.fail(w, r, tooLarge(s.bytes, nil))
+		return
+	}
 	if err := normalise(r); err != nil {
 		s.fail(w, r, err)
+		return
+	}
+	if !isText(r.URL.Path) && s.routes.methods(r) != "" { // No id or name is such that Postgres cannot take it.
+		s.fail(w, r, core.NotFound())
 		return
 	}
 	if client := callOf(r.Context()).sdk; client.refusesUnknownFields() {
@@ -83,8 +92,7 @@ func preflight(w http.ResponseWriter, r *http.Request) {
 }
 
 // normalise trims the slashes off the end of the path and puts the query into its canonical form.
-// Paths that ServeMux would answer with a redirect, or that hold what Postgres cannot take as text,
-// lead nowhere.
+// Paths that ServeMux would answer with a redirect lead nowhere.
 func normalise(r *http.Request) error {
 	u := *r.URL
 	r.URL = &u
@@ -97,8 +105,11 @@ func normalise(r *http.Request) error {
 	if u.RawPath != "" {
 		u.RawPath = trimmed
 	}
-	if trimmed == "" || trimmed[0] != '/' || path.Clean(trimmed) != trimmed || !isText(u.Path) {
-		return core.NotFound()
+	if trimmed == "" || trimmed[0] != '/' {
+		return noPath("There is nothing at this path; /docs lists what there is.")
+	}
+	if path.Clean(trimmed) != trimmed {
+		return noPath("There is nothing at this path: it has two slashes in a row, or a segment that is . or ..; /docs lists what there is.")
 	}
 	query, err := canonicalQuery(u.RawQuery)
 	if err != nil {
@@ -109,6 +120,10 @@ func normalise(r *http.Request) error {
 	}
 	u.RawQuery = query
 	return nil
+}
+
+func noPath(message string) error {
+	return &core.Error{Kind: core.KindNotFound, Code: "not_found", Message: message}
 }
 
 // isText reports whether Postgres can take s as text.

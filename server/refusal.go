@@ -1,0 +1,93 @@
+package server
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// Listen makes a listener whose connections answer in JSON, and so that a web page can read it, what
+// [http.Server] refuses before any handler hears of it: requests that are not HTTP, have no Host, or too
+// large a header. The server writes these answers itself, as text, and has no setting for them.
+func Listen(l net.Listener) net.Listener { return refusing{l} }
+
+type refusing struct{ net.Listener }
+
+func (l refusing) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if tcp, ok := c.(*net.TCPConn); ok {
+		return &refusingConn{tcp}, err
+	}
+	return c, err
+}
+
+// refusingConn keeps what the server looks for in a TCP connection, CloseWrite above all: with it, a client
+// that still sends gets to read the answer.
+type refusingConn struct{ *net.TCPConn }
+
+func (c *refusingConn) Write(text []byte) (int, error) {
+	answer := jsonRefusal(text)
+	if answer == nil {
+		return c.TCPConn.Write(text)
+	}
+	if _, err := c.TCPConn.Write(answer); err != nil {
+		return 0, err
+	}
+	return len(text), nil
+}
+
+// refusals are what is wrong with a request, by the status and text of the server's own answer.
+var refusals = map[string]HTTPErrorOut{
+	"400 Bad Request": {Code: "bad_request", Detail: "This is no valid HTTP request: check the request line, percent escapes in " +
+		"the path, and the header lines."},
+	"400 Bad Request: missing required Host header": {Code: "bad_request", Detail: "The request has no Host header."},
+	"400 Bad Request: malformed Host header":        {Code: "bad_request", Detail: "The Host header is no host name or address."},
+	"400 Bad Request: invalid header name":          {Code: "bad_request", Detail: "The name of a header holds characters that it must not."},
+	"400 Bad Request: invalid header value":         {Code: "bad_request", Detail: "The value of a header holds characters that it must not."},
+	"417 Expectation Failed":                        {Code: "expectation_failed", Detail: "The only Expect header that is understood is 100-continue."},
+	"431 Request Header Fields Too Large":           {Code: "header_too_large", Detail: "The request line and the headers are too large."},
+	"501 Not Implemented":                           {Code: "unsupported_transfer_encoding", Detail: "The only Transfer-Encoding that is understood is chunked."},
+	"505 HTTP Version Not Supported: unsupported protocol version": {
+		Code: "unsupported_version", Detail: "The only versions of HTTP that are understood are 1.0 and 1.1."},
+}
+
+// plainHeaders is how the server goes on after the status line of such an answer; none of ours does.
+const plainHeaders = "Content-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"
+
+// jsonRefusal is the answer to send in place of one that a server writes itself; nil: text is none. The
+// server hands over each of these in one piece.
+func jsonRefusal(text []byte) []byte {
+	if !bytes.HasPrefix(text, []byte("HTTP/1.")) {
+		return nil
+	}
+	line, rest, _ := bytes.Cut(text, []byte("\r\n"))
+	version, said, _ := strings.Cut(string(line[:min(len(line), 200)]), " ")
+	if !bytes.HasPrefix(rest, []byte(plainHeaders)) && said != "417 Expectation Failed" {
+		return nil
+	}
+	status, _, _ := strings.Cut(said, ":")
+	refusal, known := refusals[said]
+	if !known {
+		refusal = HTTPErrorOut{Code: "bad_request", Detail: "The request is refused: " + said}
+	}
+	body, err := json.Marshal(refusal)
+	if err != nil {
+		panic(err) // there are strings alone
+	}
+	var answer bytes.Buffer
+	fmt.Fprintf(&answer, "%s %s\r\n", version, status)
+	_ = http.Header{ // A buffer takes it all.
+		"Access-Control-Allow-Origin": {"*"},
+		"Connection":                  {"close"},
+		"Content-Length":              {strconv.Itoa(len(body))},
+		"Content-Type":                {"application/json"},
+		"X-Request-Id":                {requestID(nil)},
+	}.Write(&answer)
+	answer.WriteString("\r\n")
+	answer.Write(body)
+	return answer.Bytes()
+}
