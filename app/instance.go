@@ -209,7 +209,7 @@ func (i *Instance) startAPI(ctx context.Context, dispatcher core.Dispatcher) err
 		Handler: i.handler(dispatcher), ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout,
 		WriteTimeout: writeTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytesMax,
 		DisableGeneralOptionsHandler: true, // so that CORS is answered for * as well
-		ErrorLog:                     slog.NewLogLogger(i.log.Handler(), slog.LevelDebug),
+		ErrorLog:                     telemetry.TextLog(i.log, slog.LevelDebug, "API connection failed"),
 	}
 	go func() {
 		if err := s.Serve(listener); !errors.Is(err, http.ErrServerClosed) {

@@ -71,6 +71,9 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	collectLessOften()
 	log := telemetry.NewLogger(stdout, cli.LogLevel, cli.LogFormat)
+	if stdout == io.Writer(os.Stdout) { // The process is ours; tests run commands inside theirs.
+		telemetry.CaptureLibraries(log)
+	}
 	command.BindTo(ctx, (*context.Context)(nil))
 	if err := command.Run(&cli.Config, console{out: stdout, log: log}); err != nil && !errors.Is(err, context.Canceled) {
 		fmt.Fprintf(stderr, "postrider: %s\n", oneLine(err))

@@ -1,0 +1,128 @@
+package e2e
+
+import (
+	"bufio"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	svix "github.com/svix/svix-webhooks/go"
+)
+
+// strangersText is what clients and receivers send here. At info no line of the log holds it.
+const strangersText = "STRANGERS-\x1b[31m-TEXT"
+
+// TestLogHoldsNothingButEvents has clients and receivers send what makes libraries complain: whatever the
+// process writes is an event, of the format and level that were asked for.
+func TestLogHoldsNothingButEvents(t *testing.T) {
+	t.Parallel()
+	for _, level := range []slog.Level{slog.LevelDebug, slog.LevelInfo} {
+		t.Run(level.String(), func(t *testing.T) {
+			t.Parallel()
+			p, s := serve(t, "POSTRIDER_LOG_LEVEL="+level.String(), "POSTRIDER_RETRY_SCHEDULE=",
+				"OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:1", "OTEL_EXPORTER_OTLP_TIMEOUT=never", "OTEL_EXPORTER_OTLP_HEADERS=a%zz=b")
+			c := s.tenant(t)
+			app := c.application(t)
+			chatty, idle := newStranger(t, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+			mute, _ := newStranger(t, "")
+			for _, url := range []string{"http://" + chatty, "https://" + mute, "http://" + mute} {
+				must(c.Endpoint.Create(t.Context(), app, svix.EndpointIn{Url: url}, nil))(t)
+			}
+			message := c.message(t, app)
+			c.attempts(t, app, message, 3)
+			for _, request := range []string{
+				"\x16\x03\x01" + strangersText + "\r\n\r\n", "GET /%zz" + strangersText + " HTTP/1.1\r\n\r\n", strangersText + "\r\n\r\n",
+				"GET / HTTP/1.1\r\nHost: " + strangersText + "\r\n\r\n", "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: " + strangersText + "\r\n\r\n",
+			} {
+				wantRefusal(t, strings.TrimPrefix(s.url, "http://"), request)
+			}
+			await(t, func() string {
+				if !idle.Load() {
+					return "the connection on which more came than was asked for is open"
+				}
+				return ""
+			})
+			p.stop(t)
+			wantEvents(t, p, level)
+		})
+	}
+}
+
+// newStranger is a receiver that answers each connection with the text, then sends more than was asked
+// for; hungUp tells that the other side has then closed a connection.
+func newStranger(t *testing.T, answer string) (address string, hungUp *atomic.Bool) {
+	t.Helper()
+	hungUp = new(atomic.Bool)
+	listener := must(net.Listen("tcp", "127.0.0.1:0"))(t)
+	t.Cleanup(func() { _ = listener.Close() })
+	go func() {
+		for {
+			c, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer func() { _ = c.Close() }()
+				_ = c.SetDeadline(time.Now().Add(patience))
+				r := bufio.NewReader(c)
+				if answer != "" {
+					request, err := http.ReadRequest(r)
+					if err != nil {
+						return
+					}
+					_, _ = io.Copy(io.Discard, request.Body)
+				} else if _, err := r.Peek(1); err != nil {
+					return
+				}
+				_, _ = io.WriteString(c, answer)
+				_, _ = io.WriteString(c, strangersText+"\r\n\r\n")
+				if answer != "" {
+					_, _ = io.Copy(io.Discard, r)
+					hungUp.Store(true)
+				}
+			}()
+		}
+	}()
+	return listener.Addr().String(), hungUp
+}
+
+// wantRefusal sends bytes that are no request, and wants an answer in JSON that pages of any origin can read.
+func wantRefusal(t *testing.T, address, request string) {
+	t.Helper()
+	c := must(net.Dial("tcp", address))(t)
+	defer func() { _ = c.Close() }()
+	_ = c.SetDeadline(time.Now().Add(patience))
+	must(io.WriteString(c, request))(t)
+	answer := must(http.ReadResponse(bufio.NewReader(c), nil))(t)
+	body := must(io.ReadAll(answer.Body))(t)
+	if answer.StatusCode < 400 || answer.Header.Get("Access-Control-Allow-Origin") != "*" || !json.Valid(body) {
+		t.Errorf("%q is answered %s %v %s", request, answer.Status, answer.Header, body)
+	}
+}
+
+// wantEvents wants every line that the process wrote to be an event of the level or above.
+func wantEvents(t *testing.T, p *process, level slog.Level) {
+	t.Helper()
+	if p.stderr.String() != "" {
+		t.Errorf("stderr: %q", tail(p.stderr.String()))
+	}
+	for line := range strings.Lines(p.stdout.String()) {
+		var event struct {
+			Level slog.Level
+			Msg   string
+			Time  time.Time
+		}
+		if err := json.Unmarshal([]byte(line), &event); err != nil || event.Msg == "" || event.Time.IsZero() || event.Level < level {
+			t.Errorf("a line is no event at %s: %v: %q", level, err, line)
+		}
+		if strings.Contains(line, "STRANGERS") && level > slog.LevelDebug {
+			t.Errorf("the log holds what a stranger sent: %q", line)
+		}
+	}
+}

@@ -1,0 +1,45 @@
+package telemetry
+
+import (
+	"context"
+	"log" //nolint:depguard // what libraries use is what this is about
+	"log/slog"
+	"strings"
+
+	"github.com/go-logr/logr"
+	"go.opentelemetry.io/otel"
+)
+
+// CaptureLibraries makes events of l of what libraries log by themselves: with package log, as net/http
+// does, with slog's default logger, and OpenTelemetry with its own. They would write to standard error,
+// whatever the level and format, and some of it is what strangers sent.
+func CaptureLibraries(l *slog.Logger) {
+	slog.SetDefault(l) // This routes package log as well, but at info and with the text as the message.
+	log.SetFlags(0)
+	log.SetPrefix("")
+	log.SetOutput(&textLog{l, slog.LevelDebug, "library log"})
+	otel.SetLogger(logr.FromSlogHandler(l.With("library", "opentelemetry").Handler()))
+}
+
+// TextLog is a logger for libraries that want one of package log. What they log becomes an event with this
+// message, and the text, cut to a bound, an attribute of it.
+func TextLog(l *slog.Logger, level slog.Level, message string) *log.Logger {
+	return log.New(&textLog{l, level, message}, "", 0)
+}
+
+// libraryTextBytesMax bounds the text of one event. Some of it comes from strangers, and is as long as they
+// like.
+const libraryTextBytesMax = 1000
+
+type textLog struct {
+	log     *slog.Logger
+	level   slog.Level
+	message string
+}
+
+// Write logs one event: package log calls it once for each.
+func (t *textLog) Write(text []byte) (int, error) {
+	shown := strings.TrimRight(string(text[:min(len(text), libraryTextBytesMax)]), "\r\n")
+	t.log.Log(context.Background(), t.level, t.message, "text", strings.ToValidUTF8(shown, "\uFFFD")) //nolint:sloglint // a constant of whoever made it
+	return len(text), nil
+}
