@@ -98,7 +98,7 @@ func decodeObject(text []byte, v any) error {
 		return errors.New("it is no JSON object")
 	}
 	if err := json.Unmarshal(text, v); err != nil {
-		return fmt.Errorf("it cannot be read: %w", err)
+		return fmt.Errorf("it cannot be read: %s", core.JSONReason(err))
 	}
 	return nil
 }

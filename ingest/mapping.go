@@ -104,7 +104,7 @@ func (in *subject) body() (any, error) {
 	d := json.NewDecoder(bytes.NewReader(in.Body))
 	d.UseNumber()
 	if err := d.Decode(&in.value); err != nil {
-		return nil, fmt.Errorf("it is not JSON: %w", err)
+		return nil, fmt.Errorf("it is not JSON: %s", core.JSONReason(err))
 	}
 	return in.value, nil
 }

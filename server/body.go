@@ -71,35 +71,17 @@ func decodeError(err error) error {
 		return nil
 	}
 	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && e.Field == "" {
-		return jsonError(fmt.Sprintf("Expected %s, not %.40s", expected(e.Type), e.Value))
+		return jsonError(fmt.Sprintf("Expected %s, not %.40s", core.JSONType(e.Type), e.Value))
 	} else if ok {
-		message := fmt.Sprintf("%s: expected %s, not %.40s", e.Field, expected(e.Type), e.Value)
+		message := fmt.Sprintf("%s: expected %s, not %.40s", e.Field, core.JSONType(e.Type), e.Value)
 		return jsonError(message, strings.Split(e.Field, ".")...)
 	}
 	if e, ok := errors.AsType[*json.SyntaxError](err); ok {
-		return jsonError("The body is not JSON: " + syntaxText(e))
+		return jsonError("The body is not JSON: " + core.JSONReason(e))
 	}
 	e := jsonError("The body cannot be read.")
 	e.Err = err
 	return e
-}
-
-// expected names the JSON that a Go type is read from.
-func expected(t reflect.Type) string {
-	switch t.Kind() {
-	case reflect.String:
-		return "a string"
-	case reflect.Bool:
-		return "true or false"
-	case reflect.Uint16:
-		return "a whole number from 1 to 65535"
-	case reflect.Int, reflect.Int64:
-		return "a whole number"
-	case reflect.Slice:
-		return "an array"
-	default:
-		return "an object"
-	}
 }
 
 // typeJSONError is how existing servers mark what their decoder refuses.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -78,6 +79,15 @@ func checkSchemas(schemas json.RawMessage) error {
 		}
 	}
 	return invalidFields(faults)
+}
+
+// numberTooLarge reports whether err is about a number that no float64 can hold, and which.
+func numberTooLarge(err error) (number string, _ bool) {
+	e, ok := errors.AsType[*json.UnmarshalTypeError](err)
+	if !ok || e.Type == nil || e.Type.Kind() != reflect.Float64 {
+		return "", false
+	}
+	return strings.CutPrefix(e.Value, "number ")
 }
 
 func schemaTooLarge() string {

@@ -1,0 +1,64 @@
+package core
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"strings"
+)
+
+// JSONReason says in terms of JSON, not of Go, why encoding/json could not decode a text: who sent the text
+// reads it.
+func JSONReason(err error) string {
+	if e, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return syntaxReason(e)
+	}
+	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		reason := fmt.Sprintf("expected %s, not %.40s", JSONType(e.Type), e.Value)
+		if e.Field != "" {
+			reason = e.Field + ": " + reason
+		}
+		return reason
+	}
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) { // of a Decoder
+		return "it is cut off"
+	}
+	return err.Error()
+}
+
+// syntaxReason goes by the error's text: encoding/json tells its kinds of syntax errors apart by nothing else.
+func syntaxReason(e *json.SyntaxError) string {
+	text := e.Error()
+	if strings.HasSuffix(text, "exceeded max depth") {
+		return fmt.Sprintf("it is nested too deep at byte %d", e.Offset)
+	}
+	quoted, found := strings.CutPrefix(text, "invalid character '")
+	if !found {
+		return fmt.Sprintf("it is cut off after byte %d", e.Offset)
+	}
+	// A character beyond ASCII is named by its first byte alone, which says nothing.
+	if char, _, _ := strings.Cut(quoted, "' "); len(char) == 1 && char[0] < 0x80 {
+		return fmt.Sprintf("unexpected '%s' at byte %d", char, e.Offset)
+	}
+	return fmt.Sprintf("unexpected character at byte %d", e.Offset)
+}
+
+// JSONType names the JSON that a Go type is decoded from.
+func JSONType(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.String:
+		return "a string"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Uint16: // of rates and versions, which are never 0
+		return "a whole number from 1 to 65535"
+	case reflect.Int, reflect.Int64:
+		return "a whole number"
+	case reflect.Slice:
+		return "an array"
+	default:
+		return "an object"
+	}
+}
