@@ -11,8 +11,9 @@ import (
 	"strconv"
 )
 
-// fieldsAfterGo156 are the fields, by schema, that the Go SDK before 1.57 has no place for. It fails on
-// them after the server has done the work, so that a caller takes what was done for an error.
+// fieldsAfterGo156 are the fields, by schema, that the Go SDK before 1.57 and the Java SDK before
+// 1.60 have no place for. They fail on them after the server has done the work, so that a caller takes what was
+// done for an error.
 var fieldsAfterGo156 = map[string][]string{
 	"ApplicationOut":                {"throttleRate"},
 	"AppUsageStatsOut":              {"updatedAt"},
@@ -29,7 +30,7 @@ var fieldsAfterGo156 = map[string][]string{
 	"OperationalWebhookEndpointOut": {"throttleRate", "eventTypes"},
 }
 
-// fieldsAfterGo140 are those that came one release later than that SDK became strict.
+// fieldsAfterGo140 are those that came one release later than these SDKs became strict.
 var fieldsAfterGo140 = map[string][]string{"AppUsageStatsOut": {"unresolvedAppIds"}}
 
 // knownFields is an answer without the fields that an SDK refuses. It holds back the body until write.

@@ -42,7 +42,8 @@ func (s sdk) before(major, minor int) bool {
 // Java, Kotlin and C# fail on one, the other languages ignore it. From 2.7 on all of them fail without.
 func (s sdk) rotatesWithoutBody() bool { return s.before(2, 7) }
 
-// refusesUnknownFields reports whether the SDK fails on fields that its models lack.
+// refusesUnknownFields reports whether the SDK fails on fields that its models lack. Both were made by one
+// release of the same generator, from the same description of the API.
 func (s sdk) refusesUnknownFields() bool {
-	return s.language == "go" && s.before(1, 57) && !s.before(1, 39)
+	return !s.before(1, 39) && (s.language == "go" && s.before(1, 57) || s.language == "java" && s.before(1, 60))
 }

@@ -20,13 +20,17 @@ var sdkGoModels []byte
 
 type sdkModel struct{ Fields, Required []string }
 
-func TestAnswersDecodeInGoSDKsThatRefuseUnknownFields(t *testing.T) {
+func TestAnswersDecodeInSDKsThatRefuseUnknownFields(t *testing.T) {
 	t.Parallel()
 	var releases map[string]map[string]sdkModel
 	if err := json.Unmarshal(sdkGoModels, &releases); err != nil {
 		t.Fatal(err)
 	}
 	for release, models := range releases {
+		language := "go"
+		if release == "1.46" {
+			language = "java" // whose models are the same
+		}
 		for _, op := range operations(t) {
 			for _, r := range rows[op.OperationID] {
 				if r.status/100 != 2 {
@@ -36,7 +40,7 @@ func TestAnswersDecodeInGoSDKsThatRefuseUnknownFields(t *testing.T) {
 					t.Parallel()
 					f := newFixture(t)
 					w := f.send(op.Method, "/api/v1"+f.named(r.path), f.named(r.body),
-						"Authorization: Bearer "+f.token(t, bearer(op)), "User-Agent: svix-libs/"+release+".0/go")
+						"Authorization: Bearer "+f.token(t, bearer(op)), "User-Agent: svix-libs/"+release+".0/"+language)
 					if w.Code/100 != 2 {
 						t.Fatalf("status = %d: %s", w.Code, w.Body)
 					}
