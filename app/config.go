@@ -78,6 +78,7 @@ const (
 	requestTimeoutMax = 5 * time.Minute
 	concurrencyMax    = 10_000
 	leaseMax          = time.Hour
+	leaseSlack        = time.Second // half of it for a claimed delivery to get its turn; what gets none in time is not sent
 	stopTimeoutMax    = time.Hour
 
 	circuitFailuresMax = 1_000_000
@@ -123,8 +124,9 @@ func (c *Config) Validate() error {
 		"POSTRIDER_CIRCUIT_WAIT", "%s is not between %s and %s", c.CircuitWait, core.CircuitWaitLeast, circuitWaitMax)
 	check(c.DisableAfter >= 0 && c.DisableAfter <= disableAfterMax,
 		"POSTRIDER_DISABLE_AFTER", "%s is not between 0 and %s", c.DisableAfter, disableAfterMax)
-	check(c.Lease > c.RequestTimeout && c.Lease <= leaseMax,
-		"POSTRIDER_LEASE", "%s is not longer than POSTRIDER_REQUEST_TIMEOUT (%s) and at most %s", c.Lease, c.RequestTimeout, leaseMax)
+	check(c.Lease >= c.RequestTimeout+leaseSlack && c.Lease <= leaseMax,
+		"POSTRIDER_LEASE", "%s is not between %s (POSTRIDER_REQUEST_TIMEOUT of %s, and %s to begin and record an attempt) and %s",
+		c.Lease, c.RequestTimeout+leaseSlack, c.RequestTimeout, leaseSlack, leaseMax)
 	check(c.StopTimeout >= 0 && c.StopTimeout <= stopTimeoutMax,
 		"POSTRIDER_STOP_TIMEOUT", "%s is not between 0 and %s", c.StopTimeout, stopTimeoutMax)
 	check(c.DefaultSignatureType == core.SignatureHMAC256 || c.DefaultSignatureType == core.SignatureEd25519,

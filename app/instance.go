@@ -32,6 +32,8 @@ type Instance struct {
 	address net.Addr       // nil without the API
 	local   bool           // on a Postgres of its own
 
+	descriptors descriptors
+
 	failed  chan error // holds the first part's failure
 	closers []func()   // in the order the parts were started
 }
@@ -69,6 +71,9 @@ func (i *Instance) start(ctx context.Context, parts Parts) error {
 
 // startParts starts those first that others hand work to, and last those that take work in.
 func (i *Instance) startParts(ctx context.Context, parts Parts) error {
+	if err := i.shareDescriptors(parts); err != nil {
+		return err
+	}
 	if parts.Jobs {
 		i.background(func(ctx context.Context) { jobs.Run(ctx, i.store, time.Now, i.log) })
 		service := &core.Service{Store: i.store, Clock: time.Now}
@@ -90,6 +95,27 @@ func (i *Instance) startParts(ctx context.Context, parts Parts) error {
 	}
 	if parts.API {
 		return i.startAPI(ctx, dispatcher)
+	}
+	return nil
+}
+
+// shareDescriptors gives each part its share of the files that the process may have open.
+func (i *Instance) shareDescriptors(parts Parts) (err error) {
+	sources := 0
+	if parts.Consume {
+		configured, err := i.config.sources()
+		if err != nil {
+			return err
+		}
+		sources = len(configured)
+	}
+	i.descriptors, err = shareDescriptors(descriptorLimit(), i.store.Connections(), sources)
+	if err != nil {
+		return err
+	}
+	if parts.Worker && i.descriptors.attempts < i.config.Concurrency {
+		i.log.Warn("concurrency reduced; the limit of open files allows no more attempts at a time", "limit", i.descriptors.limit,
+			"configured", i.config.Concurrency, "concurrency", i.descriptors.attempts)
 	}
 	return nil
 }
@@ -162,9 +188,11 @@ func (i *Instance) startWorker() (core.Dispatcher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("POSTRIDER_PROXY_URL: %w", err)
 	}
+	concurrency := min(c.Concurrency, i.descriptors.attempts)
 	worker := delivery.New(delivery.Config{
-		Concurrency: c.Concurrency, EndpointConcurrency: c.EndpointConcurrency,
-		RequestTimeout: c.RequestTimeout, Lease: c.Lease, StopTimeout: c.StopTimeout,
+		Concurrency: concurrency, EndpointConcurrency: c.EndpointConcurrency,
+		IdleConnections: min(2*concurrency, i.descriptors.idle),
+		RequestTimeout:  c.RequestTimeout, Lease: c.Lease, StopTimeout: c.StopTimeout,
 		RetrySchedule: c.schedule(), AllowSubnets: i.allowSubnets(), UserAgent: userAgent(),
 		Proxy: proxy, Roots: roots, Tracer: i.traces.Tracer(),
 	}, store.NewDeliveryQueue(i.store, c.healthRules()), time.Now, i.log)
@@ -204,7 +232,7 @@ func (i *Instance) startAPI(ctx context.Context, dispatcher core.Dispatcher) err
 		return fmt.Errorf("POSTRIDER_LISTEN: %w", err)
 	}
 	i.address = listener.Addr()
-	listener = server.Listen(listener)
+	listener = newClientListener(server.Listen(listener), i.descriptors.clients)
 	s := &http.Server{
 		Handler: i.handler(dispatcher), ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout,
 		WriteTimeout: writeTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytesMax,

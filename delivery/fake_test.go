@@ -90,7 +90,7 @@ func (q *fakeQueue) DeliveryRelease(_ context.Context, deliveries []core.Deliver
 
 func testConfig() Config {
 	return Config{
-		Concurrency: 8, EndpointConcurrency: 4, RequestTimeout: 5 * time.Second, Lease: time.Minute,
+		Concurrency: 8, EndpointConcurrency: 4, IdleConnections: 16, RequestTimeout: 5 * time.Second, Lease: time.Minute,
 		StopTimeout: 5 * time.Second, RetrySchedule: core.RetrySchedule{time.Minute}, UserAgent: "Postrider/test",
 		AllowSubnets: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")},
 	}

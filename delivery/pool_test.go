@@ -22,7 +22,7 @@ func (c *testClock) advance(d time.Duration) { c.at.Add(int64(d)) }
 func TestKeptConnectionsAreBounded(t *testing.T) {
 	t.Parallel()
 	config := testConfig()
-	config.Concurrency = 2 // 4 connections are kept
+	config.IdleConnections = 4
 	s := newSender(config, time.Now)
 	t.Cleanup(s.pool.closeKept)
 	var connections atomic.Int32

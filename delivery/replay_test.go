@@ -43,7 +43,7 @@ func TestRequestIsSentOnceMoreAtMostWhenKeptConnectionsAreClosed(t *testing.T) {
 		}
 	})
 	config := testConfig()
-	config.Concurrency, config.EndpointConcurrency = kept, kept
+	config.EndpointConcurrency, config.IdleConnections = kept, kept
 	s := newSender(config, time.Now)
 	t.Cleanup(s.pool.closeKept)
 	var running sync.WaitGroup

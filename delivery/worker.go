@@ -23,6 +23,7 @@ import (
 type Config struct {
 	Concurrency         int           // attempts under way at a time
 	EndpointConcurrency int           // of those, to any one endpoint
+	IdleConnections     int           // kept between attempts, in all
 	RequestTimeout      time.Duration // for a whole attempt, from the look-up of the name to the last byte
 	Lease               time.Duration // how long a claimed delivery is kept from other workers
 	StopTimeout         time.Duration // how long Run waits for attempts under way once it is stopped

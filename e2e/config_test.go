@@ -82,7 +82,8 @@ func TestBadValueIsRefusedAtStart(t *testing.T) {
 		{"POSTRIDER_CA_FILE", "/no/such/file"},
 		{"POSTRIDER_CA_FILE", "/dev/null"},
 		{"POSTRIDER_LEASE", "a minute"},
-		{"POSTRIDER_LEASE", "30s"}, // no longer than an attempt may take
+		{"POSTRIDER_LEASE", "30s"},     // no longer than an attempt may take
+		{"POSTRIDER_LEASE", "30005ms"}, // too little longer for an attempt to begin
 		{"POSTRIDER_LEASE", "24h"},
 		{"POSTRIDER_STOP_TIMEOUT", "-1s"},
 		{"POSTRIDER_DEFAULT_SIGNATURE_TYPE", "v1a"},

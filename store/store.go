@@ -59,6 +59,9 @@ const (
 	versionMin = 150000
 )
 
+// Connections is how many connections to the database there may be: the pool's, and the one that listens.
+func (s *Store) Connections() int { return int(s.pool.Config().MaxConns) + 1 }
+
 // Open connects to the database that c.URL names. It returns an error when the server does not answer
 // or is older than Postgres 15. Close the store when it is no longer used.
 func Open(ctx context.Context, c Config) (*Store, error) {
