@@ -50,15 +50,20 @@ func ownProcesses(t testing.TB) {
 // still runs by then. Of a test that failed it shows what the process had to say.
 func start(t testing.TB, settings []string, args ...string) *process {
 	t.Helper()
+	return startCommand(t, exec.Command(binary, args...), settings)
+}
+
+func startCommand(t testing.TB, cmd *exec.Cmd, settings []string) *process {
+	t.Helper()
 	ownProcesses(t)
-	p, err := launch(settings, args...)
+	p, err := launchCommand(cmd, settings)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		p.kill()
 		if t.Failed() {
-			t.Logf("postrider %s\n%s\n%s", strings.Join(args, " "), tail(p.stdout.String()), tail(p.stderr.String()))
+			t.Logf("%s\n%s\n%s", strings.Join(cmd.Args, " "), tail(p.stdout.String()), tail(p.stderr.String()))
 		}
 	})
 	return p
@@ -79,7 +84,11 @@ var launched struct {
 }
 
 func launch(settings []string, args ...string) (*process, error) {
-	p := &process{cmd: exec.Command(binary, args...), done: make(chan struct{})}
+	return launchCommand(exec.Command(binary, args...), settings)
+}
+
+func launchCommand(cmd *exec.Cmd, settings []string) (*process, error) {
+	p := &process{cmd: cmd, done: make(chan struct{})}
 	p.cmd.Env = append(cleanEnvironment(), settings...)
 	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
 	p.cmd.WaitDelay = patience // for an output that somebody else holds open
