@@ -136,7 +136,7 @@ func socket(conn net.Conn) net.Conn {
 func isSilent(conn net.Conn) bool {
 	c, ok := socket(conn).(syscall.Conn)
 	if !ok {
-		return true // a connection of the SOCKS client; the exchange will tell
+		return false // what cannot be looked into is used once
 	}
 	raw, err := c.SyscallConn()
 	if err != nil {

@@ -152,3 +152,28 @@ func TestAttemptsShareAnHTTP2Connection(t *testing.T) {
 		t.Errorf("21 attempts at a time made %d connections", n)
 	}
 }
+
+func TestConnectionsByAProxyAreKept(t *testing.T) {
+	t.Parallel()
+	for name, url := range map[string]string{
+		"HTTP": "http://" + (&testProxy{}).serveHTTP(t).address, "SOCKS": "socks5://" + (&testProxy{}).serveSOCKS(t).address,
+	} {
+		var connections atomic.Int32
+		receiver := httptest.NewUnstartedServer(whole(func(http.ResponseWriter, *http.Request) {}))
+		counting(receiver, &connections)
+		receiver.Start()
+		t.Cleanup(receiver.Close)
+		config := testConfig()
+		config.Proxy = mustProxy(t, ProxyConfig{URL: url})
+		s := newSender(config, time.Now)
+		t.Cleanup(s.pool.closeKept)
+		for range 3 {
+			if attempt := s.send(t.Context(), testDelivery(receiver.URL)); attempt.Status != core.StatusSuccess {
+				t.Errorf("%s: %+v", name, attempt)
+			}
+		}
+		if n := connections.Load(); n != 1 {
+			t.Errorf("%s: 3 attempts made %d connections", name, n)
+		}
+	}
+}

@@ -10,15 +10,11 @@ import (
 	"golang.org/x/net/proxy"
 )
 
-// socksForward is what the SOCKS client reaches its proxy with.
-type socksForward struct{ *Proxy }
-
-func (f socksForward) DialContext(ctx context.Context, _, _ string) (net.Conn, error) {
-	return f.reach(ctx)
+// socksClient is what the library's dialer can do with a connection that exists. The one that it would make itself
+// hides the socket, in which the pool looks for what a receiver says unasked.
+type socksClient interface {
+	DialWithConn(ctx context.Context, conn net.Conn, network, address string) (net.Addr, error)
 }
-
-// Dial is asked for by the client's types, and never called.
-func (f socksForward) Dial(_, _ string) (net.Conn, error) { return f.reach(context.Background()) }
 
 func (p *Proxy) dialSOCKS(ctx context.Context, address string) (net.Conn, error) {
 	var auth *proxy.Auth
@@ -26,12 +22,16 @@ func (p *Proxy) dialSOCKS(ctx context.Context, address string) (net.Conn, error)
 		password, _ := p.user.Password()
 		auth = &proxy.Auth{User: p.user.Username(), Password: password}
 	}
-	dialer, err := proxy.SOCKS5("tcp", p.address, auth, socksForward{p})
+	dialer, err := proxy.SOCKS5("tcp", p.address, auth, nil)
 	if err != nil {
 		return nil, err
 	}
-	conn, err := dialer.(proxy.ContextDialer).DialContext(ctx, "tcp", address)
+	conn, err := p.reach(ctx)
 	if err != nil {
+		return nil, err
+	}
+	if _, err := dialer.(socksClient).DialWithConn(ctx, conn, "tcp", address); err != nil {
+		conn.Close()
 		return nil, socksFailure(err)
 	}
 	return conn, nil
@@ -43,9 +43,6 @@ var socksCredentials = []string{"no acceptable authentication methods", "usernam
 // socksFailure tells what a SOCKS proxy answered. The client's own words are fixed ones, but for what
 // it passes on from the network, which names addresses of ours.
 func socksFailure(err error) error {
-	if t, ok := errors.AsType[*trouble](err); ok {
-		return t
-	}
 	if ranOut(err) {
 		return context.DeadlineExceeded
 	}
