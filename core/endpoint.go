@@ -2,9 +2,7 @@ package core
 
 import (
 	"context"
-	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -88,9 +86,8 @@ const (
 	endpointTypes    = 1000
 )
 
-func (in *EndpointIn) validate() error {
-	var c checks
-	c.url(&in.URL)
+// check is what all installations agree on, but for the URL.
+func (in *EndpointIn) check(c *checks) {
 	c.uid(in.UID, endpointPrefix)
 	c.text(in.Description, "description")
 	c.body(in.Version >= 1 && in.Version <= 65535, "version must be between 1 and 65535", "version")
@@ -99,42 +96,38 @@ func (in *EndpointIn) validate() error {
 	c.names(in.Channels, endpointChannels, channelChars, channelPattern, "channels")
 	c.headers(in.Headers)
 	c.metadata(in.Metadata)
+}
+
+// validate checks an endpoint and puts its URL into the normal form; was is the URL that is stored, if any.
+func (s *Service) validate(in *EndpointIn, was string) error {
+	var c checks
+	s.url(&c, in, was)
+	in.check(&c)
 	return c.err()
 }
 
-// validate is what endpoints must be in this installation.
-func (s *Service) validate(in *EndpointIn) error {
-	if err := in.validate(); err != nil {
-		return err
-	}
-	if s.HTTPSOnly && !strings.HasPrefix(in.URL, "https:") {
-		return Invalid("Endpoint URL schemes must be https when endpoint_https_only is set.", "body", "url")
-	}
-	return nil
-}
+const urlBytesMost = 65536 // of the normal form, which is ASCII
 
-// url checks the address and puts it into its normal form: lower-case host, a path.
-func (c *checks) url(text *string) {
-	const message = "Endpoint URLs must be absolute, with the scheme http or https"
-	u, err := url.Parse(*text)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || !isPort(u.Port()) {
-		c.body(false, message, "url")
+// url checks a URL and puts it into the normal form. A change of another field need not repair the URL: one
+// that is sent as it is stored is kept even if it would be refused by now.
+func (s *Service) url(c *checks, in *EndpointIn, was string) {
+	normal, err := "", error(nil)
+	if len(in.URL) <= urlBytesMost {
+		normal, err = NormalURL(in.URL, s.DomainToASCII)
+	}
+	fits := len(in.URL) <= urlBytesMost && len(normal) <= urlBytesMost
+	unchanged := was != "" && (in.URL == was || normal == was)
+	switch {
+	case unchanged && (err != nil || !fits):
 		return
+	case err != nil:
+		c.body(false, err.Error(), "url")
+	case !fits:
+		c.body(false, "url must not exceed 65536 characters, percent escapes included", "url")
+	case s.HTTPSOnly && !unchanged && !strings.HasPrefix(normal, "https:"):
+		c.body(false, "Endpoint URL schemes must be https when endpoint_https_only is set.", "url")
 	}
-	c.text(*text, "url")
-	c.body(len(*text) <= 65536, "url must not exceed 65536 characters", "url")
-	u.Host = strings.ToLower(u.Host)
-	u.Fragment, u.RawFragment = "", "" // never sent
-	if u.Path == "" {
-		u.Path = "/"
-	}
-	*text = u.String()
-}
-
-// isPort takes no port at all for one.
-func isPort(port string) bool {
-	_, err := strconv.ParseUint(port, 10, 16)
-	return port == "" || err == nil
+	in.URL = normal
 }
 
 func (in EndpointIn) fill(e *Endpoint, now time.Time) {
@@ -166,7 +159,7 @@ func (s *Service) EndpointCreate(ctx context.Context, scope Scope, appRef string
 	if err != nil {
 		return e, err
 	}
-	if err := s.validate(&in); err != nil {
+	if err := s.validate(&in, ""); err != nil {
 		return e, err
 	}
 	now := s.now()
@@ -267,11 +260,7 @@ func (s *Service) EndpointPatch(ctx context.Context, scope Scope, appRef, ref st
 		}
 		in := e.in()
 		change(&in)
-		check := s.validate
-		if in.URL == e.URL {
-			check = (*EndpointIn).validate // it is as it was
-		}
-		if err := check(&in); err != nil {
+		if err := s.validate(&in, e.URL); err != nil {
 			return err
 		}
 		if !slices.Equal(in.EventTypes, e.EventTypes) {

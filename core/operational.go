@@ -28,7 +28,7 @@ func (s *Service) operationalReady(ctx context.Context, scope Scope, in Endpoint
 	if err != nil {
 		return inner, ref, err
 	}
-	if err := s.validate(&in); err != nil {
+	if err := s.validate(&in, ""); err != nil {
 		return inner, ref, err
 	}
 	if err := eventTypesExist(ctx, s.Store, inner.OrgID, in.EventTypes); err != nil {

@@ -126,6 +126,7 @@ type Service struct {
 	Clock         func() time.Time
 	SignatureType SignatureType // of the secrets it generates
 	HTTPSOnly     bool          // endpoints must be https
+	DomainToASCII DomainToASCII // of endpoints' URLs; nil: they must be ASCII
 }
 
 // now is to the microsecond, as Postgres keeps it: what is answered is what will be read back.

@@ -46,6 +46,7 @@ func (s *sender) send(ctx context.Context, d core.Delivery) outcome {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	ctx, trip := begin(ctx)
+	d.URL = callURL(d.URL)
 	at := s.clock()
 	o := outcome{Attempt: core.Attempt{
 		AppID: d.AppID, ID: core.NewAttemptID(at), MessageID: d.MessageID, EndpointID: d.EndpointID,

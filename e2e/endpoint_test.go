@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -83,6 +84,24 @@ func TestGeneratedSecretVerifiesWebhooks(t *testing.T) {
 		t.Errorf("the secret is %q", receiver.secret)
 	}
 	receiver.await(t, c.message(t, app)) // and the receiver verifies it
+}
+
+// Nothing was ever delivered to a URL with a space in its query: receivers answer such a request line with 400.
+func TestEndpointURLIsCalledInItsNormalForm(t *testing.T) {
+	t.Parallel()
+	c, ctx := shared(t).tenant(t), t.Context()
+	uris := make(chan string, 1)
+	receiver := newReceiver(t, func(_ http.ResponseWriter, r *http.Request, _ arrival) { uris <- r.RequestURI })
+	app := c.application(t)
+	const given, normal = "a/../b%2Fc|d?q=a b&r=ü&s=100%#top", "b%2Fc%7Cd?q=a%20b&r=%C3%BC&s=100%"
+	endpoint := must(c.Endpoint.Create(ctx, app, svix.EndpointIn{Url: "\t" + receiver.url + given, Secret: &receiver.secret}, nil))(t)
+	if endpoint.Url != receiver.url+normal {
+		t.Errorf("shown is %q, want %q", endpoint.Url, receiver.url+normal)
+	}
+	receiver.await(t, c.message(t, app))
+	if got := <-uris; got != "/"+normal {
+		t.Errorf("called is %q, want %q", got, "/"+normal)
+	}
 }
 
 func TestSecretOfOnesOwnIsKept(t *testing.T) {

@@ -636,8 +636,9 @@ type EndpointIn struct {
 	// UID Your own id for it, unique in the application. It must not begin with `ep_`.
 	UID *string `json:"uid,omitempty"`
 
-	// URL Where its messages are sent, `http` or `https`. It is kept normalised: the host in lower case, an empty
-	// path as `/`.
+	// URL Where its messages are sent, `http` or `https`. It is kept in the normal form of the
+	// [URL Standard](https://url.spec.whatwg.org/), without its fragment: what must be escaped is, `%2F` and other
+	// escapes stay, and the host is in lower case and ASCII (`xn--`). The form may have 65,536 characters.
 	URL *string `json:"url,omitempty"`
 
 	// Version Kept and answered; it has no effect.
@@ -720,7 +721,7 @@ type EndpointOut struct {
 	UID       *string   `json:"uid"`
 	UpdatedAt Timestamp `json:"updatedAt"`
 
-	// URL Where its messages are sent, normalised.
+	// URL Where its messages are sent, in the normal form of the URL Standard.
 	URL string `json:"url"`
 
 	// Version As it was given.
@@ -761,8 +762,9 @@ type EndpointPatch struct {
 	// UID Your own id for it, unique in the application. It must not begin with `ep_`. Null removes it.
 	UID nullable.Nullable[string] `json:"uid,omitempty"`
 
-	// URL Where its messages are sent, `http` or `https`. It is kept normalised: the host in lower case, an empty
-	// path as `/`. Null is refused.
+	// URL Where its messages are sent, `http` or `https`. It is kept in the normal form of the
+	// [URL Standard](https://url.spec.whatwg.org/), without its fragment: what must be escaped is, `%2F` and other
+	// escapes stay, and the host is in lower case and ASCII (`xn--`). The form may have 65,536 characters. Null is refused.
 	URL nullable.Nullable[string] `json:"url,omitempty"`
 
 	// Version Kept and answered; it has no effect. Null is refused.
@@ -836,8 +838,9 @@ type EndpointUpdate struct {
 	// UID Your own id for it, unique in the application. It must not begin with `ep_`.
 	UID *string `json:"uid,omitempty"`
 
-	// URL Where its messages are sent, `http` or `https`. It is kept normalised: the host in lower case, an empty
-	// path as `/`.
+	// URL Where its messages are sent, `http` or `https`. It is kept in the normal form of the
+	// [URL Standard](https://url.spec.whatwg.org/), without its fragment: what must be escaped is, `%2F` and other
+	// escapes stay, and the host is in lower case and ASCII (`xn--`). The form may have 65,536 characters.
 	URL *string `json:"url,omitempty"`
 
 	// Version Kept and answered; it has no effect.
@@ -1285,7 +1288,7 @@ type MessageEndpointOut struct {
 	UID       *string   `json:"uid"`
 	UpdatedAt Timestamp `json:"updatedAt"`
 
-	// URL Where its messages are sent, normalised.
+	// URL Where its messages are sent, in the normal form of the URL Standard.
 	URL string `json:"url"`
 
 	// Version As it was given.
@@ -1421,8 +1424,9 @@ type OperationalWebhookEndpointIn struct {
 	// with `ep_`.
 	UID *string `json:"uid,omitempty"`
 
-	// URL Where operational webhooks are sent, `http` or `https`. It is kept normalised: the host in lower case, an
-	// empty path as `/`.
+	// URL Where operational webhooks are sent, `http` or `https`. It is kept in the normal form of the
+	// [URL Standard](https://url.spec.whatwg.org/), without its fragment: what must be escaped is, `%2F` and other
+	// escapes stay, and the host is in lower case and ASCII (`xn--`). The form may have 65,536 characters.
 	URL *string `json:"url,omitempty"`
 }
 
@@ -1458,7 +1462,7 @@ type OperationalWebhookEndpointOut struct {
 	UID       *string   `json:"uid"`
 	UpdatedAt Timestamp `json:"updatedAt"`
 
-	// URL Where operational webhooks are sent, normalised.
+	// URL Where operational webhooks are sent, in the normal form of the URL Standard.
 	URL string `json:"url"`
 }
 
@@ -1489,8 +1493,9 @@ type OperationalWebhookEndpointUpdate struct {
 	// with `ep_`.
 	UID *string `json:"uid,omitempty"`
 
-	// URL Where operational webhooks are sent, `http` or `https`. It is kept normalised: the host in lower case, an
-	// empty path as `/`.
+	// URL Where operational webhooks are sent, `http` or `https`. It is kept in the normal form of the
+	// [URL Standard](https://url.spec.whatwg.org/), without its fragment: what must be escaped is, `%2F` and other
+	// escapes stay, and the host is in lower case and ASCII (`xn--`). The form may have 65,536 characters.
 	URL *string `json:"url,omitempty"`
 }
 

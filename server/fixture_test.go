@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/postrider/postrider/core"
+	"github.com/postrider/postrider/delivery"
 )
 
 const testSecret = "a secret of the tests"
@@ -51,7 +52,7 @@ func newFixture(t *testing.T, change ...func(*Config)) *fixture {
 	f := &fixture{store: &fake{}, tokens: newTokens(t, testSecret, clock), logged: &logged{}}
 	f.seed()
 	c := Config{
-		Service: &core.Service{Store: f.store, Messages: inserter{f.store}, Tokens: f.tokens, Clock: clock},
+		Service: &core.Service{Store: f.store, Messages: inserter{f.store}, Tokens: f.tokens, Clock: clock, DomainToASCII: delivery.DomainToASCII},
 		Keys:    f.store, Tokens: f.tokens, Log: slog.New(f.logged),
 	}
 	for _, change := range change {

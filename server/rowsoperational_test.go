@@ -34,6 +34,7 @@ var rowsOperational = map[string][]row{
 	"OperationalWebhookEndpointUpdate": {
 		{"replaces", "/operational-webhook/endpoint/ops", `{"url":"https://n.example/"}`, 200,
 			[]string{`"id":"{watcher}"`, `"uid":null`, `"throttleRate":null`, `"eventTypes":null`}},
+		{"escapes", "/operational-webhook/endpoint/ops", `{"url":"https://n.example/?q=a b"}`, 200, []string{`"url":"https://n.example/?q=a%20b"`}},
 		{"creates", "/operational-webhook/endpoint/none", `{"url":"https://n.example/","uid":"n"}`, 201, []string{`"uid":"n"`}},
 		{"taken", "/operational-webhook/endpoint/none", `{"url":"https://n.example/","uid":"ops"}`, 409, nil},
 		{"both names", "/operational-webhook/endpoint/ops", `{"url":"https://n.example/","eventTypes":[],"filterTypes":[]}`, 422, []string{"same field"}},

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/postrider/postrider/core"
+	"github.com/postrider/postrider/delivery"
 )
 
 // access asks for a token of the application one.
@@ -62,7 +63,7 @@ func TestATokenEnds(t *testing.T) {
 	clock := func() time.Time { return now }
 	f.tokens = newTokens(t, testSecret, clock)
 	f.Handler = New(Config{
-		Service: &core.Service{Store: f.store, Messages: inserter{f.store}, Tokens: f.tokens, Clock: clock},
+		Service: &core.Service{Store: f.store, Messages: inserter{f.store}, Tokens: f.tokens, Clock: clock, DomainToASCII: delivery.DomainToASCII},
 		Tokens:  f.tokens, Log: slog.New(f.logged),
 	})
 	expire := func(body string) {
