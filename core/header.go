@@ -1,25 +1,36 @@
 package core
 
 import (
+	"iter"
 	"maps"
 	"slices"
 	"strings"
 )
 
-// Header names an endpoint may not set: they belong to the connection, to the payload or to
-// ourselves, or clouds give them a meaning of their own. The list is the existing servers', so that
-// an endpoint they took is taken here; the webhook-* headers are not in it, and ours win.
+// Header names an endpoint may not set: they belong to the payload or to ourselves, or clouds give them a
+// meaning of their own. The list is the existing servers', less what is in headersOfConnection; the
+// webhook-* headers are not in it, and ours win. Host is here alone because endpoints of older releases
+// may have it, and are called by it.
 var (
 	headersReserved = []string{
-		"user-agent", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailers",
-		"transfer-encoding", "upgrade", "age", "cache-control", "clear-site-data", "expires", "pragma",
-		"warning", "content-length", "content-type", "content-encoding", "content-language",
-		"content-location",
+		"user-agent", "age", "cache-control", "clear-site-data", "expires", "pragma", "warning", "content-type",
+		"content-encoding", "content-language", "content-location", "host",
 	}
 	headersReservedPrefixes = []string{
 		"x-amz-", "x-amzn-", "x-google", "x-goog-", "x-gfe", "x-azure-", "x-fd-", "x-svix-", "svix-",
 	}
 )
+
+// headersOfConnection concern a connection and not a request, or say where a request ends. HTTP/2 knows none
+// of them. With another's value a receiver hangs up, waits for what never comes, or finds a second request in
+// the payload. Beside these, all that begin with proxy- are for a proxy on the way.
+var headersOfConnection = []string{
+	"connection", "content-length", "expect", "http2-settings", "keep-alive", "te", "trailer", "trailers", "transfer-encoding", "upgrade",
+}
+
+func isOfConnection(name string) bool {
+	return slices.Contains(headersOfConnection, name) || strings.HasPrefix(name, "proxy-")
+}
 
 const (
 	headersMost         = 100
@@ -36,7 +47,7 @@ func (c *checks) headers(headers Headers) {
 	for _, name := range slices.Sorted(maps.Keys(headers)) {
 		folded := strings.ToLower(name)
 		c.body(isToken(name), "Header names must be HTTP tokens", "headers", name)
-		c.body(!isReserved(folded), "Header cannot be set", "headers", name)
+		c.body(!isReserved(folded) && !isOfConnection(folded), "Header cannot be set", "headers", name)
 		c.body(!seen[folded], "The same header is given twice: upper and lower case make no difference", "headers", name)
 		c.body(len(headers[name]) <= headerValueBytesMax && isFieldValue(headers[name]),
 			"Header values must be at most 4096 bytes, without control characters", "headers", name)
@@ -47,6 +58,19 @@ func (c *checks) headers(headers Headers) {
 func isReserved(name string) bool {
 	return slices.Contains(headersReserved, name) ||
 		slices.ContainsFunc(headersReservedPrefixes, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
+}
+
+// Sendable yields the headers to send, in order of their names. Endpoints of older releases may have some that
+// are refused now: those of the connection are left out. White space around a value goes too: HTTP/1 ignores
+// it, and HTTP/2 receivers refuse the request.
+func (h Headers) Sendable() iter.Seq2[string, string] {
+	return func(yield func(name, value string) bool) {
+		for _, name := range slices.Sorted(maps.Keys(h)) {
+			if !isOfConnection(strings.ToLower(name)) && !yield(name, strings.Trim(h[name], " \t")) {
+				return
+			}
+		}
+	}
 }
 
 // isToken is RFC 9110's token.

@@ -102,7 +102,7 @@ func (s *sender) request(ctx context.Context, d core.Delivery, at time.Time) (*h
 	if err != nil {
 		return nil, err
 	}
-	for name, value := range d.Headers {
+	for name, value := range d.Headers.Sendable() {
 		request.Header.Set(name, value)
 	}
 	if host := request.Header.Get("Host"); host != "" {

@@ -542,8 +542,9 @@ type EmptyResponse = map[string]interface{}
 
 // EndpointHeadersIn defines model for EndpointHeadersIn.
 type EndpointHeadersIn struct {
-	// Headers At most 100. A value may hold 4096 bytes. Headers that the delivery itself sets, such as `content-type` or
-	// those beginning with `svix-`, are refused.
+	// Headers At most 100. A value may hold 4096 bytes. Headers that the delivery itself sets are refused, such as
+	// `content-type`, `host`, those of the connection, and those that begin with `svix-` or `proxy-`. Values are
+	// sent as UTF-8; many receivers read them as Latin-1.
 	Headers texts `json:"headers"`
 }
 
@@ -562,8 +563,9 @@ type EndpointHeadersPatchIn struct {
 	// DeleteHeaders The names of headers to delete. One that is not there is nothing wrong.
 	DeleteHeaders []string `json:"deleteHeaders,omitempty"`
 
-	// Headers The headers to set; null deletes one. A value may hold 4096 bytes. Headers that the delivery itself sets,
-	// such as `content-type` or those beginning with `svix-`, are refused. With those that stay, at most 100.
+	// Headers The headers to set; null deletes one. A value may hold 4096 bytes. Headers that the delivery itself sets
+	// are refused, such as `content-type`, `host`, those of the connection, and those that begin with `svix-` or
+	// `proxy-`. With those that stay, at most 100.
 	Headers map[string]*string `json:"headers,omitempty"`
 }
 
@@ -615,8 +617,9 @@ type EndpointIn struct {
 	// FilterTypes The older name of `eventTypes`. To give both is a 422.
 	FilterTypes []EventTypeName `json:"filterTypes,omitempty"`
 
-	// Headers HTTP headers to send with each of its messages. A value may hold 4096 bytes. Headers that the delivery
-	// itself sets, such as `content-type` or those beginning with `svix-`, are refused.
+	// Headers HTTP headers to send with each of its messages. A value may hold 4096 bytes. Headers that the
+	// delivery itself sets are refused, such as `content-type`, `host`, those of the connection, and those that
+	// begin with `svix-` or `proxy-`. Values are sent as UTF-8; many receivers read them as Latin-1.
 	Headers texts `json:"headers,omitempty"`
 
 	// Metadata Anything of your own, at most 4096 bytes as compact JSON.
@@ -1402,8 +1405,9 @@ type OperationalWebhookEndpointIn struct {
 	// FilterTypes The older name of `eventTypes`. To give both is a 422.
 	FilterTypes []EventTypeName `json:"filterTypes,omitempty"`
 
-	// Headers HTTP headers to send with each of its messages. A value may hold 4096 bytes. Headers that the delivery
-	// itself sets, such as `content-type` or those beginning with `svix-`, are refused.
+	// Headers HTTP headers to send with each of its messages. A value may hold 4096 bytes. Headers that the
+	// delivery itself sets are refused, such as `content-type`, `host`, those of the connection, and those that
+	// begin with `svix-` or `proxy-`. Values are sent as UTF-8; many receivers read them as Latin-1.
 	Headers texts `json:"headers,omitempty"`
 
 	// Metadata Anything of your own, at most 4096 bytes as compact JSON.

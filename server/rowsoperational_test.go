@@ -23,6 +23,8 @@ var rowsOperational = map[string][]row{
 		{"no url", "/operational-webhook/endpoint", `{}`, 422, []string{"missing field `url`"}},
 		{"event type of its own", "/operational-webhook/endpoint", `{"url":"https://n.example/","eventTypes":["endpoint.created","a.made"]}`, 422,
 			[]string{`"loc":["body","eventTypes"]`, "The following event types don't exist: a.made\""}},
+		{"header of the connection", "/operational-webhook/endpoint", `{"url":"https://n.example/","headers":{"Host":"n.example"}}`, 422,
+			[]string{`"loc":["body","headers","Host"]`}},
 		{"bad header", "/operational-webhook/endpoint", `{"url":"https://n.example/","headers":{"a b":"1"}}`, 422, []string{`"loc":["body","headers","a b"]`}},
 	},
 	"OperationalWebhookEndpointGet": {
