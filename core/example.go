@@ -70,14 +70,14 @@ func (e Endpoint) wants(m Message) bool {
 // schemaExample is the example of that index, or the first if there are not that many, in the schema
 // of version 1, or of the greatest version if there is no version 1; nil: it has none.
 func schemaExample(schemas json.RawMessage, index int) json.RawMessage {
-	var byVersion map[string]struct{ Examples []json.RawMessage }
-	// A schema whose examples are no array has no example; the others are decoded nevertheless.
+	var byVersion map[string]map[string]json.RawMessage // and no struct, for which EXAMPLES would be examples
 	_ = json.Unmarshal(schemas, &byVersion)
 	version := "1"
 	if _, found := byVersion[version]; !found {
 		version = greatestVersion(byVersion)
 	}
-	examples := byVersion[version].Examples
+	var examples []json.RawMessage
+	_ = json.Unmarshal(byVersion[version]["examples"], &examples) // What is no array holds no example.
 	switch {
 	case len(examples) == 0:
 		return nil

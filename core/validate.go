@@ -1,7 +1,6 @@
 package core
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 )
@@ -75,14 +74,36 @@ type Metadata map[string]string
 const MetadataBytesMax = 4096
 
 func (c *checks) metadata(m Metadata) {
-	text, err := json.Marshal(m)
-	if err != nil || len(text) > MetadataBytesMax {
+	if m.bytes() > MetadataBytesMax {
 		c.body(false, "metadata must be less than or equal to 4096 bytes", "metadata")
 		return
 	}
 	for key, value := range m {
 		c.text(key+value, "metadata")
 	}
+}
+
+// bytes is the length as compact JSON with the escapes that JSON demands. encoding/json would write more, for
+// HTML and JavaScript.
+func (m Metadata) bytes() int {
+	n := len("{}") + max(0, len(m)-1)*len(",")
+	for key, value := range m {
+		n += quotedBytes(key) + len(":") + quotedBytes(value)
+	}
+	return n
+}
+
+func quotedBytes(text string) int {
+	n := len(`""`) + len(text)
+	for _, c := range []byte(text) {
+		switch {
+		case c == '"', c == '\\', c >= '\b' && c <= '\r' && c != '\v':
+			n++ // as \n
+		case c < ' ':
+			n += len(`\u001f`) - 1
+		}
+	}
+	return n
 }
 
 // names checks a set of names: nil means no restriction, and an empty set would match nothing.

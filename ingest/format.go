@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/postrider/postrider/core"
+	"github.com/postrider/postrider/ijson"
 )
 
 // Format is how a source's messages are read, as it is written in the configuration.
@@ -98,7 +99,7 @@ func decodeObject(text []byte, v any) error {
 		return errors.New("it is no JSON object")
 	}
 	if err := json.Unmarshal(text, v); err != nil {
-		return fmt.Errorf("it cannot be read: %s", core.JSONReason(err))
+		return fmt.Errorf("it cannot be read: %s", ijson.Reason(err))
 	}
 	return nil
 }

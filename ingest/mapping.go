@@ -9,6 +9,7 @@ import (
 	"github.com/theory/jsonpath"
 
 	"github.com/postrider/postrider/core"
+	"github.com/postrider/postrider/ijson"
 )
 
 // Selector says where in a message something is. One of its fields is set.
@@ -104,7 +105,7 @@ func (in *subject) body() (any, error) {
 	d := json.NewDecoder(bytes.NewReader(in.Body))
 	d.UseNumber()
 	if err := d.Decode(&in.value); err != nil {
-		return nil, fmt.Errorf("it is not JSON: %s", core.JSONReason(err))
+		return nil, fmt.Errorf("it is not JSON: %s", ijson.Reason(err))
 	}
 	return in.value, nil
 }

@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"time"
 
 	"github.com/postrider/postrider/core"
 )
@@ -110,7 +109,7 @@ func taskOut(t core.BackgroundTask) BackgroundTaskOut {
 
 // periodIn reads the period of a body.
 func periodIn(since, until *string) (in core.PeriodIn, err error) {
-	from, err := periodTime(since, "since")
+	from, err := timeIn(since, "since")
 	if err != nil {
 		return in, err
 	}
@@ -118,20 +117,8 @@ func periodIn(since, until *string) (in core.PeriodIn, err error) {
 		return in, missing("since")
 	}
 	in.Since = *from
-	in.Until, err = periodTime(until, "until")
+	in.Until, err = timeIn(until, "until")
 	return in, err
-}
-
-// periodTime is readTime of a field of the body.
-func periodTime(text *string, name string) (*time.Time, error) {
-	if text == nil {
-		return nil, nil
-	}
-	at, err := readTime(text, "body", name)
-	if err != nil || at == nil {
-		return nil, core.Invalid("Times are written as in 2026-01-31T09:30:00Z", "body", name)
-	}
-	return at, nil
 }
 
 func replayIn(b *BulkReplayIn) (in core.ReplayIn, err error) {

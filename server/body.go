@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/postrider/postrider/core"
+	"github.com/postrider/postrider/ijson"
 )
 
 // bodyBytesFirst is the most that a client's word for the length of its body makes us allocate.
@@ -35,7 +36,7 @@ func decodeBody(r *http.Request, v any) error {
 	if start := bytes.TrimLeft(text, " \t\r\n"); len(start) == 0 || start[0] != '{' {
 		return jsonError("The body must be a JSON object.")
 	}
-	return decodeError(json.Unmarshal(text, v))
+	return decodeError(ijson.Unmarshal(text, v))
 }
 
 // checkEncoding refuses bodies that are compressed: a small one can hold gigabytes, and no SDK compresses.
@@ -65,23 +66,28 @@ func tooLarge(limit int64, err error) error {
 	}
 }
 
-// decodeError says in the terms of the API what encoding/json found wrong.
+// decodeError says in the terms of the API what is wrong with a JSON text.
 func decodeError(err error) error {
 	if err == nil {
 		return nil
 	}
-	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && e.Field == "" {
-		return jsonError(fmt.Sprintf("Expected %s, not %.40s", core.JSONType(e.Type), e.Value))
-	} else if ok {
-		message := fmt.Sprintf("%s: expected %s, not %.40s", e.Field, core.JSONType(e.Type), e.Value)
-		return jsonError(message, strings.Split(e.Field, ".")...)
+	if e, ok := errors.AsType[*ijson.Error](err); ok {
+		return jsonError(capital(e.Error(), len(e.Path) == 0), e.Path...)
 	}
 	if e, ok := errors.AsType[*json.SyntaxError](err); ok {
-		return jsonError("The body is not JSON: " + core.JSONReason(e))
+		return jsonError("The body is not JSON: " + ijson.Reason(e))
 	}
 	e := jsonError("The body cannot be read.")
 	e.Err = err
 	return e
+}
+
+// capital is a message as a sentence, unless it begins with the name of a field.
+func capital(message string, sentence bool) string {
+	if !sentence {
+		return message
+	}
+	return strings.ToUpper(message[:1]) + message[1:]
 }
 
 // typeJSONError is how existing servers mark what their decoder refuses.

@@ -14,6 +14,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/postrider/postrider/core"
+	"github.com/postrider/postrider/ijson"
 )
 
 // An event type's schemas are checked against the metaschema of their draft and no further: they are
@@ -57,6 +58,9 @@ func (p lazyPattern) String() string            { return string(p) }
 func checkSchemas(schemas json.RawMessage) error {
 	if len(notNull(schemas)) == 0 {
 		return nil
+	}
+	if err := ijson.Check(schemas); err != nil {
+		return relocate(decodeError(err), "schemas")
 	}
 	var byVersion map[string]map[string]any
 	if err := json.Unmarshal(schemas, &byVersion); err != nil {

@@ -2,11 +2,14 @@ package server
 
 import (
 	"encoding/json"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/postrider/postrider/core"
+	"github.com/postrider/postrider/ijson"
 )
 
 func messageIn(in *MessageIn) (core.MessageIn, error) {
@@ -23,7 +26,7 @@ func messageIn(in *MessageIn) (core.MessageIn, error) {
 		return out, err
 	}
 	var err error
-	if out.DeliverAt, err = readTime(in.DeliverAt, "body", "deliverAt"); err != nil {
+	if out.DeliverAt, err = timeIn(in.DeliverAt, "deliverAt"); err != nil {
 		return out, err
 	}
 	if in.Application != nil {
@@ -57,10 +60,15 @@ func readPayload(out *core.MessageIn, in *MessageIn) error {
 
 // readContentType looks for the one header that a raw payload can bring.
 func readContentType(out *core.MessageIn, headers map[string]any) error {
-	for name, value := range headers {
+	for _, name := range slices.Sorted(maps.Keys(headers)) {
 		if !strings.EqualFold(name, "content-type") {
 			continue
 		}
+		if out.ContentType != nil {
+			return core.Invalid("The content type is given twice, in two spellings; give it once",
+				"body", "transformationsParams", "headers", name)
+		}
+		value := headers[name]
 		text, ok := value.(string)
 		if !ok {
 			return jsonError("content-type must be a string", "transformationsParams", "headers", name)
@@ -95,7 +103,7 @@ func decodeMessage(text json.RawMessage) (core.MessageIn, error) {
 	if len(text) == 0 || text[0] != '{' {
 		return core.MessageIn{}, jsonError("A message must be an object.")
 	}
-	if err := decodeError(json.Unmarshal(text, &in)); err != nil {
+	if err := decodeError(ijson.Unmarshal(text, &in)); err != nil {
 		return core.MessageIn{}, err
 	}
 	in.Application = nil

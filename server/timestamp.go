@@ -39,7 +39,23 @@ func readTime(text *string, loc ...string) (*time.Time, error) {
 			return new(inCalendar(at)), nil
 		}
 	}
-	return nil, core.Invalid("Times are written as in 2026-01-31T09:30:00Z", loc...)
+	return nil, noTime(loc...)
+}
+
+// timeIn is readTime of a field of a body, where an empty text is no time.
+func timeIn(text *string, name string) (*time.Time, error) {
+	if text == nil {
+		return nil, nil
+	}
+	at, err := readTime(text, "body", name)
+	if err != nil || at == nil {
+		return nil, noTime("body", name)
+	}
+	return at, nil
+}
+
+func noTime(loc ...string) *core.Error {
+	return core.Invalid("Times are written as in 2026-01-31T09:30:00Z", loc...)
 }
 
 // inCalendar is the time in UTC, where a zone may put it into the year before 0 or after 9999. JSON can

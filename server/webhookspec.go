@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/postrider/postrider/core"
+	"github.com/postrider/postrider/ijson"
 )
 
 // A webhookSpec is as much of somebody's OpenAPI document as an import reads. Names are OpenAPI's,
@@ -63,7 +64,7 @@ const referencesMost = 10
 // in the order of their names.
 func readWebhooks(text json.RawMessage, at ...string) ([]core.EventTypeIn, error) {
 	r := specReader{at: at, components: map[string]*specSchema{}, left: specBytesMost}
-	if err := json.Unmarshal(text, &r.spec); err != nil {
+	if err := ijson.Unmarshal(text, &r.spec); err != nil {
 		return nil, relocate(decodeError(err), at...)
 	}
 	webhooks := r.webhooks()
@@ -172,9 +173,9 @@ func (r *specReader) decode(text json.RawMessage, v any, kind string, components
 		var to struct {
 			Ref string `json:"$ref"`
 		}
-		_ = json.Unmarshal(text, &to) // What is no object, v will refuse.
+		_ = ijson.Unmarshal(text, &to) // What is no object, v will refuse.
 		if to.Ref == "" {
-			if err := json.Unmarshal(text, v); err != nil {
+			if err := ijson.Unmarshal(text, v); err != nil {
 				r.refuse(relocate(decodeError(err), slices.Concat(r.at, where)...))
 				return false
 			}

@@ -1,22 +1,24 @@
-package core
+package ijson
 
 import (
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"reflect"
 	"strings"
 )
 
-// JSONReason says in terms of JSON, not of Go, why encoding/json could not decode a text: who sent the text
-// reads it.
-func JSONReason(err error) string {
+// Reason says in terms of JSON, not of Go, why a text could not be decoded, by this package or by encoding/json. The
+// reader is whoever sent the text.
+func Reason(err error) string {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Error()
+	}
 	if e, ok := errors.AsType[*json.SyntaxError](err); ok {
 		return syntaxReason(e)
 	}
 	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		reason := fmt.Sprintf("expected %s, not %.40s", JSONType(e.Type), e.Value)
+		reason := unexpected(e.Type, e.Value)
 		if e.Field != "" {
 			reason = e.Field + ": " + reason
 		}
@@ -43,22 +45,4 @@ func syntaxReason(e *json.SyntaxError) string {
 		return fmt.Sprintf("unexpected '%s' at byte %d", char, e.Offset)
 	}
 	return fmt.Sprintf("unexpected character at byte %d", e.Offset)
-}
-
-// JSONType names the JSON that a Go type is decoded from.
-func JSONType(t reflect.Type) string {
-	switch t.Kind() {
-	case reflect.String:
-		return "a string"
-	case reflect.Bool:
-		return "true or false"
-	case reflect.Uint16: // of rates and versions, which are never 0
-		return "a whole number from 1 to 65535"
-	case reflect.Int, reflect.Int64:
-		return "a whole number"
-	case reflect.Slice:
-		return "an array"
-	default:
-		return "an object"
-	}
 }

@@ -1,4 +1,4 @@
-package core
+package ijson
 
 import (
 	"encoding/json"
@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestJSONReasonSpeaksOfJSON(t *testing.T) {
+func TestReasonSpeaksOfJSON(t *testing.T) {
 	t.Parallel()
 	var v struct {
 		Name  string
@@ -28,11 +28,11 @@ func TestJSONReasonSpeaksOfJSON(t *testing.T) {
 		`[]`:                        "expected an object, not array",
 		strings.Repeat(`[`, 10_001): "it is nested too deep at byte 10001",
 	} {
-		if got := JSONReason(json.Unmarshal([]byte(text), &v)); got != want {
+		if got := Reason(json.Unmarshal([]byte(text), &v)); got != want {
 			t.Errorf("%.40q: %q, want %q", text, got, want)
 		}
 	}
-	if got := JSONReason(json.NewDecoder(strings.NewReader(`{`)).Decode(&v)); got != "it is cut off" {
+	if got := Reason(json.NewDecoder(strings.NewReader(`{`)).Decode(&v)); got != "it is cut off" {
 		t.Errorf("half an object: %q", got)
 	}
 }
