@@ -8,6 +8,7 @@ package ijson
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -155,7 +156,7 @@ const (
 
 var structs sync.Map // of type map[string]field, by reflect.Type
 
-// fieldsOf is the fields of a struct by the names in their tags. It panics where there are more than are counted.
+// fieldsOf is the fields of a struct by their names in JSON. It panics where there are more than are counted.
 func fieldsOf(t reflect.Type) map[string]field {
 	if fields, known := structs.Load(t); known {
 		return fields.(map[string]field)
@@ -173,7 +174,7 @@ func fieldsOf(t reflect.Type) map[string]field {
 			f.kind = raws
 		}
 		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
-		fields[name] = f
+		fields[cmp.Or(name, t.Field(i).Name)] = f
 	}
 	structs.Store(t, fields)
 	return fields

@@ -147,3 +147,24 @@ func FuzzUnmarshal(f *testing.F) {
 		}
 	})
 }
+
+func TestValueMarksWhatIsAmbiguous(t *testing.T) {
+	t.Parallel()
+	twice, half := &Error{Message: givenTwice}, &Error{Message: halfSurrogate}
+	for text, want := range map[string]any{
+		`{"a":[1.50,"é",true,false,null,{}],"b":{"c":"\ud83d\ude00"}}`: map[string]any{
+			"a": []any{json.Number("1.50"), "é", true, false, nil, map[string]any{}}, "b": map[string]any{"c": "😀"},
+		},
+		`{"a":1,"b":2,"\u0061":{},"a":3}`: map[string]any{"a": twice, "b": json.Number("2")},
+		`["\ud800",[]]`:                   []any{half, []any{}},
+	} {
+		if got, err := Value([]byte(text)); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %#v, %v, want %#v", text, got, err, want)
+		}
+	}
+	for _, text := range []string{``, `{`, `[`, `[1`, `{"a"`, `{"a":1`, `{"a":1,}`, `1 2`, `[1}`} {
+		if got, err := Value([]byte(text)); err == nil {
+			t.Errorf("%s: %v, want it refused", text, got)
+		}
+	}
+}

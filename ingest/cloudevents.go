@@ -6,13 +6,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"mime"
+	"slices"
 	"strings"
 
 	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/cloudevents/sdk-go/v2/types"
 
 	"github.com/postrider/postrider/core"
+	"github.com/postrider/postrider/ijson"
 )
 
 // cloudEvents reads CloudEvents 1.0: structured, or binary with the attributes in headers. The event's
@@ -66,14 +69,42 @@ func readEvent(m Message) (event.Event, error) {
 		err := readBinary(&e, prefix, m)
 		return e, err
 	}
-	// The library's reader forgives what is no JSON.
-	if err := decodeObject(m.Body, new(json.RawMessage)); err != nil {
+	if err := checkStructured(m.Body); err != nil {
 		return e, err
 	}
 	if err := json.Unmarshal(m.Body, &e); err != nil {
 		return e, fmt.Errorf("it is no CloudEvent: %w", err)
 	}
 	return e, nil
+}
+
+// checkStructured checks what the library's reader forgives: what is no JSON, an attribute that is given twice, or
+// without a name, at which it would stop reading, and half a surrogate pair in text. Data that is JSON is
+// not looked into.
+func checkStructured(text []byte) error {
+	if err := isObject(text); err != nil {
+		return err
+	}
+	members, err := ijson.Members(text)
+	if err != nil {
+		return fmt.Errorf("it cannot be read: %s", ijson.Reason(err))
+	}
+	seen := make(map[string]bool, len(members))
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		switch folded := strings.ToLower(name); {
+		case name == "":
+			return errors.New("it is no CloudEvent: it has an attribute without a name")
+		case seen[folded]:
+			return fmt.Errorf("it is no CloudEvent: %s: given twice, in two spellings", name)
+		case name == "data" && members[name][0] != '"':
+		default:
+			seen[folded] = true
+			if err := ijson.Check(members[name]); err != nil {
+				return fmt.Errorf("it is no CloudEvent: %s: %w", name, err)
+			}
+		}
+	}
+	return nil
 }
 
 // prefixes are how attributes are named in headers: by the bindings for Kafka, for HTTP and NATS, and
@@ -91,11 +122,17 @@ func binaryPrefix(h Headers) string {
 }
 
 func readBinary(e *event.Event, prefix string, m Message) error {
-	for name, value := range m.Headers {
+	seen := map[string]bool{}
+	for _, name := range slices.Sorted(maps.Keys(m.Headers)) {
 		if len(name) <= len(prefix) || !strings.EqualFold(name[:len(prefix)], prefix) {
 			continue
 		}
-		if err := setAttribute(e, strings.ToLower(name[len(prefix):]), value); err != nil {
+		attribute := strings.ToLower(name[len(prefix):])
+		if seen[attribute] {
+			return fmt.Errorf("it is no CloudEvent: %s: given twice, in two spellings", name)
+		}
+		seen[attribute] = true
+		if err := setAttribute(e, attribute, m.Headers[name]); err != nil {
 			return fmt.Errorf("it is no CloudEvent: %s: %w", name, err)
 		}
 	}

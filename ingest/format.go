@@ -74,8 +74,11 @@ func decodeJSON(m Message) (core.IngestIn, error) {
 		Tags        []string        `json:"tags"`
 		Payload     json.RawMessage `json:"payload"`
 	}
-	if err := decodeObject(m.Body, &text); err != nil {
+	if err := isObject(m.Body); err != nil {
 		return core.IngestIn{}, err
+	}
+	if err := ijson.Unmarshal(m.Body, &text); err != nil {
+		return core.IngestIn{}, fmt.Errorf("it cannot be read: %s", ijson.Reason(err))
 	}
 	switch {
 	case text.Application == nil:
@@ -90,16 +93,13 @@ func decodeJSON(m Message) (core.IngestIn, error) {
 	}}, nil
 }
 
-// decodeObject reads one JSON object, in UTF-8.
-func decodeObject(text []byte, v any) error {
+// isObject checks that a text begins as a JSON object, in UTF-8.
+func isObject(text []byte) error {
 	if !utf8.Valid(text) {
 		return errors.New("it is not valid UTF-8")
 	}
 	if start := bytes.TrimLeft(text, " \t\r\n"); len(start) == 0 || start[0] != '{' {
 		return errors.New("it is no JSON object")
-	}
-	if err := json.Unmarshal(text, v); err != nil {
-		return fmt.Errorf("it cannot be read: %s", ijson.Reason(err))
 	}
 	return nil
 }

@@ -102,6 +102,17 @@ func TestFormatsSayWhatTheyCannotRead(t *testing.T) {
 		"it cannot be read: it is cut off":           {Format{}, from(`{"application": `)},
 		"unexpected '{' at byte 4":                   {Format{}, from(`{} {}`)},
 		"application: expected a string, not number": {Format{}, from(`{"application": 1}`)},
+		"eventType: given twice":                     {Format{}, from(`{"application": "a", "eventType": "a", "payload": {}, "eventType": "b"}`)},
+		"tags[0]: holds half of a":                   {Format{}, from(`{"application": "a", "eventType": "a", "payload": {}, "tags": ["\ud800"]}`)},
+		"no payload":                                 {Format{}, from(`{"application": "a", "eventType": "a", "Payload": {}}`)},
+		"subject: given twice":                       {events, from(envelope + `, "subject": "a", "application": "a", "data": {}, "subject": "b"}`)},
+		"application: given twice, in two spellings": {events, from(envelope + `, "Application": "b", "application": "a", "data": {}}`)},
+		"subject: holds half of a":                   {events, from(envelope + `, "subject": "\udc00", "application": "a", "data": {}}`)},
+		"data: holds half of a":                      {events, from(envelope + `, "application": "a", "datacontenttype": "text/plain", "data": "\ud800"}`)},
+		"an attribute without a name":                {events, from(envelope + `, "application": "a", "": 1, "data": {}}`)},
+		"ce_subject: given twice":                    {events, from(`{}`, "ce_specversion", "1.0", "ce_id", "1", "ce_source", "/", "ce_type", "a", "CE_Subject", "a", "ce_subject", "b")},
+		"$[\"who\"]: given twice":                    {path, from(`{"who": "a", "who": "b"}`, "kind", "a")},
+		"$[\"who\"]: holds half of":                  {path, from(`{"who": "\ud800"}`, "kind", "a")},
 		"it has no application":                      {Format{}, from(`{"eventType": "a", "payload": {}}`)},
 		"it has no eventType":                        {Format{}, from(`{"application": "a", "payload": {}}`)},
 		"it has no payload":                          {Format{}, from(`{"application": "a", "eventType": "a"}`)},
@@ -138,6 +149,31 @@ func TestFormatsThatMakeNoSenseAreRefused(t *testing.T) {
 	} {
 		if _, err := f.Decoder(org); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: %v, want %q", f, err, want)
+		}
+	}
+}
+
+// A payload may hold what the message around it may not.
+func TestFormatsDoNotLookIntoPayloads(t *testing.T) {
+	t.Parallel()
+	const payload = `{"who": "acme", "a": 1, "a": "\udfff", "b": ["\ud800", {"x":1,"x":2}]}`
+	const envelope = `{"specversion": "1.0", "id": "e-1", "source": "/shop", "type": "a", "application": "acme"`
+	mapping := func(path string) Format {
+		return Format{Format: FormatMapping, Application: &Selector{Path: path}, EventType: &Selector{Topic: true}}
+	}
+	for name, test := range map[string]struct {
+		format Format
+		body   string
+	}{
+		"json":                  {Format{}, `{"application": "acme", "eventType": "a", "Payload": {}, "more": {"a":1,"a":"\ud800"}, "payload":` + payload + `}`},
+		"structured event":      {Format{Format: FormatCloudEvents}, envelope + `, "data":` + payload + `}`},
+		"mapping":               {mapping("$.who"), payload},
+		"mapping that compares": {mapping(`$[?@ == "acme" && @ != $.a && @ > "a" && length(@) == 4]`), payload},
+		"mapping that matches":  {mapping(`$[?match(@, "ac.*") || @.x == 1]`), payload},
+	} {
+		in, why := read(t, test.format, from(test.body))
+		if why != "" || in.AppRef != "acme" || string(in.Payload) != payload {
+			t.Errorf("%s: %q for %q (%s)", name, in.Payload, in.AppRef, why)
 		}
 	}
 }

@@ -6,6 +6,8 @@ package ingest
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/postrider/postrider/core"
@@ -23,6 +25,9 @@ type Message struct {
 	// message that comes again is stored again unless it has an event id.
 	Position string
 
+	// Err is why what the broker has cannot be read; nil: it can. Such a message is a dead letter.
+	Err error
+
 	// Handle is the adapter's own: what it settles the message by.
 	Handle any
 }
@@ -35,9 +40,9 @@ func (h Headers) Get(name string) string {
 	if value, ok := h[name]; ok {
 		return value
 	}
-	for other, value := range h {
+	for _, other := range slices.Sorted(maps.Keys(h)) { // of two spellings always the same
 		if strings.EqualFold(other, name) {
-			return value
+			return h[other]
 		}
 	}
 	return ""

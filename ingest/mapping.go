@@ -87,6 +87,8 @@ func selectPath(name string, path *jsonpath.Path) selection {
 			return "", fmt.Errorf("it does not say its %s: %s finds %d values", name, path, len(found))
 		}
 		switch v := found[0].(type) {
+		case *ijson.Error:
+			return "", fmt.Errorf("it does not say its %s: %s: %w", name, path, v)
 		case string:
 			return v, nil
 		case json.Number:
@@ -97,14 +99,14 @@ func selectPath(name string, path *jsonpath.Path) selection {
 	}
 }
 
-// body is the message's body as a value; numbers stay as they are written.
+// body is the message's body as a value; numbers stay as they are written. It is the payload too, so nothing is
+// wrong with a member that is given twice until it is asked for.
 func (in *subject) body() (any, error) {
 	if in.value != nil {
 		return in.value, nil
 	}
-	d := json.NewDecoder(bytes.NewReader(in.Body))
-	d.UseNumber()
-	if err := d.Decode(&in.value); err != nil {
+	var err error
+	if in.value, err = ijson.Value(in.Body); err != nil {
 		return nil, fmt.Errorf("it is not JSON: %s", ijson.Reason(err))
 	}
 	return in.value, nil
@@ -133,8 +135,11 @@ func (f Format) mapping() (Decoder, error) {
 	return func(m Message) (core.IngestIn, error) {
 		in := core.IngestIn{MessageIn: payload(m.Body, f.ContentType)}
 		if !in.Raw {
-			if err := decodeObject(m.Body, new(json.RawMessage)); err != nil {
+			if err := isObject(m.Body); err != nil {
 				return in, err
+			}
+			if err := json.Unmarshal(m.Body, new(json.RawMessage)); err != nil {
+				return in, fmt.Errorf("it cannot be read: %s", ijson.Reason(err))
 			}
 		}
 		from := &subject{Message: m}

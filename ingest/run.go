@@ -160,7 +160,10 @@ func (l *loop) decode(ctx context.Context, messages []Message) *batch {
 		spans: make([]trace.Span, n), open: make([]int, n),
 	}
 	for i, m := range messages {
-		in, err := l.Decode(m)
+		in, err := core.IngestIn{}, m.Err
+		if err == nil {
+			in, err = l.Decode(m)
+		}
 		in.Source, in.Position = l.Name, m.Position
 		if err != nil {
 			in.Err = &core.Error{Kind: core.KindBadRequest, Code: "unreadable", Message: err.Error()}

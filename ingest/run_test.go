@@ -283,3 +283,14 @@ func TestTraceGoesFromTheProducerToTheMessage(t *testing.T) {
 		t.Error("the span of what was refused does not say why")
 	}
 }
+
+func TestMessageThatItsSourceCannotReadIsADeadLetter(t *testing.T) {
+	t.Parallel()
+	batch := batchOf("1", "2")
+	batch[0].Err = errors.New("the envelope is torn")
+	source := &fakeSource{batches: [][]Message{batch}}
+	start(t, source, &fakeSink{}, untraced)
+	if got, want := source.await(t, 2), []string{"1 dead: the envelope is torn", "2 ack"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

@@ -49,6 +49,18 @@ func (w *world) payloadsStored() []string {
 	return value[[]string](w, "SELECT coalesce(array_agg(payload ORDER BY id), '{}') FROM message")
 }
 
+// The check of the column reads payloads as json, which must not look further into them than the API does.
+func TestOutboxDoesNotLookIntoPayloads(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	const payload = `{ "a":1,"a":"\ud800\u0000","A": 1e400}`
+	w.leave("acme", payload)
+	w.outboxService().OutboxIngestMany(t.Context(), w.inOutbox())
+	if got := w.payloadsStored(); !slices.Equal(got, []string{payload}) {
+		t.Errorf("stored %q", got)
+	}
+}
+
 func TestOutboxIsEmptiedInOrderAndInOneTransaction(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -2,6 +2,7 @@ package sqs
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"strings"
 	"sync/atomic"
@@ -9,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
+	"github.com/postrider/postrider/ijson"
 	"github.com/postrider/postrider/ingest"
 )
 
@@ -50,7 +52,9 @@ func (s *Source) message(h *handle) ingest.Message {
 		}),
 	}
 	text := aws.ToString(h.message.Body)
-	if e, ok := notification(text); ok && s.unwrap {
+	if e, ok, err := notification(text); err != nil && s.unwrap {
+		m.Err = fmt.Errorf("the envelope of SNS cannot be read: %w", err)
+	} else if ok && s.unwrap {
 		m.Topic, m.Position, text = e.topic(), e.MessageID, *e.Message
 		m.Headers = headers(maps.All(e.MessageAttributes), func(a attribute) (string, string) { return a.Type, a.Value })
 	}
@@ -74,22 +78,29 @@ func headers[A any](attributes func(func(string, A) bool), read func(A) (kind, v
 // envelope is what SNS sends to a queue, unless its subscription asks for raw message delivery. Its
 // signature is not looked at: who may send to the queue is for the queue's policy to say.
 type envelope struct {
-	Type              string
-	MessageID         string `json:"MessageId"`
-	TopicARN          string `json:"TopicArn"`
-	Message           *string
-	MessageAttributes map[string]attribute
+	Type              string               `json:"Type"`
+	MessageID         string               `json:"MessageId"`
+	TopicARN          string               `json:"TopicArn"`
+	Message           *string              `json:"Message"`
+	MessageAttributes map[string]attribute `json:"MessageAttributes"`
 }
 
 type attribute struct{ Type, Value string }
 
 // notification reads a notification's envelope. What SNS says when it subscribes a queue or ends that is
 // none, nor is a producer's JSON that merely resembles it.
-func notification(text string) (e envelope, ok bool) {
-	if !strings.Contains(text, `"TopicArn"`) || json.Unmarshal([]byte(text), &e) != nil {
-		return e, false
+// An error says that it is one, but what it holds would not come out as it was sent.
+func notification(text string) (e envelope, ok bool, err error) {
+	var loose envelope
+	if !strings.Contains(text, `"TopicArn"`) || json.Unmarshal([]byte(text), &loose) != nil || !loose.isNotification() {
+		return e, false, nil
 	}
-	return e, e.Type == "Notification" && strings.HasPrefix(e.TopicARN, "arn:") && e.MessageID != "" && e.Message != nil
+	err = ijson.Unmarshal([]byte(text), &e)
+	return e, err == nil && e.isNotification(), err
+}
+
+func (e envelope) isNotification() bool {
+	return e.Type == "Notification" && strings.HasPrefix(e.TopicARN, "arn:") && e.MessageID != "" && e.Message != nil
 }
 
 // topic is the last part of an ARN: arn:aws:sns:eu-central-1:123456789012:orders.

@@ -3,6 +3,7 @@ package sqs
 import (
 	"encoding/json"
 	"maps"
+	"strings"
 	"testing"
 
 	"github.com/postrider/postrider/ingest"
@@ -94,6 +95,22 @@ func TestWhatIsNoNotificationStaysAsItIs(t *testing.T) {
 				t.Errorf("received %q from %q at %q, sent %q", m.Body, m.Topic, m.Position, body)
 			}
 		})
+	}
+}
+
+// Decoded, such a message would not be what was published.
+func TestAmbiguousEnvelopeIsADeadLetter(t *testing.T) {
+	t.Parallel()
+	const start = `{"Type": "Notification", "MessageId": "1", "TopicArn": "arn:aws:sns:eu-central-1:1:orders", "Message": "{\"a\":\"`
+	for body, want := range map[string]string{
+		start + `\ud800\"}"}`:            "Message: holds half of a surrogate pair",
+		start + `\"}", "Message": "{}"}`: "Message: given twice",
+	} {
+		s, b, _ := special(t, false)
+		b.send(t, sqsfake.Entry{MessageBody: body})
+		if m := receive(t, s)[0]; string(m.Body) != body || m.Err == nil || !strings.Contains(m.Err.Error(), want) {
+			t.Errorf("received %q, %v, want %q", m.Body, m.Err, want)
+		}
 	}
 }
 
