@@ -13,9 +13,9 @@ import (
 // Errors of NormalURL, for the client that sent the URL.
 var (
 	errURLNotAbsolute = errors.New("Endpoint URLs must be absolute, with the scheme http or https, such as https://example.com/webhooks")
-	errURLHost        = errors.New("The host of the URL must be a domain name or an IP address")
-	errURLPort        = errors.New("The port of the URL must be between 1 and 65535")
-	errURLPercent     = errors.New("A % in the URL must be followed by two hexadecimal digits; write % as %25")
+	errURLHost        = errors.New("url must have a domain name or an IP address as its host")
+	errURLPort        = errors.New("url must have a port between 1 and 65535, or none")
+	errURLPercent     = errors.New("url has a % that is not followed by two hexadecimal digits; write % as %25")
 )
 
 // lineBreaks come into URLs where they are pasted from a text, and mean nothing in them.

@@ -23,10 +23,11 @@ func Value(text []byte) (any, error) {
 }
 
 func readValue(d *jsontext.Decoder) (any, error) {
-	switch d.PeekKind() {
-	case '{':
+	kind := d.PeekKind()
+	if kind == '{' {
 		return readObject(d)
-	case '[':
+	}
+	if kind == '[' {
 		return readArray(d)
 	}
 	value, err := d.ReadValue()

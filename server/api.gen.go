@@ -384,7 +384,7 @@ type AppUsageStatsOut struct {
 
 // ApplicationIn defines model for ApplicationIn.
 type ApplicationIn struct {
-	// Metadata Anything of your own, at most 4096 bytes as compact JSON.
+	// Metadata Anything of your own, at most 4096 bytes as compact JSON without needless escapes.
 	Metadata Metadata `json:"metadata,omitempty"`
 
 	// Name A name for people. No control characters 0x00 to 0x08.
@@ -407,7 +407,7 @@ type ApplicationOut struct {
 	// ID Sorts by time of creation.
 	ID string `json:"id"`
 
-	// Metadata Anything of your own, at most 4096 bytes as compact JSON.
+	// Metadata Anything of your own, at most 4096 bytes as compact JSON without needless escapes.
 	Metadata Metadata `json:"metadata"`
 
 	// Name A name for people.
@@ -622,7 +622,7 @@ type EndpointIn struct {
 	// begin with `svix-` or `proxy-`. Values are sent as UTF-8; many receivers read them as Latin-1.
 	Headers texts `json:"headers,omitempty"`
 
-	// Metadata Anything of your own, at most 4096 bytes as compact JSON.
+	// Metadata Anything of your own, at most 4096 bytes as compact JSON without needless escapes.
 	Metadata Metadata `json:"metadata,omitempty"`
 
 	// RateLimit The older name of `throttleRate`, which wins if both are given.
@@ -711,7 +711,7 @@ type EndpointOut struct {
 	// ID Sorts by time of creation.
 	ID string `json:"id"`
 
-	// Metadata Anything of your own, at most 4096 bytes as compact JSON.
+	// Metadata Anything of your own, at most 4096 bytes as compact JSON without needless escapes.
 	Metadata Metadata `json:"metadata"`
 
 	// RateLimit The same as `throttleRate`.
@@ -829,7 +829,7 @@ type EndpointUpdate struct {
 	// FilterTypes The older name of `eventTypes`. To give both is a 422.
 	FilterTypes []EventTypeName `json:"filterTypes,omitempty"`
 
-	// Metadata Anything of your own, at most 4096 bytes as compact JSON.
+	// Metadata Anything of your own, at most 4096 bytes as compact JSON without needless escapes.
 	Metadata Metadata `json:"metadata,omitempty"`
 
 	// RateLimit The older name of `throttleRate`, which wins if both are given.
@@ -1388,7 +1388,7 @@ type MessageStatusFilter int
 // MessageStatusText The same as `status`, in a word.
 type MessageStatusText string
 
-// Metadata Anything of your own, at most 4096 bytes as compact JSON.
+// Metadata Anything of your own, at most 4096 bytes as compact JSON without needless escapes.
 type Metadata = texts
 
 // OperationalWebhookEndpointIn defines model for OperationalWebhookEndpointIn.
@@ -1410,7 +1410,7 @@ type OperationalWebhookEndpointIn struct {
 	// begin with `svix-` or `proxy-`. Values are sent as UTF-8; many receivers read them as Latin-1.
 	Headers texts `json:"headers,omitempty"`
 
-	// Metadata Anything of your own, at most 4096 bytes as compact JSON.
+	// Metadata Anything of your own, at most 4096 bytes as compact JSON without needless escapes.
 	Metadata Metadata `json:"metadata,omitempty"`
 
 	// RateLimit The older name of `throttleRate`, which wins if both are given.
@@ -1453,7 +1453,7 @@ type OperationalWebhookEndpointOut struct {
 	// ID Sorts by time of creation.
 	ID string `json:"id"`
 
-	// Metadata Anything of your own, at most 4096 bytes as compact JSON.
+	// Metadata Anything of your own, at most 4096 bytes as compact JSON without needless escapes.
 	Metadata Metadata `json:"metadata"`
 
 	// RateLimit The same as `throttleRate`.
@@ -1484,7 +1484,7 @@ type OperationalWebhookEndpointUpdate struct {
 	// FilterTypes The older name of `eventTypes`. To give both is a 422.
 	FilterTypes []EventTypeName `json:"filterTypes,omitempty"`
 
-	// Metadata Anything of your own, at most 4096 bytes as compact JSON.
+	// Metadata Anything of your own, at most 4096 bytes as compact JSON without needless escapes.
 	Metadata Metadata `json:"metadata,omitempty"`
 
 	// RateLimit The older name of `throttleRate`, which wins if both are given.

@@ -92,7 +92,11 @@ type attribute struct{ Type, Value string }
 // An error says that it is one, but what it holds would not come out as it was sent.
 func notification(text string) (e envelope, ok bool, err error) {
 	var loose envelope
-	if !strings.Contains(text, `"TopicArn"`) || json.Unmarshal([]byte(text), &loose) != nil || !loose.isNotification() {
+	if !strings.Contains(text, `"TopicArn"`) {
+		return e, false, nil
+	}
+	resembles := json.Unmarshal([]byte(text), &loose) == nil && loose.isNotification()
+	if !resembles {
 		return e, false, nil
 	}
 	err = ijson.Unmarshal([]byte(text), &e)
