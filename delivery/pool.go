@@ -15,8 +15,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/net/idna"
 )
 
 // pool makes connections and keeps them from one attempt to the next.
@@ -69,13 +67,9 @@ func newPool(c Config, clock func() time.Time) *pool {
 
 var schemePorts = map[string]string{"http": "80", "https": "443"}
 
-// targetOf is where a URL's requests go. Hosts are ASCII; those of endpoints of long ago may not be.
+// targetOf is where a URL's requests go.
 func targetOf(u *url.URL) target {
-	name := u.Hostname()
-	if ascii, err := idna.Lookup.ToASCII(name); err == nil {
-		name = ascii
-	}
-	return target{u.Scheme, net.JoinHostPort(name, cmp.Or(u.Port(), schemePorts[u.Scheme]))}
+	return target{u.Scheme, net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), schemePorts[u.Scheme]))}
 }
 
 // get finds a connection for a request, or makes one; always the latter if it is to be fresh.
