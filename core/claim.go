@@ -151,8 +151,36 @@ type Claim struct {
 	Deliveries []Delivery
 	Next       Queue        // where to go on; zero: the last queue was seen
 	More       []EndpointID // those whose share was used up: they may have more due
-	Dropped    bool         // something was dropped that could not be sent; there may be more of it
+	Dropped    []Dropped    // deliveries that ended because their payload is gone; there may be more
+	Withdrawn  []Withdrawn  // what endpoints were owed that get nothing any more; there may be more
 	WakeAt     time.Time    // when something may be claimed that may not yet; zero: nothing is known of
+}
+
+// Ended reports whether the claim ended deliveries, so that others may have come within its reach.
+func (c Claim) Ended() bool { return len(c.Dropped) > 0 || len(c.Withdrawn) > 0 }
+
+// Dropped is a delivery that ended without the attempts its schedule had left: there was nothing to send.
+type Dropped struct {
+	AppID      AppID
+	MessageID  MessageID
+	EndpointID EndpointID
+	Attempts   int // how many have failed
+	Reason     DropReason
+}
+
+// DropReason is why there was nothing to send.
+type DropReason string
+
+const (
+	DropExpired  DropReason = "payload expired"
+	DropExpunged DropReason = "payload expunged"
+)
+
+// Withdrawn is how many deliveries ended because their endpoint was disabled or deleted.
+type Withdrawn struct {
+	AppID      AppID
+	EndpointID EndpointID
+	Deliveries int64
 }
 
 // Compare orders queues as claims go through them.

@@ -81,6 +81,13 @@ func (t BackgroundTask) tellOfEnd(ctx context.Context, tx Tx) error {
 // failing.
 const failingAttempts = 4
 
+// NoAttempt stands for the last attempt where an event must name one and none was made. Its id is of no
+// attempt.
+const NoAttempt AttemptID = "atmpt_000000000000000000000000000"
+
+// DroppedEventType is the type of the event that tells of a delivery that ended for want of a payload.
+const DroppedEventType = eventAttemptsExhausted
+
 // OperationalEventType is the type of the event that tells of the attempt's result, or empty: nobody is
 // told. Attempts by hand count for none.
 func (r Result) OperationalEventType() string {

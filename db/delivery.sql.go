@@ -139,14 +139,6 @@ wanted AS MATERIALIZED (
         AND message.payload IS NOT NULL
         AND message.expires_at > $5::timestamptz
 ),
-dropped AS (
-    DELETE FROM delivery
-    WHERE (delivery.app_id, delivery.message_id, delivery.endpoint_id) IN (
-        SELECT taken.app_id, taken.message_id, taken.endpoint_id FROM taken
-        EXCEPT
-        SELECT wanted.app_id, wanted.message_id, wanted.endpoint_id FROM wanted
-    )
-),
 leased AS (
     UPDATE delivery
     SET due_at = $7::timestamptz,
@@ -217,8 +209,8 @@ type DeliveryClaimManyAnyTenantRow struct {
 	Failing            bool
 }
 
-// DeliveryClaimManyAnyTenant leases due deliveries of the given queues, at most so many of each. What can
-// no longer be sent (its endpoint is gone or disabled, its payload expired) is dropped; it has no lease.
+// DeliveryClaimManyAnyTenant leases due deliveries of the given queues, at most so many of each. A row
+// without a lease cannot be sent: its payload is gone, or its endpoint was disabled or deleted just now.
 // Of a queue in order it takes the first delivery alone, and nothing while that is leased or waits to be
 // tried again.
 func (q *Queries) DeliveryClaimManyAnyTenant(ctx context.Context, db DBTX, arg DeliveryClaimManyAnyTenantParams) ([]DeliveryClaimManyAnyTenantRow, error) {
@@ -305,23 +297,31 @@ func (q *Queries) DeliveryCount(ctx context.Context, db DBTX, arg DeliveryCountP
 	return i, err
 }
 
-const deliveryDropManyAnyTenant = `-- name: DeliveryDropManyAnyTenant :execrows
-DELETE FROM delivery
-WHERE (delivery.app_id, delivery.message_id, delivery.endpoint_id) IN (
-    SELECT dropped.app_id, dropped.message_id, dropped.endpoint_id
-    FROM unnest($1::text[]) AS gone(endpoint_id)
-    CROSS JOIN LATERAL (
-        SELECT delivery.app_id, delivery.message_id, delivery.endpoint_id
-        FROM delivery
-        JOIN endpoint ON endpoint.app_id = delivery.app_id
-            AND endpoint.id = delivery.endpoint_id
-            AND (endpoint.disabled OR endpoint.deleted_at IS NOT NULL)
-        WHERE delivery.queue = ANY ('{0, 1, 2}')
-            AND delivery.endpoint_id = gone.endpoint_id
-        LIMIT $2::int
-        FOR UPDATE OF delivery SKIP LOCKED
-    ) AS dropped
+const deliveryDropManyAnyTenant = `-- name: DeliveryDropManyAnyTenant :many
+WITH dropped AS (
+    DELETE FROM delivery
+    WHERE (delivery.app_id, delivery.message_id, delivery.endpoint_id) IN (
+        SELECT doomed.app_id, doomed.message_id, doomed.endpoint_id
+        FROM unnest($1::text[]) AS gone(endpoint_id)
+        CROSS JOIN LATERAL (
+            SELECT delivery.app_id, delivery.message_id, delivery.endpoint_id
+            FROM delivery
+            JOIN endpoint ON endpoint.app_id = delivery.app_id
+                AND endpoint.id = delivery.endpoint_id
+                AND (endpoint.disabled OR endpoint.deleted_at IS NOT NULL)
+            WHERE delivery.queue = ANY ('{0, 1, 2}')
+                AND delivery.endpoint_id = gone.endpoint_id
+            LIMIT $2::int
+            FOR UPDATE OF delivery SKIP LOCKED
+        ) AS doomed
+    )
+    RETURNING delivery.app_id, delivery.endpoint_id
 )
+SELECT dropped.app_id, dropped.endpoint_id, count(*) AS deliveries
+FROM dropped
+GROUP BY dropped.app_id, dropped.endpoint_id
+ORDER BY dropped.app_id, dropped.endpoint_id
+LIMIT cardinality($1::text[])
 `
 
 type DeliveryDropManyAnyTenantParams struct {
@@ -329,14 +329,149 @@ type DeliveryDropManyAnyTenantParams struct {
 	MaxEach     int32
 }
 
+type DeliveryDropManyAnyTenantRow struct {
+	AppID      core.AppID
+	EndpointID core.EndpointID
+	Deliveries int64
+}
+
 // DeliveryDropManyAnyTenant drops what is owed to endpoints that get nothing any more, a bounded number
-// of deliveries.
-func (q *Queries) DeliveryDropManyAnyTenant(ctx context.Context, db DBTX, arg DeliveryDropManyAnyTenantParams) (int64, error) {
-	result, err := db.Exec(ctx, deliveryDropManyAnyTenant, arg.EndpointIDs, arg.MaxEach)
+// of deliveries of each, and returns how many that were.
+func (q *Queries) DeliveryDropManyAnyTenant(ctx context.Context, db DBTX, arg DeliveryDropManyAnyTenantParams) ([]DeliveryDropManyAnyTenantRow, error) {
+	rows, err := db.Query(ctx, deliveryDropManyAnyTenant, arg.EndpointIDs, arg.MaxEach)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	return result.RowsAffected(), nil
+	defer rows.Close()
+	var items []DeliveryDropManyAnyTenantRow
+	for rows.Next() {
+		var i DeliveryDropManyAnyTenantRow
+		if err := rows.Scan(&i.AppID, &i.EndpointID, &i.Deliveries); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const deliveryDropUnsendableManyAnyTenant = `-- name: DeliveryDropUnsendableManyAnyTenant :many
+WITH unsendable AS MATERIALIZED (
+    -- LATERAL with LIMIT 1: one probe of an index for each, whatever the statistics say.
+    SELECT
+        owed.app_id, owed.message_id, owed.endpoint_id, owed.attempts, owed.manual, owed.resume_at,
+        content.kept AS expired
+    FROM unnest($3::text[], $2::text[], $4::text[])
+        AS named(app_id, message_id, endpoint_id)
+    CROSS JOIN LATERAL (
+        -- SKIP LOCKED: another worker is dropping it.
+        SELECT
+            delivery.app_id, delivery.message_id, delivery.endpoint_id, delivery.attempts, delivery.manual,
+            delivery.resume_at
+        FROM delivery
+        WHERE delivery.app_id = named.app_id
+            AND delivery.message_id = named.message_id
+            AND delivery.endpoint_id = named.endpoint_id
+            AND delivery.due_at <= $1::timestamptz
+        LIMIT 1
+        FOR UPDATE SKIP LOCKED
+    ) AS owed
+    LEFT JOIN LATERAL (
+        SELECT message.payload IS NOT NULL AS kept, message.expires_at
+        FROM message
+        WHERE message.app_id = named.app_id
+            AND message.id = named.message_id
+        LIMIT 1
+    ) AS content ON true
+    WHERE content.kept IS NOT TRUE
+        OR content.expires_at <= $1::timestamptz
+),
+dropped AS (
+    DELETE FROM delivery
+    WHERE (delivery.app_id, delivery.message_id, delivery.endpoint_id) IN (
+        SELECT unsendable.app_id, unsendable.message_id, unsendable.endpoint_id
+        FROM unsendable
+    )
+)
+SELECT
+    unsendable.app_id, unsendable.message_id, unsendable.endpoint_id, unsendable.attempts, unsendable.manual,
+    unsendable.resume_at,
+    coalesce(unsendable.expired, false)::boolean AS expired,
+    coalesce(latest.id, '')::text AS attempt_id,
+    coalesce(latest.response_status_code, 0)::smallint AS response_status_code,
+    coalesce(latest.created_at, $1)::timestamptz AS attempted_at
+FROM unsendable
+LEFT JOIN LATERAL (
+    SELECT attempt.id, attempt.response_status_code, attempt.created_at
+    FROM attempt
+    WHERE attempt.app_id = unsendable.app_id
+        AND attempt.message_id = unsendable.message_id
+        AND attempt.endpoint_id = unsendable.endpoint_id
+    ORDER BY attempt.id DESC
+    LIMIT 1
+) AS latest ON true
+ORDER BY unsendable.message_id, unsendable.endpoint_id
+LIMIT cardinality($2::text[])
+`
+
+type DeliveryDropUnsendableManyAnyTenantParams struct {
+	Now         time.Time
+	MessageIDs  []string
+	AppIDs      []string
+	EndpointIDs []string
+}
+
+type DeliveryDropUnsendableManyAnyTenantRow struct {
+	AppID              core.AppID
+	MessageID          core.MessageID
+	EndpointID         core.EndpointID
+	Attempts           int16
+	Manual             bool
+	ResumeAt           *time.Time
+	Expired            bool
+	AttemptID          string
+	ResponseStatusCode int16
+	AttemptedAt        time.Time
+}
+
+// DeliveryDropUnsendableManyAnyTenant drops those of the given due deliveries whose payload was expunged,
+// expired, or went with its message, and returns them with their latest attempts.
+func (q *Queries) DeliveryDropUnsendableManyAnyTenant(ctx context.Context, db DBTX, arg DeliveryDropUnsendableManyAnyTenantParams) ([]DeliveryDropUnsendableManyAnyTenantRow, error) {
+	rows, err := db.Query(ctx, deliveryDropUnsendableManyAnyTenant,
+		arg.Now,
+		arg.MessageIDs,
+		arg.AppIDs,
+		arg.EndpointIDs,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []DeliveryDropUnsendableManyAnyTenantRow
+	for rows.Next() {
+		var i DeliveryDropUnsendableManyAnyTenantRow
+		if err := rows.Scan(
+			&i.AppID,
+			&i.MessageID,
+			&i.EndpointID,
+			&i.Attempts,
+			&i.Manual,
+			&i.ResumeAt,
+			&i.Expired,
+			&i.AttemptID,
+			&i.ResponseStatusCode,
+			&i.AttemptedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const deliveryDueMany = `-- name: DeliveryDueMany :many

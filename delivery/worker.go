@@ -138,15 +138,16 @@ func (w *Worker) claim(ctx context.Context) (found bool) {
 		claim, err := w.queue.DeliveryClaim(context.WithoutCancel(ctx), room, w.after, now)
 		w.Dispatch(room, claim.Deliveries)
 		w.expect(claim.More)
+		w.logEnded(claim)
 		if err != nil {
 			w.log.Error("claim deliveries", "error", err)
 			return found
 		}
 		w.wakeAt(claim.WakeAt)
 		w.after = claim.Next
-		found = found || claim.Dropped || len(claim.Deliveries) > 0
+		found = found || claim.Ended() || len(claim.Deliveries) > 0
 		if claim.Next == (core.Queue{}) {
-			if fromFirst && !claim.Dropped {
+			if fromFirst && !claim.Ended() {
 				return found
 			}
 			fromFirst = true
@@ -161,6 +162,18 @@ func (w *Worker) Reserve(now time.Time) core.Room {
 		return core.Room{LeasedUntil: now}
 	}
 	return w.dispatcher.Reserve(now)
+}
+
+// logEnded logs the deliveries that a claim ended: nobody sees them again.
+func (w *Worker) logEnded(claim core.Claim) {
+	for _, d := range claim.Dropped {
+		w.log.Warn("delivery dropped; nothing left to send", "reason", d.Reason, "application", d.AppID,
+			"message", d.MessageID, "endpoint", d.EndpointID, "attempts", d.Attempts)
+	}
+	for _, e := range claim.Withdrawn {
+		w.log.Info("deliveries dropped; endpoint disabled or deleted", "application", e.AppID,
+			"endpoint", e.EndpointID, "deliveries", e.Deliveries)
+	}
 }
 
 // wakeAt has the worker look again at that time, if the poll comes later. Not much sooner than it looked

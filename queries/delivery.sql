@@ -45,8 +45,8 @@ ORDER BY owed.queue, owed.endpoint_id
 LIMIT @max_queues::int;
 
 -- name: DeliveryClaimManyAnyTenant :many
--- DeliveryClaimManyAnyTenant leases due deliveries of the given queues, at most so many of each. What can
--- no longer be sent (its endpoint is gone or disabled, its payload expired) is dropped; it has no lease.
+-- DeliveryClaimManyAnyTenant leases due deliveries of the given queues, at most so many of each. A row
+-- without a lease cannot be sent: its payload is gone, or its endpoint was disabled or deleted just now.
 -- Of a queue in order it takes the first delivery alone, and nothing while that is leased or waits to be
 -- tried again.
 WITH queue AS (
@@ -118,14 +118,6 @@ wanted AS MATERIALIZED (
         AND message.payload IS NOT NULL
         AND message.expires_at > @now::timestamptz
 ),
-dropped AS (
-    DELETE FROM delivery
-    WHERE (delivery.app_id, delivery.message_id, delivery.endpoint_id) IN (
-        SELECT taken.app_id, taken.message_id, taken.endpoint_id FROM taken
-        EXCEPT
-        SELECT wanted.app_id, wanted.message_id, wanted.endpoint_id FROM wanted
-    )
-),
 leased AS (
     UPDATE delivery
     SET due_at = @leased_until::timestamptz,
@@ -165,25 +157,93 @@ LEFT JOIN leased ON leased.app_id = taken.app_id
 ORDER BY taken.message_id, taken.endpoint_id
 LIMIT @max_rows::int;
 
--- name: DeliveryDropManyAnyTenant :execrows
+-- name: DeliveryDropManyAnyTenant :many
 -- DeliveryDropManyAnyTenant drops what is owed to endpoints that get nothing any more, a bounded number
--- of deliveries.
-DELETE FROM delivery
-WHERE (delivery.app_id, delivery.message_id, delivery.endpoint_id) IN (
-    SELECT dropped.app_id, dropped.message_id, dropped.endpoint_id
-    FROM unnest(@endpoint_ids::text[]) AS gone(endpoint_id)
+-- of deliveries of each, and returns how many that were.
+WITH dropped AS (
+    DELETE FROM delivery
+    WHERE (delivery.app_id, delivery.message_id, delivery.endpoint_id) IN (
+        SELECT doomed.app_id, doomed.message_id, doomed.endpoint_id
+        FROM unnest(@endpoint_ids::text[]) AS gone(endpoint_id)
+        CROSS JOIN LATERAL (
+            SELECT delivery.app_id, delivery.message_id, delivery.endpoint_id
+            FROM delivery
+            JOIN endpoint ON endpoint.app_id = delivery.app_id
+                AND endpoint.id = delivery.endpoint_id
+                AND (endpoint.disabled OR endpoint.deleted_at IS NOT NULL)
+            WHERE delivery.queue = ANY ('{0, 1, 2}')
+                AND delivery.endpoint_id = gone.endpoint_id
+            LIMIT @max_each::int
+            FOR UPDATE OF delivery SKIP LOCKED
+        ) AS doomed
+    )
+    RETURNING delivery.app_id, delivery.endpoint_id
+)
+SELECT dropped.app_id, dropped.endpoint_id, count(*) AS deliveries
+FROM dropped
+GROUP BY dropped.app_id, dropped.endpoint_id
+ORDER BY dropped.app_id, dropped.endpoint_id
+LIMIT cardinality(@endpoint_ids::text[]);
+
+-- name: DeliveryDropUnsendableManyAnyTenant :many
+-- DeliveryDropUnsendableManyAnyTenant drops those of the given due deliveries whose payload was expunged,
+-- expired, or went with its message, and returns them with their latest attempts.
+WITH unsendable AS MATERIALIZED (
+    -- LATERAL with LIMIT 1: one probe of an index for each, whatever the statistics say.
+    SELECT
+        owed.app_id, owed.message_id, owed.endpoint_id, owed.attempts, owed.manual, owed.resume_at,
+        content.kept AS expired
+    FROM unnest(@app_ids::text[], @message_ids::text[], @endpoint_ids::text[])
+        AS named(app_id, message_id, endpoint_id)
     CROSS JOIN LATERAL (
-        SELECT delivery.app_id, delivery.message_id, delivery.endpoint_id
+        -- SKIP LOCKED: another worker is dropping it.
+        SELECT
+            delivery.app_id, delivery.message_id, delivery.endpoint_id, delivery.attempts, delivery.manual,
+            delivery.resume_at
         FROM delivery
-        JOIN endpoint ON endpoint.app_id = delivery.app_id
-            AND endpoint.id = delivery.endpoint_id
-            AND (endpoint.disabled OR endpoint.deleted_at IS NOT NULL)
-        WHERE delivery.queue = ANY ('{0, 1, 2}')
-            AND delivery.endpoint_id = gone.endpoint_id
-        LIMIT @max_each::int
-        FOR UPDATE OF delivery SKIP LOCKED
-    ) AS dropped
-);
+        WHERE delivery.app_id = named.app_id
+            AND delivery.message_id = named.message_id
+            AND delivery.endpoint_id = named.endpoint_id
+            AND delivery.due_at <= @now::timestamptz
+        LIMIT 1
+        FOR UPDATE SKIP LOCKED
+    ) AS owed
+    LEFT JOIN LATERAL (
+        SELECT message.payload IS NOT NULL AS kept, message.expires_at
+        FROM message
+        WHERE message.app_id = named.app_id
+            AND message.id = named.message_id
+        LIMIT 1
+    ) AS content ON true
+    WHERE content.kept IS NOT TRUE
+        OR content.expires_at <= @now::timestamptz
+),
+dropped AS (
+    DELETE FROM delivery
+    WHERE (delivery.app_id, delivery.message_id, delivery.endpoint_id) IN (
+        SELECT unsendable.app_id, unsendable.message_id, unsendable.endpoint_id
+        FROM unsendable
+    )
+)
+SELECT
+    unsendable.app_id, unsendable.message_id, unsendable.endpoint_id, unsendable.attempts, unsendable.manual,
+    unsendable.resume_at,
+    coalesce(unsendable.expired, false)::boolean AS expired,
+    coalesce(latest.id, '')::text AS attempt_id,
+    coalesce(latest.response_status_code, 0)::smallint AS response_status_code,
+    coalesce(latest.created_at, @now)::timestamptz AS attempted_at
+FROM unsendable
+LEFT JOIN LATERAL (
+    SELECT attempt.id, attempt.response_status_code, attempt.created_at
+    FROM attempt
+    WHERE attempt.app_id = unsendable.app_id
+        AND attempt.message_id = unsendable.message_id
+        AND attempt.endpoint_id = unsendable.endpoint_id
+    ORDER BY attempt.id DESC
+    LIMIT 1
+) AS latest ON true
+ORDER BY unsendable.message_id, unsendable.endpoint_id
+LIMIT cardinality(@message_ids::text[]);
 
 -- name: EndpointPaceLockManyAnyTenant :many
 -- EndpointPaceLockManyAnyTenant reads how far endpoints have used up what they may be sent, and keeps

@@ -17,9 +17,9 @@ const (
 	// that finds nothing costs about a millisecond however long the backlog is.
 	claimQueues = 200
 
-	// dropEach is how much is dropped at a time of what is owed to an endpoint that was disabled: some
+	// withdrawEach is how much is dropped at a time of what is owed to an endpoint that was disabled: some
 	// ten milliseconds of work.
-	dropEach = 2000
+	withdrawEach = 2000
 )
 
 // DeliveryClaim leases due deliveries to the caller. It finds out what is due, then leases it: at once
@@ -34,9 +34,10 @@ func (q *DeliveryQueue) DeliveryClaim(ctx context.Context, room core.Room, after
 	c := claim{room: room, now: now, Claim: core.Claim{Next: next}, taken: map[core.Queue]int{}}
 	free, limited, gone := c.sort(owed)
 	err = cmp.Or(
-		q.drop(ctx, &c, gone),
+		q.withdraw(ctx, &c, gone),
 		q.claimFree(ctx, &c, free),
 		q.claimLimited(ctx, &c, limited),
+		q.dropUnsendable(ctx, &c),
 	)
 	return c.Claim, mapError(err)
 }
@@ -49,6 +50,7 @@ type claim struct {
 	unopened int        // leased and kept back: nothing can sign them
 	last     core.Queue // of those that something was taken from
 	taken    map[core.Queue]int
+	unsent   db.DeliveryDropUnsendableManyAnyTenantParams // what was due and could not be leased
 }
 
 // left is the room that is not used up.
@@ -115,17 +117,6 @@ func orZero(t *time.Time) time.Time {
 		return time.Time{}
 	}
 	return *t
-}
-
-func (q *DeliveryQueue) drop(ctx context.Context, c *claim, endpoints []string) error {
-	if len(endpoints) == 0 {
-		return nil
-	}
-	dropped, err := queries.DeliveryDropManyAnyTenant(ctx, q.pool, db.DeliveryDropManyAnyTenantParams{
-		EndpointIDs: endpoints, MaxEach: dropEach,
-	})
-	c.Dropped = c.Dropped || dropped > 0
-	return err
 }
 
 // claimFree claims what only the room bounds. Where the room ran out, the next claim goes on.
@@ -215,7 +206,9 @@ func (q *DeliveryQueue) lease(ctx context.Context, conn db.DBTX, c *claim, allot
 			c.last = queue
 		}
 		if row.Lease == 0 {
-			c.Dropped = true
+			c.unsent.AppIDs = append(c.unsent.AppIDs, row.AppID)
+			c.unsent.MessageIDs = append(c.unsent.MessageIDs, row.MessageID)
+			c.unsent.EndpointIDs = append(c.unsent.EndpointIDs, row.EndpointID)
 			continue
 		}
 		headers, err := readHeaders(row.Headers)

@@ -225,7 +225,7 @@ func TestGoneDisablesAtOnce(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	// The worker that had leased the others tries them no more, and a claim drops all, due or not.
-	if c := w.claimAt(room(), now()); len(c.Deliveries) != 0 || !c.Dropped {
+	if c := w.claimAt(room(), now()); len(c.Deliveries) != 0 || len(c.Withdrawn) != 1 {
 		t.Errorf("%+v", c)
 	}
 	if owed := w.owed(); owed[e.ID] != 0 || owed[other.ID] != 3 {

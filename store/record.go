@@ -105,30 +105,17 @@ func tell(ctx context.Context, t pgx.Tx, results []core.Result, rows []db.Delive
 			disabled[row.EndpointID] = true
 		}
 	}
-	p := db.OperationalEventRecordManyAnyTenantParams{OperationalOrgID: string(core.OperationalOrg)}
-	add := func(eventType string, message core.MessageID, a core.Attempt) {
-		p.Types = append(p.Types, eventType)
-		p.AppIDs = append(p.AppIDs, string(a.AppID))
-		p.EndpointIDs = append(p.EndpointIDs, string(a.EndpointID))
-		p.MessageIDs = append(p.MessageIDs, string(message))
-		p.AttemptIDs = append(p.AttemptIDs, string(a.ID))
-		p.ResponseStatusCodes = append(p.ResponseStatusCodes, a.ResponseStatusCode)
-		p.AttemptedAts = append(p.AttemptedAts, a.CreatedAt)
-	}
+	var events attemptEvents
 	for _, r := range results {
 		if eventType := r.OperationalEventType(); eventType != "" && taken[leaseOf(r)] {
-			add(eventType, r.Attempt.MessageID, r.Attempt)
+			events.add(eventType, r.Attempt.MessageID, r.Attempt)
 		}
 		if disabled[r.Attempt.EndpointID] {
 			delete(disabled, r.Attempt.EndpointID)
-			add(core.EventEndpointDisabled, "", r.Attempt)
+			events.add(core.EventEndpointDisabled, "", r.Attempt)
 		}
 	}
-	if len(p.Types) == 0 {
-		return nil
-	}
-	_, err := queries.OperationalEventRecordManyAnyTenant(ctx, t, p)
-	return err
+	return events.write(ctx, t)
 }
 
 // lease is what a result is taken by.

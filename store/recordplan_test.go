@@ -48,6 +48,13 @@ func TestDeliveriesAreLookedUpOneByOne(t *testing.T) {
 			})
 			return err
 		},
+		"drop": func(ctx context.Context, conn db.DBTX) error {
+			_, err := queries.DeliveryDropUnsendableManyAnyTenant(ctx, conn, db.DeliveryDropUnsendableManyAnyTenantParams{
+				AppIDs: release.AppIDs, MessageIDs: release.MessageIDs, EndpointIDs: release.EndpointIDs,
+				Now: now().Add(24 * time.Hour), // all are due, and expired
+			})
+			return err
+		},
 		"what is owed": func(ctx context.Context, conn db.DBTX) error {
 			_, err := queries.DeliveryOwedListAnyTenant(ctx, conn, db.DeliveryOwedListAnyTenantParams{Now: now(), MaxQueues: claimQueues})
 			return err

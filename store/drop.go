@@ -1,0 +1,81 @@
+package store
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/postrider/postrider/core"
+	"github.com/postrider/postrider/db"
+)
+
+// withdraw drops what is owed to endpoints that were disabled or deleted. That was decided by a client, or
+// told as endpoint.disabled, so there is no event for each message.
+func (q *DeliveryQueue) withdraw(ctx context.Context, c *claim, endpoints []string) error {
+	if len(endpoints) == 0 {
+		return nil
+	}
+	rows, err := queries.DeliveryDropManyAnyTenant(ctx, q.pool, db.DeliveryDropManyAnyTenantParams{
+		EndpointIDs: endpoints, MaxEach: withdrawEach,
+	})
+	for _, row := range rows {
+		c.Withdrawn = append(c.Withdrawn, core.Withdrawn(row))
+	}
+	return err
+}
+
+// dropUnsendable drops what the claim found without a payload, in one transaction with the events that tell
+// of it. What it finds to be sendable is left: its endpoint was disabled just now, and the next claim
+// withdraws it.
+func (q *DeliveryQueue) dropUnsendable(ctx context.Context, c *claim) error {
+	if len(c.unsent.MessageIDs) == 0 {
+		return nil
+	}
+	c.unsent.Now = c.now
+	var rows []db.DeliveryDropUnsendableManyAnyTenantRow
+	err := retried(func() error {
+		return transact(ctx, q.pool, func(t pgx.Tx) (err error) {
+			if rows, err = queries.DeliveryDropUnsendableManyAnyTenant(ctx, t, c.unsent); err != nil {
+				return err
+			}
+			return tellOfDrops(ctx, t, rows)
+		})
+	})
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		c.Dropped = append(c.Dropped, core.Dropped{
+			AppID: row.AppID, MessageID: row.MessageID, EndpointID: row.EndpointID, Attempts: int(row.Attempts),
+			Reason: dropReason(row.Expired),
+		})
+	}
+	return nil
+}
+
+func dropReason(expired bool) core.DropReason {
+	if expired {
+		return core.DropExpired
+	}
+	return core.DropExpunged
+}
+
+// tellOfDrops tells of deliveries whose schedule ends with the drop, as of those whose last attempt fails.
+// Attempts by hand are no part of a schedule.
+func tellOfDrops(ctx context.Context, t pgx.Tx, rows []db.DeliveryDropUnsendableManyAnyTenantRow) error {
+	var events attemptEvents
+	for _, row := range rows {
+		if row.Manual && row.ResumeAt == nil {
+			continue
+		}
+		last := core.Attempt{
+			AppID: row.AppID, EndpointID: row.EndpointID, ID: core.AttemptID(row.AttemptID),
+			ResponseStatusCode: row.ResponseStatusCode, CreatedAt: row.AttemptedAt,
+		}
+		if last.ID == "" {
+			last.ID = core.NoAttempt
+		}
+		events.add(core.DroppedEventType, row.MessageID, last)
+	}
+	return events.write(ctx, t)
+}
