@@ -87,6 +87,14 @@ func Conflict(message string) *Error {
 	return &Error{Kind: KindConflict, Code: "conflict", Message: message}
 }
 
+// EndpointDisabled answers for what would be sent to an endpoint that is sent nothing.
+func EndpointDisabled() *Error {
+	return &Error{
+		Kind: KindConflict, Code: "endpoint_disabled",
+		Message: "The endpoint is disabled, and nothing is sent to it; enable it first.",
+	}
+}
+
 // Unstorable answers for what the database refuses to hold, for what it is.
 func Unstorable(err error) *Error {
 	e := Invalid("The database cannot store it", "body")

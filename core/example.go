@@ -13,7 +13,8 @@ const PingEventType = "svix.ping"
 const pingPayload = `{"success": true}`
 
 // MessageSendExample stores a message with an example of the event type as its payload, and owes it
-// to that endpoint alone, if the endpoint wants messages of the type. index chooses among examples.
+// to that endpoint alone, if the endpoint wants messages of the type. index chooses among examples. A
+// disabled endpoint is a conflict.
 func (s *Service) MessageSendExample(ctx context.Context, scope Scope, appRef, endpointRef, eventType string, index int) (Message, error) {
 	if err := scope.org(); err != nil {
 		return Message{}, err
@@ -30,6 +31,9 @@ func (s *Service) MessageSendExample(ctx context.Context, scope Scope, appRef, e
 	m := MessageIn{EventType: eventType, Payload: payload}.message(scope.OrgID, appRef, now).Message
 	m.AppID = e.AppID
 	return m, s.Store.InTx(ctx, func(ctx context.Context, tx Tx) error {
+		if err := lockEnabled(ctx, tx, e); err != nil {
+			return err
+		}
 		if err := tx.MessageInsert(ctx, m); err != nil || !e.wants(m) {
 			return err
 		}

@@ -89,5 +89,8 @@ func (s *Service) endpointTask(ctx context.Context, scope Scope, appRef, ref str
 	if err := c.err(); err != nil {
 		return BackgroundTask{}, err
 	}
+	if e.Disabled {
+		return BackgroundTask{}, EndpointDisabled()
+	}
 	return s.taskInsert(ctx, t)
 }

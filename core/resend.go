@@ -3,7 +3,7 @@ package core
 import "context"
 
 // MessageResend makes one attempt to deliver a message to an endpoint once more, whatever came of it
-// so far and whether or not the endpoint would get it today. To a disabled endpoint nothing is sent.
+// so far and whether or not the endpoint would get it today. A disabled endpoint is a conflict.
 func (s *Service) MessageResend(ctx context.Context, scope Scope, appRef, ref, endpointRef string) error {
 	if err := scope.may(CapabilityCreateAttempts); err != nil {
 		return err
@@ -22,10 +22,23 @@ func (s *Service) MessageResend(ctx context.Context, scope Scope, appRef, ref, e
 			Message: "Unable to resend message. Payload is missing (probably expired).",
 		}
 	}
-	if e.Disabled {
-		return nil
-	}
 	return s.Store.InTx(ctx, func(ctx context.Context, tx Tx) error {
+		if err := lockEnabled(ctx, tx, e); err != nil {
+			return err
+		}
 		return tx.DeliveryResend(ctx, m.AppID, m.ID, e.ID, s.now())
 	})
+}
+
+// lockEnabled keeps the endpoint enabled until the unit of work ends: what is owed to it by then was
+// promised to the client, and a worker drops what a disabled endpoint is owed.
+func lockEnabled(ctx context.Context, tx Tx, e Endpoint) error {
+	e, err := tx.EndpointLock(ctx, e.AppID, string(e.ID))
+	if err != nil {
+		return err
+	}
+	if e.Disabled {
+		return EndpointDisabled()
+	}
+	return nil
 }

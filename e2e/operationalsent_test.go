@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -190,5 +191,29 @@ func TestOperationalWebhooksTellOfMessagesThatKeepFailing(t *testing.T) {
 	disabled := onlyEvent[models.EndpointDisabledEvent](t, watcher, "endpoint.disabled").Data
 	if disabled.EndpointId != gone || disabled.FailSince == nil || *disabled.Trigger != models.ENDPOINTDISABLEDTRIGGER_AUTOMATIC {
 		t.Errorf("%+v", disabled)
+	}
+}
+
+// TestOperationalWebhooksTellOfMessagesThatWereExpunged: the payload goes before the retry is due.
+func TestOperationalWebhooksTellOfMessagesThatWereExpunged(t *testing.T) {
+	t.Parallel()
+	p, s := serve(t, "POSTRIDER_RETRY_SCHEDULE=2s")
+	owner := newClient(t, s.url, s.token(t, "org_"+random()))
+	watcher := newReceiver(t, nil)
+	watcher.watcher(t, owner, "message.attempt.exhausted")
+	app := owner.application(t)
+	endpoint := newReceiver(t, status(500)).endpoint(t, owner, app)
+	id := owner.message(t, app)
+	last := owner.attempts(t, app, id, 1)[0]
+	done(t, owner.Message.ExpungeContent(t.Context(), app, id))
+	watcher.told(t, 0, "message.attempt.exhausted")
+	told := onlyEvent[models.MessageAttemptExhaustedEvent](t, watcher, "message.attempt.exhausted").Data
+	if told.MsgId != id || told.EndpointId != endpoint || told.LastAttempt.Id != last.Id || told.LastAttempt.ResponseStatusCode != 500 {
+		t.Errorf("%+v", told)
+	}
+	p.stop(t)
+	line := `"msg":"delivery dropped; nothing left to send","reason":"payload expunged"`
+	if log := p.stdout.String(); strings.Count(log, line) != 1 {
+		t.Errorf("want one line with %s: %s", line, tail(log))
 	}
 }

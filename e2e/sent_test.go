@@ -223,3 +223,26 @@ func TestPrecheckTellsWhetherAnybodyListens(t *testing.T) {
 		}
 	}
 }
+
+// TestDisabledEndpointRefusesWhatIsSentByHand: the client is told, rather than that nothing arrives.
+func TestDisabledEndpointRefusesWhatIsSentByHand(t *testing.T) {
+	t.Parallel()
+	c, ctx := shared(t).tenant(t), t.Context()
+	app, r := c.application(t), newReceiver(t, nil)
+	endpoint := r.endpoint(t, c, app)
+	message := c.message(t, app)
+	r.await(t, message)
+	c.attempts(t, app, message, 1)
+	must(c.Endpoint.Patch(ctx, app, endpoint, svix.EndpointPatch{Disabled: new(true)}))(t)
+	_, resend := c.MessageAttempt.Resend(ctx, app, message, endpoint, nil)
+	_, recovered := c.Endpoint.Recover(ctx, app, endpoint, svix.RecoverIn{Since: aMinuteAgo()}, nil)
+	_, missing := c.Endpoint.ReplayMissing(ctx, app, endpoint, svix.ReplayIn{Since: aMinuteAgo()}, nil)
+	_, bulk := c.Endpoint.BulkReplay(ctx, app, endpoint, svix.BulkReplayIn{Since: aMinuteAgo()}, nil)
+	_, example := c.Endpoint.SendExample(ctx, app, endpoint, svix.EventExampleIn{EventType: "svix.ping"}, nil)
+	for _, err := range []error{resend, recovered, missing, bulk, example} {
+		refused(t, err, 409, "endpoint_disabled")
+	}
+	must(c.Endpoint.Patch(ctx, app, endpoint, svix.EndpointPatch{Disabled: new(false)}))(t)
+	must(c.MessageAttempt.Resend(ctx, app, message, endpoint, nil))(t)
+	c.attempts(t, app, message, 2)
+}

@@ -85,7 +85,9 @@ func (f *fixture) seed() {
 	}}
 	second := s.endpoints[0]
 	second.ID, second.UID = core.NewEndpointID(testNow.Add(-time.Second)), new("second")
-	s.endpoints = append(s.endpoints, second)
+	off := s.endpoints[0]
+	off.ID, off.UID, off.Disabled = core.NewEndpointID(testNow.Add(-2*time.Second)), new("off"), true
+	s.endpoints = append(s.endpoints, second, off)
 	f.seedOperational(second)
 	s.messages = []core.Message{{
 		AppID: ids.app, ID: ids.message, EventID: new("order-1"), EventType: "a.made", Payload: new(oddPayload),

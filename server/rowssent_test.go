@@ -37,6 +37,7 @@ var rowsSent = map[string][]row{
 		{"no example", "/app/one/endpoint/hook/send-example", `{"eventType":"a.made"}`, 400, []string{`"code":"invalid_scheme"`}},
 		{"no event type", "/app/one/endpoint/hook/send-example", `{}`, 422, []string{"missing field `eventType`"}},
 		{"bad event type", "/app/one/endpoint/hook/send-example", `{"eventType":"\u0000"}`, 422, []string{`"loc":["body","eventType"]`}},
+		{"disabled", "/app/one/endpoint/off/send-example", `{"eventType":"svix.ping"}`, 409, []string{`{"code":"endpoint_disabled","detail":"The endpoint is disabled, and nothing is sent to it; enable it first."}`}},
 	},
 	"MessageCreateMany": {
 		{"an answer for each", "/app/one/msg/batch", `{"messages":[{"eventType":"n","payload":` + oddPayload + `},{"eventType":"n","payload":[]},
@@ -72,6 +73,7 @@ var rowsSent = map[string][]row{
 		{"by uids", "/app/one/msg/order-1/endpoint/hook/resend", "", 202, []string{`{}`}},
 		{"unknown message", "/app/one/msg/none/endpoint/hook/resend", "", 404, nil},
 		{"unknown endpoint", "/app/one/msg/order-1/endpoint/none/resend", "", 404, nil},
+		{"disabled", "/app/one/msg/order-1/endpoint/off/resend", "", 409, []string{`{"code":"endpoint_disabled","detail":"The endpoint is disabled, and nothing is sent to it; enable it first."}`}},
 	},
 	"AttemptedMessageList": {
 		{"all", "/app/one/endpoint/hook/msg", "", 200, []string{`"payload":` + oddPayload, `"status":2,"statusText":"fail"`, `"iterator":"{message}"`}},

@@ -13,6 +13,7 @@ var rowsTask = map[string][]row{
 		{"until the future", "/app/one/endpoint/hook/recover", `{"since":"2026-01-20","until":"2027-01-01"}`, 202, nil},
 		{"null", "/app/one/endpoint/hook/recover", `{"since":"2026-01-20","until":null}`, 202, nil},
 		{"unknown", "/app/one/endpoint/none/recover", `{"since":"2026-01-20"}`, 404, nil},
+		{"disabled", "/app/one/endpoint/off/recover", `{"since":"2026-01-20"}`, 409, []string{`{"code":"endpoint_disabled","detail":"The endpoint is disabled, and nothing is sent to it; enable it first."}`}},
 		{"unknown application", "/app/none/endpoint/hook/recover", `{"since":"2026-01-20"}`, 404, nil},
 		{"no since", "/app/one/endpoint/hook/recover", `{}`, 422, []string{"missing field `since`"}},
 		{"longer", "/app/one/endpoint/hook/recover", `{"since":"2026-01-17T09:20:00Z"}`, 422, []string{`"loc":["body","since"]`, "Cannot recover more than 14 days of messages"}},
@@ -26,6 +27,7 @@ var rowsTask = map[string][]row{
 	"EndpointReplayMissing": {
 		{"since", "/app/one/endpoint/hook/replay-missing", `{"since":"2020-01-01"}`, 202, []string{`"task":"endpoint.replay"`}},
 		{"unknown", "/app/one/endpoint/none/replay-missing", `{"since":"2026-01-20"}`, 404, nil},
+		{"disabled", "/app/one/endpoint/off/replay-missing", `{"since":"2026-01-20"}`, 409, []string{`{"code":"endpoint_disabled","detail":"The endpoint is disabled, and nothing is sent to it; enable it first."}`}},
 		{"backwards", "/app/one/endpoint/hook/replay-missing", `{"since":"2026-01-20","until":"2026-01-19"}`, 422, nil},
 	},
 	"EndpointBulkReplay": {
@@ -33,6 +35,7 @@ var rowsTask = map[string][]row{
 		{"every filter", "/app/one/endpoint/hook/bulk-replay", `{"since":"2026-01-20","eventTypes":["a","a"],"channel":"c:1","tag":"t/1","status":2,"statusCodeClass":500}`, 202, nil},
 		{"nulls", "/app/one/endpoint/hook/bulk-replay", `{"since":"2026-01-20","until":null,"eventTypes":null,"channel":null,"tag":null,"status":null,"statusCodeClass":null}`, 202, nil},
 		{"unknown", "/app/one/endpoint/none/bulk-replay", `{"since":"2026-01-20"}`, 404, nil},
+		{"disabled", "/app/one/endpoint/off/bulk-replay", `{"since":"2026-01-20"}`, 409, []string{`{"code":"endpoint_disabled","detail":"The endpoint is disabled, and nothing is sent to it; enable it first."}`}},
 		{"status", "/app/one/endpoint/hook/bulk-replay", `{"since":"2026-01-20","status":4}`, 422, []string{`"loc":["body","status"]`}},
 		{"status in words", "/app/one/endpoint/hook/bulk-replay", `{"since":"2026-01-20","status":"fail"}`, 422, []string{`"loc":["body","status"]`, "a whole number"}},
 		{"status code class", "/app/one/endpoint/hook/bulk-replay", `{"since":"2026-01-20","statusCodeClass":404}`, 422, []string{`"loc":["body","statusCodeClass"]`}},
