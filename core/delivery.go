@@ -15,6 +15,7 @@ type Delivery struct {
 	LeasedUntil time.Time // from then on another process may claim it
 	Attempts    int       // how many have failed already
 
+	Subject  string     // of an operational webhook: the next one of it to this endpoint waits; empty: it has none
 	Ordered  bool       // the next one to this endpoint waits for it
 	Failing  bool       // the endpoint's latest attempts failed, when this one was leased
 	Manual   bool       // it was asked for by hand: one attempt
@@ -45,14 +46,16 @@ type Result struct {
 	NextAt   time.Time // when to try again; zero: the delivery is done with, one way or the other
 
 	Failing    bool      // the delivery's
+	Subject    string    // the delivery's
 	Gone       bool      // the endpoint said that it wants nothing any more
 	PauseUntil time.Time // the endpoint asked to be left alone until then; zero: it did not
 }
 
 // Plain tells whether the result changes nothing but that the delivery is done: it succeeded, at an
-// endpoint that was well, and nobody is to be told.
+// endpoint that was well, nobody is to be told, and nothing waits for it.
 func (r Result) Plain() bool {
-	return r.Attempt.Status == StatusSuccess && r.NextAt.IsZero() && !r.Failing && r.OperationalEventType() == ""
+	return r.Attempt.Status == StatusSuccess && r.NextAt.IsZero() && !r.Failing && r.Subject == "" &&
+		r.OperationalEventType() == ""
 }
 
 // Recorded is what became of a result.

@@ -30,7 +30,7 @@ func tellOfEndpoint(ctx context.Context, tx Tx, app Application, e Endpoint, eve
 		if eventType == EventEndpointDisabled {
 			data = endpointDisabledEvent{endpointEvent: event, Trigger: "manual"}
 		}
-		if err := tell(ctx, tx, app.OrgID, eventType, data); err != nil {
+		if err := tell(ctx, tx, app.OrgID, string(e.ID), eventType, data); err != nil {
 			return err
 		}
 	}
@@ -74,7 +74,7 @@ func (t BackgroundTask) tellOfEnd(ctx context.Context, tx Tx) error {
 	if len(text) > taskEventBytes {
 		event.Data = TaskData{Error: event.Data.Error}
 	}
-	return tell(ctx, tx, t.OrgID, eventTaskFinished, event)
+	return tell(ctx, tx, t.OrgID, string(t.ID), eventTaskFinished, event)
 }
 
 // failingAttempts is how many attempts have failed when the organisation is told that a message keeps

@@ -13,6 +13,8 @@ type OperationalEvent struct {
 	OrgID   OrgID
 	Type    string
 	Payload string // what is sent, to the byte
+	Subject string // what it is about: events of one subject arrive in their order; empty: in any
+	Place   int64  // in the order of all events; 0 until it is written down
 }
 
 const (
@@ -42,11 +44,12 @@ type OperationalTx interface {
 	OperationalEventTakeMany(ctx context.Context, limit int) ([]OperationalEvent, error)
 	// MessageInsertMany stores messages with what they are owed, and answers for each. The error is of all.
 	MessageInsertMany(ctx context.Context, messages []NewMessage, now time.Time) ([]Stored, error)
+	LaneTx
 }
 
-// tell writes an event down. Nobody is told of the operational-webhook endpoints themselves: each
-// event would be the cause of more.
-func tell(ctx context.Context, tx Tx, org OrgID, eventType string, data any) error {
+// tell writes an event about a subject down. Nobody is told of the operational-webhook endpoints
+// themselves: each event would be the cause of more.
+func tell(ctx context.Context, tx Tx, org OrgID, subject, eventType string, data any) error {
 	if org == OperationalOrg {
 		return nil
 	}
@@ -57,7 +60,7 @@ func tell(ctx context.Context, tx Tx, org OrgID, eventType string, data any) err
 	if err != nil {
 		return err
 	}
-	return tx.OperationalEventInsert(ctx, OperationalEvent{OrgID: org, Type: eventType, Payload: string(payload)})
+	return tx.OperationalEventInsert(ctx, OperationalEvent{OrgID: org, Type: eventType, Payload: string(payload), Subject: subject})
 }
 
 // operationalEventsAtOnce bounds a step: with 256 KiB each, which few have, 50 MiB.
@@ -78,8 +81,11 @@ func (s *Service) OperationalEventStep(ctx context.Context) (bool, error) {
 			in := MessageIn{EventType: e.Type, Payload: []byte(e.Payload)}
 			messages[i] = in.message(OperationalOrg, string(e.OrgID), now)
 		}
-		_, err = tx.MessageInsertMany(ctx, messages, now) // one whose application is gone is dropped
-		return err
+		stored, err := tx.MessageInsertMany(ctx, messages, now) // one whose application is gone is dropped
+		if err != nil {
+			return err
+		}
+		return tx.DeliverySequenceMany(ctx, inLanes(events, stored))
 	})
 	return err == nil && taken == operationalEventsAtOnce, err
 }

@@ -34,8 +34,9 @@ type fakeTx struct {
 	waiting  []OperationalEvent
 	refuse   error
 
-	told   []OperationalEvent
-	stored []NewMessage
+	told      []OperationalEvent
+	stored    []NewMessage
+	sequenced []Sequenced
 }
 
 func (f *fakeTx) EndpointLock(context.Context, AppID, string) (Endpoint, error) {
@@ -66,7 +67,18 @@ func (f *fakeTx) OperationalEventTakeMany(_ context.Context, limit int) ([]Opera
 
 func (f *fakeTx) MessageInsertMany(_ context.Context, messages []NewMessage, _ time.Time) ([]Stored, error) {
 	f.stored = append(f.stored, messages...)
-	return make([]Stored, len(messages)), f.refuse
+	stored := make([]Stored, len(messages))
+	for i, m := range messages {
+		if stored[i].Message = m.Message; m.AppRef == "org_gone" {
+			stored[i] = Stored{Err: NotFound()}
+		}
+	}
+	return stored, f.refuse
+}
+
+func (f *fakeTx) DeliverySequenceMany(_ context.Context, messages []Sequenced) error {
+	f.sequenced = append(f.sequenced, messages...)
+	return nil
 }
 
 func fakeService(tx fakeTx) (*Service, *fakeTx) {
@@ -135,7 +147,7 @@ func TestWhatBecomesOfEndpointsIsTold(t *testing.T) {
 			if eventType == "endpoint.disabled" {
 				more = `,"failSince":null,"trigger":"manual"`
 			}
-			want = append(want, OperationalEvent{OrgID: "org_1", Type: eventType, Payload: fmt.Sprintf(
+			want = append(want, OperationalEvent{OrgID: "org_1", Type: eventType, Subject: string(tx.endpoint.ID), Payload: fmt.Sprintf(
 				`{"type":%q,"data":{"appId":"app_1","appUid":"acme","endpointId":%q,"endpointUid":%s%s}}`,
 				eventType, tx.endpoint.ID, uid, more)})
 		}
@@ -207,7 +219,7 @@ func TestTheEndOfATaskIsTold(t *testing.T) {
 		}
 		var want []OperationalEvent
 		if test.data != "" {
-			want = []OperationalEvent{{OrgID: "org_1", Type: "background_task.finished", Payload: fmt.Sprintf(
+			want = []OperationalEvent{{OrgID: "org_1", Type: "background_task.finished", Subject: "qtask_1", Payload: fmt.Sprintf(
 				`{"type":"background_task.finished","data":{"taskId":"qtask_1","task":"application.stats","status":%q,"data":%s}}`,
 				test.task.Status, test.data)}}
 		}
@@ -247,6 +259,23 @@ func TestWhatIsToldOfAttempts(t *testing.T) {
 		if r.Attempt.Trigger = TriggerManual; r.OperationalEventType() != "" {
 			t.Errorf("%s, by hand: %q", name, r.OperationalEventType())
 		}
+	}
+}
+
+func TestEventsOfOneSubjectAreSequenced(t *testing.T) {
+	t.Parallel()
+	s, tx := fakeService(fakeTx{waiting: []OperationalEvent{
+		{OrgID: "org_1", Subject: "ep_1", Place: 7}, {OrgID: "org_1", Place: 8}, {OrgID: "org_gone", Subject: "ep_2", Place: 9},
+		{OrgID: "org_2", Subject: "msg_1 ep_1", Place: 10},
+	}})
+	if _, err := s.OperationalEventStep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	want := []Sequenced{
+		{MessageID: tx.stored[0].ID, Subject: "ep_1", Place: 7}, {MessageID: tx.stored[3].ID, Subject: "msg_1 ep_1", Place: 10},
+	}
+	if !slices.Equal(tx.sequenced, want) {
+		t.Errorf("sequenced %+v, want %+v", tx.sequenced, want)
 	}
 }
 

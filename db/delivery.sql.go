@@ -149,7 +149,7 @@ leased AS (
         AND delivery.endpoint_id = wanted.endpoint_id
     RETURNING
         delivery.app_id, delivery.message_id, delivery.endpoint_id, delivery.lease, delivery.attempts,
-        delivery.manual, delivery.resume_at,
+        delivery.manual, delivery.resume_at, delivery.subject,
         wanted.url, wanted.secret, wanted.headers, wanted.old_secrets, wanted.old_secrets_expire_at,
         wanted.failing_since, wanted.payload, wanted.content_type, wanted.traceparent
 )
@@ -170,6 +170,7 @@ SELECT
     leased.traceparent,
     coalesce(leased.manual, false)::boolean AS manual,
     leased.resume_at,
+    coalesce(leased.subject, '')::text AS subject,
     (leased.failing_since IS NOT NULL)::boolean AS failing
 FROM taken
 LEFT JOIN leased ON leased.app_id = taken.app_id
@@ -206,6 +207,7 @@ type DeliveryClaimManyAnyTenantRow struct {
 	TraceParent        *string
 	Manual             bool
 	ResumeAt           *time.Time
+	Subject            string
 	Failing            bool
 }
 
@@ -247,6 +249,7 @@ func (q *Queries) DeliveryClaimManyAnyTenant(ctx context.Context, db DBTX, arg D
 			&i.TraceParent,
 			&i.Manual,
 			&i.ResumeAt,
+			&i.Subject,
 			&i.Failing,
 		); err != nil {
 			return nil, err
@@ -265,7 +268,7 @@ SELECT
     count(*) FILTER (WHERE delivery.attempts > 0) AS sending
 FROM delivery
 WHERE delivery.app_id = $1
-    AND delivery.queue = ANY ('{0, 1, 2}') -- all of them, by the index
+    AND delivery.queue = ANY ('{0, 1, 2, 3}') -- all of them, by the index
     AND delivery.endpoint_id = $2
     AND delivery.message_id > $3::text
     AND delivery.message_id < $4::text
@@ -309,7 +312,7 @@ WITH dropped AS (
             JOIN endpoint ON endpoint.app_id = delivery.app_id
                 AND endpoint.id = delivery.endpoint_id
                 AND (endpoint.disabled OR endpoint.deleted_at IS NOT NULL)
-            WHERE delivery.queue = ANY ('{0, 1, 2}')
+            WHERE delivery.queue = ANY ('{0, 1, 2, 3}')
                 AND delivery.endpoint_id = gone.endpoint_id
             LIMIT $2::int
             FOR UPDATE OF delivery SKIP LOCKED
@@ -362,6 +365,7 @@ WITH unsendable AS MATERIALIZED (
     -- LATERAL with LIMIT 1: one probe of an index for each, whatever the statistics say.
     SELECT
         owed.app_id, owed.message_id, owed.endpoint_id, owed.attempts, owed.manual, owed.resume_at,
+        coalesce(owed.subject, '') AS subject,
         content.kept AS expired
     FROM unnest($3::text[], $2::text[], $4::text[])
         AS named(app_id, message_id, endpoint_id)
@@ -369,7 +373,7 @@ WITH unsendable AS MATERIALIZED (
         -- SKIP LOCKED: another worker is dropping it.
         SELECT
             delivery.app_id, delivery.message_id, delivery.endpoint_id, delivery.attempts, delivery.manual,
-            delivery.resume_at
+            delivery.resume_at, delivery.subject
         FROM delivery
         WHERE delivery.app_id = named.app_id
             AND delivery.message_id = named.message_id
@@ -397,7 +401,7 @@ dropped AS (
 )
 SELECT
     unsendable.app_id, unsendable.message_id, unsendable.endpoint_id, unsendable.attempts, unsendable.manual,
-    unsendable.resume_at,
+    unsendable.resume_at, unsendable.subject,
     coalesce(unsendable.expired, false)::boolean AS expired,
     coalesce(latest.id, '')::text AS attempt_id,
     coalesce(latest.response_status_code, 0)::smallint AS response_status_code,
@@ -430,6 +434,7 @@ type DeliveryDropUnsendableManyAnyTenantRow struct {
 	Attempts           int16
 	Manual             bool
 	ResumeAt           *time.Time
+	Subject            string
 	Expired            bool
 	AttemptID          string
 	ResponseStatusCode int16
@@ -459,6 +464,7 @@ func (q *Queries) DeliveryDropUnsendableManyAnyTenant(ctx context.Context, db DB
 			&i.Attempts,
 			&i.Manual,
 			&i.ResumeAt,
+			&i.Subject,
 			&i.Expired,
 			&i.AttemptID,
 			&i.ResponseStatusCode,
@@ -665,6 +671,7 @@ WITH RECURSIVE owed AS (
         SELECT delivery.app_id, delivery.endpoint_id, delivery.queue, delivery.due_at, 1 AS n
         FROM delivery
         WHERE (delivery.queue, delivery.endpoint_id) > ($3::smallint, $4::text)
+            AND delivery.queue < 3
         ORDER BY delivery.queue, delivery.endpoint_id, delivery.due_at
         LIMIT 1
     )
@@ -675,6 +682,7 @@ WITH RECURSIVE owed AS (
         SELECT delivery.app_id, delivery.endpoint_id, delivery.queue, delivery.due_at
         FROM delivery
         WHERE (delivery.queue, delivery.endpoint_id) > (owed.queue, owed.endpoint_id)
+            AND delivery.queue < 3
         ORDER BY delivery.queue, delivery.endpoint_id, delivery.due_at
         LIMIT 1
     ) AS following
@@ -726,7 +734,8 @@ type DeliveryOwedListAnyTenantRow struct {
 
 // DeliveryOwedListAnyTenant goes from queue to queue, kind by kind in the order of their endpoints, with
 // one probe of the index each, however much waits there. It lists those in which something is due, with what the
-// endpoint and the application allow, those that are owed no more, and the last one it looked at.
+// endpoint and the application allow, those that are owed no more, and the last one it looked at. What waits for
+// another delivery is in a queue behind them all, and is not looked at.
 func (q *Queries) DeliveryOwedListAnyTenant(ctx context.Context, db DBTX, arg DeliveryOwedListAnyTenantParams) ([]DeliveryOwedListAnyTenantRow, error) {
 	rows, err := db.Query(ctx, deliveryOwedListAnyTenant,
 		arg.Now,

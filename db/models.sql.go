@@ -113,10 +113,14 @@ type Delivery struct {
 	Manual bool
 	// When the schedule goes on if that attempt fails; NULL: it does not.
 	ResumeAt *time.Time
-	// 0: first attempts, and what was asked for by hand; 1: retries; 2: in order, to a FIFO endpoint.
+	// 0: first attempts, and what was asked for by hand; 1: retries; 2: in order, to a FIFO endpoint; 3: waits until those before it in its lane are over.
 	Queue int16
 	// The place in the order of a FIFO endpoint, which is the order of the commits; NULL in the other queues.
 	Seq *int64
+	// With endpoint_id, the lane of an operational webhook: those of one lane are delivered one after the other. NULL: it has none.
+	Subject *string
+	// The place in its lane: the id of the operational event. NULL without a subject.
+	Place *int64
 }
 
 // Where an application wants its webhooks. Read in full for each message of the application: that is the fan-out.
@@ -259,6 +263,8 @@ type OperationalEvent struct {
 	Payload string
 	// When its transaction began. Old ones mean that no process runs the jobs.
 	CreatedAt time.Time
+	// What it is about: the id of an endpoint or task, or those of a message and an endpoint. NULL: nothing whose events have an order.
+	Subject *string
 }
 
 // Messages that applications of this database send with a plain INSERT. Consumers take them out at once.

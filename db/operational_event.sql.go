@@ -13,8 +13,8 @@ import (
 )
 
 const operationalEventInsert = `-- name: OperationalEventInsert :execrows
-INSERT INTO operational_event (org_id, type, payload)
-SELECT $1::text, $2::text, $3::text
+INSERT INTO operational_event (org_id, type, payload, subject)
+SELECT $1::text, $2::text, $3::text, nullif($4::text, '')
 WHERE EXISTS (
     SELECT
     FROM application
@@ -22,7 +22,7 @@ WHERE EXISTS (
         AND endpoint.deleted_at IS NULL
         AND NOT endpoint.disabled
         AND (endpoint.event_types IS NULL OR $2::text = ANY (endpoint.event_types))
-    WHERE application.org_id = $4::text
+    WHERE application.org_id = $5::text
         AND application.uid = $1::text
         AND application.deleted_at IS NULL
 )
@@ -32,6 +32,7 @@ type OperationalEventInsertParams struct {
 	OrgID            string
 	Type             string
 	Payload          string
+	Subject          string
 	OperationalOrgID string
 }
 
@@ -42,6 +43,7 @@ func (q *Queries) OperationalEventInsert(ctx context.Context, db DBTX, arg Opera
 		arg.OrgID,
 		arg.Type,
 		arg.Payload,
+		arg.Subject,
 		arg.OperationalOrgID,
 	)
 	if err != nil {
@@ -51,10 +53,14 @@ func (q *Queries) OperationalEventInsert(ctx context.Context, db DBTX, arg Opera
 }
 
 const operationalEventRecordManyAnyTenant = `-- name: OperationalEventRecordManyAnyTenant :execrows
-INSERT INTO operational_event (org_id, type, payload)
+INSERT INTO operational_event (org_id, type, subject, payload)
 SELECT
     application.org_id,
     event.type,
+    CASE
+        WHEN event.message_id = '' THEN event.endpoint_id
+        ELSE event.message_id || ' ' || event.endpoint_id
+    END,
     json_build_object(
         'type', event.type,
         'data', CASE
@@ -143,7 +149,7 @@ const operationalEventTakeManyAnyTenant = `-- name: OperationalEventTakeManyAnyT
 WITH taken AS MATERIALIZED (
     -- Not SKIP LOCKED: who comes while another takes waits, and then takes what is behind. With it, the
     -- later events could be stored before the earlier ones.
-    SELECT id, org_id, type, payload
+    SELECT id, org_id, type, payload, subject
     FROM operational_event
     ORDER BY id
     LIMIT $1::int
@@ -153,7 +159,7 @@ deleted AS (
     DELETE FROM operational_event
     WHERE operational_event.id IN (SELECT taken.id FROM taken)
 )
-SELECT taken.org_id, taken.type, taken.payload
+SELECT taken.org_id, taken.type, taken.payload, coalesce(taken.subject, '')::text AS subject, taken.id AS place
 FROM taken
 ORDER BY taken.id
 LIMIT $1::int
@@ -163,6 +169,8 @@ type OperationalEventTakeManyAnyTenantRow struct {
 	OrgID   core.OrgID
 	Type    string
 	Payload string
+	Subject string
+	Place   int64
 }
 
 // OperationalEventTakeManyAnyTenant deletes the first events and returns them in order.
@@ -175,7 +183,13 @@ func (q *Queries) OperationalEventTakeManyAnyTenant(ctx context.Context, db DBTX
 	var items []OperationalEventTakeManyAnyTenantRow
 	for rows.Next() {
 		var i OperationalEventTakeManyAnyTenantRow
-		if err := rows.Scan(&i.OrgID, &i.Type, &i.Payload); err != nil {
+		if err := rows.Scan(
+			&i.OrgID,
+			&i.Type,
+			&i.Payload,
+			&i.Subject,
+			&i.Place,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

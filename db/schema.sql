@@ -430,9 +430,12 @@ CREATE TABLE public.delivery (
     resume_at timestamp with time zone,
     queue smallint DEFAULT 0 NOT NULL,
     seq bigint,
+    subject text COLLATE pg_catalog."C",
+    place bigint,
     CONSTRAINT delivery_attempts_check CHECK ((attempts >= 0)),
-    CONSTRAINT delivery_queue_check CHECK (((queue >= 0) AND (queue <= 2))),
-    CONSTRAINT delivery_seq_check CHECK (((queue = 2) = (seq IS NOT NULL)))
+    CONSTRAINT delivery_queue_check CHECK (((queue >= 0) AND (queue <= 3))),
+    CONSTRAINT delivery_seq_check CHECK (((queue = 2) = (seq IS NOT NULL))),
+    CONSTRAINT delivery_subject_place_check CHECK (((subject IS NULL) = (place IS NULL)))
 )
 WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='5000', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_scale_factor='0', autovacuum_analyze_threshold='50000');
 
@@ -483,7 +486,7 @@ COMMENT ON COLUMN public.delivery.resume_at IS 'When the schedule goes on if tha
 -- Name: COLUMN delivery.queue; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.delivery.queue IS '0: first attempts, and what was asked for by hand; 1: retries; 2: in order, to a FIFO endpoint.';
+COMMENT ON COLUMN public.delivery.queue IS '0: first attempts, and what was asked for by hand; 1: retries; 2: in order, to a FIFO endpoint; 3: waits until those before it in its lane are over.';
 
 
 --
@@ -491,6 +494,20 @@ COMMENT ON COLUMN public.delivery.queue IS '0: first attempts, and what was aske
 --
 
 COMMENT ON COLUMN public.delivery.seq IS 'The place in the order of a FIFO endpoint, which is the order of the commits; NULL in the other queues.';
+
+
+--
+-- Name: COLUMN delivery.subject; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.delivery.subject IS 'With endpoint_id, the lane of an operational webhook: those of one lane are delivered one after the other. NULL: it has none.';
+
+
+--
+-- Name: COLUMN delivery.place; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.delivery.place IS 'The place in its lane: the id of the operational event. NULL without a subject.';
 
 
 --
@@ -910,7 +927,8 @@ CREATE TABLE public.operational_event (
     org_id text NOT NULL COLLATE pg_catalog."C",
     type text NOT NULL,
     payload text NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    subject text COLLATE pg_catalog."C"
 )
 WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='5000', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_scale_factor='0', autovacuum_analyze_threshold='50000');
 
@@ -955,6 +973,13 @@ COMMENT ON COLUMN public.operational_event.payload IS 'What is sent, to the byte
 --
 
 COMMENT ON COLUMN public.operational_event.created_at IS 'When its transaction began. Old ones mean that no process runs the jobs.';
+
+
+--
+-- Name: COLUMN operational_event.subject; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.operational_event.subject IS 'What it is about: the id of an endpoint or task, or those of a message and an endpoint. NULL: nothing whose events have an order.';
 
 
 --
@@ -1380,6 +1405,20 @@ CREATE INDEX delivery_endpoint_id_seq_idx ON public.delivery USING btree (endpoi
 --
 
 COMMENT ON INDEX public.delivery_endpoint_id_seq_idx IS 'The next delivery to a FIFO endpoint.';
+
+
+--
+-- Name: delivery_endpoint_id_subject_place_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX delivery_endpoint_id_subject_place_idx ON public.delivery USING btree (endpoint_id, subject, place) WHERE (subject IS NOT NULL);
+
+
+--
+-- Name: INDEX delivery_endpoint_id_subject_place_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.delivery_endpoint_id_subject_place_idx IS 'The first delivery of a lane, and the next lane.';
 
 
 --

@@ -231,7 +231,7 @@ func (w *Worker) attempt(ctx context.Context, d core.Delivery, sent func()) bool
 // result is what comes of an attempt. One that was asked for by hand leaves the schedule as it was.
 func (w *Worker) result(d core.Delivery, attempt core.Attempt, retryAfter time.Duration) core.Result {
 	result := core.Result{
-		Attempt: attempt, Lease: d.Lease, Attempts: d.Attempts, Failing: d.Failing,
+		Attempt: attempt, Lease: d.Lease, Attempts: d.Attempts, Failing: d.Failing, Subject: d.Subject,
 		Gone: attempt.ResponseStatusCode == http.StatusGone, PauseUntil: w.pauseUntil(attempt.ResponseStatusCode, retryAfter),
 	}
 	switch {

@@ -217,3 +217,44 @@ func TestOperationalWebhooksTellOfMessagesThatWereExpunged(t *testing.T) {
 		t.Errorf("want one line with %s: %s", line, tail(log))
 	}
 }
+
+// TestOperationalWebhooksOfOneSubjectKeepTheirOrder: the watcher refuses the first of each message until the
+// last attempt at it has failed for long, so that the second waits for a retry of the first.
+func TestOperationalWebhooksOfOneSubjectKeepTheirOrder(t *testing.T) {
+	t.Parallel()
+	_, s := serve(t, "POSTRIDER_RETRY_SCHEDULE=5ms,5ms,5ms,5ms,2s", "POSTRIDER_CIRCUIT_FAILURES=0")
+	owner := newClient(t, s.url, s.token(t, "org_"+random()))
+	app := owner.application(t)
+	newReceiver(t, status(500)).endpoint(t, owner, app)
+	watcher := newReceiver(t, func(w http.ResponseWriter, _ *http.Request, a arrival) {
+		if bytes.Contains(a.body, []byte("message.attempt.failing")) && a.nth <= 5 {
+			w.WriteHeader(http.StatusInternalServerError)
+		}
+	})
+	watcher.watcher(t, owner, "message.attempt.failing", "message.attempt.exhausted")
+	ids := []string{owner.message(t, app), owner.message(t, app)}
+	const each = 6 + 1
+	await(t, func() string {
+		if types := watcher.eventTypes(t); len(types) < len(ids)*each {
+			return fmt.Sprintf("got %v", types)
+		}
+		return ""
+	})
+	got := map[string][]string{}
+	for _, a := range watcher.all() {
+		var event struct {
+			Type string
+			Data struct{ MsgID string }
+		}
+		if err := json.Unmarshal(a.body, &event); err != nil {
+			t.Fatal(err)
+		}
+		got[event.Data.MsgID] = append(got[event.Data.MsgID], event.Type)
+	}
+	want := append(slices.Repeat([]string{"message.attempt.failing"}, each-1), "message.attempt.exhausted")
+	for _, id := range ids {
+		if !slices.Equal(got[id], want) {
+			t.Errorf("of %s came %v", id, got[id])
+		}
+	}
+}

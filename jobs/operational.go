@@ -3,17 +3,28 @@ package jobs
 import (
 	"context"
 	"log/slog"
+
+	"github.com/postrider/postrider/core"
 )
 
 // OperationalEventStepper sends operational webhooks; it is core's use case.
 type OperationalEventStepper interface {
 	// OperationalEventStep stores some events as messages. True: there may be more.
 	OperationalEventStep(ctx context.Context) (bool, error)
+	// OperationalLaneStep lets some go that wait for nothing, and returns where the next step begins.
+	OperationalLaneStep(ctx context.Context, after core.Lane) (core.Lane, error)
 }
 
 // OperationalEvents stores what operational webhooks tell of as messages, until ctx ends.
 func OperationalEvents(ctx context.Context, stepper OperationalEventStepper, log *slog.Logger) {
-	steps(ctx, stepper.OperationalEventStep, func(err error) {
+	var after core.Lane
+	step := func(ctx context.Context) (more bool, err error) {
+		if after, err = stepper.OperationalLaneStep(ctx, after); err != nil {
+			return false, err
+		}
+		return stepper.OperationalEventStep(ctx)
+	}
+	steps(ctx, step, func(err error) {
 		log.Error("store operational webhooks", "error", err)
 	})
 }

@@ -1,8 +1,8 @@
 -- name: OperationalEventInsert :execrows
 -- OperationalEventInsert writes an event down if one of the organisation's operational-webhook endpoints
 -- wants it now: the condition of the fan-out in MessageInsertMany, as such endpoints have no channels.
-INSERT INTO operational_event (org_id, type, payload)
-SELECT @org_id::text, @type::text, @payload::text
+INSERT INTO operational_event (org_id, type, payload, subject)
+SELECT @org_id::text, @type::text, @payload::text, nullif(@subject::text, '')
 WHERE EXISTS (
     SELECT
     FROM application
@@ -20,7 +20,7 @@ WHERE EXISTS (
 WITH taken AS MATERIALIZED (
     -- Not SKIP LOCKED: who comes while another takes waits, and then takes what is behind. With it, the
     -- later events could be stored before the earlier ones.
-    SELECT id, org_id, type, payload
+    SELECT id, org_id, type, payload, subject
     FROM operational_event
     ORDER BY id
     LIMIT @max_rows::int
@@ -30,7 +30,7 @@ deleted AS (
     DELETE FROM operational_event
     WHERE operational_event.id IN (SELECT taken.id FROM taken)
 )
-SELECT taken.org_id, taken.type, taken.payload
+SELECT taken.org_id, taken.type, taken.payload, coalesce(taken.subject, '')::text AS subject, taken.id AS place
 FROM taken
 ORDER BY taken.id
 LIMIT @max_rows::int;
@@ -38,10 +38,14 @@ LIMIT @max_rows::int;
 -- name: OperationalEventRecordManyAnyTenant :execrows
 -- OperationalEventRecordManyAnyTenant writes down what attempts came to, and the endpoints that were
 -- disabled for them, each if an operational-webhook endpoint of its organisation wants it now.
-INSERT INTO operational_event (org_id, type, payload)
+INSERT INTO operational_event (org_id, type, subject, payload)
 SELECT
     application.org_id,
     event.type,
+    CASE
+        WHEN event.message_id = '' THEN event.endpoint_id
+        ELSE event.message_id || ' ' || event.endpoint_id
+    END,
     json_build_object(
         'type', event.type,
         'data', CASE

@@ -226,7 +226,8 @@ func (q *DeliveryQueue) lease(ctx context.Context, conn db.DBTX, c *claim, allot
 			AppID: app, MessageID: core.MessageID(row.MessageID), EndpointID: endpoint,
 			Lease: row.Lease, LeasedUntil: c.room.LeasedUntil,
 			Attempts: int(row.Attempts), Ordered: queue.Kind == core.QueueOrdered, Failing: row.Failing, Manual: row.Manual, ResumeAt: row.ResumeAt,
-			URL: row.URL, Secrets: secrets, Headers: headers,
+			Subject: row.Subject,
+			URL:     row.URL, Secrets: secrets, Headers: headers,
 			ContentType: row.ContentType, Payload: row.Payload, TraceParent: row.TraceParent,
 		})
 	}

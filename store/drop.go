@@ -38,7 +38,10 @@ func (q *DeliveryQueue) dropUnsendable(ctx context.Context, c *claim) error {
 			if rows, err = queries.DeliveryDropUnsendableManyAnyTenant(ctx, t, c.unsent); err != nil {
 				return err
 			}
-			return tellOfDrops(ctx, t, rows)
+			if err := tellOfDrops(ctx, t, rows); err != nil {
+				return err
+			}
+			return follow(ctx, t, lanesOfDrops(rows), c.now)
 		})
 	})
 	if err != nil {
@@ -51,6 +54,16 @@ func (q *DeliveryQueue) dropUnsendable(ctx context.Context, c *claim) error {
 		})
 	}
 	return nil
+}
+
+func lanesOfDrops(rows []db.DeliveryDropUnsendableManyAnyTenantRow) []core.Lane {
+	var lanes []core.Lane
+	for _, row := range rows {
+		if row.Subject != "" {
+			lanes = append(lanes, core.Lane{EndpointID: row.EndpointID, Subject: row.Subject})
+		}
+	}
+	return lanes
 }
 
 func dropReason(expired bool) core.DropReason {

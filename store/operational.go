@@ -9,7 +9,7 @@ import (
 
 func (t tx) OperationalEventInsert(ctx context.Context, e core.OperationalEvent) error {
 	_, err := queries.OperationalEventInsert(ctx, t.conn, db.OperationalEventInsertParams{
-		OrgID: string(e.OrgID), Type: e.Type, Payload: e.Payload, OperationalOrgID: string(core.OperationalOrg),
+		OrgID: string(e.OrgID), Type: e.Type, Payload: e.Payload, Subject: e.Subject, OperationalOrgID: string(core.OperationalOrg),
 	})
 	return mapError(err) // no row: nobody wants it
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/postrider/postrider/core"
 	"github.com/postrider/postrider/db"
@@ -46,6 +47,15 @@ func (e *explained) QueryRow(ctx context.Context, sql string, args ...any) pgx.R
 		e.plans = append(e.plans, text)
 	}
 	return e.DBTX.QueryRow(ctx, sql, args...)
+}
+
+func (e *explained) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+	var text string
+	if err := e.DBTX.QueryRow(ctx, "EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) "+sql, args...).Scan(&text); err != nil {
+		return pgconn.CommandTag{}, err
+	}
+	e.plans = append(e.plans, text)
+	return e.DBTX.Exec(ctx, sql, args...)
 }
 
 // planNode is as much of a plan as we look at.

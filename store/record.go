@@ -53,7 +53,10 @@ func (q *DeliveryQueue) recordBatch(ctx context.Context, results []core.Result) 
 			return err
 		}
 		rows = slices.Concat(finished, recorded)
-		return tell(ctx, t, others, recorded)
+		if err := tell(ctx, t, others, recorded); err != nil {
+			return err
+		}
+		return follow(ctx, t, lanesOf(others, recorded), q.clock())
 	})
 	return rows, err
 }
@@ -98,9 +101,8 @@ func finish(ctx context.Context, conn db.DBTX, results []core.Result) ([]db.Deli
 // tell writes operational events down: of the results that were taken, and of endpoints that were
 // disabled.
 func tell(ctx context.Context, t pgx.Tx, results []core.Result, rows []db.DeliveryRecordManyRow) error {
-	taken, disabled := make(map[lease]bool, len(rows)), map[core.EndpointID]bool{}
+	taken, disabled := leases(rows), map[core.EndpointID]bool{}
 	for _, row := range rows {
-		taken[lease{row.MessageID, row.EndpointID, row.Lease}] = true
 		if row.MessageID == "" {
 			disabled[row.EndpointID] = true
 		}
@@ -123,6 +125,15 @@ type lease struct {
 	message  core.MessageID
 	endpoint core.EndpointID
 	lease    int64
+}
+
+// leases are those of the results that were taken.
+func leases(rows []db.DeliveryRecordManyRow) map[lease]bool {
+	taken := make(map[lease]bool, len(rows))
+	for _, row := range rows {
+		taken[lease{row.MessageID, row.EndpointID, row.Lease}] = true
+	}
+	return taken
 }
 
 func leaseOf(r core.Result) lease { return lease{r.Attempt.MessageID, r.Attempt.EndpointID, r.Lease} }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -18,6 +19,14 @@ func TestDeliveriesAreLookedUpOneByOne(t *testing.T) {
 	e := w.addEndpoint(nil)
 	w.addMessages(w.app.ID, 4_000, past())
 	w.exec("INSERT INTO delivery (app_id, message_id, endpoint_id, due_at, lease) SELECT app_id, id, $1, now() - interval '1 s', 0 FROM message", e.ID)
+	lanes := make([]core.Lane, 100)
+	for i := range lanes {
+		lanes[i] = core.Lane{EndpointID: e.ID, Subject: fmt.Sprintf("%03d", i)}
+	}
+	// A hundred lanes of ten, which claims do not see.
+	w.exec(`UPDATE delivery SET queue = 3, subject = lpad((n % 100)::text, 3, '0'), place = n
+		FROM (SELECT message_id, row_number() OVER (ORDER BY message_id DESC) AS n FROM delivery) AS numbered
+		WHERE delivery.message_id = numbered.message_id AND n <= 1000`)
 	deliveries := w.claim(room())
 	var results []core.Result
 	for i, d := range deliveries {
@@ -53,6 +62,18 @@ func TestDeliveriesAreLookedUpOneByOne(t *testing.T) {
 				AppIDs: release.AppIDs, MessageIDs: release.MessageIDs, EndpointIDs: release.EndpointIDs,
 				Now: now().Add(24 * time.Hour), // all are due, and expired
 			})
+			return err
+		},
+		"sequence": func(ctx context.Context, conn db.DBTX) error {
+			var messages []core.Sequenced
+			for i, id := range release.MessageIDs {
+				messages = append(messages, core.Sequenced{AppID: w.app.ID, MessageID: core.MessageID(id), Subject: id, Place: int64(i)})
+			}
+			return tx{reader{conn: conn}}.DeliverySequenceMany(ctx, messages)
+		},
+		"follow": func(ctx context.Context, conn db.DBTX) error { return follow(ctx, conn, lanes, now()) },
+		"lanes": func(ctx context.Context, conn db.DBTX) error {
+			_, _, err := tx{reader{conn: conn}}.DeliveryLaneList(ctx, core.Lane{}, 100)
 			return err
 		},
 		"what is owed": func(ctx context.Context, conn db.DBTX) error {

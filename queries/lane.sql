@@ -1,0 +1,115 @@
+-- name: DeliverySequenceManyAnyTenant :execrows
+-- DeliverySequenceManyAnyTenant puts what is owed of messages that were stored in this transaction into
+-- lanes, by endpoint and subject. Where an earlier delivery of the lane is not over, it has to wait. What
+-- a FIFO endpoint is owed has its order already.
+WITH fresh AS MATERIALIZED (
+    -- OFFSET 0 and LIMIT 1: a probe of an index for each message and delivery, whatever the statistics say.
+    SELECT
+        owed.app_id, owed.message_id, owed.endpoint_id, named.subject, named.place,
+        coalesce(earlier.endpoint_id = owed.endpoint_id AND earlier.subject = named.subject, false)
+            OR row_number() OVER (PARTITION BY owed.endpoint_id, named.subject ORDER BY named.place) > 1 AS waits
+    FROM unnest(@app_ids::text[], @message_ids::text[], @subjects::text[], @places::bigint[])
+        AS named(app_id, message_id, subject, place)
+    CROSS JOIN LATERAL (
+        SELECT delivery.app_id, delivery.message_id, delivery.endpoint_id
+        FROM delivery
+        WHERE delivery.app_id = named.app_id
+            AND delivery.message_id = named.message_id
+            AND delivery.queue = 0
+        OFFSET 0
+    ) AS owed
+    LEFT JOIN LATERAL (
+        -- The first of the lane, or of the next one: a row comparison, which reads one row of the index
+        -- where equality may read the lane.
+        SELECT delivery.endpoint_id, delivery.subject
+        FROM delivery
+        WHERE delivery.subject IS NOT NULL
+            AND (delivery.endpoint_id, delivery.subject, delivery.place) > (owed.endpoint_id, named.subject, 0)
+        ORDER BY delivery.endpoint_id, delivery.subject, delivery.place
+        LIMIT 1
+    ) AS earlier ON true
+)
+UPDATE delivery
+SET subject = fresh.subject,
+    place = fresh.place,
+    queue = CASE WHEN fresh.waits THEN 3 ELSE 0 END
+FROM fresh
+WHERE delivery.app_id = fresh.app_id
+    AND delivery.message_id = fresh.message_id
+    AND delivery.endpoint_id = fresh.endpoint_id;
+
+-- name: DeliveryFollowManyAnyTenant :one
+-- DeliveryFollowManyAnyTenant makes the next delivery of each lane due, if there is one, because the one
+-- before it is over. It returns how many that were.
+WITH next AS MATERIALIZED (
+    SELECT first.app_id, first.message_id, first.endpoint_id
+    FROM unnest(@endpoint_ids::text[], @subjects::text[]) AS lane(endpoint_id, subject)
+    CROSS JOIN LATERAL (
+        -- A row comparison: as in DeliverySequenceManyAnyTenant.
+        SELECT delivery.app_id, delivery.message_id, delivery.endpoint_id, delivery.subject, delivery.queue
+        FROM delivery
+        WHERE delivery.subject IS NOT NULL
+            AND (delivery.endpoint_id, delivery.subject, delivery.place) > (lane.endpoint_id, lane.subject, 0)
+        ORDER BY delivery.endpoint_id, delivery.subject, delivery.place
+        LIMIT 1
+    ) AS first
+    WHERE first.endpoint_id = lane.endpoint_id
+        AND first.subject = lane.subject
+        AND first.queue = 3
+),
+followed AS (
+    UPDATE delivery
+    SET queue = 0,
+        due_at = @now::timestamptz
+    FROM next
+    WHERE delivery.app_id = next.app_id
+        AND delivery.message_id = next.message_id
+        AND delivery.endpoint_id = next.endpoint_id
+        AND delivery.queue + 0 = 3 -- still, and not a reason to go by the index that begins with the queue
+    RETURNING delivery.message_id
+),
+announced AS (
+    SELECT pg_notify('postrider_delivery', '')
+    FROM followed
+    LIMIT 1
+)
+SELECT
+    (SELECT count(*) FROM followed)::bigint AS followed,
+    -- A SELECT in WITH that nobody reads is not made.
+    (SELECT count(*) FROM announced)::bigint AS announced;
+
+-- name: DeliveryLaneListAnyTenant :many
+-- DeliveryLaneListAnyTenant goes from lane to lane, with one probe of the index each, and lists those whose
+-- first delivery waits although nothing is before it, and the last one it looked at.
+WITH RECURSIVE lane AS (
+    (
+        SELECT delivery.endpoint_id, delivery.subject, delivery.queue, 1 AS n
+        FROM delivery
+        WHERE delivery.subject IS NOT NULL
+            AND (delivery.endpoint_id, delivery.subject) > (@after_endpoint_id::text, @after_subject::text)
+        ORDER BY delivery.endpoint_id, delivery.subject, delivery.place
+        LIMIT 1
+    )
+    UNION ALL
+    SELECT following.endpoint_id, following.subject, following.queue, lane.n + 1
+    FROM lane
+    CROSS JOIN LATERAL (
+        SELECT delivery.endpoint_id, delivery.subject, delivery.queue
+        FROM delivery
+        WHERE delivery.subject IS NOT NULL
+            AND (delivery.endpoint_id, delivery.subject) > (lane.endpoint_id, lane.subject)
+        ORDER BY delivery.endpoint_id, delivery.subject, delivery.place
+        LIMIT 1
+    ) AS following
+    WHERE lane.n < @max_lanes::int
+)
+SELECT
+    lane.endpoint_id::text AS endpoint_id,
+    lane.subject::text AS subject,
+    lane.n::int AS n,
+    (lane.queue = 3)::boolean AS waits
+FROM lane
+WHERE lane.queue = 3
+    OR lane.n = @max_lanes::int
+ORDER BY lane.endpoint_id, lane.subject
+LIMIT @max_lanes::int;

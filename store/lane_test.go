@@ -1,0 +1,282 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/postrider/postrider/core"
+)
+
+// tellOf writes events of one subject down and stores them as messages.
+func (w *world) tellOf(subject string, payloads ...string) {
+	w.t.Helper()
+	w.in(func(ctx context.Context, tx core.Tx) error {
+		for _, p := range payloads {
+			e := core.OperationalEvent{OrgID: testOrg, Type: "endpoint.updated", Payload: p, Subject: subject}
+			if err := tx.OperationalEventInsert(ctx, e); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	w.stepEvents(w.service())
+}
+
+// claimed is what is due to an endpoint, by its payload.
+func (w *world) claimed(at time.Time) map[string]core.Delivery {
+	w.t.Helper()
+	got := map[string]core.Delivery{}
+	for _, d := range w.claimAt(room(), at).Deliveries {
+		got[d.Payload] = d
+	}
+	return got
+}
+
+// wantDue checks what a claim finds.
+func (w *world) wantDue(at time.Time, want ...string) map[string]core.Delivery {
+	w.t.Helper()
+	got := w.claimed(at)
+	var payloads []string
+	for p := range got {
+		payloads = append(payloads, p)
+	}
+	slices.Sort(payloads)
+	if slices.Sort(want); !slices.Equal(payloads, want) {
+		w.t.Fatalf("due are %v, want %v", payloads, want)
+	}
+	return got
+}
+
+// ends is a result with which a delivery from a lane is over, or tried again.
+func ends(d core.Delivery, status core.AttemptStatus, next time.Time) core.Result {
+	r := result(d, next)
+	r.Attempt.Status, r.Subject = status, d.Subject
+	return r
+}
+
+func TestOperationalWebhooksOfOneSubjectGoOneByOne(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.addWatcher(testOrg)
+	w.tellOf("ep_1", "a1", "a2")
+	w.tellOf("", "c1", "c2")
+	w.tellOf("ep_1", "a3")
+	w.tellOf("ep_2", "b1", "b2")
+	due := w.wantDue(now(), "a1", "b1", "c1", "c2")
+	w.record(ends(due["a1"], core.StatusFail, now().Add(time.Minute)))
+	for _, p := range []string{"b1", "c1", "c2"} {
+		w.record(ends(due[p], core.StatusSuccess, time.Time{}))
+	}
+	due = w.wantDue(now(), "b2") // at once, while the other lane waits for a retry
+	w.record(ends(due["b2"], core.StatusSuccess, time.Time{}))
+	w.tellOf("ep_1", "a4")
+	later := now().Add(2 * time.Minute)
+	due = w.wantDue(later, "a1")
+	w.record(ends(due["a1"], core.StatusFail, time.Time{})) // given up
+	due = w.wantDue(later, "a2")
+	w.record(ends(due["a2"], core.StatusSuccess, time.Time{}))
+	due = w.wantDue(later, "a3")
+	w.record(ends(due["a3"], core.StatusSuccess, time.Time{}))
+	due = w.wantDue(later, "a4")
+	w.record(ends(due["a4"], core.StatusSuccess, time.Time{}))
+	w.tellOf("ep_1", "a5")
+	w.wantDue(later, "a5")
+}
+
+// TestLanesOfEndpointsAreTheirOwn: one watcher that refuses everything does not keep another's from it.
+func TestLanesOfEndpointsAreTheirOwn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	bad, good := w.addWatcher(testOrg), w.addWatcher(testOrg)
+	w.tellOf("ep_1", "a1", "a2", "a3")
+	for n := range 3 {
+		for _, d := range w.claim(room()) {
+			switch d.EndpointID {
+			case bad.ID:
+				if d.Payload != "a1" {
+					t.Errorf("%s is due to the one that refused a1", d.Payload)
+				}
+				w.record(ends(d, core.StatusFail, now().Add(time.Minute)))
+			case good.ID:
+				if want := fmt.Sprintf("a%d", n+1); d.Payload != want {
+					t.Errorf("%s is due, want %s", d.Payload, want)
+				}
+				w.record(ends(d, core.StatusSuccess, time.Time{}))
+			}
+		}
+	}
+	if owed := w.owed(); owed[bad.ID] != 3 || owed[good.ID] != 0 {
+		t.Errorf("owed %v", owed)
+	}
+}
+
+func TestDroppedDeliveryLetsTheNextOfItsLaneGo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.addWatcher(testOrg)
+	w.tellOf("ep_1", "a1", "a2")
+	w.exec("UPDATE message SET payload = NULL WHERE payload = 'a1'")
+	if claim := w.claimAt(room(), now()); len(claim.Dropped) != 1 || len(claim.Deliveries) != 0 {
+		t.Fatalf("%+v", claim)
+	}
+	w.wantDue(now().Add(time.Second), "a2")
+}
+
+// TestResultOfALostLeaseLeavesItsLane: another process makes that delivery, and the next one waits for it.
+func TestResultOfALostLeaseLeavesItsLane(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.addWatcher(testOrg)
+	w.tellOf("ep_1", "a1", "a2")
+	lost := w.wantDue(now(), "a1")["a1"]
+	later := now().Add(2 * time.Minute)
+	w.wantDue(later, "a1")
+	if w.record(ends(lost, core.StatusSuccess, time.Time{})) {
+		t.Error("a result was taken from a lease that ran out")
+	}
+	w.wantDue(now())
+}
+
+func TestLaneOfADisabledEndpointIsDropped(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	watcher := w.addWatcher(testOrg)
+	w.tellOf("ep_1", "a1", "a2", "a3")
+	w.exec("UPDATE endpoint SET disabled = true WHERE id = $1", watcher.ID)
+	if claim := w.claimAt(room(), now()); len(claim.Withdrawn) != 1 || claim.Withdrawn[0].Deliveries != 3 || len(w.owed()) != 0 {
+		t.Errorf("withdrawn %+v, owed %v", claim.Withdrawn, w.owed())
+	}
+}
+
+// TestLaneStepLetsGoWhatWaitsForNothing: what it waited for ended unseen, in lanes on several pages.
+func TestLaneStepLetsGoWhatWaitsForNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.addWatcher(testOrg)
+	w.addWatcher(testOrg)
+	var subjects, second []string
+	for n := range 5 {
+		subject := fmt.Sprintf("ep_%d", n)
+		w.tellOf(subject, subject+".1", subject+".2", subject+".3")
+		subjects, second = append(subjects, subject), append(second, subject+".2", subject+".2")
+	}
+	w.exec("DELETE FROM delivery WHERE queue = 0") // by a process that knows no lanes
+	if got := w.claimAt(room(), now()); len(got.Deliveries) != 0 {
+		t.Fatalf("due are %+v", got.Deliveries)
+	}
+	w.in(func(ctx context.Context, tx core.Tx) error {
+		var all []core.Lane
+		for after := (core.Lane{}); ; {
+			waiting, next, err := tx.DeliveryLaneList(ctx, after, 3)
+			if err != nil {
+				return err
+			}
+			if all = append(all, waiting...); next == (core.Lane{}) {
+				break
+			}
+			after = next
+		}
+		if len(all) != 2*len(subjects) {
+			t.Errorf("the lanes are %v", all)
+		}
+		return nil
+	})
+	for range 2 { // the second finds nothing
+		if next, err := w.service().OperationalLaneStep(t.Context(), core.Lane{}); err != nil || next != (core.Lane{}) {
+			t.Errorf("%v, %v", next, err)
+		}
+	}
+	var got []string
+	for _, d := range w.claimAt(room(), now()).Deliveries {
+		got = append(got, d.Payload)
+	}
+	if slices.Sort(got); !slices.Equal(got, second) {
+		t.Errorf("due are %v, want %v", got, second)
+	}
+}
+
+// TestLanesKeepTheirOrderWhileAllGoOnAtOnce: events are told, taken out and delivered by several at a
+// time, and one attempt in three fails.
+func TestLanesKeepTheirOrderWhileAllGoOnAtOnce(t *testing.T) {
+	t.Parallel()
+	const subjects, each = 4, 25
+	w := newWorld(t)
+	w.addWatcher(testOrg)
+	w.addWatcher(testOrg)
+	var mu sync.Mutex
+	arrived := map[core.EndpointID]map[string][]string{}
+	total := 0
+	done := make(chan struct{})
+	var all sync.WaitGroup
+	for n := range subjects {
+		all.Go(func() {
+			for i := range each {
+				w.tellOf(fmt.Sprintf("ep_%d", n), fmt.Sprintf("%d %03d", n, i))
+			}
+		})
+	}
+	all.Go(func() {
+		s := w.service()
+		for after := (core.Lane{}); ; {
+			select {
+			case <-done:
+				return
+			default:
+			}
+			var err error
+			if after, err = s.OperationalLaneStep(t.Context(), after); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	for range 3 {
+		all.Go(func() {
+			// Without a circuit, which would pause the endpoint for as long as a probe may take.
+			for q := NewDeliveryQueue(w.Store, core.HealthRules{}); ; {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				claim, err := q.DeliveryClaim(t.Context(), core.Room{Total: 5, PerEndpoint: 3, LeasedUntil: now().Add(time.Hour)}, core.Queue{}, now())
+				if err != nil {
+					t.Error(err)
+				}
+				for _, d := range claim.Deliveries {
+					r := ends(d, core.StatusSuccess, time.Time{})
+					if rand.IntN(3) == 0 {
+						r = ends(d, core.StatusFail, now())
+					} else {
+						mu.Lock()
+						if arrived[d.EndpointID] == nil {
+							arrived[d.EndpointID] = map[string][]string{}
+						}
+						subject, _, _ := strings.Cut(d.Payload, " ")
+						arrived[d.EndpointID][subject] = append(arrived[d.EndpointID][subject], d.Payload)
+						if total++; total == 2*subjects*each {
+							close(done)
+						}
+						mu.Unlock()
+					}
+					if _, err := q.DeliveryRecord(t.Context(), r); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+		})
+	}
+	all.Wait()
+	for endpoint, bySubject := range arrived {
+		for subject, got := range bySubject {
+			if len(got) != each || !slices.IsSorted(got) {
+				t.Errorf("%s got of %s %v", endpoint, subject, got)
+			}
+		}
+	}
+}
