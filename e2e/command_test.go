@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"net/url"
 	"strings"
 	"testing"
 )
@@ -72,6 +73,32 @@ func TestMigrationsGoUpAndDown(t *testing.T) {
 			t.Fatalf("after %s the status is %q, want %q", step.command, got, step.want)
 		}
 	}
+}
+
+// TestCommandsTakeThePoolsParameters: they are the driver's, and no server knows them.
+func TestCommandsTakeThePoolsParameters(t *testing.T) {
+	t.Parallel()
+	u, err := url.Parse(newDatabase(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := u.Query()
+	for name, value := range map[string]string{
+		"pool_max_conns": "6", "pool_min_conns": "1", "pool_max_conn_lifetime": "1h", "pool_max_conn_idle_time": "1m",
+		"pool_health_check_period": "1m", "pool_max_conn_lifetime_jitter": "1m", "statement_cache_capacity": "64",
+	} {
+		values.Set(name, value)
+	}
+	u.RawQuery = values.Encode()
+	marks(t, u.String(), "migrate", "up")
+	if got := command(t, settings(u.String()), "secrets", "status"); got.code != 0 {
+		t.Errorf("secrets status: exit code %d, stderr %q", got.code, got.stderr)
+	}
+	r := newReceiver(t, nil)
+	c := start(t, settings(u.String()), "serve").service(t).tenant(t)
+	app := c.application(t)
+	r.endpoint(t, c, app)
+	r.await(t, c.message(t, app))
 }
 
 func TestStartDoesNotMigrateWhenToldNotTo(t *testing.T) {

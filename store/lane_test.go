@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -201,82 +200,90 @@ func TestLaneStepLetsGoWhatWaitsForNothing(t *testing.T) {
 	}
 }
 
-// TestLanesKeepTheirOrderWhileAllGoOnAtOnce: events are told, taken out and delivered by several at a
-// time, and one attempt in three fails.
+// arrivals are what reached each lane, in that order, until all of it has.
+type arrivals struct {
+	mu    sync.Mutex
+	lanes map[core.Lane][]string
+	left  int
+	done  chan struct{}
+}
+
+func (a *arrivals) add(d core.Delivery) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	lane := core.Lane{EndpointID: d.EndpointID, Subject: d.Subject}
+	a.lanes[lane] = append(a.lanes[lane], d.Payload)
+	if a.left--; a.left == 0 {
+		close(a.done)
+	}
+}
+
+// until repeats something until all has arrived.
+func (a *arrivals) until(do func()) func() {
+	return func() {
+		for {
+			select {
+			case <-a.done:
+				return
+			default:
+				do()
+			}
+		}
+	}
+}
+
+// deliver makes some of what is due. One attempt in three fails.
+func (a *arrivals) deliver(t *testing.T, q *DeliveryQueue) {
+	t.Helper()
+	claim, err := q.DeliveryClaim(t.Context(), core.Room{Total: 5, PerEndpoint: 3, LeasedUntil: now().Add(time.Hour)}, core.Queue{}, now())
+	if err != nil {
+		t.Error(err)
+	}
+	for _, d := range claim.Deliveries {
+		r := ends(d, core.StatusFail, now())
+		if rand.IntN(3) > 0 {
+			r = ends(d, core.StatusSuccess, time.Time{})
+			a.add(d)
+		}
+		if _, err := q.DeliveryRecord(t.Context(), r); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestLanesKeepTheirOrderWhileAllGoOnAtOnce: events are told, taken out and delivered by several at a time.
 func TestLanesKeepTheirOrderWhileAllGoOnAtOnce(t *testing.T) {
 	t.Parallel()
-	const subjects, each = 4, 25
+	const subjects, each, watchers = 4, 25, 2
 	w := newWorld(t)
-	w.addWatcher(testOrg)
-	w.addWatcher(testOrg)
-	var mu sync.Mutex
-	arrived := map[core.EndpointID]map[string][]string{}
-	total := 0
-	done := make(chan struct{})
+	for range watchers {
+		w.addWatcher(testOrg)
+	}
+	a := &arrivals{lanes: map[core.Lane][]string{}, left: subjects * each * watchers, done: make(chan struct{})}
 	var all sync.WaitGroup
 	for n := range subjects {
 		all.Go(func() {
 			for i := range each {
-				w.tellOf(fmt.Sprintf("ep_%d", n), fmt.Sprintf("%d %03d", n, i))
+				w.tellOf(fmt.Sprintf("ep_%d", n), fmt.Sprintf("%03d", i))
 			}
 		})
 	}
-	all.Go(func() {
-		s := w.service()
-		for after := (core.Lane{}); ; {
-			select {
-			case <-done:
-				return
-			default:
-			}
-			var err error
-			if after, err = s.OperationalLaneStep(t.Context(), after); err != nil {
-				t.Error(err)
-			}
+	var after core.Lane
+	all.Go(a.until(func() {
+		var err error
+		if after, err = w.service().OperationalLaneStep(t.Context(), after); err != nil {
+			t.Error(err)
 		}
-	})
+	}))
 	for range 3 {
-		all.Go(func() {
-			// Without a circuit, which would pause the endpoint for as long as a probe may take.
-			for q := NewDeliveryQueue(w.Store, core.HealthRules{}); ; {
-				select {
-				case <-done:
-					return
-				default:
-				}
-				claim, err := q.DeliveryClaim(t.Context(), core.Room{Total: 5, PerEndpoint: 3, LeasedUntil: now().Add(time.Hour)}, core.Queue{}, now())
-				if err != nil {
-					t.Error(err)
-				}
-				for _, d := range claim.Deliveries {
-					r := ends(d, core.StatusSuccess, time.Time{})
-					if rand.IntN(3) == 0 {
-						r = ends(d, core.StatusFail, now())
-					} else {
-						mu.Lock()
-						if arrived[d.EndpointID] == nil {
-							arrived[d.EndpointID] = map[string][]string{}
-						}
-						subject, _, _ := strings.Cut(d.Payload, " ")
-						arrived[d.EndpointID][subject] = append(arrived[d.EndpointID][subject], d.Payload)
-						if total++; total == 2*subjects*each {
-							close(done)
-						}
-						mu.Unlock()
-					}
-					if _, err := q.DeliveryRecord(t.Context(), r); err != nil {
-						t.Error(err)
-					}
-				}
-			}
-		})
+		// Without a circuit, which would pause the endpoint for as long as a probe may take.
+		q := NewDeliveryQueue(w.Store, core.HealthRules{})
+		all.Go(a.until(func() { a.deliver(t, q) }))
 	}
 	all.Wait()
-	for endpoint, bySubject := range arrived {
-		for subject, got := range bySubject {
-			if len(got) != each || !slices.IsSorted(got) {
-				t.Errorf("%s got of %s %v", endpoint, subject, got)
-			}
+	for lane, got := range a.lanes {
+		if len(got) != each || !slices.IsSorted(got) {
+			t.Errorf("%v got %v", lane, got)
 		}
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/amacneil/dbmate/v2/pkg/dbmate"
-	_ "github.com/amacneil/dbmate/v2/pkg/driver/postgres" // the migrations' driver
 	"github.com/jackc/pgx/v5"
 
 	"github.com/postrider/postrider/db"
@@ -48,11 +47,11 @@ func MigrateStatus(ctx context.Context, databaseURL string) (list []Migration, e
 }
 
 func migrations(ctx context.Context, databaseURL string, work func(*dbmate.DB) error) error {
-	u, err := migrationURL(databaseURL)
+	config, err := poolConfig(databaseURL)
 	if err != nil {
 		return err
 	}
-	conn, err := pgx.Connect(ctx, databaseURL)
+	conn, err := pgx.ConnectConfig(ctx, config.ConnConfig)
 	if err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
@@ -63,7 +62,7 @@ func migrations(ctx context.Context, databaseURL string, work func(*dbmate.DB) e
 	if err := lockMigrations(ctx, conn); err != nil {
 		return fmt.Errorf("migrate: lock: %w", err)
 	}
-	d := dbmate.New(u)
+	d := dbmate.New(migrationURL(databaseURL))
 	d.FS, d.MigrationsDir = db.Migrations, []string{"migrations"}
 	d.AutoDumpSchema, d.Log = false, io.Discard
 	if err := work(d); err != nil {

@@ -117,22 +117,6 @@ func pgDump() (string, error) {
 	return exec.LookPath("pg_dump")
 }
 
-func TestMigrationURLDropsWhatOnlyOurDriverKnows(t *testing.T) {
-	t.Parallel()
-	for in, want := range map[string]string{
-		"postgres://u:p@h/d?pool_max_conns=5&default_query_exec_mode=exec": "postgres://u:p@h/d?sslmode=prefer",
-		"postgresql://u@h/d?sslmode=require":                               "postgresql://u@h/d?sslmode=require",
-	} {
-		got, err := migrationURL(in)
-		if err != nil || got.String() != want {
-			t.Errorf("%s: %v, %v", in, got, err)
-		}
-	}
-	if _, err := migrationURL("host=h password=secret"); err == nil || bytes.Contains([]byte(err.Error()), []byte("secret")) {
-		t.Errorf("a URL of another form: %v", err)
-	}
-}
-
 // old is a connection to a server of 2019.
 type old struct{ db.DBTX }
 

@@ -19,15 +19,28 @@ func TestDeliveriesAreLookedUpOneByOne(t *testing.T) {
 	e := w.addEndpoint(nil)
 	w.addMessages(w.app.ID, 4_000, past())
 	w.exec("INSERT INTO delivery (app_id, message_id, endpoint_id, due_at, lease) SELECT app_id, id, $1, now() - interval '1 s', 0 FROM message", e.ID)
-	lanes := make([]core.Lane, 100)
-	for i := range lanes {
-		lanes[i] = core.Lane{EndpointID: e.ID, Subject: fmt.Sprintf("%03d", i)}
-	}
 	// A hundred lanes of ten, which claims do not see.
 	w.exec(`UPDATE delivery SET queue = 3, subject = lpad((n % 100)::text, 3, '0'), place = n
 		FROM (SELECT message_id, row_number() OVER (ORDER BY message_id DESC) AS n FROM delivery) AS numbered
 		WHERE delivery.message_id = numbered.message_id AND n <= 1000`)
 	deliveries := w.claim(room())
+	for _, looked := range []bool{false, true} {
+		if looked {
+			w.exec("ANALYZE")
+		}
+		for _, mode := range []string{"force_custom_plan", "force_generic_plan"} {
+			for name, run := range w.aboutDeliveries(e, deliveries) {
+				w.lookedAt(t, mode, name, run)
+			}
+			for name, run := range w.aboutLanes(e, deliveries) {
+				w.lookedAt(t, mode, name, run)
+			}
+		}
+	}
+}
+
+// aboutDeliveries are the statements about a hundred deliveries to an endpoint.
+func (w *world) aboutDeliveries(e core.Endpoint, deliveries []core.Delivery) map[string]func(context.Context, db.DBTX) error {
 	var results []core.Result
 	for i, d := range deliveries {
 		next := time.Time{}
@@ -41,7 +54,7 @@ func TestDeliveriesAreLookedUpOneByOne(t *testing.T) {
 		release.AppIDs, release.MessageIDs = append(release.AppIDs, string(d.AppID)), append(release.MessageIDs, string(d.MessageID))
 		release.EndpointIDs, release.Leases = append(release.EndpointIDs, string(d.EndpointID)), append(release.Leases, d.Lease)
 	}
-	statements := map[string]func(context.Context, db.DBTX) error{
+	return map[string]func(context.Context, db.DBTX) error{
 		"record": func(ctx context.Context, conn db.DBTX) error {
 			_, err := queries.DeliveryRecordMany(ctx, conn, recordParams(results, testRules, now()))
 			return err
@@ -64,18 +77,6 @@ func TestDeliveriesAreLookedUpOneByOne(t *testing.T) {
 			})
 			return err
 		},
-		"sequence": func(ctx context.Context, conn db.DBTX) error {
-			var messages []core.Sequenced
-			for i, id := range release.MessageIDs {
-				messages = append(messages, core.Sequenced{AppID: w.app.ID, MessageID: core.MessageID(id), Subject: id, Place: int64(i)})
-			}
-			return tx{reader{conn: conn}}.DeliverySequenceMany(ctx, messages)
-		},
-		"follow": func(ctx context.Context, conn db.DBTX) error { return follow(ctx, conn, lanes, now()) },
-		"lanes": func(ctx context.Context, conn db.DBTX) error {
-			_, _, err := tx{reader{conn: conn}}.DeliveryLaneList(ctx, core.Lane{}, 100)
-			return err
-		},
 		"what is owed": func(ctx context.Context, conn db.DBTX) error {
 			_, err := queries.DeliveryOwedListAnyTenant(ctx, conn, db.DeliveryOwedListAnyTenantParams{Now: now(), MaxQueues: claimQueues})
 			return err
@@ -85,15 +86,27 @@ func TestDeliveriesAreLookedUpOneByOne(t *testing.T) {
 			return err
 		},
 	}
-	for _, looked := range []bool{false, true} {
-		if looked {
-			w.exec("ANALYZE")
-		}
-		for _, mode := range []string{"force_custom_plan", "force_generic_plan"} {
-			for name, run := range statements {
-				w.lookedAt(t, mode, name, run)
-			}
-		}
+}
+
+// aboutLanes are the statements about a hundred lanes.
+func (w *world) aboutLanes(e core.Endpoint, deliveries []core.Delivery) map[string]func(context.Context, db.DBTX) error {
+	lanes := make([]core.Lane, 100)
+	for i := range lanes {
+		lanes[i] = core.Lane{EndpointID: e.ID, Subject: fmt.Sprintf("%03d", i)}
+	}
+	var messages []core.Sequenced
+	for i, d := range deliveries {
+		messages = append(messages, core.Sequenced{AppID: d.AppID, MessageID: d.MessageID, Subject: string(d.MessageID), Place: int64(i)})
+	}
+	return map[string]func(context.Context, db.DBTX) error{
+		"sequence": func(ctx context.Context, conn db.DBTX) error {
+			return tx{reader{conn: conn}}.DeliverySequenceMany(ctx, messages)
+		},
+		"follow": func(ctx context.Context, conn db.DBTX) error { return follow(ctx, conn, lanes, now()) },
+		"lanes": func(ctx context.Context, conn db.DBTX) error {
+			_, _, err := tx{reader{conn: conn}}.DeliveryLaneList(ctx, core.Lane{}, 100)
+			return err
+		},
 	}
 }
 

@@ -65,12 +65,9 @@ func (s *Store) Connections() int { return int(s.pool.Config().MaxConns) + 1 }
 // Open connects to the database that c.URL names. It returns an error when the server does not answer
 // or is older than Postgres 15. Close the store when it is no longer used.
 func Open(ctx context.Context, c Config) (*Store, error) {
-	config, err := pgxpool.ParseConfig(c.URL)
+	config, err := poolConfig(c.URL)
 	if err != nil {
 		return nil, err
-	}
-	if !namesPoolSize(c.URL) {
-		config.MaxConns = connectionsDefault
 	}
 	if _, named := config.ConnConfig.RuntimeParams["application_name"]; !named {
 		config.ConnConfig.RuntimeParams["application_name"] = "postrider"

@@ -2,49 +2,47 @@ package store
 
 import (
 	"errors"
-	"net/url"
+	"strings"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-const poolMaxConns = "pool_max_conns"
+var errURL = errors.New("must be a URL such as postgres://user:password@host/database, or keywords and values such as host=localhost dbname=postrider")
 
-// parameters of the URL that only our driver knows; the migrations' driver would send them to the
-// server, which refuses them.
-var driverParameters = []string{
-	poolMaxConns, "pool_min_conns", "pool_min_idle_conns", "pool_max_conn_lifetime",
-	"pool_max_conn_lifetime_jitter", "pool_max_conn_idle_time", "pool_health_check_period",
-	"default_query_exec_mode", "statement_cache_capacity", "description_cache_capacity",
-}
-
-// CheckURL tells whether databaseURL can be understood at all. Its errors show no password.
+// CheckURL reports what is wrong with databaseURL, which is a URL or keywords and values. Its errors show no
+// password.
 func CheckURL(databaseURL string) error {
-	if _, err := migrationURL(databaseURL); err != nil {
-		return err
-	}
-	_, err := pgxpool.ParseConfig(databaseURL)
+	_, err := poolConfig(databaseURL)
 	return err
 }
 
-func namesPoolSize(databaseURL string) bool {
-	u, err := url.Parse(databaseURL)
-	return err == nil && u.Query().Has(poolMaxConns)
+// poolConfig reads databaseURL. Parameters of the driver and its pool are taken out of what the server is
+// sent, so that whatever connects has to begin here.
+func poolConfig(databaseURL string) (*pgxpool.Config, error) {
+	isURL := strings.HasPrefix(databaseURL, "postgres://") || strings.HasPrefix(databaseURL, "postgresql://")
+	if !isURL && (strings.Contains(databaseURL, "://") || !strings.Contains(databaseURL, "=")) {
+		return nil, errURL
+	}
+	config, err := pgxpool.ParseConfig(databaseURL)
+	if err != nil && !isURL {
+		return nil, errURL // the driver's error shows what it cannot tell from a keyword
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !namesPoolSize(databaseURL) {
+		config.MaxConns = connectionsDefault
+	}
+	return config, nil
 }
 
-// migrationURL is databaseURL as the migrations' driver understands it, with TLS used where the
-// server offers it, as our own driver does when nothing is said.
-func migrationURL(databaseURL string) (*url.URL, error) {
-	u, err := url.Parse(databaseURL)
-	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
-		return nil, errors.New("must be a URL that begins with postgres://") // err would show the password
+// namesPoolSize reports whether databaseURL, which is good, says how many connections the pool has.
+func namesPoolSize(databaseURL string) bool {
+	config, err := pgx.ParseConfig(databaseURL) // which leaves the pool's parameters where they are
+	if err != nil {
+		return false
 	}
-	values := u.Query()
-	for _, name := range driverParameters {
-		values.Del(name)
-	}
-	if !values.Has("sslmode") {
-		values.Set("sslmode", "prefer")
-	}
-	u.RawQuery = values.Encode()
-	return u, nil
+	_, named := config.RuntimeParams["pool_max_conns"]
+	return named
 }
