@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 const oldestMajor = 15
@@ -51,8 +52,12 @@ func find(ctx context.Context, a account, major string) (binaries, error) {
 
 func firstOf(ctx context.Context, a account, major string, dirs []string) (binaries, error) {
 	var first binaries
+	var crashing error
 	for _, dir := range dirs {
 		found, err := inspect(ctx, a, dir)
+		if errors.Is(err, errCrashes) {
+			crashing = err
+		}
 		if err != nil {
 			continue
 		}
@@ -61,8 +66,13 @@ func firstOf(ctx context.Context, a account, major string, dirs []string) (binar
 		}
 		first = cmp.Or(first, found)
 	}
-	if first.dir == "" {
-		return binaries{}, cmp.Or(ctx.Err(), errNoBinaries)
+	switch {
+	case first.dir == "" && ctx.Err() != nil:
+		return binaries{}, ctx.Err()
+	case first.dir == "" && crashing != nil:
+		return binaries{}, fmt.Errorf("%w: %w", errNoBinaries, crashing)
+	case first.dir == "":
+		return binaries{}, errNoBinaries
 	}
 	return first, nil
 }
@@ -111,7 +121,16 @@ func newestFirst(dirs []string) []string {
 	return dirs
 }
 
-var versionInOutput = regexp.MustCompile(`\(PostgreSQL\) ([0-9]+)`)
+var versionInOutput = regexp.MustCompile(`\(PostgreSQL\) ([0-9]+)([^ \n]*)`)
+
+// errCrashes is of a release with a defect that lets clients crash it. Another one is used where there is
+// one.
+var errCrashes = errors.New("it is Postgres 18.0, which some queries crash; install 18.1 or newer")
+
+// crashes reports whether a version is 18.0, or a beta or release candidate of it.
+func crashes(major, minor string) bool {
+	return major == "18" && (!strings.HasPrefix(minor, ".") || minor == ".0")
+}
 
 // inspect runs the server's binary as the account that is to run it, which also finds out whether
 // that account can get at it.
@@ -137,6 +156,9 @@ func inspect(ctx context.Context, a account, dir string) (binaries, error) {
 	b.major = string(match[1])
 	if major, err := strconv.Atoi(b.major); err != nil || major < oldestMajor {
 		return binaries{}, fmt.Errorf("it is Postgres %s, older than %d", b.major, oldestMajor)
+	}
+	if crashes(b.major, string(match[2])) {
+		return binaries{}, fmt.Errorf("%s: %w", dir, errCrashes)
 	}
 	return b, nil
 }

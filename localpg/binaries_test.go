@@ -38,7 +38,11 @@ func TestInspect(t *testing.T) {
 		name, dir, major, err string
 	}{
 		{"release", fakeBinaries(t, filepath.Join(dir, "a"), "17.2 (Debian 17.2-1)"), "17", ""},
-		{"beta", fakeBinaries(t, filepath.Join(dir, "b"), "18beta1"), "18", ""},
+		{"beta", fakeBinaries(t, filepath.Join(dir, "b"), "19beta1"), "19", ""},
+		{"18.0", fakeBinaries(t, filepath.Join(dir, "f"), "18.0 (Debian 18.0-1)"), "", "Postgres 18.0"},
+		{"beta of 18.0", fakeBinaries(t, filepath.Join(dir, "g"), "18beta1"), "", "Postgres 18.0"},
+		{"18.1", fakeBinaries(t, filepath.Join(dir, "h"), "18.1"), "18", ""},
+		{"18.10", fakeBinaries(t, filepath.Join(dir, "i"), "18.10"), "18", ""},
 		{"too old", fakeBinaries(t, filepath.Join(dir, "c"), "14.9"), "", "older than 15"},
 		{"ancient", fakeBinaries(t, filepath.Join(dir, "d"), "9.6.24"), "", "older than 15"},
 		{"not Postgres", fakeBinaries(t, filepath.Join(dir, "e"), "none"), "", "did not answer with a version"},
@@ -94,6 +98,22 @@ func TestLinksOnPathAreFollowed(t *testing.T) {
 	t.Setenv("PATH", links)
 	if got := onPath(); !slices.Equal(got, []string{real}) {
 		t.Errorf("found %v, want %s", got, real)
+	}
+}
+
+func TestPostgresThatCrashesIsPassedOver(t *testing.T) {
+	t.Parallel()
+	dir := newDir(t)
+	crashing := fakeBinaries(t, filepath.Join(dir, "18"), "18.0")
+	other := fakeBinaries(t, filepath.Join(dir, "15"), "15.9")
+	for _, major := range []string{"", "18"} {
+		if found, err := firstOf(t.Context(), ownAccount(t), major, []string{crashing, other}); err != nil || found.major != "15" {
+			t.Errorf("for %q it chose %+v, %v", major, found, err)
+		}
+	}
+	_, err := firstOf(t.Context(), ownAccount(t), "", []string{crashing})
+	if !errors.Is(err, errNoBinaries) || !strings.Contains(err.Error(), crashing+": it is Postgres 18.0") {
+		t.Errorf("without another: %v", err)
 	}
 }
 

@@ -28,7 +28,16 @@ func (s *Server) ensureCluster(ctx context.Context) error {
 	}
 	return fmt.Errorf("the cluster was made by Postgres %s, but %s is Postgres %s; "+
 		"install Postgres %s or set PG_BINDIR to its bin directory, or move %s away to begin with an empty database",
-		made, s.bin.dir, s.bin.major, made, s.data())
+		made, s.bin.dir, s.bin.major, installable(made), s.data())
+}
+
+// installable is what to install for a cluster of that major version: of 18, not the release that is passed
+// over.
+func installable(major string) string {
+	if major == "18" {
+		return "18.1 or newer"
+	}
+	return major
 }
 
 // clusterVersion is the major version that made the cluster, or "" if there is none.

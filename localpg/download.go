@@ -24,22 +24,23 @@ type download struct {
 }
 
 func findOrDownload(ctx context.Context, a account, major string) (binaries, error) {
-	found, err := find(ctx, a, major)
-	if !errors.Is(err, errNoBinaries) {
-		return found, err
+	found, none := find(ctx, a, major)
+	if !errors.Is(none, errNoBinaries) {
+		return found, none
 	}
 	d := download{repository, downloadDir(), versionFor(major)}
 	bin, err := d.run(ctx)
 	if err != nil {
-		return binaries{}, d.explain(err)
+		return binaries{}, d.explain(none, err)
 	}
 	return inspect(ctx, a, bin)
 }
 
-func (d download) explain(err error) error {
+// explain says that there is no Postgres here, and why none was downloaded.
+func (d download) explain(none, err error) error {
 	return fmt.Errorf("%w, and downloading %s from %s did not work (%w); install Postgres "+
 		"(apt install postgresql, brew install postgresql@17), set PG_BINDIR to the bin directory of one, "+
-		"or set DATABASE_URL to a server", errNoBinaries, d.version, d.from, err)
+		"or set DATABASE_URL to a server", none, d.version, d.from, err)
 }
 
 // versionFor is the newest one, unless a cluster needs another.

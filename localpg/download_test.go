@@ -147,7 +147,7 @@ func TestFailedDownloadSaysWhatToDo(t *testing.T) {
 	t.Parallel()
 	d := download{"http://127.0.0.1:1", newDir(t), versionFor("16")}
 	_, err := d.run(t.Context())
-	message := d.explain(err).Error()
+	message := d.explain(errNoBinaries, err).Error()
 	for _, want := range []string{"no Postgres 15 or newer found", "16.", "install Postgres", "PG_BINDIR", "DATABASE_URL"} {
 		if !strings.Contains(message, want) || strings.Contains(message, "\n") {
 			t.Errorf("the error does not say %q in one line: %s", want, message)

@@ -8,14 +8,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strings"
 	"sync"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/postrider/postrider/core"
-	"github.com/postrider/postrider/db"
 	"github.com/postrider/postrider/localpg/pgtest"
 )
 
@@ -115,23 +113,6 @@ func pgDump() (string, error) {
 		return found[len(found)-1], nil
 	}
 	return exec.LookPath("pg_dump")
-}
-
-// old is a connection to a server of 2019.
-type old struct{ db.DBTX }
-
-func (old) QueryRow(context.Context, string, ...any) pgx.Row { return old{} }
-
-func (old) Scan(values ...any) error {
-	*values[0].(*int32) = 120022
-	return nil
-}
-
-func TestAServerThatIsTooOldIsRefused(t *testing.T) {
-	t.Parallel()
-	if err := checkServer(t.Context(), old{}); err == nil || !strings.Contains(err.Error(), "Postgres 12 is too old: 15 is the least") {
-		t.Error(err)
-	}
 }
 
 func TestOpenSaysWhatIsWrong(t *testing.T) {

@@ -5,6 +5,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -57,13 +58,17 @@ const (
 
 	// versionMin is Postgres 15's server_version_num.
 	versionMin = 150000
+
+	// versionCrashing is that of Postgres 18.0, its betas and its release candidates. The backend that runs
+	// DeliveryClaimManyAnyTenant dies there, and the server with it; 18.1 has the fix.
+	versionCrashing = 180000
 )
 
 // Connections is how many connections to the database there may be: the pool's, and the one that listens.
 func (s *Store) Connections() int { return int(s.pool.Config().MaxConns) + 1 }
 
-// Open connects to the database that c.URL names. It returns an error when the server does not answer
-// or is older than Postgres 15. Close the store when it is no longer used.
+// Open connects to the database that c.URL names. It returns an error when the server does not answer,
+// is older than Postgres 15, or is Postgres 18.0. Close the store when it is no longer used.
 func Open(ctx context.Context, c Config) (*Store, error) {
 	config, err := poolConfig(c.URL)
 	if err != nil {
@@ -96,14 +101,17 @@ func prepareConnection(ctx context.Context, conn *pgx.Conn) error {
 	return err
 }
 
-// checkServer refuses what is too old before anything is done to it.
+// checkServer refuses a server that cannot be used, before anything is done to it.
 func checkServer(ctx context.Context, conn db.DBTX) error {
 	version, err := queries.ServerVersionAnyTenant(ctx, conn)
 	if err != nil {
 		return fmt.Errorf("server version: %w", err)
 	}
-	if version < versionMin {
-		return fmt.Errorf("Postgres %d is too old: %d is the least", version/10000, versionMin/10000)
+	switch {
+	case version < versionMin:
+		return fmt.Errorf("Postgres %d is too old; use %d or newer", version/10000, versionMin/10000)
+	case version == versionCrashing:
+		return errors.New("Postgres 18.0 crashes on the statement that claims deliveries; use 18.1 or newer")
 	}
 	return nil
 }

@@ -1,0 +1,126 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+	"github.com/jackc/pgx/v5/pgtype"
+)
+
+// fakeServer is a server of that version. It knows the statements that are made before the version is
+// looked at, and answers every other with an error.
+func fakeServer(t *testing.T, version int) (databaseURL string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				if err := serveVersion(conn, version); err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, net.ErrClosed) {
+					t.Error(err)
+				}
+			}()
+		}
+	}()
+	return "postgres://postrider@" + l.Addr().String() + "/postrider?sslmode=disable"
+}
+
+// serveVersion answers a connection until it ends.
+func serveVersion(conn net.Conn, version int) error {
+	b := pgproto3.NewBackend(conn, conn)
+	if _, err := b.ReceiveStartupMessage(); err != nil {
+		return err
+	}
+	b.Send(&pgproto3.AuthenticationOk{})
+	b.Send(&pgproto3.ReadyForQuery{TxStatus: 'I'})
+	asked := false // the version, and not the settings of the connection
+	for {
+		if err := b.Flush(); err != nil {
+			return err
+		}
+		message, err := b.Receive()
+		if err != nil {
+			return err
+		}
+		switch m := message.(type) {
+		case *pgproto3.Parse:
+			asked = strings.Contains(m.Query, "server_version_num")
+			if !asked && !strings.Contains(m.Query, "set_config") {
+				return errors.New("a server that is refused was asked: " + m.Query)
+			}
+			b.Send(&pgproto3.ParseComplete{})
+		case *pgproto3.Describe:
+			parameters, column := []uint32{pgtype.TextOID}, uint32(pgtype.TextOID)
+			if asked {
+				parameters, column = nil, pgtype.Int4OID
+			}
+			b.Send(&pgproto3.ParameterDescription{ParameterOIDs: parameters})
+			b.Send(&pgproto3.RowDescription{Fields: []pgproto3.FieldDescription{{Name: []byte("value"), DataTypeOID: column, Format: pgtype.BinaryFormatCode}}})
+		case *pgproto3.Bind:
+			b.Send(&pgproto3.BindComplete{})
+		case *pgproto3.Execute:
+			value := []byte("offoff30s")
+			if asked {
+				value = binary.BigEndian.AppendUint32(nil, uint32(version))
+			}
+			b.Send(&pgproto3.DataRow{Values: [][]byte{value}})
+			b.Send(&pgproto3.CommandComplete{CommandTag: []byte("SELECT 1")})
+		case *pgproto3.Sync:
+			b.Send(&pgproto3.ReadyForQuery{TxStatus: 'I'})
+		case *pgproto3.Terminate:
+			return nil
+		default:
+			return errors.New("a server that is refused was asked something")
+		}
+	}
+}
+
+// TestServerThatCannotBeUsedIsRefused: before anything is done to it, and by everything that connects.
+func TestServerThatCannotBeUsedIsRefused(t *testing.T) {
+	t.Parallel()
+	const crashes = "Postgres 18.0 crashes on the statement that claims deliveries; use 18.1 or newer"
+	for version, want := range map[int]string{
+		90624:  "Postgres 9 is too old; use 15 or newer",
+		120022: "Postgres 12 is too old; use 15 or newer",
+		140099: "Postgres 14 is too old; use 15 or newer",
+		180000: crashes, // its betas and release candidates say so, too
+	} {
+		databaseURL := fakeServer(t, version)
+		_, open := Open(t.Context(), Config{URL: databaseURL, Clock: time.Now})
+		_, status := MigrateStatus(t.Context(), databaseURL)
+		for name, err := range map[string]error{
+			"open": open, "migrate up": Migrate(t.Context(), databaseURL), "migrate down": MigrateDown(t.Context(), databaseURL),
+			"migrate status": status,
+		} {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%d, %s: %v", version, name, err)
+			}
+		}
+	}
+}
+
+func TestServerThatCanBeUsedIsNotRefused(t *testing.T) {
+	t.Parallel()
+	for _, version := range []int{150000, 150018, 170006, 179999, 180001, 180004, 190000} {
+		s, err := Open(t.Context(), Config{URL: fakeServer(t, version), Clock: time.Now})
+		if err != nil {
+			t.Errorf("%d: %v", version, err)
+			continue
+		}
+		s.Close()
+	}
+}
