@@ -128,14 +128,15 @@ CROSS JOIN LATERAL (
         AND ($6::smallint = 0 OR one.response_status_code BETWEEN $7::smallint AND $6::smallint)
         AND (
             ($8::text = '' AND $9::text = '' AND cardinality($10::text[]) = 0)
-            OR EXISTS (
-                SELECT 1
+            OR (
+                SELECT true
                 FROM message
                 WHERE message.app_id = one.app_id
                     AND message.id = one.message_id
                     AND ($8::text = '' OR $8::text = ANY (message.channels))
                     AND ($9::text = '' OR $9::text = ANY (message.tags))
                     AND (cardinality($10::text[]) = 0 OR message.event_type = ANY ($10::text[]))
+                LIMIT 1
             )
         )
     ORDER BY one.id
@@ -221,14 +222,16 @@ CROSS JOIN LATERAL (
         AND ($6::smallint = 0 OR one.response_status_code BETWEEN $7::smallint AND $6::smallint)
         AND (
             ($8::text = '' AND $9::text = '' AND cardinality($10::text[]) = 0)
-            OR EXISTS (
-                SELECT 1
+            -- Not EXISTS, of which the planner may make a hash of all messages: a look-up for each row.
+            OR (
+                SELECT true
                 FROM message
                 WHERE message.app_id = one.app_id
                     AND message.id = one.message_id
                     AND ($8::text = '' OR $8::text = ANY (message.channels))
                     AND ($9::text = '' OR $9::text = ANY (message.tags))
                     AND (cardinality($10::text[]) = 0 OR message.event_type = ANY ($10::text[]))
+                LIMIT 1
             )
         )
     ORDER BY one.id DESC
@@ -312,14 +315,15 @@ WHERE attempt.app_id = $1
     AND ($7::smallint = 0 OR attempt.response_status_code BETWEEN $8::smallint AND $7::smallint)
     AND (
         ($9::text = '' AND $10::text = '' AND cardinality($11::text[]) = 0)
-        OR EXISTS (
-            SELECT 1
+        OR (
+            SELECT true
             FROM message
             WHERE message.app_id = attempt.app_id
                 AND message.id = attempt.message_id
                 AND ($9::text = '' OR $9::text = ANY (message.channels))
                 AND ($10::text = '' OR $10::text = ANY (message.tags))
                 AND (cardinality($11::text[]) = 0 OR message.event_type = ANY ($11::text[]))
+            LIMIT 1
         )
     )
 ORDER BY attempt.id
@@ -401,14 +405,15 @@ WHERE attempt.app_id = $1
     AND ($7::smallint = 0 OR attempt.response_status_code BETWEEN $8::smallint AND $7::smallint)
     AND (
         ($9::text = '' AND $10::text = '' AND cardinality($11::text[]) = 0)
-        OR EXISTS (
-            SELECT 1
+        OR (
+            SELECT true
             FROM message
             WHERE message.app_id = attempt.app_id
                 AND message.id = attempt.message_id
                 AND ($9::text = '' OR $9::text = ANY (message.channels))
                 AND ($10::text = '' OR $10::text = ANY (message.tags))
                 AND (cardinality($11::text[]) = 0 OR message.event_type = ANY ($11::text[]))
+            LIMIT 1
         )
     )
 ORDER BY attempt.id DESC

@@ -25,14 +25,15 @@ FROM (
         AND (NOT $6::boolean OR attempt.status = 0)
         AND (
             ($7::text = '' AND $8::text = '' AND cardinality($9::text[]) = 0)
-            OR EXISTS (
-                SELECT 1
+            OR (
+                SELECT true
                 FROM message
                 WHERE message.app_id = attempt.app_id
                     AND message.id = attempt.message_id
                     AND ($7::text = '' OR $7::text = ANY (message.channels))
                     AND ($8::text = '' OR $8::text = ANY (message.tags))
                     AND (cardinality($9::text[]) = 0 OR message.event_type = ANY ($9::text[]))
+                LIMIT 1
             )
         )
     ORDER BY attempt.message_id
@@ -118,14 +119,15 @@ FROM (
         AND (NOT $6::boolean OR attempt.status = 0)
         AND (
             ($7::text = '' AND $8::text = '' AND cardinality($9::text[]) = 0)
-            OR EXISTS (
-                SELECT 1
+            OR (
+                SELECT true
                 FROM message
                 WHERE message.app_id = attempt.app_id
                     AND message.id = attempt.message_id
                     AND ($7::text = '' OR $7::text = ANY (message.channels))
                     AND ($8::text = '' OR $8::text = ANY (message.tags))
                     AND (cardinality($9::text[]) = 0 OR message.event_type = ANY ($9::text[]))
+                LIMIT 1
             )
         )
     ORDER BY attempt.message_id DESC
@@ -207,7 +209,8 @@ WHERE attempt.app_id = $1
     AND attempt.id >= $3::text
     AND attempt.message_id > $4::text
     AND attempt.message_id < $5::text
-    -- Not EXISTS: Postgres might make a hash of all that is owed, for the few rows of a page.
+    -- Not EXISTS: Postgres might make a hash of all that is owed, of all that succeeded or of all messages, for
+    -- the few rows of a page.
     AND (
         (
             SELECT delivery.message_id
@@ -217,25 +220,27 @@ WHERE attempt.app_id = $1
                 AND delivery.endpoint_id = attempt.endpoint_id
         ) IS NOT NULL
     ) = $6::boolean
-    AND NOT EXISTS (
-        SELECT 1
+    AND (
+        SELECT true
         FROM attempt AS success
         WHERE success.app_id = attempt.app_id
             AND success.endpoint_id = attempt.endpoint_id
             AND success.message_id = attempt.message_id
             AND success.id >= $3::text
             AND success.status = 0
-    )
+        LIMIT 1
+    ) IS NULL
     AND (
         ($7::text = '' AND $8::text = '' AND cardinality($9::text[]) = 0)
-        OR EXISTS (
-            SELECT 1
+        OR (
+            SELECT true
             FROM message
             WHERE message.app_id = attempt.app_id
                 AND message.id = attempt.message_id
                 AND ($7::text = '' OR $7::text = ANY (message.channels))
                 AND ($8::text = '' OR $8::text = ANY (message.tags))
                 AND (cardinality($9::text[]) = 0 OR message.event_type = ANY ($9::text[]))
+            LIMIT 1
         )
     )
 ORDER BY attempt.message_id
@@ -302,7 +307,8 @@ WHERE attempt.app_id = $1
     AND attempt.id >= $3::text
     AND attempt.message_id > $4::text
     AND attempt.message_id < $5::text
-    -- Not EXISTS: Postgres might make a hash of all that is owed, for the few rows of a page.
+    -- Not EXISTS: Postgres might make a hash of all that is owed, of all that succeeded or of all messages, for
+    -- the few rows of a page.
     AND (
         (
             SELECT delivery.message_id
@@ -312,25 +318,27 @@ WHERE attempt.app_id = $1
                 AND delivery.endpoint_id = attempt.endpoint_id
         ) IS NOT NULL
     ) = $6::boolean
-    AND NOT EXISTS (
-        SELECT 1
+    AND (
+        SELECT true
         FROM attempt AS success
         WHERE success.app_id = attempt.app_id
             AND success.endpoint_id = attempt.endpoint_id
             AND success.message_id = attempt.message_id
             AND success.id >= $3::text
             AND success.status = 0
-    )
+        LIMIT 1
+    ) IS NULL
     AND (
         ($7::text = '' AND $8::text = '' AND cardinality($9::text[]) = 0)
-        OR EXISTS (
-            SELECT 1
+        OR (
+            SELECT true
             FROM message
             WHERE message.app_id = attempt.app_id
                 AND message.id = attempt.message_id
                 AND ($7::text = '' OR $7::text = ANY (message.channels))
                 AND ($8::text = '' OR $8::text = ANY (message.tags))
                 AND (cardinality($9::text[]) = 0 OR message.event_type = ANY ($9::text[]))
+            LIMIT 1
         )
     )
 ORDER BY attempt.message_id DESC

@@ -25,14 +25,16 @@ CROSS JOIN LATERAL (
         AND (@code_to::smallint = 0 OR one.response_status_code BETWEEN @code_from::smallint AND @code_to::smallint)
         AND (
             (@channel::text = '' AND @tag::text = '' AND cardinality(@event_types::text[]) = 0)
-            OR EXISTS (
-                SELECT 1
+            -- Not EXISTS, of which the planner may make a hash of all messages: a look-up for each row.
+            OR (
+                SELECT true
                 FROM message
                 WHERE message.app_id = one.app_id
                     AND message.id = one.message_id
                     AND (@channel::text = '' OR @channel::text = ANY (message.channels))
                     AND (@tag::text = '' OR @tag::text = ANY (message.tags))
                     AND (cardinality(@event_types::text[]) = 0 OR message.event_type = ANY (@event_types::text[]))
+                LIMIT 1
             )
         )
     ORDER BY one.id DESC
@@ -59,14 +61,15 @@ CROSS JOIN LATERAL (
         AND (@code_to::smallint = 0 OR one.response_status_code BETWEEN @code_from::smallint AND @code_to::smallint)
         AND (
             (@channel::text = '' AND @tag::text = '' AND cardinality(@event_types::text[]) = 0)
-            OR EXISTS (
-                SELECT 1
+            OR (
+                SELECT true
                 FROM message
                 WHERE message.app_id = one.app_id
                     AND message.id = one.message_id
                     AND (@channel::text = '' OR @channel::text = ANY (message.channels))
                     AND (@tag::text = '' OR @tag::text = ANY (message.tags))
                     AND (cardinality(@event_types::text[]) = 0 OR message.event_type = ANY (@event_types::text[]))
+                LIMIT 1
             )
         )
     ORDER BY one.id
@@ -90,14 +93,15 @@ WHERE attempt.app_id = @app_id
     AND (@code_to::smallint = 0 OR attempt.response_status_code BETWEEN @code_from::smallint AND @code_to::smallint)
     AND (
         (@channel::text = '' AND @tag::text = '' AND cardinality(@event_types::text[]) = 0)
-        OR EXISTS (
-            SELECT 1
+        OR (
+            SELECT true
             FROM message
             WHERE message.app_id = attempt.app_id
                 AND message.id = attempt.message_id
                 AND (@channel::text = '' OR @channel::text = ANY (message.channels))
                 AND (@tag::text = '' OR @tag::text = ANY (message.tags))
                 AND (cardinality(@event_types::text[]) = 0 OR message.event_type = ANY (@event_types::text[]))
+            LIMIT 1
         )
     )
 ORDER BY attempt.id DESC
@@ -118,14 +122,15 @@ WHERE attempt.app_id = @app_id
     AND (@code_to::smallint = 0 OR attempt.response_status_code BETWEEN @code_from::smallint AND @code_to::smallint)
     AND (
         (@channel::text = '' AND @tag::text = '' AND cardinality(@event_types::text[]) = 0)
-        OR EXISTS (
-            SELECT 1
+        OR (
+            SELECT true
             FROM message
             WHERE message.app_id = attempt.app_id
                 AND message.id = attempt.message_id
                 AND (@channel::text = '' OR @channel::text = ANY (message.channels))
                 AND (@tag::text = '' OR @tag::text = ANY (message.tags))
                 AND (cardinality(@event_types::text[]) = 0 OR message.event_type = ANY (@event_types::text[]))
+            LIMIT 1
         )
     )
 ORDER BY attempt.id

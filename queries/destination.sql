@@ -14,14 +14,15 @@ FROM (
         AND (NOT @succeeded::boolean OR attempt.status = 0)
         AND (
             (@channel::text = '' AND @tag::text = '' AND cardinality(@event_types::text[]) = 0)
-            OR EXISTS (
-                SELECT 1
+            OR (
+                SELECT true
                 FROM message
                 WHERE message.app_id = attempt.app_id
                     AND message.id = attempt.message_id
                     AND (@channel::text = '' OR @channel::text = ANY (message.channels))
                     AND (@tag::text = '' OR @tag::text = ANY (message.tags))
                     AND (cardinality(@event_types::text[]) = 0 OR message.event_type = ANY (@event_types::text[]))
+                LIMIT 1
             )
         )
     ORDER BY attempt.message_id DESC
@@ -57,14 +58,15 @@ FROM (
         AND (NOT @succeeded::boolean OR attempt.status = 0)
         AND (
             (@channel::text = '' AND @tag::text = '' AND cardinality(@event_types::text[]) = 0)
-            OR EXISTS (
-                SELECT 1
+            OR (
+                SELECT true
                 FROM message
                 WHERE message.app_id = attempt.app_id
                     AND message.id = attempt.message_id
                     AND (@channel::text = '' OR @channel::text = ANY (message.channels))
                     AND (@tag::text = '' OR @tag::text = ANY (message.tags))
                     AND (cardinality(@event_types::text[]) = 0 OR message.event_type = ANY (@event_types::text[]))
+                LIMIT 1
             )
         )
     ORDER BY attempt.message_id
@@ -95,7 +97,8 @@ WHERE attempt.app_id = @app_id
     AND attempt.id >= @first_attempt_id::text
     AND attempt.message_id > @after::text
     AND attempt.message_id < @before::text
-    -- Not EXISTS: Postgres might make a hash of all that is owed, for the few rows of a page.
+    -- Not EXISTS: Postgres might make a hash of all that is owed, of all that succeeded or of all messages, for
+    -- the few rows of a page.
     AND (
         (
             SELECT delivery.message_id
@@ -105,25 +108,27 @@ WHERE attempt.app_id = @app_id
                 AND delivery.endpoint_id = attempt.endpoint_id
         ) IS NOT NULL
     ) = @sending::boolean
-    AND NOT EXISTS (
-        SELECT 1
+    AND (
+        SELECT true
         FROM attempt AS success
         WHERE success.app_id = attempt.app_id
             AND success.endpoint_id = attempt.endpoint_id
             AND success.message_id = attempt.message_id
             AND success.id >= @first_attempt_id::text
             AND success.status = 0
-    )
+        LIMIT 1
+    ) IS NULL
     AND (
         (@channel::text = '' AND @tag::text = '' AND cardinality(@event_types::text[]) = 0)
-        OR EXISTS (
-            SELECT 1
+        OR (
+            SELECT true
             FROM message
             WHERE message.app_id = attempt.app_id
                 AND message.id = attempt.message_id
                 AND (@channel::text = '' OR @channel::text = ANY (message.channels))
                 AND (@tag::text = '' OR @tag::text = ANY (message.tags))
                 AND (cardinality(@event_types::text[]) = 0 OR message.event_type = ANY (@event_types::text[]))
+            LIMIT 1
         )
     )
 ORDER BY attempt.message_id DESC
@@ -140,7 +145,8 @@ WHERE attempt.app_id = @app_id
     AND attempt.id >= @first_attempt_id::text
     AND attempt.message_id > @after::text
     AND attempt.message_id < @before::text
-    -- Not EXISTS: Postgres might make a hash of all that is owed, for the few rows of a page.
+    -- Not EXISTS: Postgres might make a hash of all that is owed, of all that succeeded or of all messages, for
+    -- the few rows of a page.
     AND (
         (
             SELECT delivery.message_id
@@ -150,25 +156,27 @@ WHERE attempt.app_id = @app_id
                 AND delivery.endpoint_id = attempt.endpoint_id
         ) IS NOT NULL
     ) = @sending::boolean
-    AND NOT EXISTS (
-        SELECT 1
+    AND (
+        SELECT true
         FROM attempt AS success
         WHERE success.app_id = attempt.app_id
             AND success.endpoint_id = attempt.endpoint_id
             AND success.message_id = attempt.message_id
             AND success.id >= @first_attempt_id::text
             AND success.status = 0
-    )
+        LIMIT 1
+    ) IS NULL
     AND (
         (@channel::text = '' AND @tag::text = '' AND cardinality(@event_types::text[]) = 0)
-        OR EXISTS (
-            SELECT 1
+        OR (
+            SELECT true
             FROM message
             WHERE message.app_id = attempt.app_id
                 AND message.id = attempt.message_id
                 AND (@channel::text = '' OR @channel::text = ANY (message.channels))
                 AND (@tag::text = '' OR @tag::text = ANY (message.tags))
                 AND (cardinality(@event_types::text[]) = 0 OR message.event_type = ANY (@event_types::text[]))
+            LIMIT 1
         )
     )
 ORDER BY attempt.message_id

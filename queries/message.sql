@@ -283,7 +283,7 @@ expunged AS (
     UPDATE message
     SET payload = NULL
     WHERE message.app_id = @app_id
-        AND message.id = ANY (SELECT wanted.id FROM wanted)
+        AND message.id = ANY (ARRAY(SELECT wanted.id FROM wanted)) -- an array, which cannot be joined with
     RETURNING message.id
 )
 SELECT wanted.ref::text AS ref

@@ -24,6 +24,7 @@ const (
 	planEndpoints = 5
 	planInstants  = 40
 	planFailures  = 100 // one attempt in so many failed
+	planPage      = 51  // a page and one
 )
 
 // explained is a connection that has each query's plan told as well, with what it really read.
@@ -86,28 +87,54 @@ func (n planNode) read(how map[string]string) (rows float64) {
 func TestListsReadWhatTheyShow(t *testing.T) {
 	t.Parallel()
 	w := newPlanWorld(t)
-	conn, err := w.pool.Acquire(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Release()
 	for _, mode := range []string{"force_custom_plan", "force_generic_plan"} {
-		if _, err := conn.Exec(t.Context(), "SET plan_cache_mode = "+mode); err != nil {
-			t.Fatal(err)
+		for name, settings := range planners() {
+			t.Run(mode+", "+name, func(t *testing.T) {
+				t.Parallel()
+				under, err := w.pool.Begin(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer rollback(context.WithoutCancel(t.Context()), under)
+				for _, setting := range append(settings, "plan_cache_mode = "+mode) {
+					if _, err := under.Exec(t.Context(), "SET LOCAL "+setting); err != nil {
+						t.Fatal(err)
+					}
+				}
+				for _, c := range w.lists() {
+					w.look(t, under, mode, c)
+				}
+			})
 		}
-		for _, c := range w.lists() {
-			e := &explained{DBTX: conn}
-			rows, err := c.read(reader{conn: e})
-			if err != nil || rows != c.rows {
-				t.Errorf("%s, %s: %d rows, %v; want %d", mode, c.name, rows, err, c.rows)
-			}
-			for _, plan := range e.plans {
-				c.judge(t, mode, plan)
-			}
-			if len(e.plans) == 0 {
-				t.Errorf("%s: no plan was looked at", c.name)
-			}
-		}
+	}
+}
+
+// planners are settings under which the planner chooses what it would choose for other reasons elsewhere.
+// Postgres 18 does not add the price of a disabled scan to that of a subquery, and so made a hash of all
+// messages for a page of attempts: here look-ups are that dear instead. The price of a disabled scan is
+// 1e10: a hundred look-ups cost as much, and to read a list by its index does not, however long it is.
+func planners() map[string][]string {
+	dear := fmt.Sprintf("random_page_cost = %d", 2_000_000_000_000 / *planAttempts)
+	return map[string][]string{
+		"as it is":             nil,
+		"dear look-ups":        {dear},
+		"dear look-ups, joins": {dear, "enable_nestloop = off", "enable_memoize = off"},
+	}
+}
+
+// look has a list read, and judges its plans.
+func (w planWorld) look(t *testing.T, conn db.DBTX, mode string, c planCase) {
+	t.Helper()
+	e := &explained{DBTX: conn}
+	rows, err := c.read(reader{conn: e})
+	if err != nil || rows != c.rows {
+		t.Errorf("%s: %d rows, %v; want %d", c.name, rows, err, c.rows)
+	}
+	for _, plan := range e.plans {
+		c.judge(t, mode, plan)
+	}
+	if len(e.plans) == 0 {
+		t.Errorf("%s: no plan was looked at", c.name)
 	}
 }
 
@@ -196,7 +223,7 @@ func (w planWorld) fill(at time.Time, n int) {
 // lists are the lists that have much to choose from. Each reads what it shows from a few partitions at a
 // time, and one row of each further one.
 func (w planWorld) lists() []planCase {
-	const page, peek = 51, 60 // a page and one; the partitions of the window, twice
+	const page, peek = planPage, 60 // the partitions of the window, twice
 	down := core.Page{Before: "~", Limit: page, Descending: true}
 	up := core.Page{Before: "~", Limit: page}
 	middle := down
@@ -208,16 +235,16 @@ func (w planWorld) lists() []planCase {
 			return len(rows), err
 		}
 	}
-	attempted := func(status *core.AttemptStatus, p core.Page) func(reader) (int, error) {
+	attempted := func(status *core.AttemptStatus, p core.Page, types ...string) func(reader) (int, error) {
 		first := core.AttemptIDAt(now().AddDate(0, 0, -30))
+		filter := core.AttemptedMessageFilter{Status: status, MessageFilter: core.MessageFilter{EventTypes: types}}
 		return func(r reader) (int, error) {
-			rows, err := r.AttemptedMessageList(ctx, w.app.ID, w.endpoint, core.AttemptedMessageFilter{Status: status}, first, p)
+			rows, err := r.AttemptedMessageList(ctx, w.app.ID, w.endpoint, filter, first, p)
 			return len(rows), err
 		}
 	}
 	failed := min(page, planInstants*(w.messages/planInstants/planFailures))
 	cases := []planCase{
-		{name: "attempts by type", read: attempts(core.AttemptFilter{MessageFilter: core.MessageFilter{EventTypes: []string{"type.7"}}}, down), rows: page},
 		{name: "counts", read: w.counts, rows: w.messages},
 		{name: "a message's attempts", read: w.byMessage, rows: planEndpoints, most: 3 * peek},
 		{name: "destinations", read: w.destinationCount, rows: planEndpoints, most: 3 * peek},
@@ -225,15 +252,26 @@ func (w planWorld) lists() []planCase {
 		{name: "expunging", read: w.expunge, rows: 1, most: 3 * peek},
 		{name: "attempts in the middle", read: attempts(core.AttemptFilter{}, middle), rows: page, most: 2*page + peek},
 	}
+	byType := core.MessageFilter{EventTypes: []string{"type.0"}} // also that of all that failed
 	for order, p := range map[string]core.Page{"newest": down, "oldest": up} {
 		cases = append(cases,
+			planCase{name: order + " attempts by type", read: attempts(core.AttemptFilter{MessageFilter: byType}, p), rows: page},
+			planCase{name: order + " attempted messages by type", read: attempted(nil, p, "type.0"), rows: page},
+			planCase{name: order + " that succeeded by type", read: attempted(new(core.StatusSuccess), p, "type.0"), rows: min(page, w.messages/planFailures)},
+			planCase{name: order + " that failed by type", read: attempted(new(core.StatusFail), p, "type.0"), rows: w.failed(false)},
+			planCase{name: order + " that will be tried again by type", read: attempted(new(core.StatusSending), p, "type.0"), rows: w.failed(true)},
+			planCase{name: order + " attempts of a message by type", read: w.byMessageOf(byType, p), rows: 0, most: 3 * peek},
+			planCase{name: order + " messages by type", rows: page, read: func(r reader) (int, error) {
+				rows, err := r.MessageList(ctx, w.app.ID, byType, p)
+				return len(rows), err
+			}},
 			planCase{name: order + " attempts", read: attempts(core.AttemptFilter{}, p), rows: page, most: 2*page + peek},
 			planCase{name: order + " failures", read: attempts(core.AttemptFilter{Status: new(core.StatusFail)}, p), rows: failed, most: page + peek},
 			planCase{name: order + " 5xx", read: attempts(core.AttemptFilter{CodeFrom: 500, CodeTo: 599}, p), rows: failed, most: page + peek},
 			planCase{name: order + " attempted messages", read: attempted(nil, p), rows: page, most: 2*page + 2*peek},
 			planCase{name: order + " that succeeded", read: attempted(new(core.StatusSuccess), p), rows: page, most: 2*page + 2*peek},
-			planCase{name: order + " that failed", read: attempted(new(core.StatusFail), p), rows: w.failed(page, false), most: 5*page + 2*peek},
-			planCase{name: order + " that will be tried again", read: attempted(new(core.StatusSending), p), rows: w.failed(page, true)},
+			planCase{name: order + " that failed", read: attempted(new(core.StatusFail), p), rows: w.failed(false), most: 5*page + 2*peek},
+			planCase{name: order + " that will be tried again", read: attempted(new(core.StatusSending), p), rows: w.failed(true)},
 			planCase{name: order + " messages", rows: page, most: page + peek, read: func(r reader) (int, error) {
 				rows, err := r.MessageList(ctx, w.app.ID, core.MessageFilter{}, p)
 				return len(rows), err
@@ -244,13 +282,13 @@ func (w planWorld) lists() []planCase {
 }
 
 // failed is how many messages failed for good, or will be tried again, up to a page.
-func (w planWorld) failed(page int, sending bool) int {
+func (w planWorld) failed(sending bool) int {
 	each := w.messages / planInstants
 	again := planInstants * (each / (planFailures * 10))
 	if sending {
-		return min(page, again)
+		return min(planPage, again)
 	}
-	return min(page, planInstants*(each/planFailures)-again)
+	return min(planPage, planInstants*(each/planFailures)-again)
 }
 
 func (w planWorld) counts(r reader) (int, error) {
@@ -297,6 +335,19 @@ func (w planWorld) byMessage(r reader) (int, error) {
 	}
 	rows, err := r.AttemptListByMessage(w.t.Context(), w.app.ID, id, core.AttemptFilter{}, core.Page{Before: "~", Limit: 51, Descending: true})
 	return len(rows), err
+}
+
+// byMessageOf lists the attempts at a message, which is not of those that the filter takes.
+func (w planWorld) byMessageOf(filter core.MessageFilter, p core.Page) func(reader) (int, error) {
+	return func(r reader) (int, error) {
+		at := core.MessageIDAt(now().AddDate(0, 0, -10))
+		rows, err := r.MessageList(w.t.Context(), w.app.ID, core.MessageFilter{EventTypes: []string{"type.7"}}, core.Page{Before: string(at), Limit: 1, Descending: true})
+		if err != nil || len(rows) != 1 {
+			return 0, fmt.Errorf("%d messages, %w", len(rows), err)
+		}
+		attempts, err := r.AttemptListByMessage(w.t.Context(), w.app.ID, rows[0].ID, core.AttemptFilter{MessageFilter: filter}, p)
+		return len(attempts), err
+	}
 }
 
 func (w planWorld) destinationCount(r reader) (int, error) {
