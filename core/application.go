@@ -126,15 +126,15 @@ func (s *Service) ApplicationUpdate(ctx context.Context, scope Scope, ref string
 	if err := scope.org(); err != nil {
 		return Application{}, false, err
 	}
+	app, err := s.applicationChange(ctx, scope, ref, func(a *ApplicationIn) { *a = in })
+	if !IsKind(err, KindNotFound) {
+		return app, false, err
+	}
 	if err := in.validate(); err != nil {
 		return Application{}, false, err
 	}
-	app, err := s.applicationChange(ctx, scope, ref, func(a *ApplicationIn) { *a = in })
-	if IsKind(err, KindNotFound) {
-		app, err = s.applicationInsert(ctx, scope.OrgID, in)
-		return app, true, err
-	}
-	return app, false, err
+	app, err = s.applicationInsert(ctx, scope.OrgID, in)
+	return app, true, err
 }
 
 // ApplicationPatch changes what change changes and leaves the rest.
@@ -152,7 +152,9 @@ func (s *Service) applicationChange(ctx context.Context, scope Scope, ref string
 		}
 		in := app.in()
 		change(&in)
-		if err := in.validate(); err != nil {
+		checked := in
+		checked.UID = unlessKept(in.UID, app.UID)
+		if err := checked.validate(); err != nil {
 			return err
 		}
 		in.fill(&app, s.now())

@@ -260,9 +260,12 @@ func (s *Service) EndpointPatch(ctx context.Context, scope Scope, appRef, ref st
 		}
 		in := e.in()
 		change(&in)
+		uid := in.UID
+		in.UID = unlessKept(uid, e.UID)
 		if err := s.validate(&in, e.URL); err != nil {
 			return err
 		}
+		in.UID = uid
 		if !slices.Equal(in.EventTypes, e.EventTypes) {
 			if err := eventTypesExist(ctx, tx, scope.OrgID, in.EventTypes); err != nil {
 				return err

@@ -38,7 +38,12 @@ func (in EventTypeIn) validate() error {
 }
 
 func (in EventTypeIn) check(c *checks) {
-	c.name(in.Name, "name")
+	c.pathName(in.Name, "name")
+	in.checkContent(c)
+}
+
+// checkContent checks all but the name.
+func (in EventTypeIn) checkContent(c *checks) {
 	c.text(in.Description, "description")
 	c.schemas(in.Schemas)
 	for _, flag := range in.FeatureFlags {
@@ -143,8 +148,9 @@ func (s *Service) EventTypePatch(ctx context.Context, scope Scope, name string, 
 		}
 		in := t.in()
 		change(&in)
-		if err := in.validate(); err != nil {
-			return err
+		var c checks
+		if in.checkContent(&c); c.err() != nil { // the name stays as it is
+			return c.err()
 		}
 		in.fill(&t, s.now())
 		return tx.EventTypeUpdate(ctx, t)

@@ -47,7 +47,7 @@ func (s *Service) example(ctx context.Context, org OrgID, eventType string, inde
 		return []byte(pingPayload), nil
 	}
 	var c checks
-	if c.name(eventType, "eventType"); c.err() != nil {
+	if c.pathName(eventType, "eventType"); c.err() != nil {
 		return nil, c.err()
 	}
 	t, err := s.Store.EventTypeGet(ctx, org, eventType)

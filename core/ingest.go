@@ -41,7 +41,7 @@ func (in IngestIn) check(s *Service) error {
 	}
 	var c checks
 	c.body(IsOrgID(string(in.OrgID)), "There is no such organisation", "organization")
-	c.name(in.AppRef, "application")
+	c.pathName(in.AppRef, "application")
 	if err := c.err(); err != nil {
 		return err
 	}

@@ -67,9 +67,9 @@ const (
 
 func (in MessageIn) validate(now time.Time) error {
 	var c checks
-	c.name(in.EventType, "eventType")
+	c.pathName(in.EventType, "eventType")
 	if in.EventID != nil {
-		c.name(*in.EventID, "eventId")
+		c.pathName(*in.EventID, "eventId")
 		c.body(!strings.HasPrefix(*in.EventID, messagePrefix),
 			"Uids are not allowed to have the same prefix as the ID. Prefix with _?", "eventId")
 	}
@@ -90,7 +90,7 @@ func (in MessageIn) validate(now time.Time) error {
 // IsEventID tells whether s can be a sender's own name for a message.
 func IsEventID(s string) bool {
 	var c checks
-	c.name(s)
+	c.pathName(s)
 	return c.err() == nil && !IsMessageID(s)
 }
 
@@ -244,7 +244,7 @@ func (s *Service) MessagePrecheck(ctx context.Context, scope Scope, appRef, even
 		return false, err
 	}
 	var c checks
-	c.name(eventType, "eventType")
+	c.pathName(eventType, "eventType")
 	c.names(channels, messageChannels, channelChars, channelPattern, "channels")
 	if err := c.err(); err != nil {
 		return false, err

@@ -33,6 +33,14 @@ func (c *checks) name(s string, path ...string) {
 	c.nameOf(s, "", nameChars, path...)
 }
 
+// pathName checks a name that is a path segment of its own: a uid, an event type, an event id. "." and ".."
+// are refused, because clients remove such segments from a URL before they send it: a DELETE of the
+// endpoint ".." would delete its application.
+func (c *checks) pathName(s string, path ...string) {
+	c.name(s, path...)
+	c.body(s != "." && s != "..", fmt.Sprintf("A name must not be %q: clients remove that segment from URLs. Choose another name.", s), path...)
+}
+
 // nameOf checks a name that may hold the further characters too.
 func (c *checks) nameOf(s, further, pattern string, path ...string) {
 	c.body(s != "", "String must be at least one character", path...)
@@ -51,9 +59,18 @@ func (c *checks) uid(uid *string, prefix string) {
 	if uid == nil {
 		return
 	}
-	c.name(*uid, "uid")
+	c.pathName(*uid, "uid")
 	c.body(!strings.HasPrefix(*uid, prefix),
 		"Uids are not allowed to have the same prefix as the ID. Prefix with _?", "uid")
+}
+
+// unlessKept is the uid that must be checked: none if the row has it already, because an earlier release
+// may have accepted one that is refused now.
+func unlessKept(uid, stored *string) *string {
+	if uid != nil && stored != nil && *uid == *stored {
+		return nil
+	}
+	return uid
 }
 
 // text checks a free text: Postgres can store no NUL, and the control characters before tab are

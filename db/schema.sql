@@ -1258,11 +1258,35 @@ ALTER TABLE ONLY public.operational_event
 
 
 --
+-- Name: outbox outbox_application_dots_check; Type: CHECK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE public.outbox
+    ADD CONSTRAINT outbox_application_dots_check CHECK ((application <> ALL (ARRAY['.'::text, '..'::text]))) NOT VALID;
+
+
+--
 -- Name: outbox_dead_letter outbox_dead_letter_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
 ALTER TABLE ONLY public.outbox_dead_letter
     ADD CONSTRAINT outbox_dead_letter_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: outbox outbox_event_id_dots_check; Type: CHECK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE public.outbox
+    ADD CONSTRAINT outbox_event_id_dots_check CHECK ((event_id <> ALL (ARRAY['.'::text, '..'::text]))) NOT VALID;
+
+
+--
+-- Name: outbox outbox_event_type_dots_check; Type: CHECK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE public.outbox
+    ADD CONSTRAINT outbox_event_type_dots_check CHECK ((event_type <> ALL (ARRAY['.'::text, '..'::text]))) NOT VALID;
 
 
 --

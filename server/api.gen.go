@@ -396,7 +396,7 @@ type ApplicationIn struct {
 	// ThrottleRate The most messages per second delivered to all its endpoints together; null for no limit.
 	ThrottleRate *uint16 `json:"throttleRate,omitempty"`
 
-	// UID Your own id for it, unique in the organisation. It must not begin with `app_`.
+	// UID Your own id for it, unique in the organisation. It must not begin with `app_` or be `.` or `..`.
 	UID *string `json:"uid,omitempty"`
 }
 
@@ -438,7 +438,7 @@ type ApplicationPatch struct {
 	// ThrottleRate The most messages per second delivered to all its endpoints together; null for no limit.
 	ThrottleRate nullable.Nullable[uint16] `json:"throttleRate,omitempty"`
 
-	// UID Your own id for it, unique in the organisation. It must not begin with `app_`. Null removes it.
+	// UID Your own id for it, unique in the organisation. It must not begin with `app_` or be `.` or `..`. Null removes it.
 	UID nullable.Nullable[string] `json:"uid,omitempty"`
 }
 
@@ -636,7 +636,7 @@ type EndpointIn struct {
 	// ThrottleRate The most messages per second delivered to it; null for no limit.
 	ThrottleRate *uint16 `json:"throttleRate,omitempty"`
 
-	// UID Your own id for it, unique in the application. It must not begin with `ep_`.
+	// UID Your own id for it, unique in the application. It must not begin with `ep_` or be `.` or `..`.
 	UID *string `json:"uid,omitempty"`
 
 	// URL Where its messages are sent, `http` or `https`. It is kept in the normal form of the
@@ -762,7 +762,7 @@ type EndpointPatch struct {
 	// ThrottleRate The most messages per second delivered to it; null for no limit.
 	ThrottleRate nullable.Nullable[uint16] `json:"throttleRate,omitempty"`
 
-	// UID Your own id for it, unique in the application. It must not begin with `ep_`. Null removes it.
+	// UID Your own id for it, unique in the application. It must not begin with `ep_` or be `.` or `..`. Null removes it.
 	UID nullable.Nullable[string] `json:"uid,omitempty"`
 
 	// URL Where its messages are sent, `http` or `https`. It is kept in the normal form of the
@@ -838,7 +838,7 @@ type EndpointUpdate struct {
 	// ThrottleRate The most messages per second delivered to it; null for no limit.
 	ThrottleRate *uint16 `json:"throttleRate,omitempty"`
 
-	// UID Your own id for it, unique in the application. It must not begin with `ep_`.
+	// UID Your own id for it, unique in the application. It must not begin with `ep_` or be `.` or `..`.
 	UID *string `json:"uid,omitempty"`
 
 	// URL Where its messages are sent, `http` or `https`. It is kept in the normal form of the
@@ -936,7 +936,7 @@ type EventTypeIn struct {
 	// GroupName What it belongs to, in your own words; null for nothing.
 	GroupName *string `json:"groupName,omitempty"`
 
-	// Name Its name, unique in the organisation. Dots are for grouping, as in `invoice.paid`.
+	// Name Its name, unique in the organisation. Dots are for grouping, as in `invoice.paid`; `.` and `..` are refused.
 	Name *string `json:"name,omitempty"`
 
 	// Schemas A JSON Schema of the payload for each version, such as `{"1":{"type":"object"}}`, kept as you wrote it. Each
@@ -1314,7 +1314,7 @@ type MessageIn struct {
 	// DeliverAt Not to be delivered before this time, from one minute to 24 hours ahead.
 	DeliverAt *string `json:"deliverAt,omitempty"`
 
-	// EventID Your own id for it, unique in the application. It must not begin with `msg_`.
+	// EventID Your own id for it, unique in the application. It must not begin with `msg_` or be `.` or `..`.
 	EventID *string `json:"eventId,omitempty"`
 
 	// EventType The name of an event type, such as `invoice.paid`.
@@ -1425,7 +1425,7 @@ type OperationalWebhookEndpointIn struct {
 	ThrottleRate *uint16 `json:"throttleRate,omitempty"`
 
 	// UID Your own id for it, unique among the operational-webhook endpoints of the organisation. It must not begin
-	// with `ep_`.
+	// with `ep_` or be `.` or `..`.
 	UID *string `json:"uid,omitempty"`
 
 	// URL Where operational webhooks are sent, `http` or `https`. It is kept in the normal form of the
@@ -1494,7 +1494,7 @@ type OperationalWebhookEndpointUpdate struct {
 	ThrottleRate *uint16 `json:"throttleRate,omitempty"`
 
 	// UID Your own id for it, unique among the operational-webhook endpoints of the organisation. It must not begin
-	// with `ep_`.
+	// with `ep_` or be `.` or `..`.
 	UID *string `json:"uid,omitempty"`
 
 	// URL Where operational webhooks are sent, `http` or `https`. It is kept in the normal form of the

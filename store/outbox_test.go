@@ -209,6 +209,9 @@ func TestOutboxRefusesWhatCannotBeSent(t *testing.T) {
 		{"event_type", "a/b", "outbox_event_type_check"},
 		{"event_id", "msg_1", "outbox_event_id_check"},
 		{"event_id", "ü", "outbox_event_id_check"},
+		{"application", "..", "outbox_application_dots_check"},
+		{"event_type", ".", "outbox_event_type_dots_check"},
+		{"event_id", "..", "outbox_event_id_dots_check"},
 		{"payload", "[]", "outbox_payload_check"},
 		{"payload", "{", "22P02"}, // no JSON at all
 		{"payload", `{"text": "` + strings.Repeat("x", core.IngestBytesMost) + `"}`, "outbox_payload_check"},
@@ -284,5 +287,34 @@ func TestRowThatPostgresRefusesDoesNotBlockTheOutbox(t *testing.T) {
 	}
 	if got := w.payloadsStored(); !slices.Equal(got, []string{`{"n": 1}`, `{"n": 3}`}) || len(w.inOutbox()) != 0 {
 		t.Errorf("stored %v, and %d are left", got, len(w.inOutbox()))
+	}
+}
+
+// Rows from before the constraints on dot names: the migration leaves them there, and the consumer puts them
+// aside with the reason.
+func TestOutboxPutsStoredDotNamesAside(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.addApplication(testOrg, "..")
+	for _, column := range []string{"application", "event_type", "event_id"} {
+		constraint := "outbox_" + column + "_dots_check"
+		definition := value[string](w, "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = $1", constraint)
+		w.exec("ALTER TABLE outbox DROP CONSTRAINT " + constraint)
+		row := map[string]string{"application": "acme", "event_type": "invoice.paid", "event_id": "e-1"}
+		row[column] = ".."
+		w.exec("INSERT INTO outbox (org_id, application, event_type, event_id, payload) VALUES ($1, $2, $3, $4, '{}')",
+			testOrg, row["application"], row["event_type"], row["event_id"])
+		w.exec("ALTER TABLE outbox ADD CONSTRAINT " + constraint + " " + definition)
+	}
+	w.leave("acme", `{"good": true}`)
+	w.outboxService().OutboxIngestMany(t.Context(), w.inOutbox())
+	if got := w.payloadsStored(); !slices.Equal(got, []string{`{"good": true}`}) || len(w.inOutbox()) != 0 {
+		t.Errorf("stored %v, and %d are left", got, len(w.inOutbox()))
+	}
+	reasons := value[[]string](w, "SELECT array_agg(reason ORDER BY id) FROM outbox_dead_letter")
+	for i, field := range []string{"application", "eventType", "eventId"} {
+		if len(reasons) != 3 || !strings.Contains(reasons[i], field) || !strings.Contains(reasons[i], `must not be ".."`) {
+			t.Errorf("put aside because of %q, want a dot name of each column", reasons)
+		}
 	}
 }
