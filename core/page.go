@@ -1,6 +1,7 @@
 package core
 
 import (
+	"encoding/base64"
 	"fmt"
 	"slices"
 	"strings"
@@ -29,25 +30,76 @@ const (
 // PageIn is a page as a client asks for it.
 type PageIn struct {
 	Limit      *int
-	Iterator   string // the key to go on after; "-" before it: the page that ends just before it
+	Iterator   string // of the item to go on after; "-" before it: the page that ends just before that item
 	Descending bool   // the order of display
 }
 
-// NewPage reads a page of a list that is kept in order of ids or names.
-func NewPage(in PageIn) (Page, error) {
+// NewApplicationPage reads a page of applications.
+func NewApplicationPage(in PageIn) (Page, error) { return idPage(in, appPrefix) }
+
+// NewEndpointPage reads a page of endpoints.
+func NewEndpointPage(in PageIn) (Page, error) { return idPage(in, endpointPrefix) }
+
+// NewBackgroundTaskPage reads a page of background tasks.
+func NewBackgroundTaskPage(in PageIn) (Page, error) { return idPage(in, taskPrefix) }
+
+// NewEventTypePage reads a page of event types.
+func NewEventTypePage(in PageIn) (Page, error) { return keyPage(in, eventTypeKey) }
+
+// idPage reads a page of a list that is kept in order of ids with that prefix.
+func idPage(in PageIn, prefix string) (Page, error) {
+	return keyPage(in, func(iterator string) (string, bool) {
+		tail, ok := strings.CutPrefix(iterator, prefix)
+		return iterator, ok && len(tail) == ksuidChars && strings.Trim(tail, base62) == ""
+	})
+}
+
+// keyPage reads a page of a list; key is the key that an iterator stands for, without the "-" of a previous
+// page, and reports whether the iterator is well formed.
+func keyPage(in PageIn, key func(iterator string) (string, bool)) (Page, error) {
 	p, err := newPage(in)
-	if err != nil {
+	if err != nil || in.Iterator == "" {
 		return p, err
 	}
-	key, previous := strings.CutPrefix(in.Iterator, "-")
+	iterator, previous := strings.CutPrefix(in.Iterator, "-")
+	bound, ok := key(iterator)
+	if !ok {
+		return p, invalidIterator()
+	}
 	if previous {
 		p.turn()
 	}
-	if key != "" {
-		p.bound(key)
-	}
+	p.bound(bound)
 	return p, nil
 }
+
+// encodedMark begins the iterator of an event type whose name cannot stand there as it is. No name that is
+// accepted begins with it.
+const encodedMark = "~"
+
+// EventTypeIterator is the iterator of an event type: its name. A name that begins with "-" would be read as
+// the page before another, and one that another system stored may hold any character: these are encoded.
+func EventTypeIterator(name string) string {
+	if isName(name) && name[0] != '-' {
+		return name
+	}
+	return encodedMark + base64.RawURLEncoding.EncodeToString([]byte(name))
+}
+
+// eventTypeKey is the inverse of EventTypeIterator. It also accepts "-a" for the event type of that name, as
+// in "--a", which earlier releases answered for the page before it.
+func eventTypeKey(iterator string) (name string, ok bool) {
+	encoded, marked := strings.CutPrefix(iterator, encodedMark)
+	if !marked {
+		return iterator, isName(iterator)
+	}
+	text, err := base64.RawURLEncoding.DecodeString(encoded)
+	name = string(text)
+	return name, err == nil && name != "" && !strings.ContainsFunc(name, unstorable) && EventTypeIterator(name) == iterator
+}
+
+// unstorable reports whether Postgres cannot take a text with r in it; U+FFFD stands for what is no UTF-8.
+func unstorable(r rune) bool { return r == 0 || r == '\uFFFD' }
 
 func newPage(in PageIn) (Page, error) {
 	p := Page{Before: lastKey, Limit: pageLimitDefault, Descending: in.Descending}
@@ -60,7 +112,7 @@ func newPage(in PageIn) (Page, error) {
 	if p.Limit > pageLimitMost {
 		return p, Invalid(fmt.Sprintf("Given limit must not exceed %d", pageLimitMost), "query", "limit")
 	}
-	if strings.ContainsFunc(in.Iterator, func(r rune) bool { return r == 0 || r == '\uFFFD' }) {
+	if strings.ContainsFunc(in.Iterator, unstorable) {
 		return p, invalidIterator()
 	}
 	return p, nil

@@ -1,7 +1,9 @@
 package core
 
 import (
+	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -25,7 +27,7 @@ func (k keys) read(p Page) ([]string, error) {
 
 func page(t *testing.T, k keys, in PageIn) List[string] {
 	t.Helper()
-	p, err := NewPage(in)
+	p, err := NewEventTypePage(in)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +72,7 @@ func TestPages(t *testing.T) {
 func TestBadPagesAreRefused(t *testing.T) {
 	t.Parallel()
 	for _, limit := range []int{-1, 251} {
-		if _, err := NewPage(PageIn{Limit: &limit}); !IsKind(err, KindInvalid) {
+		if _, err := NewEventTypePage(PageIn{Limit: &limit}); !IsKind(err, KindInvalid) {
 			t.Errorf("limit %d: %v", limit, err)
 		}
 	}
@@ -79,8 +81,109 @@ func TestBadPagesAreRefused(t *testing.T) {
 			t.Errorf("iterator %s: %v", iterator, err)
 		}
 	}
-	if _, err := NewPage(PageIn{Iterator: "a\x00"}); !IsKind(err, KindInvalid) {
-		t.Errorf("an iterator Postgres cannot store: %v", err)
+}
+
+// A client that sent a malformed iterator got 200 and a page of something else.
+func TestMalformedIteratorsAreRefused(t *testing.T) {
+	t.Parallel()
+	tail := strings.Repeat("z", ksuidChars)
+	malformed := []string{"BAD-$$$ITERATOR", "-", "a\x00", "\uFFFD", "a b", "-a b", "~", "-~", "~-a", "~YQ", "~LWE=", "~AA", "~_w", strings.Repeat("a", 257)}
+	for kind, read := range map[string]struct {
+		page   func(PageIn) (Page, error)
+		prefix string // empty: names
+	}{
+		"applications":     {NewApplicationPage, appPrefix},
+		"endpoints":        {NewEndpointPage, endpointPrefix},
+		"background tasks": {NewBackgroundTaskPage, taskPrefix},
+		"event types":      {NewEventTypePage, ""},
+	} {
+		bad, good := malformed, []string{"", read.prefix + tail, "-" + read.prefix + tail}
+		if read.prefix == "" {
+			good = append(good, "a", "-a", "--a", ".", "a-", "~LWE", "-~LWE") // ~LWE is -a
+		} else {
+			bad = append([]string{
+				"a", "--", "msg_" + tail, read.prefix, read.prefix + tail[1:], read.prefix + tail + "z", read.prefix + tail[1:] + ".",
+				"--" + read.prefix + tail, "~" + read.prefix + tail, strings.ToUpper(read.prefix) + tail,
+			}, bad...)
+		}
+		for _, iterator := range bad {
+			if _, err := read.page(PageIn{Iterator: iterator}); !IsKind(err, KindInvalid) {
+				t.Errorf("%s: iterator %.40q: %v, want it refused", kind, iterator, err)
+			}
+		}
+		for _, iterator := range good {
+			if _, err := read.page(PageIn{Iterator: iterator}); err != nil {
+				t.Errorf("%s: iterator %q: %v", kind, iterator, err)
+			}
+		}
+	}
+}
+
+// The iterator of "-a" was "-a", which means the page before "a": pages repeated for ever, or left names out.
+func TestPagesOfAnyNamesHoldEachOnce(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(13, 2))
+	const chars = "--~.aZ_0 /"
+	for range 500 {
+		var names keys
+		for range random.IntN(12) {
+			name := make([]byte, 1+random.IntN(3))
+			for i := range name {
+				name[i] = chars[random.IntN(len(chars))]
+			}
+			names = append(names, string(name))
+		}
+		slices.Sort(names)
+		names = slices.Compact(names)
+		limit, descending := 1+random.IntN(4), random.IntN(2) == 0
+		want := slices.Clone(names)
+		if descending {
+			slices.Reverse(want)
+		}
+		forward := walk(t, names, PageIn{Limit: &limit, Descending: descending}, false)
+		if !slices.Equal(forward, want) {
+			t.Fatalf("%q by %d, descending %t: %q", want, limit, descending, forward)
+		}
+		if len(want) == 0 {
+			continue
+		}
+		last := want[len(want)-1]
+		back := walk(t, names, PageIn{Limit: &limit, Descending: descending, Iterator: "-" + EventTypeIterator(last)}, true)
+		if !slices.Equal(back, want[:len(want)-1]) {
+			t.Fatalf("%q by %d, descending %t, back from %q: %q", want, limit, descending, last, back)
+		}
+	}
+}
+
+// walk follows the iterators that a client gets to the end, and returns all names in the order of display.
+func walk(t *testing.T, names keys, in PageIn, back bool) (all []string) {
+	t.Helper()
+	for range len(names) + 1 {
+		l := page(t, names, in)
+		if back {
+			all = append(slices.Clone(l.Data), all...)
+		} else {
+			all = append(all, l.Data...)
+		}
+		if l.Done {
+			return all
+		}
+		in.Iterator = EventTypeIterator(l.Data[len(l.Data)-1])
+		if back {
+			in.Iterator = "-" + EventTypeIterator(l.Data[0])
+		}
+	}
+	t.Fatalf("%q has no last page", names)
+	return nil
+}
+
+// Iterators of other names stay as they are: the wire has them bare, and clients keep them.
+func TestIteratorOfAPlainNameIsTheName(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"a", "invoice.paid", "a-b", "A_0", ".", strings.Repeat("a", 256)} {
+		if got := EventTypeIterator(name); got != name {
+			t.Errorf("the iterator of %s is %s", name, got)
+		}
 	}
 }
 

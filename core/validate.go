@@ -27,7 +27,10 @@ func (c *checks) err() error {
 
 // Names (uids, event types, event ids, feature flags) are 1 to 256 of these, so that they can stand
 // in a URL as they are.
-const nameChars = "[a-zA-Z0-9\\-_.]"
+const (
+	nameChars    = "[a-zA-Z0-9\\-_.]"
+	nameBytesMax = 256
+)
 
 func (c *checks) name(s string, path ...string) {
 	c.nameOf(s, "", nameChars, path...)
@@ -44,9 +47,14 @@ func (c *checks) pathName(s string, path ...string) {
 // nameOf checks a name that may hold the further characters too.
 func (c *checks) nameOf(s, further, pattern string, path ...string) {
 	c.body(s != "", "String must be at least one character", path...)
-	c.body(len(s) <= 256, "String too long", path...)
+	c.body(len(s) <= nameBytesMax, "String too long", path...)
 	c.body(strings.IndexFunc(s, func(r rune) bool { return !isNameRune(r) && !strings.ContainsRune(further, r) }) < 0,
 		"String must match the following pattern: "+pattern+".", path...)
+}
+
+// isName reports whether s has the length and the characters of a name.
+func isName(s string) bool {
+	return s != "" && len(s) <= nameBytesMax && strings.IndexFunc(s, func(r rune) bool { return !isNameRune(r) }) < 0
 }
 
 func isNameRune(r rune) bool {

@@ -1611,7 +1611,7 @@ type ApplicationListParams struct {
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Iterator Where to go on: `iterator` of a page answers the one after it, `prevIterator` the one before it. The item it
-	// names is not repeated.
+	// names is not repeated. Clients pass it on as they got it; any other text is a 422.
 	Iterator *Iterator `form:"iterator,omitempty" json:"iterator,omitempty"`
 
 	// Order By time of creation.
@@ -1630,7 +1630,7 @@ type AttemptListByEndpointParams struct {
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Iterator Where to go on: `iterator` of a page answers the one after it, `prevIterator` the one before it. The item it
-	// names is not repeated.
+	// names is not repeated. Clients pass it on as they got it; any other text is a 422.
 	Iterator *Iterator `form:"iterator,omitempty" json:"iterator,omitempty"`
 
 	// Status Only attempts of this status. They are only ever 0 or 2.
@@ -1669,7 +1669,7 @@ type AttemptListByMessageParams struct {
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Iterator Where to go on: `iterator` of a page answers the one after it, `prevIterator` the one before it. The item it
-	// names is not repeated.
+	// names is not repeated. Clients pass it on as they got it; any other text is a 422.
 	Iterator *Iterator `form:"iterator,omitempty" json:"iterator,omitempty"`
 
 	// Status Only attempts of this status. They are only ever 0 or 2.
@@ -1711,7 +1711,7 @@ type EndpointListParams struct {
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Iterator Where to go on: `iterator` of a page answers the one after it, `prevIterator` the one before it. The item it
-	// names is not repeated.
+	// names is not repeated. Clients pass it on as they got it; any other text is a 422.
 	Iterator *Iterator `form:"iterator,omitempty" json:"iterator,omitempty"`
 
 	// Order By time of creation.
@@ -1724,7 +1724,7 @@ type AttemptedMessageListParams struct {
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Iterator Where to go on: `iterator` of a page answers the one after it, `prevIterator` the one before it. The item it
-	// names is not repeated.
+	// names is not repeated. Clients pass it on as they got it; any other text is a 422.
 	Iterator *Iterator `form:"iterator,omitempty" json:"iterator,omitempty"`
 
 	// Channel Only messages sent on this channel.
@@ -1767,7 +1767,7 @@ type MessageListParams struct {
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Iterator Where to go on: `iterator` of a page answers the one after it, `prevIterator` the one before it. The item it
-	// names is not repeated.
+	// names is not repeated. Clients pass it on as they got it; any other text is a 422.
 	Iterator *Iterator `form:"iterator,omitempty" json:"iterator,omitempty"`
 
 	// Channel Only messages sent on this channel.
@@ -1826,7 +1826,7 @@ type AttemptListByMessageDeprecatedParams struct {
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Iterator Where to go on: `iterator` of a page answers the one after it, `prevIterator` the one before it. The item it
-	// names is not repeated.
+	// names is not repeated. Clients pass it on as they got it; any other text is a 422.
 	Iterator *Iterator `form:"iterator,omitempty" json:"iterator,omitempty"`
 
 	// Status Only attempts of this status. They are only ever 0 or 2.
@@ -1868,7 +1868,7 @@ type DestinationListParams struct {
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Iterator Where to go on: `iterator` of a page answers the one after it, `prevIterator` the one before it. The item it
-	// names is not repeated.
+	// names is not repeated. Clients pass it on as they got it; any other text is a 422.
 	Iterator *Iterator `form:"iterator,omitempty" json:"iterator,omitempty"`
 }
 
@@ -1878,7 +1878,7 @@ type AttemptListByDestinationDeprecatedParams struct {
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Iterator Where to go on: `iterator` of a page answers the one after it, `prevIterator` the one before it. The item it
-	// names is not repeated.
+	// names is not repeated. Clients pass it on as they got it; any other text is a 422.
 	Iterator *Iterator `form:"iterator,omitempty" json:"iterator,omitempty"`
 
 	// Status Only attempts of this status. They are only ever 0 or 2.
@@ -1923,7 +1923,7 @@ type BackgroundTaskListParams struct {
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Iterator Where to go on: `iterator` of a page answers the one after it, `prevIterator` the one before it. The item it
-	// names is not repeated.
+	// names is not repeated. Clients pass it on as they got it; any other text is a 422.
 	Iterator *Iterator `form:"iterator,omitempty" json:"iterator,omitempty"`
 
 	// Order By time of creation.
@@ -1936,7 +1936,7 @@ type EventTypeListParams struct {
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Iterator Where to go on: `iterator` of a page answers the one after it, `prevIterator` the one before it. The item it
-	// names is not repeated.
+	// names is not repeated. Clients pass it on as they got it; any other text is a 422.
 	Iterator *Iterator `form:"iterator,omitempty" json:"iterator,omitempty"`
 
 	// Order Accepted and ignored; names always ascend.
@@ -1961,7 +1961,7 @@ type OperationalWebhookEndpointListParams struct {
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Iterator Where to go on: `iterator` of a page answers the one after it, `prevIterator` the one before it. The item it
-	// names is not repeated.
+	// names is not repeated. Clients pass it on as they got it; any other text is a 422.
 	Iterator *Iterator `form:"iterator,omitempty" json:"iterator,omitempty"`
 
 	// Order By time of creation.

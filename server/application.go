@@ -27,7 +27,7 @@ func (h *handlers) ApplicationGet(ctx context.Context, r ApplicationGetRequestOb
 }
 
 func (h *handlers) ApplicationList(ctx context.Context, r ApplicationListRequestObject) (ApplicationListResponseObject, error) {
-	page, err := readPage(r.Params.Limit, r.Params.Iterator, r.Params.Order, OrderingAscending)
+	page, err := readPage(core.NewApplicationPage, r.Params.Limit, r.Params.Iterator, r.Params.Order, OrderingAscending)
 	if err != nil {
 		return nil, err
 	}

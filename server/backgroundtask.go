@@ -80,7 +80,7 @@ func (h *handlers) BackgroundTaskList(ctx context.Context, r BackgroundTaskListR
 		return nil, notOneOf("task", core.TaskRecover, core.TaskReplayMissing, core.TaskBulkReplay, core.TaskPurge,
 			core.TaskUsageApp, core.TaskUsageEventTypes)
 	}
-	page, err := readPage(p.Limit, p.Iterator, p.Order, OrderingDescending)
+	page, err := readPage(core.NewBackgroundTaskPage, p.Limit, p.Iterator, p.Order, OrderingDescending)
 	if err != nil {
 		return nil, err
 	}

@@ -23,7 +23,7 @@ func (h *handlers) EndpointGet(ctx context.Context, r EndpointGetRequestObject) 
 }
 
 func (h *handlers) EndpointList(ctx context.Context, r EndpointListRequestObject) (EndpointListResponseObject, error) {
-	page, err := readPage(r.Params.Limit, r.Params.Iterator, r.Params.Order, OrderingDescending)
+	page, err := readPage(core.NewEndpointPage, r.Params.Limit, r.Params.Iterator, r.Params.Order, OrderingDescending)
 	if err != nil {
 		return nil, err
 	}

@@ -34,7 +34,7 @@ func (h *handlers) EventTypeGet(ctx context.Context, r EventTypeGetRequestObject
 }
 
 func (h *handlers) EventTypeList(ctx context.Context, r EventTypeListRequestObject) (EventTypeListResponseObject, error) {
-	page, err := readPage(r.Params.Limit, r.Params.Iterator, nil, OrderingAscending)
+	page, err := readPage(core.NewEventTypePage, r.Params.Limit, r.Params.Iterator, nil, OrderingAscending)
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +44,7 @@ func (h *handlers) EventTypeList(ctx context.Context, r EventTypeListRequestObje
 	}
 	out := EventTypeList200JSONResponse{Done: list.Done}
 	out.Data, out.Iterator, out.PrevIterator = answerPage(list,
-		func(t core.EventType) string { return t.Name },
+		func(t core.EventType) string { return core.EventTypeIterator(t.Name) },
 		func(t core.EventType) EventTypeOut {
 			if !orZero(r.Params.WithContent) {
 				t.Schemas = nil

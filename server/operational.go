@@ -9,7 +9,7 @@ import (
 func (h *handlers) OperationalWebhookEndpointList(
 	ctx context.Context, r OperationalWebhookEndpointListRequestObject,
 ) (OperationalWebhookEndpointListResponseObject, error) {
-	page, err := readPage(r.Params.Limit, r.Params.Iterator, r.Params.Order, OrderingDescending)
+	page, err := readPage(core.NewEndpointPage, r.Params.Limit, r.Params.Iterator, r.Params.Order, OrderingDescending)
 	if err != nil {
 		return nil, err
 	}

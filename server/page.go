@@ -7,13 +7,13 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// readPage reads the query parameters of a list that is kept in order of ids.
-func readPage(limit *int, iterator *string, order *Ordering, usually Ordering) (core.Page, error) {
+// readPage reads the query parameters of a list that is kept in order of ids or names.
+func readPage(newPage func(core.PageIn) (core.Page, error), limit *int, iterator *string, order *Ordering, usually Ordering) (core.Page, error) {
 	o := *cmp.Or(order, &usually)
 	if !o.Valid() {
 		return core.Page{}, notOneOf("order", OrderingAscending, OrderingDescending)
 	}
-	return core.NewPage(core.PageIn{Limit: limit, Iterator: orZero(iterator), Descending: o == OrderingDescending})
+	return newPage(core.PageIn{Limit: limit, Iterator: orZero(iterator), Descending: o == OrderingDescending})
 }
 
 // readTimedPage reads the query parameters of a list that is bounded in time.
@@ -31,14 +31,15 @@ func notOneOf(name string, values ...any) error {
 	return core.Invalid(fmt.Sprintf("%s must be one of %v", name, values), "query", name)
 }
 
-// answerPage is a page as it is answered: its items, and the iterators that lead on and back.
-func answerPage[T, Out any](list core.List[T], key func(T) string, out func(T) Out) (data []Out, next, previous *string) {
+// answerPage is a page as it is answered: its items, and the iterators that lead on and back. iterator is
+// the iterator of an item.
+func answerPage[T, Out any](list core.List[T], iterator func(T) string, out func(T) Out) (data []Out, next, previous *string) {
 	data = make([]Out, len(list.Data)) // never nil: clients want a list, not null
 	for i, item := range list.Data {
 		data[i] = out(item)
 	}
 	if n := len(list.Data); n > 0 {
-		next, previous = new(key(list.Data[n-1])), new("-"+key(list.Data[0]))
+		next, previous = new(iterator(list.Data[n-1])), new("-"+iterator(list.Data[0]))
 	}
 	return data, next, previous
 }

@@ -16,6 +16,7 @@ var rows = map[string][]row{
 		{"a page", "/app?limit=1", "", 200, []string{`"done":false`}},
 		{"an empty page", "/app?iterator=app_zzzzzzzzzzzzzzzzzzzzzzzzzzz", "", 200, []string{`{"data":[],"done":true,"iterator":null}`}},
 		{"limit", "/app?limit=251", "", 422, []string{`"loc":["query","limit"]`, `Given limit must not exceed 250`}},
+		{"iterator", "/app?iterator=BAD-$$$ITERATOR", "", 422, []string{`"loc":["query","iterator"]`, "Invalid iterator"}},
 		{"order", "/app?order=sideways", "", 422, []string{`"loc":["query","order"]`}},
 	},
 	"ApplicationCreate": {
@@ -160,6 +161,8 @@ var rows = map[string][]row{
 		{"all", "/event-type", "", 200, []string{`"iterator":"b.secret"`, `"prevIterator":"-a.made"`, `"name":"a.made","schemas":null`}},
 		{"with schemas", "/event-type?with_content=true&order=descending", "", 200, []string{`"schemas":{"1":{}}`}},
 		{"limit", "/event-type?limit=-1", "", 422, nil},
+		{"iterator", "/event-type?iterator=BAD-$$$ITERATOR", "", 422, []string{`"loc":["query","iterator"]`}},
+		{"after an encoded name", "/event-type?iterator=~LWE", "", 200, []string{`"prevIterator":"-a.made"`}},
 	},
 	"EventTypeCreate": {
 		{"least", "/event-type", `{"name":"n","description":"","schemas":null}`, 201, []string{`"schemas":null`, `"featureFlag":null,"groupName":null`}},

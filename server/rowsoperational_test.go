@@ -9,6 +9,7 @@ var rowsOperational = map[string][]row{
 	"OperationalWebhookEndpointList": {
 		{"all", "/operational-webhook/endpoint", "", 200, []string{`"prevIterator":"-{watcher}"`, `"eventTypes":["endpoint.disabled"],"filterTypes":["endpoint.disabled"]`, `"done":true`}},
 		{"a page", "/operational-webhook/endpoint?order=ascending&iterator={watcher}", "", 200, []string{`{"data":[],"done":true,"iterator":null}`}},
+		{"iterator", "/operational-webhook/endpoint?iterator=BAD-$$$ITERATOR", "", 422, []string{`"loc":["query","iterator"]`}},
 		{"limit", "/operational-webhook/endpoint?limit=251", "", 422, []string{`"loc":["query","limit"]`}},
 	},
 	"OperationalWebhookEndpointCreate": {

@@ -89,6 +89,7 @@ var rowsSent = map[string][]row{
 		{"all", "/app/one/msg/order-1/endpoint", "", 200, []string{`"id":"{endpoint}"`, `"status":2,"statusText":"fail"`, `"nextAttempt":null`, `"uid":"hook"`}},
 		{"unknown", "/app/one/msg/none/endpoint", "", 404, nil},
 		{"limit", "/app/one/msg/order-1/endpoint?limit=251", "", 422, nil},
+		{"iterator", "/app/one/msg/order-1/endpoint?iterator=BAD-$$$ITERATOR", "", 422, []string{`"loc":["query","iterator"]`}},
 	},
 	"AttemptListByMessageDeprecated": {
 		{"all", "/app/one/msg/order-1/attempt", "", 200, []string{`"id":"{attempt}"`}},

@@ -53,6 +53,7 @@ var rowsTask = map[string][]row{
 		{"of a kind", "/background-task?task=event-type.aggregate", "", 200, []string{`"data":[]`}},
 		{"status", "/background-task?status=done", "", 422, []string{`"loc":["query","status"]`, "[running finished failed]"}},
 		{"task", "/background-task?task=sdk.generate", "", 422, []string{`"loc":["query","task"]`}},
+		{"iterator", "/background-task?iterator=BAD-$$$ITERATOR", "", 422, []string{`"loc":["query","iterator"]`}},
 		{"limit", "/background-task?limit=251", "", 422, nil},
 		{"order", "/background-task?order=sideways", "", 422, nil},
 	},

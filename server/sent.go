@@ -54,7 +54,7 @@ func endpointMessageOut(m core.AttemptedMessage, withContent bool) EndpointMessa
 }
 
 func (h *handlers) DestinationList(ctx context.Context, r DestinationListRequestObject) (DestinationListResponseObject, error) {
-	page, err := readPage(r.Params.Limit, r.Params.Iterator, nil, OrderingAscending)
+	page, err := readPage(core.NewEndpointPage, r.Params.Limit, r.Params.Iterator, nil, OrderingAscending)
 	if err != nil {
 		return nil, err
 	}

@@ -25,7 +25,7 @@ func (w *world) addOperational(org core.OrgID, uid string) core.Endpoint {
 
 func (w *world) listOperational(scope core.Scope) ([]core.Endpoint, error) {
 	w.t.Helper()
-	page, err := core.NewPage(core.PageIn{Descending: true})
+	page, err := core.NewEndpointPage(core.PageIn{Descending: true})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -95,7 +95,7 @@ func TestOperationalEndpointsHaveNoPathThroughApplications(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	e, s, ctx := w.addOperational(testOrg, "ops"), w.service(), t.Context()
-	page, err := core.NewPage(core.PageIn{})
+	page, err := core.NewEndpointPage(core.PageIn{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -81,7 +81,7 @@ func TestListsGoBothWays(t *testing.T) {
 	read := func(in core.PageIn) core.List[core.Application] {
 		t.Helper()
 		in.Limit = &two
-		p, err := core.NewPage(in)
+		p, err := core.NewApplicationPage(in)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -230,7 +230,7 @@ func TestTasksAreListed(t *testing.T) {
 	w.exec("UPDATE background_task SET data = jsonb_build_object('event_types', (SELECT jsonb_agg(jsonb_build_object('appId', md5(n::text))) FROM generate_series(1, 2000) AS n)) WHERE id = $1", third.ID)
 	list := func(scope core.Scope, filter core.BackgroundTaskFilter, in core.PageIn) []core.BackgroundTask {
 		t.Helper()
-		page, err := core.NewPage(in)
+		page, err := core.NewBackgroundTaskPage(in)
 		if err != nil {
 			t.Fatal(err)
 		}
