@@ -51,6 +51,24 @@ func (a Application) in() ApplicationIn {
 // Created tells whether a use case that can do either made the thing or found it.
 type Created bool
 
+// findOrCreate is what find finds, or else what create creates. named reports whether find would find what
+// create creates: then a conflict means that another request created it first, and it is found. Three rounds,
+// because it may be deleted each time; only a client that creates and deletes in a loop sees the last conflict.
+func findOrCreate[T any](named bool, find, create func() (T, error)) (thing T, created Created, err error) {
+	for range 3 {
+		if thing, err = find(); !IsKind(err, KindNotFound) {
+			return thing, false, err
+		}
+		if thing, err = create(); !named || !IsKind(err, KindConflict) {
+			return thing, true, err
+		}
+	}
+	return thing, false, err
+}
+
+// isNamed reports whether a ref finds what is created with that uid.
+func isNamed(ref string, uid *string) bool { return uid != nil && *uid == ref }
+
 // ApplicationCreate makes an application. With getIfExists, one that has the same uid is answered
 // as it is, unchanged.
 func (s *Service) ApplicationCreate(ctx context.Context, scope Scope, in ApplicationIn, getIfExists bool) (Application, Created, error) {
@@ -69,17 +87,9 @@ func (s *Service) ApplicationCreate(ctx context.Context, scope Scope, in Applica
 
 // applicationGetOrInsert is the application that has in's uid, or else a new one.
 func (s *Service) applicationGetOrInsert(ctx context.Context, org OrgID, in ApplicationIn) (Application, Created, error) {
-	app, err := s.Store.ApplicationGet(ctx, org, *in.UID)
-	if err == nil || !IsKind(err, KindNotFound) {
-		return app, false, err
-	}
-	app, err = s.applicationInsert(ctx, org, in)
-	if IsKind(err, KindConflict) {
-		// Somebody created it between our look and our insert: theirs is the one that exists.
-		app, err = s.Store.ApplicationGet(ctx, org, *in.UID)
-		return app, false, err
-	}
-	return app, true, err
+	return findOrCreate(true,
+		func() (Application, error) { return s.Store.ApplicationGet(ctx, org, *in.UID) },
+		func() (Application, error) { return s.applicationInsert(ctx, org, in) })
 }
 
 func (s *Service) applicationInsert(ctx context.Context, org OrgID, in ApplicationIn) (Application, error) {
@@ -126,15 +136,16 @@ func (s *Service) ApplicationUpdate(ctx context.Context, scope Scope, ref string
 	if err := scope.org(); err != nil {
 		return Application{}, false, err
 	}
-	app, err := s.applicationChange(ctx, scope, ref, func(a *ApplicationIn) { *a = in })
-	if !IsKind(err, KindNotFound) {
-		return app, false, err
+	change := func() (Application, error) {
+		return s.applicationChange(ctx, scope, ref, func(a *ApplicationIn) { *a = in })
 	}
-	if err := in.validate(); err != nil {
-		return Application{}, false, err
+	create := func() (Application, error) {
+		if err := in.validate(); err != nil {
+			return Application{}, err
+		}
+		return s.applicationInsert(ctx, scope.OrgID, in)
 	}
-	app, err = s.applicationInsert(ctx, scope.OrgID, in)
-	return app, true, err
+	return findOrCreate(isNamed(ref, in.UID), change, create)
 }
 
 // ApplicationPatch changes what change changes and leaves the rest.

@@ -235,14 +235,13 @@ func (s *Service) EndpointList(ctx context.Context, scope Scope, appRef string, 
 // EndpointUpdate replaces what a client can say of an endpoint, but for its secret and headers, or
 // makes it when ref names none.
 func (s *Service) EndpointUpdate(ctx context.Context, scope Scope, appRef, ref string, in EndpointIn) (Endpoint, Created, error) {
-	e, err := s.EndpointPatch(ctx, scope, appRef, ref, func(e *EndpointIn) { *e = in })
-	if !IsKind(err, KindNotFound) {
-		return e, false, err
+	change := func() (Endpoint, error) {
+		return s.EndpointPatch(ctx, scope, appRef, ref, func(e *EndpointIn) { *e = in })
 	}
 	// Either there is no such endpoint, and it is made, or no such application, and the answer
 	// will be that.
-	e, err = s.EndpointCreate(ctx, scope, appRef, in)
-	return e, true, err
+	create := func() (Endpoint, error) { return s.EndpointCreate(ctx, scope, appRef, in) }
+	return findOrCreate(isNamed(ref, in.UID), change, create)
 }
 
 // EndpointPatch changes what change changes and leaves the rest.

@@ -124,17 +124,11 @@ func (s *Service) EventTypeList(ctx context.Context, scope Scope, archived bool,
 
 // EventTypeUpdate replaces all that a client can say of an event type, or makes it.
 func (s *Service) EventTypeUpdate(ctx context.Context, scope Scope, in EventTypeIn) (EventType, Created, error) {
-	replace := func(t *EventTypeIn) { *t = in }
-	t, err := s.EventTypePatch(ctx, scope, in.Name, replace)
-	if !IsKind(err, KindNotFound) {
-		return t, false, err
+	change := func() (EventType, error) {
+		return s.EventTypePatch(ctx, scope, in.Name, func(t *EventTypeIn) { *t = in })
 	}
-	t, err = s.EventTypeCreate(ctx, scope, in)
-	if IsKind(err, KindConflict) { // somebody made it between our look and our insert
-		t, err = s.EventTypePatch(ctx, scope, in.Name, replace)
-		return t, false, err
-	}
-	return t, true, err
+	create := func() (EventType, error) { return s.EventTypeCreate(ctx, scope, in) }
+	return findOrCreate(true, change, create)
 }
 
 // EventTypePatch changes what change changes and leaves the rest; the name stays.
