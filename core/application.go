@@ -181,7 +181,7 @@ func (s *Service) ApplicationDelete(ctx context.Context, scope Scope, ref string
 		return err
 	}
 	return s.Store.InTx(ctx, func(ctx context.Context, tx Tx) error {
-		app, err := tx.ApplicationLock(ctx, scope.OrgID, ref)
+		app, err := tx.ApplicationLockForDelete(ctx, scope.OrgID, ref)
 		if err != nil {
 			return err
 		}

@@ -175,6 +175,10 @@ func (s *Service) EndpointCreate(ctx context.Context, scope Scope, appRef string
 		e.Headers = Headers{}
 	}
 	err = s.Store.InTx(ctx, func(ctx context.Context, tx Tx) error {
+		// The application may be deleted since it was looked up; held, its delete waits and finds the endpoint.
+		if err := tx.ApplicationHold(ctx, app.OrgID, app.ID); err != nil {
+			return err
+		}
 		if err := eventTypesExist(ctx, tx, scope.OrgID, in.EventTypes); err != nil {
 			return err
 		}

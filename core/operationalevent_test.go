@@ -39,6 +39,8 @@ type fakeTx struct {
 	sequenced []Sequenced
 }
 
+func (f *fakeTx) ApplicationHold(context.Context, OrgID, AppID) error { return nil }
+
 func (f *fakeTx) EndpointLock(context.Context, AppID, string) (Endpoint, error) {
 	return f.endpoint, nil
 }

@@ -52,6 +52,10 @@ type Tx interface {
 
 	// The Lock methods read a row and keep others from changing it until the unit of work ends.
 	ApplicationLock(ctx context.Context, org OrgID, ref string) (Application, error)
+	// ApplicationLockForDelete also waits for units of work that hold the application.
+	ApplicationLockForDelete(ctx context.Context, org OrgID, ref string) (Application, error)
+	// ApplicationHold keeps an application from being deleted until the unit of work ends.
+	ApplicationHold(ctx context.Context, org OrgID, id AppID) error
 	ApplicationInsert(ctx context.Context, app Application) error
 	ApplicationUpdate(ctx context.Context, app Application) error
 	ApplicationDelete(ctx context.Context, org OrgID, id AppID, now time.Time) error

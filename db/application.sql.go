@@ -88,6 +88,30 @@ func (q *Queries) ApplicationGet(ctx context.Context, db DBTX, arg ApplicationGe
 	return i, err
 }
 
+const applicationHold = `-- name: ApplicationHold :one
+SELECT id
+FROM application
+WHERE org_id = $1
+    AND id = $2
+    AND deleted_at IS NULL
+FOR KEY SHARE
+`
+
+type ApplicationHoldParams struct {
+	OrgID core.OrgID
+	ID    core.AppID
+}
+
+// ApplicationHold keeps an application from being deleted until the transaction ends. KEY SHARE is what the
+// foreign key of an endpoint takes anyway: it is in no conflict with itself, with changes of the application
+// or with claims for it.
+func (q *Queries) ApplicationHold(ctx context.Context, db DBTX, arg ApplicationHoldParams) (core.AppID, error) {
+	row := db.QueryRow(ctx, applicationHold, arg.OrgID, arg.ID)
+	var id core.AppID
+	err := row.Scan(&id)
+	return id, err
+}
+
 const applicationInsert = `-- name: ApplicationInsert :execrows
 INSERT INTO application (org_id, id, uid, name, throttle_rate, metadata, created_at, updated_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
@@ -279,6 +303,48 @@ type ApplicationLockRow struct {
 func (q *Queries) ApplicationLock(ctx context.Context, db DBTX, arg ApplicationLockParams) (ApplicationLockRow, error) {
 	row := db.QueryRow(ctx, applicationLock, arg.OrgID, arg.Ref)
 	var i ApplicationLockRow
+	err := row.Scan(
+		&i.OrgID,
+		&i.ID,
+		&i.UID,
+		&i.Name,
+		&i.ThrottleRate,
+		&i.Metadata,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+	)
+	return i, err
+}
+
+const applicationLockForDelete = `-- name: ApplicationLockForDelete :one
+SELECT org_id, id, uid, name, throttle_rate, metadata, created_at, updated_at
+FROM application
+WHERE org_id = $1
+    AND (id = $2::text OR uid = $2::text)
+    AND deleted_at IS NULL
+FOR UPDATE
+`
+
+type ApplicationLockForDeleteParams struct {
+	OrgID core.OrgID
+	Ref   string
+}
+
+type ApplicationLockForDeleteRow struct {
+	OrgID        core.OrgID
+	ID           core.AppID
+	UID          *string
+	Name         string
+	ThrottleRate *int32
+	Metadata     core.Metadata
+	CreatedAt    time.Time
+	UpdatedAt    time.Time
+}
+
+// ApplicationLockForDelete is ApplicationLock, and also waits for those that hold the application.
+func (q *Queries) ApplicationLockForDelete(ctx context.Context, db DBTX, arg ApplicationLockForDeleteParams) (ApplicationLockForDeleteRow, error) {
+	row := db.QueryRow(ctx, applicationLockForDelete, arg.OrgID, arg.Ref)
+	var i ApplicationLockForDeleteRow
 	err := row.Scan(
 		&i.OrgID,
 		&i.ID,

@@ -15,6 +15,26 @@ WHERE org_id = @org_id
     AND deleted_at IS NULL
 FOR NO KEY UPDATE;
 
+-- name: ApplicationLockForDelete :one
+-- ApplicationLockForDelete is ApplicationLock, and also waits for those that hold the application.
+SELECT org_id, id, uid, name, throttle_rate, metadata, created_at, updated_at
+FROM application
+WHERE org_id = @org_id
+    AND (id = @ref::text OR uid = @ref::text)
+    AND deleted_at IS NULL
+FOR UPDATE;
+
+-- name: ApplicationHold :one
+-- ApplicationHold keeps an application from being deleted until the transaction ends. KEY SHARE is what the
+-- foreign key of an endpoint takes anyway: it is in no conflict with itself, with changes of the application
+-- or with claims for it.
+SELECT id
+FROM application
+WHERE org_id = @org_id
+    AND id = @id
+    AND deleted_at IS NULL
+FOR KEY SHARE;
+
 -- name: ApplicationListAscending :many
 -- ApplicationListAscending lists applications, oldest first.
 SELECT org_id, id, uid, name, throttle_rate, metadata, created_at, updated_at

@@ -124,6 +124,15 @@ func (f *fake) ApplicationLock(ctx context.Context, org core.OrgID, ref string) 
 	return f.ApplicationGet(ctx, org, ref)
 }
 
+func (f *fake) ApplicationLockForDelete(ctx context.Context, org core.OrgID, ref string) (core.Application, error) {
+	return f.ApplicationGet(ctx, org, ref)
+}
+
+func (f *fake) ApplicationHold(ctx context.Context, org core.OrgID, id core.AppID) error {
+	_, err := f.ApplicationGet(ctx, org, string(id))
+	return err
+}
+
 func (f *fake) ApplicationList(_ context.Context, org core.OrgID, p core.Page) ([]core.Application, error) {
 	return page(f, f.apps, p, func(a core.Application) string { return string(a.ID) },
 		func(a core.Application) bool { return a.OrgID == org })

@@ -40,6 +40,16 @@ func (t tx) ApplicationLock(ctx context.Context, org core.OrgID, ref string) (co
 	return core.Application(row), mapError(err)
 }
 
+func (t tx) ApplicationLockForDelete(ctx context.Context, org core.OrgID, ref string) (core.Application, error) {
+	row, err := queries.ApplicationLockForDelete(ctx, t.conn, db.ApplicationLockForDeleteParams{OrgID: org, Ref: ref})
+	return core.Application(row), mapError(err)
+}
+
+func (t tx) ApplicationHold(ctx context.Context, org core.OrgID, id core.AppID) error {
+	_, err := queries.ApplicationHold(ctx, t.conn, db.ApplicationHoldParams{OrgID: org, ID: id})
+	return mapError(err)
+}
+
 func (t tx) ApplicationInsert(ctx context.Context, app core.Application) error {
 	return wrote(queries.ApplicationInsert(ctx, t.conn, db.ApplicationInsertParams(app)))
 }
