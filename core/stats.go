@@ -13,6 +13,12 @@ type EndpointStats struct {
 	Sending   int64 // messages that will be tried again
 }
 
+// EndpointAttemptStats counts the attempts at an endpoint in a time.
+type EndpointAttemptStats struct {
+	Succeeded int64
+	Failed    int64
+}
+
 const (
 	statsWindow = 28 * 24 * time.Hour
 	statsSlack  = 5 * time.Minute // clients compute the window with clocks of their own
@@ -21,7 +27,35 @@ const (
 // EndpointStatsGet counts the attempts at an endpoint of the time from since until until; nil are now
 // and 28 days before.
 func (s *Service) EndpointStatsGet(ctx context.Context, scope Scope, appRef, ref string, since, until *time.Time) (EndpointStats, error) {
-	now := s.now()
+	from, to, err := statsPeriod(since, until, s.now())
+	if err != nil {
+		return EndpointStats{}, err
+	}
+	e, err := s.EndpointGet(ctx, scope, appRef, ref)
+	if err != nil {
+		return EndpointStats{}, err
+	}
+	return s.Store.EndpointStatsGet(ctx, e.AppID, e.ID, from, to)
+}
+
+// EndpointAttemptStatsGet counts the attempts at an endpoint in every hour, in UTC, that the time from since
+// to until touches; nil are now and 28 days before. So the attempts of this hour count as soon as they are
+// recorded.
+func (s *Service) EndpointAttemptStatsGet(ctx context.Context, scope Scope, appRef, ref string, since, until *time.Time) (EndpointAttemptStats, error) {
+	from, to, err := statsPeriod(since, until, s.now())
+	if err != nil {
+		return EndpointAttemptStats{}, err
+	}
+	e, err := s.EndpointGet(ctx, scope, appRef, ref)
+	if err != nil {
+		return EndpointAttemptStats{}, err
+	}
+	end := to.Add(time.Hour - 1).Truncate(time.Hour)
+	return s.Store.EndpointAttemptStatsGet(ctx, e.AppID, e.ID, from.Truncate(time.Hour), end)
+}
+
+// statsPeriod is the time that a client asks the counts of.
+func statsPeriod(since, until *time.Time, now time.Time) (from, to time.Time, err error) {
 	if until == nil {
 		until = &now
 	}
@@ -30,15 +64,11 @@ func (s *Service) EndpointStatsGet(ctx context.Context, scope Scope, appRef, ref
 	}
 	switch {
 	case until.After(now.Add(statsSlack)):
-		return EndpointStats{}, invalidRange("'until' cannot be in the future")
+		err = invalidRange("'until' cannot be in the future")
 	case until.Sub(*since) > statsWindow+statsSlack:
-		return EndpointStats{}, invalidRange("'since' cannot be more than 28 days prior to " + until.Format(time.RFC3339))
+		err = invalidRange("'since' cannot be more than 28 days prior to " + until.Format(time.RFC3339))
 	}
-	e, err := s.EndpointGet(ctx, scope, appRef, ref)
-	if err != nil {
-		return EndpointStats{}, err
-	}
-	return s.Store.EndpointStatsGet(ctx, e.AppID, e.ID, *since, *until)
+	return *since, *until, err
 }
 
 func invalidRange(message string) *Error {

@@ -21,6 +21,7 @@ type Reader interface {
 	// EndpointWanted tells whether any endpoint gets such a message.
 	EndpointWanted(ctx context.Context, app AppID, eventType string, channels []string) (bool, error)
 	EndpointStatsGet(ctx context.Context, app AppID, id EndpointID, since, until time.Time) (EndpointStats, error)
+	EndpointAttemptStatsGet(ctx context.Context, app AppID, id EndpointID, since, until time.Time) (EndpointAttemptStats, error)
 
 	MessageGet(ctx context.Context, app AppID, ref string) (Message, error)
 	// MessageGetMany returns those of the messages that are there, in any order.

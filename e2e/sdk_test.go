@@ -79,6 +79,7 @@ var unserved = map[string]string{
 var notInSDK = map[string]string{
 	"MessageCreateMany":                  "our own",
 	"MessageExpungeMany":                 "not yet in this SDK",
+	"EndpointAttemptStatsGet":            "not yet in this SDK",
 	"AttemptListByMessageDeprecated":     "for clients that are older than the SDK",
 	"AttemptListByDestinationDeprecated": "for clients that are older than the SDK",
 	"HealthPing":                         "for probes",

@@ -93,6 +93,10 @@ func TestResendIsOneAttempt(t *testing.T) {
 	if stats.Fail != 4 || stats.Success != 1 || stats.Pending+stats.Sending+stats.Canceled != 0 {
 		t.Errorf("counts: %+v", stats)
 	}
+	counted := c.call(t, 200, "GET", "/api/v1/app/"+app+"/endpoint/"+endpoint+"/attempt-stats", "")
+	if got := strings.TrimSpace(string(counted.body)); got != `{"canceled":0,"fail":4,"success":1}` {
+		t.Errorf("attempts: %s", got)
+	}
 	done(t, c.Message.ExpungeContent(t.Context(), app, message))
 	_, err := c.MessageAttempt.Resend(t.Context(), app, message, endpoint, nil)
 	refused(t, err, 400, "missing_payload")

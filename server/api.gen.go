@@ -540,6 +540,18 @@ type Channel = string
 // EmptyResponse Nothing to say, in JSON.
 type EmptyResponse = map[string]interface{}
 
+// EndpointAttemptStats defines model for EndpointAttemptStats.
+type EndpointAttemptStats struct {
+	// Canceled Always 0.
+	Canceled int64 `json:"canceled"`
+
+	// Fail Attempts that failed.
+	Fail int64 `json:"fail"`
+
+	// Success Attempts that succeeded.
+	Success int64 `json:"success"`
+}
+
 // EndpointHeadersIn defines model for EndpointHeadersIn.
 type EndpointHeadersIn struct {
 	// Headers At most 100. A value may hold 4096 bytes. Headers that the delivery itself sets are refused, such as
@@ -1718,6 +1730,15 @@ type EndpointListParams struct {
 	Order *Order `form:"order,omitempty" json:"order,omitempty"`
 }
 
+// EndpointAttemptStatsGetParams defines parameters for EndpointAttemptStatsGet.
+type EndpointAttemptStatsGetParams struct {
+	// Since From the hour of this time; 28 days before `until` if it is left out.
+	Since *string `form:"since,omitempty" json:"since,omitempty"`
+
+	// Until To the end of the hour of this time; now if it is left out.
+	Until *string `form:"until,omitempty" json:"until,omitempty"`
+}
+
 // AttemptedMessageListParams defines parameters for AttemptedMessageList.
 type AttemptedMessageListParams struct {
 	// Limit The most items a page may hold.
@@ -2096,6 +2117,9 @@ type ServerInterface interface {
 	// EndpointUpdate Replace or create an endpoint
 	// (PUT /api/v1/app/{app_id}/endpoint/{endpoint_id})
 	EndpointUpdate(w http.ResponseWriter, r *http.Request, appID AppID, endpointID EndpointID)
+	// EndpointAttemptStatsGet Count the attempts at an endpoint
+	// (GET /api/v1/app/{app_id}/endpoint/{endpoint_id}/attempt-stats)
+	EndpointAttemptStatsGet(w http.ResponseWriter, r *http.Request, appID AppID, endpointID EndpointID, params EndpointAttemptStatsGetParams)
 	// EndpointBulkReplay Send messages once more
 	// (POST /api/v1/app/{app_id}/endpoint/{endpoint_id}/bulk-replay)
 	EndpointBulkReplay(w http.ResponseWriter, r *http.Request, appID AppID, endpointID EndpointID)
@@ -3062,6 +3086,70 @@ func (siw *ServerInterfaceWrapper) EndpointUpdate(w http.ResponseWriter, r *http
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.EndpointUpdate(w, r, appID, endpointID)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// EndpointAttemptStatsGet operation middleware
+func (siw *ServerInterfaceWrapper) EndpointAttemptStatsGet(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "app_id" -------------
+	var appID AppID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "app_id", r.PathValue("app_id"), &appID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "app_id", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "endpoint_id" -------------
+	var endpointID EndpointID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "endpoint_id", r.PathValue("endpoint_id"), &endpointID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "endpoint_id", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params EndpointAttemptStatsGetParams
+
+	// ------------- Optional query parameter "since" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "since", r.URL.Query(), &params.Since, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "since"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "since", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "until" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "until", r.URL.Query(), &params.Until, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "until"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "until", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.EndpointAttemptStatsGet(w, r, appID, endpointID, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -5489,6 +5577,7 @@ func HandlerWithOptions(si ServerInterface, options StdHTTPServerOptions) http.H
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/api/v1/app/{app_id}/endpoint/{endpoint_id}", wrapper.EndpointGet)
 	m.HandleFunc(http.MethodPatch+" "+options.BaseURL+"/api/v1/app/{app_id}/endpoint/{endpoint_id}", wrapper.EndpointPatch)
 	m.HandleFunc(http.MethodPut+" "+options.BaseURL+"/api/v1/app/{app_id}/endpoint/{endpoint_id}", wrapper.EndpointUpdate)
+	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/api/v1/app/{app_id}/endpoint/{endpoint_id}/attempt-stats", wrapper.EndpointAttemptStatsGet)
 	m.HandleFunc(http.MethodPost+" "+options.BaseURL+"/api/v1/app/{app_id}/endpoint/{endpoint_id}/bulk-replay", wrapper.EndpointBulkReplay)
 	m.HandleFunc(http.MethodGet+" "+options.BaseURL+"/api/v1/app/{app_id}/endpoint/{endpoint_id}/headers", wrapper.EndpointHeadersGet)
 	m.HandleFunc(http.MethodPatch+" "+options.BaseURL+"/api/v1/app/{app_id}/endpoint/{endpoint_id}/headers", wrapper.EndpointHeadersPatch)
@@ -5893,6 +5982,30 @@ func (response EndpointUpdate201JSONResponse) VisitEndpointUpdateResponse(w http
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndpointAttemptStatsGetRequestObject struct {
+	AppID      AppID      `json:"app_id"`
+	EndpointID EndpointID `json:"endpoint_id"`
+	Params     EndpointAttemptStatsGetParams
+}
+
+type EndpointAttemptStatsGetResponseObject interface {
+	VisitEndpointAttemptStatsGetResponse(w http.ResponseWriter) error
+}
+
+type EndpointAttemptStatsGet200JSONResponse EndpointAttemptStats
+
+func (response EndpointAttemptStatsGet200JSONResponse) VisitEndpointAttemptStatsGetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -7094,6 +7207,9 @@ type StrictServerInterface interface {
 	// EndpointUpdate Replace or create an endpoint
 	// (PUT /api/v1/app/{app_id}/endpoint/{endpoint_id})
 	EndpointUpdate(ctx context.Context, request EndpointUpdateRequestObject) (EndpointUpdateResponseObject, error)
+	// EndpointAttemptStatsGet Count the attempts at an endpoint
+	// (GET /api/v1/app/{app_id}/endpoint/{endpoint_id}/attempt-stats)
+	EndpointAttemptStatsGet(ctx context.Context, request EndpointAttemptStatsGetRequestObject) (EndpointAttemptStatsGetResponseObject, error)
 	// EndpointBulkReplay Send messages once more
 	// (POST /api/v1/app/{app_id}/endpoint/{endpoint_id}/bulk-replay)
 	EndpointBulkReplay(ctx context.Context, request EndpointBulkReplayRequestObject) (EndpointBulkReplayResponseObject, error)
@@ -7639,6 +7755,31 @@ func (sh *strictHandler) EndpointUpdate(w http.ResponseWriter, r *http.Request, 
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(EndpointUpdateResponseObject); ok {
 		if err := validResponse.VisitEndpointUpdateResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// EndpointAttemptStatsGet operation middleware
+func (sh *strictHandler) EndpointAttemptStatsGet(w http.ResponseWriter, r *http.Request, appID AppID, endpointID EndpointID, params EndpointAttemptStatsGetParams) {
+	var request EndpointAttemptStatsGetRequestObject
+	request.AppID = appID
+	request.EndpointID = endpointID
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error) {
+		return sh.ssi.EndpointAttemptStatsGet(ctx, request.(EndpointAttemptStatsGetRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EndpointAttemptStatsGet")
+	}
+	response, err := handler(r.Context(), w, r, request)
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(EndpointAttemptStatsGetResponseObject); ok {
+		if err := validResponse.VisitEndpointAttemptStatsGetResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else {

@@ -20,9 +20,14 @@ func (f *fake) EndpointWanted(_ context.Context, app core.AppID, eventType strin
 	}), f.broken
 }
 
-func (f *fake) EndpointStatsGet(_ context.Context, app core.AppID, id core.EndpointID, since, until time.Time) (core.EndpointStats, error) {
+func (f *fake) EndpointStatsGet(ctx context.Context, app core.AppID, id core.EndpointID, since, until time.Time) (core.EndpointStats, error) {
+	stats, err := f.EndpointAttemptStatsGet(ctx, app, id, since, until)
+	return core.EndpointStats{Succeeded: stats.Succeeded, Failed: stats.Failed}, err
+}
+
+func (f *fake) EndpointAttemptStatsGet(_ context.Context, app core.AppID, id core.EndpointID, since, until time.Time) (core.EndpointAttemptStats, error) {
 	f.filter = [2]time.Time{since, until}
-	var stats core.EndpointStats
+	var stats core.EndpointAttemptStats
 	for _, a := range f.attempts {
 		switch {
 		case a.AppID != app || a.EndpointID != id:

@@ -27,6 +27,11 @@ func TestFiltersReachTheStore(t *testing.T) {
 	for _, test := range []struct{ path, want string }{
 		{"/app/one/msg", "{Channel: Tag: EventTypes:[]}"},
 		{"/app/one/msg?channel=c&tag=a/b&" + types, "{Channel:c Tag:a/b EventTypes:[a b c]}"},
+		{"/app/one/endpoint/hook/attempt-stats", "[2026-01-03 09:00:00 +0000 UTC 2026-01-31 10:00:00 +0000 UTC]"},
+		{"/app/one/endpoint/hook/attempt-stats?since=2026-01-02T10:59:59.999Z&until=2026-01-02T11:00:00Z",
+			"[2026-01-02 10:00:00 +0000 UTC 2026-01-02 11:00:00 +0000 UTC]"},
+		{"/app/one/endpoint/hook/attempt-stats?since=2026-01-02T10:00:00%2B05:30&until=2026-01-02T10:00:00.001%2B05:30",
+			"[2026-01-02 04:00:00 +0000 UTC 2026-01-02 05:00:00 +0000 UTC]"},
 		{"/event-type", "{Archived:false AllFlags:true Flags:[]}"},
 		{"/event-type?include_archived=true", "{Archived:true AllFlags:true Flags:[]}"},
 		{"/app/one/attempt/endpoint/hook", all + ", to one endpoint: false"},

@@ -27,6 +27,16 @@ var rowsSent = map[string][]row{
 		{"too long", "/app/one/endpoint/hook/stats?since=2025-01-01", "", 400, []string{`"code":"invalid_range"`, "28 days prior to 2026-01-31T09:30:00Z"}},
 		{"future", "/app/one/endpoint/hook/stats?until=2026-02-01", "", 400, []string{`"code":"invalid_range"`, "in the future"}},
 	},
+	"EndpointAttemptStatsGet": {
+		{"28 days", "/app/one/endpoint/hook/attempt-stats", "", 200, []string{`{"canceled":0,"fail":1,"success":0}`}},
+		{"some days", "/app/one/endpoint/hook/attempt-stats?since=2026-01-02&until=2026-01-30T00:00:00Z", "", 200, nil},
+		{"unknown", "/app/one/endpoint/none/attempt-stats", "", 404, nil},
+		{"unknown application", "/app/none/endpoint/hook/attempt-stats", "", 404, nil},
+		{"time", "/app/one/endpoint/hook/attempt-stats?since=lately", "", 422, []string{`"loc":["query","since"]`}},
+		{"end", "/app/one/endpoint/hook/attempt-stats?until=soon", "", 422, []string{`"loc":["query","until"]`}},
+		{"too long", "/app/one/endpoint/hook/attempt-stats?since=2025-01-01", "", 400, []string{`"code":"invalid_range"`, "28 days prior to 2026-01-31T09:30:00Z"}},
+		{"future", "/app/one/endpoint/hook/attempt-stats?until=2026-02-01", "", 400, []string{`"code":"invalid_range"`, "in the future"}},
+	},
 	"MessageSendExample": {
 		{"ping", "/app/one/endpoint/hook/send-example", `{"eventType":"svix.ping"}`, 200, []string{`"payload":{"success": true}`, `"eventType":"svix.ping"`}},
 		{"first", "/app/one/endpoint/hook/send-example", `{"eventType":"b.secret","exampleIndex":null}`, 200, []string{`"payload":{"n": 1}`}},

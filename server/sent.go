@@ -96,6 +96,19 @@ func (h *handlers) EndpointStatsGet(ctx context.Context, r EndpointStatsGetReque
 	return EndpointStatsGet200JSONResponse{Success: s.Succeeded, Fail: s.Failed, Pending: s.Pending, Sending: s.Sending}, err
 }
 
+func (h *handlers) EndpointAttemptStatsGet(ctx context.Context, r EndpointAttemptStatsGetRequestObject) (EndpointAttemptStatsGetResponseObject, error) {
+	since, err := readTime(r.Params.Since, "query", "since")
+	if err != nil {
+		return nil, err
+	}
+	until, err := readTime(r.Params.Until, "query", "until")
+	if err != nil {
+		return nil, err
+	}
+	s, err := h.service.EndpointAttemptStatsGet(ctx, scopeOf(ctx), r.AppID, r.EndpointID, since, until)
+	return EndpointAttemptStatsGet200JSONResponse{Success: s.Succeeded, Fail: s.Failed}, err
+}
+
 func (h *handlers) MessageSendExample(ctx context.Context, r MessageSendExampleRequestObject) (MessageSendExampleResponseObject, error) {
 	if r.Body.EventType == nil {
 		return nil, missing("eventType")

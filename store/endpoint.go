@@ -32,11 +32,9 @@ func (r reader) EndpointWanted(ctx context.Context, app core.AppID, eventType st
 }
 
 func (r reader) EndpointStatsGet(ctx context.Context, app core.AppID, id core.EndpointID, since, until time.Time) (core.EndpointStats, error) {
-	attempts, err := queries.AttemptCount(ctx, r.conn, db.AttemptCountParams{
-		AppID: app, EndpointID: id, After: string(core.AttemptIDAt(since)), Before: string(core.AttemptIDAt(until)),
-	})
+	attempts, err := r.EndpointAttemptStatsGet(ctx, app, id, since, until)
 	if err != nil {
-		return core.EndpointStats{}, mapError(err)
+		return core.EndpointStats{}, err
 	}
 	owed, err := queries.DeliveryCount(ctx, r.conn, db.DeliveryCountParams{
 		AppID: app, EndpointID: id, After: string(core.MessageIDAt(since)), Before: string(core.MessageIDAt(until)),
@@ -44,6 +42,13 @@ func (r reader) EndpointStatsGet(ctx context.Context, app core.AppID, id core.En
 	return core.EndpointStats{
 		Succeeded: attempts.Succeeded, Failed: attempts.Failed, Pending: owed.Pending, Sending: owed.Sending,
 	}, mapError(err)
+}
+
+func (r reader) EndpointAttemptStatsGet(ctx context.Context, app core.AppID, id core.EndpointID, since, until time.Time) (core.EndpointAttemptStats, error) {
+	row, err := queries.AttemptCount(ctx, r.conn, db.AttemptCountParams{
+		AppID: app, EndpointID: id, After: string(core.AttemptIDAt(since)), Before: string(core.AttemptIDAt(until)),
+	})
+	return core.EndpointAttemptStats(row), mapError(err)
 }
 
 func (t tx) EndpointLock(ctx context.Context, app core.AppID, ref string) (core.Endpoint, error) {

@@ -232,6 +232,10 @@ func TestHowMessagesStand(t *testing.T) {
 	if want := (core.EndpointStats{Succeeded: 1, Failed: 5, Pending: 1, Sending: 1}); err != nil || stats != want {
 		t.Errorf("%+v, %v; want %+v", stats, err, want)
 	}
+	counted, err := w.EndpointAttemptStatsGet(t.Context(), w.app.ID, e.ID, now().Add(-time.Hour), now().Add(time.Hour))
+	if want := (core.EndpointAttemptStats{Succeeded: 1, Failed: 5}); err != nil || counted != want {
+		t.Errorf("%+v, %v; want %+v", counted, err, want)
+	}
 	w.destinations(ids[1], other.ID, e.ID)
 }
 
