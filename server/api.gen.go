@@ -73,6 +73,8 @@ const (
 	BackgroundTaskTypeEndpointRecover         BackgroundTaskType = "endpoint.recover"
 	BackgroundTaskTypeEndpointReplay          BackgroundTaskType = "endpoint.replay"
 	BackgroundTaskTypeEventTypeAggregate      BackgroundTaskType = "event-type.aggregate"
+	BackgroundTaskTypeMessageBroadcast        BackgroundTaskType = "message.broadcast"
+	BackgroundTaskTypeSdkGenerate             BackgroundTaskType = "sdk.generate"
 )
 
 // Valid indicates whether the value is a known member of the BackgroundTaskType enum.
@@ -89,6 +91,10 @@ func (e BackgroundTaskType) Valid() bool {
 	case BackgroundTaskTypeEndpointReplay:
 		return true
 	case BackgroundTaskTypeEventTypeAggregate:
+		return true
+	case BackgroundTaskTypeMessageBroadcast:
+		return true
+	case BackgroundTaskTypeSdkGenerate:
 		return true
 	default:
 		return false
@@ -372,7 +378,8 @@ type AppUsageStatsOut struct {
 	// Status A task that has failed did what its `data` says, and goes no further.
 	Status BackgroundTaskStatus `json:"status"`
 
-	// Task What a task does.
+	// Task What a task does. Lists can be asked for `message.broadcast` and `sdk.generate`, which SDKs know; no task does
+	// them.
 	Task BackgroundTaskType `json:"task"`
 
 	// UnresolvedAppIds What was named and is no application. The others are counted.
@@ -465,7 +472,8 @@ type BackgroundTaskOut struct {
 	// Status A task that has failed did what its `data` says, and goes no further.
 	Status BackgroundTaskStatus `json:"status"`
 
-	// Task What a task does.
+	// Task What a task does. Lists can be asked for `message.broadcast` and `sdk.generate`, which SDKs know; no task does
+	// them.
 	Task BackgroundTaskType `json:"task"`
 
 	// UpdatedAt When the task last got on.
@@ -480,7 +488,8 @@ type BackgroundTaskStarted struct {
 	// Status A task that has failed did what its `data` says, and goes no further.
 	Status BackgroundTaskStatus `json:"status"`
 
-	// Task What a task does.
+	// Task What a task does. Lists can be asked for `message.broadcast` and `sdk.generate`, which SDKs know; no task does
+	// them.
 	Task BackgroundTaskType `json:"task"`
 
 	// UpdatedAt When the task last got on.
@@ -490,7 +499,8 @@ type BackgroundTaskStarted struct {
 // BackgroundTaskStatus A task that has failed did what its `data` says, and goes no further.
 type BackgroundTaskStatus string
 
-// BackgroundTaskType What a task does.
+// BackgroundTaskType What a task does. Lists can be asked for `message.broadcast` and `sdk.generate`, which SDKs know; no task does
+// them.
 type BackgroundTaskType string
 
 // BulkExpungeContentsIn defines model for BulkExpungeContentsIn.

@@ -78,7 +78,7 @@ func (h *handlers) BackgroundTaskList(ctx context.Context, r BackgroundTaskListR
 	}
 	if p.Task != nil && !kind.Valid() {
 		return nil, notOneOf("task", core.TaskRecover, core.TaskReplayMissing, core.TaskBulkReplay, core.TaskPurge,
-			core.TaskUsageApp, core.TaskUsageEventTypes)
+			core.TaskUsageApp, core.TaskUsageEventTypes, BackgroundTaskTypeMessageBroadcast, BackgroundTaskTypeSdkGenerate)
 	}
 	page, err := readPage(core.NewBackgroundTaskPage, p.Limit, p.Iterator, p.Order, OrderingDescending)
 	if err != nil {
