@@ -17,6 +17,7 @@ type Destination struct {
 	Endpoint Endpoint
 	Status   AttemptStatus
 	NextAt   *time.Time
+	Leased   bool // an attempt is under way until NextAt, or was lost then
 }
 
 // standing is the status of a message at an endpoint: of the latest attempt, unless more are to come.
@@ -27,11 +28,21 @@ func standing(latest AttemptStatus, nextAt *time.Time) AttemptStatus {
 	return latest
 }
 
+// upcoming is when a message that is owed will be attempted next; nil: an attempt is under way, and what comes
+// of it decides.
+func upcoming(nextAt *time.Time, leased bool, now time.Time) *time.Time {
+	if leased && nextAt.After(now) {
+		return nil
+	}
+	return nextAt
+}
+
 // Latest is the status of the latest attempt of a message at an endpoint.
 type Latest struct {
 	MessageID MessageID
 	Status    AttemptStatus
 	NextAt    *time.Time
+	Leased    bool // an attempt is under way until NextAt, or was lost then
 }
 
 // AttemptedMessageFilter narrows a list of attempted messages; its zero value does not.
@@ -82,10 +93,12 @@ func (s *Service) attemptedMessages(ctx context.Context, app AppID, latest []Lat
 	if err != nil {
 		return nil, err
 	}
-	attempted := make([]AttemptedMessage, 0, len(latest))
+	attempted, now := make([]AttemptedMessage, 0, len(latest)), s.now()
 	for _, l := range latest {
 		if m, ok := messages[l.MessageID]; ok {
-			attempted = append(attempted, AttemptedMessage{Message: m, Status: standing(l.Status, l.NextAt), NextAt: l.NextAt})
+			attempted = append(attempted, AttemptedMessage{
+				Message: m, Status: standing(l.Status, l.NextAt), NextAt: upcoming(l.NextAt, l.Leased, now),
+			})
 		}
 	}
 	return attempted, nil
@@ -110,8 +123,9 @@ func (s *Service) DestinationList(ctx context.Context, scope Scope, appRef, ref 
 	}
 	return list(page, func(p Page) ([]Destination, error) {
 		rows, err := s.Store.DestinationList(ctx, m.AppID, m.ID, earliestAttempt(string(m.ID)), p)
-		for i := range rows {
-			rows[i].Status = standing(rows[i].Status, rows[i].NextAt)
+		now := s.now()
+		for i, row := range rows {
+			rows[i].Status, rows[i].NextAt = standing(row.Status, row.NextAt), upcoming(row.NextAt, row.Leased, now)
 		}
 		return rows, err
 	})

@@ -481,11 +481,14 @@ func (q *Queries) DeliveryDropUnsendableManyAnyTenant(ctx context.Context, db DB
 }
 
 const deliveryDueMany = `-- name: DeliveryDueMany :many
-SELECT owed.message_id, owed.due_at
+SELECT
+    owed.message_id,
+    owed.due_at,
+    (owed.lease > owed.attempts AND owed.due_at IS DISTINCT FROM owed.resume_at)::boolean AS leased
 FROM unnest($1::text[]) AS wanted(message_id)
 CROSS JOIN LATERAL (
     -- LIMIT: a look-up for each, where a join might read all that is owed to the endpoint.
-    SELECT delivery.message_id, delivery.due_at
+    SELECT delivery.message_id, delivery.due_at, delivery.lease, delivery.attempts, delivery.resume_at
     FROM delivery
     WHERE delivery.app_id = $2
         AND delivery.endpoint_id = $3
@@ -505,9 +508,12 @@ type DeliveryDueManyParams struct {
 type DeliveryDueManyRow struct {
 	MessageID core.MessageID
 	DueAt     time.Time
+	Leased    bool
 }
 
-// DeliveryDueMany tells of messages that are owed to an endpoint when they are due.
+// DeliveryDueMany tells of messages that are owed to an endpoint when they are due, and of which that is the end
+// of a lease. One that waits has no more claims than failed attempts, unless a lease was lost; then resume_at says
+// so, which an earlier release may have left NULL.
 func (q *Queries) DeliveryDueMany(ctx context.Context, db DBTX, arg DeliveryDueManyParams) ([]DeliveryDueManyRow, error) {
 	rows, err := db.Query(ctx, deliveryDueMany, arg.MessageIDs, arg.AppID, arg.EndpointID)
 	if err != nil {
@@ -517,7 +523,7 @@ func (q *Queries) DeliveryDueMany(ctx context.Context, db DBTX, arg DeliveryDueM
 	var items []DeliveryDueManyRow
 	for rows.Next() {
 		var i DeliveryDueManyRow
-		if err := rows.Scan(&i.MessageID, &i.DueAt); err != nil {
+		if err := rows.Scan(&i.MessageID, &i.DueAt, &i.Leased); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -839,7 +845,7 @@ rescheduled AS (
         attempts = result.attempts,
         queue = CASE WHEN delivery.queue = 2 THEN 2 WHEN result.attempts > 0 THEN 1 ELSE 0 END,
         manual = false,
-        resume_at = NULL
+        resume_at = result.next_at -- tells the lists that it waits, and is not leased
     FROM result
     WHERE NOT result.finished
         AND delivery.app_id = result.app_id

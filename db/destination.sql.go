@@ -402,7 +402,9 @@ SELECT
     endpoint.throttle_rate, endpoint.disabled, endpoint.event_types, endpoint.channels, endpoint.metadata,
     endpoint.created_at, endpoint.updated_at,
     coalesce(latest.status, 1)::smallint AS status,
-    delivery.due_at AS next_at
+    delivery.due_at AS next_at,
+    -- As in DeliveryDueMany.
+    coalesce(delivery.lease > delivery.attempts AND delivery.due_at IS DISTINCT FROM delivery.resume_at, false)::boolean AS leased
 FROM (
     SELECT attempt.endpoint_id
     FROM attempt
@@ -459,6 +461,7 @@ type DestinationListAscendingRow struct {
 	UpdatedAt    time.Time
 	Status       int16
 	NextAt       *time.Time
+	Leased       bool
 }
 
 // DestinationListAscending lists the endpoints that a message was attempted at or is owed to, deleted
@@ -495,6 +498,7 @@ func (q *Queries) DestinationListAscending(ctx context.Context, db DBTX, arg Des
 			&i.UpdatedAt,
 			&i.Status,
 			&i.NextAt,
+			&i.Leased,
 		); err != nil {
 			return nil, err
 		}
@@ -512,7 +516,9 @@ SELECT
     endpoint.throttle_rate, endpoint.disabled, endpoint.event_types, endpoint.channels, endpoint.metadata,
     endpoint.created_at, endpoint.updated_at,
     coalesce(latest.status, 1)::smallint AS status,
-    delivery.due_at AS next_at
+    delivery.due_at AS next_at,
+    -- As in DeliveryDueMany.
+    coalesce(delivery.lease > delivery.attempts AND delivery.due_at IS DISTINCT FROM delivery.resume_at, false)::boolean AS leased
 FROM (
     SELECT attempt.endpoint_id
     FROM attempt
@@ -569,6 +575,7 @@ type DestinationListDescendingRow struct {
 	UpdatedAt    time.Time
 	Status       int16
 	NextAt       *time.Time
+	Leased       bool
 }
 
 // DestinationListDescending lists the endpoints that a message was attempted at or is owed to, deleted
@@ -605,6 +612,7 @@ func (q *Queries) DestinationListDescending(ctx context.Context, db DBTX, arg De
 			&i.UpdatedAt,
 			&i.Status,
 			&i.NextAt,
+			&i.Leased,
 		); err != nil {
 			return nil, err
 		}

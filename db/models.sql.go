@@ -111,7 +111,7 @@ type Delivery struct {
 	Attempts int16
 	// The next attempt was asked for by hand.
 	Manual bool
-	// When the schedule goes on if that attempt fails; NULL: it does not.
+	// When the schedule goes on: due_at while it waits for its next attempt, or, while it is owed an attempt by hand, the time after that if it fails; NULL: the schedule has not begun or does not go on.
 	ResumeAt *time.Time
 	// 0: first attempts, and what was asked for by hand; 1: retries; 2: in order, to a FIFO endpoint; 3: waits until those before it in its lane are over.
 	Queue int16

@@ -479,7 +479,7 @@ COMMENT ON COLUMN public.delivery.manual IS 'The next attempt was asked for by h
 -- Name: COLUMN delivery.resume_at; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.delivery.resume_at IS 'When the schedule goes on if that attempt fails; NULL: it does not.';
+COMMENT ON COLUMN public.delivery.resume_at IS 'When the schedule goes on: due_at while it waits for its next attempt, or, while it is owed an attempt by hand, the time after that if it fails; NULL: the schedule has not begun or does not go on.';
 
 
 --

@@ -348,7 +348,7 @@ rescheduled AS (
         attempts = result.attempts,
         queue = CASE WHEN delivery.queue = 2 THEN 2 WHEN result.attempts > 0 THEN 1 ELSE 0 END,
         manual = false,
-        resume_at = NULL
+        resume_at = result.next_at -- tells the lists that it waits, and is not leased
     FROM result
     WHERE NOT result.finished
         AND delivery.app_id = result.app_id
@@ -571,12 +571,17 @@ WHERE delivery.app_id = @app_id
     AND delivery.message_id < @before::text;
 
 -- name: DeliveryDueMany :many
--- DeliveryDueMany tells of messages that are owed to an endpoint when they are due.
-SELECT owed.message_id, owed.due_at
+-- DeliveryDueMany tells of messages that are owed to an endpoint when they are due, and of which that is the end
+-- of a lease. One that waits has no more claims than failed attempts, unless a lease was lost; then resume_at says
+-- so, which an earlier release may have left NULL.
+SELECT
+    owed.message_id,
+    owed.due_at,
+    (owed.lease > owed.attempts AND owed.due_at IS DISTINCT FROM owed.resume_at)::boolean AS leased
 FROM unnest(@message_ids::text[]) AS wanted(message_id)
 CROSS JOIN LATERAL (
     -- LIMIT: a look-up for each, where a join might read all that is owed to the endpoint.
-    SELECT delivery.message_id, delivery.due_at
+    SELECT delivery.message_id, delivery.due_at, delivery.lease, delivery.attempts, delivery.resume_at
     FROM delivery
     WHERE delivery.app_id = @app_id
         AND delivery.endpoint_id = @endpoint_id

@@ -190,7 +190,9 @@ SELECT
     endpoint.throttle_rate, endpoint.disabled, endpoint.event_types, endpoint.channels, endpoint.metadata,
     endpoint.created_at, endpoint.updated_at,
     coalesce(latest.status, 1)::smallint AS status,
-    delivery.due_at AS next_at
+    delivery.due_at AS next_at,
+    -- As in DeliveryDueMany.
+    coalesce(delivery.lease > delivery.attempts AND delivery.due_at IS DISTINCT FROM delivery.resume_at, false)::boolean AS leased
 FROM (
     SELECT attempt.endpoint_id
     FROM attempt
@@ -229,7 +231,9 @@ SELECT
     endpoint.throttle_rate, endpoint.disabled, endpoint.event_types, endpoint.channels, endpoint.metadata,
     endpoint.created_at, endpoint.updated_at,
     coalesce(latest.status, 1)::smallint AS status,
-    delivery.due_at AS next_at
+    delivery.due_at AS next_at,
+    -- As in DeliveryDueMany.
+    coalesce(delivery.lease > delivery.attempts AND delivery.due_at IS DISTINCT FROM delivery.resume_at, false)::boolean AS leased
 FROM (
     SELECT attempt.endpoint_id
     FROM attempt

@@ -687,7 +687,7 @@ type EndpointMessageOut struct {
 	// ID Sorts by time of creation.
 	ID string `json:"id"`
 
-	// NextAttempt When it will be tried again; left out if it will not.
+	// NextAttempt When it will be tried again; left out if it will not, and while an attempt is under way.
 	NextAttempt *Timestamp `json:"nextAttempt,omitempty"`
 
 	// Payload The bytes that were sent; `{}` if `with_content` is false, `{"expired":true}` once they are no longer kept.
@@ -1294,7 +1294,7 @@ type MessageEndpointOut struct {
 	// ID The endpoint.
 	ID string `json:"id"`
 
-	// NextAttempt When it will be tried next; null if it will not.
+	// NextAttempt When it will be tried next; null if it will not, and while an attempt is under way.
 	NextAttempt *Timestamp `json:"nextAttempt"`
 
 	// RateLimit The same as `throttleRate`.

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"time"
 
 	"github.com/postrider/postrider/core"
 	"github.com/postrider/postrider/db"
@@ -27,12 +26,14 @@ func (r reader) nextAttempts(ctx context.Context, app core.AppID, endpoint core.
 		ids[i] = string(l.MessageID)
 	}
 	rows, err := queries.DeliveryDueMany(ctx, r.conn, db.DeliveryDueManyParams{AppID: app, EndpointID: endpoint, MessageIDs: ids})
-	due := make(map[core.MessageID]*time.Time, len(rows))
+	due := make(map[core.MessageID]db.DeliveryDueManyRow, len(rows))
 	for _, row := range rows {
-		due[row.MessageID] = &row.DueAt
+		due[row.MessageID] = row
 	}
 	for i, l := range list {
-		list[i].NextAt = due[l.MessageID]
+		if row, owed := due[l.MessageID]; owed {
+			list[i].NextAt, list[i].Leased = &row.DueAt, row.Leased
+		}
 	}
 	return mapError(err)
 }
@@ -96,6 +97,6 @@ func destination(row db.DestinationListAscendingRow) core.Destination {
 			ThrottleRate: row.ThrottleRate, Disabled: row.Disabled, EventTypes: row.EventTypes, Channels: row.Channels,
 			Metadata: row.Metadata, CreatedAt: row.CreatedAt, UpdatedAt: row.UpdatedAt,
 		},
-		Status: core.AttemptStatus(row.Status), NextAt: row.NextAt,
+		Status: core.AttemptStatus(row.Status), NextAt: row.NextAt, Leased: row.Leased,
 	}
 }
