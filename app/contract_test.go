@@ -251,4 +251,6 @@ var queryValues = map[string]string{
 	"limit": "2", "before": "2100-01-01T00:00:00Z",
 	"channel": "c", "tag": "t", "event_types": "a.made", "with_content": "true", "with_msg": "true",
 	"include_archived": "true", "expunge": "false", "get_if_exists": "false", "endpoint_id": "hook",
+	"exclude_apps_with_no_endpoints": "true", "exclude_apps_with_disabled_endpoints": "true",
+	"exclude_apps_with_svix_play_endpoints": "true",
 }

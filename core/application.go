@@ -122,14 +122,6 @@ func reachable(ctx context.Context, r Reader, scope Scope, ref string) (Applicat
 	return app, nil
 }
 
-// ApplicationList lists the organisation's applications in order of their ids.
-func (s *Service) ApplicationList(ctx context.Context, scope Scope, page Page) (List[Application], error) {
-	if err := scope.org(); err != nil {
-		return List[Application]{}, err
-	}
-	return list(page, func(p Page) ([]Application, error) { return s.Store.ApplicationList(ctx, scope.OrgID, p) })
-}
-
 // ApplicationUpdate replaces all that a client can say of an application, or makes it when ref names
 // none.
 func (s *Service) ApplicationUpdate(ctx context.Context, scope Scope, ref string, in ApplicationIn) (Application, Created, error) {

@@ -200,6 +200,20 @@ func (p *Page) continueAt(iterator, prefix string) error {
 type List[T any] struct {
 	Data []T
 	Done bool // nothing follows in the direction the page was asked for
+
+	// Of a page that ended before it was full: the keys from which to go on, and back. Empty: those of the last
+	// and the first item.
+	Next, Previous string
+}
+
+// endEarly notes that the page was not filled: what follows key was not looked at.
+func (l *List[T]) endEarly(p Page, key string) {
+	l.Done = false
+	if p.flip {
+		l.Previous = key
+	} else {
+		l.Next = key
+	}
 }
 
 // list reads one row more than the page has, to know whether anything follows.

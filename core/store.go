@@ -10,6 +10,8 @@ import (
 type Reader interface {
 	ApplicationGet(ctx context.Context, org OrgID, ref string) (Application, error)
 	ApplicationList(ctx context.Context, org OrgID, page Page) ([]Application, error)
+	// ApplicationFilterMany returns those of the applications that the filter leaves in.
+	ApplicationFilterMany(ctx context.Context, filter ApplicationFilter, ids []AppID) ([]AppID, error)
 
 	EventTypeGet(ctx context.Context, org OrgID, name string) (EventType, error)
 	EventTypeList(ctx context.Context, org OrgID, filter EventTypeFilter, page Page) ([]EventType, error)

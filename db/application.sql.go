@@ -47,6 +47,76 @@ func (q *Queries) ApplicationDelete(ctx context.Context, db DBTX, arg Applicatio
 	return result.RowsAffected(), nil
 }
 
+const applicationFilterMany = `-- name: ApplicationFilterMany :many
+SELECT wanted.app_id::text AS app_id
+FROM unnest($1::text[]) AS wanted(app_id)
+LEFT JOIN LATERAL (
+    SELECT true AS found
+    FROM endpoint
+    WHERE endpoint.app_id = wanted.app_id
+        AND endpoint.deleted_at IS NULL
+    LIMIT 1
+) AS present ON true
+LEFT JOIN LATERAL (
+    SELECT true AS found
+    FROM endpoint
+    WHERE $2::boolean
+        AND endpoint.app_id = wanted.app_id
+        AND endpoint.deleted_at IS NULL
+        AND NOT endpoint.disabled
+    LIMIT 1
+) AS enabled ON true
+LEFT JOIN LATERAL (
+    SELECT true AS found
+    FROM endpoint
+    WHERE $3::boolean
+        AND endpoint.app_id = wanted.app_id
+        AND endpoint.deleted_at IS NULL
+        AND endpoint.url !~ '^https?://play\.svix\.com[:/]'
+    LIMIT 1
+) AS elsewhere ON true
+WHERE (present.found OR NOT $4::boolean)
+    AND (present.found IS NULL OR enabled.found OR NOT $2::boolean)
+    AND (present.found IS NULL OR elsewhere.found OR NOT $3::boolean)
+ORDER BY wanted.app_id
+LIMIT cardinality($1::text[])
+`
+
+type ApplicationFilterManyParams struct {
+	AppIDs            []string
+	DisabledEndpoints bool
+	PlayEndpoints     bool
+	NoEndpoints       bool
+}
+
+// ApplicationFilterMany returns those of the applications that are left in when some are left out by what their
+// endpoints are like. Each is looked at by itself, as far as it takes to know: LIMIT keeps Postgres from reading
+// all endpoints that there are for a join.
+func (q *Queries) ApplicationFilterMany(ctx context.Context, db DBTX, arg ApplicationFilterManyParams) ([]string, error) {
+	rows, err := db.Query(ctx, applicationFilterMany,
+		arg.AppIDs,
+		arg.DisabledEndpoints,
+		arg.PlayEndpoints,
+		arg.NoEndpoints,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var app_id string
+		if err := rows.Scan(&app_id); err != nil {
+			return nil, err
+		}
+		items = append(items, app_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const applicationGet = `-- name: ApplicationGet :one
 SELECT org_id, id, uid, name, throttle_rate, metadata, created_at, updated_at
 FROM application

@@ -57,6 +57,43 @@ WHERE org_id = @org_id
 ORDER BY id DESC
 LIMIT @max_rows::int;
 
+-- name: ApplicationFilterMany :many
+-- ApplicationFilterMany returns those of the applications that are left in when some are left out by what their
+-- endpoints are like. Each is looked at by itself, as far as it takes to know: LIMIT keeps Postgres from reading
+-- all endpoints that there are for a join.
+SELECT wanted.app_id::text AS app_id
+FROM unnest(@app_ids::text[]) AS wanted(app_id)
+LEFT JOIN LATERAL (
+    SELECT true AS found
+    FROM endpoint
+    WHERE endpoint.app_id = wanted.app_id
+        AND endpoint.deleted_at IS NULL
+    LIMIT 1
+) AS present ON true
+LEFT JOIN LATERAL (
+    SELECT true AS found
+    FROM endpoint
+    WHERE @disabled_endpoints::boolean
+        AND endpoint.app_id = wanted.app_id
+        AND endpoint.deleted_at IS NULL
+        AND NOT endpoint.disabled
+    LIMIT 1
+) AS enabled ON true
+LEFT JOIN LATERAL (
+    SELECT true AS found
+    FROM endpoint
+    WHERE @play_endpoints::boolean
+        AND endpoint.app_id = wanted.app_id
+        AND endpoint.deleted_at IS NULL
+        AND endpoint.url !~ '^https?://play\.svix\.com[:/]'
+    LIMIT 1
+) AS elsewhere ON true
+WHERE (present.found OR NOT @no_endpoints::boolean)
+    AND (present.found IS NULL OR enabled.found OR NOT @disabled_endpoints::boolean)
+    AND (present.found IS NULL OR elsewhere.found OR NOT @play_endpoints::boolean)
+ORDER BY wanted.app_id
+LIMIT cardinality(@app_ids::text[]);
+
 -- name: ApplicationInsert :execrows
 -- ApplicationInsert makes an application; a uid that is taken violates application_org_id_uid_key.
 INSERT INTO application (org_id, id, uid, name, throttle_rate, metadata, created_at, updated_at)

@@ -1088,10 +1088,10 @@ type ListResponseApplicationOut struct {
 	// Done True if nothing follows.
 	Done bool `json:"done"`
 
-	// Iterator For the next page; null if this one is empty.
+	// Iterator For the next page; null if this one is empty and `done` is true.
 	Iterator *string `json:"iterator"`
 
-	// PrevIterator For the page before; left out if this one is empty.
+	// PrevIterator For the page before; left out if this one is empty and leads no further back.
 	PrevIterator *string `json:"prevIterator,omitempty"`
 }
 
@@ -1629,6 +1629,15 @@ type WithMsg = bool
 
 // ApplicationListParams defines parameters for ApplicationList.
 type ApplicationListParams struct {
+	// ExcludeAppsWithNoEndpoints Leave out applications that have no endpoints.
+	ExcludeAppsWithNoEndpoints *bool `form:"exclude_apps_with_no_endpoints,omitempty" json:"exclude_apps_with_no_endpoints,omitempty"`
+
+	// ExcludeAppsWithDisabledEndpoints Leave out applications whose endpoints are all disabled. One without endpoints is not left out.
+	ExcludeAppsWithDisabledEndpoints *bool `form:"exclude_apps_with_disabled_endpoints,omitempty" json:"exclude_apps_with_disabled_endpoints,omitempty"`
+
+	// ExcludeAppsWithSvixPlayEndpoints Leave out applications whose endpoints are all at `play.svix.com`. One without endpoints is not left out.
+	ExcludeAppsWithSvixPlayEndpoints *bool `form:"exclude_apps_with_svix_play_endpoints,omitempty" json:"exclude_apps_with_svix_play_endpoints,omitempty"`
+
 	// Limit The most items a page may hold.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
@@ -2308,6 +2317,45 @@ func (siw *ServerInterfaceWrapper) ApplicationList(w http.ResponseWriter, r *htt
 
 	// Parameter object where we will unmarshal all parameters from the context
 	var params ApplicationListParams
+
+	// ------------- Optional query parameter "exclude_apps_with_no_endpoints" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "exclude_apps_with_no_endpoints", r.URL.Query(), &params.ExcludeAppsWithNoEndpoints, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "exclude_apps_with_no_endpoints"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "exclude_apps_with_no_endpoints", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "exclude_apps_with_disabled_endpoints" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "exclude_apps_with_disabled_endpoints", r.URL.Query(), &params.ExcludeAppsWithDisabledEndpoints, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "exclude_apps_with_disabled_endpoints"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "exclude_apps_with_disabled_endpoints", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "exclude_apps_with_svix_play_endpoints" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "exclude_apps_with_svix_play_endpoints", r.URL.Query(), &params.ExcludeAppsWithSvixPlayEndpoints, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "exclude_apps_with_svix_play_endpoints"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "exclude_apps_with_svix_play_endpoints", Err: err})
+		}
+		return
+	}
 
 	// ------------- Optional query parameter "limit" -------------
 

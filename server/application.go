@@ -31,7 +31,12 @@ func (h *handlers) ApplicationList(ctx context.Context, r ApplicationListRequest
 	if err != nil {
 		return nil, err
 	}
-	list, err := h.service.ApplicationList(ctx, scopeOf(ctx), page)
+	filter := core.ApplicationFilter{
+		NoEndpoints:       orZero(r.Params.ExcludeAppsWithNoEndpoints),
+		DisabledEndpoints: orZero(r.Params.ExcludeAppsWithDisabledEndpoints),
+		PlayEndpoints:     orZero(r.Params.ExcludeAppsWithSvixPlayEndpoints),
+	}
+	list, err := h.service.ApplicationList(ctx, scopeOf(ctx), filter, page)
 	if err != nil {
 		return nil, err
 	}

@@ -133,6 +133,13 @@ func (f *fake) ApplicationHold(ctx context.Context, org core.OrgID, id core.AppI
 	return err
 }
 
+func (f *fake) ApplicationFilterMany(_ context.Context, filter core.ApplicationFilter, ids []core.AppID) ([]core.AppID, error) {
+	f.filter = filter
+	return slices.DeleteFunc(slices.Clone(ids), func(id core.AppID) bool {
+		return filter.NoEndpoints && !slices.ContainsFunc(f.endpoints, func(e core.Endpoint) bool { return e.AppID == id })
+	}), f.broken
+}
+
 func (f *fake) ApplicationList(_ context.Context, org core.OrgID, p core.Page) ([]core.Application, error) {
 	return page(f, f.apps, p, func(a core.Application) string { return string(a.ID) },
 		func(a core.Application) bool { return a.OrgID == org })

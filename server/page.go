@@ -41,6 +41,12 @@ func answerPage[T, Out any](list core.List[T], iterator func(T) string, out func
 	if n := len(list.Data); n > 0 {
 		next, previous = new(iterator(list.Data[n-1])), new("-"+iterator(list.Data[0]))
 	}
+	if list.Next != "" {
+		next = &list.Next
+	}
+	if list.Previous != "" {
+		previous = new("-" + list.Previous)
+	}
 	return data, next, previous
 }
 

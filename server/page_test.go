@@ -1,8 +1,13 @@
 package server
 
 import (
+	"encoding/json"
 	"slices"
+	"strings"
 	"testing"
+	"time"
+
+	"github.com/postrider/postrider/core"
 )
 
 // TestListsRefuseMalformedIterators calls every list of the contract: an iterator that no page has given is
@@ -26,5 +31,38 @@ func TestListsRefuseMalformedIterators(t *testing.T) {
 	}
 	if lists < 10 {
 		t.Errorf("the contract has %d lists", lists)
+	}
+}
+
+// A filtered list looks at a bounded number of applications for a page: what it answers then leads on.
+func TestPageThatEndsEarlyLeadsOn(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.store.endpoints = nil
+	for n := range 3000 {
+		id := core.NewAppID(testNow.Add(time.Duration(n) * time.Second))
+		f.store.apps = append(f.store.apps, core.Application{OrgID: "org_a", ID: id, Name: "N", Metadata: core.Metadata{}, CreatedAt: testNow, UpdatedAt: testNow})
+	}
+	op := operationByID(t, "ApplicationList")
+	token := f.token(t, "org_a")
+	get := func(path string) (page ListResponseApplicationOut) {
+		t.Helper()
+		w := f.call(t, op, row{path: path, status: 200}, token)
+		if err := json.Unmarshal(w.Body.Bytes(), &page); err != nil {
+			t.Fatal(err)
+		}
+		return page
+	}
+	first := get("/app?exclude_apps_with_no_endpoints=true")
+	if len(first.Data) != 0 || first.Done || first.Iterator == nil || first.PrevIterator != nil {
+		t.Fatalf("the first page is %+v", first)
+	}
+	last := get("/app?exclude_apps_with_no_endpoints=true&iterator=" + *first.Iterator)
+	if len(last.Data) != 0 || !last.Done || last.Iterator != nil {
+		t.Errorf("the last page is %+v", last)
+	}
+	back := get("/app?exclude_apps_with_no_endpoints=true&iterator=-" + string(f.store.apps[len(f.store.apps)-1].ID))
+	if len(back.Data) != 0 || back.Done || back.PrevIterator == nil || !strings.HasPrefix(*back.PrevIterator, "-app_") {
+		t.Errorf("back from the last comes %+v", back)
 	}
 }

@@ -15,6 +15,8 @@ var rows = map[string][]row{
 		{"all", "/app", "", 200, []string{`"iterator":"app_`, `"prevIterator":"-app_`, `"done":true`, `"name":"Ours"`}},
 		{"a page", "/app?limit=1", "", 200, []string{`"done":false`}},
 		{"an empty page", "/app?iterator=app_zzzzzzzzzzzzzzzzzzzzzzzzzzz", "", 200, []string{`{"data":[],"done":true,"iterator":null}`}},
+		{"with endpoints", "/app?exclude_apps_with_no_endpoints=true", "", 200, []string{`"prevIterator":"-{app}"`, `"iterator":"{app}"`, `"done":true`}},
+		{"flag", "/app?exclude_apps_with_no_endpoints=perhaps", "", 422, []string{`"loc":["query","exclude_apps_with_no_endpoints"]`}},
 		{"limit", "/app?limit=251", "", 422, []string{`"loc":["query","limit"]`, `Given limit must not exceed 250`}},
 		{"iterator", "/app?iterator=BAD-$$$ITERATOR", "", 422, []string{`"loc":["query","iterator"]`, "Invalid iterator"}},
 		{"order", "/app?order=sideways", "", 422, []string{`"loc":["query","order"]`}},

@@ -23,6 +23,18 @@ func (r reader) ApplicationList(ctx context.Context, org core.OrgID, page core.P
 	return entities(rows, err, func(row db.ApplicationListAscendingRow) core.Application { return core.Application(row) })
 }
 
+func (r reader) ApplicationFilterMany(ctx context.Context, filter core.ApplicationFilter, ids []core.AppID) ([]core.AppID, error) {
+	texts := make([]string, len(ids))
+	for i, id := range ids {
+		texts[i] = string(id)
+	}
+	rows, err := queries.ApplicationFilterMany(ctx, r.conn, db.ApplicationFilterManyParams{
+		AppIDs: texts, NoEndpoints: filter.NoEndpoints, DisabledEndpoints: filter.DisabledEndpoints,
+		PlayEndpoints: filter.PlayEndpoints,
+	})
+	return entities(rows, err, func(id string) core.AppID { return core.AppID(id) })
+}
+
 // entities turns a statement's rows into core's.
 func entities[Row, Entity any](rows []Row, err error, entity func(Row) Entity) ([]Entity, error) {
 	if err != nil {

@@ -99,7 +99,7 @@ func TestOperationalEndpointsHaveNoPathThroughApplications(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if apps, err := s.ApplicationList(ctx, core.Scope{OrgID: testOrg}, page); err != nil || len(apps.Data) != 1 || apps.Data[0].ID != w.app.ID {
+	if apps, err := s.ApplicationList(ctx, core.Scope{OrgID: testOrg}, core.ApplicationFilter{}, page); err != nil || len(apps.Data) != 1 || apps.Data[0].ID != w.app.ID {
 		t.Errorf("applications are %+v, %v; want the one that was made", apps, err)
 	}
 	for _, scope := range []core.Scope{{OrgID: testOrg}, {OrgID: "org_other"}, {OrgID: testOrg, AppID: e.AppID}, {OrgID: testOrg, AppID: w.app.ID}} {

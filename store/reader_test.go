@@ -85,7 +85,7 @@ func TestListsGoBothWays(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		l, err := w.service().ApplicationList(t.Context(), scope, p)
+		l, err := w.service().ApplicationList(t.Context(), scope, core.ApplicationFilter{}, p)
 		if err != nil {
 			t.Fatal(err)
 		}
