@@ -102,7 +102,9 @@ type DeliveryQueue interface {
 	// DeliveryRecord writes down what came of an attempt. If the lease had run out, the attempt is
 	// written down all the same.
 	DeliveryRecord(ctx context.Context, result Result) (Recorded, error)
-	// DeliveryRelease gives leases back, so that others need not wait for them to run out. The deliveries are due
-	// at dueAt, as they were: no attempt was made.
-	DeliveryRelease(ctx context.Context, deliveries []Delivery, dueAt time.Time) error
+	// DeliveryRelease gives leases back, so that others need not wait for them to run out.
+	DeliveryRelease(ctx context.Context, deliveries []Delivery, now time.Time) error
+	// DeliveryPostpone gives a lease back and makes the delivery due at another time, as if it had never
+	// been leased. If the lease had run out, it does nothing.
+	DeliveryPostpone(ctx context.Context, delivery Delivery, until time.Time) error
 }

@@ -779,6 +779,72 @@ func (q *Queries) DeliveryOwedListAnyTenant(ctx context.Context, db DBTX, arg De
 	return items, nil
 }
 
+const deliveryPostponeMany = `-- name: DeliveryPostponeMany :one
+WITH postponed AS (
+    UPDATE delivery
+    SET due_at = held.due_at,
+        resume_at = CASE WHEN delivery.manual THEN delivery.resume_at ELSE held.due_at END
+    FROM unnest(
+        $1::text[],
+        $2::text[],
+        $3::text[],
+        $4::bigint[],
+        $5::timestamptz[],
+        $6::timestamptz[]
+    ) AS held(app_id, message_id, endpoint_id, lease, leased_until, due_at)
+    WHERE delivery.app_id = held.app_id
+        AND delivery.message_id = held.message_id
+        AND delivery.endpoint_id = held.endpoint_id
+        AND delivery.lease = held.lease
+    RETURNING delivery.app_id, delivery.endpoint_id, held.leased_until, held.due_at
+),
+probed AS (
+    -- A claim that probes an endpoint pauses it until the lease ends. SKIP LOCKED as in DeliveryRecordMany:
+    -- what is left out is probed a lease later.
+    SELECT endpoint.app_id, endpoint.id, postponed.due_at
+    FROM postponed
+    JOIN endpoint ON endpoint.app_id = postponed.app_id
+        AND endpoint.id = postponed.endpoint_id
+        AND endpoint.paused_until = postponed.leased_until
+    FOR NO KEY UPDATE OF endpoint SKIP LOCKED
+),
+resumed AS (
+    UPDATE endpoint
+    SET paused_until = probed.due_at
+    FROM probed
+    WHERE endpoint.app_id = probed.app_id
+        AND endpoint.id = probed.id
+)
+SELECT count(*)
+FROM postponed
+`
+
+type DeliveryPostponeManyParams struct {
+	AppIDs       []string
+	MessageIDs   []string
+	EndpointIDs  []string
+	Leases       []int64
+	LeasedUntils []time.Time
+	DueAts       []time.Time
+}
+
+// DeliveryPostponeMany gives back leases of deliveries whose attempt could not be made through no fault of
+// their endpoint, each until a time of its own, and counts those that were still held. Nothing else about
+// the delivery changes. An endpoint that was waiting for this attempt to probe it may be probed again then.
+func (q *Queries) DeliveryPostponeMany(ctx context.Context, db DBTX, arg DeliveryPostponeManyParams) (int64, error) {
+	row := db.QueryRow(ctx, deliveryPostponeMany,
+		arg.AppIDs,
+		arg.MessageIDs,
+		arg.EndpointIDs,
+		arg.Leases,
+		arg.LeasedUntils,
+		arg.DueAts,
+	)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const deliveryRecall = `-- name: DeliveryRecall :one
 SELECT pg_notify('postrider_delivery', recalled.app_id)::text
 FROM (SELECT $1::text AS app_id) AS recalled
@@ -1056,17 +1122,17 @@ WHERE delivery.app_id = held.app_id
 `
 
 type DeliveryReleaseManyParams struct {
-	DueAt       time.Time
+	Now         time.Time
 	AppIDs      []string
 	MessageIDs  []string
 	EndpointIDs []string
 	Leases      []int64
 }
 
-// DeliveryReleaseMany makes deliveries due at a time whose lease this process still holds.
+// DeliveryReleaseMany makes deliveries due at once whose lease this process still holds.
 func (q *Queries) DeliveryReleaseMany(ctx context.Context, db DBTX, arg DeliveryReleaseManyParams) (int64, error) {
 	result, err := db.Exec(ctx, deliveryReleaseMany,
-		arg.DueAt,
+		arg.Now,
 		arg.AppIDs,
 		arg.MessageIDs,
 		arg.EndpointIDs,

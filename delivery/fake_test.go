@@ -17,13 +17,13 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // fakeQueue is deliveries in memory that behave as those in the database do.
 type fakeQueue struct {
-	mu       sync.Mutex
-	due      []core.Delivery
-	results  []core.Result
-	released []core.Delivery
-	dueAt    []time.Time           // when those are due again
-	claiming func(context.Context) // called in each claim
-	fail     int                   // how many records fail before one is taken
+	mu        sync.Mutex
+	due       []core.Delivery
+	results   []core.Result
+	released  []core.Delivery
+	postponed []postponed
+	claiming  func(context.Context) // called in each claim
+	fail      int                   // how many records fail before one is taken
 
 	claims  []core.Queue // where each claim began
 	next    []core.Queue // where each says to go on
@@ -78,13 +78,23 @@ func (q *fakeQueue) DeliveryRecord(_ context.Context, r core.Result) (core.Recor
 	return core.Recorded{Held: true, Resting: q.resting}, nil
 }
 
-func (q *fakeQueue) DeliveryRelease(_ context.Context, deliveries []core.Delivery, dueAt time.Time) error {
+func (q *fakeQueue) DeliveryRelease(_ context.Context, deliveries []core.Delivery, _ time.Time) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.released = append(q.released, deliveries...)
-	for range deliveries {
-		q.dueAt = append(q.dueAt, dueAt)
-	}
+	return nil
+}
+
+// postponed is a delivery that was given back until another time.
+type postponed struct {
+	core.Delivery
+	until time.Time
+}
+
+func (q *fakeQueue) DeliveryPostpone(_ context.Context, d core.Delivery, until time.Time) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.postponed = append(q.postponed, postponed{d, until})
 	return nil
 }
 

@@ -260,7 +260,7 @@ func TestTheProxysPasswordIsInNoLog(t *testing.T) {
 	d := q.due[0]
 	d.LeasedUntil = time.Now().Add(time.Minute)
 	w.attempt(t.Context(), d, func() {})
-	if len(q.released) != 1 || len(q.results) != 0 || strings.Contains(text.String(), password) || !strings.Contains(text.String(), noProxy) {
-		t.Errorf("%d given back, %d recorded, and the log %s", len(q.released), len(q.results), text.String())
+	if len(q.postponed) != 1 || len(q.results) != 0 || strings.Contains(text.String(), password) || !strings.Contains(text.String(), noProxy) {
+		t.Errorf("%d postponed, %d recorded, and the log %s", len(q.postponed), len(q.results), text.String())
 	}
 }

@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"math/rand/v2"
@@ -131,5 +132,9 @@ func (t *troubles) pausing(now time.Time) bool {
 
 // postpone gives a delivery back, to be tried again later.
 func (w *Worker) postpone(d core.Delivery, cause *trouble) {
-	w.releaseAt([]core.Delivery{d}, w.troubles.postpone(cause))
+	ctx, cancel := context.WithTimeout(context.Background(), releaseTimeout)
+	defer cancel()
+	if err := w.queue.DeliveryPostpone(ctx, d, w.troubles.postpone(cause)); err != nil {
+		w.log.Warn("postpone a delivery; its lease will run out", "message", d.MessageID, "endpoint", d.EndpointID, "error", err)
+	}
 }

@@ -113,15 +113,15 @@ func TestTroublePostponesDeliveries(t *testing.T) {
 		for range 3 {
 			w.attempt(t.Context(), d, func() {})
 		}
-		for _, at := range q.dueAt {
-			if after := at.Sub(clock.now()); after < wait || after > wait+wait/2 {
+		for _, p := range q.postponed {
+			if after := p.until.Sub(clock.now()); after < wait || after > wait+wait/2 {
 				t.Errorf("postponed by %s, want %s and up to half of that", after, wait)
 			}
 		}
-		if len(q.dueAt) != 3 || len(q.results) != 0 {
-			t.Errorf("%d given back, %d recorded", len(q.dueAt), len(q.results))
+		if len(q.postponed) != 3 || len(q.results) != 0 {
+			t.Errorf("%d given back, %d recorded", len(q.postponed), len(q.results))
 		}
-		q.dueAt = nil
+		q.postponed = nil
 		if room := w.Reserve(clock.now()); room.Total != 0 {
 			t.Error("fresh deliveries are taken")
 		}

@@ -188,17 +188,14 @@ func (w *Worker) wakeAt(at time.Time) {
 // applications. What is still owed is claimed again, as it is now.
 func (w *Worker) Recall(app core.AppID) { w.release(w.recall(app)) }
 
-// release gives leases back: the deliveries are due now.
-func (w *Worker) release(deliveries []core.Delivery) { w.releaseAt(deliveries, w.clock()) }
-
-// releaseAt gives leases back; the deliveries are due at that time.
-func (w *Worker) releaseAt(deliveries []core.Delivery, dueAt time.Time) {
+// release gives leases back.
+func (w *Worker) release(deliveries []core.Delivery) {
 	if len(deliveries) == 0 {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), releaseTimeout)
 	defer cancel()
-	if err := w.queue.DeliveryRelease(ctx, deliveries, dueAt); err != nil {
+	if err := w.queue.DeliveryRelease(ctx, deliveries, w.clock()); err != nil {
 		w.log.Warn("give leases back; they will run out", "deliveries", len(deliveries), "error", err)
 	}
 }

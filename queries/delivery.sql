@@ -509,15 +509,57 @@ ORDER BY finished.message_id, finished.endpoint_id, finished.lease
 LIMIT cardinality(@attempt_ids::text[]);
 
 -- name: DeliveryReleaseMany :execrows
--- DeliveryReleaseMany makes deliveries due at a time whose lease this process still holds.
+-- DeliveryReleaseMany makes deliveries due at once whose lease this process still holds.
 UPDATE delivery
-SET due_at = @due_at::timestamptz
+SET due_at = @now::timestamptz
 FROM unnest(@app_ids::text[], @message_ids::text[], @endpoint_ids::text[], @leases::bigint[])
     AS held(app_id, message_id, endpoint_id, lease)
 WHERE delivery.app_id = held.app_id
     AND delivery.message_id = held.message_id
     AND delivery.endpoint_id = held.endpoint_id
     AND delivery.lease = held.lease;
+
+-- name: DeliveryPostponeMany :one
+-- DeliveryPostponeMany gives back leases of deliveries whose attempt could not be made through no fault of
+-- their endpoint, each until a time of its own, and counts those that were still held. Nothing else about
+-- the delivery changes. An endpoint that was waiting for this attempt to probe it may be probed again then.
+WITH postponed AS (
+    UPDATE delivery
+    SET due_at = held.due_at,
+        resume_at = CASE WHEN delivery.manual THEN delivery.resume_at ELSE held.due_at END
+    FROM unnest(
+        @app_ids::text[],
+        @message_ids::text[],
+        @endpoint_ids::text[],
+        @leases::bigint[],
+        @leased_untils::timestamptz[],
+        @due_ats::timestamptz[]
+    ) AS held(app_id, message_id, endpoint_id, lease, leased_until, due_at)
+    WHERE delivery.app_id = held.app_id
+        AND delivery.message_id = held.message_id
+        AND delivery.endpoint_id = held.endpoint_id
+        AND delivery.lease = held.lease
+    RETURNING delivery.app_id, delivery.endpoint_id, held.leased_until, held.due_at
+),
+probed AS (
+    -- A claim that probes an endpoint pauses it until the lease ends. SKIP LOCKED as in DeliveryRecordMany:
+    -- what is left out is probed a lease later.
+    SELECT endpoint.app_id, endpoint.id, postponed.due_at
+    FROM postponed
+    JOIN endpoint ON endpoint.app_id = postponed.app_id
+        AND endpoint.id = postponed.endpoint_id
+        AND endpoint.paused_until = postponed.leased_until
+    FOR NO KEY UPDATE OF endpoint SKIP LOCKED
+),
+resumed AS (
+    UPDATE endpoint
+    SET paused_until = probed.due_at
+    FROM probed
+    WHERE endpoint.app_id = probed.app_id
+        AND endpoint.id = probed.id
+)
+SELECT count(*)
+FROM postponed;
 
 -- name: DeliveryRecall :one
 -- DeliveryRecall has workers give back what they hold of an application's deliveries and have not begun,

@@ -12,8 +12,9 @@ import (
 // statement.
 type DeliveryQueue struct {
 	*Store
-	rules    core.HealthRules
-	recorder *batcher[core.Result, core.Recorded]
+	rules     core.HealthRules
+	recorder  *batcher[core.Result, core.Recorded]
+	postponer *batcher[postponed, struct{}]
 }
 
 var _ core.DeliveryQueue = (*DeliveryQueue)(nil)
@@ -23,6 +24,8 @@ func NewDeliveryQueue(s *Store, rules core.HealthRules) *DeliveryQueue {
 	q := &DeliveryQueue{Store: s, rules: rules}
 	q.recorder = newBatcher(q.recordMany, func(r core.Result) int { return len(r.Attempt.Response) })
 	q.recorder.rest = recordRest
+	q.postponer = newBatcher(q.postponeMany, func(postponed) int { return 0 })
+	q.postponer.rest = recordRest
 	return q
 }
 
@@ -38,13 +41,13 @@ func (t tx) DeliveryResend(ctx context.Context, app core.AppID, message core.Mes
 	}))
 }
 
-// DeliveryRelease makes deliveries due at dueAt, so that others need not wait for their leases to run
+// DeliveryRelease makes deliveries due at once, so that others need not wait for their leases to run
 // out. Those whose lease is no longer held are left alone.
-func (q *DeliveryQueue) DeliveryRelease(ctx context.Context, deliveries []core.Delivery, dueAt time.Time) error {
+func (q *DeliveryQueue) DeliveryRelease(ctx context.Context, deliveries []core.Delivery, now time.Time) error {
 	if len(deliveries) == 0 {
 		return nil
 	}
-	p := db.DeliveryReleaseManyParams{DueAt: dueAt}
+	p := db.DeliveryReleaseManyParams{Now: now}
 	for _, d := range deliveries {
 		p.AppIDs = append(p.AppIDs, string(d.AppID))
 		p.MessageIDs = append(p.MessageIDs, string(d.MessageID))
@@ -53,4 +56,37 @@ func (q *DeliveryQueue) DeliveryRelease(ctx context.Context, deliveries []core.D
 	}
 	_, err := queries.DeliveryReleaseMany(ctx, q.pool, p)
 	return mapError(err)
+}
+
+// postponed is a delivery that is due at another time.
+type postponed struct {
+	core.Delivery
+	until time.Time
+}
+
+// DeliveryPostpone gives a lease back together with those of other callers: when something is wrong here,
+// it is wrong for all attempts under way.
+func (q *DeliveryQueue) DeliveryPostpone(ctx context.Context, delivery core.Delivery, until time.Time) error {
+	_, err := q.postponer.do(ctx, postponed{delivery, until})
+	return err
+}
+
+func (q *DeliveryQueue) postponeMany(ctx context.Context, deliveries []postponed) []outcome[struct{}] {
+	return separately(deliveries, func(some []postponed) ([]outcome[struct{}], error) {
+		_, err := queries.DeliveryPostponeMany(ctx, q.pool, postponeParams(some))
+		return make([]outcome[struct{}], len(some)), err
+	})
+}
+
+func postponeParams(deliveries []postponed) db.DeliveryPostponeManyParams {
+	var p db.DeliveryPostponeManyParams
+	for _, d := range deliveries {
+		p.AppIDs = append(p.AppIDs, string(d.AppID))
+		p.MessageIDs = append(p.MessageIDs, string(d.MessageID))
+		p.EndpointIDs = append(p.EndpointIDs, string(d.EndpointID))
+		p.Leases = append(p.Leases, d.Lease)
+		p.LeasedUntils = append(p.LeasedUntils, d.LeasedUntil)
+		p.DueAts = append(p.DueAts, d.until)
+	}
+	return p
 }

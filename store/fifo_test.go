@@ -92,6 +92,20 @@ func (l *line) release(t *rapid.T) {
 	l.held, l.free = l.held[len(l.held)-1:], l.at
 }
 
+// postpone is what a worker does that could not make the attempt. A worker that has lost the lease changes
+// nothing by it.
+func (l *line) postpone(t *rapid.T) {
+	if len(l.held) == 0 {
+		t.Skip("nothing is under way")
+	}
+	i := rapid.IntRange(0, len(l.held)-1).Draw(t, "attempt")
+	until := l.at.Add(time.Duration(rapid.IntRange(0, 30).Draw(t, "wait")) * time.Second)
+	l.w.postpone(l.held[i], until)
+	if i == len(l.held)-1 {
+		l.free = until
+	}
+}
+
 func (l *line) wait(t *rapid.T) {
 	l.at = l.at.Add(time.Duration(rapid.IntRange(1, 20).Draw(t, "seconds")) * time.Second)
 }
@@ -105,7 +119,8 @@ func TestFIFODeliveriesAreMadeInOrderOneAtATime(t *testing.T) {
 		l := &line{w: w, inserter: NewMessageInserter(w.Store, &takes{room: room()}), at: now().Add(time.Second)}
 		l.free = l.at
 		t.Repeat(map[string]func(*rapid.T){
-			"send": l.send, "claim": l.claim, "record": l.record, "release": l.release, "wait": l.wait,
+			"send": l.send, "claim": l.claim, "record": l.record, "release": l.release,
+			"postpone": l.postpone, "wait": l.wait,
 		})
 	})
 }

@@ -49,10 +49,14 @@ func (w *world) aboutDeliveries(e core.Endpoint, deliveries []core.Delivery) map
 		}
 		results = append(results, result(d, next))
 	}
-	release := db.DeliveryReleaseManyParams{DueAt: now()}
+	release := db.DeliveryReleaseManyParams{Now: now()}
 	for _, d := range deliveries {
 		release.AppIDs, release.MessageIDs = append(release.AppIDs, string(d.AppID)), append(release.MessageIDs, string(d.MessageID))
 		release.EndpointIDs, release.Leases = append(release.EndpointIDs, string(d.EndpointID)), append(release.Leases, d.Lease)
+	}
+	late := make([]postponed, len(deliveries))
+	for i, d := range deliveries {
+		late[i] = postponed{d, now()}
 	}
 	return map[string]func(context.Context, db.DBTX) error{
 		"record": func(ctx context.Context, conn db.DBTX) error {
@@ -61,6 +65,10 @@ func (w *world) aboutDeliveries(e core.Endpoint, deliveries []core.Delivery) map
 		},
 		"finish": func(ctx context.Context, conn db.DBTX) error {
 			_, err := finish(ctx, conn, results)
+			return err
+		},
+		"postpone": func(ctx context.Context, conn db.DBTX) error {
+			_, err := queries.DeliveryPostponeMany(ctx, conn, postponeParams(late))
 			return err
 		},
 		"claim": func(ctx context.Context, conn db.DBTX) error {
