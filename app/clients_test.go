@@ -18,7 +18,7 @@ func TestClientsWaitForAPlace(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer conn.Close()
+		t.Cleanup(func() { conn.Close() })
 	}
 	first, err := l.Accept()
 	if err != nil {
@@ -48,7 +48,9 @@ func TestClientsWaitForAPlace(t *testing.T) {
 	}
 	refused := make(chan error)
 	go func() { _, err := l.Accept(); refused <- err }()
-	l.Close()
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
 	if err := <-refused; !errors.Is(err, net.ErrClosed) {
 		t.Error(err)
 	}
