@@ -67,6 +67,7 @@ const (
 	postponeMin   = time.Second
 	postponeMax   = 30 * time.Second
 	troublePeriod = 30 * time.Second
+	settleAfter   = 5 * time.Second
 )
 
 // troubles keeps track of trouble while it lasts.
@@ -90,7 +91,8 @@ func (t *troubles) postpone(cause *trouble) time.Time {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := t.clock()
-	if t.lasting.CompareAndSwap(false, true) {
+	if !t.lasting.Load() {
+		t.lasting.Store(true)
 		t.since, t.wait, t.count, t.loggedAt = now, 0, 0, time.Time{}
 	}
 	if !now.Before(t.until) {
@@ -108,15 +110,16 @@ func (t *troubles) postpone(cause *trouble) time.Time {
 	return t.until.Add(rand.N(t.wait / 2))
 }
 
-// over is called after an attempt that met no trouble. It ends a trouble once attempts are no longer postponed.
-func (t *troubles) over() {
+// settle ends a trouble that no attempt has met for a while. What was postponed has been tried again by then.
+func (t *troubles) settle() {
 	if !t.lasting.Load() {
 		return
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if now := t.clock(); !now.Before(t.until) && t.lasting.CompareAndSwap(true, false) {
-		t.log.Info("attempts resumed", "postponed", t.count, "lasted_ms", now.Sub(t.since).Milliseconds())
+	if now := t.clock(); now.Sub(t.until) >= max(t.wait, settleAfter) {
+		t.lasting.Store(false)
+		t.log.Info("attempts resumed", "postponed", t.count, "lasted_ms", t.until.Sub(t.since).Milliseconds())
 	}
 }
 

@@ -139,8 +139,13 @@ func TestTroublePostponesDeliveries(t *testing.T) {
 	if n := strings.Count(log.String(), "level=ERROR"); n != 3 || !strings.Contains(log.String(), noProxy) {
 		t.Errorf("%d lines:\n%s", n, log.String())
 	}
-	w.troubles.over()
-	w.troubles.over()
+	clock.advance(29 * time.Second)
+	if w.troubles.settle(); strings.Contains(log.String(), "attempts resumed") {
+		t.Error("the trouble is over before what was postponed has been tried")
+	}
+	clock.advance(time.Second)
+	w.troubles.settle()
+	w.troubles.settle()
 	if n := strings.Count(log.String(), "attempts resumed"); n != 1 || !strings.Contains(log.String(), "postponed=21") {
 		t.Errorf("%d lines:\n%s", n, log.String())
 	}

@@ -93,6 +93,7 @@ func (w *Worker) Run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 		case <-poll.C:
+			w.troubles.settle()
 		case <-w.wake:
 		}
 	}
@@ -220,7 +221,6 @@ func (w *Worker) attempt(ctx context.Context, d core.Delivery, sent func()) bool
 		w.postpone(d, o.trouble)
 		return true
 	}
-	w.troubles.over()
 	w.record(ctx, d, w.result(d, o.Attempt, o.retryAfter), o.replays)
 	return true
 }
