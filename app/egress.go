@@ -23,6 +23,8 @@ func (c *Config) egress() (*delivery.Proxy, error) {
 // roots are those of the system and those of POSTRIDER_CA_FILE; nil: those of the system alone.
 func (c *Config) roots() (*x509.CertPool, error) {
 	if c.CAFile == "" {
+		// They are read once in a process's life. By the first handshake there may be no descriptor left for that.
+		_, _ = x509.SystemCertPool()
 		return nil, nil
 	}
 	text, err := os.ReadFile(c.CAFile)

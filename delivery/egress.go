@@ -24,7 +24,7 @@ type egress struct {
 func newEgress(c Config, clock func() time.Time) *egress {
 	g := guard{allow: c.AllowSubnets}
 	return &egress{
-		guard: g, names: &names{clock: clock, resolver: c.resolver}, proxy: c.Proxy, dialer: &net.Dialer{Control: g.control},
+		guard: g, names: newNames(clock, c.resolver), proxy: c.Proxy, dialer: &net.Dialer{Control: g.control},
 	}
 }
 

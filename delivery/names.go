@@ -12,7 +12,7 @@ import (
 // names resolves the names of endpoints, and tells a name that has no answer from a resolver that has none.
 type names struct {
 	clock    func() time.Time
-	resolver *net.Resolver // nil: the system's
+	resolver *net.Resolver
 
 	mu         sync.Mutex
 	answeredAt time.Time // when the resolver last answered, for any name
@@ -25,16 +25,62 @@ type names struct {
 // probeTimeout is how long the resolver may take to show that it works.
 const probeTimeout = 2 * time.Second
 
-// lookUp resolves a name. The error is a trouble if the resolver answers nobody.
+// sockets notes the trouble that the resolver has with its sockets in one look-up. Its errors have that as text
+// alone, and without a socket for one of two questions it may find that there is no such host.
+type sockets struct {
+	mu      sync.Mutex
+	trouble *trouble
+}
+
+type socketsKey struct{}
+
+// newNames uses a resolver; nil is the system's.
+func newNames(clock func() time.Time, resolver *net.Resolver) *names {
+	dial, watched := new(net.Dialer).DialContext, net.Resolver{}
+	if resolver != nil {
+		dial, watched.PreferGo = resolver.Dial, resolver.PreferGo
+	}
+	watched.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		if s, ok := ctx.Value(socketsKey{}).(*sockets); ok && err != nil {
+			s.note(troubleOf(err))
+		}
+		return conn, err
+	}
+	return &names{clock: clock, resolver: &watched}
+}
+
+func (s *sockets) note(t *trouble) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t != nil {
+		s.trouble = t
+	}
+}
+
+func (s *sockets) met() *trouble {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.trouble
+}
+
+// lookUp resolves a name. The error is a trouble if the resolver has no socket or answers nobody.
 func (n *names) lookUp(ctx context.Context, host string) ([]netip.Addr, error) {
-	began := n.clock()
-	addresses, err := n.resolver.LookupNetIP(ctx, "ip", host)
-	if err == nil || isNotFound(err) {
-		n.note(host, err == nil)
+	began, own := n.clock(), &sockets{}
+	addresses, err := n.resolver.LookupNetIP(context.WithValue(ctx, socketsKey{}, own), "ip", host)
+	if err == nil {
+		n.note(host, true)
+		return addresses, nil
+	}
+	if t := own.met(); t != nil {
+		return nil, t
+	}
+	if isNotFound(err) {
+		n.note(host, false)
 	} else if !errors.Is(ctx.Err(), context.Canceled) && !n.works(ctx, began) {
 		return nil, &trouble{cause: noResolver, err: err}
 	}
-	return addresses, err
+	return nil, err
 }
 
 func isNotFound(err error) bool {

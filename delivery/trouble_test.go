@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -69,7 +70,7 @@ func TestResolverThatFailsForEveryNameIsTrouble(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, resolver := newNameServer(t, c.zone, 100*time.Millisecond)
-			n := &names{clock: time.Now, resolver: resolver}
+			n := newNames(time.Now, resolver)
 			if c.before != "" {
 				if _, err := n.lookUp(t.Context(), c.before); err != nil {
 					t.Fatal(err)
@@ -82,6 +83,26 @@ func TestResolverThatFailsForEveryNameIsTrouble(t *testing.T) {
 				t.Errorf("%v", err)
 			}
 		})
+	}
+}
+
+// Without a socket for one of its questions, the resolver finds that there is no such host.
+func TestResolverWithoutSocketsIsTrouble(t *testing.T) {
+	t.Parallel()
+	_, resolver := newNameServer(t, zone{"six.example.": {addresses("::1")}}, time.Second)
+	for _, left := range []int32{0, 1} {
+		dial := resolver.Dial
+		var sockets atomic.Int32
+		n := newNames(time.Now, &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+			if sockets.Add(1) > left {
+				return nil, &net.OpError{Op: "dial", Err: os.NewSyscallError("socket", syscall.EMFILE)}
+			}
+			return dial(ctx, network, address)
+		}})
+		_, err := n.lookUp(t.Context(), "nobody.example")
+		if got, ok := errors.AsType[*trouble](err); !ok || got.cause != noDescriptors {
+			t.Errorf("with %d sockets: %v", left, err)
+		}
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -48,6 +49,7 @@ type Worker struct {
 	wake     chan struct{} // holds one: something may be due
 	next     chan struct{} // holds one: the next of a FIFO endpoint is due
 	after    core.Queue    // the next claim goes on behind it; Run's alone
+	lateAt   atomic.Int64  // when logLate last wrote, in Unix nanoseconds
 }
 
 var _ core.Dispatcher = (*Worker)(nil)
@@ -207,6 +209,7 @@ const releaseTimeout = 5 * time.Second
 // cut off, and the lease is still to be given back.
 func (w *Worker) attempt(ctx context.Context, d core.Delivery, sent func()) bool {
 	if !w.inTime(d) {
+		w.logLate()
 		sent()
 		return true
 	}
@@ -258,6 +261,15 @@ func (w *Worker) pauseUntil(status int16, retryAfter time.Duration) time.Time {
 func (w *Worker) inTime(d core.Delivery) bool {
 	slack := w.config.Lease - w.config.RequestTimeout
 	return d.LeasedUntil.Sub(w.clock()) >= w.config.RequestTimeout+slack/2
+}
+
+// logLate logs, at most once per troublePeriod, that deliveries waited here for too long.
+func (w *Worker) logLate() {
+	now := w.clock().UnixNano()
+	if last := w.lateAt.Load(); now-last >= int64(troublePeriod) && w.lateAt.CompareAndSwap(last, now) {
+		w.log.Warn("deliveries waited too long for their turn; left until their leases run out",
+			"lease_ms", w.config.Lease.Milliseconds(), "request_timeout_ms", w.config.RequestTimeout.Milliseconds())
+	}
 }
 
 // nextAt is when to try again after so many failures; zero: never.

@@ -1,12 +1,14 @@
 package delivery
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -275,11 +277,17 @@ func TestADeliveryThatWaitedTooLongIsLeftToItsLease(t *testing.T) {
 	receiver := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { requests.Add(1) }))
 	t.Cleanup(receiver.Close)
 	q := newQueue()
-	w := New(testConfig(), q, time.Now, nil)
+	var log bytes.Buffer
+	w := New(testConfig(), q, time.Now, slog.New(slog.NewTextHandler(&log, nil)))
 	d := testDelivery(receiver.URL)
 	d.LeasedUntil = time.Now().Add(w.config.RequestTimeout)
-	if !w.attempt(t.Context(), d, func() {}) || requests.Load() != 0 || len(q.results) != 0 {
-		t.Errorf("%d requests, results %v", requests.Load(), q.results)
+	for range 3 {
+		if !w.attempt(t.Context(), d, func() {}) || requests.Load() != 0 || len(q.results) != 0 {
+			t.Errorf("%d requests, results %v", requests.Load(), q.results)
+		}
+	}
+	if n := strings.Count(log.String(), "waited too long"); n != 1 {
+		t.Errorf("%d lines say so", n)
 	}
 }
 
