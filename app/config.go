@@ -35,12 +35,12 @@ type Config struct {
 	CAFile            string `name:"ca-file" env:"POSTRIDER_CA_FILE" placeholder:"FILE" help:"Certificate authorities, as PEM, that endpoints' certificates may be of beside those that the system trusts."`
 	EndpointHTTPSOnly bool   `name:"endpoint-https-only" env:"POSTRIDER_ENDPOINT_HTTPS_ONLY" help:"Refuse endpoints that are not https."`
 
-	Concurrency         int           `env:"POSTRIDER_CONCURRENCY" default:"512" help:"Attempts under way at a time in this process."`
+	Concurrency         int           `env:"POSTRIDER_CONCURRENCY" default:"512" help:"Attempts under way at a time in this process; fewer if its limit of open files (ulimit -n) does not allow as many."`
 	EndpointConcurrency int           `env:"POSTRIDER_ENDPOINT_CONCURRENCY" default:"64" help:"Of those, to any one endpoint; an eighth of that once half of all are under way, and one once three quarters are."`
 	CircuitFailures     int           `env:"POSTRIDER_CIRCUIT_FAILURES" default:"20" help:"After so many failures in a row an endpoint is tried with one delivery at a time, now and then, until one succeeds. The others wait, and that does not count as failing. 0: never."`
 	CircuitWait         time.Duration `env:"POSTRIDER_CIRCUIT_WAIT" default:"1m" help:"How long to wait between those tries, at most."`
 	DisableAfter        time.Duration `env:"POSTRIDER_DISABLE_AFTER" default:"120h" help:"An endpoint that has been failing for so long is disabled. 0: never."`
-	Lease               time.Duration `env:"POSTRIDER_LEASE" default:"60s" help:"How long a delivery is kept for the process that took it. After a crash, that long until another takes over."`
+	Lease               time.Duration `env:"POSTRIDER_LEASE" default:"60s" help:"How long a delivery is kept for the process that took it. After a crash, that long until another takes over. At least a second longer than POSTRIDER_REQUEST_TIMEOUT."`
 	StopTimeout         time.Duration `env:"POSTRIDER_STOP_TIMEOUT" default:"20s" help:"How long a stop waits for requests and attempts under way."`
 
 	DefaultSignatureType core.SignatureType `env:"POSTRIDER_DEFAULT_SIGNATURE_TYPE" default:"hmac256" help:"How endpoints sign whose secret no client gave: hmac256 (v1), or ed25519 (v1a)."`

@@ -41,35 +41,42 @@ func (c *http1Conn) exchange(request *http.Request, bodyWithin time.Duration, gi
 	trip := tripOf(ctx)
 	trip.reach(sending)
 	interrupt := context.AfterFunc(ctx, func() { _ = c.conn.SetDeadline(longAgo) })
-	sent := make(chan error, 1)
-	go func() { sent <- c.send(request, trip) }()
+	out := &outgoing{done: make(chan struct{})}
+	go func() { defer close(out.done); out.err = c.send(request, trip) }()
 	a, reusable, err := c.receive(trip, bodyWithin, giveUp)
 	if ctx.Err() != nil && err != nil {
 		err = ctx.Err()
 	}
-	reusable = reusable && finishes(sent)
+	reusable = reusable && out.finishes()
 	if interrupt() && reusable && c.reader.Buffered() == 0 {
 		c.pool.keep(c)
 		return a, nil
 	}
 	c.close()
+	<-out.done // the caller may send the request again
 	return a, err
+}
+
+// outgoing is a request on its way out.
+type outgoing struct {
+	done chan struct{}
+	err  error // once done is closed
 }
 
 // sendingMax is how long a request may still be on its way out once it was answered. An answer can be quicker than the
 // goroutine that sent the request, but a receiver that leaves part of a request unread costs the connection.
 const sendingMax = 50 * time.Millisecond
 
-// finishes reports whether a request goes out whole.
-func finishes(sent <-chan error) bool {
+// finishes reports whether the request goes out whole.
+func (s *outgoing) finishes() bool {
 	select {
-	case err := <-sent:
-		return err == nil
+	case <-s.done:
+		return s.err == nil
 	default:
 	}
 	select {
-	case err := <-sent:
-		return err == nil
+	case <-s.done:
+		return s.err == nil
 	case <-time.After(sendingMax):
 		return false
 	}
