@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -98,24 +99,31 @@ func share(t *testing.T, workers []*worker, n int) {
 	for _, w := range workers {
 		w.mark()
 	}
+	// A machine that is busy with other things may let one worker stand still for a while.
+	var parts []int
+	for more := 1; more <= 4; more++ {
+		if parts = partsOf(t, workers, more*n); slices.Min(parts) >= int(shareLeast*float64(more*n)) {
+			t.Logf("%d workers delivered %v", len(workers), parts)
+			return
+		}
+	}
+	t.Errorf("one of %d workers made too few: %v", len(workers), parts)
+}
+
+// partsOf waits until workers have delivered n messages since they were marked, and returns each one's part.
+func partsOf(t *testing.T, workers []*worker, n int) []int {
+	t.Helper()
+	parts := make([]int, len(workers))
 	await(t, func() string {
 		sum := 0
-		for _, w := range workers {
-			sum += w.delivered()
+		for i, w := range workers {
+			parts[i] = w.delivered()
+			sum += parts[i]
 		}
 		if sum < n {
 			return fmt.Sprintf("%d of %d deliveries are made", sum, n)
 		}
 		return ""
 	})
-	parts := make([]int, len(workers))
-	for i, w := range workers {
-		parts[i] = w.delivered()
-	}
-	t.Logf("%d workers delivered %v", len(workers), parts)
-	for i, part := range parts {
-		if float64(part) < shareLeast*float64(n) {
-			t.Errorf("worker %d of %v made too few", i, parts)
-		}
-	}
+	return parts
 }
