@@ -142,7 +142,8 @@ func (p *Proxy) tunnel(conn net.Conn, address string) error {
 			response.StatusCode, http.StatusText(response.StatusCode))}
 	}
 	if reader.Buffered() > 0 {
-		return &trouble{cause: noProxy, err: errors.New("it speaks before it is asked")}
+		// The bytes may be the endpoint's, and a customer must not make this look like trouble with the proxy.
+		return &failure{inRequest + "the connection by the proxy speaks before it is asked"}
 	}
 	return nil
 }

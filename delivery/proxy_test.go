@@ -143,7 +143,7 @@ func TestWhatTheProxyDoesWrong(t *testing.T) {
 		"502":                 {"http://" + (&testProxy{refuse: 502}).serveHTTP(t).address, "error making request: the proxy refused to connect: 502 Bad Gateway"},
 		"garbage":             {"http://" + serveRaw(t, says("220 mail.example ESMTP\r\n\r\n")), noProxy},
 		"an endless header":   {"http://" + serveRaw(t, says("HTTP/1.1 200 OK\r\nX-Long: "+strings.Repeat("x", 1<<20)+"\r\n\r\n")), noProxy},
-		"speaks first":        {"http://" + serveRaw(t, says("HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK\r\n\r\n")), noProxy},
+		"speaks first":        {"http://" + serveRaw(t, says("HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK\r\n\r\n")), "error making request: the connection by the proxy speaks before it is asked"},
 		"closes":              {"http://" + serveRaw(t, untilBody), "error making request: the proxy closed the connection"},
 		"hangs":               {"http://" + hanging, "request timed out: no connection by the proxy within 300ms"},
 		"https, another name": {https("other.example", a), noProxy},

@@ -172,6 +172,20 @@ func TestTroublePostponesDeliveries(t *testing.T) {
 	}
 }
 
+// An endpoint that greets its clients, such as one at an SSH port, has its bytes arrive with the proxy's answer.
+func TestEndpointThatSpeaksFirstPausesNoOthers(t *testing.T) {
+	t.Parallel()
+	q := newQueue()
+	config := proxied(t, nil, ProxyConfig{URL: "http://" + serveRaw(t, says("HTTP/1.1 200 OK\r\n\r\nSSH-2.0-x\r\n"))})
+	w := New(config, q, time.Now, slog.New(slog.DiscardHandler))
+	d := testDelivery("http://hooks.example:22")
+	d.LeasedUntil = time.Now().Add(time.Hour)
+	w.attempt(t.Context(), d, func() {})
+	if len(q.results) != 1 || len(q.postponed) != 0 || w.troubles.pausing(time.Now()) {
+		t.Errorf("%d recorded, %d postponed", len(q.results), len(q.postponed))
+	}
+}
+
 // The ports to one destination are used up by it alone.
 func TestTroubleWithOneDestinationPausesNoOthers(t *testing.T) {
 	t.Parallel()
