@@ -64,10 +64,18 @@ func (i *Instance) start(ctx context.Context, parts Parts) error {
 		return err
 	}
 	if err := i.openStore(ctx); err != nil {
+		if !i.local && store.IsUnavailable(err) {
+			return databaseAwayError{err}
+		}
 		return err
 	}
 	return i.startParts(ctx, parts)
 }
+
+// databaseAwayError is why a start failed that may succeed once the database is back.
+type databaseAwayError struct{ error }
+
+func (e databaseAwayError) Unwrap() error { return e.error }
 
 // startParts starts those first that others hand work to, and last those that take work in.
 func (i *Instance) startParts(ctx context.Context, parts Parts) error {

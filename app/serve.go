@@ -2,9 +2,12 @@ package app
 
 import (
 	"context"
+	"errors"
+	"log/slog"
 	"os"
 	"strings"
 	"text/template"
+	"time"
 
 	"github.com/postrider/postrider/core"
 )
@@ -42,7 +45,7 @@ func runShared(ctx context.Context, c Config, parts Parts, con console) error {
 
 // run starts the parts and stops them when ctx ends or one of them fails.
 func run(ctx context.Context, c Config, parts Parts, con console) error {
-	i, err := Start(ctx, c, parts, con.log)
+	i, err := startWaiting(ctx, c, parts, con.log)
 	if err != nil {
 		return err
 	}
@@ -53,6 +56,28 @@ func run(ctx context.Context, c Config, parts Parts, con console) error {
 	err = i.Wait(ctx)
 	con.log.Info("stopping")
 	return err
+}
+
+const (
+	startRetryMin = 250 * time.Millisecond
+	startRetryMax = 15 * time.Second
+)
+
+// startWaiting starts the parts once their database is reachable. A process that ended instead would be
+// restarted later and later by most supervisors, and stay away for minutes after the outage is over.
+func startWaiting(ctx context.Context, c Config, parts Parts, log *slog.Logger) (*Instance, error) {
+	for wait := startRetryMin; ; wait = min(2*wait, startRetryMax) {
+		i, err := Start(ctx, c, parts, log)
+		if _, away := errors.AsType[databaseAwayError](err); !away || ctx.Err() != nil {
+			return i, err
+		}
+		log.Error("database unreachable; start is retried", "error", oneLine(err), "retry_in_ms", wait.Milliseconds())
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(wait):
+		}
+	}
 }
 
 // announce tells that everything is ready: a person how to go on, a log that it is so.

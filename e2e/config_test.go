@@ -157,7 +157,7 @@ func TestPartsThatShareADatabaseNeedOne(t *testing.T) {
 
 func TestUnreachableDatabaseIsOneClearLine(t *testing.T) {
 	t.Parallel()
-	for _, args := range [][]string{{"serve"}, {"api"}, {"worker"}, {"jobs"}, {"demo"}, {"migrate", "up"}, {"migrate", "status"}} {
+	for _, args := range [][]string{{"demo"}, {"consume", "--check"}, {"secrets", "status"}, {"migrate", "up"}, {"migrate", "status"}} {
 		got := command(t, settings("postgres://someone:"+password+"@127.0.0.1:1/none"), args...)
 		if got.code != 1 || strings.Count(got.stderr, "\n") != 1 || !strings.Contains(got.stderr, "127.0.0.1") {
 			t.Errorf("%v: exit code %d, stderr %q; want 1 and one line that says where", args, got.code, got.stderr)
@@ -165,5 +165,46 @@ func TestUnreachableDatabaseIsOneClearLine(t *testing.T) {
 		if strings.Contains(got.stderr+got.stdout, password) {
 			t.Errorf("%v: the password is shown: %s", args, got.stderr)
 		}
+	}
+}
+
+// A supervisor restarts what ends at its start later and later, so that it would be away long after the
+// database is back.
+func TestStartWaitsForTheDatabase(t *testing.T) {
+	t.Parallel()
+	postgres := newBreakable(t)
+	database := must(postgres.url(t.Context()))(t)
+	way := newProxy(t, bridge(t, postgres))
+	done(t, way.disturb(refusing))
+	database = urlAt(database, way.Listen)
+	var started []*process
+	for _, part := range []string{"serve", "api", "worker", "jobs", "consume"} {
+		p := start(t, settings(database), part)
+		await(t, func() string {
+			if p.hasEnded() {
+				t.Fatalf("%s ended while the database was away: %s", part, tail(p.stderr.String()))
+			}
+			if !strings.Contains(p.stdout.String(), `"msg":"database unreachable; start is retried"`) {
+				return part + " does not say that the database is away"
+			}
+			return ""
+		})
+		started = append(started, p)
+	}
+	stopped := start(t, settings("postgres://someone:"+password+"@127.0.0.1:1/none"), "consume")
+	await(t, func() string {
+		if stopped.stdout.String() == "" {
+			return "consume says nothing"
+		}
+		return ""
+	})
+	stopped.stop(t)
+	if strings.Contains(stopped.stdout.String()+stopped.stderr.String(), password) {
+		t.Errorf("the password is shown: %s", stopped.stdout.String())
+	}
+	done(t, way.heal(t.Context()))
+	for _, p := range started {
+		p.ready(t)
+		p.stop(t)
 	}
 }

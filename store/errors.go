@@ -61,6 +61,10 @@ func mapError(err error) error {
 	return err
 }
 
+// IsUnavailable reports whether err, which may be of any function of this package, says that the database
+// is away, shutting down or out of resources, so that the same call may succeed later.
+func IsUnavailable(err error) bool { return core.IsKind(mapError(err), core.KindUnavailable) }
+
 // isUnavailable tells whether the database is away, shutting down or out of means: the same request
 // may succeed later.
 func isUnavailable(err error) bool {
