@@ -58,7 +58,11 @@ func Reason(err error) string {
 	}
 	parts := []string{e.Message}
 	for _, f := range e.Fields {
-		parts = append(parts, strings.Join(f.Loc[min(1, len(f.Loc)):], ".")+": "+f.Message)
+		text := f.Message
+		if path := strings.Join(f.Loc[min(1, len(f.Loc)):], "."); !strings.HasPrefix(text, path) {
+			text = path + ": " + text
+		}
+		parts = append(parts, text)
 	}
 	return strings.Join(parts, "; ")
 }

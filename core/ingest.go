@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"strconv"
+	"time"
 )
 
 // IngestIn is a message that no client sends: a broker had it, or the outbox.
@@ -45,14 +46,26 @@ func (in IngestIn) check(s *Service) error {
 	if err := c.err(); err != nil {
 		return err
 	}
-	return in.validate(s.now())
+	now, m := s.now(), in.MessageIn
+	m.DeliverAt = ifAfter(m.DeliverAt, now.Add(deliverInAtLeast)) // it was further ahead before it waited for us
+	return m.validate(now)
 }
 
-// newMessage is what is to be stored.
+// newMessage is what is to be stored. If its time has come, it is sent at once.
 func (in IngestIn) newMessage(s *Service) NewMessage {
-	m := in.message(in.OrgID, in.AppRef, s.now())
+	now := s.now()
+	m := in.message(in.OrgID, in.AppRef, now)
+	m.DeliverAt = ifAfter(m.DeliverAt, now)
 	m.KeyHash = positionHash(in.Source, in.Position)
 	return m
+}
+
+// ifAfter is at if it comes after that time; else nil.
+func ifAfter(at *time.Time, that time.Time) *time.Time {
+	if at == nil || !at.After(that) {
+		return nil
+	}
+	return at
 }
 
 // positionHash is the idempotency key of a message that was found. No client can choose the same one: in

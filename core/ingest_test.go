@@ -188,3 +188,77 @@ func TestIsEventID(t *testing.T) {
 		}
 	}
 }
+
+// A consumer that was away finds messages whose time has come. They are due, not refused.
+func TestMessagesOfSourcesMayBeDue(t *testing.T) {
+	t.Parallel()
+	for ahead, want := range map[time.Duration]struct{ waits, refused bool }{
+		-100 * 24 * time.Hour:       {},
+		-time.Hour:                  {},
+		0:                           {},
+		time.Nanosecond:             {waits: true},
+		time.Minute - 1:             {waits: true},
+		time.Minute:                 {waits: true},
+		24 * time.Hour:              {waits: true},
+		24*time.Hour + 1:            {refused: true},
+		100 * 365 * 24 * time.Hour:  {refused: true},
+		-100 * 365 * 24 * time.Hour: {},
+	} {
+		t.Run(ahead.String(), func(t *testing.T) {
+			t.Parallel()
+			f := &found{answer: as}
+			in := ingestIn("1")
+			in.DeliverAt = new(noon.Add(ahead))
+			o := f.service().MessageIngestMany(t.Context(), []IngestIn{in})[0]
+			if (o.Err != nil) != want.refused || want.refused && !strings.Contains(Reason(o.Err), "24 hours ahead") {
+				t.Fatalf("refused: %v, want %t", o.Err, want.refused)
+			}
+			if at := o.Message.DeliverAt; (at != nil) != want.waits || want.waits && !at.Equal(noon.Add(ahead)) {
+				t.Errorf("it waits for %v, want %t", at, want.waits)
+			}
+			if err := in.validate(noon); (err != nil) != (ahead < time.Minute || want.refused) {
+				t.Errorf("as a request it is answered %v", err)
+			}
+		})
+	}
+}
+
+// What comes again after a crash is the same message, though it has become due meanwhile.
+func TestMessageThatBecameDueIsKnown(t *testing.T) {
+	t.Parallel()
+	now := noon
+	stored := map[string]Message{}
+	f := &found{answer: func(_ int, m NewMessage) Stored {
+		if first, known := stored[string(m.KeyHash)]; known {
+			return Stored{Message: first}
+		}
+		stored[string(m.KeyHash)] = m.Message
+		return Stored{Message: m.Message}
+	}}
+	s := f.service()
+	s.Clock = func() time.Time { return now }
+	in := ingestIn("1")
+	in.DeliverAt = new(noon.Add(time.Hour))
+	first := s.MessageIngestMany(t.Context(), []IngestIn{in})[0]
+	now = noon.Add(2 * time.Hour)
+	again := s.MessageIngestMany(t.Context(), []IngestIn{in})[0]
+	if first.Err != nil || first.Known || again.Err != nil || !again.Known || again.Message.ID != first.Message.ID {
+		t.Errorf("first %+v, again %+v", first, again)
+	}
+}
+
+func TestReasonNamesEachFieldOnce(t *testing.T) {
+	t.Parallel()
+	for want, err := range map[string]error{
+		"Validation error; tags[0]: too long":        Invalid("too long", "body", "tags[0]"),
+		"Validation error; a.b: given twice":         Invalid("a.b: given twice", "body", "a", "b"),
+		"Validation error; The body must be JSON.":   Invalid("The body must be JSON.", "body"),
+		"Entity not found":                           NotFound(),
+		"Something went wrong on our side":           context.Canceled,
+		"Validation error; It has no place to name.": Invalid("It has no place to name."),
+	} {
+		if got := Reason(err); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
