@@ -12,6 +12,8 @@ import (
 
 	"github.com/oapi-codegen/nullable"
 	"github.com/oapi-codegen/runtime"
+
+	"github.com/postrider/postrider/wire"
 )
 
 // Defines values for AppPortalCapability.
@@ -1321,43 +1323,7 @@ type MessageEndpointOut struct {
 }
 
 // MessageIn defines model for MessageIn.
-type MessageIn struct {
-	// Application Creates the application first if the path names none; its `uid` must then be the one in the path. Ignored
-	// if the application exists.
-	Application *ApplicationIn `json:"application,omitempty"`
-
-	// Channels Endpoints that listen to channels receive it only if they listen to one of these; null reaches only
-	// endpoints without channels.
-	Channels []Channel `json:"channels,omitempty"`
-
-	// Data Another name for `payload`. To give both is a 422.
-	Data json.RawMessage `json:"data,omitempty"`
-
-	// DeliverAt Not to be delivered before this time, from one minute to 24 hours ahead.
-	DeliverAt *string `json:"deliverAt,omitempty"`
-
-	// EventID Your own id for it, unique in the application. It must not begin with `msg_` or be `.` or `..`.
-	EventID *string `json:"eventId,omitempty"`
-
-	// EventType The name of an event type, such as `invoice.paid`.
-	EventType *EventTypeName `json:"eventType,omitempty"`
-
-	// Payload The JSON object to deliver; one of `payload` and `data` is required. It is signed and delivered byte for
-	// byte as it stands here, with its white space, key order and long numbers. It may be nested 512 deep.
-	Payload json.RawMessage `json:"payload,omitempty"`
-
-	// PayloadRetentionHours The same in hours. To give both is a 422.
-	PayloadRetentionHours *int64 `json:"payloadRetentionHours,omitempty"`
-
-	// PayloadRetentionPeriod For how many days the payload is kept; null for the default.
-	PayloadRetentionPeriod *int64 `json:"payloadRetentionPeriod,omitempty"`
-
-	// Tags Labels of your own.
-	Tags []Tag `json:"tags,omitempty"`
-
-	// TransformationsParams A body that is no JSON object.
-	TransformationsParams *TransformationsParams `json:"transformationsParams,omitempty"`
-}
+type MessageIn = wire.Message[*ApplicationIn]
 
 // MessageOut defines model for MessageOut.
 type MessageOut struct {
@@ -1553,13 +1519,7 @@ type StatusCodeClass int
 type Tag = string
 
 // TransformationsParams A body that is no JSON object. Other properties are not looked at.
-type TransformationsParams struct {
-	// Headers Its `content-type`, if that is not `application/json`. Others are not looked at.
-	Headers map[string]interface{} `json:"headers,omitempty"`
-
-	// RawPayload Any text. It is delivered in place of `payload`, byte for byte.
-	RawPayload *string `json:"rawPayload,omitempty"`
-}
+type TransformationsParams = wire.TransformationsParams
 
 // ValidationErrorItem defines model for ValidationErrorItem.
 type ValidationErrorItem struct {

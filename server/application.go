@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/postrider/postrider/core"
+	"github.com/postrider/postrider/wire"
 )
 
 func (h *handlers) ApplicationCreate(ctx context.Context, r ApplicationCreateRequestObject) (ApplicationCreateResponseObject, error) {
@@ -82,7 +83,7 @@ func (h *handlers) ApplicationDelete(ctx context.Context, r ApplicationDeleteReq
 // applicationIn reads an application that stands in a body under path.
 func applicationIn(in ApplicationIn, path []string) (core.ApplicationIn, error) {
 	if in.Name == nil {
-		return core.ApplicationIn{}, missing(append(path, "name")...)
+		return core.ApplicationIn{}, wire.Missing(append(path, "name")...)
 	}
 	return core.ApplicationIn{
 		UID: in.UID, Name: *in.Name, ThrottleRate: rate(in.ThrottleRate, in.RateLimit), Metadata: core.Metadata(in.Metadata),

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/postrider/postrider/core"
+	"github.com/postrider/postrider/wire"
 )
 
 // taskData is what came of a task, which core names as the API does.
@@ -43,13 +44,13 @@ func (h *handlers) MessageExpungeAll(ctx context.Context, r MessageExpungeAllReq
 
 func (h *handlers) StatsUsageApp(ctx context.Context, r StatsUsageAppRequestObject) (StatsUsageAppResponseObject, error) {
 	if r.Body.Until == nil {
-		return nil, missing("until")
+		return nil, wire.Missing("until")
 	}
 	period, err := periodIn(r.Body.Since, r.Body.Until)
 	if err != nil {
 		return nil, err
 	}
-	in := core.UsageIn{Since: period.Since, Until: *period.Until, AppRefs: set(r.Body.AppIds)}
+	in := core.UsageIn{Since: period.Since, Until: *period.Until, AppRefs: wire.Set(r.Body.AppIds)}
 	t, unresolved, err := h.service.StatsUsageApp(ctx, scopeOf(ctx), in)
 	if unresolved == nil {
 		unresolved = []string{} // clients want a list, not null
@@ -109,15 +110,15 @@ func taskOut(t core.BackgroundTask) BackgroundTaskOut {
 
 // periodIn reads the period of a body.
 func periodIn(since, until *string) (in core.PeriodIn, err error) {
-	from, err := timeIn(since, "since")
+	from, err := wire.BodyTime(since, "since")
 	if err != nil {
 		return in, err
 	}
 	if from == nil {
-		return in, missing("since")
+		return in, wire.Missing("since")
 	}
 	in.Since = *from
-	in.Until, err = timeIn(until, "until")
+	in.Until, err = wire.BodyTime(until, "until")
 	return in, err
 }
 
@@ -125,7 +126,7 @@ func replayIn(b *BulkReplayIn) (in core.ReplayIn, err error) {
 	if in.PeriodIn, err = periodIn(b.Since, b.Until); err != nil {
 		return in, err
 	}
-	in.EventTypes, in.Channel, in.Tag = set(b.EventTypes), orZero(b.Channel), orZero(b.Tag)
+	in.EventTypes, in.Channel, in.Tag = wire.Set(b.EventTypes), orZero(b.Channel), orZero(b.Tag)
 	if b.Status != nil {
 		if !b.Status.Valid() {
 			return in, core.Invalid("status must be one of [0 1 2 3]", "body", "status")

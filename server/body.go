@@ -8,17 +8,16 @@ import (
 	"net/http"
 	"reflect"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/postrider/postrider/core"
-	"github.com/postrider/postrider/ijson"
+	"github.com/postrider/postrider/wire"
 )
 
 // bodyBytesFirst is the most that a client's word for the length of its body makes us allocate.
 const bodyBytesFirst = 64 << 10
 
-// decodeBody reads a request's JSON body into v, a pointer to one of the generated types. Whatever
-// Content-Type says, the body must be one JSON object, in UTF-8, and nothing after it.
+// decodeBody reads a request's JSON body, whatever Content-Type says, into v, a pointer to one of the generated
+// types.
 func decodeBody(r *http.Request, v any) error {
 	if err := checkEncoding(r.Header); err != nil {
 		return err
@@ -30,13 +29,7 @@ func decodeBody(r *http.Request, v any) error {
 	}
 	text := body.Bytes()
 	callOf(r.Context()).body = text
-	if !utf8.Valid(text) {
-		return jsonError("The body must be valid UTF-8.")
-	}
-	if start := bytes.TrimLeft(text, " \t\r\n"); len(start) == 0 || start[0] != '{' {
-		return jsonError("The body must be a JSON object.")
-	}
-	return decodeError(ijson.Unmarshal(text, v))
+	return wire.Unmarshal(text, v)
 }
 
 // checkEncoding refuses bodies that are compressed: a small one can hold gigabytes, and no SDK compresses.
@@ -64,45 +57,6 @@ func tooLarge(limit int64, err error) error {
 		Kind: core.KindTooLarge, Code: "payload_too_large",
 		Message: fmt.Sprintf("Request payload is too large: it may hold %d bytes.", limit), Err: err,
 	}
-}
-
-// decodeError says in the terms of the API what is wrong with a JSON text.
-func decodeError(err error) error {
-	if err == nil {
-		return nil
-	}
-	if e, ok := errors.AsType[*ijson.Error](err); ok {
-		return jsonError(capital(e.Error(), len(e.Path) == 0), e.Path...)
-	}
-	if e, ok := errors.AsType[*json.SyntaxError](err); ok {
-		return jsonError("The body is not JSON: " + ijson.Reason(e))
-	}
-	e := jsonError("The body cannot be read.")
-	e.Err = err
-	return e
-}
-
-// capital is a message as a sentence, unless it begins with the name of a field.
-func capital(message string, sentence bool) string {
-	if !sentence {
-		return message
-	}
-	return strings.ToUpper(message[:1]) + message[1:]
-}
-
-// typeJSONError is how existing servers mark what their decoder refuses.
-const typeJSONError = "value_error.jsondecode"
-
-// jsonError is about JSON that cannot be read; loc is the way to it inside the body.
-func jsonError(message string, loc ...string) *core.Error {
-	e := core.Invalid(message, append([]string{"body"}, loc...)...)
-	e.Fields[0].Type = typeJSONError
-	return e
-}
-
-// missing is about a field that the body must have. It is a decoding error to existing clients.
-func missing(loc ...string) *core.Error {
-	return jsonError("missing field `"+loc[len(loc)-1]+"`", loc...)
 }
 
 // texts is a map of strings, and of nothing else: encoding/json would read a null as "".

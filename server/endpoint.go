@@ -6,6 +6,7 @@ import (
 	"github.com/oapi-codegen/nullable"
 
 	"github.com/postrider/postrider/core"
+	"github.com/postrider/postrider/wire"
 )
 
 func (h *handlers) EndpointCreate(ctx context.Context, r EndpointCreateRequestObject) (EndpointCreateResponseObject, error) {
@@ -62,7 +63,7 @@ func (h *handlers) EndpointPatch(ctx context.Context, r EndpointPatchRequestObje
 		return nil, err
 	}
 	if patch.EventTypes.IsSpecified() && patch.FilterTypes.IsSpecified() {
-		return nil, twice("eventTypes", "filterTypes")
+		return nil, wire.Twice("eventTypes", "filterTypes")
 	}
 	e, err := h.service.EndpointPatch(ctx, scopeOf(ctx), r.AppID, r.EndpointID, func(in *core.EndpointIn) {
 		put(&in.URL, patch.URL)
@@ -103,15 +104,15 @@ func newEndpointIn(b EndpointIn) (core.EndpointIn, error) {
 
 func endpointIn(in EndpointUpdate) (core.EndpointIn, error) {
 	if in.URL == nil {
-		return core.EndpointIn{}, missing("url")
+		return core.EndpointIn{}, wire.Missing("url")
 	}
 	if in.EventTypes != nil && in.FilterTypes != nil {
-		return core.EndpointIn{}, twice("eventTypes", "filterTypes")
+		return core.EndpointIn{}, wire.Twice("eventTypes", "filterTypes")
 	}
 	return core.EndpointIn{
 		UID: in.UID, URL: *in.URL, Description: orZero(in.Description), Version: int32(or(in.Version, 1)),
 		ThrottleRate: rate(in.ThrottleRate, in.RateLimit), Disabled: orZero(in.Disabled),
-		EventTypes: set(append(in.EventTypes, in.FilterTypes...)), Channels: channels(in.Channels),
+		EventTypes: wire.Set(append(in.EventTypes, in.FilterTypes...)), Channels: wire.Channels(in.Channels),
 		Metadata: core.Metadata(in.Metadata), FIFO: orZero(in.Fifo),
 	}, nil
 }
@@ -125,22 +126,8 @@ func putVersion(field *int32, value nullable.Nullable[uint16]) {
 func putChannels(field *[]string, value nullable.Nullable[[]string]) {
 	if value.IsSpecified() {
 		items, _ := value.Get() // null: nil
-		*field = channels(items)
+		*field = wire.Channels(items)
 	}
-}
-
-// channels is a list without repetitions. An empty one stays empty, and core refuses it: who means
-// all messages says null.
-func channels(items []string) []string {
-	if items != nil && len(items) == 0 {
-		return items
-	}
-	return set(items)
-}
-
-// twice refuses a body that gives a field under both its names.
-func twice(name, other string) error {
-	return core.Invalid(name+" and "+other+" are the same field: give one of them", "body", name)
 }
 
 func endpointOut(e core.Endpoint) EndpointOut {

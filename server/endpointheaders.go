@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/postrider/postrider/core"
+	"github.com/postrider/postrider/wire"
 )
 
 func (h *handlers) EndpointHeadersGet(ctx context.Context, r EndpointHeadersGetRequestObject) (EndpointHeadersGetResponseObject, error) {
@@ -23,7 +24,7 @@ func (h *handlers) EndpointHeadersUpdate(ctx context.Context, r EndpointHeadersU
 
 func (h *handlers) EndpointHeadersPatch(ctx context.Context, r EndpointHeadersPatchRequestObject) (EndpointHeadersPatchResponseObject, error) {
 	if r.Body.Headers == nil && r.Body.DeleteHeaders == nil {
-		return nil, missing("headers")
+		return nil, wire.Missing("headers")
 	}
 	patch := core.HeadersPatch{Set: core.Headers{}, Delete: r.Body.DeleteHeaders}
 	for name, value := range r.Body.Headers {
@@ -38,7 +39,7 @@ func (h *handlers) EndpointHeadersPatch(ctx context.Context, r EndpointHeadersPa
 
 func headersIn(in EndpointHeadersIn) (core.Headers, error) {
 	if in.Headers == nil {
-		return nil, missing("headers")
+		return nil, wire.Missing("headers")
 	}
 	return core.Headers(in.Headers), nil
 }
@@ -48,7 +49,7 @@ func headersIn(in EndpointHeadersIn) (core.Headers, error) {
 func asJSONError(err error) error {
 	if e, ok := errors.AsType[*core.Error](err); ok {
 		for i := range e.Fields {
-			e.Fields[i].Type = typeJSONError
+			e.Fields[i].Type = wire.TypeUnreadable
 		}
 	}
 	return err

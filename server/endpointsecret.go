@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/postrider/postrider/core"
+	"github.com/postrider/postrider/wire"
 )
 
 func (h *handlers) EndpointSecretGet(ctx context.Context, r EndpointSecretGetRequestObject) (EndpointSecretGetResponseObject, error) {
@@ -24,7 +25,7 @@ func (h *handlers) EndpointSecretRotate(ctx context.Context, r EndpointSecretRot
 
 func secretRotateIn(b *EndpointSecretRotateIn) (in core.SecretRotateIn, err error) {
 	if b.GracePeriodSeconds != nil {
-		in.Grace = duration(*b.GracePeriodSeconds, time.Second)
+		in.Grace = wire.Duration(*b.GracePeriodSeconds, time.Second)
 	}
 	if b.Key != nil {
 		in.Secret, err = core.ParseSecret(*b.Key, "key")

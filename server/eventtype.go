@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/postrider/postrider/core"
+	"github.com/postrider/postrider/wire"
 )
 
 func (h *handlers) EventTypeCreate(ctx context.Context, r EventTypeCreateRequestObject) (EventTypeCreateResponseObject, error) {
@@ -15,7 +16,7 @@ func (h *handlers) EventTypeCreate(ctx context.Context, r EventTypeCreateRequest
 	}
 	b := r.Body
 	if b.Name == nil {
-		return nil, missing("name")
+		return nil, wire.Missing("name")
 	}
 	in, err := eventTypeIn(*b.Name, EventTypeUpdate{
 		Description: b.Description, Archived: b.Archived, Deprecated: b.Deprecated, Schemas: b.Schemas,
@@ -133,12 +134,12 @@ func organisationOnly(ctx context.Context) error {
 
 func eventTypeIn(name string, in EventTypeUpdate) (core.EventTypeIn, error) {
 	if in.Description == nil {
-		return core.EventTypeIn{}, missing("description")
+		return core.EventTypeIn{}, wire.Missing("description")
 	}
 	if err := checkSchemas(in.Schemas); err != nil {
 		return core.EventTypeIn{}, err
 	}
-	flags := set(in.FeatureFlags)
+	flags := wire.Set(in.FeatureFlags)
 	if in.FeatureFlags == nil && in.FeatureFlag != nil {
 		flags = []string{*in.FeatureFlag}
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/postrider/postrider/core"
+	"github.com/postrider/postrider/wire"
 )
 
 func (h *handlers) EventTypeImport(ctx context.Context, r EventTypeImportRequestObject) (EventTypeImportResponseObject, error) {
@@ -45,7 +46,7 @@ func importSpec(in *EventTypeImportJSONRequestBody) (spec json.RawMessage, field
 		return text, "specRaw", nil
 	}
 	if spec, err = yamlToJSON(*in.SpecRaw); err != nil {
-		return nil, "", jsonError("It is neither JSON nor YAML: "+strings.ReplaceAll(err.Error(), "yaml: ", ""), "specRaw")
+		return nil, "", wire.Unreadable("It is neither JSON nor YAML: "+strings.ReplaceAll(err.Error(), "yaml: ", ""), "specRaw")
 	}
 	return spec, "specRaw", nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/postrider/postrider/core"
+	"github.com/postrider/postrider/wire"
 )
 
 func (h *handlers) MessageExpunge(ctx context.Context, r MessageExpungeRequestObject) (MessageExpungeResponseObject, error) {
@@ -13,7 +14,7 @@ func (h *handlers) MessageExpunge(ctx context.Context, r MessageExpungeRequestOb
 func (h *handlers) MessageExpungeMany(ctx context.Context, r MessageExpungeManyRequestObject) (MessageExpungeManyResponseObject, error) {
 	ids := r.Body.Ids
 	if ids == nil {
-		return nil, missing("ids")
+		return nil, wire.Missing("ids")
 	}
 	found, err := h.service.MessageExpungeMany(ctx, scopeOf(ctx), r.AppID, ids)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"github.com/oapi-codegen/nullable"
 
 	"github.com/postrider/postrider/core"
+	"github.com/postrider/postrider/wire"
 )
 
 // rate is the first of the rates that is given: throttleRate, or its older name rateLimit.
@@ -22,19 +23,6 @@ func rateOut(rate *int32) *uint16 {
 		return nil
 	}
 	return new(uint16(*rate)) // core takes none beyond 65535
-}
-
-// set is a list without repetitions, nil if it is empty: to name none is to leave it open.
-func set[T comparable](items []T) []T {
-	var unique []T
-	seen := make(map[T]bool, len(items)) // a body has room for half a million of them
-	for _, item := range items {
-		if !seen[item] {
-			seen[item] = true
-			unique = append(unique, item)
-		}
-	}
-	return unique
 }
 
 // put sets *field to what a patch says, if it says anything.
@@ -70,7 +58,7 @@ func putRate(field **int32, throttleRate, rateLimit nullable.Nullable[uint16]) {
 func putSet(field *[]string, value nullable.Nullable[[]string]) {
 	if value.IsSpecified() {
 		items, _ := value.Get() // null: nil
-		*field = set(items)
+		*field = wire.Set(items)
 	}
 }
 

@@ -235,29 +235,6 @@ func FuzzCanonicalQuery(f *testing.F) {
 	})
 }
 
-// FuzzTime reads any text as a time: what is read is read the same as it is printed.
-func FuzzTime(f *testing.F) {
-	for _, text := range []string{
-		"2026-01-31T09:30:00.5+02:00", "2026-01-31 09:30:00.123456 UTC", "2026-01-31 09:30:00 02:00", "2026-01-31", "2026-01-31Z", "0000-01-01T00:00:00+23:59",
-		"9999-12-31T23:59:59-23:59", "10000-01-01", "2016-12-31T23:59:60Z", " ", "T", "+", "2026-01-31t09:30z", "\u00a02026-01-31\u2028-02:00",
-	} {
-		f.Add(text)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		at, err := readTime(&text, "query", "after")
-		if err != nil || at == nil {
-			return
-		}
-		if _, err := json.Marshal(at.UTC()); err != nil {
-			t.Errorf("%q is a time that cannot be stored: %v", text, err)
-		}
-		printed := at.Format(time.RFC3339Nano)
-		if again, err := readTime(&printed, "query", "after"); err != nil || !again.Equal(*at) {
-			t.Errorf("%q is %s, which is read as %v, %v", text, printed, again, err)
-		}
-	})
-}
-
 // FuzzSchemas checks event types' schemas of any kind: what is taken can be read by who looks for examples.
 func FuzzSchemas(f *testing.F) {
 	for _, schemas := range []string{

@@ -15,6 +15,7 @@ import (
 
 	"github.com/postrider/postrider/core"
 	"github.com/postrider/postrider/ijson"
+	"github.com/postrider/postrider/wire"
 )
 
 // An event type's schemas are checked against the metaschema of their draft and no further: they are
@@ -60,23 +61,23 @@ func checkSchemas(schemas json.RawMessage) error {
 		return nil
 	}
 	if err := ijson.Check(schemas); err != nil {
-		return relocate(decodeError(err), "schemas")
+		return relocate(wire.ReadError(err), "schemas")
 	}
 	var byVersion map[string]map[string]any
 	if err := json.Unmarshal(schemas, &byVersion); err != nil {
 		if number, too := numberTooLarge(err); too {
-			return jsonError(fmt.Sprintf("schemas must not hold numbers as large as %.40s", number), "schemas")
+			return wire.Unreadable(fmt.Sprintf("schemas must not hold numbers as large as %.40s", number), "schemas")
 		}
-		return jsonError("schemas must be an object that holds a JSON Schema, an object, for each version", "schemas")
+		return wire.Unreadable("schemas must be an object that holds a JSON Schema, an object, for each version", "schemas")
 	}
 	values := schemaValuesMost
 	var faults []core.Field
 	for _, version := range slices.Sorted(maps.Keys(byVersion)) {
 		schema := byVersion[version]
 		if schema == nil {
-			faults = append(faults, jsonError("A schema must be an object.", "schemas", version).Fields...)
+			faults = append(faults, wire.Unreadable("A schema must be an object.", "schemas", version).Fields...)
 		} else if values = spend(values, schema, schemaDepthMost); values < 0 {
-			faults = append(faults, jsonError(schemaTooLarge(), "schemas", version).Fields...)
+			faults = append(faults, wire.Unreadable(schemaTooLarge(), "schemas", version).Fields...)
 			break
 		} else {
 			faults = append(faults, schemaFaults(schema, "body", "schemas", version)...)
@@ -142,7 +143,7 @@ func schemaFaults(schema map[string]any, loc ...string) []core.Field {
 		for i, d := range drafts {
 			known[i] = d.String()
 		}
-		return jsonError("A $schema must be one of "+strings.Join(known, ", "), append(loc[1:], "$schema")...).Fields
+		return wire.Unreadable("A $schema must be one of "+strings.Join(known, ", "), append(loc[1:], "$schema")...).Fields
 	}
 	e, faulty := errors.AsType[*jsonschema.ValidationError](meta.Validate(schema))
 	if !faulty {
@@ -168,7 +169,7 @@ func canonicalDraft(url string) string {
 func appendFaults(faults []core.Field, e *jsonschema.ValidationError, loc []string) []core.Field {
 	if len(e.Causes) == 0 {
 		at := slices.Concat(loc, e.InstanceLocation)
-		return append(faults, jsonError(e.BasicOutput().Error.String(), at[1:]...).Fields...)
+		return append(faults, wire.Unreadable(e.BasicOutput().Error.String(), at[1:]...).Fields...)
 	}
 	for _, cause := range e.Causes {
 		if len(faults) >= schemaFaultsMost {

@@ -26,6 +26,17 @@ func (h *handlers) MessageCreate(ctx context.Context, r MessageCreateRequestObje
 	return out, nil
 }
 
+// messageIn reads a message that stands in the body of a request.
+func messageIn(body *MessageIn) (core.MessageIn, error) {
+	in, err := body.In()
+	if err != nil || body.Application == nil {
+		return in, err
+	}
+	app, err := applicationIn(*body.Application, []string{"application"})
+	in.Application = &app
+	return in, err
+}
+
 func (h *handlers) MessageGet(ctx context.Context, r MessageGetRequestObject) (MessageGetResponseObject, error) {
 	m, err := h.service.MessageGet(ctx, scopeOf(ctx), r.AppID, r.MsgID)
 	if err != nil {

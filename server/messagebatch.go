@@ -8,11 +8,13 @@ import (
 	"slices"
 
 	"github.com/postrider/postrider/core"
+	"github.com/postrider/postrider/ijson"
+	"github.com/postrider/postrider/wire"
 )
 
 func (h *handlers) MessageCreateMany(ctx context.Context, r MessageCreateManyRequestObject) (MessageCreateManyResponseObject, error) {
 	if r.Body.Messages == nil {
-		return nil, missing("messages")
+		return nil, wire.Missing("messages")
 	}
 	key, err := boundedKey(orZero(r.Params.IdempotencyKey))
 	if err != nil {
@@ -39,6 +41,18 @@ func (h *handlers) MessageCreateMany(ctx context.Context, r MessageCreateManyReq
 		payloads = append(payloads, &item.Message.Payload)
 	}
 	return answerMessages(http.StatusAccepted, out, payloads), nil
+}
+
+// decodeMessage reads one message of a batch. Its application is that of the path, and is not made.
+func decodeMessage(text json.RawMessage) (core.MessageIn, error) {
+	var in MessageIn
+	if len(text) == 0 || text[0] != '{' {
+		return core.MessageIn{}, wire.Unreadable("A message must be an object.")
+	}
+	if err := wire.ReadError(ijson.Unmarshal(text, &in)); err != nil {
+		return core.MessageIn{}, err
+	}
+	return in.In()
 }
 
 // refused is the answer for a message of a batch that is not stored.

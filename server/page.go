@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/postrider/postrider/core"
+	"github.com/postrider/postrider/wire"
 )
 
 // readPage reads the query parameters of a list that is kept in order of ids or names.
@@ -19,10 +20,10 @@ func readPage(newPage func(core.PageIn) (core.Page, error), limit *int, iterator
 // readTimedPage reads the query parameters of a list that is bounded in time.
 func readTimedPage(limit *int, iterator, before, after *string) (in core.TimedPageIn, err error) {
 	in.Limit, in.Iterator = limit, orZero(iterator)
-	if in.Before, err = readTime(before, "query", "before"); err != nil {
+	if in.Before, err = wire.ReadTime(before, "query", "before"); err != nil {
 		return in, err
 	}
-	in.After, err = readTime(after, "query", "after")
+	in.After, err = wire.ReadTime(after, "query", "after")
 	return in, err
 }
 

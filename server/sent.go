@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/postrider/postrider/core"
+	"github.com/postrider/postrider/wire"
 )
 
 func (h *handlers) AttemptedMessageList(ctx context.Context, r AttemptedMessageListRequestObject) (AttemptedMessageListResponseObject, error) {
@@ -84,11 +85,11 @@ func (h *handlers) MessageResend(ctx context.Context, r MessageResendRequestObje
 }
 
 func (h *handlers) EndpointStatsGet(ctx context.Context, r EndpointStatsGetRequestObject) (EndpointStatsGetResponseObject, error) {
-	since, err := readTime(r.Params.Since, "query", "since")
+	since, err := wire.ReadTime(r.Params.Since, "query", "since")
 	if err != nil {
 		return nil, err
 	}
-	until, err := readTime(r.Params.Until, "query", "until")
+	until, err := wire.ReadTime(r.Params.Until, "query", "until")
 	if err != nil {
 		return nil, err
 	}
@@ -97,11 +98,11 @@ func (h *handlers) EndpointStatsGet(ctx context.Context, r EndpointStatsGetReque
 }
 
 func (h *handlers) EndpointAttemptStatsGet(ctx context.Context, r EndpointAttemptStatsGetRequestObject) (EndpointAttemptStatsGetResponseObject, error) {
-	since, err := readTime(r.Params.Since, "query", "since")
+	since, err := wire.ReadTime(r.Params.Since, "query", "since")
 	if err != nil {
 		return nil, err
 	}
-	until, err := readTime(r.Params.Until, "query", "until")
+	until, err := wire.ReadTime(r.Params.Until, "query", "until")
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +112,7 @@ func (h *handlers) EndpointAttemptStatsGet(ctx context.Context, r EndpointAttemp
 
 func (h *handlers) MessageSendExample(ctx context.Context, r MessageSendExampleRequestObject) (MessageSendExampleResponseObject, error) {
 	if r.Body.EventType == nil {
-		return nil, missing("eventType")
+		return nil, wire.Missing("eventType")
 	}
 	index := max(0, min(orZero(r.Body.ExampleIndex), 1000))
 	m, err := h.service.MessageSendExample(ctx, scopeOf(ctx), r.AppID, r.EndpointID, *r.Body.EventType, int(index))
@@ -123,8 +124,8 @@ func (h *handlers) MessageSendExample(ctx context.Context, r MessageSendExampleR
 
 func (h *handlers) MessagePrecheck(ctx context.Context, r MessagePrecheckRequestObject) (MessagePrecheckResponseObject, error) {
 	if r.Body.EventType == nil {
-		return nil, missing("eventType")
+		return nil, wire.Missing("eventType")
 	}
-	active, err := h.service.MessagePrecheck(ctx, scopeOf(ctx), r.AppID, *r.Body.EventType, channels(r.Body.Channels))
+	active, err := h.service.MessagePrecheck(ctx, scopeOf(ctx), r.AppID, *r.Body.EventType, wire.Channels(r.Body.Channels))
 	return MessagePrecheck200JSONResponse{Active: active}, err
 }

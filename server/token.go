@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/postrider/postrider/core"
+	"github.com/postrider/postrider/wire"
 )
 
 // portalURL is what existing servers answer: it says what there is instead of a portal. Clients need
@@ -13,13 +14,13 @@ const portalURL = "https://docs.svix.com/app-portal/oss"
 func (h *handlers) AuthAppPortalAccess(ctx context.Context, r AuthAppPortalAccessRequestObject) (AuthAppPortalAccessResponseObject, error) {
 	b := r.Body
 	in := core.AppPortalAccessIn{
-		FeatureFlags: set(b.FeatureFlags), ReadOnly: orZero(b.ReadOnly), SessionID: b.SessionID,
+		FeatureFlags: wire.Set(b.FeatureFlags), ReadOnly: orZero(b.ReadOnly), SessionID: b.SessionID,
 		Seconds: or(b.Expiry, core.PortalSecondsDefault),
 	}
 	if b.Capabilities != nil {
 		in.Capabilities = []core.Capability{} // an empty list is not none
 	}
-	for _, name := range set(b.Capabilities) { // each once: a body has room for many
+	for _, name := range wire.Set(b.Capabilities) { // each once: a body has room for many
 		in.Capabilities = append(in.Capabilities, core.Capability(name))
 	}
 	if b.Application != nil {
@@ -43,6 +44,6 @@ func (h *handlers) AuthLogout(ctx context.Context, _ AuthLogoutRequestObject) (A
 }
 
 func (h *handlers) AuthExpireAll(ctx context.Context, r AuthExpireAllRequestObject) (AuthExpireAllResponseObject, error) {
-	in := core.AuthExpireAllIn{Seconds: orZero(r.Body.Expiry), SessionIDs: set(r.Body.SessionIds)}
+	in := core.AuthExpireAllIn{Seconds: orZero(r.Body.Expiry), SessionIDs: wire.Set(r.Body.SessionIds)}
 	return AuthExpireAll204Response{}, h.service.AuthExpireAll(ctx, scopeOf(ctx), r.AppID, in)
 }

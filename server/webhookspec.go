@@ -14,6 +14,7 @@ import (
 
 	"github.com/postrider/postrider/core"
 	"github.com/postrider/postrider/ijson"
+	"github.com/postrider/postrider/wire"
 )
 
 // A webhookSpec is as much of somebody's OpenAPI document as an import reads. Names are OpenAPI's,
@@ -65,7 +66,7 @@ const referencesMost = 10
 func readWebhooks(text json.RawMessage, at ...string) ([]core.EventTypeIn, error) {
 	r := specReader{at: at, components: map[string]*specSchema{}, left: specBytesMost}
 	if err := ijson.Unmarshal(text, &r.spec); err != nil {
-		return nil, relocate(decodeError(err), at...)
+		return nil, relocate(wire.ReadError(err), at...)
 	}
 	webhooks := r.webhooks()
 	if webhooks == nil {
@@ -130,7 +131,7 @@ func (r *specReader) eventType(name string, item json.RawMessage) core.EventType
 		return t
 	}
 	t.Description, t.Deprecated, t.GroupName = cmp.Or(op.Description, op.Summary), op.Deprecated, op.GroupName
-	if t.FeatureFlags = set(op.FeatureFlags); t.FeatureFlags == nil && op.FeatureFlag != nil {
+	if t.FeatureFlags = wire.Set(op.FeatureFlags); t.FeatureFlags == nil && op.FeatureFlag != nil {
 		t.FeatureFlags = []string{*op.FeatureFlag}
 	}
 	if schema := r.bodySchema(op.RequestBody, where); schema != nil {
@@ -176,7 +177,7 @@ func (r *specReader) decode(text json.RawMessage, v any, kind string, components
 		_ = ijson.Unmarshal(text, &to) // What is no object, v will refuse.
 		if to.Ref == "" {
 			if err := ijson.Unmarshal(text, v); err != nil {
-				r.refuse(relocate(decodeError(err), slices.Concat(r.at, where)...))
+				r.refuse(relocate(wire.ReadError(err), slices.Concat(r.at, where)...))
 				return false
 			}
 			return true

@@ -1,0 +1,111 @@
+package wire
+
+import (
+	"encoding/json"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/postrider/postrider/core"
+)
+
+// Message is a message as its sender writes it: the schema MessageIn of the contract. A is its application: in
+// the body of a request the one to create, and in a broker's message the name of the one that it is for.
+type Message[A any] struct {
+	Application            A                      `json:"application"`
+	Channels               []string               `json:"channels"`
+	Data                   json.RawMessage        `json:"data"` // another name for Payload
+	DeliverAt              *string                `json:"deliverAt"`
+	EventID                *string                `json:"eventId"`
+	EventType              *string                `json:"eventType"`
+	Payload                json.RawMessage        `json:"payload"`
+	PayloadRetentionHours  *int64                 `json:"payloadRetentionHours"`
+	PayloadRetentionPeriod *int64                 `json:"payloadRetentionPeriod"` // in days
+	Tags                   []string               `json:"tags"`
+	TransformationsParams  *TransformationsParams `json:"transformationsParams"`
+}
+
+// TransformationsParams is a body that is no JSON object.
+type TransformationsParams struct {
+	RawPayload *string        `json:"rawPayload"`
+	Headers    map[string]any `json:"headers"`
+}
+
+// In is what the message says, but for its application.
+func (m *Message[A]) In() (core.MessageIn, error) {
+	if m.EventType == nil {
+		return core.MessageIn{}, Missing("eventType")
+	}
+	in := core.MessageIn{
+		EventType: *m.EventType, EventID: m.EventID, Channels: Channels(m.Channels), Tags: Set(m.Tags),
+	}
+	if err := m.readPayload(&in); err != nil {
+		return in, err
+	}
+	if err := m.readRetention(&in); err != nil {
+		return in, err
+	}
+	var err error
+	in.DeliverAt, err = BodyTime(m.DeliverAt, "deliverAt")
+	return in, err
+}
+
+// readPayload takes the payload by its two names, or the raw one that takes its place.
+func (m *Message[A]) readPayload(out *core.MessageIn) error {
+	params := m.TransformationsParams
+	switch {
+	case m.Payload != nil && m.Data != nil:
+		return Twice("payload", "data")
+	case params != nil && params.RawPayload != nil:
+		out.Payload, out.Raw = []byte(*params.RawPayload), true
+		return readContentType(out, params.Headers)
+	case m.Payload == nil && m.Data == nil:
+		return Missing("payload")
+	case m.Payload != nil:
+		out.Payload = m.Payload
+	default:
+		out.Payload = m.Data
+	}
+	return nil
+}
+
+// readContentType looks for the one header that a raw payload can bring.
+func readContentType(out *core.MessageIn, headers map[string]any) error {
+	for _, name := range slices.Sorted(maps.Keys(headers)) {
+		if !strings.EqualFold(name, "content-type") {
+			continue
+		}
+		if out.ContentType != nil {
+			return core.Invalid("The content type is given twice, in two spellings; give it once",
+				"body", "transformationsParams", "headers", name)
+		}
+		value := headers[name]
+		text, ok := value.(string)
+		if !ok {
+			return Unreadable("content-type must be a string", "transformationsParams", "headers", name)
+		}
+		out.ContentType = &text
+	}
+	return nil
+}
+
+func (m *Message[A]) readRetention(out *core.MessageIn) error {
+	days, hours := m.PayloadRetentionPeriod, m.PayloadRetentionHours
+	switch {
+	case days != nil && hours != nil:
+		return core.Invalid("payloadRetentionPeriod and payloadRetentionHours say the same: give one of them",
+			"body", "payloadRetentionHours")
+	case days != nil:
+		out.Retention = Duration(*days, 24*time.Hour)
+	case hours != nil:
+		out.Retention = Duration(*hours, time.Hour)
+	}
+	return nil
+}
+
+// Duration is that many units; more than a Duration can hold become the longest there is.
+func Duration(n int64, unit time.Duration) *time.Duration {
+	return new(unit * time.Duration(max(-1, min(n, int64(math.MaxInt64/unit)))))
+}

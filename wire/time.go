@@ -1,0 +1,78 @@
+package wire
+
+import (
+	"strings"
+	"time"
+
+	"github.com/postrider/postrider/core"
+)
+
+// timeLayouts are the times that clients send, once joinTime has taken the spaces out of them. Decimals
+// of the second are read whether a layout has them or not.
+var timeLayouts = []string{
+	"2006-01-02T15:04:05Z07:00", "2006-01-02T15:04:05", "2006-01-02T15:04Z07:00", "2006-01-02T15:04",
+	"2006-01-02Z07:00", "2006-01-02",
+}
+
+// ReadTime reads a time that a client sends, such as 2026-01-31T09:30:00.5+02:00, 2026-01-31 09:30:00 UTC or
+// 2026-01-31; without a zone it is in UTC.
+func ReadTime(text *string, loc ...string) (*time.Time, error) {
+	if text == nil || *text == "" {
+		return nil, nil
+	}
+	joined := joinTime(*text)
+	for _, layout := range timeLayouts {
+		if at, err := time.Parse(layout, joined); err == nil {
+			return new(inCalendar(at)), nil
+		}
+	}
+	return nil, noTime(loc...)
+}
+
+// BodyTime is ReadTime of a field of a body, where an empty text is no time.
+func BodyTime(text *string, name string) (*time.Time, error) {
+	if text == nil {
+		return nil, nil
+	}
+	at, err := ReadTime(text, "body", name)
+	if err != nil || at == nil {
+		return nil, noTime("body", name)
+	}
+	return at, nil
+}
+
+func noTime(loc ...string) *core.Error {
+	return core.Invalid("Times are written as in 2026-01-31T09:30:00Z", loc...)
+}
+
+// inCalendar is the time in UTC, where a zone may put it into the year before 0 or after 9999. JSON can
+// write neither; the first or the last instant it can means the same to who names such times.
+func inCalendar(at time.Time) time.Time {
+	at = at.UTC()
+	switch year := at.Year(); {
+	case year < 0:
+		return time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC)
+	case year > 9999:
+		return time.Date(9999, 12, 31, 23, 59, 59, 999_999_999, time.UTC)
+	}
+	return at
+}
+
+// joinTime makes one word of a date, a time of day and a zone. A + that the client did not escape has
+// arrived as a space: a third part without a sign is an offset to the east.
+func joinTime(text string) string {
+	var joined string
+	for i, part := range strings.Fields(strings.ToUpper(text)) {
+		switch {
+		case i == 0, part[0] == '+', part[0] == '-':
+			joined += part
+		case part == "UTC", part == "Z":
+			joined += "Z"
+		case strings.Contains(joined, "T"):
+			joined += "+" + part
+		default:
+			joined += "T" + part
+		}
+	}
+	return joined
+}
