@@ -2,20 +2,18 @@ package ingest
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"unicode/utf8"
 
 	"github.com/postrider/postrider/core"
-	"github.com/postrider/postrider/ijson"
+	"github.com/postrider/postrider/wire"
 )
 
 // Format is how a source's messages are read, as it is written in the configuration.
 type Format struct {
-	// Format is "json", the default: an object with application, eventType, payload and if need be
-	// eventId, channels and tags; "cloudevents"; or "mapping": the body is the payload, and the fields
-	// below say where the rest is.
+	// Format is "json", the default: what a POST to the API would be, and its application; "cloudevents"; or
+	// "mapping": the body is the payload, and the fields below say where the rest is.
 	Format string `json:"format"`
 
 	Application *Selector `json:"application"`  // of a mapping; or of CloudEvents, instead of the extension "application"
@@ -64,33 +62,26 @@ func (f Format) decoder() (Decoder, error) {
 	}
 }
 
-// decodeJSON reads the format of our own.
+// decodeJSON reads the format of our own. What is wrong is told as it is to clients of the API.
 func decodeJSON(m Message) (core.IngestIn, error) {
-	var text struct {
-		Application *string         `json:"application"`
-		EventType   *string         `json:"eventType"`
-		EventID     *string         `json:"eventId"`
-		Channels    []string        `json:"channels"`
-		Tags        []string        `json:"tags"`
-		Payload     json.RawMessage `json:"payload"`
+	in, err := readJSON(m.Body)
+	if err != nil {
+		return in, errors.New(core.Reason(err))
 	}
-	if err := isObject(m.Body); err != nil {
-		return core.IngestIn{}, err
+	return in, nil
+}
+
+func readJSON(body []byte) (in core.IngestIn, err error) {
+	var text wire.Message[*string]
+	if err := wire.Unmarshal(body, &text); err != nil {
+		return in, err
 	}
-	if err := ijson.Unmarshal(m.Body, &text); err != nil {
-		return core.IngestIn{}, fmt.Errorf("it cannot be read: %s", ijson.Reason(err))
+	if text.Application == nil {
+		return in, wire.Missing("application")
 	}
-	switch {
-	case text.Application == nil:
-		return core.IngestIn{}, errors.New("it has no application")
-	case text.EventType == nil:
-		return core.IngestIn{}, errors.New("it has no eventType")
-	case text.Payload == nil:
-		return core.IngestIn{}, errors.New("it has no payload")
-	}
-	return core.IngestIn{AppRef: *text.Application, MessageIn: core.MessageIn{
-		EventType: *text.EventType, EventID: text.EventID, Channels: text.Channels, Tags: text.Tags, Payload: text.Payload,
-	}}, nil
+	in.AppRef = *text.Application
+	in.MessageIn, err = text.In()
+	return in, err
 }
 
 // isObject checks that a text begins as a JSON object, in UTF-8.

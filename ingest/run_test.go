@@ -174,7 +174,7 @@ func TestEachMessageGetsItsVerdict(t *testing.T) {
 	}}
 	stop := start(t, source, sink, untraced)
 	got := source.await(t, 5)
-	want := []string{"1 ack", "bad2 dead: it cannot be read: it is cut off after byte 1", "3 dead: Validation error; channels: is too long", "4 ack", "5 ack"}
+	want := []string{"1 ack", "bad2 dead: Validation error; The body is not JSON: it is cut off after byte 1", "3 dead: Validation error; channels: is too long", "4 ack", "5 ack"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
