@@ -1,18 +1,17 @@
 package ingest
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"mime"
+	"net/url"
+	"regexp"
 	"slices"
 	"strings"
-
-	"github.com/cloudevents/sdk-go/v2/event"
-	"github.com/cloudevents/sdk-go/v2/types"
+	"unicode/utf8"
 
 	"github.com/postrider/postrider/core"
 	"github.com/postrider/postrider/ijson"
@@ -38,175 +37,207 @@ func (f Format) cloudEvents() (Decoder, error) {
 		if err != nil {
 			return core.IngestIn{}, err
 		}
-		if err := e.Validate(); err != nil {
-			return core.IngestIn{}, fmt.Errorf("it is no CloudEvent: %w", err)
+		in, err := e.message()
+		if err != nil {
+			return core.IngestIn{}, err
 		}
-		in := core.IngestIn{MessageIn: payload(e.Data(), contentTypeOf(e))}
-		if in.Payload == nil {
-			return in, errors.New("it has no data, and so nothing to send")
-		}
-		in.EventType, in.EventID = e.Type(), eventIDOf(e)
-		if trace := attributeOf(e)(traceParent); trace != "" {
-			in.TraceParent = &trace
-		}
-		in.AppRef, err = app(&subject{Message: m, attribute: attributeOf(e)})
-		return in, err
+		ref, err := app(&subject{Message: m, attribute: e.attribute})
+		return core.IngestIn{AppRef: ref, MessageIn: in}, err
 	}, nil
 }
 
 const (
-	structuredType = "application/cloudevents+json"
-	batchType      = "application/cloudevents-batch+json"
+	structuredType = "application/cloudevents"
+	batchType      = "application/cloudevents-batch"
 )
 
-func readEvent(m Message) (event.Event, error) {
+func readEvent(m Message) (*cloudEvent, error) {
 	contentType, _, _ := mime.ParseMediaType(m.Headers.Get("content-type"))
-	e := event.New()
-	switch prefix := binaryPrefix(m.Headers); {
-	case contentType == batchType:
-		return e, errors.New("it is a batch of CloudEvents: send them one by one")
-	case contentType != structuredType && prefix != "":
-		err := readBinary(&e, prefix, m)
-		return e, err
+	contentType = strings.TrimSuffix(contentType, "+json")
+	prefix := binaryPrefix(m.Headers)
+	if contentType == batchType {
+		return nil, errors.New("it is a batch of CloudEvents: send them one by one")
 	}
-	if err := checkStructured(m.Body); err != nil {
-		return e, err
+	e := &cloudEvent{attributes: map[string]string{}}
+	var err error
+	if contentType == structuredType || prefix == "" {
+		err = e.readStructured(m.Body)
+	} else {
+		err = e.readBinary(prefix, m)
 	}
-	if err := json.Unmarshal(m.Body, &e); err != nil {
-		return e, fmt.Errorf("it is no CloudEvent: %w", err)
+	if err == nil {
+		err = e.check()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("it is no CloudEvent: %w", err)
 	}
 	return e, nil
 }
 
-// checkStructured checks what the library's reader forgives: what is no JSON, an attribute that is given twice, or
-// without a name, at which it would stop reading, and half a surrogate pair in text. Data that is JSON is
-// not looked into.
-func checkStructured(text []byte) error {
+// readStructured reads the JSON format: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md.
+func (e *cloudEvent) readStructured(text []byte) error {
 	if err := isObject(text); err != nil {
 		return err
 	}
 	members, err := ijson.Members(text)
 	if err != nil {
-		return fmt.Errorf("it cannot be read: %s", ijson.Reason(err))
+		return errors.New(ijson.Reason(err))
 	}
-	seen := make(map[string]bool, len(members))
+	data, encoded := members["data"], members["data_base64"]
+	delete(members, "data")
+	delete(members, "data_base64")
 	for _, name := range slices.Sorted(maps.Keys(members)) {
-		switch folded := strings.ToLower(name); {
-		case name == "":
-			return errors.New("it is no CloudEvent: it has an attribute without a name")
-		case seen[folded]:
-			return fmt.Errorf("it is no CloudEvent: %s: given twice, in two spellings", name)
-		case name == "data" && members[name][0] != '"':
-		default:
-			seen[folded] = true
-			if err := ijson.Check(members[name]); err != nil {
-				return fmt.Errorf("it is no CloudEvent: %s: %w", name, err)
-			}
+		value, err := attributeText(name, members[name])
+		if err == nil {
+			err = e.set(name, value)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	return nil
+	return e.readData(data, encoded)
 }
+
+// attributeText is an attribute as it stands in a header; "": it is null. Numbers stay as they are written.
+func attributeText(name string, text json.RawMessage) (string, error) {
+	folded := strings.ToLower(name)
+	defined := slices.Contains(definedAttributes, folded)
+	if defined && name != folded {
+		return "", errors.New("its name is written " + folded)
+	}
+	value, err := ijson.Value(text)
+	if err != nil {
+		return "", err
+	}
+	switch v := value.(type) {
+	case nil:
+		return "", nil
+	case string:
+		return v, nil
+	case *ijson.Error:
+		return "", v
+	case json.Number, bool:
+		if !defined {
+			return fmt.Sprint(v), nil
+		}
+	}
+	return "", errors.New("expected a string")
+}
+
+// readData takes the data from the one of its two members that is there.
+func (e *cloudEvent) readData(data, encoded json.RawMessage) (err error) {
+	isNull := func(text json.RawMessage) bool { return text == nil || string(text) == "null" }
+	switch {
+	case !isNull(data) && !isNull(encoded):
+		err = errors.New("data and data_base64 are the same: give one of them")
+	case !isNull(encoded):
+		if e.data, err = decodeData(encoded); err != nil {
+			err = fmt.Errorf("data_base64: %w", err)
+		}
+	case e.isJSON():
+		e.data = e.jsonData(data)
+	case !isNull(data) && data[0] != '"':
+		e.data = data
+	case !isNull(data):
+		var text string
+		if text, err = attributeText("data", data); err != nil {
+			err = fmt.Errorf("data: %w", err)
+		}
+		e.data = []byte(text)
+	}
+	return err
+}
+
+// jsonData is the data as it stands there. Only the Go SDK (2.16 still) writes JSON of a +json type as a string that
+// holds it. By the specification that is a string, but nobody means one that looks like this.
+func (e *cloudEvent) jsonData(data json.RawMessage) []byte {
+	if len(data) == 0 || data[0] != '"' || !strings.HasSuffix(e.mediaType(), "+json") {
+		return data
+	}
+	text, err := attributeText("data", data)
+	if err != nil || text == "" || text[0] != '{' && text[0] != '[' || !json.Valid([]byte(text)) {
+		return data
+	}
+	return []byte(text)
+}
+
+func decodeData(encoded json.RawMessage) ([]byte, error) {
+	value, err := ijson.Value(encoded)
+	if err != nil {
+		return nil, err
+	}
+	text, ok := value.(string)
+	if !ok {
+		return nil, errors.New("expected a string")
+	}
+	return base64.StdEncoding.DecodeString(text)
+}
+
+// escapingPrefix is that of the bindings for HTTP and NATS, which escape what a header cannot hold.
+const escapingPrefix = "ce-"
 
 // prefixes are how attributes are named in headers: by the bindings for Kafka, for HTTP and NATS, and
 // for AMQP.
-var prefixes = []string{"ce_", "ce-", "cloudEvents:", "cloudEvents_"}
+var prefixes = []string{"ce_", escapingPrefix, "cloudEvents:", "cloudEvents_"}
 
 // binaryPrefix is the prefix that the message's attributes have; "": it has none, and is structured.
 func binaryPrefix(h Headers) string {
 	for _, prefix := range prefixes {
-		if h.Get(prefix+"specversion") != "" {
-			return prefix
+		for name := range h {
+			if strings.EqualFold(name, prefix+"specversion") {
+				return prefix
+			}
 		}
 	}
 	return ""
 }
 
-func readBinary(e *event.Event, prefix string, m Message) error {
-	seen := map[string]bool{}
+func (e *cloudEvent) readBinary(prefix string, m Message) error {
 	for _, name := range slices.Sorted(maps.Keys(m.Headers)) {
 		if len(name) <= len(prefix) || !strings.EqualFold(name[:len(prefix)], prefix) {
 			continue
 		}
-		attribute := strings.ToLower(name[len(prefix):])
-		if seen[attribute] {
-			return fmt.Errorf("it is no CloudEvent: %s: given twice, in two spellings", name)
+		value, err := strings.TrimSpace(m.Headers[name]), error(nil)
+		if prefix == escapingPrefix {
+			value, err = unescape(value)
 		}
-		seen[attribute] = true
-		if err := setAttribute(e, attribute, m.Headers[name]); err != nil {
-			return fmt.Errorf("it is no CloudEvent: %s: %w", name, err)
+		if err == nil {
+			err = e.set(name[len(prefix):], value)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	if contentType := m.Headers.Get("content-type"); contentType != "" {
-		e.SetDataContentType(contentType)
+	e.data = m.Body
+	return e.setContentType(m.Headers.Get("content-type"))
+}
+
+// setContentType sets the type that the message itself has. NATS gives it as an attribute, and others do both.
+func (e *cloudEvent) setContentType(given string) error {
+	const name = "datacontenttype"
+	if named := e.attributes[name]; given != "" && named != "" && given != named {
+		return fmt.Errorf("%s: it is not the content type of the message, %.100q", name, given)
 	}
-	e.DataEncoded = m.Body
+	if given != "" {
+		e.attributes[name] = given
+	}
 	return nil
 }
 
-func setAttribute(e *event.Event, name, value string) error {
-	switch name {
-	case "specversion":
-		if value != event.CloudEventsVersionV1 {
-			return fmt.Errorf("version %q is not %s", value, event.CloudEventsVersionV1)
-		}
-		return nil
-	case "id":
-		return e.Context.SetID(value)
-	case "source":
-		return e.Context.SetSource(value)
-	case "type":
-		return e.Context.SetType(value)
-	case "subject":
-		return e.Context.SetSubject(value)
-	case "dataschema":
-		return e.Context.SetDataSchema(value)
-	case "time":
-		at, err := types.ParseTime(value)
-		if err != nil {
-			return err
-		}
-		return e.Context.SetTime(at)
-	default:
-		return e.Context.SetExtension(name, value)
-	}
-}
+var quotedPair = regexp.MustCompile(`\\(.)`)
 
-// contentTypeOf is the type of the data; "": JSON.
-func contentTypeOf(e event.Event) string {
-	contentType, _, _ := mime.ParseMediaType(e.DataContentType())
-	if contentType == "" || contentType == "application/json" {
-		return ""
+// unescape reads a header's value: quoted, as by older versions of the specification, or with %XX. If not all
+// of its % begin an escape, its sender does not escape.
+func unescape(value string) (string, error) {
+	if n := len(value); n > 1 && value[0] == '"' && value[n-1] == '"' {
+		value = quotedPair.ReplaceAllString(value[1:n-1], "$1")
 	}
-	return e.DataContentType()
-}
-
-// attributeOf looks up attributes that are text.
-func attributeOf(e event.Event) func(name string) string {
-	return func(name string) string {
-		switch name {
-		case "id":
-			return e.ID()
-		case "source":
-			return e.Source()
-		case "type":
-			return e.Type()
-		case "subject":
-			return e.Subject()
-		}
-		text, err := types.Format(e.Extensions()[name])
-		if err != nil {
-			return ""
-		}
-		return text
+	text, err := url.PathUnescape(value)
+	if err != nil {
+		return value, nil //nolint:nilerr // it is taken as it is
 	}
-}
-
-// eventIDOf is the event's id, where that can be one of ours; else one that is made of it.
-func eventIDOf(e event.Event) *string {
-	id := e.ID()
-	if !core.IsEventID(id) {
-		hash := sha256.Sum256([]byte(id))
-		id = "ce-" + hex.EncodeToString(hash[:16])
+	if !utf8.ValidString(text) {
+		return "", errors.New("its escapes are not UTF-8")
 	}
-	return &id
+	return text, nil
 }

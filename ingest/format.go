@@ -62,7 +62,7 @@ func (f Format) decoder() (Decoder, error) {
 	}
 }
 
-// decodeJSON reads the format of our own. What is wrong is told as it is to clients of the API.
+// decodeJSON reads the format of our own. Its reasons are the errors of the API.
 func decodeJSON(m Message) (core.IngestIn, error) {
 	in, err := readJSON(m.Body)
 	if err != nil {

@@ -122,7 +122,7 @@ func TestFormatsSayWhatTheyCannotRead(t *testing.T) {
 		"it does not say its event_type":             {path, from(`{"who": "a"}`)},
 		"it is a batch":                              {events, from(`[]`, "content-type", "application/cloudevents-batch+json")},
 		"it is no CloudEvent":                        {events, from(`{"specversion": "2.0", "id": "e-1", "source": "/shop", "type": "a", "data": {}}`)},
-		"id: MUST":                                   {events, from(`{"specversion": "1.0", "source": "/shop", "type": "a", "data": {}}`)},
+		"id: it is missing or empty":                 {events, from(`{"specversion": "1.0", "source": "/shop", "type": "a", "data": {}}`)},
 		"it does not say its application":            {events, from(envelope + `, "data": {}}`)},
 		"nothing to send":                            {events, from(envelope + `, "application": "a"}`)},
 		`version "0.3"`:                              {events, from(`{}`, "ce_specversion", "0.3", "ce_id", "1", "ce_source", "/", "ce_type", "a")},

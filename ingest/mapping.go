@@ -133,17 +133,12 @@ func (f Format) mapping() (Decoder, error) {
 		return nil, err
 	}
 	return func(m Message) (core.IngestIn, error) {
-		in := core.IngestIn{MessageIn: payload(m.Body, f.ContentType)}
-		if !in.Raw {
-			if err := isObject(m.Body); err != nil {
-				return in, err
-			}
-			if err := json.Unmarshal(m.Body, new(json.RawMessage)); err != nil {
-				return in, fmt.Errorf("it cannot be read: %s", ijson.Reason(err))
-			}
+		message, err := payload(m.Body, f.ContentType)
+		in := core.IngestIn{MessageIn: message}
+		if err != nil {
+			return in, err
 		}
 		from := &subject{Message: m}
-		var err error
 		if in.AppRef, err = app(from); err != nil {
 			return in, err
 		}
@@ -156,12 +151,18 @@ func (f Format) mapping() (Decoder, error) {
 	}, nil
 }
 
-// payload is text as the payload of a message: of that type, or if none is given, JSON.
-func payload(text []byte, contentType string) core.MessageIn {
-	if contentType == "" {
-		return JSON(text)
+// payload is text as the payload of a message: of that type, or if none is given, a JSON object.
+func payload(text []byte, contentType string) (core.MessageIn, error) {
+	if contentType != "" {
+		return core.MessageIn{Payload: text, Raw: true, ContentType: &contentType}, nil
 	}
-	return core.MessageIn{Payload: text, Raw: true, ContentType: &contentType}
+	if err := isObject(text); err != nil {
+		return core.MessageIn{}, err
+	}
+	if err := json.Unmarshal(text, new(json.RawMessage)); err != nil {
+		return core.MessageIn{}, fmt.Errorf("it cannot be read: %s", ijson.Reason(err))
+	}
+	return JSON(text), nil
 }
 
 // JSON is a JSON text as the payload of a message: to the byte, but for white space around it.
