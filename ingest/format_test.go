@@ -199,6 +199,7 @@ func TestEventIDsOfCloudEvents(t *testing.T) {
 // FuzzDecode: whatever a broker has, a decoder returns, and what it passes on as JSON is JSON.
 func FuzzDecode(f *testing.F) {
 	f.Add(`{"application": "acme", "eventType": "a", "payload": {"n": 1}}`, "ce_type")
+	f.Add(`{"application": "acme", "eventType": "a", "transformationsParams": {"rawPayload": "a"}, "deliverAt": "2026-01-31"}`, "ce-type")
 	f.Add(`{"specversion": "1.0", "id": "e-1", "source": "/shop", "type": "a", "application": "acme", "data": {}}`, "content-type")
 	f.Add(`{"specversion": "1.0", "data": {}, "datacontenttype": "text/plain", "data_base64": "aGVsbG8="}`, "ce_specversion")
 	mapping := Format{Format: FormatMapping, Application: &Selector{Path: "$..a"}, EventType: &Selector{Header: "h"}}
