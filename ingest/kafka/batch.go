@@ -50,6 +50,9 @@ func (b *batch) fail(topic string, number int32, err error) {
 	switch {
 	case lost:
 		b.losses = append(b.losses, err)
+	case group && errors.Is(err, kerr.InconsistentGroupProtocol):
+		b.problems = append(b.problems, fmt.Errorf("group: its members are of another kind, or share partitions by "+
+			"another protocol than %s; name another group, or stop them: %w", balancer.ProtocolName(), err))
 	case group:
 		b.problems = append(b.problems, fmt.Errorf("group: %w", err))
 	case ended && topic == "": // the wait is over

@@ -6,11 +6,19 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+const (
+	// The brokers are asked again after askFirst, then after twice as long, and so on up to askMost.
+	askFirst = 100 * time.Millisecond
+	askMost  = time.Second
 )
 
 // Check asks the brokers about all that is needed, as far as they tell: whether they are there and take
@@ -19,7 +27,7 @@ import (
 func (s *Source) Check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	client, err := kgo.NewClient(s.options...)
+	client, err := kgo.NewClient(append(s.options, kgo.RequestRetries(0))...) // insist does that, and says why
 	if err != nil {
 		return err
 	}
@@ -27,11 +35,39 @@ func (s *Source) Check(ctx context.Context) error {
 	if err := s.ping(ctx, client); err != nil {
 		return err
 	}
-	return errors.Join(
-		readable(ctx, client, s.config.Topics),
-		writable(ctx, client, s.config.DeadLetterTopic),
-		usable(ctx, client, s.config.Group),
-	)
+	checks := []func(context.Context, *kgo.Client) error{s.readable, s.writable, s.usable}
+	problems := make([]error, len(checks)) // in this order
+	var asked sync.WaitGroup
+	for i, check := range checks {
+		asked.Go(func() { problems[i] = insist(ctx, func() error { return check(ctx, client) }) })
+	}
+	asked.Wait()
+	return errors.Join(problems...)
+}
+
+// insist asks again while the answer is one that passes by itself, until ctx ends. A cluster that has just
+// been started has no leaders, coordinators or topic for offsets yet.
+func insist(ctx context.Context, ask func() error) (last error) {
+	for wait := askFirst; ; wait = min(2*wait, askMost) {
+		err := ask()
+		if last != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+			err = last // which is what was waited for
+		}
+		if !passes(err) {
+			return err
+		}
+		last = err
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%w (asked until the deadline)", last)
+		case <-time.After(wait):
+		}
+	}
+}
+
+// passes reports whether an error is one that ends without anybody's help.
+func passes(err error) bool {
+	return kerr.IsRetriable(err) || kgo.IsRetryableBrokerErr(err)
 }
 
 // ping tells why no broker can be spoken to.
@@ -58,12 +94,12 @@ func (s *Source) ping(ctx context.Context, client *kgo.Client) error {
 	return fmt.Errorf("brokers: none can be reached: %w", err)
 }
 
-func readable(ctx context.Context, client *kgo.Client, topics []string) error {
-	return allowed(ctx, client, "topics", topics, kadm.OpRead, "read")
+func (s *Source) readable(ctx context.Context, client *kgo.Client) error {
+	return allowed(ctx, client, "topics", s.config.Topics, kadm.OpRead, "read")
 }
 
-func writable(ctx context.Context, client *kgo.Client, topic string) error {
-	return allowed(ctx, client, "dead_letter_topic", []string{topic}, kadm.OpWrite, "written to")
+func (s *Source) writable(ctx context.Context, client *kgo.Client) error {
+	return allowed(ctx, client, "dead_letter_topic", []string{s.config.DeadLetterTopic}, kadm.OpWrite, "written to")
 }
 
 // allowed tells which topics do not exist or do not allow something.
@@ -89,35 +125,36 @@ func allowed(ctx context.Context, client *kgo.Client, field string, topics []str
 		may := kadm.DecodeACLOperations(topic.AuthorizedOperations) // nothing: the broker does not tell
 		switch {
 		case errors.Is(err, kerr.UnknownTopicOrPartition):
-			problems = append(problems, fmt.Errorf("%s: %s does not exist: %w", field, name, err))
+			problems = append(problems, fmt.Errorf("%s: %s does not exist", field, name))
 		case errors.Is(err, kerr.TopicAuthorizationFailed), err == nil && len(may) > 0 && !slices.Contains(may, need):
 			problems = append(problems, fmt.Errorf("%s: %s may not be %s", field, name, verb))
 		case err != nil:
 			problems = append(problems, fmt.Errorf("%s: %s: %w", field, name, err))
 		}
+		problems = append(problems, leaderless(field, name, topic.Partitions))
 	}
 	return errors.Join(problems...)
 }
 
-// usable tells why the group cannot be used. A group that is not known yet can.
-func usable(ctx context.Context, client *kgo.Client, name string) error {
-	ask := kmsg.NewPtrDescribeGroupsRequest()
-	ask.Groups = []string{name}
-	ask.IncludeAuthorizedOperations = true
-	answer, err := ask.RequestWith(ctx, client)
-	var group kmsg.DescribeGroupsResponseGroup
-	if err == nil && len(answer.Groups) > 0 {
-		group = answer.Groups[0]
-		err = kerr.ErrorForCode(group.ErrorCode)
+// leaderless tells which partitions have nobody to read them from, or to write to.
+func leaderless(field, topic string, partitions []kmsg.MetadataResponseTopicPartition) error {
+	var problems []error
+	for _, p := range partitions {
+		// Brokers before Kafka 2.3 also tell of replicas that are away, which does not matter.
+		if err := kerr.ErrorForCode(p.ErrorCode); err != nil && !errors.Is(err, kerr.ReplicaNotAvailable) {
+			problems = append(problems, fmt.Errorf("%s: %s, partition %d: %w", field, topic, p.Partition, err))
+		}
 	}
-	may := kadm.DecodeACLOperations(group.AuthorizedOperations)
-	switch {
-	case errors.Is(err, kerr.GroupAuthorizationFailed), len(may) > 0 && !slices.Contains(may, kadm.OpRead):
-		return fmt.Errorf("group: %s may not be used", name)
-	case err != nil && !errors.Is(err, kerr.GroupIDNotFound):
-		return fmt.Errorf("group: %s: %w", name, err)
-	case group.ProtocolType != "" && group.ProtocolType != "consumer":
-		return fmt.Errorf("group: %s is one of %s, not of consumers", name, group.ProtocolType)
+	return some(problems)
+}
+
+// someMost is how many of many alike are named.
+const someMost = 10
+
+// some joins errors, and of very many names the first.
+func some(problems []error) error {
+	if more := len(problems) - someMost; more > 0 {
+		problems = append(problems[:someMost:someMost], fmt.Errorf("and %d more", more))
 	}
-	return nil
+	return errors.Join(problems...)
 }

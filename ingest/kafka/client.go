@@ -40,6 +40,9 @@ const (
 	metadataAge = time.Minute
 )
 
+// balancer is how the members of a group share partitions.
+var balancer = kgo.CooperativeStickyBalancer()
+
 // reach is how brokers are reached.
 func reach(set settings, log *slog.Logger) []kgo.Opt {
 	options := []kgo.Opt{
@@ -68,7 +71,7 @@ func (s *Source) consume() []kgo.Opt {
 	own := []kgo.Opt{
 		kgo.ConsumerGroup(s.config.Group),
 		kgo.ConsumeTopics(s.config.Topics...),
-		kgo.Balancers(kgo.CooperativeStickyBalancer()),
+		kgo.Balancers(balancer),
 		kgo.SessionTimeout(s.session),
 		kgo.RebalanceTimeout(rebalanceTimeout),
 		kgo.BlockRebalanceOnPoll(),

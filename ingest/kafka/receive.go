@@ -84,7 +84,7 @@ func (s *Source) probe(ctx context.Context, client *kgo.Client) error {
 	if err := s.ping(ctx, client); err != nil {
 		return err
 	}
-	return readable(ctx, client, s.config.Topics)
+	return s.readable(ctx, client)
 }
 
 // readAnew has the client forget topics that were deleted, and find those that have their names now. No

@@ -1,0 +1,76 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// consumers is what Kafka calls the protocol of consumers, and the type of groups that have the newer one
+// of KIP-848.
+const consumers = "consumer"
+
+// usable tells why the group cannot be used. One that is not known yet can, and so can one without members:
+// the first that joins decides of what kind it is.
+func (s *Source) usable(ctx context.Context, client *kgo.Client) error {
+	name := s.config.Group
+	ask := kmsg.NewPtrDescribeGroupsRequest()
+	ask.Groups = []string{name}
+	ask.IncludeAuthorizedOperations = true
+	answer, err := ask.RequestWith(ctx, client)
+	var group kmsg.DescribeGroupsResponseGroup
+	if err == nil && len(answer.Groups) > 0 {
+		group = answer.Groups[0]
+		err = kerr.ErrorForCode(group.ErrorCode)
+	}
+	may := kadm.DecodeACLOperations(group.AuthorizedOperations)
+	switch {
+	case errors.Is(err, kerr.GroupAuthorizationFailed), len(may) > 0 && !slices.Contains(may, kadm.OpRead):
+		return fmt.Errorf("group: %s may not be used", name)
+	case err != nil && !errors.Is(err, kerr.GroupIDNotFound):
+		return fmt.Errorf("group: %s: %w", name, err)
+	case group.State == "Empty":
+		return nil
+	case len(group.Members) == 0:
+		return s.newer(ctx, client)
+	case group.ProtocolType != consumers:
+		return fmt.Errorf("group: %s has members of type %s, not consumers; name another group, or stop them",
+			name, group.ProtocolType)
+	case group.Protocol != "" && group.Protocol != balancer.ProtocolName(): // "": it is being chosen
+		s.log.Warn("group has members that share partitions by another protocol; "+
+			"we can join only if all of them support "+balancer.ProtocolName()+" too, as Java's do by default since Kafka 3.0",
+			"group", name, "protocol", group.Protocol)
+	}
+	return nil
+}
+
+// newer tells whether the group is of one of the kinds that Kafka has had since 3.7. Described as a group of
+// the old kind, such a group does not exist, or is dead.
+func (s *Source) newer(ctx context.Context, client *kgo.Client) error {
+	answer, err := kmsg.NewPtrListGroupsRequest().RequestWith(ctx, client)
+	if answer == nil {
+		s.log.Debug("groups are not listed; the kind of ours is not known", "group", s.config.Group, "error", err)
+		return nil
+	}
+	for _, group := range answer.Groups {
+		if group.Group != s.config.Group {
+			continue
+		}
+		empty := strings.EqualFold(group.GroupState, "empty")
+		switch kind := strings.ToLower(group.GroupType); {
+		case kind == "share", kind == "streams" && !empty:
+			return fmt.Errorf("group: %s is a %s group, which consumers cannot join; name another group", group.Group, kind)
+		case kind == consumers && !empty:
+			s.log.Warn("group has members of Kafka's newer protocol, which are not Postrider's; they take some of the partitions",
+				"group", group.Group)
+		}
+	}
+	return nil
+}
