@@ -35,7 +35,7 @@ func (s *Source) Check(ctx context.Context) error {
 	if err := s.ping(ctx, client); err != nil {
 		return err
 	}
-	checks := []func(context.Context, *kgo.Client) error{s.readable, s.writable, s.usable}
+	checks := []func(context.Context, *kgo.Client) error{s.readable, s.writable, s.keeping, s.usable}
 	problems := make([]error, len(checks)) // in this order
 	var asked sync.WaitGroup
 	for i, check := range checks {
