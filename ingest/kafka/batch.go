@@ -23,12 +23,16 @@ type batch struct {
 	remade   []string // topics that are not the ones we know by these names
 }
 
-// take adds what was fetched, and tells whether messages were among it.
-func (b *batch) take(fetches kgo.Fetches) (found bool) {
+// take adds what was fetched, but for the partitions that stall, and reports whether messages were among it.
+func (b *batch) take(client *kgo.Client, s *stalls, fetches kgo.Fetches) (found bool) {
 	for _, fetch := range fetches {
 		for _, topic := range fetch.Topics {
 			for _, p := range topic.Partitions {
-				if p.Err != nil {
+				at := partition{topic.Topic, p.Partition}
+				if len(p.Records) > 0 {
+					s.over(at)
+				}
+				if p.Err != nil && !s.take(client, at, p.Err) {
 					b.fail(topic.Topic, p.Partition, p.Err)
 				}
 				for _, record := range p.Records {

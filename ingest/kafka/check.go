@@ -95,15 +95,31 @@ func (s *Source) ping(ctx context.Context, client *kgo.Client) error {
 }
 
 func (s *Source) readable(ctx context.Context, client *kgo.Client) error {
-	return allowed(ctx, client, "topics", s.config.Topics, kadm.OpRead, "read")
+	return s.fit(ctx, client, "topics", s.config.Topics, kadm.OpRead)
 }
 
 func (s *Source) writable(ctx context.Context, client *kgo.Client) error {
-	return allowed(ctx, client, "dead_letter_topic", []string{s.config.DeadLetterTopic}, kadm.OpWrite, "written to")
+	return s.fit(ctx, client, "dead_letter_topic", []string{s.config.DeadLetterTopic}, kadm.OpWrite)
 }
 
-// allowed tells which topics do not exist or do not allow something.
-func allowed(ctx context.Context, client *kgo.Client, field string, topics []string, need kadm.ACLOperation, verb string) error {
+// fit tells which topics cannot be used.
+func (s *Source) fit(ctx context.Context, client *kgo.Client, field string, topics []string, need kadm.ACLOperation) error {
+	answer, err := describe(ctx, client, topics)
+	if err != nil {
+		return fmt.Errorf("%s: %w", field, err)
+	}
+	var problems []error
+	for _, topic := range answer {
+		for _, err := range []error{refusal(topic, need), leaderless(topic)} {
+			if err != nil {
+				problems = append(problems, fmt.Errorf("%s: %w", field, err))
+			}
+		}
+	}
+	return errors.Join(problems...)
+}
+
+func describe(ctx context.Context, client *kgo.Client, topics []string) ([]kmsg.MetadataResponseTopic, error) {
 	ask := kmsg.NewPtrMetadataRequest()
 	ask.IncludeTopicAuthorizedOperations = true
 	for _, topic := range topics {
@@ -113,36 +129,40 @@ func allowed(ctx context.Context, client *kgo.Client, field string, topics []str
 	}
 	answer, err := ask.RequestWith(ctx, client)
 	if err != nil {
-		return fmt.Errorf("%s: ask about them: %w", field, err)
+		return nil, fmt.Errorf("ask about %v: %w", topics, err)
 	}
-	var problems []error
-	for _, topic := range answer.Topics {
-		name := ""
-		if topic.Topic != nil {
-			name = *topic.Topic
-		}
-		err := kerr.ErrorForCode(topic.ErrorCode)
-		may := kadm.DecodeACLOperations(topic.AuthorizedOperations) // nothing: the broker does not tell
-		switch {
-		case errors.Is(err, kerr.UnknownTopicOrPartition):
-			problems = append(problems, fmt.Errorf("%s: %s does not exist", field, name))
-		case errors.Is(err, kerr.TopicAuthorizationFailed), err == nil && len(may) > 0 && !slices.Contains(may, need):
-			problems = append(problems, fmt.Errorf("%s: %s may not be %s", field, name, verb))
-		case err != nil:
-			problems = append(problems, fmt.Errorf("%s: %s: %w", field, name, err))
-		}
-		problems = append(problems, leaderless(field, name, topic.Partitions))
+	return answer.Topics, nil
+}
+
+func nameOf(topic kmsg.MetadataResponseTopic) string {
+	if topic.Topic == nil {
+		return ""
 	}
-	return errors.Join(problems...)
+	return *topic.Topic
+}
+
+// refusal tells why a topic cannot be used: it does not exist or does not allow it.
+func refusal(topic kmsg.MetadataResponseTopic, need kadm.ACLOperation) error {
+	err := kerr.ErrorForCode(topic.ErrorCode)
+	may := kadm.DecodeACLOperations(topic.AuthorizedOperations) // nothing: the broker does not tell
+	switch {
+	case errors.Is(err, kerr.UnknownTopicOrPartition):
+		return fmt.Errorf("%s does not exist", nameOf(topic))
+	case errors.Is(err, kerr.TopicAuthorizationFailed), err == nil && len(may) > 0 && !slices.Contains(may, need):
+		return fmt.Errorf("%s may not be %s", nameOf(topic), map[kadm.ACLOperation]string{kadm.OpRead: "read", kadm.OpWrite: "written to"}[need])
+	case err != nil:
+		return fmt.Errorf("%s: %w", nameOf(topic), err)
+	}
+	return nil
 }
 
 // leaderless tells which partitions have nobody to read them from, or to write to.
-func leaderless(field, topic string, partitions []kmsg.MetadataResponseTopicPartition) error {
+func leaderless(topic kmsg.MetadataResponseTopic) error {
 	var problems []error
-	for _, p := range partitions {
+	for _, p := range topic.Partitions {
 		// Brokers before Kafka 2.3 also tell of replicas that are away, which does not matter.
 		if err := kerr.ErrorForCode(p.ErrorCode); err != nil && !errors.Is(err, kerr.ReplicaNotAvailable) {
-			problems = append(problems, fmt.Errorf("%s: %s, partition %d: %w", field, topic, p.Partition, err))
+			problems = append(problems, fmt.Errorf("%s, partition %d: %w", nameOf(topic), p.Partition, err))
 		}
 	}
 	return some(problems)

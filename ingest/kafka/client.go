@@ -76,8 +76,8 @@ func (s *Source) consume() []kgo.Opt {
 		kgo.RebalanceTimeout(rebalanceTimeout),
 		kgo.BlockRebalanceOnPoll(),
 		kgo.OnPartitionsAssigned(s.member.assigned),
-		kgo.OnPartitionsRevoked(s.member.gone),
-		kgo.OnPartitionsLost(s.member.gone),
+		kgo.OnPartitionsRevoked(s.gone),
+		kgo.OnPartitionsLost(s.gone),
 		kgo.AdjustFetchOffsetsFn(s.keepStart),
 		kgo.DisableAutoCommit(),
 		start,
@@ -89,6 +89,7 @@ func (s *Source) consume() []kgo.Opt {
 		kgo.FetchMaxBytes(fetchBytes),
 		kgo.FetchMaxPartitionBytes(fetchPartitionBytes),
 		kgo.MaxDecompressBatchBytes(unpackedMost),
+		kgo.KeepRetryableFetchErrors(), // or nobody hears of those that never end
 		kgo.MetadataMaxAge(metadataAge),
 
 		kgo.ProducerBatchMaxBytes(letterMost),
@@ -98,6 +99,12 @@ func (s *Source) consume() []kgo.Opt {
 		kgo.AllowIdempotentProduceCancellation(),
 	}
 	return slices.Concat(own, s.options)
+}
+
+// gone is called when partitions are taken away.
+func (s *Source) gone(ctx context.Context, client *kgo.Client, partitions map[string][]int32) {
+	s.stalls.gone(partitions)
+	s.member.gone(ctx, client, partitions)
 }
 
 // clientLog is the client's log. What goes wrong it also returns as errors, sooner or later, so that the

@@ -27,6 +27,7 @@ type Source struct {
 	poll    time.Duration // how long nothing may come before the brokers are asked
 
 	member membership
+	stalls *stalls
 	cut    context.CancelFunc // ends all that the client waits for
 
 	remade   []string                 // topics that were deleted and made again, and are to be read anew
@@ -44,6 +45,7 @@ func New(c Config, log *slog.Logger) (*Source, error) {
 	}
 	s := &Source{
 		log: log, config: set.Config, options: reach(set, log), session: set.session, poll: pollWait,
+		stalls: newStalls(log, time.Now), //nolint:forbidigo // the wall's clock, for how long a partition stalls
 		member: membership{lost: map[partition]struct{}{}}, aside: map[*kgo.Record]struct{}{},
 	}
 	if err := kgo.ValidateOpts(s.consume()...); err != nil {

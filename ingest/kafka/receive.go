@@ -3,8 +3,12 @@ package kafka
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
+	"slices"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/postrider/postrider/ingest"
@@ -49,19 +53,20 @@ func (s *Source) take(ctx context.Context, client *kgo.Client) ([]ingest.Message
 	waiting, cancel := context.WithTimeout(ctx, s.poll)
 	defer cancel()
 	var b batch
-	b.take(client.PollRecords(waiting, pollStep))
+	b.take(client, s.stalls, client.PollRecords(waiting, pollStep))
 	if len(b.messages) > 0 {
 		s.member.received()
 		clear(s.aside)
 		s.extended = 0
 		for more := true; more && len(b.messages) < ingest.BatchMost && b.bytes < batchBytes; {
 			most := min(pollStep, ingest.BatchMost-len(b.messages))
-			more = b.take(client.PollRecords(nil, most)) //nolint:staticcheck // nil: what is there, without waiting
+			more = b.take(client, s.stalls, client.PollRecords(nil, most)) //nolint:staticcheck // nil: what is there, without waiting
 		}
 	}
 	for _, loss := range b.losses {
 		s.log.Warn("the brokers have lost messages that were there before", "group", s.config.Group, "error", loss)
 	}
+	s.stalls.say(s.config.Group, func(p partition) int64 { return standing(client, p) })
 	s.remade = append(s.remade, b.remade...)
 	switch {
 	case len(b.messages) > 0:
@@ -77,14 +82,38 @@ func (s *Source) take(ctx context.Context, client *kgo.Client) ([]ingest.Message
 	return nil, errors.Join(b.problems...)
 }
 
-// probe asks whether the brokers and the topics are there.
+// standing is the offset up to which a partition is read; -1: it is not known.
+func standing(client *kgo.Client, p partition) int64 {
+	if at, known := client.CommittedOffsets()[p.topic][p.number]; known {
+		return at.Offset
+	}
+	return -1
+}
+
+// probe asks whether the brokers and the topics are there. If only some topics are, those go on.
 func (s *Source) probe(ctx context.Context, client *kgo.Client) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	if err := s.ping(ctx, client); err != nil {
 		return err
 	}
-	return s.readable(ctx, client)
+	topics, err := describe(ctx, client, s.config.Topics)
+	if err != nil {
+		return fmt.Errorf("topics: %w", err)
+	}
+	refused := map[string]error{}
+	for _, topic := range topics {
+		if err := refusal(topic, kadm.OpRead); err != nil {
+			refused[nameOf(topic)] = fmt.Errorf("topics: %w", err)
+		}
+	}
+	if len(refused) == len(topics) {
+		return errors.Join(slices.Collect(maps.Values(refused))...)
+	}
+	for topic, err := range refused {
+		s.stalls.note(partition{topic, wholeTopic}, err, false)
+	}
+	return nil
 }
 
 // readAnew has the client forget topics that were deleted, and find those that have their names now. No

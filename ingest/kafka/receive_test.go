@@ -181,27 +181,40 @@ func TestTopicIsMadeAgain(t *testing.T) {
 	closeSource(t, s)
 }
 
-// One topic may not be read; the messages of the other come.
+// One topic may not be read; the messages of the other come, without a pause, and it is said.
 func TestTopicThatFailsDoesNotHoldUpOthers(t *testing.T) {
 	t.Parallel()
-	b := newFake(t)
-	b.config.Topics = append(b.config.Topics, "forbidden")
-	if err := b.fake.CreateTopic("forbidden", partitions, nil); err != nil {
-		t.Fatal(err)
-	}
-	b.fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: "forbidden", Err: kerr.TopicAuthorizationFailed, Count: -1})
-	s := b.source(t, b.dial)
-	defer closeSource(t, s)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	if _, err := s.Receive(ctx); err == nil || !strings.Contains(err.Error(), "forbidden") {
-		t.Errorf("the error is %v, want one that names the topic", err)
-	}
-	b.Produce(t, series("red", 0, 5)...)
-	for found := 0; found < 5; {
-		batch := receive(t, s)
-		found += len(batch)
-		settle(t, s, verdicts(ingest.Ack, batch)...)
+	for name, keys := range map[string][]kmsg.Key{
+		"its messages": {kmsg.Fetch}, "all of it": {kmsg.Fetch, kmsg.Metadata, kmsg.ListOffsets},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newFake(t)
+			b.config.Topics = append(b.config.Topics, "forbidden")
+			if err := b.fake.CreateTopic("forbidden", partitions, nil); err != nil {
+				t.Fatal(err)
+			}
+			b.fake.Fault(kfake.Fault{Keys: keys, Topic: "forbidden", Err: kerr.TopicAuthorizationFailed, Count: -1})
+			s, log, _ := b.logged(t)
+			defer closeSource(t, s)
+			await(t, func() string {
+				ctx, cancel := context.WithTimeout(t.Context(), 2*s.poll)
+				defer cancel()
+				if _, err := s.Receive(ctx); ctx.Err() == nil {
+					t.Errorf("the other topic is held up: %v", err)
+				}
+				if !strings.Contains(log.String(), "forbidden") {
+					return "the log does not name the topic: " + log.String()
+				}
+				return ""
+			})
+			b.Produce(t, series("red", 0, 5)...)
+			for found := 0; found < 5; {
+				batch := receive(t, s)
+				found += len(batch)
+				settle(t, s, verdicts(ingest.Ack, batch)...)
+			}
+		})
 	}
 }
 

@@ -1,0 +1,229 @@
+package kafka
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"log/slog"
+	"math"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/postrider/postrider/ingest"
+)
+
+// clock is one that tests put forward.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *clock) pass(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+func (c *clock) time() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+// logged is a source, what it says, and its clock.
+func (b *broker) logged(t testing.TB) (*Source, *journal, *clock) {
+	t.Helper()
+	log, wall := &journal{}, &clock{now: time.Now()}
+	s := b.source(t, b.dial)
+	s.log = slog.New(slog.NewTextHandler(log, nil))
+	s.stalls = newStalls(s.log, wall.time)
+	s.stalls.most = time.Millisecond
+	s.options = append(s.options, kgo.MaxDecompressBatchBytes(unpackedOfTests))
+	return s, log, wall
+}
+
+const unpackedOfTests = 1 << 20
+
+// bomb publishes a batch to partition 0 that unpacks to more than the client is told to take.
+func (b *broker) bomb(t testing.TB) (offset int64) {
+	t.Helper()
+	producer := b.connect(t, kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchCompression(kgo.GzipCompression()),
+		kgo.ProducerBatchMaxBytes(4*unpackedOfTests))
+	r := &kgo.Record{Topic: b.topic(), Value: make([]byte, 2*unpackedOfTests)}
+	if err := producer.ProduceSync(t.Context(), r).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	return r.Offset
+}
+
+// to publishes a message to a partition.
+func (b *broker) to(t testing.TB, partition int32, body string) {
+	t.Helper()
+	b.publish(t, &kgo.Record{Topic: b.topic(), Partition: partition, Value: []byte(body)})
+}
+
+// crooked is a batch as it must not be, by what is wrong with it.
+func crooked(wrong string) []byte {
+	batch := kmsg.RecordBatch{Magic: 2, PartitionLeaderEpoch: -1, NumRecords: 1, Records: []byte("no records"), ProducerID: -1, ProducerEpoch: -1, FirstSequence: -1}
+	switch wrong {
+	case "codec":
+		batch.Attributes = 7
+	case "packed":
+		batch.Attributes = 1 // gzip
+	case "magic":
+		batch.Magic = 9
+	case "count":
+		batch.NumRecords = -1
+	}
+	batch.Length = int32(len(batch.AppendTo(nil)) - 12)
+	raw := batch.AppendTo(nil)
+	sum := crc32.Checksum(raw[21:], crc32.MakeTable(crc32.Castagnoli))
+	if wrong == "crc" {
+		sum++
+	}
+	binary.BigEndian.PutUint32(raw[17:], sum)
+	return raw
+}
+
+// inject has every second answer to a fetch hold a batch of partition 0, in which there is nothing else.
+func (b *broker) inject(t testing.TB, raw []byte) {
+	t.Helper()
+	id := b.fake.TopicInfo(b.topic()).TopicID
+	leader := b.fake.LeaderFor(b.topic(), 0)
+	turn := 0
+	b.fake.ControlKey(int16(kmsg.Fetch), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		b.fake.KeepControl()
+		ask := r.(*kmsg.FetchRequest)
+		if b.fake.CurrentNode() != leader || !asksFor(ask, id, 0) {
+			return nil, nil, false
+		}
+		if turn++; turn%2 == 0 {
+			return nil, nil, false
+		}
+		answer := ask.ResponseKind().(*kmsg.FetchResponse)
+		p := kmsg.NewFetchResponseTopicPartition()
+		p.RecordBatches, p.HighWatermark, p.LastStableOffset = raw, 1, 1
+		topic := kmsg.NewFetchResponseTopic()
+		topic.Topic, topic.TopicID, topic.Partitions = b.topic(), id, []kmsg.FetchResponseTopicPartition{p}
+		answer.Topics = []kmsg.FetchResponseTopic{topic}
+		return answer, nil, true
+	})
+}
+
+// asksFor reports whether a full fetch is for a partition; without a session all are.
+func asksFor(ask *kmsg.FetchRequest, id [16]byte, number int32) bool {
+	for _, topic := range ask.Topics {
+		for _, p := range topic.Partitions {
+			if topic.TopicID == id && p.Partition == number {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// troubles are why one partition stops while others go on.
+func troubles() map[string]struct {
+	cause func(t testing.TB, b *broker)
+	says  string
+} {
+	fault := func(err *kerr.Error, keys ...kmsg.Key) func(testing.TB, *broker) {
+		return func(_ testing.TB, b *broker) {
+			b.fake.Fault(kfake.Fault{Keys: append(keys, kmsg.Fetch), Topic: b.topic(), Partitions: []int32{0}, Err: err, Count: -1})
+		}
+	}
+	batch := func(wrong string) func(testing.TB, *broker) {
+		return func(t testing.TB, b *broker) { t.Helper(); b.inject(t, crooked(wrong)) }
+	}
+	return map[string]struct {
+		cause func(t testing.TB, b *broker)
+		says  string
+	}{
+		"too large":        {func(t testing.TB, b *broker) { t.Helper(); b.bomb(t) }, "unpacks to more than"},
+		"not authorized":   {fault(kerr.TopicAuthorizationFailed), "TOPIC_AUTHORIZATION_FAILED"},
+		"corrupt":          {fault(kerr.CorruptMessage), "CORRUPT_MESSAGE"},
+		"storage":          {fault(kerr.KafkaStorageError), "KAFKA_STORAGE_ERROR"},
+		"unknown error":    {fault(kerr.UnknownServerError), "UNKNOWN_SERVER_ERROR"},
+		"unsupported":      {fault(kerr.UnsupportedCompressionType), "UNSUPPORTED_COMPRESSION_TYPE"},
+		"not leader":       {fault(kerr.NotLeaderForPartition), "NOT_LEADER_FOR_PARTITION"},
+		"no such":          {fault(kerr.UnknownTopicOrPartition), "UNKNOWN_TOPIC_OR_PARTITION"},
+		"crc":              {batch("crc"), "crc"},
+		"codec":            {batch("codec"), "unable to decompress"},
+		"packed otherwise": {batch("packed"), "unable to decompress"},
+		"negative count":   {batch("count"), "negative record count"},
+	}
+}
+
+// tried is how often a partition was tried in vain; always more for one that the client has given up.
+func (s *stalls) tried(p partition) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch one := s.all[p]; {
+	case one == nil:
+		return 0
+	case one.final:
+		return math.MaxInt
+	default:
+		return one.times
+	}
+}
+
+// Of a partition that cannot be read it is said each minute, not with each batch of the others, and they do not wait for it.
+func TestStalledPartitionIsSaidAgain(t *testing.T) {
+	t.Parallel()
+	for name, trouble := range troubles() {
+		for others, batches := range map[string]int{"others are idle": 0, "others go on": 3} {
+			if batches == 0 && name != "too large" && name != "not leader" {
+				continue // one of each kind is enough
+			}
+			t.Run(name+", "+others, func(t *testing.T) {
+				t.Parallel()
+				b := newFake(t)
+				b.client = b.connect(t, kgo.RecordPartitioner(kgo.ManualPartitioner()))
+				trouble.cause(t, b)
+				s, log, wall := b.logged(t)
+				defer closeSource(t, s)
+				for range 9 {
+					for n := range batches {
+						b.to(t, int32(n)+1, "others")
+						settle(t, s, verdicts(ingest.Ack, receive(t, s))...)
+					}
+					before := s.stalls.tried(partition{b.topic(), 0})
+					await(t, func() string { return s.triedAgain(t, b, before) })
+					wall.pass(25 * time.Second)
+				}
+				said := 0
+				for line := range strings.Lines(log.String()) {
+					if strings.Contains(line, trouble.says) && strings.Contains(line, b.topic()) && strings.Contains(line, "partition=0") {
+						said++
+					}
+				}
+				if said < 3 || said > 4 {
+					t.Errorf("%q was said %d times in 200 s:\n%s", trouble.says, said, log)
+				}
+			})
+		}
+	}
+}
+
+// triedAgain receives for a moment, which must not fail, and tells whether partition 0 was not tried again.
+func (s *Source) triedAgain(t testing.TB, b *broker, before int) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := s.Receive(ctx); err != nil && ctx.Err() == nil {
+		t.Errorf("others are held up: %v", err)
+	}
+	if tried := s.stalls.tried(partition{b.topic(), 0}); tried < math.MaxInt && tried <= before {
+		return fmt.Sprintf("partition 0 was tried %d times", tried)
+	}
+	return ""
+}
