@@ -35,7 +35,7 @@ func (s *Source) Check(ctx context.Context) error {
 	if err := s.ping(ctx, client); err != nil {
 		return err
 	}
-	checks := []func(context.Context, *kgo.Client) error{s.readable, s.writable, s.keeping, s.usable}
+	checks := []func(context.Context, *kgo.Client) error{s.goesOn, s.writable, s.keeping, s.usable}
 	problems := make([]error, len(checks)) // in this order
 	var asked sync.WaitGroup
 	for i, check := range checks {
@@ -96,6 +96,14 @@ func (s *Source) ping(ctx context.Context, client *kgo.Client) error {
 
 func (s *Source) readable(ctx context.Context, client *kgo.Client) error {
 	return s.fit(ctx, client, "topics", s.config.Topics, kadm.OpRead)
+}
+
+// goesOn tells whether topics can be read, and from where the group is.
+func (s *Source) goesOn(ctx context.Context, client *kgo.Client) error {
+	if err := s.readable(ctx, client); err != nil {
+		return err
+	}
+	return s.positions(ctx, client)
 }
 
 func (s *Source) writable(ctx context.Context, client *kgo.Client) error {

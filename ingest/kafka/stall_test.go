@@ -70,9 +70,10 @@ func (b *broker) to(t testing.TB, partition int32, body string) {
 	b.publish(t, &kgo.Record{Topic: b.topic(), Partition: partition, Value: []byte(body)})
 }
 
-// crooked is a batch as it must not be, by what is wrong with it.
+// crooked is a batch as it must not be, by what is wrong with it, of the first offsets.
 func crooked(wrong string) []byte {
-	batch := kmsg.RecordBatch{Magic: 2, PartitionLeaderEpoch: -1, NumRecords: 1, Records: []byte("no records"), ProducerID: -1, ProducerEpoch: -1, FirstSequence: -1}
+	batch := kmsg.RecordBatch{
+		LastOffsetDelta: 1, Magic: 2, PartitionLeaderEpoch: -1, NumRecords: 1, Records: []byte("no records"), ProducerID: -1, ProducerEpoch: -1, FirstSequence: -1}
 	switch wrong {
 	case "codec":
 		batch.Attributes = 7
