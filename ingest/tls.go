@@ -1,11 +1,14 @@
 package ingest
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"os"
+	"time"
 )
 
 // TLS is how a broker is spoken to, as it is written in the configuration. The broker's certificate is
@@ -43,4 +46,92 @@ func (t *TLS) Config() (*tls.Config, error) {
 		config.Certificates = []tls.Certificate{pair}
 	}
 	return config, nil
+}
+
+// ExplainTLS adds to an error of a connection what it has to do with TLS, if anything. secure says whether
+// brokers were spoken to in TLS, how what makes that so, as it is written in the configuration, and
+// addresses are where they are, each as host:port. If the error does not say it, they are asked.
+func ExplainTLS(ctx context.Context, err error, secure bool, how string, addresses ...string) error {
+	_, plain := errors.AsType[tls.RecordHeaderError](err)
+	_, stranger := errors.AsType[x509.UnknownAuthorityError](err)
+	_, name := errors.AsType[x509.HostnameError](err)
+	_, invalid := errors.AsType[x509.CertificateInvalidError](err)
+	switch {
+	case err == nil:
+		return nil
+	case plain:
+		return fmt.Errorf(notTLS, how, err)
+	case stranger:
+		return fmt.Errorf("tls: ca_file, or without it the system, does not know who signed the broker's certificate: %w", err)
+	case name:
+		return fmt.Errorf("tls: the broker's certificate is for other names than the one in the configuration: %w", err)
+	case invalid:
+		return fmt.Errorf("tls: the broker's certificate is not valid: %w", err)
+	case refused(err):
+		return fmt.Errorf("tls: the broker refuses the handshake; it may want a certificate (cert_file, key_file): %w", err)
+	case ctx.Err() != nil || errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded):
+		return err // nobody answers
+	}
+	switch answer := ask(ctx, addresses); {
+	case answer == secured && !secure:
+		return fmt.Errorf("the port speaks TLS; it needs %s: %w", how, err)
+	case answer == plainly && secure:
+		return fmt.Errorf(notTLS, how, err)
+	case answer == hungUp && secure:
+		return fmt.Errorf("the port hangs up at the handshake, as one does that does not speak TLS and needs no %s: %w", how, err)
+	}
+	return err
+}
+
+const notTLS = "the port does not speak TLS; it needs no %s: %w"
+
+// answer is what a port answers to a TLS handshake.
+type answer int
+
+const (
+	silently answer = iota // nothing, or it cannot be reached
+	secured                // a handshake
+	plainly                // something else
+	hungUp
+)
+
+// askTimeout is how long ports may take to answer a handshake: some round trips.
+const askTimeout = 2 * time.Second
+
+// ask returns the first answer that is one.
+func ask(ctx context.Context, addresses []string) answer {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	for _, address := range addresses {
+		if answer := askOne(ctx, address); answer != silently {
+			return answer
+		}
+	}
+	return silently
+}
+
+func askOne(ctx context.Context, address string) answer {
+	socket, err := new(net.Dialer).DialContext(ctx, "tcp", address)
+	if err != nil {
+		return silently
+	}
+	defer func() { _ = socket.Close() }()
+	// Nothing is sent but the handshake: whose certificate it is does not matter.
+	err = tls.Client(socket, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}).HandshakeContext(ctx)
+	_, plain := errors.AsType[tls.RecordHeaderError](err)
+	switch {
+	case err == nil, refused(err):
+		return secured
+	case plain:
+		return plainly
+	case ctx.Err() != nil:
+		return silently
+	}
+	return hungUp
+}
+
+// refused reports whether the other side has ended a handshake, and said so.
+func refused(err error) bool {
+	remote, ok := errors.AsType[*net.OpError](err)
+	return ok && remote.Op == "remote error"
 }

@@ -13,6 +13,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/postrider/postrider/ingest"
 )
 
 const (
@@ -80,6 +82,9 @@ func (s *Source) ping(ctx context.Context, client *kgo.Client) error {
 	case err = <-pinged:
 	case <-ctx.Done():
 		err = ctx.Err()
+	}
+	if explained := ingest.ExplainTLS(ctx, err, s.config.TLS != nil, "tls: {}", s.config.Brokers...); explained != err { //nolint:errorlint // the same one, or one around it
+		return fmt.Errorf("brokers: %w", explained)
 	}
 	switch {
 	case err == nil:

@@ -87,10 +87,11 @@ func (s *Source) dial(ctx context.Context) (*nats.Conn, error) {
 		return nil, fmt.Errorf("connect: %w", ctx.Err())
 	case errors.Is(err, nats.ErrAuthorization):
 		return nil, fmt.Errorf("connect: the server refuses user and password, token or creds_file, or wants some: %w", err)
-	case errors.Is(err, nats.ErrTLS) || errors.Is(err, nats.ErrSecureConnWanted):
-		return nil, fmt.Errorf("connect: tls: %w", err)
+	case errors.Is(err, nats.ErrSecureConnWanted):
+		return nil, fmt.Errorf("connect: the server does not speak TLS; it needs no tls, nor tls:// in urls: %w", err)
 	}
-	return nil, fmt.Errorf("connect: %w", err)
+	// Servers that want TLS say so, and get it.
+	return nil, fmt.Errorf("connect: %w", ingest.ExplainTLS(ctx, err, true, "tls"))
 }
 
 func (s *Source) login() (options []nats.Option) {

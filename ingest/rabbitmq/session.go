@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/postrider/postrider/ingest"
 )
 
 const (
@@ -80,10 +83,21 @@ func (s *session) dial(ctx context.Context, source *Source, name string) error {
 		return ctx.Err()
 	case limited.Err() != nil:
 		return fmt.Errorf("there was no answer within %s", s.timeout)
+	}
+	explanation := ingest.ExplainTLS(ctx, err, source.tls != nil, "amqps:// in url", source.address())
+	switch {
+	case explanation != err: //nolint:errorlint // the same one, or one around it
+		return explanation
 	case errors.Is(err, amqp.ErrCredentials):
 		return errors.New("the broker hung up at the login: user or password in url are wrong, most likely")
 	}
 	return explained(err)
+}
+
+// address is where the broker is.
+func (s *Source) address() string {
+	uri, _ := amqp.ParseURI(s.config.URL) // which was read before
+	return net.JoinHostPort(uri.Host, strconv.Itoa(uri.Port))
 }
 
 // within makes a call, and hangs up if it takes too long or ctx ends.

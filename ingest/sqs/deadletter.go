@@ -144,7 +144,7 @@ func (s *Source) findDeadLetters(ctx context.Context) (string, error) {
 		QueueUrl: &s.queueURL, AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameRedrivePolicy},
 	})
 	if err != nil {
-		return "", fmt.Errorf("the queue %s cannot be looked at: %w", s.name, err)
+		return "", fmt.Errorf("the queue %s cannot be looked at: %w", s.name, s.explained(ctx, err))
 	}
 	text := found.Attributes[string(types.QueueAttributeNameRedrivePolicy)]
 	if text == "" {

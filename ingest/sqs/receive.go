@@ -33,7 +33,7 @@ func (s *Source) Receive(ctx context.Context) ([]ingest.Message, error) {
 		switch {
 		case ctx.Err() != nil && len(found) == 0:
 		case err != nil:
-			return nil, fmt.Errorf("receive from the queue %s: %w", s.name, err)
+			return nil, fmt.Errorf("receive from the queue %s: %w", s.name, s.explained(ctx, err))
 		case len(found) > 0:
 			return s.hold(found), nil
 		}

@@ -4,11 +4,14 @@
 package sqs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -130,4 +133,14 @@ func (s *Source) Close(ctx context.Context) error {
 	err := s.giveBack(ctx, s.held)
 	s.held = nil
 	return err
+}
+
+// explained is an error of a call, with what it has to do with TLS.
+func (s *Source) explained(ctx context.Context, err error) error {
+	secure, address := true, ""
+	if endpoint, parseErr := url.Parse(aws.ToString(s.client.Options().BaseEndpoint)); parseErr == nil && endpoint.Host != "" {
+		secure = endpoint.Scheme == "https"
+		address = net.JoinHostPort(endpoint.Hostname(), cmp.Or(endpoint.Port(), map[bool]string{true: "443", false: "80"}[secure]))
+	}
+	return ingest.ExplainTLS(ctx, err, secure, "https:// in queue_url and endpoint", address)
 }

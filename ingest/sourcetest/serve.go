@@ -1,0 +1,25 @@
+package sourcetest
+
+import (
+	"net"
+	"testing"
+)
+
+// Serve has each connection to an address served, one after the other: a port that is none of the broker's.
+func Serve(t testing.TB, serve func(net.Conn)) (address string) {
+	t.Helper()
+	listener := Listen(t)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			serve(conn)
+		}
+	}()
+	t.Cleanup(func() { _ = listener.Close(); <-done })
+	return listener.Addr().String()
+}
