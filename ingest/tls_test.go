@@ -89,7 +89,7 @@ func TestExplainTLS(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			err := ExplainTLS(t.Context(), test.err, test.secure, "tls: {}", ports["away"], ports[test.port])
-			if !errors.Is(err, test.err) || !strings.HasPrefix(err.Error(), test.want) || (test.want == "") != (err == test.err) {
+			if same := err.Error() == test.err.Error(); !errors.Is(err, test.err) || !strings.HasPrefix(err.Error(), test.want) || same != (test.want == "") {
 				t.Errorf("%v is explained as %q, want %q before it", test.err, err, test.want)
 			}
 		})

@@ -129,7 +129,7 @@ func TestAccounts(t *testing.T) {
 			}
 
 			c.TLS.CAFile, _ = certify(t)
-			wantSaid(t, own(t, c, slog.New(slog.DiscardHandler)).Check(t.Context()), "brokers: none can be reached", "certificate")
+			wantSaid(t, own(t, c, slog.New(slog.DiscardHandler)).Check(t.Context()), "brokers: tls: ca_file", "certificate")
 		})
 	}
 }

@@ -44,9 +44,9 @@ func (s *Source) usable(ctx context.Context, client *kgo.Client) error {
 		return fmt.Errorf("group: %s has members of type %s, not consumers; name another group, or stop them",
 			name, group.ProtocolType)
 	case group.Protocol != "" && group.Protocol != balancer.ProtocolName(): // "": it is being chosen
-		s.log.Warn("group has members that share partitions by another protocol; "+
-			"we can join only if all of them support "+balancer.ProtocolName()+" too, as Java's do by default since Kafka 3.0",
-			"group", name, "protocol", group.Protocol)
+		// Java's members support ours too by default, since Kafka 3.0. Which they do, brokers do not tell.
+		s.log.Warn("group shares partitions by another protocol; we can join only if all its members support ours too",
+			"group", name, "protocol", group.Protocol, "ours", balancer.ProtocolName())
 	}
 	return nil
 }

@@ -10,12 +10,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// checked checks, and returns the error and the warnings.
-func (b *broker) checked(t testing.TB) (error, string) {
+// checked checks, and returns the warnings and the error.
+func (b *broker) checked(t testing.TB) (warnings string, err error) {
 	t.Helper()
 	var log journal
 	s := own(t, b.config, slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn})))
-	return s.Check(t.Context()), log.String()
+	err = s.Check(t.Context())
+	return log.String(), err
 }
 
 // wantWarning wants a warning that says something, or with "" none.
@@ -58,7 +59,7 @@ func TestCheckTellsGroupsApart(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			err, warnings := b.checked(t)
+			warnings, err := b.checked(t)
 			wantSaid(t, err, test.err...)
 			if test.refused {
 				b.wantRefused(t)
@@ -80,7 +81,7 @@ func TestCheckRefusesShareGroup(t *testing.T) {
 		}
 		return ""
 	})
-	err, _ := b.checked(t)
+	_, err := b.checked(t)
 	wantSaid(t, err, "group: ", "is a share group")
 }
 

@@ -2,11 +2,13 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -25,7 +27,7 @@ func (s *Source) keeping(ctx context.Context, client *kgo.Client) error {
 	}
 	configs := map[string]map[string]string{} // by topic and key
 	for _, topic := range all {
-		if passes(topic.Err) {
+		if passes(topic.Err) && !errors.Is(topic.Err, kerr.UnknownTopicOrPartition) { // which others say
 			return fmt.Errorf("dead_letter_topic: ask how %s is configured: %w", topic.Name, topic.Err)
 		}
 		configs[topic.Name] = map[string]string{}

@@ -32,7 +32,7 @@ func TestCheckLooksAtWhereDeadLettersAreKept(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			err, warnings := b.checked(t)
+			warnings, err := b.checked(t)
 			wantSaid(t, err, test.err...)
 			wantWarning(t, warnings, test.warning)
 		})
@@ -44,7 +44,7 @@ func TestCheckNeedNotDescribeConfigs(t *testing.T) {
 	t.Parallel()
 	b := newFake(t)
 	asked := b.fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.DescribeConfigs}, Err: kerr.TopicAuthorizationFailed, Count: -1})
-	err, warnings := b.checked(t)
+	warnings, err := b.checked(t)
 	wantSaid(t, err)
 	if asked.Hits() == 0 || warnings != "" {
 		t.Errorf("it was asked %d times, the warnings are %q", asked.Hits(), warnings)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -102,19 +103,19 @@ func (s *Source) readSome(
 
 // unread is where the group goes on, of partitions in which something is to be read.
 func (s *Source) unread(ctx context.Context, client *kgo.Client) (map[partition]int64, error) {
-	brokers := kadm.NewClient(client)
-	committed, err := brokers.FetchOffsetsForTopics(ctx, s.config.Group, s.config.Topics...)
+	brokers, topics := kadm.NewClient(client), slices.Clone(s.config.Topics) // the library sorts them
+	committed, err := brokers.FetchOffsetsForTopics(ctx, s.config.Group, topics...)
 	switch {
 	case passes(err):
 		return nil, fmt.Errorf("group: ask where %s is: %w", s.config.Group, err)
 	case err != nil && !errors.Is(err, kerr.GroupIDNotFound): // then it is nowhere yet
-		return nil, nil //nolint:nilerr // that the group cannot be used, usable says
+		return nil, nil // that the group cannot be used, usable says
 	}
-	starts, err := brokers.ListStartOffsets(ctx, s.config.Topics...)
+	starts, err := brokers.ListStartOffsets(ctx, topics...)
 	if err != nil {
 		return nil, fmt.Errorf("topics: ask where partitions start: %w", err)
 	}
-	ends, err := brokers.ListCommittedOffsets(ctx, s.config.Topics...)
+	ends, err := brokers.ListCommittedOffsets(ctx, topics...)
 	if err != nil {
 		return nil, fmt.Errorf("topics: ask where partitions end: %w", err)
 	}

@@ -24,10 +24,10 @@ func TestCheckFindsPartitionsThatStall(t *testing.T) {
 				b.to(t, n, "good")
 			}
 			trouble.cause(t, b)
-			b.commit(t, 0, 1) // where the trouble is
+			b.commit(t, 1) // where the trouble is
 			b.to(t, 0, "more")
 			s, _, _ := b.logged(t)
-			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 			defer cancel()
 			err := s.Check(ctx)
 			wantSaid(t, err, "topics: "+b.topic()+", partition 0 cannot be read at offset 1", trouble.says)
@@ -38,11 +38,11 @@ func TestCheckFindsPartitionsThatStall(t *testing.T) {
 	}
 }
 
-// commit sets the group to an offset.
-func (b *broker) commit(t testing.TB, partition int32, offset int64) {
+// commit sets the group to an offset of partition 0, as kafka-consumer-groups.sh --reset-offsets does.
+func (b *broker) commit(t testing.TB, offset int64) {
 	t.Helper()
 	at := kadm.Offsets{}
-	at.AddOffset(b.topic(), partition, offset, -1)
+	at.AddOffset(b.topic(), 0, offset, -1)
 	if err := kadm.NewClient(b.client).CommitAllOffsets(t.Context(), b.config.Group, at); err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +55,7 @@ func TestCheckFindsSkippedBatchInOrder(t *testing.T) {
 	s, _, _ := b.logged(t)
 	err := s.Check(t.Context())
 	wantSaid(t, err, "partition 0 cannot be read at offset 0", fmt.Sprintf("reset the group to offset %d", offset+1))
-	b.commit(t, 0, offset+1) // as kafka-consumer-groups.sh --reset-offsets does
+	b.commit(t, offset+1)
 	b.Produce(t, interleaved(0, 1)...)
 	wantSaid(t, s.Check(t.Context()))
 	defer closeSource(t, s)
@@ -66,7 +66,7 @@ func TestCheckFindsSkippedBatchInOrder(t *testing.T) {
 func TestCheckReadsWhereTheGroupIs(t *testing.T) {
 	t.Parallel()
 	for name, prepare := range map[string]func(testing.TB, *broker){
-		"before it": func(t testing.TB, b *broker) { t.Helper(); b.commit(t, 0, b.bomb(t)+1) },
+		"before it": func(t testing.TB, b *broker) { t.Helper(); b.commit(t, b.bomb(t)+1) },
 		"start latest": func(t testing.TB, b *broker) {
 			t.Helper()
 			b.config.Start = latest
@@ -76,12 +76,12 @@ func TestCheckReadsWhereTheGroupIs(t *testing.T) {
 		"end of a transaction": func(t testing.TB, b *broker) {
 			t.Helper()
 			b.transact(t, kgo.TryCommit)
-			b.commit(t, 0, 1)
+			b.commit(t, 1)
 		},
 		"deleted since": func(t testing.TB, b *broker) {
 			t.Helper()
 			b.to(t, 0, "old")
-			b.commit(t, 0, 0)
+			b.commit(t, 0)
 			b.to(t, 0, "new")
 			if err := b.fake.DeleteRecords(b.topic(), 0, 1); err != nil {
 				t.Fatal(err)

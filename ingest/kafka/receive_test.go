@@ -181,34 +181,48 @@ func TestTopicIsMadeAgain(t *testing.T) {
 	closeSource(t, s)
 }
 
-// One topic may not be read; the messages of the other come, without a pause, and it is said.
+// One topic may not be read or is gone; the messages of the other come, without a pause, and it is said.
 func TestTopicThatFailsDoesNotHoldUpOthers(t *testing.T) {
 	t.Parallel()
-	for name, keys := range map[string][]kmsg.Key{
-		"its messages": {kmsg.Fetch}, "all of it": {kmsg.Fetch, kmsg.Metadata, kmsg.ListOffsets},
+	refuse := func(keys ...kmsg.Key) func(testing.TB, *broker) {
+		return func(_ testing.TB, b *broker) {
+			b.fake.Fault(kfake.Fault{Keys: keys, Topic: "other", Err: kerr.TopicAuthorizationFailed, Count: -1})
+		}
+	}
+	for name, cause := range map[string]func(testing.TB, *broker){
+		"messages are refused": refuse(kmsg.Fetch),
+		"refused":              refuse(kmsg.Fetch, kmsg.Metadata, kmsg.ListOffsets),
+		"deleted": func(t testing.TB, b *broker) {
+			t.Helper()
+			if err := b.fake.DeleteTopic("other"); err != nil {
+				t.Fatal(err)
+			}
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := newFake(t)
-			b.config.Topics = append(b.config.Topics, "forbidden")
-			if err := b.fake.CreateTopic("forbidden", partitions, nil); err != nil {
+			b.config.Topics = append(b.config.Topics, "other")
+			if err := b.fake.CreateTopic("other", partitions, nil); err != nil {
 				t.Fatal(err)
 			}
-			b.fake.Fault(kfake.Fault{Keys: keys, Topic: "forbidden", Err: kerr.TopicAuthorizationFailed, Count: -1})
 			s, log, _ := b.logged(t)
 			defer closeSource(t, s)
+			b.Produce(t, series("red", 0, 1)...)
+			settle(t, s, verdicts(ingest.Ack, receive(t, s))...)
+			cause(t, b)
 			await(t, func() string {
 				ctx, cancel := context.WithTimeout(t.Context(), 2*s.poll)
 				defer cancel()
 				if _, err := s.Receive(ctx); ctx.Err() == nil {
-					t.Errorf("the other topic is held up: %v", err)
+					t.Errorf("the first topic is held up: %v", err)
 				}
-				if !strings.Contains(log.String(), "forbidden") {
-					return "the log does not name the topic: " + log.String()
+				if !strings.Contains(log.String(), "topic=other") {
+					return "the log does not name the other topic: " + log.String()
 				}
 				return ""
 			})
-			b.Produce(t, series("red", 0, 5)...)
+			b.Produce(t, series("red", 1, 6)...)
 			for found := 0; found < 5; {
 				batch := receive(t, s)
 				found += len(batch)

@@ -136,9 +136,9 @@ func troubles() map[string]struct {
 	cause func(t testing.TB, b *broker)
 	says  string
 } {
-	fault := func(err *kerr.Error, keys ...kmsg.Key) func(testing.TB, *broker) {
+	fault := func(err *kerr.Error) func(testing.TB, *broker) {
 		return func(_ testing.TB, b *broker) {
-			b.fake.Fault(kfake.Fault{Keys: append(keys, kmsg.Fetch), Topic: b.topic(), Partitions: []int32{0}, Err: err, Count: -1})
+			b.fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: b.topic(), Partitions: []int32{0}, Err: err, Count: -1})
 		}
 	}
 	batch := func(wrong string) func(testing.TB, *broker) {
@@ -227,4 +227,97 @@ func (s *Source) triedAgain(t testing.TB, b *broker, before int) string {
 		return fmt.Sprintf("partition 0 was tried %d times", tried)
 	}
 	return ""
+}
+
+// What is said of stalls, and when.
+func TestStallsAreSaid(t *testing.T) {
+	t.Parallel()
+	first, second := partition{"orders", 0}, partition{"orders", 1}
+	broken, temporary := kerr.UnknownServerError, kerr.NotLeaderForPartition
+	for name, test := range map[string]struct {
+		happens func(s *stalls, wall *clock, say func())
+		want    int // lines
+	}{
+		"at once": {func(s *stalls, _ *clock, say func()) { s.note(first, broken, false); say() }, 1},
+		"not again": {func(s *stalls, _ *clock, say func()) {
+			for range 10 {
+				s.note(first, broken, false)
+				say()
+			}
+		}, 1},
+		"each": {func(s *stalls, _ *clock, say func()) {
+			s.note(first, broken, false)
+			s.note(second, broken, false)
+			say()
+		}, 2},
+		"temporary": {func(s *stalls, wall *clock, say func()) {
+			s.note(first, temporary, false)
+			wall.pass(passAfter - time.Second)
+			s.note(first, temporary, false)
+			say()
+		}, 0},
+		"temporary, and lasts": {func(s *stalls, wall *clock, say func()) {
+			s.note(first, temporary, false)
+			wall.pass(passAfter)
+			s.note(first, temporary, false)
+			say()
+		}, 1},
+		"long ago": {func(s *stalls, wall *clock, say func()) {
+			s.note(first, broken, false)
+			wall.pass(overAfter + 1)
+			say()
+		}, 0},
+		"given up": {func(s *stalls, wall *clock, say func()) { s.note(first, broken, true); wall.pass(time.Hour); say() }, 1},
+		"over":     {func(s *stalls, _ *clock, say func()) { s.note(first, broken, true); s.over(first); say() }, 0},
+		"over, and was said": {func(s *stalls, _ *clock, say func()) {
+			s.note(first, broken, true)
+			say()
+			s.over(first)
+			say()
+		}, 2}, // and that it is over
+		"another's": {func(s *stalls, _ *clock, say func()) {
+			s.note(first, broken, true)
+			s.gone(map[string][]int32{"orders": {0}})
+			say()
+		}, 0},
+		"very many": {func(s *stalls, wall *clock, say func()) {
+			for range 3 { // minutes
+				for n := range int32(1000) {
+					s.note(partition{"orders", n}, broken, true)
+					say()
+				}
+				wall.pass(sayEvery)
+			}
+		}, 3 * sayMost},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			log, wall := &journal{}, &clock{now: time.Now()}
+			s := newStalls(slog.New(slog.NewTextHandler(log, nil)), wall.time)
+			test.happens(s, wall, func() { s.say("postrider", func(partition) int64 { return 42 }) })
+			if got := strings.Count(log.String(), "\n"); got != test.want {
+				t.Errorf("there are %d lines, want %d:\n%s", got, test.want, log)
+			}
+		})
+	}
+}
+
+// A topic may be unknown by its id for a moment. When it stays so, it was deleted, which is not the stalls' to handle.
+func TestStrangersAreLeftToOthers(t *testing.T) {
+	t.Parallel()
+	b := newFake(t)
+	s := newStalls(slog.New(slog.DiscardHandler), time.Now)
+	for n := range strangerMost {
+		if !s.take(b.client, partition{"orders", 0}, kerr.UnknownTopicID) {
+			t.Errorf("it is given up after %d times", n+1)
+		}
+	}
+	if s.take(b.client, partition{"orders", 0}, kerr.UnknownTopicID) || s.tried(partition{"orders", 0}) != 0 {
+		t.Error("it is still waited for")
+	}
+	for _, err := range []error{&kgo.ErrDataLoss{}, context.Canceled, kgo.ErrClientClosed} {
+		if s.take(b.client, partition{"orders", 0}, err) {
+			t.Errorf("it keeps %v", err)
+		}
+	}
 }
