@@ -212,6 +212,7 @@ func (s sourceConfig) open(box core.Outbox, log *slog.Logger) (o opened, err err
 	if o.decode, err = s.Decoder(s.Organization); err != nil {
 		return o, err
 	}
+	log = log.With("source_name", s.Name)
 	switch {
 	case s.Kafka != nil:
 		o.system = "kafka"

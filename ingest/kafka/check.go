@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"slices"
 	"sync"
 	"time"
@@ -67,9 +68,11 @@ func insist(ctx context.Context, ask func() error) (last error) {
 	}
 }
 
-// passes reports whether an error is one that ends without anybody's help.
+// passes reports whether an error is one that ends without anybody's help; so does that of a broker which
+// cannot be reached, once others lead its partitions.
 func passes(err error) bool {
-	return kerr.IsRetriable(err) || kgo.IsRetryableBrokerErr(err)
+	_, network := errors.AsType[*net.OpError](err)
+	return network || kerr.IsRetriable(err) || kgo.IsRetryableBrokerErr(err)
 }
 
 // ping tells why no broker can be spoken to.

@@ -2,6 +2,9 @@ package kafka
 
 import (
 	"context"
+	"net"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -37,6 +40,25 @@ func TestCheckWaitsForBrokersThatStart(t *testing.T) {
 			b.fake.Fault(fault)
 			wantSaid(t, b.source(t, b.dial).Check(t.Context()))
 		})
+	}
+}
+
+// A broker that is started again is away for a moment.
+func TestCheckWaitsForBrokerThatIsAway(t *testing.T) {
+	t.Parallel()
+	b := newFake(t)
+	b.Produce(t, interleaved(0, 1)...)
+	away := b.fake.ListenAddrs()[b.fake.LeaderFor(b.topic(), 0)]
+	var tries atomic.Int32
+	s := b.source(t, func(ctx context.Context, network, address string) (net.Conn, error) {
+		if address == away && tries.Add(1) <= 4 {
+			return nil, &net.OpError{Op: "dial", Net: network, Err: syscall.ECONNREFUSED}
+		}
+		return b.dial(ctx, network, address)
+	})
+	wantSaid(t, s.Check(t.Context()))
+	if tries.Load() < 5 {
+		t.Errorf("the broker was tried %d times", tries.Load())
 	}
 }
 

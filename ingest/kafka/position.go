@@ -67,7 +67,7 @@ func (s *Source) read(ctx context.Context, reader *kgo.Client, open map[partitio
 		done(p, err)
 	}
 	if len(open) > 0 {
-		s.log.Warn("partitions were not looked into; time is up", "group", s.config.Group, "partitions", len(open))
+		s.log.Warn("partitions were not looked into; nothing came of them in time", "group", s.config.Group, "partitions", len(open))
 	}
 	return some(problems)
 }
