@@ -29,11 +29,11 @@ func (b *batch) take(client *kgo.Client, s *stalls, fetches kgo.Fetches) (found 
 		for _, topic := range fetch.Topics {
 			for _, p := range topic.Partitions {
 				at := partition{topic.Topic, p.Partition}
-				if len(p.Records) > 0 {
-					s.over(at)
-				}
-				if p.Err != nil && !s.take(client, at, p.Err) {
+				if p.Err != nil && !s.take(client, at, p.Err, len(p.Records)) {
 					b.fail(topic.Topic, p.Partition, p.Err)
+				}
+				if p.Err == nil && len(p.Records) > 0 {
+					s.over(at)
 				}
 				for _, record := range p.Records {
 					b.messages = append(b.messages, message(topic.TopicID, record))

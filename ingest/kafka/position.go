@@ -61,7 +61,11 @@ func (s *Source) read(ctx context.Context, reader *kgo.Client, open map[partitio
 		reader.PauseFetchPartitions(map[string][]int32{p.topic: {p.number}})
 	}
 	for idle := false; len(open) > 0 && !idle; {
-		idle = s.readSome(ctx, reader, open, waiting, done)
+		idle = readSome(ctx, reader, open, waiting, done)
+	}
+	if large, tooLarge := waiting[anywhere]; tooLarge {
+		problems = append(problems, fmt.Errorf("topics: a batch where the group is cannot be read: %w", large))
+		delete(waiting, anywhere)
 	}
 	for p, err := range waiting {
 		done(p, err)
@@ -72,8 +76,11 @@ func (s *Source) read(ctx context.Context, reader *kgo.Client, open map[partitio
 	return some(problems)
 }
 
+// anywhere is where a batch is that is too large to be read at all: the client does not tell.
+var anywhere = partition{"", wholeTopic}
+
 // readSome waits for some batches, and reports whether there is no use in waiting for more.
-func (s *Source) readSome(
+func readSome(
 	ctx context.Context, reader *kgo.Client, open map[partition]int64, waiting map[partition]error, done func(partition, error),
 ) (idle bool) {
 	polling, cancel := context.WithTimeout(ctx, quiet)
@@ -83,6 +90,8 @@ func (s *Source) readSome(
 	fetches.EachPartition(func(f kgo.FetchTopicPartition) {
 		p := partition{f.Topic, f.Partition}
 		switch _, asked := open[p]; {
+		case p == anywhere && polling.Err() == nil:
+			waiting[p] = f.Err
 		case !asked:
 		case f.Err == nil, len(f.Records) > 0, errors.Is(f.Err, kerr.OffsetOutOfRange): // the group starts elsewhere then
 			done(p, nil)
@@ -98,7 +107,8 @@ func (s *Source) readSome(
 		case <-time.After(askFirst): // the client asks again at once
 		}
 	}
-	return ctx.Err() != nil || polling.Err() != nil && len(waiting) == 0
+	_, tooLarge := waiting[anywhere]
+	return ctx.Err() != nil || tooLarge || polling.Err() != nil && len(waiting) == 0
 }
 
 // unread is where the group goes on, of partitions in which something is to be read.

@@ -125,5 +125,6 @@ func (s *Source) readAnew(client *kgo.Client) {
 	s.log.Warn("topics were deleted and made again; they are read from their start", "topics", s.remade)
 	client.PurgeTopicsFromConsuming(s.remade...)
 	client.AddConsumeTopics(s.remade...)
+	s.stalls.remade(s.remade)
 	s.remade = nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -32,7 +33,8 @@ const (
 	sayEvery = time.Minute
 	sayMost  = 10
 
-	// wholeTopic is the number that the client gives to what is wrong with a topic.
+	// wholeTopic is the number that the client gives to what is wrong with a topic, and without a topic
+	// to an answer larger than it reads.
 	wholeTopic = -1
 )
 
@@ -64,11 +66,13 @@ func newStalls(log *slog.Logger, now func() time.Time) *stalls {
 }
 
 // take keeps what the client says instead of a partition's messages, and reports whether it did: other
-// errors are for the caller. Until the partition is tried again, the client leaves it alone.
-func (s *stalls) take(client *kgo.Client, p partition, err error) bool {
+// errors are for the caller. If no messages came with it, the partition is left alone for a while.
+func (s *stalls) take(client *kgo.Client, p partition, err error, messages int) bool {
 	_, lost := errors.AsType[*kgo.ErrDataLoss](err)
+	_, group := errors.AsType[*kgo.ErrGroupSession](err)
 	_, large := errors.AsType[*kgo.ErrDecompressTooLarge](err)
-	if p.topic == "" || lost || errors.Is(err, context.Canceled) || errors.Is(err, kgo.ErrClientClosed) {
+	ended := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, kgo.ErrClientClosed)
+	if lost || group || ended {
 		return false
 	}
 	times := s.note(p, err, large)
@@ -76,7 +80,7 @@ func (s *stalls) take(client *kgo.Client, p partition, err error) bool {
 		s.over(p)
 		return false
 	}
-	if p.number != wholeTopic && !large {
+	if p.number != wholeTopic && !large && messages == 0 {
 		one := map[string][]int32{p.topic: {p.number}}
 		client.PauseFetchPartitions(one)
 		time.AfterFunc(min(restFirst<<min(times-1, 10), s.most), func() { client.ResumeFetchPartitions(one) })
@@ -103,7 +107,7 @@ func (s *stalls) over(p partition) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if one := s.all[p]; one != nil && !one.said.IsZero() {
-		s.log.Info("partition can be read again", "topic", p.topic, "partition", p.number,
+		s.log.Info("messages can be read again", "topic", p.topic, "partition", p.number,
 			"stalled_for_s", seconds(s.now().Sub(one.since)))
 	}
 	delete(s.all, p)
@@ -121,6 +125,13 @@ func (s *stalls) gone(partitions map[string][]int32) {
 	}
 }
 
+// remade is called when a topic is another one by now.
+func (s *stalls) remade(topics []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	maps.DeleteFunc(s.all, func(p partition, _ *stall) bool { return slices.Contains(topics, p.topic) })
+}
+
 // say logs the stalls that are due. offset tells where a partition stands.
 func (s *stalls) say(group string, offset func(partition) int64) {
 	s.mu.Lock()
@@ -135,11 +146,14 @@ func (s *stalls) say(group string, offset func(partition) int64) {
 		}
 		one := s.all[p]
 		one.said = now
-		log := s.log.With("group", group, "topic", p.topic)
+		log := s.log.With("group", group)
+		if p.topic != "" {
+			log = log.With("topic", p.topic)
+		}
 		if p.number != wholeTopic {
 			log = log.With("partition", p.number, "offset", offset(p))
 		}
-		log.Error("partition or topic cannot be read; its messages wait", "error", explain(one.err), "times", one.times,
+		log.Error("messages cannot be read; they wait", "error", explain(one.err), "times", one.times,
 			"stalled_for_s", seconds(now.Sub(one.since)), "stalled", len(s.all))
 	}
 }
@@ -150,7 +164,7 @@ func (s *stalls) due(now time.Time) (due []partition) {
 		switch {
 		case !one.final && now.Sub(one.last) > overAfter:
 			delete(s.all, p)
-		case kerr.IsRetriable(one.err) && now.Sub(one.since) < passAfter: // it may be over in a moment
+		case passes(one.err) && now.Sub(one.since) < passAfter: // it may be over in a moment
 		case one.said.IsZero() || now.Sub(one.said) >= sayEvery:
 			due = append(due, p)
 		}

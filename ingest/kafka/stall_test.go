@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"log/slog"
 	"math"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -84,18 +85,36 @@ func crooked(wrong string) []byte {
 	case "count":
 		batch.NumRecords = -1
 	}
-	batch.Length = int32(len(batch.AppendTo(nil)) - 12)
-	raw := batch.AppendTo(nil)
-	sum := crc32.Checksum(raw[21:], crc32.MakeTable(crc32.Castagnoli))
+	raw := seal(batch)
 	if wrong == "crc" {
-		sum++
+		raw[20]++
 	}
-	binary.BigEndian.PutUint32(raw[17:], sum)
 	return raw
 }
 
-// inject has every second answer to a fetch hold a batch of partition 0, in which there is nothing else.
-func (b *broker) inject(t testing.TB, raw []byte) {
+// goodBatch is a batch of so many messages, of the first offsets.
+func goodBatch(n int) []byte {
+	batch := kmsg.RecordBatch{
+		LastOffsetDelta: int32(n) - 1, Magic: 2, NumRecords: int32(n), ProducerID: -1, ProducerEpoch: -1, FirstSequence: -1,
+	}
+	for i := range n {
+		record := kmsg.Record{OffsetDelta: int32(i), Value: []byte("good")}
+		record.Length = int32(len(record.AppendTo(nil))) - 1 // without itself
+		batch.Records = record.AppendTo(batch.Records)
+	}
+	return seal(batch)
+}
+
+// seal sets a batch's length and checksum.
+func seal(batch kmsg.RecordBatch) []byte {
+	batch.Length = int32(len(batch.AppendTo(nil)) - 12)
+	raw := batch.AppendTo(nil)
+	binary.BigEndian.PutUint32(raw[17:], crc32.Checksum(raw[21:], crc32.MakeTable(crc32.Castagnoli)))
+	return raw
+}
+
+// inject has one in so many answers to fetches hold a batch of partition 0, in which there is nothing else.
+func (b *broker) inject(t testing.TB, raw []byte, oneIn int) {
 	t.Helper()
 	id := b.fake.TopicInfo(b.topic()).TopicID
 	leader := b.fake.LeaderFor(b.topic(), 0)
@@ -106,7 +125,7 @@ func (b *broker) inject(t testing.TB, raw []byte) {
 		if b.fake.CurrentNode() != leader || !asksFor(ask, id, 0) {
 			return nil, nil, false
 		}
-		if turn++; turn%2 == 0 {
+		if turn++; turn%oneIn != 1%oneIn {
 			return nil, nil, false
 		}
 		answer := ask.ResponseKind().(*kmsg.FetchResponse)
@@ -142,7 +161,7 @@ func troubles() map[string]struct {
 		}
 	}
 	batch := func(wrong string) func(testing.TB, *broker) {
-		return func(t testing.TB, b *broker) { t.Helper(); b.inject(t, crooked(wrong)) }
+		return func(t testing.TB, b *broker) { t.Helper(); b.inject(t, crooked(wrong), 2) }
 	}
 	return map[string]struct {
 		cause func(t testing.TB, b *broker)
@@ -215,6 +234,30 @@ func TestStalledPartitionIsSaidAgain(t *testing.T) {
 	}
 }
 
+// An error comes with each part of the good messages that were fetched with it. They are received, and it is said once.
+func TestMessagesBeforeStallAreReceived(t *testing.T) {
+	t.Parallel()
+	b := newFake(t)
+	const before = 5 * pollStep
+	broken := crooked("crc")
+	binary.BigEndian.PutUint64(broken, before) // its offset, which has no part in the checksum
+	b.inject(t, append(goodBatch(before), broken...), 1)
+	s, log, _ := b.logged(t)
+	s.stalls.most = restFirst
+	defer closeSource(t, s)
+	for found := 0; found < before; {
+		batch := receive(t, s)
+		found += len(batch)
+		settle(t, s, verdicts(ingest.Ack, batch)...)
+	}
+	at := partition{b.topic(), 0}
+	tried := s.stalls.tried(at)
+	await(t, func() string { return s.triedAgain(t, b, tried) })
+	if n := strings.Count(log.String(), "\n"); n != 1 || !strings.Contains(log.String(), "crc") {
+		t.Errorf("there are %d lines, want one:\n%s", n, log)
+	}
+}
+
 // triedAgain receives for a moment, which must not fail, and tells whether partition 0 was not tried again.
 func (s *Source) triedAgain(t testing.TB, b *broker, before int) string {
 	t.Helper()
@@ -227,6 +270,34 @@ func (s *Source) triedAgain(t testing.TB, b *broker, before int) string {
 		return fmt.Sprintf("partition 0 was tried %d times", tried)
 	}
 	return ""
+}
+
+// Of a batch that is larger than any answer that the client reads, it does not know where it is.
+func TestBatchTooLargeToBeRead(t *testing.T) {
+	t.Parallel()
+	b := newFake(t)
+	b.config.Topics = []string{"large"}
+	most := strconv.Itoa(8 << 20)
+	if err := b.fake.CreateTopic("large", 1, map[string]string{"max.message.bytes": most}); err != nil {
+		t.Fatal(err)
+	}
+	b.client = b.connect(t, kgo.ProducerBatchMaxBytes(8<<20), kgo.ProducerBatchCompression(kgo.NoCompression()))
+	b.publish(t, &kgo.Record{Topic: "large", Value: make([]byte, fetchBytes+1)})
+	s, log, _ := b.logged(t)
+	s.options = append(s.options, kgo.FetchMaxBytes(fetchBytes), kgo.BrokerMaxReadBytes(fetchBytes))
+	wantSaid(t, s.Check(t.Context()), "topics: a batch where the group is cannot be read", "invalid large response size")
+	defer closeSource(t, s)
+	await(t, func() string {
+		ctx, cancel := context.WithTimeout(t.Context(), s.poll)
+		defer cancel()
+		if _, err := s.Receive(ctx); ctx.Err() == nil {
+			t.Errorf("others are held up: %v", err)
+		}
+		if !strings.Contains(log.String(), "messages cannot be read") {
+			return "the log does not say it: " + log.String()
+		}
+		return ""
+	})
 }
 
 // What is said of stalls, and when.
@@ -280,6 +351,11 @@ func TestStallsAreSaid(t *testing.T) {
 			s.gone(map[string][]int32{"orders": {0}})
 			say()
 		}, 0},
+		"of a topic that is another one": {func(s *stalls, _ *clock, say func()) {
+			s.note(first, broken, true)
+			s.remade([]string{"orders"})
+			say()
+		}, 0},
 		"very many": {func(s *stalls, wall *clock, say func()) {
 			for range 3 { // minutes
 				for n := range int32(1000) {
@@ -308,15 +384,15 @@ func TestStrangersAreLeftToOthers(t *testing.T) {
 	b := newFake(t)
 	s := newStalls(slog.New(slog.DiscardHandler), time.Now)
 	for n := range strangerMost {
-		if !s.take(b.client, partition{"orders", 0}, kerr.UnknownTopicID) {
+		if !s.take(b.client, partition{"orders", 0}, kerr.UnknownTopicID, 0) {
 			t.Errorf("it is given up after %d times", n+1)
 		}
 	}
-	if s.take(b.client, partition{"orders", 0}, kerr.UnknownTopicID) || s.tried(partition{"orders", 0}) != 0 {
+	if s.take(b.client, partition{"orders", 0}, kerr.UnknownTopicID, 0) || s.tried(partition{"orders", 0}) != 0 {
 		t.Error("it is still waited for")
 	}
 	for _, err := range []error{&kgo.ErrDataLoss{}, context.Canceled, kgo.ErrClientClosed} {
-		if s.take(b.client, partition{"orders", 0}, err) {
+		if s.take(b.client, partition{"orders", 0}, err, 0) {
 			t.Errorf("it keeps %v", err)
 		}
 	}
