@@ -44,61 +44,45 @@ func (s *Source) positions(ctx context.Context, client *kgo.Client) error {
 		return err
 	}
 	defer reader.Close()
-	return s.read(ctx, reader, open)
-}
-
-// read reads a batch of each partition, and returns why some cannot be read.
-func (s *Source) read(ctx context.Context, reader *kgo.Client, open map[partition]int64) error {
-	var problems []error
-	waiting := map[partition]error{} // for what may be over in a moment
-	done := func(p partition, err error) {
-		if err != nil {
-			problems = append(problems, fmt.Errorf("topics: %s, partition %d cannot be read at offset %d, where the group is: %w",
-				p.topic, p.number, open[p], explain(err)))
-		}
-		delete(open, p)
-		delete(waiting, p)
-		reader.PauseFetchPartitions(map[string][]int32{p.topic: {p.number}})
-	}
+	r := reading{client: reader, open: open, waiting: map[partition]error{}}
 	for idle := false; len(open) > 0 && !idle; {
-		idle = readSome(ctx, reader, open, waiting, done)
+		idle = r.some(ctx)
 	}
-	if large, tooLarge := waiting[anywhere]; tooLarge {
-		problems = append(problems, fmt.Errorf("topics: a batch where the group is cannot be read: %w", large))
-		delete(waiting, anywhere)
+	for p, err := range r.waiting {
+		r.done(p, err)
 	}
-	for p, err := range waiting {
-		done(p, err)
-	}
-	if len(open) > 0 {
+	if len(r.problems) == 0 && len(open) > 0 {
 		s.log.Warn("partitions were not looked into; nothing came of them in time", "group", s.config.Group, "partitions", len(open))
 	}
-	return some(problems)
+	return some(r.problems)
 }
 
-// anywhere is where a batch is that is too large to be read at all: the client does not tell.
-var anywhere = partition{"", wholeTopic}
+// reading is the reading of one batch of each partition.
+type reading struct {
+	client   *kgo.Client
+	open     map[partition]int64 // what is still to be read, and from where
+	waiting  map[partition]error // for what may be over in a moment
+	problems []error
+}
 
-// readSome waits for some batches, and reports whether there is no use in waiting for more.
-func readSome(
-	ctx context.Context, reader *kgo.Client, open map[partition]int64, waiting map[partition]error, done func(partition, error),
-) (idle bool) {
+// some waits for some batches, and reports whether there is no use in waiting for more.
+func (r *reading) some(ctx context.Context) (idle bool) {
 	polling, cancel := context.WithTimeout(ctx, quiet)
 	defer cancel()
-	fetches := reader.PollFetches(polling)
 	temporary := false
-	fetches.EachPartition(func(f kgo.FetchTopicPartition) {
+	r.client.PollFetches(polling).EachPartition(func(f kgo.FetchTopicPartition) {
 		p := partition{f.Topic, f.Partition}
-		switch _, asked := open[p]; {
-		case p == anywhere && polling.Err() == nil:
-			waiting[p] = f.Err
+		switch _, asked := r.open[p]; {
+		case f.Topic == "" && polling.Err() == nil: // the client does not tell where it is
+			r.problems = append(r.problems, fmt.Errorf("topics: a batch where the group is cannot be read: %w", f.Err))
+			idle = true
 		case !asked:
 		case f.Err == nil, len(f.Records) > 0, errors.Is(f.Err, kerr.OffsetOutOfRange): // the group starts elsewhere then
-			done(p, nil)
+			r.done(p, nil)
 		case passes(f.Err):
-			waiting[p], temporary = f.Err, true
+			r.waiting[p], temporary = f.Err, true
 		default:
-			done(p, f.Err)
+			r.done(p, f.Err)
 		}
 	})
 	if temporary {
@@ -107,8 +91,18 @@ func readSome(
 		case <-time.After(askFirst): // the client asks again at once
 		}
 	}
-	_, tooLarge := waiting[anywhere]
-	return ctx.Err() != nil || tooLarge || polling.Err() != nil && len(waiting) == 0
+	return idle || ctx.Err() != nil || polling.Err() != nil && len(r.waiting) == 0
+}
+
+// done ends the reading of a partition.
+func (r *reading) done(p partition, err error) {
+	if err != nil {
+		r.problems = append(r.problems, fmt.Errorf("topics: %s, partition %d cannot be read at offset %d, where the group is: %w",
+			p.topic, p.number, r.open[p], explain(err)))
+	}
+	delete(r.open, p)
+	delete(r.waiting, p)
+	r.client.PauseFetchPartitions(map[string][]int32{p.topic: {p.number}})
 }
 
 // unread is where the group goes on, of partitions in which something is to be read.
