@@ -25,8 +25,9 @@ const (
 )
 
 // Check asks the brokers about all that is needed, as far as they tell: whether they are there and take
-// our account, whether the topics are there and may be read, or for dead letters written, and whether the
-// group may be used. It does not join the group, which would take partitions from other members.
+// our account, whether the topics are there and may be read, or for dead letters written, whether the group
+// may be used, and whether what it is to read next can be read. It does not join the group, which would take
+// partitions from other members. What may or may not do harm is a warning in the log.
 func (s *Source) Check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()

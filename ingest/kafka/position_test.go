@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
 )
 
 func TestCheckFindsPartitionsThatStall(t *testing.T) {
@@ -163,5 +164,32 @@ func TestCheckNamesSomeOfManyPartitions(t *testing.T) {
 	wantSaid(t, err, "UNKNOWN_SERVER_ERROR", "and 40 more")
 	if n := strings.Count(errText(err), ", partition "); n != someMost {
 		t.Errorf("%d partitions are named: %v", n, err)
+	}
+}
+
+// Older brokers are asked in older words.
+func TestCheckOfOlderBrokers(t *testing.T) {
+	t.Parallel()
+	for name, version := range map[string]*kversion.Versions{
+		"2.4": kversion.V2_4_0(), "2.8": kversion.V2_8_0(), "3.5": kversion.V3_5_0(), "4.0": kversion.V4_0_0(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBroker(t, kfake.NumBrokers(3), kfake.MaxVersions(version))
+			b.Produce(t, interleaved(0, 1)...)
+			s, log, _ := b.logged(t)
+			wantSaid(t, s.Check(t.Context()))
+			if log.String() != "" {
+				t.Errorf("it warned: %s", log)
+			}
+			b.config.Group += "-2"
+			b.config.Topics = []string{"large"}
+			if err := b.fake.CreateTopic("large", 1, nil); err != nil {
+				t.Fatal(err)
+			}
+			b.bomb(t)
+			s, _, _ = b.logged(t)
+			wantSaid(t, s.Check(t.Context()), "large, partition 0 cannot be read at offset 0", "unpacks to more than")
+		})
 	}
 }
