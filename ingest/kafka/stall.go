@@ -134,18 +134,8 @@ func (s *stalls) remade(topics []string) {
 
 // say logs the stalls that are due. offset tells where a partition stands.
 func (s *stalls) say(group string, offset func(partition) int64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := s.now()
-	if now.Sub(s.began) >= sayEvery {
-		s.began, s.said = now, 0
-	}
-	for _, p := range s.due(now) {
-		if s.said++; s.said > sayMost {
-			return
-		}
-		one := s.all[p]
-		one.said = now
+	due, all := s.pick()
+	for p, one := range due {
 		log := s.log.With("group", group)
 		if p.topic != "" {
 			log = log.With("topic", p.topic)
@@ -154,8 +144,26 @@ func (s *stalls) say(group string, offset func(partition) int64) {
 			log = log.With("partition", p.number, "offset", offset(p))
 		}
 		log.Error("messages cannot be read; they wait", "error", explain(one.err), "times", one.times,
-			"stalled_for_s", seconds(now.Sub(one.since)), "stalled", len(s.all))
+			"stalled_for_s", seconds(one.said.Sub(one.since)), "stalled", all)
 	}
+}
+
+// pick returns the stalls to be said now, and how many there are in all.
+func (s *stalls) pick() (picked map[partition]stall, all int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.now()
+	if now.Sub(s.began) >= sayEvery {
+		s.began, s.said = now, 0
+	}
+	picked = map[partition]stall{}
+	due := s.due(now)
+	for _, p := range due[:min(len(due), sayMost-s.said)] {
+		s.said++
+		s.all[p].said = now
+		picked[p] = *s.all[p]
+	}
+	return picked, len(s.all)
 }
 
 // due drops the stalls that are over, and returns those to be said, first what was never said.
