@@ -279,10 +279,12 @@ type Outbox struct {
 	// A JSON object of at most 2 MiB, which is signed and sent to the byte, but for white space around it.
 	Payload string
 	// The sender's own name for it; unique in the application.
-	EventID  *string
+	EventID *string
+	// 1 to 10 names of 1 to 256 characters: letters, digits and -_.:+
 	Channels []string
-	Tags     []string
-	// The trace it is part of, as in the W3C's header of that name.
+	// 1 to 5 names of 1 to 256 characters: letters, digits and -_./\#
+	Tags []string
+	// The trace it is part of, as in the W3C's header of that name. Anything else is ignored.
 	TraceParent *string
 	// When its transaction began. Old ones mean that no process consumes.
 	CreatedAt time.Time
@@ -290,7 +292,7 @@ type Outbox struct {
 
 // What was taken out of the outbox and could not be sent. It stays until somebody deletes it, or inserts it into the outbox again.
 type OutboxDeadLetter struct {
-	// The id that it had in the outbox.
+	// The id that it had in the outbox. Others may have had the same.
 	ID          int64
 	OrgID       core.OrgID
 	Application string
@@ -304,6 +306,8 @@ type OutboxDeadLetter struct {
 	// Why it could not be sent.
 	Reason    string
 	RefusedAt time.Time
+	// The order in which they were put aside.
+	LetterID int64
 }
 
 // Tokens of applications that are no longer good. No foreign key: a token may name an application that is gone.

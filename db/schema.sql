@@ -96,10 +96,24 @@ COMMENT ON COLUMN public.outbox.event_id IS 'The sender''s own name for it; uniq
 
 
 --
+-- Name: COLUMN outbox.channels; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.outbox.channels IS '1 to 10 names of 1 to 256 characters: letters, digits and -_.:+';
+
+
+--
+-- Name: COLUMN outbox.tags; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.outbox.tags IS '1 to 5 names of 1 to 256 characters: letters, digits and -_./\#';
+
+
+--
 -- Name: COLUMN outbox.traceparent; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.outbox.traceparent IS 'The trace it is part of, as in the W3C''s header of that name.';
+COMMENT ON COLUMN public.outbox.traceparent IS 'The trace it is part of, as in the W3C''s header of that name. Anything else is ignored.';
 
 
 --
@@ -1012,7 +1026,8 @@ CREATE TABLE public.outbox_dead_letter (
     traceparent text,
     created_at timestamp with time zone NOT NULL,
     reason text NOT NULL,
-    refused_at timestamp with time zone NOT NULL
+    refused_at timestamp with time zone NOT NULL,
+    letter_id bigint NOT NULL
 );
 
 
@@ -1027,7 +1042,7 @@ COMMENT ON TABLE public.outbox_dead_letter IS 'What was taken out of the outbox 
 -- Name: COLUMN outbox_dead_letter.id; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.outbox_dead_letter.id IS 'The id that it had in the outbox.';
+COMMENT ON COLUMN public.outbox_dead_letter.id IS 'The id that it had in the outbox. Others may have had the same.';
 
 
 --
@@ -1035,6 +1050,27 @@ COMMENT ON COLUMN public.outbox_dead_letter.id IS 'The id that it had in the out
 --
 
 COMMENT ON COLUMN public.outbox_dead_letter.reason IS 'Why it could not be sent.';
+
+
+--
+-- Name: COLUMN outbox_dead_letter.letter_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.outbox_dead_letter.letter_id IS 'The order in which they were put aside.';
+
+
+--
+-- Name: outbox_dead_letter_letter_id_seq; Type: SEQUENCE; Schema: public; Owner: -
+--
+
+ALTER TABLE public.outbox_dead_letter ALTER COLUMN letter_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.outbox_dead_letter_letter_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 
 
 --
@@ -1266,11 +1302,19 @@ ALTER TABLE public.outbox
 
 
 --
+-- Name: outbox outbox_channels_check; Type: CHECK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE public.outbox
+    ADD CONSTRAINT outbox_channels_check CHECK ((((cardinality(channels) >= 1) AND (cardinality(channels) <= 10)) AND (channels <@ string_to_array(array_to_string(channels, ','::text), ','::text)) AND (array_to_string(channels, ','::text) ~ '^[a-zA-Z0-9_.:+-]+(,[a-zA-Z0-9_.:+-]+)*$'::text) AND (array_to_string(channels, ','::text) !~ '[^,]{129}[^,]{128}'::text))) NOT VALID;
+
+
+--
 -- Name: outbox_dead_letter outbox_dead_letter_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
 ALTER TABLE ONLY public.outbox_dead_letter
-    ADD CONSTRAINT outbox_dead_letter_pkey PRIMARY KEY (id);
+    ADD CONSTRAINT outbox_dead_letter_pkey PRIMARY KEY (letter_id);
 
 
 --
@@ -1295,6 +1339,14 @@ ALTER TABLE public.outbox
 
 ALTER TABLE ONLY public.outbox
     ADD CONSTRAINT outbox_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: outbox outbox_tags_check; Type: CHECK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE public.outbox
+    ADD CONSTRAINT outbox_tags_check CHECK ((((cardinality(tags) >= 1) AND (cardinality(tags) <= 5)) AND (tags <@ string_to_array(array_to_string(tags, ','::text), ','::text)) AND (array_to_string(tags, ','::text) ~ '^[a-zA-Z0-9_./\\#-]+(,[a-zA-Z0-9_./\\#-]+)*$'::text) AND (array_to_string(tags, ','::text) !~ '[^,]{129}[^,]{128}'::text))) NOT VALID;
 
 
 --

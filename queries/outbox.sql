@@ -1,9 +1,19 @@
 -- name: OutboxListAnyTenant :many
--- OutboxListAnyTenant lists what waits in the outbox, the first of it: so many messages or bytes of payload
--- at most, and one at least. It locks nothing.
+-- OutboxListAnyTenant lists the first messages in the outbox: up to so many messages or bytes of payload, and
+-- at least one. It locks nothing. Rows older than the constraints may hold anything: a NULL among channels
+-- or tags is read as an empty name, and a list that is far too long as an empty one, which are both refused. A
+-- text that is too long for a trace is none.
 SELECT
-    first.id, first.org_id, first.application, first.event_type, first.payload, first.event_id, first.channels,
-    first.tags, first.traceparent
+    first.id, first.org_id, first.application, first.event_type, first.payload, first.event_id,
+    CASE
+        WHEN octet_length(array_to_string(first.channels, ',', '')) > 65536 THEN '{}'
+        ELSE array_replace(first.channels, NULL, '')
+    END::text[] AS channels,
+    CASE
+        WHEN octet_length(array_to_string(first.tags, ',', '')) > 65536 THEN '{}'
+        ELSE array_replace(first.tags, NULL, '')
+    END::text[] AS tags,
+    CASE WHEN octet_length(first.traceparent) <= 256 THEN first.traceparent END AS traceparent
 FROM (
     SELECT
         waiting.id, waiting.org_id, waiting.application, waiting.event_type, waiting.payload, waiting.event_id,

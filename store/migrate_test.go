@@ -54,6 +54,11 @@ func TestMigrationsGoUpAndDownWithRowsPresent(t *testing.T) {
 	w.addEndpoint(nil)
 	w.send(2)
 	w.record(result(w.claim(room())[0], now()))
+	w.leave("acme", `{}`)
+	for range 2 { // dead letters that had the same id
+		w.exec(`INSERT INTO outbox_dead_letter (id, org_id, application, event_type, payload, created_at, reason, refused_at)
+			VALUES (1, 'org_a', 'acme', 'a', '{}', now(), 'refused', now())`)
+	}
 	url := w.pool.Config().ConnString()
 	all, err := MigrateStatus(t.Context(), url)
 	if err != nil {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -38,7 +39,10 @@ func (w *world) inOutbox() (ins []core.IngestIn) {
 	for _, m := range found {
 		ins = append(ins, core.IngestIn{
 			OrgID: m.OrgID, AppRef: m.Application, Source: "outbox", Position: strconv.FormatInt(m.ID, 10),
-			MessageIn: core.MessageIn{EventType: m.EventType, EventID: m.EventID, Payload: []byte(m.Payload)},
+			MessageIn: core.MessageIn{
+				EventType: m.EventType, EventID: m.EventID, Channels: m.Channels, Tags: m.Tags,
+				TraceParent: m.TraceParent, Payload: bytes.TrimSpace([]byte(m.Payload)),
+			},
 		})
 	}
 	return ins

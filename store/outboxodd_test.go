@@ -1,0 +1,122 @@
+package store
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// oddRows are rows of every odd value that the columns' types allow, as an INSERT puts them there: columns and
+// values after those of org_id. A reason is part of what the dead letter says; none: the row is stored.
+var oddRows = map[string]struct{ columns, values, reason string }{
+	"channel that is NULL":       {"channels", "ARRAY['a', NULL]", "channels[1]"},
+	"tag that is NULL":           {"tags", "ARRAY[NULL, 'a']", "tags[0]"},
+	"channels that are all NULL": {"channels", "ARRAY[NULL, NULL]::text[]", "channels[0]"},
+	"no channels":                {"channels", "'{}'", "Channels must have at least 1"},
+	"no tags":                    {"tags", "'{}'", "Tags must have at least 1"},
+	"channels in two dimensions": {"channels", "'{{a},{b}}'", ""},
+	"NULL in two dimensions":     {"channels", "'{{a},{NULL}}'", "channels[1]"},
+	"channels counted from 0":    {"channels", "'[0:1]={a,b}'", ""},
+	"NULL counted from -5":       {"tags", "'[-5:-4]={a,NULL}'", "tags[1]"},
+	"eleven channels":            {"channels", "array_fill('a'::text, ARRAY[11])", "at most 10"},
+	"a million channels":         {"channels", "array_fill('a'::text, ARRAY[1000000])", "at most 10"},
+	"a million NULLs":            {"tags", "array_fill(NULL::text, ARRAY[1000000])", "at most 5"},
+	"channel of 257 bytes":       {"channels", "ARRAY[repeat('a', 257)]", "too long"},
+	"channel of 5 MB":            {"channels", "ARRAY[repeat('a', 5000000)]", "channels"},
+	"channel with a comma":       {"channels", "ARRAY['a,b']", "pattern"},
+	"channel called null":        {"channels", "ARRAY['null']", ""},
+	"empty channel":              {"channels", "ARRAY['']", "channels[0]"},
+	"tag with a quote":           {"tags", "ARRAY['\"']", "pattern"},
+	"traceparent of 5 MB":        {"traceparent", "repeat('00-', 5000000)", ""},
+	"traceparent of nonsense":    {"traceparent", "E'\\n\"\\x01'", ""},
+	"event type of another case": {"event_type", "'INVOICE.Paid'", ""},
+	"created at infinity":        {"created_at", "'infinity'", ""},
+	"created at -infinity":       {"created_at, channels", "'-infinity', ARRAY[NULL]::text[]", "channels[0]"},
+	"created before Christ":      {"created_at, channels", "'4713-01-01 BC', ARRAY[NULL]::text[]", "channels[0]"},
+	"created in 294276":          {"created_at, channels", "'294276-12-31', ARRAY[NULL]::text[]", "channels[0]"},
+	"id 0":                       {"id", "0", ""},
+	"lowest id":                  {"id", "-9223372036854775808", ""},
+	"highest id":                 {"id", "9223372036854775807", ""},
+	"organisation of one letter": {"org_id", "'org_ü '", "Application not found"},
+	"payload nested too deep":    {"payload", `repeat('{"a":', 600) || '1' || repeat('}', 600)`, "nested"},
+	"payload of white space":     {"payload", `'{' || repeat(' ', 2000000) || '}' || repeat(E'\n', 2097152 - 2000002)`, ""},
+	"payload with a name twice":  {"payload", `'{"a": 1, "a": "\ud800\u0000", "": 1e999999}'`, ""},
+	"payload with spaces first":  {"payload", `E' \t\r\n{}'`, ""},
+}
+
+// leaveOdd leaves a row in the outbox as releases before the constraints could.
+func (w *world) leaveOdd(columns, values string) {
+	w.t.Helper()
+	for column, good := range map[string]string{"org_id": string(testOrg), "application": "acme", "event_type": "a", "payload": "{}"} {
+		if !slices.Contains(strings.Split(columns, ", "), column) {
+			columns += ", " + column
+			values += ", '" + good + "'"
+		}
+	}
+	const checks = " FROM pg_constraint WHERE conrelid = 'outbox'::regclass AND contype = 'c' AND NOT convalidated"
+	add := value[string](w, "SELECT string_agg(format('ADD CONSTRAINT %I %s', conname, pg_get_constraintdef(oid)), ', ')"+checks)
+	drop := value[string](w, "SELECT string_agg(format('DROP CONSTRAINT %I', conname), ', ')"+checks)
+	w.exec("ALTER TABLE outbox " + drop)
+	w.exec("INSERT INTO outbox (" + columns + ") OVERRIDING SYSTEM VALUE VALUES (" + values + ")")
+	w.exec("ALTER TABLE outbox " + add)
+}
+
+// What a row holds is stored or put aside with the reason, and keeps nobody waiting, whatever it is. The
+// constraints keep such rows out; those that were there before them are read all the same.
+func TestOutboxGoesOnBehindAnyRow(t *testing.T) {
+	t.Parallel()
+	for name, odd := range oddRows {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.leaveOdd(odd.columns, odd.values)
+			w.leave("acme", `{"good": true}`)
+			w.outboxService().OutboxIngestMany(t.Context(), w.inOutbox())
+			if left := w.inOutbox(); len(left) > 0 {
+				t.Errorf("%d messages are left in the outbox", len(left))
+			}
+			if stored := w.payloadsStored(); !slices.Contains(stored, `{"good": true}`) || (len(stored) == 2) != (odd.reason == "") {
+				t.Errorf("%d messages are stored", len(stored))
+			}
+			reason := value[string](w, "SELECT coalesce(max(reason), '') FROM outbox_dead_letter")
+			if (reason == "") != (odd.reason == "") || !strings.Contains(reason, odd.reason) {
+				t.Errorf("put aside because of %q, want %q", reason, odd.reason)
+			}
+		})
+	}
+}
+
+// What keeps channels and tags from being sent, the transaction that inserts them hears of; and of no more.
+func TestOutboxRefusesOddChannelsAndTags(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for name, odd := range oddRows {
+		if odd.columns != "channels" && odd.columns != "tags" {
+			continue
+		}
+		_, err := w.pool.Exec(t.Context(), "INSERT INTO outbox (application, event_type, payload, "+odd.columns+") VALUES ('acme', 'a', '{}', "+odd.values+")")
+		e, _ := errors.AsType[*pgconn.PgError](err)
+		if (err != nil) != (odd.reason != "") || err != nil && (e == nil || e.ConstraintName != "outbox_"+odd.columns+"_check") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Ids come again after TRUNCATE ... RESTART IDENTITY, or when a replica takes over: what was put aside under
+// one before must not keep the next out.
+func TestOutboxPutsTheSameIDAsideTwice(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, application := range []string{"nobody", "no-one"} {
+		w.leave(application, `{}`)
+		w.outboxService().OutboxIngestMany(t.Context(), w.inOutbox())
+		w.exec("TRUNCATE outbox RESTART IDENTITY")
+	}
+	letters := value[[]string](w, "SELECT array_agg(id || ' ' || application ORDER BY refused_at) FROM outbox_dead_letter")
+	if !slices.Equal(letters, []string{"1 nobody", "1 no-one"}) {
+		t.Errorf("put aside are %v", letters)
+	}
+}
