@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"regexp"
+	"time"
 
 	"sigs.k8s.io/yaml"
 
@@ -207,7 +208,7 @@ type opened struct {
 // open makes the source, which has connected to nothing yet.
 func (s sourceConfig) open(box core.Outbox, log *slog.Logger) (o opened, err error) {
 	if s.Outbox != nil {
-		return opened{outbox.New(box), outbox.Decode, "postgresql"}, nil
+		return opened{outbox.New(box, time.Now), outbox.Decode, "postgresql"}, nil
 	}
 	if o.decode, err = s.Decoder(s.Organization); err != nil {
 		return o, err

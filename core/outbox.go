@@ -27,11 +27,19 @@ type OutboxLetter struct {
 	Reason string
 }
 
+// OutboxPlace is how far a consumer has taken the messages of the outbox. Of all that were committed in a snapshot of
+// the database, those below an id are gone. What commits later is found from there on, whatever its id. The zero
+// value is the place of a consumer that knows nothing yet. What an id and a snapshot are is the store's to know.
+type OutboxPlace struct {
+	ID       int64
+	Snapshot string
+}
+
 // Outbox is the outbox as those see it who look for work.
 type Outbox interface {
-	// OutboxList lists the first messages in the outbox, so many or so many bytes of payloads at most, and
-	// one at least if there is one.
-	OutboxList(ctx context.Context, limit int, bytes int64) ([]OutboxMessage, error)
+	// OutboxList lists the first messages in the outbox that are not gone at that place: up to limit messages or
+	// bytes of payloads, and at least one if there is one. It returns the place of whoever has taken all of them.
+	OutboxList(ctx context.Context, from OutboxPlace, limit int, bytes int64) ([]OutboxMessage, OutboxPlace, error)
 }
 
 // OutboxTx is what taking messages out of the outbox needs of a unit of work.

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/postrider/postrider/core"
 )
 
@@ -288,6 +289,8 @@ type Outbox struct {
 	TraceParent *string
 	// When its transaction began. Old ones mean that no process consumes.
 	CreatedAt time.Time
+	// The transaction that inserted it. Leave it to its default.
+	Txid pgtype.Uint64
 }
 
 // What was taken out of the outbox and could not be sent. It stays until somebody deletes it, or inserts it into the outbox again.

@@ -61,6 +61,23 @@ func (q *Queries) OutboxDeleteManyAnyTenant(ctx context.Context, db DBTX, ids []
 }
 
 const outboxListAnyTenant = `-- name: OutboxListAnyTenant :many
+WITH late AS MATERIALIZED (
+    -- By the index on txid alone: with a condition on id, the planner might walk over all that was taken.
+    -- Transactions that were in progress, and still are, have nothing to show, however much they inserted.
+    SELECT outbox.id
+    FROM outbox
+    WHERE outbox.txid >= pg_snapshot_xmax(CAST(nullif($4::text, '') AS pg_snapshot))
+    UNION ALL
+    SELECT outbox.id
+    FROM outbox
+    WHERE outbox.txid = ANY (
+        ARRAY(
+            SELECT begun.xid
+            FROM pg_snapshot_xip(CAST(nullif($4::text, '') AS pg_snapshot)) AS begun(xid)
+            WHERE pg_visible_in_snapshot(begun.xid, CAST(nullif($5::text, '') AS pg_snapshot))
+        )
+    )
+)
 SELECT
     first.id, first.org_id, first.application, first.event_type, first.payload, first.event_id,
     CASE
@@ -71,29 +88,48 @@ SELECT
         WHEN octet_length(array_to_string(first.tags, ',', '')) > 65536 THEN '{}'
         ELSE array_replace(first.tags, NULL, '')
     END::text[] AS tags,
-    CASE WHEN octet_length(first.traceparent) <= 256 THEN first.traceparent END AS traceparent
+    CASE WHEN octet_length(first.traceparent) <= 256 THEN first.traceparent END AS traceparent,
+    first.waiting::int AS waiting
 FROM (
     SELECT
-        waiting.id, waiting.org_id, waiting.application, waiting.event_type, waiting.payload, waiting.event_id,
-        waiting.channels, waiting.tags, waiting.traceparent,
+        waiting.id, waiting.org_id, waiting.application, waiting.event_type, waiting.payload, waiting.event_id, waiting.channels, waiting.tags, waiting.traceparent, waiting.created_at, waiting.txid,
         row_number() OVER (ORDER BY waiting.id) AS n,
-        sum(octet_length(waiting.payload)) OVER (ORDER BY waiting.id) AS bytes
-    FROM (
-        SELECT outbox.id, outbox.org_id, outbox.application, outbox.event_type, outbox.payload, outbox.event_id, outbox.channels, outbox.tags, outbox.traceparent, outbox.created_at
-        FROM outbox
-        ORDER BY outbox.id
-        LIMIT $1::int
-    ) AS waiting
+        sum(octet_length(waiting.payload)) OVER (ORDER BY waiting.id) AS bytes,
+        count(*) OVER () AS waiting
+    FROM outbox AS waiting
+    WHERE waiting.id = ANY (
+        ARRAY(
+            SELECT either.id
+            FROM (
+                (
+                    SELECT outbox.id
+                    FROM outbox
+                    WHERE outbox.id >= $1::bigint
+                    ORDER BY outbox.id
+                    LIMIT $2::int
+                )
+                UNION ALL
+                SELECT late.id
+                FROM late
+                WHERE late.id < $1::bigint
+            ) AS either
+            ORDER BY either.id
+            LIMIT $2::int
+        )
+    )
 ) AS first
 WHERE first.n = 1
-    OR first.bytes <= $2::bigint
+    OR first.bytes <= $3::bigint
 ORDER BY first.id
-LIMIT $1::int
+LIMIT $2::int
 `
 
 type OutboxListAnyTenantParams struct {
+	FromID   int64
 	MaxRows  int32
 	MaxBytes int64
+	Seen     string
+	Snapshot string
 }
 
 type OutboxListAnyTenantRow struct {
@@ -106,14 +142,24 @@ type OutboxListAnyTenantRow struct {
 	Channels    []string
 	Tags        []string
 	TraceParent *string
+	Waiting     int32
 }
 
 // OutboxListAnyTenant lists the first messages in the outbox: up to so many messages or bytes of payload, and
-// at least one. It locks nothing. Rows older than the constraints may hold anything: a NULL among channels
-// or tags is read as an empty name, and a list that is far too long as an empty one, which are both refused. A
-// text that is too long for a trace is none.
+// at least one, and tells how many there were to choose from, up to so many. It locks nothing. From an id on it
+// looks at all messages; below it, only at those of transactions that were not over in the snapshot seen, if
+// there is one.
+//
+// Rows older than the constraints may hold anything: a NULL among channels or tags is read as an empty name, and a
+// list that is far too long as an empty one, which are both refused. A text that is too long for a trace is none.
 func (q *Queries) OutboxListAnyTenant(ctx context.Context, db DBTX, arg OutboxListAnyTenantParams) ([]OutboxListAnyTenantRow, error) {
-	rows, err := db.Query(ctx, outboxListAnyTenant, arg.MaxRows, arg.MaxBytes)
+	rows, err := db.Query(ctx, outboxListAnyTenant,
+		arg.FromID,
+		arg.MaxRows,
+		arg.MaxBytes,
+		arg.Seen,
+		arg.Snapshot,
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -131,6 +177,7 @@ func (q *Queries) OutboxListAnyTenant(ctx context.Context, db DBTX, arg OutboxLi
 			&i.Channels,
 			&i.Tags,
 			&i.TraceParent,
+			&i.Waiting,
 		); err != nil {
 			return nil, err
 		}
@@ -171,4 +218,16 @@ func (q *Queries) OutboxLockManyAnyTenant(ctx context.Context, db DBTX, ids []in
 		return nil, err
 	}
 	return items, nil
+}
+
+const outboxSnapshotAnyTenant = `-- name: OutboxSnapshotAnyTenant :one
+SELECT pg_current_snapshot()::text AS snapshot
+`
+
+// OutboxSnapshotAnyTenant is which transactions are over: a snapshot of Postgres as a text.
+func (q *Queries) OutboxSnapshotAnyTenant(ctx context.Context, db DBTX) (string, error) {
+	row := db.QueryRow(ctx, outboxSnapshotAnyTenant)
+	var snapshot string
+	err := row.Scan(&snapshot)
+	return snapshot, err
 }

@@ -44,6 +44,7 @@ CREATE TABLE public.outbox (
     tags text[],
     traceparent text,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    txid xid8 DEFAULT pg_current_xact_id() NOT NULL,
     CONSTRAINT outbox_application_check CHECK (((application ~ '^[a-zA-Z0-9_.-]+$'::text) AND (octet_length(application) <= 256))),
     CONSTRAINT outbox_event_id_check CHECK (((event_id ~ '^[a-zA-Z0-9_.-]+$'::text) AND (octet_length(event_id) <= 256) AND (event_id !~~ 'msg\_%'::text))),
     CONSTRAINT outbox_event_type_check CHECK (((event_type ~ '^[a-zA-Z0-9_.-]+$'::text) AND (octet_length(event_type) <= 256))),
@@ -121,6 +122,13 @@ COMMENT ON COLUMN public.outbox.traceparent IS 'The trace it is part of, as in t
 --
 
 COMMENT ON COLUMN public.outbox.created_at IS 'When its transaction began. Old ones mean that no process consumes.';
+
+
+--
+-- Name: COLUMN outbox.txid; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.outbox.txid IS 'The transaction that inserted it. Leave it to its default.';
 
 
 --
@@ -1523,6 +1531,20 @@ CREATE UNIQUE INDEX endpoint_app_id_uid_key ON public.endpoint USING btree (app_
 --
 
 COMMENT ON INDEX public.endpoint_app_id_uid_key IS 'Lookup by uid; a uid is free again once its endpoint is deleted.';
+
+
+--
+-- Name: outbox_txid_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX outbox_txid_idx ON public.outbox USING btree (txid) INCLUDE (id);
+
+
+--
+-- Name: INDEX outbox_txid_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.outbox_txid_idx IS 'What was inserted since a consumer last looked.';
 
 
 --

@@ -1,8 +1,32 @@
+-- name: OutboxSnapshotAnyTenant :one
+-- OutboxSnapshotAnyTenant is which transactions are over: a snapshot of Postgres as a text.
+SELECT pg_current_snapshot()::text AS snapshot;
+
 -- name: OutboxListAnyTenant :many
 -- OutboxListAnyTenant lists the first messages in the outbox: up to so many messages or bytes of payload, and
--- at least one. It locks nothing. Rows older than the constraints may hold anything: a NULL among channels
--- or tags is read as an empty name, and a list that is far too long as an empty one, which are both refused. A
--- text that is too long for a trace is none.
+-- at least one, and tells how many there were to choose from, up to so many. It locks nothing. From an id on it
+-- looks at all messages; below it, only at those of transactions that were not over in the snapshot seen, if
+-- there is one.
+--
+-- Rows older than the constraints may hold anything: a NULL among channels or tags is read as an empty name, and a
+-- list that is far too long as an empty one, which are both refused. A text that is too long for a trace is none.
+WITH late AS MATERIALIZED (
+    -- By the index on txid alone: with a condition on id, the planner might walk over all that was taken.
+    -- Transactions that were in progress, and still are, have nothing to show, however much they inserted.
+    SELECT outbox.id
+    FROM outbox
+    WHERE outbox.txid >= pg_snapshot_xmax(CAST(nullif(@seen::text, '') AS pg_snapshot))
+    UNION ALL
+    SELECT outbox.id
+    FROM outbox
+    WHERE outbox.txid = ANY (
+        ARRAY(
+            SELECT begun.xid
+            FROM pg_snapshot_xip(CAST(nullif(@seen::text, '') AS pg_snapshot)) AS begun(xid)
+            WHERE pg_visible_in_snapshot(begun.xid, CAST(nullif(@snapshot::text, '') AS pg_snapshot))
+        )
+    )
+)
 SELECT
     first.id, first.org_id, first.application, first.event_type, first.payload, first.event_id,
     CASE
@@ -13,19 +37,35 @@ SELECT
         WHEN octet_length(array_to_string(first.tags, ',', '')) > 65536 THEN '{}'
         ELSE array_replace(first.tags, NULL, '')
     END::text[] AS tags,
-    CASE WHEN octet_length(first.traceparent) <= 256 THEN first.traceparent END AS traceparent
+    CASE WHEN octet_length(first.traceparent) <= 256 THEN first.traceparent END AS traceparent,
+    first.waiting::int AS waiting
 FROM (
     SELECT
-        waiting.id, waiting.org_id, waiting.application, waiting.event_type, waiting.payload, waiting.event_id,
-        waiting.channels, waiting.tags, waiting.traceparent,
+        waiting.*,
         row_number() OVER (ORDER BY waiting.id) AS n,
-        sum(octet_length(waiting.payload)) OVER (ORDER BY waiting.id) AS bytes
-    FROM (
-        SELECT outbox.*
-        FROM outbox
-        ORDER BY outbox.id
-        LIMIT @max_rows::int
-    ) AS waiting
+        sum(octet_length(waiting.payload)) OVER (ORDER BY waiting.id) AS bytes,
+        count(*) OVER () AS waiting
+    FROM outbox AS waiting
+    WHERE waiting.id = ANY (
+        ARRAY(
+            SELECT either.id
+            FROM (
+                (
+                    SELECT outbox.id
+                    FROM outbox
+                    WHERE outbox.id >= @from_id::bigint
+                    ORDER BY outbox.id
+                    LIMIT @max_rows::int
+                )
+                UNION ALL
+                SELECT late.id
+                FROM late
+                WHERE late.id < @from_id::bigint
+            ) AS either
+            ORDER BY either.id
+            LIMIT @max_rows::int
+        )
+    )
 ) AS first
 WHERE first.n = 1
     OR first.bytes <= @max_bytes::bigint

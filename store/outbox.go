@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/postrider/postrider/core"
@@ -11,10 +12,42 @@ import (
 
 var _ core.Outbox = (*Store)(nil)
 
-// OutboxList lists the first messages in the outbox.
-func (s *Store) OutboxList(ctx context.Context, limit int, bytes int64) ([]core.OutboxMessage, error) {
-	rows, err := queries.OutboxListAnyTenant(ctx, s.pool, db.OutboxListAnyTenantParams{MaxRows: int32(limit), MaxBytes: bytes})
-	return entities(rows, err, func(row db.OutboxListAnyTenantRow) core.OutboxMessage { return core.OutboxMessage(row) })
+// OutboxList lists the first messages in the outbox from a place on. The snapshot is taken before the list, which so
+// has all that was committed in it.
+func (r reader) OutboxList(ctx context.Context, from core.OutboxPlace, limit int, bytes int64) ([]core.OutboxMessage, core.OutboxPlace, error) {
+	if from == (core.OutboxPlace{}) {
+		from.ID = math.MinInt64
+	}
+	snapshot, err := queries.OutboxSnapshotAnyTenant(ctx, r.conn)
+	if err != nil {
+		return nil, core.OutboxPlace{}, mapError(err)
+	}
+	rows, err := queries.OutboxListAnyTenant(ctx, r.conn, db.OutboxListAnyTenantParams{
+		FromID: from.ID, Seen: from.Snapshot, Snapshot: snapshot, MaxRows: int32(limit), MaxBytes: bytes,
+	})
+	found, err := entities(rows, err, outboxMessage)
+	if err != nil {
+		return nil, core.OutboxPlace{}, err
+	}
+	return found, outboxReached(rows, limit, snapshot), nil
+}
+
+func outboxMessage(row db.OutboxListAnyTenantRow) core.OutboxMessage {
+	return core.OutboxMessage{
+		ID: row.ID, OrgID: row.OrgID, Application: row.Application, EventType: row.EventType, Payload: row.Payload,
+		EventID: row.EventID, Channels: row.Channels, Tags: row.Tags, TraceParent: row.TraceParent,
+	}
+}
+
+// outboxReached is the place of whoever has taken the rows of a list: behind the last of them, or, if the list is of
+// all that there was, behind all ids, so that only transactions that commit later have anything to show.
+func outboxReached(rows []db.OutboxListAnyTenantRow, limit int, snapshot string) core.OutboxPlace {
+	behind := core.OutboxPlace{ID: math.MaxInt64, Snapshot: snapshot}
+	n := len(rows)
+	if n > 0 && (n == limit || n < int(rows[0].Waiting)) && rows[n-1].ID < math.MaxInt64 {
+		behind.ID = rows[n-1].ID + 1
+	}
+	return behind
 }
 
 func (t tx) OutboxLockMany(ctx context.Context, ids []int64) ([]int64, error) {

@@ -30,12 +30,17 @@ func (w *world) leave(application, payload string) {
 }
 
 // inOutbox is what the outbox holds, as a consumer finds it.
-func (w *world) inOutbox() (ins []core.IngestIn) {
+func (w *world) inOutbox() []core.IngestIn {
 	w.t.Helper()
-	found, err := w.OutboxList(w.t.Context(), 1000, 1<<30)
+	found, _, err := w.OutboxList(w.t.Context(), core.OutboxPlace{}, 1000, 1<<30)
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	return foundIn(found)
+}
+
+// foundIn is messages of the outbox as a consumer stores them.
+func foundIn(found []core.OutboxMessage) (ins []core.IngestIn) {
 	for _, m := range found {
 		ins = append(ins, core.IngestIn{
 			OrgID: m.OrgID, AppRef: m.Application, Source: "outbox", Position: strconv.FormatInt(m.ID, 10),
@@ -193,7 +198,7 @@ func TestOutboxListIsBounded(t *testing.T) {
 		bytes int64
 		want  int
 	}{{10, 1 << 20, 4}, {3, 1 << 20, 3}, {10, 2500, 2}, {10, 0, 1}} {
-		found, err := w.OutboxList(t.Context(), test.limit, test.bytes)
+		found, _, err := w.OutboxList(t.Context(), core.OutboxPlace{}, test.limit, test.bytes)
 		if err != nil || len(found) != test.want || found[0].ID != 1 {
 			t.Errorf("%d messages of %d bytes: got %d, %v", test.limit, test.bytes, len(found), err)
 		}

@@ -7,6 +7,7 @@ package outbox
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 
@@ -17,22 +18,37 @@ import (
 // Source is the outbox as a source of messages.
 type Source struct {
 	outbox core.Outbox
+	clock  func() time.Time
 	poll   time.Duration
+
+	place   core.OutboxPlace // what it has taken
+	next    core.OutboxPlace // what it will have taken once the last batch is settled
+	wholeAt time.Time        // when it looks at the whole outbox again
 }
 
 var _ ingest.Source = (*Source)(nil)
 
-// pollInterval is how long a message waits at most in an outbox that was empty. A NOTIFY by whoever
-// inserts would tell at once, but Postgres has all commits with one wait for each other, and those are
-// other people's transactions. Looking into an empty table costs Postgres some 50 us.
-const pollInterval = 100 * time.Millisecond
+const (
+	// pollInterval is how long a message waits at most in an outbox that was empty. A NOTIFY by whoever
+	// inserts would tell at once, but Postgres has all commits with one wait for each other, and those are
+	// other people's transactions. Looking into an empty table costs Postgres some 100 us.
+	pollInterval = 100 * time.Millisecond
+
+	// A look at the whole outbox finds what a place does not tell of: rows that a replica brings, that a DBA restores,
+	// or that come back because a server crashed or a standby took over. While somebody holds a snapshot it walks
+	// over all rows that were taken since, so it may have a hundredth of the time.
+	wholeInterval = 5 * time.Second
+	wholeShare    = 100
+)
 
 // New makes the source.
-func New(outbox core.Outbox) *Source { return &Source{outbox: outbox, poll: pollInterval} }
+func New(outbox core.Outbox, clock func() time.Time) *Source {
+	return &Source{outbox: outbox, clock: clock, poll: pollInterval}
+}
 
 // Check tells whether the outbox can be read.
 func (s *Source) Check(ctx context.Context) error {
-	_, err := s.outbox.OutboxList(ctx, 1, 0)
+	_, _, err := s.outbox.OutboxList(ctx, core.OutboxPlace{}, 1, 0)
 	return err
 }
 
@@ -43,7 +59,7 @@ const batchBytesMost = 8 << 20
 // about to store the same messages.
 func (s *Source) Receive(ctx context.Context) ([]ingest.Message, error) {
 	for {
-		found, err := s.outbox.OutboxList(ctx, ingest.BatchMost, batchBytesMost)
+		found, err := s.look(ctx)
 		if err != nil || len(found) > 0 {
 			return messages(found), err
 		}
@@ -53,6 +69,29 @@ func (s *Source) Receive(ctx context.Context) ([]ingest.Message, error) {
 		case <-time.After(s.poll):
 		}
 	}
+}
+
+// look looks for messages from the source's place on. Until they are settled it has none, nor after an error, which
+// may mean that another server answers from now on.
+func (s *Source) look(ctx context.Context) ([]core.OutboxMessage, error) {
+	began := s.clock()
+	if !began.Before(s.wholeAt) {
+		s.place = core.OutboxPlace{}
+	}
+	from := s.place
+	s.place = core.OutboxPlace{}
+	found, next, err := s.outbox.OutboxList(ctx, from, ingest.BatchMost, batchBytesMost)
+	if err != nil {
+		return nil, err
+	}
+	if from == (core.OutboxPlace{}) {
+		ended := s.clock()
+		s.wholeAt = ended.Add(max(wholeInterval, wholeShare*ended.Sub(began)))
+	}
+	if s.next = next; len(found) == 0 {
+		s.place = next
+	}
+	return found, nil
 }
 
 func messages(found []core.OutboxMessage) []ingest.Message {
@@ -96,8 +135,13 @@ func (s sink) MessageIngestMany(ctx context.Context, ins []core.IngestIn) []core
 // Extend does nothing: nobody has taken anything yet.
 func (*Source) Extend(context.Context, []ingest.Message) error { return nil }
 
-// Settle does nothing: the sink did it, in its transaction.
-func (*Source) Settle(context.Context, []ingest.Settlement) error { return nil }
+// Settle notes that a batch is taken. The sink did the rest, in its transaction.
+func (s *Source) Settle(_ context.Context, settlements []ingest.Settlement) error {
+	if !slices.ContainsFunc(settlements, func(one ingest.Settlement) bool { return one.Verdict == ingest.Retry }) {
+		s.place = s.next
+	}
+	return nil
+}
 
 // Close does nothing: the database is its owner's to close.
 func (*Source) Close(context.Context) error { return nil }

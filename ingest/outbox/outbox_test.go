@@ -49,7 +49,7 @@ func newBroker(t testing.TB) sourcetest.Broker {
 	return b
 }
 
-func (b *broker) Source(testing.TB) ingest.Source { return New(b.store) }
+func (b *broker) Source(testing.TB) ingest.Source { return New(b.store, time.Now) }
 
 // run runs statements on a connection of its own, as another application would.
 func (b *broker) run(t testing.TB, work func(context.Context, *pgx.Conn) error) {
