@@ -106,6 +106,20 @@ func Unstorable(err error) *Error {
 	return e
 }
 
+const codeRefused = "refused"
+
+// Refused answers for what breaks a rule of the database that no check of ours knows, and says which. That is our
+// mistake, but another try does not mend it.
+func Refused(rule string, err error) *Error {
+	return &Error{Kind: KindInternal, Code: codeRefused, Message: "The database refuses it: " + rule, Err: err}
+}
+
+// isRefused reports whether err is a Refused.
+func isRefused(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Code == codeRefused
+}
+
 // Forbidden answers a token that may not do this to anything.
 func Forbidden() *Error {
 	// The space in the code is what existing clients compare with.

@@ -22,8 +22,7 @@ type IngestIn struct {
 	Err error // it cannot be read, and why; then the rest says nothing
 }
 
-// Ingested is what became of a message that was found: it is in the store, or Err says why not. An Err
-// of KindUnavailable or KindInternal is no fault of the message's: it is to be tried again.
+// Ingested is what became of a message that was found: it is in the store, or Err says why not.
 type Ingested struct {
 	Message Message
 	Known   bool // it was in the store already
@@ -127,10 +126,11 @@ func fitting(messages []NewMessage) int {
 	return len(messages)
 }
 
-// Again tells whether the message is to be tried again.
+// Again reports whether the message is to be tried again: what is wrong is unavailable or internal, and not the
+// message's fault. One that the database refuses as it is would stop its source for ever.
 func (i Ingested) Again() bool {
 	kind := KindOf(i.Err)
-	return i.Err != nil && (kind == KindUnavailable || kind == KindInternal)
+	return i.Err != nil && (kind == KindUnavailable || kind == KindInternal) && !isRefused(i.Err)
 }
 
 // ingested is what became of one message. What kept it out of the store may be the message itself, that

@@ -172,6 +172,9 @@ func TestWhatIsToBeTriedAgain(t *testing.T) {
 			t.Errorf("kind %d: %t", kind, got)
 		}
 	}
+	if err := Refused("no such thing", nil); KindOf(err) != KindInternal || (Ingested{Err: err}).Again() {
+		t.Error("what the database refuses is the client's fault, or is to be tried again")
+	}
 	if (Ingested{}).Again() {
 		t.Error("what is stored is to be tried again")
 	}

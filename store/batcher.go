@@ -5,8 +5,6 @@ import (
 	"runtime"
 	"sync"
 	"time"
-
-	"github.com/postrider/postrider/core"
 )
 
 // batcher makes one statement of many callers' requests. While a statement runs, requests gather; as
@@ -122,12 +120,11 @@ func separately[In, Out any](inputs []In, run func([]In) ([]outcome[Out], error)
 	if err == nil {
 		return outcomes
 	}
-	if len(inputs) > 1 && isRefusal(err) {
-		half := len(inputs) / 2
-		return append(separately(inputs[:half], run), separately(inputs[half:], run)...)
-	}
-	if len(inputs) == 1 && isBadData(err) {
-		err = core.Unstorable(err)
+	if isRefusal(err) {
+		if half := len(inputs) / 2; half > 0 {
+			return append(separately(inputs[:half], run), separately(inputs[half:], run)...)
+		}
+		err = refused(err)
 	}
 	outcomes = make([]outcome[Out], len(inputs))
 	for i := range outcomes {

@@ -87,11 +87,14 @@ func isRefusal(err error) bool {
 	return ok && hasClass(e, classData, classIntegrity, classLimit)
 }
 
-// isBadData tells whether that was for the data themselves. A constraint that none of our checks knows is
-// our mistake, and not the sender's.
-func isBadData(err error) bool {
+// refused is the answer to the one row whose statement Postgres refused. A constraint that none of our checks knows
+// is our mistake, and not the sender's.
+func refused(err error) error {
 	e, ok := errors.AsType[*pgconn.PgError](err)
-	return ok && hasClass(e, classData, classLimit)
+	if ok && hasClass(e, classIntegrity) {
+		return core.Refused(e.Message, err)
+	}
+	return core.Unstorable(err)
 }
 
 func hasClass(e *pgconn.PgError, classes ...string) bool {

@@ -1,12 +1,15 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/postrider/postrider/core"
 )
 
 // oddRows are rows of every odd value that the columns' types allow, as an INSERT puts them there: columns and
@@ -118,5 +121,50 @@ func TestOutboxPutsTheSameIDAsideTwice(t *testing.T) {
 	letters := value[[]string](w, "SELECT array_agg(id || ' ' || application ORDER BY refused_at) FROM outbox_dead_letter")
 	if !slices.Equal(letters, []string{"1 nobody", "1 no-one"}) {
 		t.Errorf("put aside are %v", letters)
+	}
+}
+
+// ingesters are the ways from a source into the store.
+var ingesters = map[string]func(*core.Service, context.Context, []core.IngestIn) []core.Ingested{
+	"outbox": (*core.Service).OutboxIngestMany,
+	"broker": (*core.Service).MessageIngestMany,
+}
+
+// A row that Postgres refuses is put aside, whatever rule it breaks, even one that no check of ours knows. What is no
+// row's fault is tried again: a message that was put aside for it would be one too many.
+func TestIngestPutsAsideWhatPostgresRefuses(t *testing.T) {
+	t.Parallel()
+	for code, again := range map[string]bool{
+		"22P02": false, "22021": false, "23502": false, "23503": false, "23505": false, "23514": false, "23P01": false, "54000": false,
+		"25006": true, "40001": true, "40P01": true, "42501": true, "42703": true, "53100": true, "55P03": true, "57014": true, "58030": true, "XX000": true,
+	} {
+		for way, ingest := range ingesters {
+			t.Run(code+", "+way, func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t)
+				for _, payload := range []string{`{"n": 1}`, `{"n": 2, "poison": true}`, `{"n": 3}`} {
+					w.leave("acme", payload)
+				}
+				w.exec(`CREATE FUNCTION poison() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+					IF position('poison' IN NEW.payload) > 0 THEN RAISE 'rule % is broken', TG_NAME USING ERRCODE = '` + code + `'; END IF; RETURN NEW; END $$`)
+				w.exec(`CREATE TRIGGER poison BEFORE INSERT ON message FOR EACH ROW EXECUTE FUNCTION poison()`)
+				outcomes := ingest(w.outboxService(), t.Context(), w.inOutbox())
+				want := []string{`{"n": 1}`, `{"n": 3}`}
+				if again {
+					want = []string{}
+				}
+				for i, o := range outcomes {
+					if o.Again() != again || (o.Err != nil) != (again || i == 1) {
+						t.Errorf("message %d: %v", i, o.Err)
+					}
+				}
+				if got := w.payloadsStored(); !slices.Equal(got, want) {
+					t.Errorf("stored %v, want %v", got, want)
+				}
+				if reason := core.Reason(outcomes[1].Err); !again && !strings.Contains(reason, "The database") {
+					t.Errorf("the reason is %q", reason)
+				}
+			})
+		}
 	}
 }
