@@ -19,6 +19,8 @@ type OutboxMessage struct {
 	Channels    []string
 	Tags        []string
 	TraceParent *string
+
+	Err error // it cannot be read, and why; then only the ID says anything
 }
 
 // OutboxLetter is a message of the outbox that cannot be stored, and why.

@@ -60,79 +60,25 @@ func (q *Queries) OutboxDeleteManyAnyTenant(ctx context.Context, db DBTX, ids []
 	return result.RowsAffected(), nil
 }
 
-const outboxListAnyTenant = `-- name: OutboxListAnyTenant :many
-WITH late AS MATERIALIZED (
-    -- By the index on txid alone: with a condition on id, the planner might walk over all that was taken.
-    -- Transactions that were in progress, and still are, have nothing to show, however much they inserted.
-    SELECT outbox.id
-    FROM outbox
-    WHERE outbox.txid >= pg_snapshot_xmax(CAST(nullif($4::text, '') AS pg_snapshot))
-    UNION ALL
-    SELECT outbox.id
-    FROM outbox
-    WHERE outbox.txid = ANY (
-        ARRAY(
-            SELECT begun.xid
-            FROM pg_snapshot_xip(CAST(nullif($4::text, '') AS pg_snapshot)) AS begun(xid)
-            WHERE pg_visible_in_snapshot(begun.xid, CAST(nullif($5::text, '') AS pg_snapshot))
-        )
-    )
-)
+const outboxGetManyAnyTenant = `-- name: OutboxGetManyAnyTenant :many
 SELECT
-    first.id, first.org_id, first.application, first.event_type, first.payload, first.event_id,
+    id, org_id, application, event_type, payload, event_id,
     CASE
-        WHEN octet_length(array_to_string(first.channels, ',', '')) > 65536 THEN '{}'
-        ELSE array_replace(first.channels, NULL, '')
+        WHEN octet_length(array_to_string(channels, ',', '')) > 65536 THEN '{}'
+        ELSE array_replace(channels, NULL, '')
     END::text[] AS channels,
     CASE
-        WHEN octet_length(array_to_string(first.tags, ',', '')) > 65536 THEN '{}'
-        ELSE array_replace(first.tags, NULL, '')
+        WHEN octet_length(array_to_string(tags, ',', '')) > 65536 THEN '{}'
+        ELSE array_replace(tags, NULL, '')
     END::text[] AS tags,
-    CASE WHEN octet_length(first.traceparent) <= 256 THEN first.traceparent END AS traceparent,
-    first.waiting::int AS waiting
-FROM (
-    SELECT
-        waiting.id, waiting.org_id, waiting.application, waiting.event_type, waiting.payload, waiting.event_id, waiting.channels, waiting.tags, waiting.traceparent, waiting.created_at, waiting.txid,
-        row_number() OVER (ORDER BY waiting.id) AS n,
-        sum(octet_length(waiting.payload)) OVER (ORDER BY waiting.id) AS bytes,
-        count(*) OVER () AS waiting
-    FROM outbox AS waiting
-    WHERE waiting.id = ANY (
-        ARRAY(
-            SELECT either.id
-            FROM (
-                (
-                    SELECT outbox.id
-                    FROM outbox
-                    WHERE outbox.id >= $1::bigint
-                    ORDER BY outbox.id
-                    LIMIT $2::int
-                )
-                UNION ALL
-                SELECT late.id
-                FROM late
-                WHERE late.id < $1::bigint
-            ) AS either
-            ORDER BY either.id
-            LIMIT $2::int
-        )
-    )
-) AS first
-WHERE first.n = 1
-    OR first.bytes <= $3::bigint
-ORDER BY first.id
-LIMIT $2::int
+    CASE WHEN octet_length(traceparent) <= 256 THEN traceparent END AS traceparent
+FROM outbox
+WHERE id = ANY ($1::bigint[])
+ORDER BY id
+LIMIT cardinality($1::bigint[])
 `
 
-type OutboxListAnyTenantParams struct {
-	FromID   int64
-	MaxRows  int32
-	MaxBytes int64
-	Seen     string
-	Snapshot string
-}
-
-type OutboxListAnyTenantRow struct {
+type OutboxGetManyAnyTenantRow struct {
 	ID          int64
 	OrgID       core.OrgID
 	Application string
@@ -142,31 +88,20 @@ type OutboxListAnyTenantRow struct {
 	Channels    []string
 	Tags        []string
 	TraceParent *string
-	Waiting     int32
 }
 
-// OutboxListAnyTenant lists the first messages in the outbox: up to so many messages or bytes of payload, and
-// at least one, and tells how many there were to choose from, up to so many. It locks nothing. From an id on it
-// looks at all messages; below it, only at those of transactions that were not over in the snapshot seen, if
-// there is one.
-//
-// Rows older than the constraints may hold anything: a NULL among channels or tags is read as an empty name, and a
-// list that is far too long as an empty one, which are both refused. A text that is too long for a trace is none.
-func (q *Queries) OutboxListAnyTenant(ctx context.Context, db DBTX, arg OutboxListAnyTenantParams) ([]OutboxListAnyTenantRow, error) {
-	rows, err := db.Query(ctx, outboxListAnyTenant,
-		arg.FromID,
-		arg.MaxRows,
-		arg.MaxBytes,
-		arg.Seen,
-		arg.Snapshot,
-	)
+// OutboxGetManyAnyTenant reads messages. Rows older than the constraints may hold anything: a NULL among channels or
+// tags is read as an empty name, and a list that is far too long as an empty one, which are both refused. A text
+// that is too long for a trace is none.
+func (q *Queries) OutboxGetManyAnyTenant(ctx context.Context, db DBTX, ids []int64) ([]OutboxGetManyAnyTenantRow, error) {
+	rows, err := db.Query(ctx, outboxGetManyAnyTenant, ids)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []OutboxListAnyTenantRow
+	var items []OutboxGetManyAnyTenantRow
 	for rows.Next() {
-		var i OutboxListAnyTenantRow
+		var i OutboxGetManyAnyTenantRow
 		if err := rows.Scan(
 			&i.ID,
 			&i.OrgID,
@@ -177,8 +112,93 @@ func (q *Queries) OutboxListAnyTenant(ctx context.Context, db DBTX, arg OutboxLi
 			&i.Channels,
 			&i.Tags,
 			&i.TraceParent,
-			&i.Waiting,
 		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const outboxListAnyTenant = `-- name: OutboxListAnyTenant :many
+WITH late AS MATERIALIZED (
+    -- By the index on txid alone: with a condition on id, the planner might walk over all that was taken.
+    -- Transactions that were in progress, and still are, have nothing to show, however much they inserted.
+    SELECT outbox.id
+    FROM outbox
+    WHERE outbox.txid >= pg_snapshot_xmax(CAST(nullif($3::text, '') AS pg_snapshot))
+    UNION ALL
+    SELECT outbox.id
+    FROM outbox
+    WHERE outbox.txid = ANY (
+        ARRAY(
+            SELECT begun.xid
+            FROM pg_snapshot_xip(CAST(nullif($3::text, '') AS pg_snapshot)) AS begun(xid)
+            WHERE pg_visible_in_snapshot(begun.xid, CAST(nullif($4::text, '') AS pg_snapshot))
+        )
+    )
+)
+SELECT
+    outbox.id,
+    octet_length(outbox.payload)::bigint AS bytes
+FROM outbox
+WHERE outbox.id = ANY (
+    ARRAY(
+        SELECT waiting.id
+        FROM (
+            (
+                SELECT outbox.id
+                FROM outbox
+                WHERE outbox.id >= $1::bigint
+                ORDER BY outbox.id
+                LIMIT $2::int
+            )
+            UNION ALL
+            SELECT late.id
+            FROM late
+            WHERE late.id < $1::bigint
+        ) AS waiting
+        ORDER BY waiting.id
+        LIMIT $2::int
+    )
+)
+ORDER BY outbox.id
+LIMIT $2::int
+`
+
+type OutboxListAnyTenantParams struct {
+	FromID   int64
+	MaxRows  int32
+	Seen     string
+	Snapshot string
+}
+
+type OutboxListAnyTenantRow struct {
+	ID    int64
+	Bytes int64
+}
+
+// OutboxListAnyTenant lists the first messages in the outbox by their ids, with the bytes of their payloads. It
+// locks nothing. From an id on it looks at all messages; below it, only at those of transactions that were not over
+// in the snapshot seen, if there is one.
+func (q *Queries) OutboxListAnyTenant(ctx context.Context, db DBTX, arg OutboxListAnyTenantParams) ([]OutboxListAnyTenantRow, error) {
+	rows, err := db.Query(ctx, outboxListAnyTenant,
+		arg.FromID,
+		arg.MaxRows,
+		arg.Seen,
+		arg.Snapshot,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []OutboxListAnyTenantRow
+	for rows.Next() {
+		var i OutboxListAnyTenantRow
+		if err := rows.Scan(&i.ID, &i.Bytes); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

@@ -3,13 +3,9 @@
 SELECT pg_current_snapshot()::text AS snapshot;
 
 -- name: OutboxListAnyTenant :many
--- OutboxListAnyTenant lists the first messages in the outbox: up to so many messages or bytes of payload, and
--- at least one, and tells how many there were to choose from, up to so many. It locks nothing. From an id on it
--- looks at all messages; below it, only at those of transactions that were not over in the snapshot seen, if
--- there is one.
---
--- Rows older than the constraints may hold anything: a NULL among channels or tags is read as an empty name, and a
--- list that is far too long as an empty one, which are both refused. A text that is too long for a trace is none.
+-- OutboxListAnyTenant lists the first messages in the outbox by their ids, with the bytes of their payloads. It
+-- locks nothing. From an id on it looks at all messages; below it, only at those of transactions that were not over
+-- in the snapshot seen, if there is one.
 WITH late AS MATERIALIZED (
     -- By the index on txid alone: with a condition on id, the planner might walk over all that was taken.
     -- Transactions that were in progress, and still are, have nothing to show, however much they inserted.
@@ -28,49 +24,51 @@ WITH late AS MATERIALIZED (
     )
 )
 SELECT
-    first.id, first.org_id, first.application, first.event_type, first.payload, first.event_id,
+    outbox.id,
+    octet_length(outbox.payload)::bigint AS bytes
+FROM outbox
+WHERE outbox.id = ANY (
+    ARRAY(
+        SELECT waiting.id
+        FROM (
+            (
+                SELECT outbox.id
+                FROM outbox
+                WHERE outbox.id >= @from_id::bigint
+                ORDER BY outbox.id
+                LIMIT @max_rows::int
+            )
+            UNION ALL
+            SELECT late.id
+            FROM late
+            WHERE late.id < @from_id::bigint
+        ) AS waiting
+        ORDER BY waiting.id
+        LIMIT @max_rows::int
+    )
+)
+ORDER BY outbox.id
+LIMIT @max_rows::int;
+
+-- name: OutboxGetManyAnyTenant :many
+-- OutboxGetManyAnyTenant reads messages. Rows older than the constraints may hold anything: a NULL among channels or
+-- tags is read as an empty name, and a list that is far too long as an empty one, which are both refused. A text
+-- that is too long for a trace is none.
+SELECT
+    id, org_id, application, event_type, payload, event_id,
     CASE
-        WHEN octet_length(array_to_string(first.channels, ',', '')) > 65536 THEN '{}'
-        ELSE array_replace(first.channels, NULL, '')
+        WHEN octet_length(array_to_string(channels, ',', '')) > 65536 THEN '{}'
+        ELSE array_replace(channels, NULL, '')
     END::text[] AS channels,
     CASE
-        WHEN octet_length(array_to_string(first.tags, ',', '')) > 65536 THEN '{}'
-        ELSE array_replace(first.tags, NULL, '')
+        WHEN octet_length(array_to_string(tags, ',', '')) > 65536 THEN '{}'
+        ELSE array_replace(tags, NULL, '')
     END::text[] AS tags,
-    CASE WHEN octet_length(first.traceparent) <= 256 THEN first.traceparent END AS traceparent,
-    first.waiting::int AS waiting
-FROM (
-    SELECT
-        waiting.*,
-        row_number() OVER (ORDER BY waiting.id) AS n,
-        sum(octet_length(waiting.payload)) OVER (ORDER BY waiting.id) AS bytes,
-        count(*) OVER () AS waiting
-    FROM outbox AS waiting
-    WHERE waiting.id = ANY (
-        ARRAY(
-            SELECT either.id
-            FROM (
-                (
-                    SELECT outbox.id
-                    FROM outbox
-                    WHERE outbox.id >= @from_id::bigint
-                    ORDER BY outbox.id
-                    LIMIT @max_rows::int
-                )
-                UNION ALL
-                SELECT late.id
-                FROM late
-                WHERE late.id < @from_id::bigint
-            ) AS either
-            ORDER BY either.id
-            LIMIT @max_rows::int
-        )
-    )
-) AS first
-WHERE first.n = 1
-    OR first.bytes <= @max_bytes::bigint
-ORDER BY first.id
-LIMIT @max_rows::int;
+    CASE WHEN octet_length(traceparent) <= 256 THEN traceparent END AS traceparent
+FROM outbox
+WHERE id = ANY (@ids::bigint[])
+ORDER BY id
+LIMIT cardinality(@ids::bigint[]);
 
 -- name: OutboxLockManyAnyTenant :many
 -- OutboxLockManyAnyTenant locks what is still in the outbox, and returns it. Another consumer that has

@@ -22,32 +22,60 @@ func (r reader) OutboxList(ctx context.Context, from core.OutboxPlace, limit int
 	if err != nil {
 		return nil, core.OutboxPlace{}, mapError(err)
 	}
-	rows, err := queries.OutboxListAnyTenant(ctx, r.conn, db.OutboxListAnyTenantParams{
-		FromID: from.ID, Seen: from.Snapshot, Snapshot: snapshot, MaxRows: int32(limit), MaxBytes: bytes,
+	waiting, err := queries.OutboxListAnyTenant(ctx, r.conn, db.OutboxListAnyTenantParams{
+		FromID: from.ID, Seen: from.Snapshot, Snapshot: snapshot, MaxRows: int32(limit),
 	})
-	found, err := entities(rows, err, outboxMessage)
 	if err != nil {
-		return nil, core.OutboxPlace{}, err
+		return nil, core.OutboxPlace{}, mapError(err)
 	}
-	return found, outboxReached(rows, limit, snapshot), nil
+	ids := outboxFirst(waiting, bytes)
+	// Behind all ids, only transactions that commit later have anything to show.
+	behind := core.OutboxPlace{ID: math.MaxInt64, Snapshot: snapshot}
+	if n := len(ids); n == limit || n < len(waiting) {
+		behind.ID = ids[n-1] + 1
+	}
+	found, err := r.outboxGetMany(ctx, ids)
+	return found, behind, err
 }
 
-func outboxMessage(row db.OutboxListAnyTenantRow) core.OutboxMessage {
+// outboxFirst is the ids of the first messages: as many as have so many bytes, and at least one.
+func outboxFirst(waiting []db.OutboxListAnyTenantRow, bytes int64) (ids []int64) {
+	for _, m := range waiting {
+		if bytes -= m.Bytes; bytes < 0 && len(ids) > 0 {
+			break
+		}
+		ids = append(ids, m.ID)
+	}
+	return ids
+}
+
+// outboxGetMany reads messages. Where Postgres cannot read what one of them holds, as when a database in another
+// encoding has bytes that are no character, it halves them until that one fails alone.
+func (r reader) outboxGetMany(ctx context.Context, ids []int64) ([]core.OutboxMessage, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	rows, err := queries.OutboxGetManyAnyTenant(ctx, r.conn, ids)
+	if !isRefusal(err) {
+		return entities(rows, err, outboxMessage)
+	}
+	half := len(ids) / 2
+	if half == 0 {
+		return []core.OutboxMessage{{ID: ids[0], Err: err}}, nil
+	}
+	found, err := r.outboxGetMany(ctx, ids[:half])
+	if err != nil {
+		return nil, err
+	}
+	rest, err := r.outboxGetMany(ctx, ids[half:])
+	return append(found, rest...), err
+}
+
+func outboxMessage(row db.OutboxGetManyAnyTenantRow) core.OutboxMessage {
 	return core.OutboxMessage{
 		ID: row.ID, OrgID: row.OrgID, Application: row.Application, EventType: row.EventType, Payload: row.Payload,
 		EventID: row.EventID, Channels: row.Channels, Tags: row.Tags, TraceParent: row.TraceParent,
 	}
-}
-
-// outboxReached is the place of whoever has taken the rows of a list: behind the last of them, or, if the list is of
-// all that there was, behind all ids, so that only transactions that commit later have anything to show.
-func outboxReached(rows []db.OutboxListAnyTenantRow, limit int, snapshot string) core.OutboxPlace {
-	behind := core.OutboxPlace{ID: math.MaxInt64, Snapshot: snapshot}
-	n := len(rows)
-	if n > 0 && (n == limit || n < int(rows[0].Waiting)) && rows[n-1].ID < math.MaxInt64 {
-		behind.ID = rows[n-1].ID + 1
-	}
-	return behind
 }
 
 func (t tx) OutboxLockMany(ctx context.Context, ids []int64) ([]int64, error) {

@@ -42,13 +42,17 @@ func (w *world) inOutbox() []core.IngestIn {
 // foundIn is messages of the outbox as a consumer stores them.
 func foundIn(found []core.OutboxMessage) (ins []core.IngestIn) {
 	for _, m := range found {
-		ins = append(ins, core.IngestIn{
+		in := core.IngestIn{
 			OrgID: m.OrgID, AppRef: m.Application, Source: "outbox", Position: strconv.FormatInt(m.ID, 10),
 			MessageIn: core.MessageIn{
 				EventType: m.EventType, EventID: m.EventID, Channels: m.Channels, Tags: m.Tags,
 				TraceParent: m.TraceParent, Payload: bytes.TrimSpace([]byte(m.Payload)),
 			},
-		})
+		}
+		if m.Err != nil {
+			in.Err = &core.Error{Kind: core.KindBadRequest, Message: m.Err.Error()}
+		}
+		ins = append(ins, in)
 	}
 	return ins
 }

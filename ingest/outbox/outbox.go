@@ -99,7 +99,7 @@ func messages(found []core.OutboxMessage) []ingest.Message {
 	for i, m := range found {
 		all[i] = ingest.Message{
 			Topic: "outbox", Key: m.Application, Body: []byte(m.Payload),
-			Position: strconv.FormatInt(m.ID, 10), Handle: m,
+			Position: strconv.FormatInt(m.ID, 10), Err: m.Err, Handle: m,
 		}
 	}
 	return all
