@@ -67,8 +67,8 @@ func TestOutboxHasTheOrganisationThatTokensAreFor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := strings.Count(string(schema), "DEFAULT '"+string(defaultOrg)+"'"); n != 2 {
-		t.Errorf("%s is the default of %d of outbox.org_id and message_send", defaultOrg, n)
+	if n := strings.Count(string(schema), "DEFAULT '"+string(defaultOrg)+"'"); n != 4 {
+		t.Errorf("%s is the default of %d of outbox.org_id and the three message_send", defaultOrg, n)
 	}
 	if !strings.Contains(string(schema), "<> '"+string(core.OperationalOrg)+"'") {
 		t.Error("the outbox takes messages of the reserved organisation")

@@ -132,6 +132,44 @@ COMMENT ON COLUMN public.outbox.txid IS 'The transaction that inserted it. Leave
 
 
 --
+-- Name: message_send(text, text, json, text, text[], text[], text, text); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.message_send(application text, event_type text, payload json, event_id text DEFAULT NULL::text, channels text[] DEFAULT NULL::text[], tags text[] DEFAULT NULL::text[], traceparent text DEFAULT NULL::text, org_id text DEFAULT 'org_23rb8YdGqMT0qIzpgGwdXfHirMu'::text) RETURNS void
+    LANGUAGE sql
+    BEGIN ATOMIC
+ INSERT INTO public.outbox (org_id, application, event_type, payload, event_id, channels, tags, traceparent)
+   VALUES (message_send.org_id, message_send.application, message_send.event_type, (message_send.payload)::text, message_send.event_id, message_send.channels, message_send.tags, message_send.traceparent);
+END;
+
+
+--
+-- Name: FUNCTION message_send(application text, event_type text, payload json, event_id text, channels text[], tags text[], traceparent text, org_id text); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.message_send(application text, event_type text, payload json, event_id text, channels text[], tags text[], traceparent text, org_id text) IS 'As the function of that name for text. The payload is sent as it is written.';
+
+
+--
+-- Name: message_send(text, text, jsonb, text, text[], text[], text, text); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.message_send(application text, event_type text, payload jsonb, event_id text DEFAULT NULL::text, channels text[] DEFAULT NULL::text[], tags text[] DEFAULT NULL::text[], traceparent text DEFAULT NULL::text, org_id text DEFAULT 'org_23rb8YdGqMT0qIzpgGwdXfHirMu'::text) RETURNS void
+    LANGUAGE sql
+    BEGIN ATOMIC
+ INSERT INTO public.outbox (org_id, application, event_type, payload, event_id, channels, tags, traceparent)
+   VALUES (message_send.org_id, message_send.application, message_send.event_type, (message_send.payload)::text, message_send.event_id, message_send.channels, message_send.tags, message_send.traceparent);
+END;
+
+
+--
+-- Name: FUNCTION message_send(application text, event_type text, payload jsonb, event_id text, channels text[], tags text[], traceparent text, org_id text); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.message_send(application text, event_type text, payload jsonb, event_id text, channels text[], tags text[], traceparent text, org_id text) IS 'As the function of that name for text. The payload is sent as Postgres writes it.';
+
+
+--
 -- Name: message_send(text, text, text, text, text[], text[], text, text); Type: FUNCTION; Schema: public; Owner: -
 --
 
