@@ -46,8 +46,8 @@ type Outbox interface {
 
 // OutboxTx is what taking messages out of the outbox needs of a unit of work.
 type OutboxTx interface {
-	// OutboxLockMany locks those of the messages that are still there, and returns them in order. Who calls
-	// it meanwhile waits.
+	// OutboxLockMany locks those of the messages that are still there, and returns them in order. Concurrent
+	// callers block.
 	OutboxLockMany(ctx context.Context, ids []int64) ([]int64, error)
 	// OutboxDeleteMany deletes messages that are locked.
 	OutboxDeleteMany(ctx context.Context, ids []int64) error

@@ -218,8 +218,8 @@ LIMIT cardinality($1::bigint[])
 FOR UPDATE
 `
 
-// OutboxLockManyAnyTenant locks what is still in the outbox, and returns it. Another consumer that has
-// locked it is waited for: it takes what comes first, and what comes behind must not be stored before that.
+// OutboxLockManyAnyTenant locks what is still in the outbox, and returns it. It waits for another consumer that
+// has locked it: that one takes what comes first, and what comes behind must not be stored before that.
 func (q *Queries) OutboxLockManyAnyTenant(ctx context.Context, db DBTX, ids []int64) ([]int64, error) {
 	rows, err := db.Query(ctx, outboxLockManyAnyTenant, ids)
 	if err != nil {
@@ -238,6 +238,18 @@ func (q *Queries) OutboxLockManyAnyTenant(ctx context.Context, db DBTX, ids []in
 		return nil, err
 	}
 	return items, nil
+}
+
+const outboxLockTimeoutAnyTenant = `-- name: OutboxLockTimeoutAnyTenant :one
+SELECT set_config('lock_timeout', $1::text, true)::text
+`
+
+// OutboxLockTimeoutAnyTenant bounds how long the transaction waits for a lock.
+func (q *Queries) OutboxLockTimeoutAnyTenant(ctx context.Context, db DBTX, timeout string) (string, error) {
+	row := db.QueryRow(ctx, outboxLockTimeoutAnyTenant, timeout)
+	var column_1 string
+	err := row.Scan(&column_1)
+	return column_1, err
 }
 
 const outboxSnapshotAnyTenant = `-- name: OutboxSnapshotAnyTenant :one

@@ -70,9 +70,13 @@ WHERE id = ANY (@ids::bigint[])
 ORDER BY id
 LIMIT cardinality(@ids::bigint[]);
 
+-- name: OutboxLockTimeoutAnyTenant :one
+-- OutboxLockTimeoutAnyTenant bounds how long the transaction waits for a lock.
+SELECT set_config('lock_timeout', @timeout::text, true)::text;
+
 -- name: OutboxLockManyAnyTenant :many
--- OutboxLockManyAnyTenant locks what is still in the outbox, and returns it. Another consumer that has
--- locked it is waited for: it takes what comes first, and what comes behind must not be stored before that.
+-- OutboxLockManyAnyTenant locks what is still in the outbox, and returns it. It waits for another consumer that
+-- has locked it: that one takes what comes first, and what comes behind must not be stored before that.
 SELECT id
 FROM outbox
 WHERE id = ANY (@ids::bigint[])

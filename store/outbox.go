@@ -78,7 +78,14 @@ func outboxMessage(row db.OutboxGetManyAnyTenantRow) core.OutboxMessage {
 	}
 }
 
+// outboxLockTimeout is longer than a consumer that was frozen keeps its locks (idleInTransaction). A session that holds
+// one for longer is somebody else's, and an error in the log says what the outbox waits for.
+const outboxLockTimeout = "40s"
+
 func (t tx) OutboxLockMany(ctx context.Context, ids []int64) ([]int64, error) {
+	if _, err := queries.OutboxLockTimeoutAnyTenant(ctx, t.conn, outboxLockTimeout); err != nil {
+		return nil, mapError(err)
+	}
 	locked, err := queries.OutboxLockManyAnyTenant(ctx, t.conn, ids)
 	return locked, mapError(err)
 }

@@ -176,6 +176,24 @@ func TestTwoConsumersOfTheOutboxStoreEachMessageOnce(t *testing.T) {
 	}
 }
 
+// A session that locks a row and does nothing more must not stop the outbox without a word.
+func TestOutboxWaitsForLocksNotForEver(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.leave("acme", `{}`)
+	w.in(func(ctx context.Context, unit core.Tx) error {
+		_, err := unit.OutboxLockMany(ctx, []int64{1})
+		var timeout string
+		if err := unit.(tx).conn.QueryRow(ctx, "SHOW lock_timeout").Scan(&timeout); err != nil || timeout != outboxLockTimeout {
+			t.Errorf("locks are waited for for %s, %v; want %s", timeout, err, outboxLockTimeout)
+		}
+		return err
+	})
+	if timeout := value[string](w, "SHOW lock_timeout"); timeout == outboxLockTimeout {
+		t.Error("the connection goes on with the timeout of the outbox")
+	}
+}
+
 func TestEventIDsInTheOutbox(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

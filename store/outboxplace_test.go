@@ -125,6 +125,23 @@ func TestOutboxFindsWhatCommitsLate(t *testing.T) {
 	}
 }
 
+// A row that claims to be of a transaction of long ago, as when a replica or a DBA brings it from another server, is
+// not found by any snapshot, but by the next look at the whole outbox.
+func TestOutboxFindsRowsOfAnotherServer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	c := w.outboxConsumer()
+	c.take(100)
+	w.exec(`INSERT INTO outbox (id, txid, org_id, application, event_type, payload) OVERRIDING SYSTEM VALUE
+		VALUES (1, '3', 'org_test', 'acme', 'a', '{"restored": true}')`)
+	c.take(100)
+	c.place = core.OutboxPlace{}
+	c.take(100)
+	if got := w.payloadsStored(); !slices.Equal(got, []string{`{"restored": true}`}) {
+		t.Errorf("stored %v", got)
+	}
+}
+
 // Whatever overlaps with whatever, two consumers that look by their places alone take everything once.
 func TestOutboxPlacesMissNothing(t *testing.T) {
 	t.Parallel()
