@@ -26,7 +26,7 @@ func (w *world) outboxConsumer() *outboxConsumer { return &outboxConsumer{world:
 // take takes up to limit messages, and returns their payloads.
 func (c *outboxConsumer) take(limit int) (payloads []string) {
 	c.t.Helper()
-	found, next, err := c.reader.OutboxList(c.t.Context(), c.place, limit, 1<<20)
+	found, next, err := c.OutboxList(c.t.Context(), c.place, limit, 1<<20)
 	if err != nil {
 		c.t.Fatal(err)
 	}

@@ -63,3 +63,13 @@ func TestOutboxIsLookedAtFromTheLastPlace(t *testing.T) {
 		t.Errorf("looked from %q, want %q", l.from, want)
 	}
 }
+
+// A row that Postgres cannot read becomes a dead letter: the loop decodes no message that has an Err.
+func TestOutboxMessageThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	unreadable := errors.New("no character")
+	batch := messages([]core.OutboxMessage{{ID: 7, Err: unreadable}, {ID: 8, Payload: "{}"}})
+	if batch[0].Position != "7" || !errors.Is(batch[0].Err, unreadable) || batch[1].Err != nil {
+		t.Errorf("%+v", batch)
+	}
+}
