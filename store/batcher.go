@@ -3,8 +3,11 @@ package store
 import (
 	"context"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
+
+	"github.com/postrider/postrider/core"
 )
 
 // batcher makes one statement of many callers' requests. While a statement runs, requests gather; as
@@ -109,8 +112,9 @@ func (b *batcher[In, Out]) take() []*call[In, Out] {
 	return batch
 }
 
-// separately runs a statement for all inputs; where Postgres refuses it for what one row holds, it
-// halves them until that row fails alone.
+// separately runs a statement for all inputs; where Postgres refuses it for what one row holds, it halves them until
+// that row fails alone. It runs nothing behind a failure that is no row's fault: a source would have later messages
+// stored before those that are tried again.
 func separately[In, Out any](inputs []In, run func([]In) ([]outcome[Out], error)) []outcome[Out] {
 	var outcomes []outcome[Out]
 	err := retried(func() (err error) {
@@ -122,13 +126,27 @@ func separately[In, Out any](inputs []In, run func([]In) ([]outcome[Out], error)
 	}
 	if isRefusal(err) {
 		if half := len(inputs) / 2; half > 0 {
-			return append(separately(inputs[:half], run), separately(inputs[half:], run)...)
+			first := separately(inputs[:half], run)
+			if err := firstAgain(first); err != nil {
+				return append(first, failures[Out](len(inputs)-half, err)...)
+			}
+			return append(first, separately(inputs[half:], run)...)
 		}
 		err = refused(err)
 	}
-	outcomes = make([]outcome[Out], len(inputs))
-	for i := range outcomes {
-		outcomes[i].err = mapError(err)
+	return failures[Out](len(inputs), mapError(err))
+}
+
+// firstAgain is the first of the errors that are no row's fault, if there is one.
+func firstAgain[Out any](outcomes []outcome[Out]) error {
+	for _, o := range outcomes {
+		if (core.Ingested{Err: o.err}).Again() {
+			return o.err
+		}
 	}
-	return outcomes
+	return nil
+}
+
+func failures[Out any](n int, err error) []outcome[Out] {
+	return slices.Repeat([]outcome[Out]{{err: err}}, n)
 }

@@ -159,6 +159,26 @@ func TestSeparatelyDoesNotRepeatWhatFailsForAll(t *testing.T) {
 	}
 }
 
+// Sources have their messages stored in order: nothing may be stored behind what is to be tried again.
+func TestSeparatelyRunsNothingBehindAnOutage(t *testing.T) {
+	t.Parallel()
+	away := &pgconn.PgError{Code: "57P01"} // shutting down; when the second half comes, it is up again
+	outcomes := separately([]int{1, 2, 3, 4}, func(inputs []int) ([]outcome[int], error) {
+		switch {
+		case len(inputs) == 4:
+			return nil, &pgconn.PgError{Code: "22000"}
+		case inputs[0] == 1:
+			return nil, away
+		}
+		return make([]outcome[int], len(inputs)), nil
+	})
+	for n, o := range outcomes {
+		if !errors.Is(o.err, away) {
+			t.Errorf("input %d: %v, want the outage", n, o.err)
+		}
+	}
+}
+
 // A deadlock that two statements of many callers are in is no caller's fault: the one that Postgres
 // ends is run again.
 func TestAStatementInADeadlockIsRunAgain(t *testing.T) {
