@@ -58,19 +58,27 @@ type OutboxTx interface {
 // OutboxIngestMany stores messages of the outbox, whose Position is their id in decimal, and takes them out
 // of it in the same unit of work: each is stored once, whoever dies. One that another process has taken
 // out meanwhile is answered as known. What is refused is put aside with its reason in that unit of work, too.
+//
+// Where the database refuses a unit of work as a whole, it is done by halves until the message that it refuses is
+// alone. That one cannot even be put aside, and stays in the outbox.
 func (s *Service) OutboxIngestMany(ctx context.Context, ins []IngestIn) []Ingested {
 	var outcomes []Ingested
 	err := s.Store.InTx(ctx, func(ctx context.Context, tx Tx) (err error) {
 		outcomes, err = s.outboxIngest(ctx, tx, ins)
 		return err
 	})
-	if err != nil {
-		outcomes = make([]Ingested, len(ins))
-		for i := range outcomes {
-			outcomes[i].Err = err
-		}
+	half := len(ins) / 2
+	switch {
+	case err == nil:
+		return outcomes
+	case half == 0 || !isRefused(err):
+		return slices.Repeat([]Ingested{{Err: err}}, len(ins))
 	}
-	return outcomes
+	outcomes = s.OutboxIngestMany(ctx, ins[:half])
+	if i := slices.IndexFunc(outcomes, Ingested.Again); i >= 0 { // what is behind it must not be stored before it
+		return append(outcomes, slices.Repeat([]Ingested{outcomes[i]}, len(ins)-half)...)
+	}
+	return append(outcomes, s.OutboxIngestMany(ctx, ins[half:])...)
 }
 
 func (s *Service) outboxIngest(ctx context.Context, tx Tx, ins []IngestIn) ([]Ingested, error) {

@@ -124,17 +124,20 @@ func separately[In, Out any](inputs []In, run func([]In) ([]outcome[Out], error)
 	if err == nil {
 		return outcomes
 	}
-	if isRefusal(err) {
-		if half := len(inputs) / 2; half > 0 {
-			first := separately(inputs[:half], run)
-			if err := firstAgain(first); err != nil {
-				return append(first, failures[Out](len(inputs)-half, err)...)
-			}
-			return append(first, separately(inputs[half:], run)...)
-		}
-		err = refused(err)
+	half := len(inputs) / 2
+	switch {
+	case !isRefusal(err):
+		return failures[Out](len(inputs), mapError(err))
+	case half == 0 && isBadData(err):
+		return failures[Out](1, core.Unstorable(err))
+	case half == 0:
+		return failures[Out](1, mapError(err))
 	}
-	return failures[Out](len(inputs), mapError(err))
+	first := separately(inputs[:half], run)
+	if err := firstAgain(first); err != nil {
+		return append(first, failures[Out](len(inputs)-half, err)...)
+	}
+	return append(first, separately(inputs[half:], run)...)
 }
 
 // firstAgain is the first of the errors that are no row's fault, if there is one.

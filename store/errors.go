@@ -42,6 +42,9 @@ func mapError(err error) error {
 	if err == nil {
 		return nil
 	}
+	if _, ok := errors.AsType[*core.Error](err); ok {
+		return err
+	}
 	if errors.Is(err, pgx.ErrNoRows) {
 		return core.NotFound()
 	}
@@ -50,6 +53,9 @@ func mapError(err error) error {
 			answer := known()
 			answer.Err = err
 			return answer
+		}
+		if hasClass(e, classData, classIntegrity, classLimit) {
+			return core.Refused(e.Message, err)
 		}
 	}
 	if isUnavailable(err) {
@@ -87,14 +93,11 @@ func isRefusal(err error) bool {
 	return ok && hasClass(e, classData, classIntegrity, classLimit)
 }
 
-// refused is the answer to the one row whose statement Postgres refused. A constraint that none of our checks knows
-// is our mistake, and not the sender's.
-func refused(err error) error {
+// isBadData reports whether that was for the data themselves. A constraint that none of our checks knows is
+// our mistake, and not the sender's.
+func isBadData(err error) bool {
 	e, ok := errors.AsType[*pgconn.PgError](err)
-	if ok && hasClass(e, classIntegrity) {
-		return core.Refused(e.Message, err)
-	}
-	return core.Unstorable(err)
+	return ok && hasClass(e, classData, classLimit)
 }
 
 func hasClass(e *pgconn.PgError, classes ...string) bool {

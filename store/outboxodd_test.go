@@ -168,3 +168,32 @@ func TestIngestPutsAsideWhatPostgresRefuses(t *testing.T) {
 		}
 	}
 }
+
+// A row that cannot even be put aside, as when a DBA gave the dead letters a rule of their own, stays where it is. It
+// is tried again with each look at the whole outbox, and what is behind it goes on.
+func TestOutboxGoesOnBehindRowThatCannotBePutAside(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.exec("ALTER TABLE outbox_dead_letter ADD CONSTRAINT of_a_dba CHECK (application <> 'nobody')")
+	for _, application := range []string{"acme", "nobody", "no-one", "acme"} {
+		w.leave(application, `{}`)
+	}
+	ins := w.inOutbox()
+	for i, o := range w.outboxService().OutboxIngestMany(t.Context(), ins) {
+		if o.Again() || (o.Err != nil) != (i == 1 || i == 2) {
+			t.Errorf("message %d: %v", i, o.Err)
+		}
+		if i == 1 && !strings.Contains(core.Reason(o.Err), "of_a_dba") {
+			t.Errorf("the reason is %q", core.Reason(o.Err))
+		}
+	}
+	left := w.inOutbox()
+	if len(w.payloadsStored()) != 2 || len(left) != 1 || left[0].AppRef != "nobody" {
+		t.Errorf("stored %v, left %v", w.payloadsStored(), left)
+	}
+	w.exec("ALTER TABLE outbox_dead_letter DROP CONSTRAINT of_a_dba")
+	w.outboxService().OutboxIngestMany(t.Context(), left)
+	if letters := value[int](w, "SELECT count(*) FROM outbox_dead_letter"); letters != 2 || len(w.inOutbox()) > 0 {
+		t.Errorf("%d are put aside, %d left", letters, len(w.inOutbox()))
+	}
+}
