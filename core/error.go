@@ -108,8 +108,8 @@ func Unstorable(err error) *Error {
 
 const codeRefused = "refused"
 
-// Refused answers for what breaks a rule of the database that no check of ours knows, and says which. That is our
-// mistake, but another try does not mend it.
+// Refused answers for a row that breaks a rule of the database which none of our checks knows. That
+// is our mistake, but a retry does not help.
 func Refused(rule string, err error) *Error {
 	return &Error{Kind: KindInternal, Code: codeRefused, Message: "The database refuses it: " + rule, Err: err}
 }

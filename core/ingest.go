@@ -126,8 +126,8 @@ func fitting(messages []NewMessage) int {
 	return len(messages)
 }
 
-// Again reports whether the message is to be tried again: what is wrong is unavailable or internal, and not the
-// message's fault. One that the database refuses as it is would stop its source for ever.
+// Again reports whether to retry the message: the failure is not the message's. Retrying one that
+// the database refuses for what it is would stop its source for ever.
 func (i Ingested) Again() bool {
 	kind := KindOf(i.Err)
 	return i.Err != nil && (kind == KindUnavailable || kind == KindInternal) && !isRefused(i.Err)

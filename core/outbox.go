@@ -29,9 +29,9 @@ type OutboxLetter struct {
 	Reason string
 }
 
-// OutboxPlace is how far a consumer has taken the messages of the outbox. Of all that were committed in a snapshot of
-// the database, those below an id are gone. What commits later is found from there on, whatever its id. The zero
-// value is the place of a consumer that knows nothing yet. What an id and a snapshot are is the store's to know.
+// OutboxPlace is how far a consumer has emptied the outbox: all messages with lower ids that were
+// committed when the snapshot was taken are gone. Messages that commit later are found from there
+// on, whatever their ids. The zero value is the place of a consumer that knows nothing yet.
 type OutboxPlace struct {
 	ID       int64
 	Snapshot string
@@ -39,15 +39,16 @@ type OutboxPlace struct {
 
 // Outbox is the outbox as those see it who look for work.
 type Outbox interface {
-	// OutboxList lists the first messages in the outbox that are not gone at that place: up to limit messages or
-	// bytes of payloads, and at least one if there is one. It returns the place of whoever has taken all of them.
+	// OutboxList lists the first messages in the outbox that are not gone at that place: up to
+	// limit messages or bytes of payloads, and at least one if there is one. It returns the place
+	// of a consumer that has taken all of them.
 	OutboxList(ctx context.Context, from OutboxPlace, limit int, bytes int64) ([]OutboxMessage, OutboxPlace, error)
 }
 
 // OutboxTx is what taking messages out of the outbox needs of a unit of work.
 type OutboxTx interface {
-	// OutboxLockMany locks those of the messages that are still there, and returns them in order. Concurrent
-	// callers block.
+	// OutboxLockMany locks those of the messages that are still there, and returns them in order.
+	// Concurrent callers block.
 	OutboxLockMany(ctx context.Context, ids []int64) ([]int64, error)
 	// OutboxDeleteMany deletes messages that are locked.
 	OutboxDeleteMany(ctx context.Context, ids []int64) error
@@ -59,8 +60,8 @@ type OutboxTx interface {
 // of it in the same unit of work: each is stored once, whoever dies. One that another process has taken
 // out meanwhile is answered as known. What is refused is put aside with its reason in that unit of work, too.
 //
-// Where the database refuses a unit of work as a whole, it is done by halves until the message that it refuses is
-// alone. That one cannot even be put aside, and stays in the outbox.
+// If the database refuses the unit of work, it is split in halves until the message that causes it
+// is alone. That message cannot be put aside either; it stays in the outbox.
 func (s *Service) OutboxIngestMany(ctx context.Context, ins []IngestIn) []Ingested {
 	var outcomes []Ingested
 	err := s.Store.InTx(ctx, func(ctx context.Context, tx Tx) (err error) {
@@ -75,7 +76,7 @@ func (s *Service) OutboxIngestMany(ctx context.Context, ins []IngestIn) []Ingest
 		return slices.Repeat([]Ingested{{Err: err}}, len(ins))
 	}
 	outcomes = s.OutboxIngestMany(ctx, ins[:half])
-	if i := slices.IndexFunc(outcomes, Ingested.Again); i >= 0 { // what is behind it must not be stored before it
+	if i := slices.IndexFunc(outcomes, Ingested.Again); i >= 0 { // later messages must not be stored before it
 		return append(outcomes, slices.Repeat([]Ingested{outcomes[i]}, len(ins)-half)...)
 	}
 	return append(outcomes, s.OutboxIngestMany(ctx, ins[half:])...)

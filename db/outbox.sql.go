@@ -90,9 +90,9 @@ type OutboxGetManyAnyTenantRow struct {
 	TraceParent *string
 }
 
-// OutboxGetManyAnyTenant reads messages. Rows older than the constraints may hold anything: a NULL among channels or
-// tags is read as an empty name, and a list that is far too long as an empty one, which are both refused. A text
-// that is too long for a trace is none.
+// OutboxGetManyAnyTenant reads messages. Rows older than the constraints may hold anything: a NULL
+// among channels or tags is read as an empty name, and a list that is far too long as an empty one,
+// which are both refused. A text that is too long for a trace is none.
 func (q *Queries) OutboxGetManyAnyTenant(ctx context.Context, db DBTX, ids []int64) ([]OutboxGetManyAnyTenantRow, error) {
 	rows, err := db.Query(ctx, outboxGetManyAnyTenant, ids)
 	if err != nil {
@@ -125,8 +125,9 @@ func (q *Queries) OutboxGetManyAnyTenant(ctx context.Context, db DBTX, ids []int
 
 const outboxListAnyTenant = `-- name: OutboxListAnyTenant :many
 WITH late AS MATERIALIZED (
-    -- By the index on txid alone: with a condition on id, the planner might walk over all that was taken.
-    -- Transactions that were in progress, and still are, have nothing to show, however much they inserted.
+    -- By the index on txid alone: with a condition on id, the planner might walk over all that was
+    -- taken. Transactions that were in progress, and still are, have nothing to show, however much
+    -- they inserted.
     SELECT outbox.id
     FROM outbox
     WHERE outbox.txid >= pg_snapshot_xmax(CAST(nullif($3::text, '') AS pg_snapshot))
@@ -181,9 +182,9 @@ type OutboxListAnyTenantRow struct {
 	Bytes int64
 }
 
-// OutboxListAnyTenant lists the first messages in the outbox by their ids, with the bytes of their payloads. It
-// locks nothing. From an id on it looks at all messages; below it, only at those of transactions that were not over
-// in the snapshot seen, if there is one.
+// OutboxListAnyTenant lists the first messages in the outbox by their ids, with the sizes of their
+// payloads. It locks nothing. From an id on it looks at all messages; below it, only at those of
+// transactions that were not over in the snapshot seen, if there is one.
 func (q *Queries) OutboxListAnyTenant(ctx context.Context, db DBTX, arg OutboxListAnyTenantParams) ([]OutboxListAnyTenantRow, error) {
 	rows, err := db.Query(ctx, outboxListAnyTenant,
 		arg.FromID,
@@ -218,8 +219,9 @@ LIMIT cardinality($1::bigint[])
 FOR UPDATE
 `
 
-// OutboxLockManyAnyTenant locks what is still in the outbox, and returns it. It waits for another consumer that
-// has locked it: that one takes what comes first, and what comes behind must not be stored before that.
+// OutboxLockManyAnyTenant locks what is still in the outbox, and returns it. It waits for another
+// consumer that has locked it: that one takes the first messages, and later ones must not be stored
+// before them.
 func (q *Queries) OutboxLockManyAnyTenant(ctx context.Context, db DBTX, ids []int64) ([]int64, error) {
 	rows, err := db.Query(ctx, outboxLockManyAnyTenant, ids)
 	if err != nil {
@@ -256,7 +258,7 @@ const outboxSnapshotAnyTenant = `-- name: OutboxSnapshotAnyTenant :one
 SELECT pg_current_snapshot()::text AS snapshot
 `
 
-// OutboxSnapshotAnyTenant is which transactions are over: a snapshot of Postgres as a text.
+// OutboxSnapshotAnyTenant returns the current snapshot as text: which transactions are over.
 func (q *Queries) OutboxSnapshotAnyTenant(ctx context.Context, db DBTX) (string, error) {
 	row := db.QueryRow(ctx, outboxSnapshotAnyTenant)
 	var snapshot string

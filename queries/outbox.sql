@@ -1,14 +1,15 @@
 -- name: OutboxSnapshotAnyTenant :one
--- OutboxSnapshotAnyTenant is which transactions are over: a snapshot of Postgres as a text.
+-- OutboxSnapshotAnyTenant returns the current snapshot as text: which transactions are over.
 SELECT pg_current_snapshot()::text AS snapshot;
 
 -- name: OutboxListAnyTenant :many
--- OutboxListAnyTenant lists the first messages in the outbox by their ids, with the bytes of their payloads. It
--- locks nothing. From an id on it looks at all messages; below it, only at those of transactions that were not over
--- in the snapshot seen, if there is one.
+-- OutboxListAnyTenant lists the first messages in the outbox by their ids, with the sizes of their
+-- payloads. It locks nothing. From an id on it looks at all messages; below it, only at those of
+-- transactions that were not over in the snapshot seen, if there is one.
 WITH late AS MATERIALIZED (
-    -- By the index on txid alone: with a condition on id, the planner might walk over all that was taken.
-    -- Transactions that were in progress, and still are, have nothing to show, however much they inserted.
+    -- By the index on txid alone: with a condition on id, the planner might walk over all that was
+    -- taken. Transactions that were in progress, and still are, have nothing to show, however much
+    -- they inserted.
     SELECT outbox.id
     FROM outbox
     WHERE outbox.txid >= pg_snapshot_xmax(CAST(nullif(@seen::text, '') AS pg_snapshot))
@@ -51,9 +52,9 @@ ORDER BY outbox.id
 LIMIT @max_rows::int;
 
 -- name: OutboxGetManyAnyTenant :many
--- OutboxGetManyAnyTenant reads messages. Rows older than the constraints may hold anything: a NULL among channels or
--- tags is read as an empty name, and a list that is far too long as an empty one, which are both refused. A text
--- that is too long for a trace is none.
+-- OutboxGetManyAnyTenant reads messages. Rows older than the constraints may hold anything: a NULL
+-- among channels or tags is read as an empty name, and a list that is far too long as an empty one,
+-- which are both refused. A text that is too long for a trace is none.
 SELECT
     id, org_id, application, event_type, payload, event_id,
     CASE
@@ -75,8 +76,9 @@ LIMIT cardinality(@ids::bigint[]);
 SELECT set_config('lock_timeout', @timeout::text, true)::text;
 
 -- name: OutboxLockManyAnyTenant :many
--- OutboxLockManyAnyTenant locks what is still in the outbox, and returns it. It waits for another consumer that
--- has locked it: that one takes what comes first, and what comes behind must not be stored before that.
+-- OutboxLockManyAnyTenant locks what is still in the outbox, and returns it. It waits for another
+-- consumer that has locked it: that one takes the first messages, and later ones must not be stored
+-- before them.
 SELECT id
 FROM outbox
 WHERE id = ANY (@ids::bigint[])

@@ -112,9 +112,9 @@ func (b *batcher[In, Out]) take() []*call[In, Out] {
 	return batch
 }
 
-// separately runs a statement for all inputs; where Postgres refuses it for what one row holds, it halves them until
-// that row fails alone. It runs nothing behind a failure that is no row's fault: a source would have later messages
-// stored before those that are tried again.
+// separately runs a statement for all inputs; where Postgres refuses it for what one row holds, it
+// halves them until that row fails alone. It runs nothing after a failure that no row caused: a
+// source would have later messages stored before those that are retried.
 func separately[In, Out any](inputs []In, run func([]In) ([]outcome[Out], error)) []outcome[Out] {
 	var outcomes []outcome[Out]
 	err := retried(func() (err error) {
@@ -140,7 +140,7 @@ func separately[In, Out any](inputs []In, run func([]In) ([]outcome[Out], error)
 	return append(first, separately(inputs[half:], run)...)
 }
 
-// firstAgain is the first of the errors that are no row's fault, if there is one.
+// firstAgain returns the first error that no row caused, or nil.
 func firstAgain[Out any](outcomes []outcome[Out]) error {
 	for _, o := range outcomes {
 		if (core.Ingested{Err: o.err}).Again() {

@@ -159,8 +159,8 @@ func TestSeparatelyDoesNotRepeatWhatFailsForAll(t *testing.T) {
 	}
 }
 
-// Sources have their messages stored in order: nothing may be stored behind what is to be tried again.
-func TestSeparatelyRunsNothingBehindAnOutage(t *testing.T) {
+// Messages of a source are stored in order: none may be stored after one that is to be retried.
+func TestSeparatelyRunsNothingAfterAnOutage(t *testing.T) {
 	t.Parallel()
 	away := &pgconn.PgError{Code: "57P01"} // shutting down; when the second half comes, it is up again
 	outcomes := separately([]int{1, 2, 3, 4}, func(inputs []int) ([]outcome[int], error) {

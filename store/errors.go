@@ -93,8 +93,8 @@ func isRefusal(err error) bool {
 	return ok && hasClass(e, classData, classIntegrity, classLimit)
 }
 
-// isBadData reports whether that was for the data themselves. A constraint that none of our checks knows is
-// our mistake, and not the sender's.
+// isBadData reports whether that was for the data themselves. A constraint that none of our checks
+// knows is our mistake, and not the sender's.
 func isBadData(err error) bool {
 	e, ok := errors.AsType[*pgconn.PgError](err)
 	return ok && hasClass(e, classData, classLimit)

@@ -6,8 +6,8 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// message_send takes its payload as text, json or jsonb. What has no type of its own, as a literal or a driver's
-// parameter, is text as before, so that no call is ambiguous.
+// message_send takes its payload as text, json or jsonb. What has no type of its own, as a literal
+// or a driver's parameter, is text as before, so that no call is ambiguous.
 func TestMessageSendTakesEveryKindOfJSON(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

@@ -12,8 +12,8 @@ import (
 
 var _ core.Outbox = (*Store)(nil)
 
-// OutboxList lists the first messages in the outbox from a place on. The snapshot is taken before the list, which so
-// has all that was committed in it.
+// OutboxList lists the first messages in the outbox from a place on. The snapshot is taken before
+// the list, so everything that is committed in it is in the list.
 func (r reader) OutboxList(ctx context.Context, from core.OutboxPlace, limit int, bytes int64) ([]core.OutboxMessage, core.OutboxPlace, error) {
 	if from == (core.OutboxPlace{}) {
 		from.ID = math.MinInt64
@@ -29,16 +29,16 @@ func (r reader) OutboxList(ctx context.Context, from core.OutboxPlace, limit int
 		return nil, core.OutboxPlace{}, mapError(err)
 	}
 	ids := outboxFirst(waiting, bytes)
-	// Behind all ids, only transactions that commit later have anything to show.
-	behind := core.OutboxPlace{ID: math.MaxInt64, Snapshot: snapshot}
+	// After all ids: only transactions that commit later can add to it.
+	next := core.OutboxPlace{ID: math.MaxInt64, Snapshot: snapshot}
 	if n := len(ids); n == limit || n < len(waiting) {
-		behind.ID = ids[n-1] + 1
+		next.ID = ids[n-1] + 1
 	}
 	found, err := r.outboxGetMany(ctx, ids)
-	return found, behind, err
+	return found, next, err
 }
 
-// outboxFirst is the ids of the first messages: as many as have so many bytes, and at least one.
+// outboxFirst returns the ids of the first messages: up to so many bytes, and at least one.
 func outboxFirst(waiting []db.OutboxListAnyTenantRow, bytes int64) (ids []int64) {
 	for _, m := range waiting {
 		if bytes -= m.Bytes; bytes < 0 && len(ids) > 0 {
@@ -49,8 +49,9 @@ func outboxFirst(waiting []db.OutboxListAnyTenantRow, bytes int64) (ids []int64)
 	return ids
 }
 
-// outboxGetMany reads messages. Where Postgres cannot read what one of them holds, as when a database in another
-// encoding has bytes that are no character, it halves them until that one fails alone.
+// outboxGetMany reads messages. Where Postgres cannot read what one of them holds, as when a
+// database in another encoding has bytes that are no character, it halves them until that one fails
+// alone.
 func (r reader) outboxGetMany(ctx context.Context, ids []int64) ([]core.OutboxMessage, error) {
 	if len(ids) == 0 {
 		return nil, nil
@@ -78,8 +79,9 @@ func outboxMessage(row db.OutboxGetManyAnyTenantRow) core.OutboxMessage {
 	}
 }
 
-// outboxLockTimeout is longer than a consumer that was frozen keeps its locks (idleInTransaction). A session that holds
-// one for longer is somebody else's, and an error in the log says what the outbox waits for.
+// outboxLockTimeout is longer than a consumer that was frozen keeps its locks (idleInTransaction).
+// A session that holds one for longer is somebody else's, and an error in the log says what the
+// outbox waits for.
 const outboxLockTimeout = "40s"
 
 func (t tx) OutboxLockMany(ctx context.Context, ids []int64) ([]int64, error) {

@@ -32,8 +32,8 @@ func newDatabaseIn(t *testing.T, encoding string) string {
 	return u.String()
 }
 
-// In a database of another encoding, a row may hold bytes that cannot be converted, or that are no text once they are
-// read. It is put aside, and what is behind it goes on.
+// In a database of another encoding, a row may hold bytes that cannot be converted, or that are no
+// text once they are read. It is put aside, and the rows after it go on.
 func TestOutboxInOtherEncodings(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ database, client, reason string }{
@@ -53,7 +53,8 @@ func TestOutboxInOtherEncodings(t *testing.T) {
 			}
 			w := &world{Store: openStore(t, reading, nil), t: t}
 			w.app = w.addApplication(testOrg, "acme")
-			// A client that speaks the encoding of the database, so that nothing is converted or checked.
+			// A client that speaks the encoding of the database, so that nothing is converted or
+			// checked.
 			producer, err := pgx.Connect(t.Context(), database+"&client_encoding="+test.database)
 			if err != nil {
 				t.Fatal(err)

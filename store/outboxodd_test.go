@@ -12,8 +12,9 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// oddRows are rows of every odd value that the columns' types allow, as an INSERT puts them there: columns and
-// values after those of org_id. A reason is part of what the dead letter says; none: the row is stored.
+// oddRows are rows of every odd value that the columns' types allow, as an INSERT puts them there:
+// columns and values after those of org_id. A reason is part of what the dead letter says; none:
+// the row is stored.
 var oddRows = map[string]struct{ columns, values, reason string }{
 	"channel that is NULL":       {"channels", "ARRAY['a', NULL]", "channels[1]"},
 	"tag that is NULL":           {"tags", "ARRAY[NULL, 'a']", "tags[0]"},
@@ -67,9 +68,9 @@ func (w *world) leaveOdd(columns, values string) {
 	w.exec("ALTER TABLE outbox " + add)
 }
 
-// What a row holds is stored or put aside with the reason, and keeps nobody waiting, whatever it is. The
-// constraints keep such rows out; those that were there before them are read all the same.
-func TestOutboxGoesOnBehindAnyRow(t *testing.T) {
+// Whatever a row holds, it is stored, or put aside with a reason, and the rows after it go on. The
+// constraints refuse most of these rows; a release before them may have left some.
+func TestOutboxGoesOnAfterAnyRow(t *testing.T) {
 	t.Parallel()
 	for name, odd := range oddRows {
 		t.Run(name, func(t *testing.T) {
@@ -92,7 +93,8 @@ func TestOutboxGoesOnBehindAnyRow(t *testing.T) {
 	}
 }
 
-// What keeps channels and tags from being sent, the transaction that inserts them hears of; and of no more.
+// Channels and tags that cannot be sent fail in the transaction that inserts them, and no others
+// do.
 func TestOutboxRefusesOddChannelsAndTags(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -108,8 +110,8 @@ func TestOutboxRefusesOddChannelsAndTags(t *testing.T) {
 	}
 }
 
-// Ids come again after TRUNCATE ... RESTART IDENTITY, or when a replica takes over: what was put aside under
-// one before must not keep the next out.
+// Ids come again after TRUNCATE ... RESTART IDENTITY, or when a replica takes over. A dead letter
+// that has one already must not keep the next out.
 func TestOutboxPutsTheSameIDAsideTwice(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -130,8 +132,8 @@ var ingesters = map[string]func(*core.Service, context.Context, []core.IngestIn)
 	"broker": (*core.Service).MessageIngestMany,
 }
 
-// A row that Postgres refuses is put aside, whatever rule it breaks, even one that no check of ours knows. What is no
-// row's fault is tried again: a message that was put aside for it would be one too many.
+// A row that Postgres refuses is put aside, even for a rule that none of our checks knows. A
+// failure that no row caused is retried.
 func TestIngestPutsAsideWhatPostgresRefuses(t *testing.T) {
 	t.Parallel()
 	for code, again := range map[string]bool{
@@ -169,9 +171,9 @@ func TestIngestPutsAsideWhatPostgresRefuses(t *testing.T) {
 	}
 }
 
-// A row that cannot even be put aside, as when a DBA gave the dead letters a rule of their own, stays where it is. It
-// is tried again with each look at the whole outbox, and what is behind it goes on.
-func TestOutboxGoesOnBehindRowThatCannotBePutAside(t *testing.T) {
+// A row that cannot even be put aside, as when a DBA gave the dead letters a rule of their own,
+// stays where it is. Each look at the whole outbox tries it again, and the rows after it go on.
+func TestOutboxGoesOnAfterRowThatCannotBePutAside(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.exec("ALTER TABLE outbox_dead_letter ADD CONSTRAINT of_a_dba CHECK (application <> 'nobody')")

@@ -75,8 +75,8 @@ func (l leaver) commit() {
 	}
 }
 
-// What commits after others with higher ids were taken is found by the next look, in the order of ids, and so
-// is what has a low id for another reason.
+// The next look finds messages that commit after others with higher ids were taken, and those that
+// have a low id for another reason.
 func TestOutboxFindsWhatCommitsLate(t *testing.T) {
 	t.Parallel()
 	const insert = "INSERT INTO outbox (id, org_id, application, event_type, payload) OVERRIDING SYSTEM VALUE VALUES "
@@ -125,8 +125,8 @@ func TestOutboxFindsWhatCommitsLate(t *testing.T) {
 	}
 }
 
-// A row that claims to be of a transaction of long ago, as when a replica or a DBA brings it from another server, is
-// not found by any snapshot, but by the next look at the whole outbox.
+// A row that claims to be of a transaction of long ago, as when a replica or a DBA brings it from
+// another server, is not found by any snapshot, but by the next look at the whole outbox.
 func TestOutboxFindsRowsOfAnotherServer(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -142,7 +142,8 @@ func TestOutboxFindsRowsOfAnotherServer(t *testing.T) {
 	}
 }
 
-// Whatever overlaps with whatever, two consumers that look by their places alone take everything once.
+// However transactions overlap, two consumers that look from their places on take every message
+// once.
 func TestOutboxPlacesMissNothing(t *testing.T) {
 	t.Parallel()
 	seed := rand.Uint64()
@@ -217,8 +218,8 @@ func (b *blocks) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, 
 	return b.DBTX.Query(ctx, sql, args...)
 }
 
-// While somebody holds a snapshot, nothing that was taken can be removed from the table and its indexes. A look must
-// not walk over it, whatever the planner believes of the table.
+// While somebody holds a snapshot, nothing that was taken can be removed from the table and its
+// indexes. A look must not walk over it, whatever the planner believes of the table.
 func TestOutboxLookUnderASnapshotReadsLittle(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

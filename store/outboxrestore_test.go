@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// A dump may be taken while messages wait in the outbox. Where it is restored, they are sent, and ids go on.
+// A dump may hold messages that wait in the outbox. They are sent where it is restored.
 func TestOutboxIsRestoredFromADump(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -1,15 +1,16 @@
--- Channels and tags of the outbox are checked when a row is inserted, as the API checks them: 1 to 10 channels
--- or 1 to 5 tags, each of 1 to 256 allowed characters. NULL among them, which array_agg puts there
--- easily, stopped the consumers.
+-- Channels and tags of the outbox are checked when a row is inserted, as the API checks them: 1 to
+-- 10 channels or 1 to 5 tags, each of 1 to 256 allowed characters. NULL among them, which array_agg
+-- puts there easily, stopped the consumers.
 --
--- "<@" refuses NULL, and a name with a comma in it. A regular expression of Postgres repeats at most 255
--- times, so 257 characters are looked for as 129 and 128. CHECK constraints hold no subquery, and a function in
--- one would need a right of its own.
+-- "<@" refuses NULL, and a name with a comma in it. A regular expression of Postgres repeats at
+-- most 255 times, so 257 characters are looked for as 129 and 128. CHECK constraints hold no
+-- subquery, and a function in one would need a right of its own.
 --
--- NOT VALID: rows that are in the outbox already stay, and consumers put them aside with the reason.
+-- NOT VALID: rows that are in the outbox already stay, and consumers put them aside with the
+-- reason.
 --
--- Each ALTER TABLE reads no rows, and waits at most 2 s for transactions that have inserted into the outbox. If
--- it gives up, nothing has changed; run it again.
+-- Each ALTER TABLE reads no rows, and waits at most 2 s for transactions that have inserted into
+-- the outbox. If it gives up, nothing has changed; run it again.
 
 -- migrate:up
 SET LOCAL lock_timeout = '2s';

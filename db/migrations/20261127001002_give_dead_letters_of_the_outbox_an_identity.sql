@@ -1,12 +1,13 @@
--- Two dead letters may have had the same id in the outbox: ids start again after TRUNCATE ... RESTART IDENTITY
--- and after a switch-over by logical replication, and a producer may choose one with OVERRIDING SYSTEM VALUE.
--- With that id as the primary key, the second could not be put aside, and the consumers stopped.
+-- Two dead letters may have had the same id in the outbox: ids start again after TRUNCATE ...
+-- RESTART IDENTITY and after a switch-over by logical replication, and a producer may choose one
+-- with OVERRIDING SYSTEM VALUE. With that id as the primary key, the second could not be put aside,
+-- and the consumers stopped.
 --
 -- The column id stays what it was, so that the release before this one puts letters aside as well.
 --
--- Rows are numbered in the order they are found in. That writes the table anew, under a lock that consumers with
--- something to put aside wait for: some seconds for a million rows. It waits at most 2 s for the lock. If it
--- gives up, nothing has changed; run it again.
+-- Rows are numbered in the order they are found in. That writes the table anew, under a lock that
+-- consumers with something to put aside wait for: some seconds for a million rows. It waits at most
+-- 2 s for the lock. If it gives up, nothing has changed; run it again.
 --
 -- On the way down an id may be there twice. Then all rows get their number as id.
 

@@ -1,8 +1,9 @@
--- message_send takes its payload as json or jsonb, too, as json_build_object and to_jsonb make it. A payload of
--- json keeps its text; one of jsonb is what Postgres writes.
+-- message_send takes its payload as json or jsonb, too, as json_build_object and to_jsonb make it.
+-- A payload of json keeps its text; one of jsonb is what Postgres writes.
 --
--- A literal or parameter without a type is still text, Postgres's preferred type. Each function inserts by
--- itself: one that called the first would need the right to execute both, where PUBLIC has been denied that.
+-- A literal or parameter without a type is still text, Postgres's preferred type. Each function
+-- inserts by itself: one that called the first would need the right to execute both, where PUBLIC
+-- has been denied that.
 --
 -- GRANT, REVOKE and DROP have to name the arguments from now on: there are three functions of
 -- that name. New functions only: nothing to wait for, nothing to undo by hand if it stops halfway.

@@ -29,14 +29,16 @@ type Source struct {
 var _ ingest.Source = (*Source)(nil)
 
 const (
-	// pollInterval is how long a message waits at most in an outbox that was empty. A NOTIFY by whoever
-	// inserts would tell at once, but Postgres has all commits with one wait for each other, and those are
-	// other people's transactions. A look into an empty table is two statements of some 100 us.
+	// pollInterval is how long a message waits at most in an outbox that was empty. A NOTIFY by
+	// whoever inserts would tell at once, but Postgres has all commits with one wait for each
+	// other, and those are other people's transactions. A look into an empty table is two
+	// statements of some 100 us.
 	pollInterval = 100 * time.Millisecond
 
-	// A look at the whole outbox finds what a place does not tell of: rows that a replica brings, that a DBA restores,
-	// or that come back because a server crashed or a standby took over. While somebody holds a snapshot it walks
-	// over all rows that were taken since, so it may have a hundredth of the time.
+	// A look at the whole outbox finds rows that a place says nothing of: those that a replica or a
+	// DBA brings from another server, and those that come back after a crash or a failover. While
+	// somebody holds a snapshot, it reads all rows that were taken since, so it gets at most a
+	// hundredth of the time.
 	wholeInterval = 5 * time.Second
 	wholeShare    = 100
 )
@@ -71,8 +73,8 @@ func (s *Source) Receive(ctx context.Context) ([]ingest.Message, error) {
 	}
 }
 
-// look looks for messages from the source's place on. Until they are settled it has none, nor after an error, which
-// may mean that another server answers from now on.
+// look looks for messages from the source's place on. The source has no place until they are
+// settled, and none after an error: another server may answer from now on.
 func (s *Source) look(ctx context.Context) ([]core.OutboxMessage, error) {
 	began := s.clock()
 	if !began.Before(s.wholeAt) {

@@ -30,7 +30,8 @@ func (l *looks) OutboxList(_ context.Context, from core.OutboxPlace, _ int, _ in
 	return []core.OutboxMessage{{ID: 7}}, core.OutboxPlace{Snapshot: "next"}, nil
 }
 
-// A consumer looks from its place on once a batch is settled, and at all of the outbox when it cannot know better.
+// A consumer looks from its place on once a batch is settled, and at all of the outbox when it
+// cannot know better.
 func TestOutboxIsLookedAtFromTheLastPlace(t *testing.T) {
 	t.Parallel()
 	l := &looks{time: time.Now(), took: time.Second}
@@ -64,7 +65,8 @@ func TestOutboxIsLookedAtFromTheLastPlace(t *testing.T) {
 	}
 }
 
-// A row that Postgres cannot read becomes a dead letter: the loop decodes no message that has an Err.
+// A row that Postgres cannot read becomes a dead letter: the loop decodes no message that has an
+// Err.
 func TestOutboxMessageThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	unreadable := errors.New("no character")
