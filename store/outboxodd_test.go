@@ -72,24 +72,22 @@ func (w *world) leaveOdd(columns, values string) {
 // constraints refuse most of these rows; a release before them may have left some.
 func TestOutboxGoesOnAfterAnyRow(t *testing.T) {
 	t.Parallel()
+	w := newWorld(t)
 	for name, odd := range oddRows {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			w := newWorld(t)
-			w.leaveOdd(odd.columns, odd.values)
-			w.leave("acme", `{"good": true}`)
-			w.outboxService().OutboxIngestMany(t.Context(), w.inOutbox())
-			if left := w.inOutbox(); len(left) > 0 {
-				t.Errorf("%d messages are left in the outbox", len(left))
-			}
-			if stored := w.payloadsStored(); !slices.Contains(stored, `{"good": true}`) || (len(stored) == 2) != (odd.reason == "") {
-				t.Errorf("%d messages are stored", len(stored))
-			}
-			reason := value[string](w, "SELECT coalesce(max(reason), '') FROM outbox_dead_letter")
-			if (reason == "") != (odd.reason == "") || !strings.Contains(reason, odd.reason) {
-				t.Errorf("put aside because of %q, want %q", reason, odd.reason)
-			}
-		})
+		w.exec("TRUNCATE outbox, outbox_dead_letter, message")
+		w.leaveOdd(odd.columns, odd.values)
+		w.leave("acme", `{"good": true}`)
+		w.outboxService().OutboxIngestMany(t.Context(), w.inOutbox())
+		if left := w.inOutbox(); len(left) > 0 {
+			t.Errorf("%s: %d messages are left in the outbox", name, len(left))
+		}
+		if stored := w.payloadsStored(); !slices.Contains(stored, `{"good": true}`) || (len(stored) == 2) != (odd.reason == "") {
+			t.Errorf("%s: %d messages are stored", name, len(stored))
+		}
+		reason := value[string](w, "SELECT coalesce(max(reason), '') FROM outbox_dead_letter")
+		if (reason == "") != (odd.reason == "") || !strings.Contains(reason, odd.reason) {
+			t.Errorf("%s: put aside because of %q, want %q", name, reason, odd.reason)
+		}
 	}
 }
 
@@ -136,38 +134,46 @@ var ingesters = map[string]func(*core.Service, context.Context, []core.IngestIn)
 // failure that no row caused is retried.
 func TestIngestPutsAsideWhatPostgresRefuses(t *testing.T) {
 	t.Parallel()
-	for code, again := range map[string]bool{
-		"22P02": false, "22021": false, "23502": false, "23503": false, "23505": false, "23514": false, "23P01": false, "54000": false,
-		"25006": true, "40001": true, "40P01": true, "42501": true, "42703": true, "53100": true, "55P03": true, "57014": true, "58030": true, "XX000": true,
-	} {
-		for way, ingest := range ingesters {
-			t.Run(code+", "+way, func(t *testing.T) {
-				t.Parallel()
-				w := newWorld(t)
-				for _, payload := range []string{`{"n": 1}`, `{"n": 2, "poison": true}`, `{"n": 3}`} {
+	codes := map[string]bool{ // and whether the message is to be retried
+		"22P02": false, "22021": false, "23502": false, "23503": false, "23505": false, "23514": false,
+		"23P01": false, "54000": false,
+		"25006": true, "40001": true, "40P01": true, "42501": true, "42703": true, "53100": true, "55P03": true,
+		"57014": true, "58030": true, "XX000": true,
+	}
+	for way, ingest := range ingesters {
+		t.Run(way, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.exec(`CREATE FUNCTION poison() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+				IF position('poison' IN NEW.payload) > 0 THEN
+					RAISE 'a rule is broken' USING ERRCODE = NEW.payload::json ->> 'poison';
+				END IF;
+				RETURN NEW;
+			END $$`)
+			w.exec(`CREATE TRIGGER poison BEFORE INSERT ON message FOR EACH ROW EXECUTE FUNCTION poison()`)
+			for code, again := range codes {
+				w.exec("TRUNCATE outbox, outbox_dead_letter, message, message_key")
+				for _, payload := range []string{`{"n": 1}`, `{"poison": "` + code + `"}`, `{"n": 3}`} {
 					w.leave("acme", payload)
 				}
-				w.exec(`CREATE FUNCTION poison() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-					IF position('poison' IN NEW.payload) > 0 THEN RAISE 'rule % is broken', TG_NAME USING ERRCODE = '` + code + `'; END IF; RETURN NEW; END $$`)
-				w.exec(`CREATE TRIGGER poison BEFORE INSERT ON message FOR EACH ROW EXECUTE FUNCTION poison()`)
 				outcomes := ingest(w.outboxService(), t.Context(), w.inOutbox())
+				for i, o := range outcomes {
+					if o.Again() != again || (o.Err != nil) != (again || i == 1) {
+						t.Errorf("%s, message %d: %v", code, i, o.Err)
+					}
+				}
 				want := []string{`{"n": 1}`, `{"n": 3}`}
 				if again {
 					want = []string{}
 				}
-				for i, o := range outcomes {
-					if o.Again() != again || (o.Err != nil) != (again || i == 1) {
-						t.Errorf("message %d: %v", i, o.Err)
-					}
-				}
 				if got := w.payloadsStored(); !slices.Equal(got, want) {
-					t.Errorf("stored %v, want %v", got, want)
+					t.Errorf("%s: stored %v, want %v", code, got, want)
 				}
 				if reason := core.Reason(outcomes[1].Err); !again && !strings.Contains(reason, "The database") {
-					t.Errorf("the reason is %q", reason)
+					t.Errorf("%s: the reason is %q", code, reason)
 				}
-			})
-		}
+			}
+		})
 	}
 }
 
