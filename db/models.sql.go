@@ -283,7 +283,7 @@ type Outbox struct {
 	EventID *string
 	// 1 to 10 names of 1 to 256 characters: letters, digits and -_.:+
 	Channels []string
-	// 1 to 5 names of 1 to 256 characters: letters, digits and -_./\#
+	// Up to 5 names of 1 to 256 characters: letters, digits and -_./\#
 	Tags []string
 	// The trace it is part of, as in the W3C's header of that name. Anything else is ignored.
 	TraceParent *string

@@ -68,8 +68,8 @@ SELECT
         ELSE array_replace(channels, NULL, '')
     END::text[] AS channels,
     CASE
-        WHEN octet_length(array_to_string(tags, ',', '')) > 65536 THEN '{}'
-        ELSE array_replace(tags, NULL, '')
+        WHEN octet_length(array_to_string(tags, ',', '')) > 65536 THEN '{""}'
+        WHEN cardinality(tags) > 0 THEN array_replace(tags, NULL, '')
     END::text[] AS tags,
     CASE WHEN octet_length(traceparent) <= 256 THEN traceparent END AS traceparent
 FROM outbox
@@ -91,8 +91,8 @@ type OutboxGetManyAnyTenantRow struct {
 }
 
 // OutboxGetManyAnyTenant reads messages. Rows older than the constraints may hold anything: a NULL
-// among channels or tags is read as an empty name, and a list that is far too long as an empty one,
-// which are both refused. A text that is too long for a trace is none.
+// among channels or tags is read as an empty name, channels that are far too long as no names, and such
+// tags as an empty name; core refuses all of these. A text that is too long for a trace is none.
 func (q *Queries) OutboxGetManyAnyTenant(ctx context.Context, db DBTX, ids []int64) ([]OutboxGetManyAnyTenantRow, error) {
 	rows, err := db.Query(ctx, outboxGetManyAnyTenant, ids)
 	if err != nil {

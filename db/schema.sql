@@ -107,7 +107,7 @@ COMMENT ON COLUMN public.outbox.channels IS '1 to 10 names of 1 to 256 character
 -- Name: COLUMN outbox.tags; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.outbox.tags IS '1 to 5 names of 1 to 256 characters: letters, digits and -_./\#';
+COMMENT ON COLUMN public.outbox.tags IS 'Up to 5 names of 1 to 256 characters: letters, digits and -_./\#';
 
 
 --
@@ -1392,7 +1392,7 @@ ALTER TABLE ONLY public.outbox
 --
 
 ALTER TABLE public.outbox
-    ADD CONSTRAINT outbox_tags_check CHECK ((((cardinality(tags) >= 1) AND (cardinality(tags) <= 5)) AND (tags <@ string_to_array(array_to_string(tags, ','::text), ','::text)) AND (array_to_string(tags, ','::text) ~ '^[a-zA-Z0-9_./\\#-]+(,[a-zA-Z0-9_./\\#-]+)*$'::text) AND (array_to_string(tags, ','::text) !~ '[^,]{129}[^,]{128}'::text))) NOT VALID;
+    ADD CONSTRAINT outbox_tags_check CHECK (((cardinality(tags) = 0) OR ((cardinality(tags) <= 5) AND (tags <@ string_to_array(array_to_string(tags, ','::text), ','::text)) AND (array_to_string(tags, ','::text) ~ '^[a-zA-Z0-9_./\\#-]+(,[a-zA-Z0-9_./\\#-]+)*$'::text) AND (array_to_string(tags, ','::text) !~ '[^,]{129}[^,]{128}'::text)))) NOT VALID;
 
 
 --

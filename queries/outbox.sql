@@ -53,8 +53,8 @@ LIMIT @max_rows::int;
 
 -- name: OutboxGetManyAnyTenant :many
 -- OutboxGetManyAnyTenant reads messages. Rows older than the constraints may hold anything: a NULL
--- among channels or tags is read as an empty name, and a list that is far too long as an empty one,
--- which are both refused. A text that is too long for a trace is none.
+-- among channels or tags is read as an empty name, channels that are far too long as no names, and such
+-- tags as an empty name; core refuses all of these. A text that is too long for a trace is none.
 SELECT
     id, org_id, application, event_type, payload, event_id,
     CASE
@@ -62,8 +62,8 @@ SELECT
         ELSE array_replace(channels, NULL, '')
     END::text[] AS channels,
     CASE
-        WHEN octet_length(array_to_string(tags, ',', '')) > 65536 THEN '{}'
-        ELSE array_replace(tags, NULL, '')
+        WHEN octet_length(array_to_string(tags, ',', '')) > 65536 THEN '{""}'
+        WHEN cardinality(tags) > 0 THEN array_replace(tags, NULL, '')
     END::text[] AS tags,
     CASE WHEN octet_length(traceparent) <= 256 THEN traceparent END AS traceparent
 FROM outbox

@@ -1,4 +1,4 @@
-// Package wire reads what clients write in JSON: what the bodies of requests and brokers' messages have in common.
+// Package wire reads what clients write: what requests, brokers' messages and rows of the outbox have in common.
 // It knows the contract (server/openapi.yaml), and neither HTTP nor any broker.
 package wire
 

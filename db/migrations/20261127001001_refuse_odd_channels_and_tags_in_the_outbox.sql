@@ -1,5 +1,5 @@
 -- Channels and tags of the outbox are checked when a row is inserted, as the API checks them: 1 to
--- 10 channels or 1 to 5 tags, each of 1 to 256 allowed characters. NULL among them, which array_agg
+-- 10 channels and up to 5 tags, each of 1 to 256 allowed characters. NULL among them, which array_agg
 -- puts there easily, stopped the consumers.
 --
 -- "<@" refuses NULL, and a name with a comma in it. A regular expression of Postgres repeats at
@@ -22,14 +22,17 @@ ALTER TABLE outbox ADD CONSTRAINT outbox_channels_check CHECK (
     AND array_to_string(channels, ',') !~ '[^,]{129}[^,]{128}'
 ) NOT VALID;
 ALTER TABLE outbox ADD CONSTRAINT outbox_tags_check CHECK (
-    cardinality(tags) BETWEEN 1 AND 5
-    AND tags <@ string_to_array(array_to_string(tags, ','), ',')
-    AND array_to_string(tags, ',') ~ '^[a-zA-Z0-9_./\\#-]+(,[a-zA-Z0-9_./\\#-]+)*$'
-    AND array_to_string(tags, ',') !~ '[^,]{129}[^,]{128}'
+    cardinality(tags) = 0
+    OR (
+        cardinality(tags) <= 5
+        AND tags <@ string_to_array(array_to_string(tags, ','), ',')
+        AND array_to_string(tags, ',') ~ '^[a-zA-Z0-9_./\\#-]+(,[a-zA-Z0-9_./\\#-]+)*$'
+        AND array_to_string(tags, ',') !~ '[^,]{129}[^,]{128}'
+    )
 ) NOT VALID;
 
 COMMENT ON COLUMN outbox.channels IS '1 to 10 names of 1 to 256 characters: letters, digits and -_.:+';
-COMMENT ON COLUMN outbox.tags IS '1 to 5 names of 1 to 256 characters: letters, digits and -_./\#';
+COMMENT ON COLUMN outbox.tags IS 'Up to 5 names of 1 to 256 characters: letters, digits and -_./\#';
 COMMENT ON COLUMN outbox.traceparent IS 'The trace it is part of, as in the W3C''s header of that name. Anything else is ignored.';
 
 -- migrate:down

@@ -13,6 +13,7 @@ import (
 
 	"github.com/postrider/postrider/core"
 	"github.com/postrider/postrider/ingest"
+	"github.com/postrider/postrider/wire"
 )
 
 // Source is the outbox as a source of messages.
@@ -114,7 +115,8 @@ func Decode(m ingest.Message) (core.IngestIn, error) {
 		return core.IngestIn{}, errors.New("it is not of the outbox")
 	}
 	in := ingest.JSON(m.Body)
-	in.EventType, in.EventID, in.Channels, in.Tags, in.TraceParent = row.EventType, row.EventID, row.Channels, row.Tags, row.TraceParent
+	in.EventType, in.EventID, in.TraceParent = row.EventType, row.EventID, row.TraceParent
+	in.Channels, in.Tags = wire.Channels(row.Channels), wire.Set(row.Tags)
 	return core.IngestIn{OrgID: row.OrgID, AppRef: row.Application, MessageIn: in}, nil
 }
 

@@ -3,8 +3,10 @@ package outbox
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -136,4 +138,24 @@ func sinkOf(_ testing.TB, b sourcetest.Broker) ingest.Sink { return Sink(b.(*bro
 func TestOutboxConforms(t *testing.T) {
 	t.Parallel()
 	sourcetest.Suite{Broker: newBroker, Readable: true, Sink: sinkOf, Decode: Decode}.Run(t)
+}
+
+// Channels and tags mean in the outbox what they mean in a request.
+func TestOutboxReadsNamesAsTheAPIDoes(t *testing.T) {
+	t.Parallel()
+	b := newBroker(t).(*broker)
+	b.exec(t, `SELECT message_send($1, 'a', '{}', channels => '{x,y,x}', tags => '{t,t}', org_id => $2)`, sourcetest.App, string(org))
+	b.exec(t, `SELECT message_send($1, 'a', '{}', tags => '{}', org_id => $2)`, sourcetest.App, string(org))
+	batch, err := b.Source(t).Receive(t.Context())
+	if err != nil || len(batch) != 2 {
+		t.Fatalf("received %d messages, %v", len(batch), err)
+	}
+	first, firstErr := Decode(batch[0])
+	second, secondErr := Decode(batch[1])
+	if err := errors.Join(firstErr, secondErr); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(first.Channels, []string{"x", "y"}) || !slices.Equal(first.Tags, []string{"t"}) || second.Tags != nil || second.Channels != nil {
+		t.Errorf("read %+v and %+v", first.MessageIn, second.MessageIn)
+	}
 }
