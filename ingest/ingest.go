@@ -64,9 +64,6 @@ type Settlement struct {
 	Reason  string // of DeadLetter: why, in a sentence
 }
 
-// ReasonHeader is the header, or property, in which a dead letter carries its reason.
-const ReasonHeader = "postrider-reason"
-
 // BatchMost is how many messages a batch should hold: they are stored in one statement.
 const BatchMost = 500
 

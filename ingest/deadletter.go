@@ -1,0 +1,122 @@
+package ingest
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+)
+
+// The headers, properties or attributes that a dead letter has beside those of its message.
+const (
+	ReasonHeader  = "postrider-reason"   // why it is one
+	LeftOutHeader = "postrider-left-out" // "headers": those of its message did not fit
+	CutHeader     = "postrider-cut-from" // how many bytes its body had before it was cut
+)
+
+const (
+	// A reason may quote its message, and must not double it.
+	reasonBytesMost = 1024
+	// reasonBytesLeast is what is kept of it when the body is cut. All of our headers then fit into
+	// the smallest limit that a broker can be given, such as 1 KiB at SQS.
+	reasonBytesLeast = 256
+
+	reasonUnknown = "no reason is known"
+)
+
+// Letter is how much of its message a dead letter has, and what it says about it. An adapter makes
+// a message of it.
+type Letter struct {
+	Headers bool              // the headers of its message
+	About   map[string]string // our headers, to which the adapter adds the origin; nil: neither
+	Body    int               // how many bytes of the body, from its start
+}
+
+// TooLargeError says that a broker refuses a dead letter for what is in it, mostly its size, and
+// would refuse it again. Any other error means that the place is away, full or forbidden.
+type TooLargeError struct {
+	Err  error
+	Over int // by how many bytes it is too large; 0: that is not known
+}
+
+func (e TooLargeError) Error() string { return e.Err.Error() }
+func (e TooLargeError) Unwrap() error { return e.Err }
+
+// PutAside puts down as much of a message as the place for dead letters takes. A message may be as
+// large as its broker allows, which leaves no room for a reason, or the place may allow less. Neither
+// may stop the messages behind it. The headers of the message are left out first, then our own; the
+// body is cut only when nothing else helps, and the letter then has the reason again.
+//
+// whole is all that the message has. put puts a letter down, and returns a [TooLargeError] if the
+// broker might take less. It must not keep the letter.
+func PutAside(log *slog.Logger, one Settlement, whole Letter, put func(Letter) error) error {
+	letter := whole
+	letter.About = map[string]string{ReasonHeader: cutReason(one.Reason, reasonBytesMost)}
+	refusal := put(letter)
+	if !isTooLarge(refusal) {
+		return refusal
+	}
+	letter, err := putLess(letter, refusal, put)
+	if err == nil {
+		log.Warn("dead letter was too large; put aside in part", "topic", one.Message.Topic,
+			"position", one.Message.Position, "left_out", letter.lack(whole), "reason", one.Reason, "error", refusal)
+	}
+	return err
+}
+
+// putLess puts ever less of a letter down that was refused, until it is taken.
+func putLess(letter Letter, err error, put func(Letter) error) (Letter, error) {
+	if letter.Headers {
+		letter.Headers = false
+		letter.About[LeftOutHeader] = "headers"
+		err = put(letter)
+	}
+	n, tooLarge := over(err)
+	if !tooLarge {
+		return letter, err
+	}
+	bare := Letter{Body: letter.Body}
+	if err := put(bare); !isTooLarge(err) {
+		return bare, err
+	}
+	letter.About[ReasonHeader] = cutReason(letter.About[ReasonHeader], reasonBytesLeast)
+	letter.About[CutHeader] = strconv.Itoa(letter.Body)
+	for ; tooLarge && letter.Body > 0; n, tooLarge = over(err) {
+		letter.Body -= min(cmp.Or(n, (letter.Body+1)/2), letter.Body)
+		err = put(letter)
+	}
+	return letter, err
+}
+
+// over reports whether an error says that a letter is too large, and by how much.
+func over(err error) (bytes int, tooLarge bool) {
+	e, tooLarge := errors.AsType[TooLargeError](err)
+	return e.Over, tooLarge
+}
+
+func isTooLarge(err error) bool {
+	_, is := over(err)
+	return is
+}
+
+// lack is what a letter lacks of the whole.
+func (l Letter) lack(whole Letter) string {
+	var lack []string
+	if whole.Headers && !l.Headers {
+		lack = append(lack, "headers")
+	}
+	if l.About == nil {
+		lack = append(lack, "reason")
+	}
+	if l.Body < whole.Body {
+		lack = append(lack, fmt.Sprintf("%d of %d bytes of the body", whole.Body-l.Body, whole.Body))
+	}
+	return strings.Join(lack, ", ")
+}
+
+// cutReason is a reason as valid UTF-8 of so many bytes at most, and never empty.
+func cutReason(reason string, most int) string {
+	return cmp.Or(strings.ToValidUTF8(reason[:min(len(reason), most)], ""), reasonUnknown)
+}
