@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"strings"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
@@ -20,16 +18,18 @@ const (
 	queueHeader      = "postrider-queue"
 )
 
-// What RabbitMQ would act on if the copy carried it as it was has these names in it.
+// RabbitMQ would act on these properties of a copy, which has them as headers instead.
 const (
-	ccHeader         = "postrider-cc"         // further routing keys, by which the copy would go elsewhere too
 	expirationHeader = "postrider-expiration" // milliseconds, after which the copy would be deleted
-	userHeader       = "postrider-user-id"    // whoever published it; RabbitMQ refuses any but our own
+	userHeader       = "postrider-user-id"    // who published it; RabbitMQ refuses any but our own
 )
 
-// reasonBytesMost is how much of a reason is kept: one may quote its message, and all headers together have
-// to fit into a frame of 128 KiB.
-const reasonBytesMost = 1024
+// renamed are the headers that RabbitMQ would act on, and what a copy calls them.
+var renamed = map[string]string{
+	"CC":      "postrider-cc", // further routing keys, by which the copy would go elsewhere too
+	"BCC":     "postrider-bcc",
+	"x-delay": "postrider-x-delay", // an exchange that delays returns what is mandatory, as dead letters are
+}
 
 // outlet is a session that dead letters are published by, one at a time.
 type outlet struct {
@@ -37,15 +37,19 @@ type outlet struct {
 	returns chan amqp.Return // what no queue would take, sent ahead of its confirmation
 }
 
-// putDown puts dead letters down, in order, and tells how many of all settlements come before the first
-// that failed.
+// putDown puts dead letters down, in order, and returns how many of all settlements come before the
+// first that failed.
 func (s *Source) putDown(ctx context.Context, settlements []ingest.Settlement) (down int, err error) {
 	for i, one := range settlements {
 		h := handleOf(one.Message)
 		if one.Verdict != ingest.DeadLetter || h.put {
 			continue
 		}
-		if err := s.putOne(ctx, h.delivery, one.Reason); err != nil {
+		whole := ingest.Letter{Headers: len(h.delivery.Headers) > 0, Body: len(h.delivery.Body)}
+		err := ingest.PutAside(s.log.With("queue", s.config.Queue), one, whole, func(l ingest.Letter) error {
+			return s.putOne(ctx, h.delivery, l)
+		})
+		if err != nil {
 			return i, fmt.Errorf("put a dead letter of the queue %s down: %w", s.config.Queue, err)
 		}
 		h.put = true
@@ -53,28 +57,40 @@ func (s *Source) putDown(ctx context.Context, settlements []ingest.Settlement) (
 	return len(settlements), nil
 }
 
-// putOne returns when a copy of a message is where it is kept. After an error the next one begins with a new
-// connection.
-func (s *Source) putOne(ctx context.Context, d *amqp.Delivery, reason string) error {
+// putOne returns when a copy of a message is where it is kept. After an error the next one begins with
+// a new connection.
+func (s *Source) putOne(ctx context.Context, d *amqp.Delivery, l ingest.Letter) error {
 	if s.outlet != nil && s.outlet.lost() {
 		_ = s.closeOutlet(ctx)
 	}
 	if s.outlet == nil {
-		session, err := s.open(ctx, outletName)
-		if err != nil {
+		if err := s.openOutlet(ctx); err != nil {
 			return err
 		}
-		s.outlet = &outlet{session: session, returns: session.channel.NotifyReturn(make(chan amqp.Return, 1))}
-		if err := session.within(ctx, func() error { return session.channel.Confirm(false) }); err != nil {
-			return errors.Join(explained(err), s.closeOutlet(ctx))
+	}
+	letter := s.letter(d, l)
+	if size, most := headerFrame(letter), s.outlet.conn.Config.FrameSize; most > 0 && size > most {
+		return ingest.TooLargeError{
+			Err: fmt.Errorf("its properties take a frame of %d bytes; frame_max is %d", size, most),
 		}
 	}
-	key := cmp.Or(s.config.DeadLetterRoutingKey, d.RoutingKey)
-	err := s.outlet.publish(ctx, s.config.DeadLetterExchange, key, s.letter(d, reason))
+	err := s.outlet.publish(ctx, s.config.DeadLetterExchange, cmp.Or(s.config.DeadLetterRoutingKey, d.RoutingKey), letter)
 	if err != nil {
 		_ = s.closeOutlet(ctx)
 	}
 	return err
+}
+
+func (s *Source) openOutlet(ctx context.Context) error {
+	session, err := s.open(ctx, outletName)
+	if err != nil {
+		return err
+	}
+	s.outlet = &outlet{session: session, returns: session.channel.NotifyReturn(make(chan amqp.Return, 1))}
+	if err := session.within(ctx, func() error { return session.channel.Confirm(false) }); err != nil {
+		return errors.Join(explained(err), s.closeOutlet(ctx))
+	}
+	return nil
 }
 
 func (o *outlet) publish(ctx context.Context, exchange, key string, letter amqp.Publishing) error {
@@ -101,9 +117,23 @@ func (o *outlet) publish(ctx context.Context, exchange, key string, letter amqp.
 	case err != nil && !errors.Is(err, amqp.ErrClosed):
 		return fmt.Errorf("the broker, which may be short of memory or disk space, does not confirm it: %w", err)
 	case o.lost():
-		return cmp.Or(o.reason(), error(amqp.ErrClosed))
+		return o.refusal()
 	}
 	return errors.New("the broker refuses it: a queue that it is for is full or does not work")
+}
+
+// refusal is why the broker closed the channel instead of confirming a letter. These exceptions are
+// about the letter: its body is larger than max_message_size, or a property is not to its liking.
+func (o *outlet) refusal() error {
+	exception := o.exception()
+	if exception == nil {
+		return amqp.ErrClosed
+	}
+	switch exception.Code {
+	case amqp.ContentTooLarge, amqp.PreconditionFailed, amqp.FrameError:
+		return ingest.TooLargeError{Err: explained(exception)}
+	}
+	return explained(exception)
 }
 
 // closeOutlet ends the session that dead letters are published by, if there is one.
@@ -116,24 +146,30 @@ func (s *Source) closeOutlet(ctx context.Context) error {
 	return o.close(ctx)
 }
 
-// letter is a copy of a message that says why it is there and where it comes from.
-func (s *Source) letter(d *amqp.Delivery, reason string) amqp.Publishing {
+// letter is a copy of a message that says why it is there and where it comes from, as far as that fits.
+func (s *Source) letter(d *amqp.Delivery, l ingest.Letter) amqp.Publishing {
+	body := d.Body[:l.Body]
+	if l.About == nil {
+		return amqp.Publishing{DeliveryMode: amqp.Persistent, MessageId: d.MessageId, Body: body}
+	}
 	headers := amqp.Table{}
-	maps.Copy(headers, d.Headers)
-	if cc, ok := headers["CC"]; ok {
-		delete(headers, "CC")
-		headers[ccHeader] = cc
+	if l.Headers {
+		for name, value := range d.Headers {
+			headers[cmp.Or(renamed[name], name)] = value
+		}
 	}
 	for name, value := range map[string]string{expirationHeader: d.Expiration, userHeader: d.UserId} {
 		if value != "" {
 			headers[name] = value
 		}
 	}
-	headers[ingest.ReasonHeader] = strings.ToValidUTF8(reason[:min(len(reason), reasonBytesMost)], "")
+	for name, value := range l.About {
+		headers[name] = value
+	}
 	headers[exchangeHeader], headers[routingKeyHeader], headers[queueHeader] = d.Exchange, d.RoutingKey, s.config.Queue
 	return amqp.Publishing{
 		Headers: headers, ContentType: d.ContentType, ContentEncoding: d.ContentEncoding,
 		DeliveryMode: amqp.Persistent, Priority: d.Priority, CorrelationId: d.CorrelationId, ReplyTo: d.ReplyTo,
-		MessageId: d.MessageId, Timestamp: d.Timestamp, Type: d.Type, AppId: d.AppId, Body: d.Body,
+		MessageId: d.MessageId, Timestamp: d.Timestamp, Type: d.Type, AppId: d.AppId, Body: body,
 	}
 }

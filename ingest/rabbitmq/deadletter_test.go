@@ -99,10 +99,13 @@ func TestDeadLetterKeepsTheRoutingKeyByDefault(t *testing.T) {
 func TestDeadLetterGoesNowhereElse(t *testing.T) {
 	t.Parallel()
 	b := newBroker(t, theServer(t), quorum)
-	b.publish(t, "", b.config.Queue, amqp.Publishing{Headers: amqp.Table{"CC": []any{b.config.Queue}}})
+	b.publish(t, "", b.config.Queue, amqp.Publishing{Headers: amqp.Table{"CC": []any{b.config.Queue}, "x-delay": 1}})
 	letters := b.putDown(t, 1)
 	if len(letters) != 1 || fmt.Sprint(letters[0].Headers["postrider-cc"]) != fmt.Sprint([]any{b.config.Queue}) {
 		t.Errorf("put down: %+v", letters)
+	}
+	if got := letters[0].Headers; got["CC"] != nil || got["x-delay"] != nil || got["postrider-x-delay"] != int32(1) {
+		t.Errorf("its headers are %v", got)
 	}
 }
 

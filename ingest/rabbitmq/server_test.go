@@ -154,7 +154,9 @@ func (s *server) dial(ctx context.Context) (*amqp.Connection, error) {
 	if err != nil {
 		return nil, err
 	}
-	return amqp.DialConfig(s.urlAt(address), amqp.Config{Dial: amqp.DefaultDial(5 * time.Second)})
+	return amqp.DialConfig(s.urlAt(address), amqp.Config{
+		Dial: amqp.DefaultDial(5 * time.Second), FrameSize: amqp.FrameSizeUnlimited, // but for the server's own
+	})
 }
 
 // tell runs rabbitmqctl.

@@ -64,6 +64,7 @@ func (s *session) dial(ctx context.Context, source *Source, name string) error {
 	stop := func() bool { return true }
 	conn, err := amqp.DialConfig(source.config.URL, amqp.Config{
 		Properties: properties, Heartbeat: heartbeat, TLSClientConfig: source.tls.Clone(),
+		FrameSize: amqp.FrameSizeUnlimited, // but for the broker's own frame_max
 		Dial: func(network, address string) (socket net.Conn, err error) {
 			if socket, err = new(net.Dialer).DialContext(limited, network, address); err == nil {
 				s.socket, stop = socket, context.AfterFunc(limited, func() { _ = socket.Close() })
@@ -118,16 +119,21 @@ func (s *session) within(ctx context.Context, call func() error) error {
 // lost tells whether nothing works on the session any more.
 func (s *session) lost() bool { return s.channel.IsClosed() }
 
-// reason tells why the channel is closed; nil: it is not, or we did it ourselves.
+// reason returns why the channel is closed; nil: it is not, or we did it ourselves.
 func (s *session) reason() error {
-	select {
-	case err := <-s.closed:
-		if err != nil {
-			return explained(err)
-		}
-	default:
+	if exception := s.exception(); exception != nil {
+		return explained(exception)
 	}
 	return nil
+}
+
+func (s *session) exception() *amqp.Error {
+	select {
+	case exception := <-s.closed:
+		return exception
+	default:
+		return nil
+	}
 }
 
 // close says goodbye, so that the broker puts back at once what is not acknowledged, and hangs up.
