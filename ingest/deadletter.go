@@ -53,7 +53,7 @@ func (e TooLargeError) Unwrap() error { return e.Err }
 // broker might take less. It must not keep the letter.
 func PutAside(log *slog.Logger, one Settlement, whole Letter, put func(Letter) error) error {
 	letter := whole
-	letter.About = map[string]string{ReasonHeader: cutReason(one.Reason, reasonBytesMost)}
+	letter.About = map[string]string{ReasonHeader: CutReason(one.Reason)}
 	refusal := put(letter)
 	if !isTooLarge(refusal) {
 		return refusal
@@ -81,7 +81,7 @@ func putLess(letter Letter, err error, put func(Letter) error) (Letter, error) {
 	if err := put(bare); !isTooLarge(err) {
 		return bare, err
 	}
-	letter.About[ReasonHeader] = cutReason(letter.About[ReasonHeader], reasonBytesLeast)
+	letter.About[ReasonHeader] = cut(letter.About[ReasonHeader], reasonBytesLeast)
 	letter.About[CutHeader] = strconv.Itoa(letter.Body)
 	for ; tooLarge && letter.Body > 0; n, tooLarge = over(err) {
 		letter.Body -= min(cmp.Or(n, (letter.Body+1)/2), letter.Body)
@@ -116,7 +116,11 @@ func (l Letter) lack(whole Letter) string {
 	return strings.Join(lack, ", ")
 }
 
-// cutReason is a reason as valid UTF-8 of so many bytes at most, and never empty.
-func cutReason(reason string, most int) string {
-	return cmp.Or(strings.ToValidUTF8(reason[:min(len(reason), most)], ""), reasonUnknown)
+// CutReason returns a reason as a dead letter has it: short, valid UTF-8 and never empty.
+func CutReason(reason string) string {
+	return cmp.Or(cut(reason, reasonBytesMost), reasonUnknown)
+}
+
+func cut(text string, most int) string {
+	return strings.ToValidUTF8(text[:min(len(text), most)], "")
 }

@@ -138,7 +138,7 @@ func TestReasonIsCutToWholeCharacters(t *testing.T) {
 		"short": "short", "": reasonUnknown, "a\xffb": "ab",
 		"x" + strings.Repeat("é", 1<<20): "x" + strings.Repeat("é", 511),
 	} {
-		if got := cutReason(reason, reasonBytesMost); got != want {
+		if got := CutReason(reason); got != want {
 			t.Errorf("a reason of %d bytes has %d, want %d", len(reason), len(got), len(want))
 		}
 	}

@@ -93,6 +93,9 @@ func (s *Source) consume() []kgo.Opt {
 		kgo.MetadataMaxAge(metadataAge),
 
 		kgo.ProducerBatchMaxBytes(letterMost),
+		// Topics measure what is compressed, and a message may have come compressed well. All brokers
+		// know gzip, and it makes the most of what is very large and empty.
+		kgo.ProducerBatchCompression(kgo.GzipCompression(), kgo.NoCompression()),
 		kgo.ProduceRequestTimeout(requestTimeout),
 		// A dead letter may be put down twice, but must not be waited for without end, which the client
 		// does otherwise: it keeps what a broker may or may not have until it knows.
