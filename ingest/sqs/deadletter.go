@@ -1,6 +1,7 @@
 package sqs
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,7 +9,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
@@ -27,8 +27,8 @@ const (
 	// attributesMost is how many attributes SQS lets a message have.
 	attributesMost = 10
 
-	// reasonBytesMost keeps a reason that quotes its message from doubling it.
-	reasonBytesMost = 1024
+	// noBody stands for a body of which nothing is left: SQS takes no empty ones.
+	noBody = "-"
 )
 
 // putDown puts dead letters down, in order, and returns all settlements up to the first that failed.
@@ -36,7 +36,7 @@ func (s *Source) putDown(ctx context.Context, settlements []ingest.Settlement) (
 	for _, one := range settlements {
 		h := handleOf(one.Message)
 		if one.Verdict == ingest.DeadLetter && !h.put && !h.settled.Load() {
-			if err := s.putOne(ctx, h, one.Reason); err != nil {
+			if err := s.putOne(ctx, h, one); err != nil {
 				return down, fmt.Errorf("put a dead letter of the queue %s down: %w", s.name, err)
 			}
 			h.put = true
@@ -47,9 +47,8 @@ func (s *Source) putDown(ctx context.Context, settlements []ingest.Settlement) (
 }
 
 // putOne puts a message into the queue for dead letters as it came, with the reason and where it comes
-// from as further attributes. If SQS refuses it with these, because it is too large for instance, it goes
-// as it came: a message without a reason is better than one that stops all others.
-func (s *Source) putOne(ctx context.Context, h *handle, reason string) error {
+// from as further attributes, as far as that queue takes them.
+func (s *Source) putOne(ctx context.Context, h *handle, one ingest.Settlement) error {
 	if s.deadLetters == "" {
 		url, err := s.findDeadLetters(ctx)
 		if err != nil {
@@ -57,31 +56,43 @@ func (s *Source) putOne(ctx context.Context, h *handle, reason string) error {
 		}
 		s.deadLetters = url
 	}
-	extended, left := s.withOrigin(h, reason)
-	err := s.send(ctx, h, extended)
-	if refused(err) && len(extended) > len(h.message.MessageAttributes) {
-		if err = s.send(ctx, h, h.message.MessageAttributes); err == nil {
-			left = true
-		}
-	}
+	whole := ingest.Letter{Headers: len(h.message.MessageAttributes) > 0, Body: len(aws.ToString(h.message.Body))}
+	err := ingest.PutAside(s.log, one, whole, func(l ingest.Letter) error { return s.put(ctx, h, l) })
 	if err != nil {
 		s.deadLetters = "" // it may be another one by now
-		return err
 	}
-	if left {
-		s.log.Warn("a dead letter has no room for the reason, which is only here", "message_id", h.id(), "reason", reason)
-	}
-	return nil
+	return err
 }
 
-func (s *Source) send(ctx context.Context, h *handle, attributes map[string]types.MessageAttributeValue) error {
+// put puts one form of a message down. One that has ten attributes of its own keeps these, and the reason
+// is only in the log.
+func (s *Source) put(ctx context.Context, h *handle, l ingest.Letter) error {
+	attributes := s.attributes(h, l)
+	err := s.send(ctx, h, cut(aws.ToString(h.message.Body), l.Body), attributes)
+	if refused(err) {
+		return ingest.TooLargeError{Err: err}
+	}
+	if _, has := attributes[ingest.ReasonHeader]; err == nil && l.About != nil && !has {
+		s.log.Warn("dead letter has no room for the reason, which is only here", "message_id", h.id(),
+			"reason", l.About[ingest.ReasonHeader])
+	}
+	return err
+}
+
+// cut is the start of a body, up to the last whole character.
+func cut(body string, bytes int) string {
+	return cmp.Or(strings.ToValidUTF8(body[:bytes], ""), noBody)
+}
+
+func (s *Source) send(ctx context.Context, h *handle, body string, attributes map[string]types.MessageAttributeValue) error {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	in := &awssqs.SendMessageInput{QueueUrl: &s.deadLetters, MessageBody: h.message.Body, MessageAttributes: attributes}
+	in := &awssqs.SendMessageInput{QueueUrl: &s.deadLetters, MessageBody: &body, MessageAttributes: attributes}
 	if group := h.group(); group != "" {
 		in.MessageGroupId = &group
 	}
-	if s.fifo {
+	if strings.HasSuffix(s.deadLetters, fifoSuffix) {
+		in.MessageGroupId = aws.String(cmp.Or(h.group(), h.id()))
 		in.MessageDeduplicationId = h.message.MessageId // putting it down again within five minutes changes nothing
 	}
 	if trace := h.message.Attributes[string(types.MessageSystemAttributeNameAWSTraceHeader)]; trace != "" {
@@ -93,42 +104,37 @@ func (s *Source) send(ctx context.Context, h *handle, attributes map[string]type
 	return err
 }
 
-// withOrigin are a message's attributes with the reason and the origin, as far as there is room. It tells
-// whether the reason was left out.
-func (s *Source) withOrigin(h *handle, reason string) (all map[string]types.MessageAttributeValue, left bool) {
-	all = map[string]types.MessageAttributeValue{}
-	maps.Copy(all, h.message.MessageAttributes)
-	add := func(name, value string) bool {
-		if _, there := all[name]; !there && len(all) >= attributesMost {
-			return false
-		}
-		all[name] = types.MessageAttributeValue{DataType: aws.String("String"), StringValue: &value}
-		return true
+// attributes are what a letter has of its message's attributes, and ours as far as there is room.
+func (s *Source) attributes(h *handle, l ingest.Letter) map[string]types.MessageAttributeValue {
+	all := map[string]types.MessageAttributeValue{}
+	if l.Headers {
+		maps.Copy(all, h.message.MessageAttributes)
 	}
-	left = !add(ingest.ReasonHeader, attributeText(reason))
-	add(originAttribute, s.name+"/"+h.id())
-	return all, left
+	if l.About == nil {
+		return all
+	}
+	about := maps.Clone(l.About)
+	about[originAttribute] = s.name + "/" + h.id()
+	for _, name := range []string{ingest.ReasonHeader, ingest.LeftOutHeader, ingest.CutHeader, originAttribute} {
+		value, wanted := about[name]
+		if _, there := all[name]; wanted && (there || len(all) < attributesMost) {
+			all[name] = types.MessageAttributeValue{DataType: aws.String("String"), StringValue: aws.String(attributeText(value))}
+		}
+	}
+	return all
 }
 
 // attributeText is a text that SQS takes: it wants some, and only of what XML allows.
 func attributeText(text string) string {
-	text = strings.Map(func(r rune) rune {
+	return cmp.Or(strings.Map(func(r rune) rune {
 		if r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0xFFFE || r == 0xFFFF {
 			return -1
 		}
 		return r
-	}, strings.ToValidUTF8(text, "\uFFFD"))
-	for len(text) > reasonBytesMost {
-		_, size := utf8.DecodeLastRuneInString(text)
-		text = text[:len(text)-size]
-	}
-	if text == "" {
-		return "no reason is known"
-	}
-	return text
+	}, text), "no reason is known")
 }
 
-// refused tells whether SQS does not take a message as it is.
+// refused reports whether SQS does not take a message as it is.
 func refused(err error) bool {
 	var answer smithy.APIError
 	return errors.As(err, &answer) && slices.Contains([]string{

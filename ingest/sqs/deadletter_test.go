@@ -41,7 +41,7 @@ func TestDeadLetterIsWholeAndSaysWhy(t *testing.T) {
 		t.Errorf("attributes: %v, %v", cents, picture)
 	}
 	reason, origin := *m.MessageAttributes[ingest.ReasonHeader].StringValue, *m.MessageAttributes[originAttribute].StringValue
-	if !strings.HasPrefix(reason, "it has no ä") || len(reason) > reasonBytesMost || origin != "orders.fifo/"+id {
+	if !strings.HasPrefix(reason, "it has no ä") || len(reason) > 1024 || origin != "orders.fifo/"+id {
 		t.Errorf("reason %q, origin %q", reason, origin)
 	}
 }
@@ -92,6 +92,106 @@ func TestDeadLetterThatIsFullGoesWithoutReason(t *testing.T) {
 	}
 	if !strings.Contains(j.String(), "nobody can read it") {
 		t.Errorf("the reason is lost: %s", j)
+	}
+}
+
+func TestDeadLetterLargerThanItsQueueTakes(t *testing.T) {
+	t.Parallel()
+	large := map[string]sqsfake.Value{"own": {DataType: "String", StringValue: strings.Repeat("a", 2000)}}
+	for name, test := range map[string]struct {
+		most       string // bytes that the queue for dead letters takes
+		body       string
+		attributes map[string]sqsfake.Value
+		left       string // what the log says is left out
+		names      []string
+		want       int // bytes of the body
+	}{
+		"with its attributes": {
+			"5000", strings.Repeat("x", 3800), large, "headers",
+			[]string{ingest.LeftOutHeader, originAttribute, ingest.ReasonHeader}, 3800,
+		},
+		"with our attributes": {"5000", strings.Repeat("x", 5000), large, "headers, reason", nil, 5000},
+		"by its body": {
+			"5000", "x" + strings.Repeat("é", 10_000), nil, "17501 of 20001 bytes of the body",
+			[]string{ingest.CutHeader, originAttribute, ingest.ReasonHeader}, 2499,
+		},
+		"by far": {
+			"1024", strings.Repeat("x", 1<<20), nil, "1048064 of 1048576 bytes of the body",
+			[]string{ingest.CutHeader, originAttribute, ingest.ReasonHeader}, 512,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, b, j := special(t, false)
+			b.fake.SetAttribute(b.deadName(), "MaximumMessageSize", test.most)
+			b.send(t, sqsfake.Entry{MessageBody: test.body, MessageAttributes: test.attributes})
+			settlements := judged(receive(t, s), ingest.DeadLetter)
+			settlements[0].Reason = "nobody can read it" + strings.Repeat("!", 1<<20)
+			if err := s.Settle(t.Context(), settlements); err != nil {
+				t.Fatal(err)
+			}
+			got := b.fake.Left(b.deadName())
+			if left := b.inQueue(b.name()); len(left) > 0 || len(got) != 1 {
+				t.Fatalf("%d messages are left, %d dead letters are there", len(left), len(got))
+			}
+			if names := slices.Sorted(maps.Keys(got[0].Attributes)); !slices.Equal(names, test.names) || len(got[0].Body) != test.want {
+				t.Errorf("it has %d bytes and the attributes %q, want %d and %q", len(got[0].Body), names, test.want, test.names)
+			}
+			if !strings.HasPrefix(test.body, got[0].Body) {
+				t.Error("its body is not the start of its message's")
+			}
+			log := strings.ReplaceAll(j.String(), `"`, "")
+			for _, part := range []string{"left_out=" + test.left, "topic=orders", settlements[0].Message.Position, "nobody can read it"} {
+				if strings.Count(log, "\n") != 1 || !strings.Contains(log, part) {
+					t.Errorf("the log does not say once %q: %.1000s", part, log)
+				}
+			}
+		})
+	}
+}
+
+// What SQS takes as a text it may take less of for dead letters, by its own account of Unicode.
+func TestDeadLetterWhoseBodyIsRefused(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]string{"good, then bad": "goo", "bad": noBody} {
+		t.Run(body, func(t *testing.T) {
+			t.Parallel()
+			s, b, _ := special(t, false)
+			b.send(t, sqsfake.Entry{MessageBody: body})
+			b.fake.Script(func(call string, r *sqsfake.Request, _ *sqsfake.Entry) *sqsfake.Refusal {
+				if call == "SendMessage" && strings.ContainsAny(r.MessageBody, "ba,") {
+					return &sqsfake.Refusal{Code: "InvalidMessageContents", Text: "no"}
+				}
+				return nil
+			})
+			if err := s.Settle(t.Context(), judged(receive(t, s), ingest.DeadLetter)); err != nil {
+				t.Fatal(err)
+			}
+			got := b.fake.Left(b.deadName())
+			if len(got) != 1 || got[0].Body != want || got[0].Attributes[ingest.CutHeader].StringValue != fmt.Sprint(len(body)) {
+				t.Errorf("put down: %+v", got)
+			}
+		})
+	}
+}
+
+func TestDeadLetterQueueOfAnotherKind(t *testing.T) {
+	t.Parallel()
+	for fifo, dead := range map[bool]string{true: "dead", false: "dead.fifo"} {
+		t.Run(dead, func(t *testing.T) {
+			t.Parallel()
+			s, b, _ := special(t, fifo)
+			b.fake.Create(dead, "")
+			b.fake.SetAttribute(b.name(), "RedrivePolicy", `{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:`+dead+`","maxReceiveCount":1000}`)
+			group := map[bool]string{true: "red", false: ""}[fifo]
+			b.send(t, sqsfake.Entry{MessageBody: "a body", MessageGroupId: group})
+			if err := s.Settle(t.Context(), judged(receive(t, s), ingest.DeadLetter)); err != nil {
+				t.Fatal(err)
+			}
+			if got := b.inQueue(dead); !slices.Equal(got, []string{"a body"}) {
+				t.Errorf("put down: %q", got)
+			}
+		})
 	}
 }
 

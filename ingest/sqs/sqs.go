@@ -48,6 +48,9 @@ const (
 	stopGrace = 250 * time.Millisecond
 )
 
+// fifoSuffix is what the names of FIFO queues end in, and of no others.
+const fifoSuffix = ".fifo"
+
 // Source is a queue as a source of messages.
 type Source struct {
 	log        *slog.Logger
@@ -84,7 +87,7 @@ func New(c Config, log *slog.Logger) (*Source, error) {
 		return nil, err
 	}
 	s := &Source{
-		log: log, queueURL: c.QueueURL, name: set.name, fifo: strings.HasSuffix(set.name, ".fifo"), unwrap: set.unwrap,
+		log: log, queueURL: c.QueueURL, name: set.name, fifo: strings.HasSuffix(set.name, fifoSuffix), unwrap: set.unwrap,
 		visibility: set.visibility, timeout: callTimeout, poll: pollWait, grace: stopGrace,
 	}
 	s.client = awssqs.NewFromConfig(cloud, func(o *awssqs.Options) {

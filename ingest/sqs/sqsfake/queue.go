@@ -35,7 +35,7 @@ func (f *Fake) send(q *queue, e *Entry) (map[string]string, error) {
 	}
 	most, _ := strconv.Atoi(q.attributes["MaximumMessageSize"])
 	switch {
-	case size == 0 || size > most:
+	case e.MessageBody == "" || size > most:
 		return nil, refuse("InvalidParameterValue", "One or more parameters are invalid. Reason: Message must be shorter.")
 	case len(e.MessageAttributes) > 10:
 		return nil, refuse("InvalidParameterValue", "Number of message attributes [11] exceeds the allowed maximum [10].")
