@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"strings"
 	"time"
@@ -26,6 +27,7 @@ const (
 // acknowledgements arrive in order and without gaps. One that is replaced in the middle of them loses some
 // and delivers those behind.
 type link struct {
+	log      *slog.Logger
 	conn     *nats.Conn
 	js       jetstream.JetStream
 	consumer jetstream.Consumer
@@ -47,7 +49,7 @@ func (s *Source) connect(ctx context.Context) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &link{conn: conn}
+	l := &link{conn: conn, log: s.log}
 	if err := s.bind(ctx, l); err != nil {
 		err = l.explain(err)
 		conn.Close()

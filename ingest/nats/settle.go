@@ -20,12 +20,11 @@ var (
 	inProgress = []byte("+WPI")
 )
 
-// The headers of a dead letter besides its own and the reason.
+// The headers that say where a dead letter comes from.
 const (
 	subjectHeader  = "postrider-subject"  // what it was published to
 	streamHeader   = "postrider-stream"   // where it is
 	sequenceHeader = "postrider-sequence" // and under which number
-	cutHeader      = "postrider-cut-from" // how many bytes its body had, if they do not fit
 )
 
 // giveBack hands messages out again, at once and to whoever pulls next.
@@ -50,7 +49,7 @@ func (l *link) settle(ctx context.Context, c Config, settlements []ingest.Settle
 		case ingest.Retry:
 			verb, l.order.next = nak, 0
 		case ingest.DeadLetter:
-			if err := l.putAside(ctx, c, d, each.Reason); err != nil {
+			if err := l.putAside(ctx, c, each, d); err != nil {
 				return err
 			}
 		case ingest.Ack:
@@ -87,63 +86,67 @@ func (l *link) known(settlements []ingest.Settlement) (known []ingest.Settlement
 	return known
 }
 
-// putAside publishes a dead letter and waits until a stream has it. The stream keeps one that is published
-// again within its window of duplicates only once.
-func (l *link) putAside(ctx context.Context, c Config, d *delivery, reason string) error {
-	ctx, cancel := context.WithTimeout(ctx, answerWithin)
-	defer cancel()
-	letter := deadLetter(d, c.DeadLetterSubject, reason)
-	id := c.Consumer + "/" + d.position // several consumers may refuse one message
-	letter.Header.Set(jetstream.MsgIDHeader, id)
-	fit(letter, int(l.conn.MaxPayload()))
-	if _, err := l.js.PublishMsg(ctx, letter); err != nil {
-		return fmt.Errorf("dead_letter_subject %s: %w", c.DeadLetterSubject, l.explain(err))
-	}
-	return nil
+// putAside puts down as much of a message as the server and the stream of dead letters take.
+func (l *link) putAside(ctx context.Context, c Config, one ingest.Settlement, d *delivery) error {
+	whole := ingest.Letter{Headers: len(d.msg.Header) > 0, Body: len(d.msg.Data)}
+	return ingest.PutAside(l.log, one, whole, func(of ingest.Letter) error {
+		if err := l.publish(ctx, deadLetter(d, c, of)); err != nil {
+			return fmt.Errorf("dead_letter_subject %s: %w", c.DeadLetterSubject, err)
+		}
+		return nil
+	})
 }
 
-// deadLetter is a message with the reason why it is one.
-func deadLetter(d *delivery, subject, reason string) *nats.Msg {
-	letter := nats.NewMsg(subject)
-	letter.Data = d.msg.Data
+// publish publishes a dead letter and waits until a stream has it.
+func (l *link) publish(ctx context.Context, letter *nats.Msg) error {
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
+	if size, most := letter.Size()-len(letter.Subject), int(l.conn.MaxPayload()); size > most {
+		return ingest.TooLargeError{Err: fmt.Errorf("it has %d bytes; max_payload is %d", size, most), Over: size - most}
+	}
+	_, err := l.js.PublishMsg(ctx, letter)
+	if refusal, ok := errors.AsType[*jetstream.APIError](err); ok && tooLarge[refusal.ErrorCode] {
+		return ingest.TooLargeError{Err: err}
+	}
+	if err != nil {
+		err = l.explain(err)
+	}
+	return err
+}
+
+// tooLarge are the refusals that are about the size of a letter. A stream that is full has others.
+var tooLarge = map[jetstream.ErrorCode]bool{
+	jetstream.JSErrCodeStreamMessageExceedsMaximum: true, // the stream's max_msg_size
+	10097: true, // headers of more than 64 KiB
+}
+
+// deadLetter is a message with the reason why it is one, as far as that fits. The stream keeps a letter that
+// is published again within its window of duplicates only once.
+func deadLetter(d *delivery, c Config, of ingest.Letter) *nats.Msg {
+	letter := nats.NewMsg(c.DeadLetterSubject)
+	letter.Data = d.msg.Data[:of.Body]
+	if of.About == nil {
+		return letter
+	}
 	for name, values := range d.msg.Header {
-		if goesAlong(name) {
+		if of.Headers && goesAlong(name) {
 			letter.Header[name] = values
 		}
 	}
-	letter.Header.Set(ingest.ReasonHeader, reason)
+	for name, value := range of.About {
+		letter.Header.Set(name, value)
+	}
+	letter.Header.Set(jetstream.MsgIDHeader, c.Consumer+"/"+d.position) // several consumers may refuse one message
 	letter.Header.Set(subjectHeader, d.msg.Subject)
 	letter.Header.Set(streamHeader, strings.SplitN(d.link.stream, "/", 2)[0])
 	letter.Header.Set(sequenceHeader, strconv.FormatUint(d.sequence, 10))
 	return letter
 }
 
-// goesAlong tells whether a message's header goes into its dead letter. Those of the servers do not: they
+// goesAlong reports whether a message's header goes into its dead letter. Those of the servers do not: they
 // tell one what to do with a message, as that it is a duplicate or expires. Nor do names that the library
 // reads and will not write.
 func goesAlong(name string) bool {
 	odd := func(r rune) bool { return r <= ' ' || r > '~' || r == ':' }
 	return !strings.HasPrefix(strings.ToLower(name), "nats-") && !strings.ContainsFunc(name, odd)
 }
-
-// fit makes a dead letter small enough for the server. A message may have been as large as that allows, and
-// what is added to it would make one that can never be put aside, and stops the source. Its own headers
-// go first, and then the end of its body; whole it is where it came from.
-func fit(letter *nats.Msg, most int) {
-	if payload(letter) <= most {
-		return
-	}
-	for name := range letter.Header {
-		if !strings.HasPrefix(name, "postrider-") && name != jetstream.MsgIDHeader {
-			delete(letter.Header, name)
-		}
-	}
-	if payload(letter) <= most {
-		return
-	}
-	letter.Header.Set(cutHeader, strconv.Itoa(len(letter.Data)))
-	letter.Data = letter.Data[:max(0, len(letter.Data)-(payload(letter)-most))]
-}
-
-// payload is what a message has of what a server limits: headers and body.
-func payload(m *nats.Msg) int { return m.Size() - len(m.Subject) - len(m.Reply) }

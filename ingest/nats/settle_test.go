@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -199,52 +198,6 @@ func TestNothingIsAcknowledgedWhileDeadLettersHaveNoPlace(t *testing.T) {
 	settle(t, s, settlements)
 	if info := b.consumer(t); info.NumAckPending != 0 {
 		t.Errorf("%d are not acknowledged", info.NumAckPending)
-	}
-}
-
-func TestADeadLetterOfTheGreatestSizeHasItsPlace(t *testing.T) {
-	t.Parallel()
-	const most = 16 << 10
-	n := startNode(t, func(o *server.Options) { o.MaxPayload = most })
-	b := &broker{name: "ORDERS", node: n, url: func() string { return n.server.Load().ClientURL() }}
-	b.config = Config{URLs: []string{b.url()}, Stream: b.name, Consumer: "postrider", DeadLetterSubject: "dead"}
-	js := b.admin(t)
-	b.makeStream(t, js, b.name, "ORDERS.>")
-	b.makeStream(t, js, "dead", "dead")
-	filled := func(name string, size int) *nats.Msg {
-		m := &nats.Msg{Subject: "ORDERS.red", Header: nats.Header{name: {strings.Repeat("h", 4<<10)}}}
-		m.Data = []byte(strings.Repeat("b", size))
-		return m
-	}
-	messages := []*nats.Msg{
-		filled("kept", 11<<10),
-		filled("goes", 12<<10-50),
-		{Subject: "ORDERS.red", Data: []byte(strings.Repeat("b", most))},
-	}
-	for _, m := range messages {
-		if _, err := js.PublishMsg(within(t), m); err != nil {
-			t.Fatal(err)
-		}
-	}
-	s := b.source(t)
-	settle(t, s, verdicts(ingest.DeadLetter, receive(t, s)...))
-	letters := b.kept(t, "dead")
-	if len(letters) != len(messages) {
-		t.Fatalf("%d dead letters, want %d", len(letters), len(messages))
-	}
-	for i, letter := range letters {
-		if letter.Header.Get(ingest.ReasonHeader) != "nobody wants it" || !strings.HasPrefix(string(messages[i].Data), string(letter.Data)) {
-			t.Errorf("letter %d has %d bytes and the headers %v", i, len(letter.Data), slices.Sorted(maps.Keys(letter.Header)))
-		}
-	}
-	if letters[0].Header.Get("kept") == "" || letters[1].Header.Get("goes") != "" {
-		t.Error("a header is kept that does not fit, or one is gone that does")
-	}
-	if len(letters[1].Data) != len(messages[1].Data) || letters[1].Header.Get("postrider-cut-from") != "" {
-		t.Error("the body was cut although it fits")
-	}
-	if len(letters[2].Data) < most-1000 || letters[2].Header.Get("postrider-cut-from") != "16384" {
-		t.Errorf("the body was cut to %d", len(letters[2].Data))
 	}
 }
 
