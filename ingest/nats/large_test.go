@@ -105,18 +105,24 @@ func TestADeadLetterOfTheGreatestSizeHasItsPlace(t *testing.T) {
 				t.Fatalf("%d dead letters, want 21", len(letters))
 			}
 			letter := &nats.Msg{Header: letters[0].Header, Data: letters[0].Data}
-			slices.Sort(test.names)
-			if names := slices.Sorted(maps.Keys(letter.Header)); !slices.Equal(names, test.names) {
-				t.Errorf("its headers are %q, want %q", names, test.names)
-			}
-			if n := len(letter.Data); test.want > 0 && n != test.want {
-				t.Errorf("its body has %d bytes, want %d", n, test.want)
-			}
-			if n := letter.Size(); test.want == 0 && n != int(test.then) {
-				t.Errorf("it has %d bytes, and might have %d", n, test.then)
-			}
+			wantLetter(t, letter, test.names, test.want, int(test.then))
 			wantLogged(t, log, test.left)
 		})
+	}
+}
+
+// wantLetter wants a letter with these headers, and a body of so many bytes, or of as many as fit.
+func wantLetter(t *testing.T, letter *nats.Msg, names []string, bytes, most int) {
+	t.Helper()
+	slices.Sort(names)
+	if got := slices.Sorted(maps.Keys(letter.Header)); !slices.Equal(got, names) {
+		t.Errorf("its headers are %q, want %q", got, names)
+	}
+	if n := len(letter.Data); bytes > 0 && n != bytes {
+		t.Errorf("its body has %d bytes, want %d", n, bytes)
+	}
+	if n := letter.Size(); bytes == 0 && n != most {
+		t.Errorf("it has %d bytes, and might have %d", n, most)
 	}
 }
 

@@ -112,7 +112,7 @@ func TestDeadLetterFitsIntoTheLimitsOfItsServer(t *testing.T) {
 	t.Parallel()
 	server := ownServer(t)
 	tell := func(setting string) { server.tell(t, "eval", "application:set_env(rabbit, "+setting+").") }
-	for _, test := range []struct {
+	for _, test := range []struct { //nolint:paralleltest // the settings are the whole server's
 		name, setting string
 		header, body  int    // bytes of the message
 		then          string // a setting for dead letters
@@ -129,7 +129,7 @@ func TestDeadLetterFitsIntoTheLimitsOfItsServer(t *testing.T) {
 			left: "headers, 750 of 1000 bytes of the body", want: 250,
 		},
 	} {
-		t.Run(test.name, func(t *testing.T) { //nolint:paralleltest // the settings are the whole server's
+		t.Run(test.name, func(t *testing.T) {
 			tell(test.setting)
 			b := newBroker(t, server, quorum)
 			b.publish(t, "", b.config.Queue, amqp.Publishing{
