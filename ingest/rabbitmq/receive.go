@@ -130,8 +130,10 @@ func (l *link) pump(deliveries <-chan amqp.Delivery) {
 }
 
 func (l *link) message(d *amqp.Delivery) ingest.Message {
+	err := takeMark(d.Headers)
 	return ingest.Message{
-		Topic: d.RoutingKey, Headers: headers(d), Body: d.Body, Position: d.MessageId, Handle: &handle{link: l, delivery: d},
+		Topic: d.RoutingKey, Headers: headers(d), Body: d.Body, Position: d.MessageId, Err: err,
+		Handle: &handle{link: l, delivery: d},
 	}
 }
 

@@ -1,7 +1,9 @@
 package rabbitmq
 
 import (
+	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -59,25 +61,15 @@ func (s *Source) open(ctx context.Context, name string) (*session, error) {
 func (s *session) dial(ctx context.Context, source *Source, name string) error {
 	limited, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	properties := amqp.NewConnectionProperties()
-	properties.SetClientConnectionName(name)
-	stop := func() bool { return true }
-	conn, err := amqp.DialConfig(source.config.URL, amqp.Config{
-		Properties: properties, Heartbeat: heartbeat, TLSClientConfig: source.tls.Clone(),
-		FrameSize: amqp.FrameSizeUnlimited, // but for the broker's own frame_max
-		Dial: func(network, address string) (socket net.Conn, err error) {
-			if socket, err = new(net.Dialer).DialContext(limited, network, address); err == nil {
-				s.socket, stop = socket, context.AfterFunc(limited, func() { _ = socket.Close() })
-			}
-			return socket, err
-		},
-	})
-	if intime := stop(); err == nil && intime {
-		s.conn = conn
-		return nil
-	}
-	if s.socket != nil {
-		_ = s.socket.Close() // the library leaves it open if it does not get through the login
+	socket, err := new(net.Dialer).DialContext(limited, "tcp", source.address())
+	if err == nil {
+		s.socket = socket
+		stop := context.AfterFunc(limited, func() { _ = socket.Close() })
+		s.conn, err = source.login(limited, socket, name)
+		if intime := stop(); err == nil && intime {
+			return nil
+		}
+		_ = socket.Close() // the library leaves it open if it does not get through the login
 	}
 	switch {
 	case ctx.Err() != nil:
@@ -97,8 +89,34 @@ func (s *session) dial(ctx context.Context, source *Source, name string) error {
 
 // address is where the broker is.
 func (s *Source) address() string {
-	uri, _ := amqp.ParseURI(s.config.URL) // which was read before
+	uri := s.uri()
 	return net.JoinHostPort(uri.Host, strconv.Itoa(uri.Port))
+}
+
+func (s *Source) uri() amqp.URI {
+	uri, _ := amqp.ParseURI(s.config.URL) // which was read before
+	return uri
+}
+
+// login makes a connection of a socket, with TLS if that is wanted.
+func (s *Source) login(ctx context.Context, socket net.Conn, name string) (*amqp.Connection, error) {
+	uri := s.uri()
+	if s.tls != nil {
+		secure := s.tls.Clone()
+		secure.ServerName = cmp.Or(secure.ServerName, uri.Host)
+		client := tls.Client(socket, secure)
+		if err := client.HandshakeContext(ctx); err != nil {
+			return nil, err
+		}
+		socket = client
+	}
+	properties := amqp.NewConnectionProperties()
+	properties.SetClientConnectionName(name)
+	return amqp.Open(newReadable(socket), amqp.Config{
+		SASL: []amqp.Authentication{uri.PlainAuth()}, Vhost: uri.Vhost, Locale: "en_US",
+		Properties: properties, Heartbeat: heartbeat,
+		FrameSize: amqp.FrameSizeUnlimited, // but for the broker's own frame_max
+	})
 }
 
 // within makes a call, and hangs up if it takes too long or ctx ends.
