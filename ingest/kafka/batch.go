@@ -15,29 +15,32 @@ import (
 
 // batch is what has come from the brokers: messages, and what is wrong with some partitions.
 type batch struct {
+	places   *places
+	topics   map[string]note // what commits of the messages are to say of their topics
 	messages []ingest.Message
 	bytes    int
 
-	problems []error  // why some do not come
-	losses   []error  // what has happened to the log of a partition, which is read on
-	remade   []string // topics that are not the ones we know by these names
+	problems []error            // why some do not come
+	losses   []*kgo.ErrDataLoss // partitions whose brokers have lost what we have read
+	gaps     []gap              // partitions that do not go on where they were to be read
+	remade   []string           // topics that are not the ones we know by these names
 }
 
 // take adds what was fetched, but for the partitions that stall, and reports whether messages were among it.
 func (b *batch) take(client *kgo.Client, s *stalls, fetches kgo.Fetches) (found bool) {
+	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
+		if p.Err != nil && !s.take(client, partition{p.Topic, p.Partition}, p.Err, len(p.Records)) {
+			b.fail(p.Topic, p.Partition, p.Err)
+		}
+	})
 	for _, fetch := range fetches {
 		for _, topic := range fetch.Topics {
 			for _, p := range topic.Partitions {
-				at := partition{topic.Topic, p.Partition}
-				if p.Err != nil && !s.take(client, at, p.Err, len(p.Records)) {
-					b.fail(topic.Topic, p.Partition, p.Err)
-				}
-				if p.Err == nil && len(p.Records) > 0 {
-					s.over(at)
-				}
-				for _, record := range p.Records {
-					b.messages = append(b.messages, message(topic.TopicID, record))
-					b.bytes += size(record)
+				if len(p.Records) > 0 && b.is(topic) {
+					b.add(topic, p)
+					if p.Err == nil {
+						s.over(partition{topic.Topic, p.Partition})
+					}
 					found = true
 				}
 			}
@@ -46,14 +49,50 @@ func (b *batch) take(client *kgo.Client, s *stalls, fetches kgo.Fetches) (found 
 	return found
 }
 
+// is reports whether what was fetched is of the topic that we began to read. It is not if a broker that had
+// not heard of the new topic told us of the old one, whose offsets we then believed.
+func (b *batch) is(topic kgo.FetchTopic) bool {
+	if _, checked := b.topics[topic.Topic]; checked {
+		return true
+	}
+	known, read := b.places.topic(topic.Topic)
+	fetched := topicID(topic.TopicID)
+	if fetched == (topicID{}) {
+		fetched = known.id // brokers before Kafka 3.1 fetch by names
+	}
+	if known.id.differs(fetched) || !read && fetched != (topicID{}) {
+		b.remake(topic.Topic)
+		return false
+	}
+	b.topics[topic.Topic] = note{id: fetched, late: known.late}
+	return true
+}
+
+func (b *batch) add(topic kgo.FetchTopic, p kgo.FetchPartition) {
+	if g, is := b.places.read(topic.Topic, p); is {
+		b.gaps = append(b.gaps, g)
+	}
+	for _, record := range p.Records {
+		b.messages = append(b.messages, message(topic.TopicID, record))
+		b.bytes += size(record)
+	}
+}
+
+func (b *batch) remake(topic string) {
+	if !slices.Contains(b.remade, topic) {
+		b.remade = append(b.remade, topic)
+	}
+}
+
 // fail sorts what the client says instead of messages.
 func (b *batch) fail(topic string, number int32, err error) {
-	_, lost := errors.AsType[*kgo.ErrDataLoss](err)
+	loss, lost := errors.AsType[*kgo.ErrDataLoss](err)
 	_, group := errors.AsType[*kgo.ErrGroupSession](err)
 	ended := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 	switch {
 	case lost:
-		b.losses = append(b.losses, err)
+		b.losses = append(b.losses, loss)
+		b.places.moved(loss)
 	case group && errors.Is(err, kerr.InconsistentGroupProtocol):
 		b.problems = append(b.problems, fmt.Errorf("group: its members are of another kind, or share partitions by "+
 			"another protocol than %s; name another group, or stop them: %w", balancer.ProtocolName(), err))
@@ -61,9 +100,7 @@ func (b *batch) fail(topic string, number int32, err error) {
 		b.problems = append(b.problems, fmt.Errorf("group: %w", err))
 	case ended && topic == "": // the wait is over
 	case errors.Is(err, kerr.UnknownTopicID):
-		if !slices.Contains(b.remade, topic) {
-			b.remade = append(b.remade, topic)
-		}
+		b.remake(topic)
 	default:
 		b.problems = append(b.problems, fmt.Errorf("topic %s, partition %d: %w", topic, number, err))
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kversion"
 
 	"github.com/postrider/postrider/ingest"
 	"github.com/postrider/postrider/ingest/sourcetest"
@@ -87,9 +88,17 @@ func newBroker(t testing.TB, options ...kfake.Opt) *broker {
 }
 
 // newFake makes a fake even if there are real brokers, for tests that look into it.
-func newFake(t testing.TB) *broker {
+func newFake(t testing.TB, options ...kfake.Opt) *broker {
 	t.Helper()
-	return newBroker(t, kfake.NumBrokers(3))
+	return newBroker(t, append(options, kfake.NumBrokers(3))...)
+}
+
+// generations are brokers that differ in what they make of a topic that is deleted and made again: before
+// 4.2 they take a commit by the topic's name, and with it what was read of the old topic.
+var generations = map[string]kfake.Opt{
+	"3.9":    kfake.MaxVersions(kversion.V3_9_0()),
+	"4.0":    kfake.MaxVersions(kversion.V4_0_0()),
+	"newest": kfake.MaxVersions(kversion.Stable()),
 }
 
 func (b *broker) startFake(t testing.TB, options ...kfake.Opt) {

@@ -78,11 +78,12 @@ func (s *Source) consume() []kgo.Opt {
 		kgo.OnPartitionsAssigned(s.member.assigned),
 		kgo.OnPartitionsRevoked(s.gone),
 		kgo.OnPartitionsLost(s.gone),
-		kgo.AdjustFetchOffsetsFn(s.keepStart),
+		kgo.AdjustFetchOffsetsFn(s.begin),
 		kgo.DisableAutoCommit(),
 		start,
 		// Where to go on when a broker has lost messages that we have read is left to the client: it asks
-		// for the place where the logs part, and goes back a minute if nobody knows.
+		// for the place where the logs part, and goes back a minute if nobody knows. An offset past the end
+		// of which we have read nothing has it begin at the start, which repeats messages and skips none.
 
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.FetchMaxWait(fetchWait),

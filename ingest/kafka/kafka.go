@@ -28,8 +28,10 @@ type Source struct {
 
 	member membership
 	stalls *stalls
+	places *places
 	cut    context.CancelFunc // ends all that the client waits for
 
+	topics   map[string]note          // what commits of the last batch are to say of its topics
 	remade   []string                 // topics that were deleted and made again, and are to be read anew
 	aside    map[*kgo.Record]struct{} // messages of the last batch whose dead letters are at their place
 	extended int                      // how often the last batch was extended
@@ -44,7 +46,7 @@ func New(c Config, log *slog.Logger) (*Source, error) {
 		return nil, err
 	}
 	s := &Source{
-		log: log, config: set.Config, options: reach(set, log), session: set.session, poll: pollWait,
+		log: log, config: set.Config, options: reach(set, log), session: set.session, poll: pollWait, places: newPlaces(),
 		stalls: newStalls(log, time.Now), //nolint:forbidigo // the wall's clock, for how long a partition stalls
 		member: membership{lost: map[partition]struct{}{}}, aside: map[*kgo.Record]struct{}{},
 	}

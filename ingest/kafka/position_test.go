@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -25,7 +24,7 @@ func TestCheckFindsPartitionsThatStall(t *testing.T) {
 				b.to(t, n, "good")
 			}
 			trouble.cause(t, b)
-			b.commit(t, 1) // where the trouble is
+			b.commit(t, "", map[int32]int64{0: 1}) // where the trouble is
 			b.to(t, 0, "more")
 			s, _, _ := b.logged(t)
 			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
@@ -39,16 +38,6 @@ func TestCheckFindsPartitionsThatStall(t *testing.T) {
 	}
 }
 
-// commit sets the group to an offset of partition 0, as kafka-consumer-groups.sh --reset-offsets does.
-func (b *broker) commit(t testing.TB, offset int64) {
-	t.Helper()
-	at := kadm.Offsets{}
-	at.AddOffset(b.topic(), 0, offset, -1)
-	if err := kadm.NewClient(b.client).CommitAllOffsets(t.Context(), b.config.Group, at); err != nil {
-		t.Fatal(err)
-	}
-}
-
 func TestCheckFindsSkippedBatchInOrder(t *testing.T) {
 	t.Parallel()
 	b := newFake(t)
@@ -56,7 +45,7 @@ func TestCheckFindsSkippedBatchInOrder(t *testing.T) {
 	s, _, _ := b.logged(t)
 	err := s.Check(t.Context())
 	wantSaid(t, err, "partition 0 cannot be read at offset 0", fmt.Sprintf("reset the group to offset %d", offset+1))
-	b.commit(t, offset+1)
+	b.commit(t, "", map[int32]int64{0: offset + 1})
 	b.Produce(t, interleaved(0, 1)...)
 	wantSaid(t, s.Check(t.Context()))
 	defer closeSource(t, s)
@@ -67,7 +56,7 @@ func TestCheckFindsSkippedBatchInOrder(t *testing.T) {
 func TestCheckReadsWhereTheGroupIs(t *testing.T) {
 	t.Parallel()
 	for name, prepare := range map[string]func(testing.TB, *broker){
-		"before it": func(t testing.TB, b *broker) { t.Helper(); b.commit(t, b.bomb(t)+1) },
+		"before it": func(t testing.TB, b *broker) { t.Helper(); b.commit(t, "", map[int32]int64{0: b.bomb(t) + 1}) },
 		"start latest": func(t testing.TB, b *broker) {
 			t.Helper()
 			b.config.Start = latest
@@ -77,12 +66,12 @@ func TestCheckReadsWhereTheGroupIs(t *testing.T) {
 		"end of a transaction": func(t testing.TB, b *broker) {
 			t.Helper()
 			b.transact(t, kgo.TryCommit)
-			b.commit(t, 1)
+			b.commit(t, "", map[int32]int64{0: 1})
 		},
 		"deleted since": func(t testing.TB, b *broker) {
 			t.Helper()
 			b.to(t, 0, "old")
-			b.commit(t, 0)
+			b.commit(t, "", map[int32]int64{0: 0})
 			b.to(t, 0, "new")
 			if err := b.fake.DeleteRecords(b.topic(), 0, 1); err != nil {
 				t.Fatal(err)

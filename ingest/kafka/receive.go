@@ -52,22 +52,23 @@ func (s *Source) Receive(ctx context.Context) ([]ingest.Message, error) {
 func (s *Source) take(ctx context.Context, client *kgo.Client) ([]ingest.Message, error) {
 	waiting, cancel := context.WithTimeout(ctx, s.poll)
 	defer cancel()
-	var b batch
+	b := batch{places: s.places, topics: map[string]note{}}
 	b.take(client, s.stalls, client.PollRecords(waiting, pollStep))
 	if len(b.messages) > 0 {
 		s.member.received()
 		clear(s.aside)
+		s.topics = b.topics
 		s.extended = 0
 		for more := true; more && len(b.messages) < ingest.BatchMost && b.bytes < batchBytes; {
 			most := min(pollStep, ingest.BatchMost-len(b.messages))
 			more = b.take(client, s.stalls, client.PollRecords(nil, most)) //nolint:staticcheck // nil: what is there, without waiting
 		}
 	}
-	for _, loss := range b.losses {
-		s.log.Warn("the brokers have lost messages that were there before", "group", s.config.Group, "error", loss)
+	s.warn(b)
+	for _, topic := range b.remade {
+		s.remake(topic)
 	}
 	s.stalls.say(s.config.Group, func(p partition) int64 { return standing(client, p) })
-	s.remade = append(s.remade, b.remade...)
 	switch {
 	case len(b.messages) > 0:
 		for _, problem := range b.problems {
@@ -116,13 +117,38 @@ func (s *Source) probe(ctx context.Context, client *kgo.Client) error {
 	return nil
 }
 
+// warn tells of messages that were passed over, or may have been, once for each partition and time.
+func (s *Source) warn(b batch) {
+	log := s.log.With("group", s.config.Group)
+	for _, loss := range b.losses {
+		log.Warn("brokers have lost messages that were read; reading goes on where their log parts from what was read",
+			"topic", loss.Topic, "partition", loss.Partition, "read_to_offset", loss.ConsumedTo, "offset", loss.ResetTo)
+	}
+	for _, g := range b.gaps {
+		log := log.With("topic", g.topic, "partition", g.number, "due_offset", g.due, "offset", g.found)
+		if g.missed > 0 {
+			log.Warn("brokers deleted messages before they were read; reading goes on at the first that is left",
+				"missed", g.missed)
+			continue
+		}
+		log.Warn("offset to read on at is past the end of its partition; reading goes on before it, and messages may come again")
+	}
+}
+
+// remake is called with a topic that is not the one we have begun to read.
+func (s *Source) remake(topic string) {
+	if !slices.Contains(s.remade, topic) {
+		s.remade = append(s.remade, topic)
+	}
+}
+
 // readAnew has the client forget topics that were deleted, and find those that have their names now. No
-// message of them may be in hand, or it would be committed to the new topic.
+// message of them may be in hand.
 func (s *Source) readAnew(client *kgo.Client) {
 	if len(s.remade) == 0 {
 		return
 	}
-	s.log.Warn("topics were deleted and made again; they are read from their start", "topics", s.remade)
+	s.log.Warn("topics were deleted; what is made again under their names is read from its start", "topics", s.remade)
 	client.PurgeTopicsFromConsuming(s.remade...)
 	client.AddConsumeTopics(s.remade...)
 	s.stalls.remade(s.remade)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -23,6 +24,7 @@ func (s *Source) Settle(ctx context.Context, settlements []ingest.Settlement) er
 		return err
 	}
 	s.member.client.SetOffsets(p.again)
+	s.places.back(p.again)
 	return nil
 }
 
@@ -76,9 +78,12 @@ func (s *Source) plan(settlements []ingest.Settlement) plan {
 func (s *Source) commit(ctx context.Context, done offsets) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	ctx = kgo.PreCommitFnContext(ctx, s.member.restrict)
+	ctx = kgo.PreCommitFnContext(ctx, s.restrict)
 	var problems []error
 	for _, err := range commit(ctx, s.member.client, done) {
+		if refused, ok := errors.AsType[commitError](err); ok && errors.Is(err, kerr.UnknownTopicID) {
+			s.remake(refused.topic)
+		}
 		if isOthers(err) {
 			s.log.Info("messages are not committed: they are another consumer's by now, or will come again",
 				"group", s.config.Group, "error", err)
@@ -87,6 +92,20 @@ func (s *Source) commit(ctx context.Context, done offsets) error {
 		problems = append(problems, fmt.Errorf("commit: %w", err))
 	}
 	return errors.Join(problems...)
+}
+
+// restrict takes out of a commit what is not ours and what is of topics that were made again, and says in it
+// which topics it is of.
+func (s *Source) restrict(commit *kmsg.OffsetCommitRequest) error {
+	if err := s.member.restrict(commit); err != nil {
+		return err
+	}
+	commit.Topics = slices.DeleteFunc(commit.Topics, func(topic kmsg.OffsetCommitRequestTopic) bool {
+		now, _ := s.places.topic(topic.Topic)
+		return now.id.differs(s.topics[topic.Topic].id)
+	})
+	annotate(commit, s.topics)
+	return nil
 }
 
 // isOthers tells whether a commit was refused because it is not ours to make.
@@ -102,10 +121,21 @@ func isOthers(err error) bool {
 	return false
 }
 
+// commitError is a partition whose offset is not committed.
+type commitError struct {
+	partition
+	err error
+}
+
+func (r commitError) Error() string {
+	return fmt.Sprintf("topic %s, partition %d: %v", r.topic, r.number, r.err)
+}
+func (r commitError) Unwrap() error { return r.err }
+
 // commit commits offsets, and returns what went wrong with each partition.
 func commit(ctx context.Context, client *kgo.Client, done offsets) (problems []error) {
 	client.CommitOffsetsSync(ctx, done,
-		func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, answer *kmsg.OffsetCommitResponse, err error) {
+		func(_ *kgo.Client, asked *kmsg.OffsetCommitRequest, answer *kmsg.OffsetCommitResponse, err error) {
 			if err != nil {
 				problems = []error{err}
 				return
@@ -113,10 +143,20 @@ func commit(ctx context.Context, client *kgo.Client, done offsets) (problems []e
 			for _, topic := range answer.Topics {
 				for _, p := range topic.Partitions {
 					if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
-						problems = append(problems, fmt.Errorf("topic %s, partition %d: %w", topic.Topic, p.Partition, err))
+						problems = append(problems, commitError{partition{name(topic, asked), p.Partition}, err})
 					}
 				}
 			}
 		})
 	return problems
+}
+
+// name is the name of a topic in the answer to a commit, which since Kafka 4.2 has only its id.
+func name(topic kmsg.OffsetCommitResponseTopic, asked *kmsg.OffsetCommitRequest) string {
+	for _, one := range asked.Topics {
+		if topic.Topic == "" && one.TopicID == topic.TopicID {
+			return one.Topic
+		}
+	}
+	return topic.Topic
 }

@@ -6,49 +6,169 @@ import (
 	"fmt"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// keepStart is called when we are about to read partitions, with where to begin in each. Those in which
-// the group has committed nothing and is to begin at the end, it commits to the end as it is now.
-// Otherwise a message that we receive and do not settle would not come again: for the next member too
-// such a partition would begin at its end, behind the message.
-func (s *Source) keepStart(ctx context.Context, begin map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
-	atEnd := kgo.NewOffset().AtEnd().EpochOffset().Offset
-	fresh := map[partition]struct{}{}
-	var topics []string
-	for topic, partitions := range begin {
-		before := len(fresh)
-		for number, offset := range partitions {
-			if offset.EpochOffset().Offset == atEnd {
-				fresh[partition{topic, number}] = struct{}{}
-			}
-		}
-		if len(fresh) > before {
-			topics = append(topics, topic)
-		}
-	}
-	if len(fresh) == 0 {
-		return begin, nil
-	}
+// begin is called when we are about to read partitions, with where the client would begin in each: at what
+// the group has committed or, if that is nothing, where the configuration says. It returns where to begin.
+func (s *Source) begin(ctx context.Context, at map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	client := s.member.current()
-	ends, err := kadm.NewClient(client).ListCommittedOffsets(ctx, topics...)
+	topics, err := s.look(ctx, at)
 	if err != nil {
-		return nil, fmt.Errorf("look where partitions end: %w", err)
+		return nil, err
 	}
-	done := offsets{}
-	for p := range fresh {
-		end, found := ends.Lookup(p.topic, p.number)
-		if !found || end.Err != nil {
-			return nil, fmt.Errorf("look where topic %s, partition %d ends: %w", p.topic, p.number, end.Err)
+	for _, topic := range topics {
+		if err := s.beginTopic(ctx, topic, at[topic.name]); err != nil {
+			return nil, fmt.Errorf("begin to read topic %s: %w", topic.name, err)
 		}
-		done.set(p, kgo.EpochOffset{Epoch: end.LeaderEpoch, Offset: end.Offset})
-		begin[p.topic][p.number] = kgo.NewOffset().At(end.Offset).WithEpoch(end.LeaderEpoch)
 	}
-	if err := errors.Join(commit(ctx, client, done)...); err != nil {
-		return nil, fmt.Errorf("commit where partitions end: %w", err)
+	s.places.begin(at)
+	return at, nil
+}
+
+// topic is a topic of which we are about to read partitions.
+type topic struct {
+	name       string
+	partitions int32
+	err        error // why the brokers do not tell
+
+	note     note           // what commits of it are to say
+	remade   bool           // it is not the topic that we have read under its name before
+	known    bool           // the group has committed something in it, or in another one of its name
+	believed map[int32]bool // of partitions in which something is committed: whether that is of this topic
+}
+
+// look asks the brokers for topics, and for what the group has committed in them.
+func (s *Source) look(ctx context.Context, at map[string]map[int32]kgo.Offset) (topics []topic, err error) {
+	if len(at) == 0 {
+		return nil, nil
 	}
-	return begin, nil
+	client := s.member.current()
+	ask := kmsg.NewPtrMetadataRequest() // the client's cache may have the topic before
+	for name := range at {
+		one := kmsg.NewMetadataRequestTopic()
+		one.Topic = &name
+		ask.Topics = append(ask.Topics, one)
+	}
+	found, err := ask.RequestWith(ctx, client)
+	if err != nil {
+		return nil, fmt.Errorf("look at topics: %w", err)
+	}
+	committed, err := kadm.NewClient(client).FetchOffsets(ctx, s.config.Group)
+	if err != nil {
+		return nil, fmt.Errorf("look at what is committed: %w", err)
+	}
+	for _, one := range found.Topics {
+		if one.Topic != nil {
+			topics = append(topics, s.topic(one, committed[*one.Topic]))
+		}
+	}
+	return topics, nil
+}
+
+// topic puts together what is known of a topic.
+func (s *Source) topic(found kmsg.MetadataResponseTopic, committed map[int32]kadm.OffsetResponse) topic {
+	t := topic{
+		name: *found.Topic, partitions: int32(len(found.Partitions)), err: kerr.ErrorForCode(found.ErrorCode),
+		note: note{id: found.TopicID}, believed: map[int32]bool{},
+	}
+	before, read := s.places.topic(t.name)
+	t.remade = read && before.id.differs(t.note.id)
+	for number, commit := range committed {
+		if commit.At < 0 {
+			continue
+		}
+		said, _ := readNote(commit.Metadata)
+		// Of a topic that was made again since we read it, only what says so is believed.
+		t.believed[number] = said.id == t.note.id || !t.remade && !said.id.differs(t.note.id)
+		if t.believed[number] {
+			t.note.late = max(t.note.late, said.late)
+		}
+	}
+	t.known = t.remade || len(t.believed) > 0
+	if !t.known && s.config.Start == latest {
+		t.note.late = t.partitions
+	}
+	return t
+}
+
+// beginTopic sets where to begin in partitions of a topic.
+//
+//   - Where an offset of this topic is committed, reading goes on.
+//   - A topic that was made again is read from offset 0, even with start: latest, because the group has known
+//     the topic since before its first message. That is committed, so that the next member need not find out,
+//     and one of the previous release, which could not, is not misled.
+//   - A topic that is new to the group begins where the configuration says. If that is the end, then the
+//     end as it is now is committed. Otherwise a message that we receive and do not settle would not come
+//     again: for the next member too such a partition would begin at its end, behind the message.
+//   - A partition that is new in a topic which the group knows begins at its start. So does what comes of a
+//     topic that is deleted just now.
+func (s *Source) beginTopic(ctx context.Context, t topic, at map[int32]kgo.Offset) error {
+	done, ends := offsets{}, map[int32]struct{}{}
+	for number := range at {
+		believed, committed := t.believed[number]
+		switch {
+		case committed && !believed, !committed && t.remade:
+			at[number] = kgo.NewOffset().At(0)
+			if number < t.partitions { // or it has fewer than the group thinks
+				done.set(partition{t.name, number}, kgo.EpochOffset{Epoch: -1})
+			}
+		case committed, s.config.Start != latest:
+		case errors.Is(t.err, kerr.UnknownTopicOrPartition), t.known && number >= t.note.late:
+			at[number] = kgo.NewOffset().AtStart()
+		default:
+			ends[number] = struct{}{}
+		}
+	}
+	if err := s.beginAtEnds(ctx, t.name, ends, at, done); err != nil {
+		return err
+	}
+	return s.keepBegin(ctx, t, done)
+}
+
+// beginAtEnds has partitions begin where they end now.
+func (s *Source) beginAtEnds(
+	ctx context.Context, topic string, numbers map[int32]struct{}, at map[int32]kgo.Offset, done offsets,
+) error {
+	if len(numbers) == 0 {
+		return nil
+	}
+	ends, err := kadm.NewClient(s.member.current()).ListCommittedOffsets(ctx, topic)
+	if err != nil {
+		return fmt.Errorf("look where partitions end: %w", err)
+	}
+	for number := range numbers {
+		end, found := ends.Lookup(topic, number)
+		if !found || end.Err != nil {
+			return fmt.Errorf("look where partition %d ends: %w", number, end.Err)
+		}
+		done.set(partition{topic, number}, kgo.EpochOffset{Epoch: end.LeaderEpoch, Offset: end.Offset})
+		at[number] = kgo.NewOffset().At(end.Offset).WithEpoch(end.LeaderEpoch)
+	}
+	return nil
+}
+
+// keepBegin commits where we begin, and keeps what is known of the topic. A client that has not forgotten
+// the topic before refuses the commit; it then has it read anew, which brings us back here.
+func (s *Source) keepBegin(ctx context.Context, t topic, done offsets) error {
+	if len(done) > 0 {
+		ctx = kgo.PreCommitFnContext(ctx, func(commit *kmsg.OffsetCommitRequest) error {
+			annotate(commit, map[string]note{t.name: t.note})
+			return nil
+		})
+		err := errors.Join(commit(ctx, s.member.current(), done)...)
+		if errors.Is(err, kerr.UnknownTopicID) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("commit where to begin: %w", err)
+		}
+	}
+	if t.err == nil {
+		s.places.know(t.name, t.note)
+	}
+	return nil
 }

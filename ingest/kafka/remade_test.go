@@ -1,0 +1,298 @@
+package kafka
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
+
+	"github.com/postrider/postrider/ingest"
+	"github.com/postrider/postrider/ingest/sourcetest"
+)
+
+// remake deletes a topic and makes it again, with n partitions.
+func (b *broker) remake(t testing.TB, topic string, n int32) {
+	t.Helper()
+	if err := b.fake.DeleteTopic(topic); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.fake.CreateTopic(topic, n, nil); err != nil {
+		t.Fatal(err)
+	}
+	b.client.PurgeTopicsFromProducing(topic)
+}
+
+// wantInOrder receives and acknowledges messages until all of a key have come, from first to last. Any
+// other message, or one out of order, is an error.
+func wantInOrder(t testing.TB, s *Source, want ...sourcetest.Produced) {
+	t.Helper()
+	for i := 0; i < len(want); {
+		batch := receive(t, s)
+		for _, m := range batch {
+			if i < len(want) && string(m.Body) != want[i].Body {
+				t.Fatalf("message %s came at %s, want %s", m.Body, m.Position, want[i].Body)
+			}
+			i++
+		}
+		settle(t, s, verdicts(ingest.Ack, batch)...)
+	}
+}
+
+// settleAcross settles, and has meanwhile happen while the commit is on its way to the brokers: after all
+// that the client can know, and before the brokers take it.
+func (b *broker) settleAcross(t testing.TB, s *Source, settlements []ingest.Settlement, meanwhile func()) {
+	t.Helper()
+	arrived, goOn := make(chan struct{}), make(chan struct{})
+	b.fake.ControlKey(int16(kmsg.OffsetCommit), func(kmsg.Request) (kmsg.Response, error, bool) {
+		b.fake.DropControl()
+		close(arrived)
+		b.fake.SleepControl(func() { <-goOn })
+		return nil, nil, false
+	})
+	settled := make(chan error, 1)
+	go func() { settled <- s.Settle(t.Context(), settlements) }()
+	<-arrived
+	meanwhile()
+	close(goOn)
+	if err := <-settled; err != nil {
+		t.Fatal(err)
+	}
+}
+
+// commit commits offsets of the topic for the group, which must have no members.
+func (b *broker) commit(t testing.TB, metadata string, at map[int32]int64) {
+	t.Helper()
+	offsets := kadm.Offsets{}
+	for number, offset := range at {
+		offsets.Add(kadm.Offset{Topic: b.topic(), Partition: number, At: offset, LeaderEpoch: -1, Metadata: metadata})
+	}
+	if err := kadm.NewClient(b.client).CommitAllOffsets(t.Context(), b.config.Group, offsets); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// inHand is a consumer that has received n messages of one key, in one batch. Its
+// group has committed something in each partition, so that it goes on there whatever its start is.
+func (b *broker) inHand(t testing.TB, n int) (*Source, []ingest.Message) {
+	t.Helper()
+	b.commit(t, "", map[int32]int64{0: 0, 1: 0, 2: 0, 3: 0, 4: 0, 5: 0})
+	return inHand(t, b, n)
+}
+
+// With a batch in hand its topic is made again. What is then settled is of the old topic: neither within the
+// new one nor past its end may it hide messages.
+func TestTopicMadeAgainWithABatchInHand(t *testing.T) {
+	t.Parallel()
+	for name, generation := range generations {
+		for start, n := range map[string]int{earliest: 3, latest: 15} {
+			t.Run(fmt.Sprintf("%s, %s, %d messages", name, start, n), func(t *testing.T) {
+				t.Parallel()
+				b := newFake(t, generation)
+				b.config.Start = start
+				s, batch := b.inHand(t, 10)
+				defer closeSource(t, s)
+				b.settleAcross(t, s, verdicts(ingest.Ack, batch), func() { b.remake(t, b.topic(), partitions) })
+				b.Produce(t, series("red", 100, 100+n)...)
+				wantInOrder(t, s, series("red", 100, 100+n)...)
+				if got := b.committed()[record(batch[0]).Partition]; got != int64(n) {
+					t.Errorf("committed is %d, want %d", got, n)
+				}
+			})
+		}
+	}
+}
+
+// The same, but the process ends before it notices. Its successor sees only what is committed.
+func TestTopicMadeAgainBeforeAProcessEnds(t *testing.T) {
+	t.Parallel()
+	for name, generation := range generations {
+		for _, start := range []string{earliest, latest} {
+			if name == "newest" && start == latest {
+				continue // nothing is committed in the new topic, which is then new to the group
+			}
+			t.Run(name+", "+start, func(t *testing.T) {
+				t.Parallel()
+				b := newFake(t, generation)
+				b.config.Start = start
+				s, batch := b.inHand(t, 10)
+				b.settleAcross(t, s, verdicts(ingest.Ack, batch), func() { b.remake(t, b.topic(), partitions) })
+				closeSource(t, s)
+				b.Produce(t, interleaved(0, 15)...)
+				next, sink := b.source(t, b.dial), newStore(t)
+				run(t, next, sink)
+				sink.complete(15)
+			})
+		}
+	}
+}
+
+// It is made again twice, with fewer partitions and with more, each time with a batch in hand.
+func TestTopicMadeAgainTwice(t *testing.T) {
+	t.Parallel()
+	for name, generation := range generations {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newFake(t, generation)
+			s, batch := b.inHand(t, 10)
+			defer closeSource(t, s)
+			b.settleAcross(t, s, verdicts(ingest.Ack, batch), func() {
+				b.remake(t, b.topic(), partitions)
+				b.Produce(t, series("red", 100, 105)...)
+				b.remake(t, b.topic(), 1)
+			})
+			b.Produce(t, series("red", 200, 205)...)
+			wantInOrder(t, s, series("red", 200, 205)...)
+			b.Produce(t, series("red", 205, 208)...)
+			batch = whole(t, s, 3)
+			b.settleAcross(t, s, verdicts(ingest.Ack, batch), func() { b.remake(t, b.topic(), 2*partitions) })
+			b.Produce(t, series("red", 300, 305)...)
+			wantInOrder(t, s, series("red", 300, 305)...)
+		})
+	}
+}
+
+// Of two topics one is made again, while messages of both are in hand; the other is read on where it was.
+func TestTopicMadeAgainBesideAnother(t *testing.T) {
+	t.Parallel()
+	for name, generation := range generations {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newFake(t, generation)
+			other := b.topic() + "-other"
+			b.config.Topics = append(b.config.Topics, other)
+			if err := b.fake.CreateTopic(other, 1, nil); err != nil {
+				t.Fatal(err)
+			}
+			b.publish(t, &kgo.Record{Topic: other, Value: []byte("first")}, &kgo.Record{Topic: other, Value: []byte("second")})
+			b.Produce(t, series("red", 0, 10)...)
+			s := b.source(t, b.dial)
+			defer closeSource(t, s)
+			batch := whole(t, s, 12)
+			b.settleAcross(t, s, verdicts(ingest.Ack, batch), func() { b.remake(t, b.topic(), partitions) })
+			b.publish(t, &kgo.Record{Topic: other, Value: []byte("third")})
+			b.Produce(t, series("red", 0, 3)...)
+			got := map[string][]string{}
+			for n := 0; n < 4; {
+				batch := receive(t, s)
+				for _, m := range batch {
+					got[m.Topic] = append(got[m.Topic], string(m.Body))
+					n++
+				}
+				settle(t, s, verdicts(ingest.Ack, batch)...)
+			}
+			want := map[string][]string{b.topic(): {"0", "1", "2"}, other: {"third"}}
+			if !reflect.DeepEqual(got, want) {
+				t.Errorf("received were %v, want %v", got, want)
+			}
+		})
+	}
+}
+
+// It is deleted, said to be missing, and made again later, while the other topic's messages come.
+func TestTopicDeletedForAWhile(t *testing.T) {
+	t.Parallel()
+	for name, generation := range generations {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newFake(t, generation)
+			b.config.Start = latest
+			s, batch := b.inHand(t, 10)
+			defer closeSource(t, s)
+			if err := b.fake.DeleteTopic(b.topic()); err != nil {
+				t.Fatal(err)
+			}
+			settle(t, s, verdicts(ingest.Ack, batch)...)
+			await(t, func() string {
+				ctx, cancel := context.WithTimeout(t.Context(), patience)
+				defer cancel()
+				if _, err := s.Receive(ctx); err == nil || !strings.Contains(err.Error(), "does not exist") {
+					return fmt.Sprintf("the error is %v, want one that says what is missing", err)
+				}
+				return ""
+			})
+			if err := b.fake.CreateTopic(b.topic(), partitions, nil); err != nil {
+				t.Fatal(err)
+			}
+			b.client.PurgeTopicsFromProducing(b.topic())
+			b.Produce(t, series("red", 100, 115)...)
+			wantInOrder(t, s, series("red", 100, 115)...)
+		})
+	}
+}
+
+// What a commit says of its topic decides whether it is believed.
+func TestCommitOfAnotherTopicIsNotBelieved(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		metadata func(id topicID) string
+		want     int64 // where reading begins
+	}{
+		"by hand":                        {func(topicID) string { return "" }, 5},
+		"of the previous release":        {func(topicID) string { return "postrider-c0ffee00" }, 5},
+		"of this topic":                  {func(id topicID) string { return note{id: id}.String() }, 5},
+		"of brokers that tell no ids":    {func(topicID) string { return note{}.String() }, 5},
+		"of another topic":               {func(topicID) string { return note{id: topicID{1}, late: partitions}.String() }, 0},
+		"of another topic, past the end": {func(topicID) string { return note{id: topicID{1}}.String() }, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newFake(t)
+			b.config.Start = latest
+			b.Produce(t, series("red", 0, 10)...)
+			id := topicID(b.fake.TopicInfo(b.topic()).TopicID)
+			at := map[int32]int64{}
+			for number := range int32(partitions) {
+				at[number] = test.want
+				if test.want == 0 {
+					at[number] = 1000
+				}
+			}
+			b.commit(t, test.metadata(id), at)
+			s := b.source(t, b.dial)
+			defer closeSource(t, s)
+			batch := receive(t, s)
+			if got := record(batch[0]).Offset; got != test.want {
+				t.Errorf("reading begins at %d, want %d", got, test.want)
+			}
+			settle(t, s, verdicts(ingest.Ack, batch)...)
+			commit := b.fake.GroupInfo(b.config.Group).Commits[b.topic()][record(batch[0]).Partition]
+			if want := (note{id: id}).String(); commit.Offset <= test.want || commit.Metadata != want {
+				t.Errorf("committed is %d with %q, want more than %d with %q", commit.Offset, commit.Metadata, test.want, want)
+			}
+		})
+	}
+}
+
+// Before 3.1 brokers serve a topic by its name, so that the client reads on in the new topic. But the next
+// member to begin sees that the offset is not of this topic.
+func TestTopicMadeAgainOnOldBrokers(t *testing.T) {
+	t.Parallel()
+	b, sink := newFake(t, kfake.MaxVersions(kversion.V3_0_0())), newStore(t)
+	s, batch := b.inHand(t, 10)
+	b.settleAcross(t, s, verdicts(ingest.Ack, batch), func() { b.remake(t, b.topic(), partitions) })
+	b.Produce(t, interleaved(0, 15)...)
+	settle(t, s, verdicts(ingest.Ack, receive(t, s))...)
+	closeSource(t, s)
+	run(t, b.source(t, b.dial), sink)
+	sink.complete(15)
+}
+
+// Before 2.8 there are no ids: everything else works.
+func TestBrokersWithoutTopicIDs(t *testing.T) {
+	t.Parallel()
+	b := newFake(t, kfake.MaxVersions(kversion.V2_7_0()))
+	s, batch := b.inHand(t, 3)
+	settle(t, s, verdicts(ingest.Ack, batch)...)
+	closeSource(t, s)
+	b.Produce(t, series("red", 3, 5)...)
+	s = b.source(t, b.dial)
+	wantInOrder(t, s, series("red", 3, 5)...)
+	closeSource(t, s)
+}
