@@ -55,16 +55,15 @@ func (b *batch) is(topic kgo.FetchTopic) bool {
 	if _, checked := b.topics[topic.Topic]; checked {
 		return true
 	}
-	known, read := b.places.topic(topic.Topic)
-	fetched := topicID(topic.TopicID)
+	begun, fetched := b.places.topic(topic.Topic), topicID(topic.TopicID)
 	if fetched == (topicID{}) {
-		fetched = known.id // brokers before Kafka 3.1 fetch by names
+		fetched = begun.id // brokers before Kafka 3.1 serve topics by their names
 	}
-	if known.id.differs(fetched) || !read && fetched != (topicID{}) {
+	if !begun.begun || begun.id.differs(fetched) {
 		b.remake(topic.Topic)
 		return false
 	}
-	b.topics[topic.Topic] = note{id: fetched, late: known.late}
+	b.topics[topic.Topic] = note{id: fetched, cluster: begun.cluster, late: begun.late}
 	return true
 }
 

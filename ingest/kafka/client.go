@@ -75,7 +75,7 @@ func (s *Source) consume() []kgo.Opt {
 		kgo.SessionTimeout(s.session),
 		kgo.RebalanceTimeout(rebalanceTimeout),
 		kgo.BlockRebalanceOnPoll(),
-		kgo.OnPartitionsAssigned(s.member.assigned),
+		kgo.OnPartitionsAssigned(s.assigned),
 		kgo.OnPartitionsRevoked(s.gone),
 		kgo.OnPartitionsLost(s.gone),
 		kgo.AdjustFetchOffsetsFn(s.begin),

@@ -38,9 +38,9 @@ type Config struct {
 	// larger than theirs, since a dead letter is its message and the headers that say what was wrong.
 	DeadLetterTopic string `json:"dead_letter_topic"`
 
-	// Start is where the group begins in a partition of which it has committed no offset: earliest, the
-	// default, or latest. With latest that is where the partition ends when the group first sees it, which
-	// is also true of partitions that are added to a topic later.
+	// Start is where the group begins in a topic in which it has committed nothing: earliest, the default,
+	// or latest, which is where each partition ends then. Partitions that are added to the topic later, and
+	// a topic that is deleted and made again, are read from their start.
 	Start string `json:"start"`
 
 	// SessionTimeout is how long the group waits for a process of which it hears nothing, before it gives its

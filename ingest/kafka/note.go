@@ -25,9 +25,11 @@ func (id topicID) differs(other topicID) bool {
 // offset of the old topic in the new one, and every later member would skip messages up to it, or all of
 // them. No look at the topic before the commit prevents that. So each commit says which topic it is of, and
 // a member believes no offset of another one. Offsets without a note are believed: they were committed by
-// hand or by an earlier release.
+// hand or by an earlier release. So are those of another cluster, which tools that mirror a cluster have
+// translated: its topics have other ids.
 type note struct {
-	id topicID
+	id      topicID
+	cluster string
 
 	// late is how many partitions the topic had when the group began to read it at the ends of them; 0 if
 	// it begins at their starts. By that a member knows a partition that was added since, all of whose
@@ -36,16 +38,19 @@ type note struct {
 	late int32
 }
 
+// differs reports whether two notes are known to be of different topics.
+func (n note) differs(other note) bool { return n.cluster == other.cluster && n.id.differs(other.id) }
+
 const noteMark = "postrider-topic"
 
 func (n note) String() string {
-	return fmt.Sprintf("%s %s %d", noteMark, hex.EncodeToString(n.id[:]), n.late)
+	return fmt.Sprintf("%s %s %d %s", noteMark, hex.EncodeToString(n.id[:]), n.late, n.cluster)
 }
 
 // readNote reports whether the metadata of a commit is a note.
 func readNote(metadata string) (n note, ok bool) {
-	fields := strings.Fields(metadata)
-	if len(fields) != 3 || fields[0] != noteMark || len(fields[1]) != hex.EncodedLen(len(n.id)) {
+	fields := strings.SplitN(metadata, " ", 4)
+	if len(fields) != 4 || fields[0] != noteMark || len(fields[1]) != hex.EncodedLen(len(n.id)) {
 		return note{}, false
 	}
 	late, err := strconv.ParseInt(fields[2], 10, 32)
@@ -55,7 +60,7 @@ func readNote(metadata string) (n note, ok bool) {
 	if _, err := hex.Decode(n.id[:], []byte(fields[1])); err != nil {
 		return note{}, false
 	}
-	n.late = int32(late)
+	n.late, n.cluster = int32(late), fields[3]
 	return n, true
 }
 

@@ -9,26 +9,40 @@ import (
 // places is what is known of the topics, and where each partition is to be read on.
 type places struct {
 	mu     sync.Mutex
-	topics map[string]note     // of each topic as it was when we last began to read partitions of it
+	topics map[string]known
 	next   map[partition]int64 // missing: wherever the partition starts or ends
 }
 
+// known is a topic as it was when we last looked.
+type known struct {
+	note
+	begun bool // it was looked at to decide where to begin
+}
+
 func newPlaces() *places {
-	return &places{topics: map[string]note{}, next: map[partition]int64{}}
+	return &places{topics: map[string]known{}, next: map[partition]int64{}}
 }
 
-// topic is what is known of a topic.
-func (p *places) topic(name string) (n note, known bool) {
+// topic is what is known of a topic, and zero if that is nothing.
+func (p *places) topic(name string) known {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	n, known = p.topics[name]
-	return n, known
+	return p.topics[name]
 }
 
-func (p *places) know(topic string, n note) {
+func (p *places) know(topic string, now known) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.topics[topic] = n
+	p.topics[topic] = now
+}
+
+// hear is called with a topic that we may not have begun to read.
+func (p *places) hear(topic string, now note) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, is := p.topics[topic]; !is {
+		p.topics[topic] = known{note: now}
+	}
 }
 
 // begin is called with where partitions are begun.

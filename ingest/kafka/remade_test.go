@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -101,9 +102,9 @@ func TestTopicMadeAgainWithABatchInHand(t *testing.T) {
 				b.settleAcross(t, s, verdicts(ingest.Ack, batch), func() { b.remake(t, b.topic(), partitions) })
 				b.Produce(t, series("red", 100, 100+n)...)
 				wantInOrder(t, s, series("red", 100, 100+n)...)
-				if got := b.committed()[record(batch[0]).Partition]; got != int64(n) {
-					t.Errorf("committed is %d, want %d", got, n)
-				}
+				want := map[int32]int64{0: 0, 1: 0, 2: 0, 3: 0, 4: 0, 5: 0} // the next member sees that the group knows it
+				want[record(batch[0]).Partition] = int64(n)
+				wantCommitted(t, b, want)
 			})
 		}
 	}
@@ -227,52 +228,93 @@ func TestTopicDeletedForAWhile(t *testing.T) {
 	}
 }
 
-// What a commit says of its topic decides whether it is believed.
-func TestCommitOfAnotherTopicIsNotBelieved(t *testing.T) {
+// A member that had nothing to do takes over, and nothing is committed in the new topic: it is not new to the
+// group, whose start is latest.
+func TestTopicMadeAgainForAMemberWithoutPartitions(t *testing.T) {
 	t.Parallel()
-	for name, test := range map[string]struct {
-		metadata func(id topicID) string
-		want     int64 // where reading begins
-	}{
-		"by hand":                        {func(topicID) string { return "" }, 5},
-		"of the previous release":        {func(topicID) string { return "postrider-c0ffee00" }, 5},
-		"of this topic":                  {func(id topicID) string { return note{id: id}.String() }, 5},
-		"of brokers that tell no ids":    {func(topicID) string { return note{}.String() }, 5},
-		"of another topic":               {func(topicID) string { return note{id: topicID{1}, late: partitions}.String() }, 0},
-		"of another topic, past the end": {func(topicID) string { return note{id: topicID{1}}.String() }, 0},
-	} {
+	for name, generation := range generations {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := newFake(t)
+			b := newFake(t, generation)
 			b.config.Start = latest
-			b.Produce(t, series("red", 0, 10)...)
-			id := topicID(b.fake.TopicInfo(b.topic()).TopicID)
-			at := map[int32]int64{}
-			for number := range int32(partitions) {
-				at[number] = test.want
-				if test.want == 0 {
-					at[number] = 1000
+			b.remake(t, b.topic(), 1)
+			first, second := b.source(t, b.dial), b.source(t, b.dial)
+			stopFirst := run(t, first, newStore(t))
+			b.group(t, func(g *kfake.GroupInfo) bool { return g.State == "Stable" && len(g.Commits[b.topic()]) > 0 })
+			received := make(chan []ingest.Message)
+			go func() { received <- receive(t, second) }()
+			await(t, func() string {
+				if second.places.topic(b.topic()).id == (topicID{}) {
+					return "the second member has not heard of the topic"
 				}
+				return ""
+			})
+			b.remake(t, b.topic(), 1)
+			b.Produce(t, series("red", 0, 3)...)
+			stopFirst()
+			if batch := <-received; string(batch[0].Body) != "0" {
+				t.Errorf("the first message is %s", batch[0].Body)
 			}
-			b.commit(t, test.metadata(id), at)
-			s := b.source(t, b.dial)
-			defer closeSource(t, s)
-			batch := receive(t, s)
-			if got := record(batch[0]).Offset; got != test.want {
-				t.Errorf("reading begins at %d, want %d", got, test.want)
-			}
-			settle(t, s, verdicts(ingest.Ack, batch)...)
-			commit := b.fake.GroupInfo(b.config.Group).Commits[b.topic()][record(batch[0]).Partition]
-			if want := (note{id: id}).String(); commit.Offset <= test.want || commit.Metadata != want {
-				t.Errorf("committed is %d with %q, want more than %d with %q", commit.Offset, commit.Metadata, test.want, want)
-			}
+			closeSource(t, second)
 		})
 	}
 }
 
-// Before 3.1 brokers serve a topic by its name, so that the client reads on in the new topic. But the next
-// member to begin sees that the offset is not of this topic.
+// A broker that has not heard of the new topic yet tells of the old one, whose offset is then believed.
+func TestTopicMadeAgainThatABrokerHasNotHeardOf(t *testing.T) {
+	t.Parallel()
+	b := newFake(t, generations["4.0"])
+	old, err := lookAt(t.Context(), b.client, b.config.Topics)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.commit(t, "", map[int32]int64{0: 0})
+	b.remake(t, b.topic(), partitions)
+	b.commit(t, noteOf(old, old.Topics[0]).String(), map[int32]int64{0: 3, 1: 3, 2: 3, 3: 3, 4: 3, 5: 3})
+	b.Produce(t, series("red", 0, 10)...)
+	var late atomic.Bool // from when the client has asked for offsets, until it asks for messages
+	set := func(to bool) func(kmsg.Request) (kmsg.Response, error, bool) {
+		return func(kmsg.Request) (kmsg.Response, error, bool) {
+			b.fake.DropControl()
+			late.Store(to)
+			return nil, nil, false
+		}
+	}
+	b.fake.ControlKey(int16(kmsg.OffsetFetch), set(true))
+	b.fake.ControlKey(int16(kmsg.Fetch), set(false))
+	b.fake.ControlKey(int16(kmsg.Metadata), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		b.fake.KeepControl()
+		answer := *old
+		answer.Version = r.GetVersion()
+		return &answer, nil, late.Load()
+	})
+	s := b.source(t, b.dial)
+	defer closeSource(t, s)
+	wantInOrder(t, s, series("red", 0, 10)...)
+}
+
+// Before 3.1 brokers serve a topic by its name, so that the client reads on in the new topic. It hears of that
+// within a minute, and then refuses to commit.
 func TestTopicMadeAgainOnOldBrokers(t *testing.T) {
+	t.Parallel()
+	b := newFake(t, kfake.MaxVersions(kversion.V3_0_0()))
+	s, batch := b.inHand(t, 10)
+	defer closeSource(t, s)
+	b.remake(t, b.topic(), partitions)
+	b.Produce(t, series("red", 100, 115)...)
+	await(t, func() string {
+		s.member.client.ForceMetadataRefresh()
+		settle(t, s, verdicts(ingest.Ack, batch)...)
+		if len(s.remade) == 0 {
+			return "the client takes the new topic for the old one"
+		}
+		return ""
+	})
+	wantInOrder(t, s, series("red", 100, 115)...)
+}
+
+// Until it does, the next member to begin sees that the offset is not of this topic.
+func TestTopicMadeAgainOnOldBrokersBeforeAProcessEnds(t *testing.T) {
 	t.Parallel()
 	b, sink := newFake(t, kfake.MaxVersions(kversion.V3_0_0())), newStore(t)
 	s, batch := b.inHand(t, 10)

@@ -85,7 +85,7 @@ func (s *Source) commit(ctx context.Context, done offsets) error {
 			s.remake(refused.topic)
 		}
 		if isOthers(err) {
-			s.log.Info("messages are not committed: they are another consumer's by now, or will come again",
+			s.log.Info("commit refused; the messages are another consumer's by now or will come again, or their topic is gone",
 				"group", s.config.Group, "error", err)
 			continue
 		}
@@ -101,8 +101,7 @@ func (s *Source) restrict(commit *kmsg.OffsetCommitRequest) error {
 		return err
 	}
 	commit.Topics = slices.DeleteFunc(commit.Topics, func(topic kmsg.OffsetCommitRequestTopic) bool {
-		now, _ := s.places.topic(topic.Topic)
-		return now.id.differs(s.topics[topic.Topic].id)
+		return s.places.topic(topic.Topic).differs(s.topics[topic.Topic])
 	})
 	annotate(commit, s.topics)
 	return nil

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -47,8 +49,26 @@ func (s *Source) look(ctx context.Context, at map[string]map[int32]kgo.Offset) (
 		return nil, nil
 	}
 	client := s.member.current()
-	ask := kmsg.NewPtrMetadataRequest() // the client's cache may have the topic before
-	for name := range at {
+	found, err := lookAt(ctx, client, slices.Collect(maps.Keys(at)))
+	if err != nil {
+		return nil, err
+	}
+	committed, err := kadm.NewClient(client).FetchOffsets(ctx, s.config.Group)
+	if err != nil {
+		return nil, fmt.Errorf("look at what is committed: %w", err)
+	}
+	for _, one := range found.Topics {
+		if one.Topic != nil {
+			topics = append(topics, s.topic(noteOf(found, one), one, committed[*one.Topic]))
+		}
+	}
+	return topics, nil
+}
+
+// lookAt asks for topics. The client has a cache, which may have the topics before.
+func lookAt(ctx context.Context, client *kgo.Client, names []string) (*kmsg.MetadataResponse, error) {
+	ask := kmsg.NewPtrMetadataRequest()
+	for _, name := range names {
 		one := kmsg.NewMetadataRequestTopic()
 		one.Topic = &name
 		ask.Topics = append(ask.Topics, one)
@@ -57,33 +77,55 @@ func (s *Source) look(ctx context.Context, at map[string]map[int32]kgo.Offset) (
 	if err != nil {
 		return nil, fmt.Errorf("look at topics: %w", err)
 	}
-	committed, err := kadm.NewClient(client).FetchOffsets(ctx, s.config.Group)
+	return found, nil
+}
+
+func noteOf(found *kmsg.MetadataResponse, topic kmsg.MetadataResponseTopic) note {
+	n := note{id: topic.TopicID}
+	if found.ClusterID != nil {
+		n.cluster = *found.ClusterID
+	}
+	return n
+}
+
+// assigned is called when the group has assigned partitions, also if none of them is new to us. A member
+// that has none of a topic remembers the topic, too: if it is made again, and we then get partitions of it,
+// it is not new to the group. A broker that does not answer now is asked again the next time.
+func (s *Source) assigned(ctx context.Context, client *kgo.Client, partitions map[string][]int32) {
+	s.member.assigned(ctx, client, partitions)
+	names := slices.DeleteFunc(slices.Clone(s.config.Topics), func(name string) bool {
+		return s.places.topic(name) != known{}
+	})
+	if len(names) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	found, err := lookAt(ctx, client, names)
 	if err != nil {
-		return nil, fmt.Errorf("look at what is committed: %w", err)
+		return
 	}
 	for _, one := range found.Topics {
-		if one.Topic != nil {
-			topics = append(topics, s.topic(one, committed[*one.Topic]))
+		if one.Topic != nil && one.ErrorCode == 0 {
+			s.places.hear(*one.Topic, noteOf(found, one))
 		}
 	}
-	return topics, nil
 }
 
 // topic puts together what is known of a topic.
-func (s *Source) topic(found kmsg.MetadataResponseTopic, committed map[int32]kadm.OffsetResponse) topic {
+func (s *Source) topic(now note, found kmsg.MetadataResponseTopic, committed map[int32]kadm.OffsetResponse) topic {
 	t := topic{
 		name: *found.Topic, partitions: int32(len(found.Partitions)), err: kerr.ErrorForCode(found.ErrorCode),
-		note: note{id: found.TopicID}, believed: map[int32]bool{},
+		note: now, believed: map[int32]bool{},
 	}
-	before, read := s.places.topic(t.name)
-	t.remade = read && before.id.differs(t.note.id)
+	t.remade = s.places.topic(t.name).differs(now)
 	for number, commit := range committed {
 		if commit.At < 0 {
 			continue
 		}
 		said, _ := readNote(commit.Metadata)
 		// Of a topic that was made again since we read it, only what says so is believed.
-		t.believed[number] = said.id == t.note.id || !t.remade && !said.id.differs(t.note.id)
+		t.believed[number] = said.id == now.id || !t.remade && !said.differs(now)
 		if t.believed[number] {
 			t.note.late = max(t.note.late, said.late)
 		}
@@ -167,8 +209,9 @@ func (s *Source) keepBegin(ctx context.Context, t topic, done offsets) error {
 			return fmt.Errorf("commit where to begin: %w", err)
 		}
 	}
-	if t.err == nil {
-		s.places.know(t.name, t.note)
+	if t.err != nil {
+		t.note.id = s.places.topic(t.name).id
 	}
+	s.places.know(t.name, known{note: t.note, begun: t.err == nil})
 	return nil
 }
