@@ -123,41 +123,46 @@ func TestConsumersComeAndGo(t *testing.T) {
 // move the offsets of the partitions that are another's by now.
 func TestLongBatchLosesItsPartitionsAndCommitsTheRest(t *testing.T) {
 	t.Parallel()
-	b, sink := newFake(t), newStore(t)
-	b.Produce(t, interleaved(0, 2)...)
-	first := b.source(t, b.dial)
-	batch := whole(t, first, 2*len(keys()))
-	run(t, b.source(t, b.dial), sink)
-	b.group(t, func(g *kfake.GroupInfo) bool { return len(g.Members) == 2 })
-	for range extendMost {
-		if err := first.Extend(t.Context(), batch); err != nil {
-			t.Fatal(err)
-		}
+	for name, generation := range generations {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b, sink := newFake(t, generation), newStore(t)
+			b.Produce(t, interleaved(0, 2)...)
+			first := b.source(t, b.dial)
+			batch := whole(t, first, 2*len(keys()))
+			run(t, b.source(t, b.dial), sink)
+			b.group(t, func(g *kfake.GroupInfo) bool { return len(g.Members) == 2 })
+			for range extendMost {
+				if err := first.Extend(t.Context(), batch); err != nil {
+					t.Fatal(err)
+				}
+			}
+			b.group(t, func(g *kfake.GroupInfo) bool {
+				return g.State == "Stable" && len(g.Members) == 2 &&
+					len(g.Members[0].Assignment[b.topic()]) == partitions/2 && len(g.Members[1].Assignment[b.topic()]) == partitions/2
+			})
+			b.Produce(t, interleaved(2, 4)...)
+			await(t, func() string {
+				if got := len(b.committed()); got < partitions/2 {
+					return fmt.Sprintf("of %d partitions the other member has committed something", got)
+				}
+				return ""
+			})
+			moved := b.committed()
+			sink.keep(batch)
+			settle(t, first, verdicts(ingest.Ack, batch)...)
+			after := b.committed()
+			for number, end := range ends(batch) {
+				if has, is := moved[number]; is && after[number] < has {
+					t.Errorf("partition %d was committed to %d by its new member, and then to %d", number, has, after[number])
+				} else if !is && after[number] != end {
+					t.Errorf("partition %d is still ours, and committed to %d, want %d", number, after[number], end)
+				}
+			}
+			run(t, first, sink)
+			sink.complete(4)
+		})
 	}
-	b.group(t, func(g *kfake.GroupInfo) bool {
-		return g.State == "Stable" && len(g.Members) == 2 &&
-			len(g.Members[0].Assignment[b.topic()]) == partitions/2 && len(g.Members[1].Assignment[b.topic()]) == partitions/2
-	})
-	b.Produce(t, interleaved(2, 4)...)
-	await(t, func() string {
-		if got := len(b.committed()); got < partitions/2 {
-			return fmt.Sprintf("of %d partitions the other member has committed something", got)
-		}
-		return ""
-	})
-	moved := b.committed()
-	sink.keep(batch)
-	settle(t, first, verdicts(ingest.Ack, batch)...)
-	after := b.committed()
-	for number, end := range ends(batch) {
-		if has, is := moved[number]; is && after[number] < has {
-			t.Errorf("partition %d was committed to %d by its new member, and then to %d", number, has, after[number])
-		} else if !is && after[number] != end {
-			t.Errorf("partition %d is still ours, and committed to %d, want %d", number, after[number], end)
-		}
-	}
-	run(t, first, sink)
-	sink.complete(4)
 }
 
 // evict puts a member out of the group, as Kafka does when it was silent for too long.
@@ -190,52 +195,62 @@ func TestCommitIsAskedFor(t *testing.T) {
 
 func TestMemberThatWasPutOutCommitsNothing(t *testing.T) {
 	t.Parallel()
-	b, sink := newFake(t), newStore(t)
-	b.Produce(t, interleaved(0, 5)...)
-	first := b.source(t, b.dial)
-	batch := receive(t, first)
-	b.evict(t, b.group(t, func(g *kfake.GroupInfo) bool { return len(g.Members) == 1 }).Members[0].MemberID)
-	sink.keep(batch)
-	settle(t, first, verdicts(ingest.Ack, batch)...)
-	wantCommitted(t, b, map[int32]int64{})
-	run(t, first, sink)
-	b.Produce(t, interleaved(5, 10)...)
-	sink.complete(10)
+	for name, generation := range generations {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b, sink := newFake(t, generation), newStore(t)
+			b.Produce(t, interleaved(0, 5)...)
+			first := b.source(t, b.dial)
+			batch := receive(t, first)
+			b.evict(t, b.group(t, func(g *kfake.GroupInfo) bool { return len(g.Members) == 1 }).Members[0].MemberID)
+			sink.keep(batch)
+			settle(t, first, verdicts(ingest.Ack, batch)...)
+			wantCommitted(t, b, map[int32]int64{})
+			run(t, first, sink)
+			b.Produce(t, interleaved(5, 10)...)
+			sink.complete(10)
+		})
+	}
 }
 
 // A member that was put out, and is back under a new name before it settles, finds its partitions moved.
 func TestMemberThatIsBackCommitsNothingOfBefore(t *testing.T) {
 	t.Parallel()
-	b, sink := newFake(t), newStore(t)
-	b.Produce(t, interleaved(0, 2)...)
-	first := b.source(t, b.dial)
-	batch := whole(t, first, 2*len(keys()))
-	b.evict(t, b.group(t, func(g *kfake.GroupInfo) bool { return len(g.Members) == 1 }).Members[0].MemberID)
-	run(t, b.source(t, b.dial), sink)
-	sink.complete(2)
-	b.Produce(t, interleaved(2, 4)...)
-	sink.complete(4)
-	want := map[int32]int64{}
-	for number, end := range ends(batch) {
-		want[number] = 2 * end
+	for name, generation := range generations {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b, sink := newFake(t, generation), newStore(t)
+			b.Produce(t, interleaved(0, 2)...)
+			first := b.source(t, b.dial)
+			batch := whole(t, first, 2*len(keys()))
+			b.evict(t, b.group(t, func(g *kfake.GroupInfo) bool { return len(g.Members) == 1 }).Members[0].MemberID)
+			run(t, b.source(t, b.dial), sink)
+			sink.complete(2)
+			b.Produce(t, interleaved(2, 4)...)
+			sink.complete(4)
+			want := map[int32]int64{}
+			for number, end := range ends(batch) {
+				want[number] = 2 * end
+			}
+			await(t, func() string {
+				if got := b.committed(); fmt.Sprint(got) != fmt.Sprint(want) {
+					return fmt.Sprintf("committed are %v, want %v", got, want)
+				}
+				return ""
+			})
+			for range extendMost {
+				if err := first.Extend(t.Context(), batch); err != nil {
+					t.Fatal(err)
+				}
+			}
+			b.group(t, func(g *kfake.GroupInfo) bool { return g.State == "Stable" && len(g.Members) == 2 })
+			settle(t, first, verdicts(ingest.Ack, batch)...)
+			wantCommitted(t, b, want)
+			run(t, first, sink)
+			b.Produce(t, interleaved(4, 6)...)
+			sink.complete(6)
+		})
 	}
-	await(t, func() string {
-		if got := b.committed(); fmt.Sprint(got) != fmt.Sprint(want) {
-			return fmt.Sprintf("committed are %v, want %v", got, want)
-		}
-		return ""
-	})
-	for range extendMost {
-		if err := first.Extend(t.Context(), batch); err != nil {
-			t.Fatal(err)
-		}
-	}
-	b.group(t, func(g *kfake.GroupInfo) bool { return g.State == "Stable" && len(g.Members) == 2 })
-	settle(t, first, verdicts(ingest.Ack, batch)...)
-	wantCommitted(t, b, want)
-	run(t, first, sink)
-	b.Produce(t, interleaved(4, 6)...)
-	sink.complete(6)
 }
 
 // Close has to end in time even if the group is busy with another member that does not answer.

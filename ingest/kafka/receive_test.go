@@ -112,73 +112,83 @@ func TestTransactions(t *testing.T) {
 // if it is the first of its partition.
 func TestStartLatest(t *testing.T) {
 	t.Parallel()
-	b := newFake(t)
-	b.config.Start = latest
-	b.Produce(t, series("red", 0, 5)...)
-	first := b.source(t, b.dial)
-	ctx, cancel := context.WithCancel(t.Context())
-	received := make(chan []ingest.Message)
-	go func() {
-		batch, _ := first.Receive(ctx)
-		received <- batch
-	}()
-	await(t, func() string {
-		if got := len(b.committed()); got < partitions {
-			return fmt.Sprintf("of %d partitions it is committed where the group begins", got)
-		}
-		return ""
-	})
-	b.Produce(t, series("red", 5, 6)...)
-	batch := <-received
-	cancel()
-	if len(batch) != 1 || string(batch[0].Body) != "5" {
-		t.Errorf("received are %d messages", len(batch))
+	for name, generation := range generations {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newFake(t, generation)
+			b.config.Start = latest
+			b.Produce(t, series("red", 0, 5)...)
+			first := b.source(t, b.dial)
+			ctx, cancel := context.WithCancel(t.Context())
+			received := make(chan []ingest.Message)
+			go func() {
+				batch, _ := first.Receive(ctx)
+				received <- batch
+			}()
+			await(t, func() string {
+				if got := len(b.committed()); got < partitions {
+					return fmt.Sprintf("of %d partitions it is committed where the group begins", got)
+				}
+				return ""
+			})
+			b.Produce(t, series("red", 5, 6)...)
+			batch := <-received
+			cancel()
+			if len(batch) != 1 || string(batch[0].Body) != "5" {
+				t.Errorf("received are %d messages", len(batch))
+			}
+			closeSource(t, first)
+			second := b.source(t, b.dial)
+			if batch := receive(t, second); string(batch[0].Body) != "5" {
+				t.Errorf("message 5 did not come again, but %s", batch[0].Body)
+			}
+			closeSource(t, second)
+		})
 	}
-	closeSource(t, first)
-	second := b.source(t, b.dial)
-	if batch := receive(t, second); string(batch[0].Body) != "5" {
-		t.Errorf("message 5 did not come again, but %s", batch[0].Body)
-	}
-	closeSource(t, second)
 }
 
 // A topic that is made again under its name has new messages, at the offsets of old ones.
 func TestTopicIsMadeAgain(t *testing.T) {
 	t.Parallel()
-	b := newFake(t)
-	s := b.source(t, b.dial)
-	b.Produce(t, series("red", 0, 3)...)
-	before := receive(t, s)
-	settle(t, s, verdicts(ingest.Ack, before[:1])...)
-	remake := func() {
-		t.Helper()
-		if err := b.fake.DeleteTopic(b.topic()); err != nil {
-			t.Fatal(err)
-		}
-		if err := b.fake.CreateTopic(b.topic(), partitions, nil); err != nil {
-			t.Fatal(err)
-		}
-		b.client.PurgeTopicsFromProducing(b.topic())
-		b.Produce(t, series("red", 10, 13)...)
-	}
-	remake()
-	settle(t, s, verdicts(ingest.Ack, before)...) // of the old topic
-	after := receive(t, s)
-	if string(after[0].Body) != "10" || record(after[0]).Offset != 0 {
-		t.Fatalf("the first message of the new topic is %s, at offset %d", after[0].Body, record(after[0]).Offset)
-	}
-	if after[0].Position == before[0].Position {
-		t.Errorf("messages of the old topic and the new one both have position %s", after[0].Position)
-	}
-	settle(t, s, verdicts(ingest.Ack, after)...)
-	closeSource(t, s)
+	for name, generation := range generations {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newFake(t, generation)
+			s := b.source(t, b.dial)
+			b.Produce(t, series("red", 0, 3)...)
+			before := receive(t, s)
+			settle(t, s, verdicts(ingest.Ack, before[:1])...)
+			remake := func() {
+				t.Helper()
+				if err := b.fake.DeleteTopic(b.topic()); err != nil {
+					t.Fatal(err)
+				}
+				if err := b.fake.CreateTopic(b.topic(), partitions, nil); err != nil {
+					t.Fatal(err)
+				}
+				b.client.PurgeTopicsFromProducing(b.topic())
+				b.Produce(t, series("red", 10, 13)...)
+			}
+			remake()
+			settle(t, s, verdicts(ingest.Ack, before)...) // of the old topic
+			after := receive(t, s)
+			if string(after[0].Body) != "10" || record(after[0]).Offset != 0 {
+				t.Fatalf("the first message of the new topic is %s, at offset %d", after[0].Body, record(after[0]).Offset)
+			}
+			if after[0].Position == before[0].Position {
+				t.Errorf("messages of the old topic and the new one both have position %s", after[0].Position)
+			}
+			settle(t, s, verdicts(ingest.Ack, after)...)
+			closeSource(t, s)
 
-	remake() // while nobody is there
-	s = b.source(t, b.dial)
-	if again := receive(t, s); string(again[0].Body) != "10" || again[0].Position == after[0].Position {
-		t.Errorf("the first message is %s, at %s", again[0].Body, again[0].Position)
+			remake() // while nobody is there
+			s = b.source(t, b.dial)
+			if again := receive(t, s); string(again[0].Body) != "10" || again[0].Position == after[0].Position {
+				t.Errorf("the first message is %s, at %s", again[0].Body, again[0].Position)
+			}
+			closeSource(t, s)
+		})
 	}
-	closeSource(t, s)
 }
 
 // One topic may not be read or is gone; the messages of the other come, without a pause, and it is said.

@@ -25,28 +25,33 @@ func inHand(t testing.TB, b *broker, n int) (*Source, []ingest.Message) {
 // What is to come again does so at once, with all that is behind it.
 func TestRetryGoesBack(t *testing.T) {
 	t.Parallel()
-	b := newFake(t)
-	s, batch := inHand(t, b, 10)
-	defer closeSource(t, s)
-	settlements := verdicts(ingest.Ack, batch)
-	settlements[4].Verdict = ingest.Retry
-	settlements[7].Verdict = ingest.DeadLetter
-	settle(t, s, settlements...)
-	wantCommitted(t, b, map[int32]int64{record(batch[0]).Partition: 4})
-	if letters := b.letters(t); len(letters) > 0 {
-		t.Errorf("%d messages were put aside that come again", len(letters))
-	}
-	for n := 4; n < 10; {
-		again := receive(t, s)
-		for _, m := range again {
-			if string(m.Body) != fmt.Sprint(n) {
-				t.Fatalf("message %s came, want %d", m.Body, n)
+	for name, generation := range generations {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newFake(t, generation)
+			s, batch := inHand(t, b, 10)
+			defer closeSource(t, s)
+			settlements := verdicts(ingest.Ack, batch)
+			settlements[4].Verdict = ingest.Retry
+			settlements[7].Verdict = ingest.DeadLetter
+			settle(t, s, settlements...)
+			wantCommitted(t, b, map[int32]int64{record(batch[0]).Partition: 4})
+			if letters := b.letters(t); len(letters) > 0 {
+				t.Errorf("%d messages were put aside that come again", len(letters))
 			}
-			n++
-		}
-		settle(t, s, verdicts(ingest.Ack, again)...)
+			for n := 4; n < 10; {
+				again := receive(t, s)
+				for _, m := range again {
+					if string(m.Body) != fmt.Sprint(n) {
+						t.Fatalf("message %s came, want %d", m.Body, n)
+					}
+					n++
+				}
+				settle(t, s, verdicts(ingest.Ack, again)...)
+			}
+			wantCommitted(t, b, map[int32]int64{record(batch[0]).Partition: 10})
+		})
 	}
-	wantCommitted(t, b, map[int32]int64{record(batch[0]).Partition: 10})
 }
 
 func TestDeadLetter(t *testing.T) {
