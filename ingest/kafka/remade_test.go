@@ -228,6 +228,23 @@ func TestTopicDeletedForAWhile(t *testing.T) {
 	}
 }
 
+// The leader of the group may share out partitions for a while that the new topic does not have.
+func TestTopicMadeAgainWithPartitionsMissing(t *testing.T) {
+	t.Parallel()
+	b := newFake(t)
+	s, _ := b.inHand(t, 3)
+	defer closeSource(t, s)
+	at := map[int32]kgo.Offset{1: kgo.NewOffset(), partitions: kgo.NewOffset()}
+	if err := s.beginTopic(t.Context(), topic{name: b.topic(), partitions: partitions, note: b.note(t), remade: true}, at); err != nil {
+		t.Errorf("the partitions that exist cannot be begun: %v", err)
+	}
+	for number, offset := range at {
+		if got := offset.EpochOffset().Offset; got != 0 {
+			t.Errorf("partition %d begins at %d, want 0", number, got)
+		}
+	}
+}
+
 // A member that had nothing to do takes over, and nothing is committed in the new topic: it is not new to the
 // group, whose start is latest.
 func TestTopicMadeAgainForAMemberWithoutPartitions(t *testing.T) {
