@@ -1,9 +1,17 @@
 package kafka
 
 import (
+	"flag"
 	"testing"
 
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// These tests mostly wait, for timeouts of the protocol. With as many at a time as there are
+// processors, all of them took two minutes.
+func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", "12"); err != nil { // -parallel overrides it
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
