@@ -3,8 +3,10 @@ package ingest
 import (
 	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -160,10 +162,7 @@ func (l *loop) decode(ctx context.Context, messages []Message) *batch {
 		spans: make([]trace.Span, n), open: make([]int, n),
 	}
 	for i, m := range messages {
-		in, err := core.IngestIn{}, m.Err
-		if err == nil {
-			in, err = l.Decode(m)
-		}
+		in, err := l.read(m)
 		in.Source, in.Position = l.Name, m.Position
 		if err != nil {
 			in.Err = &core.Error{Kind: core.KindBadRequest, Code: "unreadable", Message: err.Error()}
@@ -173,6 +172,24 @@ func (l *loop) decode(ctx context.Context, messages []Message) *batch {
 	}
 	return b
 }
+
+// read decodes one message. A decoder that panics must not end the process: the broker would hand the same
+// message to the next one. Such a message becomes a dead letter.
+func (l *loop) read(m Message) (in core.IngestIn, err error) {
+	if m.Err != nil {
+		return in, m.Err
+	}
+	defer func() {
+		if cause := recover(); cause != nil {
+			l.log.Error("decoder panicked; message refused", "topic", m.Topic, "position", m.Position,
+				"error", cause, "stack", string(debug.Stack()))
+			in, err = core.IngestIn{}, errPanicked
+		}
+	}()
+	return l.Decode(m)
+}
+
+var errPanicked = errors.New("it cannot be read: the decoder panicked")
 
 // store stores what is not stored yet. It returns an error if some of that is to be tried again: then
 // nothing that came behind it is stored.
