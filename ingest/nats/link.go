@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,6 +30,7 @@ const (
 type link struct {
 	log      *slog.Logger
 	conn     *nats.Conn
+	closed   <-chan struct{} // closed with the connection
 	js       jetstream.JetStream
 	consumer jetstream.Consumer
 	info     *jetstream.ConsumerInfo // as the consumer was when the connection was made
@@ -45,11 +47,12 @@ func (d dialer) Dial(network, address string) (net.Conn, error) { return d(netwo
 func (s *Source) connect(ctx context.Context) (*link, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectWithin)
 	defer cancel()
-	conn, err := s.dial(ctx)
+	closed := make(chan struct{})
+	conn, err := s.dial(ctx, nats.ClosedHandler(func(*nats.Conn) { close(closed) }))
 	if err != nil {
 		return nil, err
 	}
-	l := &link{conn: conn, log: s.log}
+	l := &link{conn: conn, closed: closed, log: s.log}
 	if err := s.bind(ctx, l); err != nil {
 		err = l.explain(err)
 		conn.Close()
@@ -58,7 +61,7 @@ func (s *Source) connect(ctx context.Context) (*link, error) {
 	return l, nil
 }
 
-func (s *Source) dial(ctx context.Context) (*nats.Conn, error) {
+func (s *Source) dial(ctx context.Context, more ...nats.Option) (*nats.Conn, error) {
 	var kept []func() bool
 	dial := func(network, address string) (net.Conn, error) {
 		conn, err := new(net.Dialer).DialContext(ctx, network, address)
@@ -78,7 +81,7 @@ func (s *Source) dial(ctx context.Context) (*nats.Conn, error) {
 			}
 		}),
 	}
-	conn, err := nats.Connect(strings.Join(s.config.URLs, ","), append(options, s.login()...)...)
+	conn, err := nats.Connect(strings.Join(s.config.URLs, ","), slices.Concat(options, s.login(), more)...)
 	for _, keep := range kept {
 		keep()
 	}

@@ -99,7 +99,8 @@ func (l *link) pullOnce(ctx context.Context, request pullRequest) ([]*delivery, 
 		return nil, err
 	}
 	inbox := l.conn.NewInbox()
-	sub, err := l.conn.SubscribeSync(inbox)
+	incoming := make(chan *nats.Msg, request.Batch+1) // all that a pull may bring, and how it ends
+	sub, err := l.conn.ChanSubscribe(inbox, incoming)
 	if err != nil {
 		return nil, fmt.Errorf("pull: %w", err)
 	}
@@ -107,10 +108,10 @@ func (l *link) pullOnce(ctx context.Context, request pullRequest) ([]*delivery, 
 	if err := l.conn.PublishRequest(next, inbox, text); err != nil {
 		return nil, fmt.Errorf("pull: %w", err)
 	}
-	batch, err := l.collect(ctx, sub, request)
+	batch, err := l.collect(ctx, incoming, request)
 	if ctx.Err() != nil || errors.Is(err, errLull) {
 		// Messages that arrived unseen would be missing until their time is over.
-		batch, err = append(batch, l.rest(ctx, sub)...), nil
+		batch, err = append(batch, l.rest(ctx, sub, incoming)...), nil
 	}
 	if ctx.Err() != nil {
 		l.giveBack(batch)
@@ -121,10 +122,10 @@ func (l *link) pullOnce(ctx context.Context, request pullRequest) ([]*delivery, 
 }
 
 // collect reads what a pull brings until it ends.
-func (l *link) collect(ctx context.Context, sub *nats.Subscription, request pullRequest) (batch []*delivery, err error) {
+func (l *link) collect(ctx context.Context, incoming <-chan *nats.Msg, request pullRequest) (batch []*delivery, err error) {
 	size, wait := 0, request.Expires+answerWithin
 	for len(batch) < request.Batch && (request.MaxBytes == 0 || size < request.MaxBytes) {
-		msg, err := next(ctx, sub, wait)
+		msg, err := l.next(ctx, incoming, wait)
 		if errors.Is(err, context.DeadlineExceeded) && len(batch) > 0 {
 			return batch, errLull
 		}
@@ -143,29 +144,36 @@ func (l *link) collect(ctx context.Context, sub *nats.Subscription, request pull
 	return batch, nil
 }
 
-func next(ctx context.Context, sub *nats.Subscription, wait time.Duration) (*nats.Msg, error) {
+// next waits for a message. The library's own call takes one without a body that has the header "Status: 503"
+// for its own word that nobody answers, whoever published it.
+func (l *link) next(ctx context.Context, incoming <-chan *nats.Msg, wait time.Duration) (*nats.Msg, error) {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	return sub.NextMsgWithContext(ctx)
+	select {
+	case msg := <-incoming:
+		return msg, nil
+	case <-l.closed:
+		return nil, nats.ErrConnectionClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // rest ends a pull before the server does, and returns what was still on its way.
-func (l *link) rest(ctx context.Context, sub *nats.Subscription) (batch []*delivery) {
+func (l *link) rest(ctx context.Context, sub *nats.Subscription, incoming <-chan *nats.Msg) (batch []*delivery) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerWithin)
 	defer cancel()
 	// From here on the server sends no more, and what was on its way has come when it answers.
 	_ = sub.Drain()
 	_ = l.conn.FlushWithContext(ctx)
 	for {
-		if n, _, err := sub.Pending(); err != nil || n == 0 {
+		select {
+		case msg := <-incoming:
+			if d, err := l.delivery(msg); err == nil {
+				batch = append(batch, d)
+			}
+		default:
 			return batch
-		}
-		msg, err := sub.NextMsgWithContext(ctx)
-		if err != nil {
-			return batch
-		}
-		if d, err := l.delivery(msg); err == nil {
-			batch = append(batch, d)
 		}
 	}
 }
