@@ -26,6 +26,7 @@ type Source struct {
 	config  Config
 	tls     *tls.Config // nil: no TLS
 	timeout time.Duration
+	silence time.Duration // silenceMost, or less in tests
 
 	// Dead letters have a connection of their own. When RabbitMQ is short of memory or disk space, it reads
 	// no more from connections that publish, and would not hear acknowledgements either.
@@ -41,7 +42,7 @@ func New(c Config, log *slog.Logger) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Source{log: log, config: set.Config, tls: set.tls, timeout: callTimeout}, nil
+	return &Source{log: log, config: set.Config, tls: set.tls, timeout: callTimeout, silence: silenceMost}, nil
 }
 
 // Check tells whether the queue is there, and the exchange for dead letters, or with the default exchange

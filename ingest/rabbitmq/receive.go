@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
@@ -39,26 +40,40 @@ type handle struct {
 
 func handleOf(m ingest.Message) *handle { return m.Handle.(*handle) }
 
+// silenceMost is how long a consumer waits for messages before it subscribes anew. RabbitMQ 3.10 forgets to
+// cancel the consumers of a quorum queue that is deleted and declared again within some 100 ms: it counts them
+// as consumers of the new queue, gives them its messages, and never sends any.
+const silenceMost = time.Minute
+
 // Receive waits for a message, and takes what has come behind it meanwhile.
 func (s *Source) Receive(ctx context.Context) ([]ingest.Message, error) {
-	l, err := s.connect(ctx)
-	if err != nil {
-		return nil, err
-	}
-	select {
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case first, more := <-l.incoming:
-		if more {
+	for {
+		l, err := s.connect(ctx)
+		if err != nil {
+			return nil, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(s.silence):
+			_ = s.disconnect(ctx)
+		case first, more := <-l.incoming:
+			if !more {
+				return nil, s.receiveFailed(ctx, l)
+			}
 			return l.gather(first), nil
 		}
 	}
-	err = l.reason()
+}
+
+// receiveFailed is why no more messages come by a link, which is given up.
+func (s *Source) receiveFailed(ctx context.Context, l *link) error {
+	err := l.reason()
 	if err == nil {
 		err = errors.New("the broker has cancelled the consumer, as it does when the queue is deleted or moves to another node")
 	}
 	_ = s.disconnect(ctx)
-	return nil, fmt.Errorf("receive from the queue %s: %w", s.config.Queue, err)
+	return fmt.Errorf("receive from the queue %s: %w", s.config.Queue, err)
 }
 
 // gather makes a batch of a message and what is there behind it.

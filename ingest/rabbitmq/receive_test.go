@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -110,6 +111,39 @@ func TestCancelledConsumerComesBack(t *testing.T) {
 			b.declare(t, b.config.Queue, arguments)
 			b.publish(t, "", b.config.Queue, numbered(1, 2)...)
 			wantBodies(t, receiveAll(t, s, 1), "1")
+		})
+	}
+}
+
+// RabbitMQ 3.10 does not cancel the consumer of a quorum queue then, and hands it nothing.
+func TestConsumerOfAQueueThatIsDeclaredAgainAtOnceComesBack(t *testing.T) {
+	t.Parallel()
+	for name, arguments := range map[string]amqp.Table{"quorum": quorum, "classic": classic} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBroker(t, theServer(t), arguments)
+			s := b.source(t)
+			s.silence = time.Second
+			b.publish(t, "", b.config.Queue, numbered(0, 5)...)
+			batch := receiveFull(t, s, 5)
+			if _, err := b.channel.QueueDelete(b.config.Queue, false, false, false); err != nil {
+				t.Fatal(err)
+			}
+			b.declare(t, b.config.Queue, arguments)
+			b.publish(t, "", b.config.Queue, numbered(5, 10)...)
+			settle(t, s, judged(batch, ingest.Ack))
+			var got []string
+			await(t, func() string {
+				batch, _ := s.Receive(t.Context())
+				settle(t, s, judged(batch, ingest.Ack))
+				if got = append(got, bodies(batch)...); len(got) < 5 {
+					return fmt.Sprintf("received %q", got)
+				}
+				return ""
+			})
+			if !slices.Equal(got, numbers(5, 10)) {
+				t.Errorf("received %q, want 5 to 9", got)
+			}
 		})
 	}
 }
