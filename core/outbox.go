@@ -5,12 +5,13 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
 // OutboxMessage is a message that an application of our own database left in the outbox.
 type OutboxMessage struct {
-	ID          int64
+	OutboxKey
 	OrgID       OrgID
 	Application string // an id or uid
 	EventType   string
@@ -20,7 +21,27 @@ type OutboxMessage struct {
 	Tags        []string
 	TraceParent *string
 
-	Err error // it cannot be read, and why; then only the ID says anything
+	Err error // it cannot be read, and why; then only the key says anything
+}
+
+// OutboxKey tells a message of the outbox from all others. Its id alone does not: ids begin again after
+// TRUNCATE ... RESTART IDENTITY, and a consumer that has the old messages in hand must not take the new ones
+// for them.
+type OutboxKey struct {
+	ID   int64
+	TxID string // of the transaction that inserted it
+}
+
+// Position is the key as the Position of an [IngestIn].
+func (k OutboxKey) Position() string { return strconv.FormatInt(k.ID, 10) + "/" + k.TxID }
+
+func outboxKey(position string) (OutboxKey, error) {
+	id, txID, _ := strings.Cut(position, "/")
+	n, err := strconv.ParseInt(id, 10, 64)
+	if err != nil {
+		return OutboxKey{}, fmt.Errorf("a position in the outbox: %w", err)
+	}
+	return OutboxKey{ID: n, TxID: txID}, nil
 }
 
 // OutboxLetter is a message of the outbox that cannot be stored, and why.
@@ -47,16 +68,16 @@ type Outbox interface {
 
 // OutboxTx is what taking messages out of the outbox needs of a unit of work.
 type OutboxTx interface {
-	// OutboxLockMany locks those of the messages that are still there, and returns them in order.
+	// OutboxLockMany locks those of the messages that are still there, and returns their ids in order.
 	// Concurrent callers block.
-	OutboxLockMany(ctx context.Context, ids []int64) ([]int64, error)
+	OutboxLockMany(ctx context.Context, keys []OutboxKey) ([]int64, error)
 	// OutboxDeleteMany deletes messages that are locked.
 	OutboxDeleteMany(ctx context.Context, ids []int64) error
 	// OutboxDeadLetterMany puts messages that are locked aside.
 	OutboxDeadLetterMany(ctx context.Context, letters []OutboxLetter, now time.Time) error
 }
 
-// OutboxIngestMany stores messages of the outbox, whose Position is their id in decimal, and takes them out
+// OutboxIngestMany stores messages of the outbox, whose Position is that of their key, and takes them out
 // of it in the same unit of work: each is stored once, whoever dies. One that another process has taken
 // out meanwhile is answered as known. What is refused is put aside with its reason in that unit of work, too.
 //
@@ -83,14 +104,15 @@ func (s *Service) OutboxIngestMany(ctx context.Context, ins []IngestIn) []Ingest
 }
 
 func (s *Service) outboxIngest(ctx context.Context, tx Tx, ins []IngestIn) ([]Ingested, error) {
-	ids := make([]int64, len(ins))
+	keys, ids := make([]OutboxKey, len(ins)), make([]int64, len(ins))
 	for i, in := range ins {
 		var err error
-		if ids[i], err = strconv.ParseInt(in.Position, 10, 64); err != nil {
-			return nil, fmt.Errorf("a position in the outbox: %w", err)
+		if keys[i], err = outboxKey(in.Position); err != nil {
+			return nil, err
 		}
+		ids[i] = keys[i].ID
 	}
-	locked, err := tx.OutboxLockMany(ctx, ids)
+	locked, err := tx.OutboxLockMany(ctx, keys)
 	if err != nil {
 		return nil, err
 	}

@@ -144,6 +144,7 @@ WITH late AS MATERIALIZED (
 )
 SELECT
     outbox.id,
+    outbox.txid::text AS tx_id,
     octet_length(outbox.payload)::bigint AS bytes
 FROM outbox
 WHERE outbox.id = ANY (
@@ -179,6 +180,7 @@ type OutboxListAnyTenantParams struct {
 
 type OutboxListAnyTenantRow struct {
 	ID    int64
+	TxID  string
 	Bytes int64
 }
 
@@ -199,7 +201,7 @@ func (q *Queries) OutboxListAnyTenant(ctx context.Context, db DBTX, arg OutboxLi
 	var items []OutboxListAnyTenantRow
 	for rows.Next() {
 		var i OutboxListAnyTenantRow
-		if err := rows.Scan(&i.ID, &i.Bytes); err != nil {
+		if err := rows.Scan(&i.ID, &i.TxID, &i.Bytes); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -211,7 +213,7 @@ func (q *Queries) OutboxListAnyTenant(ctx context.Context, db DBTX, arg OutboxLi
 }
 
 const outboxLockManyAnyTenant = `-- name: OutboxLockManyAnyTenant :many
-SELECT id
+SELECT id, txid::text AS tx_id
 FROM outbox
 WHERE id = ANY ($1::bigint[])
 ORDER BY id
@@ -219,22 +221,28 @@ LIMIT cardinality($1::bigint[])
 FOR UPDATE
 `
 
-// OutboxLockManyAnyTenant locks what is still in the outbox, and returns it. It waits for another
+type OutboxLockManyAnyTenantRow struct {
+	ID   int64
+	TxID string
+}
+
+// OutboxLockManyAnyTenant locks what is still in the outbox, and returns it with the transactions that
+// inserted it, because ids may begin again. It waits for another
 // consumer that has locked it: that one takes the first messages, and later ones must not be stored
 // before them.
-func (q *Queries) OutboxLockManyAnyTenant(ctx context.Context, db DBTX, ids []int64) ([]int64, error) {
+func (q *Queries) OutboxLockManyAnyTenant(ctx context.Context, db DBTX, ids []int64) ([]OutboxLockManyAnyTenantRow, error) {
 	rows, err := db.Query(ctx, outboxLockManyAnyTenant, ids)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []int64
+	var items []OutboxLockManyAnyTenantRow
 	for rows.Next() {
-		var id int64
-		if err := rows.Scan(&id); err != nil {
+		var i OutboxLockManyAnyTenantRow
+		if err := rows.Scan(&i.ID, &i.TxID); err != nil {
 			return nil, err
 		}
-		items = append(items, id)
+		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err

@@ -26,6 +26,7 @@ WITH late AS MATERIALIZED (
 )
 SELECT
     outbox.id,
+    outbox.txid::text AS tx_id,
     octet_length(outbox.payload)::bigint AS bytes
 FROM outbox
 WHERE outbox.id = ANY (
@@ -76,10 +77,11 @@ LIMIT cardinality(@ids::bigint[]);
 SELECT set_config('lock_timeout', @timeout::text, true)::text;
 
 -- name: OutboxLockManyAnyTenant :many
--- OutboxLockManyAnyTenant locks what is still in the outbox, and returns it. It waits for another
+-- OutboxLockManyAnyTenant locks what is still in the outbox, and returns it with the transactions that
+-- inserted it, because ids may begin again. It waits for another
 -- consumer that has locked it: that one takes the first messages, and later ones must not be stored
 -- before them.
-SELECT id
+SELECT id, txid::text AS tx_id
 FROM outbox
 WHERE id = ANY (@ids::bigint[])
 ORDER BY id

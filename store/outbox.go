@@ -1,9 +1,11 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/postrider/postrider/core"
@@ -35,6 +37,12 @@ func (r reader) OutboxList(ctx context.Context, from core.OutboxPlace, limit int
 		next.ID = ids[n-1] + 1
 	}
 	found, err := r.outboxGetMany(ctx, ids)
+	for i := range found {
+		n, _ := slices.BinarySearchFunc(waiting, found[i].ID, func(row db.OutboxListAnyTenantRow, id int64) int {
+			return cmp.Compare(row.ID, id)
+		})
+		found[i].TxID = waiting[n].TxID
+	}
 	return found, next, err
 }
 
@@ -62,7 +70,7 @@ func (r reader) outboxGetMany(ctx context.Context, ids []int64) ([]core.OutboxMe
 	}
 	half := len(ids) / 2
 	if half == 0 {
-		return []core.OutboxMessage{{ID: ids[0], Err: err}}, nil
+		return []core.OutboxMessage{{OutboxKey: core.OutboxKey{ID: ids[0]}, Err: err}}, nil
 	}
 	found, err := r.outboxGetMany(ctx, ids[:half])
 	if err != nil {
@@ -74,7 +82,7 @@ func (r reader) outboxGetMany(ctx context.Context, ids []int64) ([]core.OutboxMe
 
 func outboxMessage(row db.OutboxGetManyAnyTenantRow) core.OutboxMessage {
 	return core.OutboxMessage{
-		ID: row.ID, OrgID: row.OrgID, Application: row.Application, EventType: row.EventType, Payload: row.Payload,
+		OutboxKey: core.OutboxKey{ID: row.ID}, OrgID: row.OrgID, Application: row.Application, EventType: row.EventType, Payload: row.Payload,
 		EventID: row.EventID, Channels: row.Channels, Tags: row.Tags, TraceParent: row.TraceParent,
 	}
 }
@@ -84,12 +92,22 @@ func outboxMessage(row db.OutboxGetManyAnyTenantRow) core.OutboxMessage {
 // outbox waits for.
 const outboxLockTimeout = "40s"
 
-func (t tx) OutboxLockMany(ctx context.Context, ids []int64) ([]int64, error) {
+func (t tx) OutboxLockMany(ctx context.Context, keys []core.OutboxKey) (ids []int64, err error) {
 	if _, err := queries.OutboxLockTimeoutAnyTenant(ctx, t.conn, outboxLockTimeout); err != nil {
 		return nil, mapError(err)
 	}
+	wanted := make(map[core.OutboxKey]bool, len(keys))
+	for _, key := range keys {
+		ids, wanted[key] = append(ids, key.ID), true
+	}
 	locked, err := queries.OutboxLockManyAnyTenant(ctx, t.conn, ids)
-	return locked, mapError(err)
+	ids = nil
+	for _, row := range locked {
+		if wanted[core.OutboxKey(row)] {
+			ids = append(ids, row.ID)
+		}
+	}
+	return ids, mapError(err)
 }
 
 func (t tx) OutboxDeleteMany(ctx context.Context, ids []int64) error {

@@ -8,7 +8,6 @@ import (
 	"os"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -39,11 +38,20 @@ func (w *world) inOutbox() []core.IngestIn {
 	return foundIn(found)
 }
 
+// outboxKeys are the keys of what the outbox holds under these ids.
+func (w *world) outboxKeys(ids ...int64) (keys []core.OutboxKey) {
+	w.t.Helper()
+	for _, id := range ids {
+		keys = append(keys, core.OutboxKey{ID: id, TxID: value[string](w, "SELECT txid::text FROM outbox WHERE id = $1", id)})
+	}
+	return keys
+}
+
 // foundIn is messages of the outbox as a consumer stores them.
 func foundIn(found []core.OutboxMessage) (ins []core.IngestIn) {
 	for _, m := range found {
 		in := core.IngestIn{
-			OrgID: m.OrgID, AppRef: m.Application, Source: "outbox", Position: strconv.FormatInt(m.ID, 10),
+			OrgID: m.OrgID, AppRef: m.Application, Source: "outbox", Position: m.Position(),
 			MessageIn: core.MessageIn{
 				EventType: m.EventType, EventID: m.EventID, Channels: m.Channels, Tags: m.Tags,
 				TraceParent: m.TraceParent, Payload: bytes.TrimSpace([]byte(m.Payload)),
@@ -159,7 +167,7 @@ func TestTwoConsumersOfTheOutboxStoreEachMessageOnce(t *testing.T) {
 	ins := w.inOutbox()
 	second := make(chan []core.Ingested, 1)
 	w.in(func(ctx context.Context, tx core.Tx) error {
-		ids, err := tx.OutboxLockMany(ctx, []int64{1, 2})
+		ids, err := tx.OutboxLockMany(ctx, w.outboxKeys(1, 2))
 		if err != nil || len(ids) != 2 {
 			t.Errorf("locked %v, %v", ids, err)
 		}
@@ -176,13 +184,33 @@ func TestTwoConsumersOfTheOutboxStoreEachMessageOnce(t *testing.T) {
 	}
 }
 
+func TestOutboxWhoseIdsBeginAgainKeepsItsNewMessages(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.leave("acme", `{"old": 1}`)
+	w.leave("nobody", `{"old": 2}`)
+	old := w.inOutbox()
+	w.exec("TRUNCATE outbox RESTART IDENTITY")
+	w.leave("acme", `{"new": 1}`)
+	w.leave("acme", `{"new": 2}`)
+	for i, o := range w.outboxService().OutboxIngestMany(t.Context(), old) {
+		if !o.Known {
+			t.Errorf("message %d that is gone: %+v, want it to be known", i, o)
+		}
+	}
+	w.outboxService().OutboxIngestMany(t.Context(), w.inOutbox())
+	if got := w.payloadsStored(); !slices.Equal(got, []string{`{"new": 1}`, `{"new": 2}`}) {
+		t.Errorf("stored %v, want the new messages", got)
+	}
+}
+
 // A session that locks a row and does nothing more must not stop the outbox without a word.
 func TestOutboxWaitsForLocksNotForEver(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.leave("acme", `{}`)
 	w.in(func(ctx context.Context, unit core.Tx) error {
-		_, err := unit.OutboxLockMany(ctx, []int64{1})
+		_, err := unit.OutboxLockMany(ctx, w.outboxKeys(1))
 		var timeout string
 		if err := unit.(tx).conn.QueryRow(ctx, "SHOW lock_timeout").Scan(&timeout); err != nil || timeout != outboxLockTimeout {
 			t.Errorf("locks are waited for for %s, %v; want %s", timeout, err, outboxLockTimeout)

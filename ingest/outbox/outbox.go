@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/postrider/postrider/core"
@@ -102,7 +101,7 @@ func messages(found []core.OutboxMessage) []ingest.Message {
 	for i, m := range found {
 		all[i] = ingest.Message{
 			Topic: "outbox", Key: m.Application, Body: []byte(m.Payload),
-			Position: strconv.FormatInt(m.ID, 10), Err: m.Err, Handle: m,
+			Position: m.Position(), Err: m.Err, Handle: m,
 		}
 	}
 	return all

@@ -27,7 +27,7 @@ func (l *looks) OutboxList(_ context.Context, from core.OutboxPlace, _ int, _ in
 	if l.fail {
 		return nil, core.OutboxPlace{}, errors.New("the server is gone")
 	}
-	return []core.OutboxMessage{{ID: 7}}, core.OutboxPlace{Snapshot: "next"}, nil
+	return []core.OutboxMessage{{OutboxKey: core.OutboxKey{ID: 7}}}, core.OutboxPlace{Snapshot: "next"}, nil
 }
 
 // A consumer looks from its place on once a batch is settled, and at all of the outbox when it
@@ -70,8 +70,8 @@ func TestOutboxIsLookedAtFromTheLastPlace(t *testing.T) {
 func TestOutboxMessageThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	unreadable := errors.New("no character")
-	batch := messages([]core.OutboxMessage{{ID: 7, Err: unreadable}, {ID: 8, Payload: "{}"}})
-	if batch[0].Position != "7" || !errors.Is(batch[0].Err, unreadable) || batch[1].Err != nil {
+	batch := messages([]core.OutboxMessage{{OutboxKey: core.OutboxKey{ID: 7}, Err: unreadable}, {OutboxKey: core.OutboxKey{ID: 8}, Payload: "{}"}})
+	if batch[0].Position != "7/" || !errors.Is(batch[0].Err, unreadable) || batch[1].Err != nil {
 		t.Errorf("%+v", batch)
 	}
 }
