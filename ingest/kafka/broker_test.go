@@ -209,11 +209,3 @@ func header(r *kgo.Record, key string) (value string) {
 
 func (b *broker) Break(testing.TB) { b.set(true) }
 func (b *broker) Mend(testing.TB)  { b.set(false) }
-
-func TestSuite(t *testing.T) {
-	t.Parallel()
-	sourcetest.Suite{Broker: func(t testing.TB) sourcetest.Broker {
-		t.Helper()
-		return newBroker(t)
-	}}.Run(t)
-}

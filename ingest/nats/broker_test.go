@@ -233,11 +233,14 @@ func (b *broker) consumer(t testing.TB) *jetstream.ConsumerInfo {
 // publish has messages put into the stream, whose bodies are these numbers.
 func (b *broker) publish(t testing.TB, from, to int) {
 	t.Helper()
-	var all []sourcetest.Produced
+	b.Produce(t, numbered(from, to)...)
+}
+
+func numbered(from, to int) (all []sourcetest.Produced) {
 	for n := from; n <= to; n++ {
 		all = append(all, sourcetest.Produced{Group: "red", Body: strconv.Itoa(n)})
 	}
-	b.Produce(t, all...)
+	return all
 }
 
 // receive waits for a batch.

@@ -77,21 +77,26 @@ func (b *broker) exec(t testing.TB, sql string, args ...any) {
 
 func (b *broker) Produce(t testing.TB, produced ...sourcetest.Produced) {
 	t.Helper()
-	b.run(t, func(ctx context.Context, conn *pgx.Conn) error {
-		batch := &pgx.Batch{}
-		for _, p := range produced {
-			var in struct {
-				Application, EventType string
-				Payload                json.RawMessage
-			}
-			if err := json.Unmarshal([]byte(p.Body), &in); err != nil {
-				return err
-			}
-			batch.Queue("SELECT message_send($1, $2, $3, traceparent => $4, org_id => $5)",
-				in.Application, in.EventType, string(in.Payload), p.Headers["traceparent"], string(org))
+	b.run(t, func(ctx context.Context, conn *pgx.Conn) error { return send(ctx, conn, produced...) })
+}
+
+func send(ctx context.Context, to interface {
+	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
+}, produced ...sourcetest.Produced,
+) error {
+	batch := &pgx.Batch{}
+	for _, p := range produced {
+		var in struct {
+			Application, EventType string
+			Payload                json.RawMessage
 		}
-		return conn.SendBatch(ctx, batch).Close()
-	})
+		if err := json.Unmarshal([]byte(p.Body), &in); err != nil {
+			return err
+		}
+		batch.Queue("SELECT message_send($1, $2, $3, traceparent => $4, org_id => $5)",
+			in.Application, in.EventType, string(in.Payload), p.Headers["traceparent"], string(org))
+	}
+	return to.SendBatch(ctx, batch).Close()
 }
 
 func (b *broker) DeadLetters(t testing.TB) (letters []sourcetest.DeadLetter) {

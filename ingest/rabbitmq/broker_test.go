@@ -18,16 +18,17 @@ import (
 var (
 	quorum  = amqp.Table{amqp.QueueTypeArg: amqp.QueueTypeQuorum}
 	single  = amqp.Table{amqp.QueueTypeArg: amqp.QueueTypeQuorum, amqp.SingleActiveConsumerArg: true}
-	classic = amqp.Table{}
+	classic = amqp.Table{amqp.QueueTypeArg: amqp.QueueTypeClassic}
 )
 
 // broker is a queue and another one for its dead letters.
 type broker struct {
 	*proxy
-	server  *server
-	channel *amqp.Channel // ours, past the proxy
-	config  Config
-	letters []sourcetest.DeadLetter
+	server    *server
+	channel   *amqp.Channel // ours, past the proxy
+	config    Config
+	arguments amqp.Table // of the queue
+	letters   []sourcetest.DeadLetter
 }
 
 var _ sourcetest.Broker = (*broker)(nil)
@@ -36,7 +37,7 @@ var _ sourcetest.Broker = (*broker)(nil)
 // as tests do, is refused where there is a single active consumer.
 func newBroker(t testing.TB, s *server, arguments amqp.Table) *broker {
 	t.Helper()
-	b := &broker{proxy: newProxy(t, s, nil), server: s, channel: openChannel(t, s)}
+	b := &broker{proxy: newProxy(t, s, nil), server: s, channel: openChannel(t, s), arguments: arguments}
 	b.config = Config{
 		URL: s.urlAt(b.Addr().String()), Queue: "queue-" + rand.Text(), DeadLetterRoutingKey: "dead-" + rand.Text(),
 	}
@@ -102,6 +103,10 @@ func closeSource(t testing.TB, s *Source) {
 
 func (b *broker) Produce(t testing.TB, messages ...sourcetest.Produced) {
 	t.Helper()
+	b.publish(t, "", b.config.Queue, publishings(messages)...)
+}
+
+func publishings(messages []sourcetest.Produced) []amqp.Publishing {
 	all := make([]amqp.Publishing, len(messages))
 	for i, m := range messages {
 		all[i] = amqp.Publishing{Body: []byte(m.Body), Headers: amqp.Table{"group": m.Group}}
@@ -109,7 +114,7 @@ func (b *broker) Produce(t testing.TB, messages ...sourcetest.Produced) {
 			all[i].Headers[name] = value
 		}
 	}
-	b.publish(t, "", b.config.Queue, all...)
+	return all
 }
 
 // publish publishes messages, and waits until they are confirmed.

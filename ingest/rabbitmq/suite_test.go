@@ -2,9 +2,11 @@ package rabbitmq
 
 import (
 	"testing"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"github.com/postrider/postrider/ingest"
 	"github.com/postrider/postrider/ingest/sourcetest"
 )
 
@@ -24,12 +26,22 @@ func patient(t testing.TB, arguments amqp.Table) func(testing.TB) sourcetest.Bro
 	s := theServer(t)
 	return func(t testing.TB) sourcetest.Broker {
 		t.Helper()
-		return newBroker(t, s, arguments)
+		return restless{newBroker(t, s, arguments)}
 	}
 }
 
+// restless is a broker whose consumers soon subscribe anew.
+type restless struct{ *broker }
+
+func (b restless) Source(t testing.TB) ingest.Source {
+	t.Helper()
+	s := b.source(t)
+	s.silence = time.Second
+	return s
+}
+
 // hasty is a broker whose connections are back before that.
-type hasty struct{ *broker }
+type hasty struct{ restless }
 
 func (b hasty) Break(testing.TB) { b.proxy.Break() }
 
@@ -38,6 +50,6 @@ func TestConformanceWithASingleActiveConsumer(t *testing.T) {
 	s := theServer(t)
 	sourcetest.Suite{Broker: func(t testing.TB) sourcetest.Broker {
 		t.Helper()
-		return hasty{newBroker(t, s, single)}
+		return hasty{restless{newBroker(t, s, single)}}
 	}}.Run(t)
 }

@@ -1,6 +1,7 @@
 package sourcetest
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,6 +15,7 @@ import (
 type stored struct {
 	Group string `json:"group"`
 	N     int    `json:"n"`
+	Odd   string `json:"odd"`
 }
 
 // recorder stands in front of a sink: it remembers what was stored, in order, and can be told to fail.
@@ -26,6 +28,8 @@ type recorder struct {
 	traces []*string
 	seen   map[string]bool // positions that it was asked to store, whether or not it did
 	known  int
+
+	failures int // messages that could not be stored for a time
 }
 
 func newRecorder(next ingest.Sink) *recorder {
@@ -53,6 +57,8 @@ func (r *recorder) MessageIngestMany(ctx context.Context, ins []core.IngestIn) [
 		switch {
 		case outcome.Known:
 			r.known++
+		case outcome.Again():
+			r.failures++
 		case outcome.Err == nil:
 			var s stored
 			if err := json.Unmarshal(ins[i].Payload, &s); err != nil {
@@ -85,6 +91,23 @@ func (r *recorder) repeated() int {
 	return r.known
 }
 
+// failed is how many messages could not be stored for a time.
+func (r *recorder) failed() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.failures
+}
+
+// numbers are those of a group's messages that are stored so far, in order.
+func (r *recorder) numbers(group string) (all []int) {
+	for _, s := range r.snapshot() {
+		if s.Group == group {
+			all = append(all, s.N)
+		}
+	}
+	return all
+}
+
 // trace is that of the n-th message that was stored.
 func (r *recorder) trace(n int) string {
 	r.mu.Lock()
@@ -113,6 +136,8 @@ func (m *memory) MessageIngestMany(_ context.Context, ins []core.IngestIn) []cor
 			outcomes[i].Err = in.Err
 		case in.AppRef == nobody:
 			outcomes[i].Err = core.NotFound()
+		case !bytes.HasPrefix(in.Payload, []byte("{")):
+			outcomes[i].Err = core.Invalid("is no JSON object", "payload")
 		case in.Position == "":
 			outcomes[i].Err = core.Invalid(errors.New("no position").Error(), "position")
 		case m.known[in.Position]:

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -27,6 +28,11 @@ const patience = time.Minute
 // body is a message for an application, the n-th of its group.
 func body(app, group string, n int) string {
 	return fmt.Sprintf(`{"application": %q, "eventType": "test", "payload": {"group": %q, "n": %d}}`, app, group, n)
+}
+
+// OddBody is the body of the odd message of that name. Its payload has the members that are given besides.
+func OddBody(name string, members ...string) string {
+	return fmt.Sprintf(`{"application": %q, "eventType": "test", "payload": {"odd": %q%s}}`, App, name, strings.Join(members, ""))
 }
 
 // series are good messages of a group.

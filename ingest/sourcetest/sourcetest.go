@@ -19,6 +19,17 @@ type Broker interface {
 	Produce(t testing.TB, messages ...Produced)
 	// DeadLetters are those that were put aside so far.
 	DeadLetters(t testing.TB) []DeadLetter
+	// Remake deletes the place with all that is in it, and makes it again under its name, with these
+	// messages in it.
+	Remake(t testing.TB, messages ...Produced)
+	// Widen adds a part of the place that consumers do not know yet (a partition, message group, subject
+	// or binding) and publishes messages to it at once.
+	Widen(t testing.TB, messages ...Produced)
+	// Odd is messages with what this broker's types allow and nobody expects.
+	Odd(t testing.TB) []Odd
+	// CloseDeadLetters makes it impossible to put dead letters aside until it is undone. It skips the test
+	// where that cannot be done.
+	CloseDeadLetters(t testing.TB) (reopen func())
 	// Break ends all connections of consumers and lets nobody connect, until Mend.
 	Break(t testing.TB)
 	Mend(t testing.TB)
@@ -29,6 +40,13 @@ type Produced struct {
 	Group   string // messages of one group are to be stored in order
 	Body    string
 	Headers map[string]string
+}
+
+// Odd is one odd message. If its body is [OddBody] of its name it may be stored; any may be refused.
+type Odd struct {
+	Name   string
+	Send   func(t testing.TB) // publishes it, and returns when the broker has it
+	Hidden bool               // consumers never see it, as what belongs to an aborted transaction
 }
 
 // DeadLetter is a message that was put aside.
@@ -72,6 +90,11 @@ func (s Suite) Run(t *testing.T) {
 		"ReconnectsAndLosesNothing":      reconnect,
 		"SharesAmongConsumersThatChange": rebalance,
 		"CarriesTheTrace":                carriesTrace,
+		"IsMadeAgainWithABatchInHand":    remade,
+		"IsMadeAgainWhileItIsAwaited":    remadeIdle,
+		"TakesWhatArrivesInANewPart":     widened,
+		"GoesOnBehindOddMessages":        odd,
+		"WaitsForThePlaceOfDeadLetters":  waitsForDeadLetters,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

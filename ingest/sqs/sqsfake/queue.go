@@ -70,6 +70,9 @@ func (f *Fake) receive(ctx context.Context, q *queue, in *Request) (any, error) 
 		if ctx.Err() != nil {
 			return nil, &Refusal{Cut: true}
 		}
+		if f.queues[q.name] != q {
+			return nil, refuse("QueueDoesNotExist", "The specified queue does not exist.")
+		}
 		if found := q.take(in, f.clock()); len(found) > 0 || over {
 			return map[string]any{"Messages": found}, nil
 		}

@@ -71,7 +71,8 @@ func New(clock func() time.Time) *Fake {
 	}
 }
 
-// Create makes a queue, a FIFO queue if its name ends in .fifo. Its dead letters go to the other one, if
+// Create makes a queue, a FIFO queue if its name ends in .fifo. If there is one of that name it is deleted
+// first, with its messages; SQS has everybody wait for a minute in between. Its dead letters go to the other one, if
 // one is named. Calls name a queue by the last part of its URL; what comes before that does not matter.
 func (f *Fake) Create(name, deadLetters string) {
 	f.mu.Lock()
@@ -86,6 +87,7 @@ func (f *Fake) Create(name, deadLetters string) {
 		q.attributes["RedrivePolicy"] = `{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:` + deadLetters + `","maxReceiveCount":1000}`
 	}
 	f.queues[name] = q
+	f.tell()
 }
 
 // Remove takes a queue away. It is back, with its messages, once it is restored.
