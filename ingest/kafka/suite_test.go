@@ -10,18 +10,29 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kversion"
 
 	"github.com/postrider/postrider/ingest"
 	"github.com/postrider/postrider/ingest/sourcetest"
 )
 
+// Brokers of Kafka 4.0 and before take a commit for a topic by its name; later ones by its id.
 func TestSuite(t *testing.T) {
 	t.Parallel()
-	sourcetest.Suite{Broker: func(t testing.TB) sourcetest.Broker {
-		t.Helper()
-		return suiteBroker{newBroker(t)}
-	}}.Run(t)
+	for name, options := range map[string][]kfake.Opt{
+		"Newest":   nil,
+		"Kafka4.0": {kfake.MaxVersions(kversion.V4_0_0())},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			sourcetest.Suite{Broker: func(t testing.TB) sourcetest.Broker {
+				t.Helper()
+				return suiteBroker{newBroker(t, options...)}
+			}}.Run(t)
+		})
+	}
 }
 
 // suiteBroker is a broker whose consumers soon notice new partitions.
