@@ -61,15 +61,10 @@ func (l *link) inOrder(ctx context.Context, batch []*delivery) ([]*delivery, err
 		l.order.next = last + 1
 		return batch, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, answerWithin)
-	defer cancel()
-	info, err := l.consumer.Info(ctx)
-	if err == nil && !info.Created.Equal(l.info.Created) {
-		err = errAnother
-	}
+	info, err := l.look(ctx)
 	if err != nil {
 		l.giveBack(batch)
-		return nil, l.explain(err)
+		return nil, err
 	}
 	n := l.order.turn(info, batch)
 	l.giveBack(batch[n:])
@@ -78,6 +73,20 @@ func (l *link) inOrder(ctx context.Context, batch []*delivery) ([]*delivery, err
 		l.order.next = last + 1
 	}
 	return batch[:n], nil
+}
+
+// look asks the server for the state of the consumer. That another one has its name by now is an error.
+func (l *link) look(ctx context.Context) (*jetstream.ConsumerInfo, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
+	info, err := l.consumer.Info(ctx)
+	if err == nil && !info.Created.Equal(l.info.Created) {
+		err = errAnother
+	}
+	if err != nil {
+		return nil, l.explain(err)
+	}
+	return info, nil
 }
 
 // follows tells whether a batch is all that was delivered to anyone since the last one, which is settled.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/postrider/postrider/ingest"
@@ -25,7 +26,8 @@ type Source struct {
 	mu   sync.Mutex
 	link *link // nil: none; beside the one goroutine that receives and settles, Extend uses it too
 
-	open []*delivery // of the last batch, until it is settled
+	open     []*delivery // of the last batch, until it is settled
+	extended atomic.Bool // the last batch is in hand for long
 }
 
 var _ ingest.Source = (*Source)(nil)
@@ -87,6 +89,7 @@ func (s *Source) Receive(ctx context.Context) ([]ingest.Message, error) {
 			return nil, err
 		case len(batch) > 0:
 			s.open = batch
+			s.extended.Store(false)
 			return messages(batch), nil
 		}
 		l.order.held += wait
@@ -116,6 +119,7 @@ func messages(batch []*delivery) []ingest.Message {
 
 // Extend implements [ingest.Source].
 func (s *Source) Extend(ctx context.Context, messages []ingest.Message) error {
+	s.extended.Store(true)
 	l, err := s.connected(ctx)
 	if err != nil {
 		return err
@@ -145,6 +149,14 @@ func (s *Source) Settle(ctx context.Context, settlements []ingest.Settlement) er
 	l, err := s.connected(ctx)
 	if err != nil {
 		return err
+	}
+	if s.extended.Load() {
+		// An acknowledgement names a sequence of whichever consumer has the name. If that was deleted and made
+		// again in the meantime, a message that another process has in hand would be lost with that process.
+		if _, err := l.look(ctx); err != nil {
+			s.drop(l)
+			return fmt.Errorf("settle: %w", err)
+		}
 	}
 	known := l.known(settlements)
 	if n := len(settlements) - len(known); n > 0 {
