@@ -111,7 +111,7 @@ func (b *broker) oddMessages() map[string]*nats.Msg {
 	}
 	refused := map[string]*nats.Msg{
 		"refused with odd headers":            headers("x", "\x01\x7f\xff"),
-		"refused with 60 kB of headers":       headers("x", strings.Repeat("x", 60_000)),
+		"refused with 64 kB of headers":       headers("x", strings.Repeat("x", 65_500)), // servers take 65,535
 		"refused with the words of a server":  headers(jetstream.MsgIDHeader, "y", "Status", "503"),
 		"refused with a subject of odd bytes": {Subject: b.name + ".\xfe\x01"},
 	}

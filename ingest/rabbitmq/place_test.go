@@ -95,9 +95,12 @@ func oddPublishings() map[string]amqp.Publishing {
 		"properties of odd bytes":   {CorrelationId: "\xff", ReplyTo: "\x00", Type: "\r\n", AppId: "\xfe"},
 		"the headers of the server": {Headers: amqp.Table{"x-death": "none", "x-delivery-count": "many", "x-first-death-queue": int8(1)}},
 	}
-	deep := any("leaf")
+	deep, deeper := any("leaf"), any("leaf")
 	for range 15 {
 		deep = amqp.Table{"a": []any{deep}}
+	}
+	for range 500 {
+		deeper = []any{amqp.Table{"a": deeper}}
 	}
 	for kind, value := range map[string]any{
 		"nothing": nil, "truth": true, "uint8": uint8(math.MaxUint8), "int8": int8(math.MinInt8), "int16": int16(math.MinInt16),
@@ -105,7 +108,8 @@ func oddPublishings() map[string]amqp.Publishing {
 		"int64": int64(math.MinInt64), "float32": float32(-math.MaxFloat32), "float64": math.SmallestNonzeroFloat64,
 		"decimal": amqp.Decimal{Scale: 255, Value: -1}, "bytes": []byte{0, 255}, "time": time.Unix(1<<60, 0), "text": "\xff\x00",
 		"list": []any{nil, int8(1), "x", []any{}}, "table": amqp.Table{"": nil, "\xff": amqp.Table{}}, "nested": deep,
-		"large": strings.Repeat("x", 15_000),
+		"deeper": deeper, "many": make([]any, 9_000),
+		"large": strings.Repeat("x", 21_000),
 	} {
 		all["headers of "+kind] = amqp.Publishing{Headers: amqp.Table{
 			"x": value, "traceparent": value, "content-type": value, ingest.ReasonHeader: value, "": value, "\xff\r\n": value,

@@ -2,6 +2,7 @@ package sqs
 
 import (
 	"crypto/rand"
+	"maps"
 	"strings"
 	"testing"
 
@@ -77,6 +78,9 @@ func (b *broker) Odd(t testing.TB) []sourcetest.Odd {
 		ten[name] = types.MessageAttributeValue{DataType: aws.String("String"), StringValue: aws.String(strings.Repeat(name, 100_000))}
 	}
 	odd("ten large attributes", sourcetest.OddBody("ten large attributes"), ten)
+	nine := maps.Clone(ten) // beside ten, there is no room for a reason
+	delete(nine, "a")
+	odd("nine large attributes, refused", strings.Repeat("x", 100_000), nine)
 	for name, envelope := range oddEnvelopes() {
 		odd(name, strings.ReplaceAll(envelope, "ODD", strings.ReplaceAll(sourcetest.OddBody(name), `"`, `\"`)), nil)
 	}
