@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"strings"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
@@ -25,11 +26,13 @@ func (l *loop) startSpan(ctx context.Context, m Message, in core.IngestIn) (trac
 		carrier = propagation.MapCarrier{traceParent: *in.TraceParent}
 	}
 	ctx = propagation.TraceContext{}.Extract(ctx, carrier)
-	ctx, span := l.Tracer.Start(ctx, "process "+m.Topic, trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(
+	// A span with text that is not UTF-8 cannot be exported, nor any that are exported with it.
+	topic, position := strings.ToValidUTF8(m.Topic, "\uFFFD"), strings.ToValidUTF8(m.Position, "\uFFFD")
+	ctx, span := l.Tracer.Start(ctx, "process "+topic, trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(
 		attribute.String("messaging.system", l.System),
 		attribute.String("messaging.operation.type", "process"),
-		attribute.String("messaging.destination.name", m.Topic),
-		attribute.String("messaging.message.id", m.Position),
+		attribute.String("messaging.destination.name", topic),
+		attribute.String("messaging.message.id", position),
 		attribute.String("postrider.source", l.Name),
 	))
 	carrier = propagation.MapCarrier{}
@@ -45,7 +48,7 @@ func (b *batch) endSpans() {
 	for i, span := range b.spans {
 		outcome := b.outcomes[i]
 		if outcome.Err != nil {
-			span.SetStatus(codes.Error, core.Reason(outcome.Err))
+			span.SetStatus(codes.Error, strings.ToValidUTF8(core.Reason(outcome.Err), "\uFFFD"))
 		} else {
 			span.SetAttributes(attribute.String("postrider.message_id", string(outcome.Message.ID)))
 		}
