@@ -43,7 +43,7 @@ func handleOf(m ingest.Message) *handle { return m.Handle.(*handle) }
 // silenceMost is how long a consumer waits for messages before it subscribes anew. RabbitMQ 3.10 forgets to
 // cancel the consumers of a quorum queue that is deleted and declared again within some 100 ms: it counts them
 // as consumers of the new queue, gives them its messages, and never sends any.
-const silenceMost = time.Minute
+const silenceMost = 5 * time.Minute
 
 // Receive waits for a message, and takes what has come behind it meanwhile.
 func (s *Source) Receive(ctx context.Context) ([]ingest.Message, error) {
