@@ -54,7 +54,7 @@ func Run(ctx context.Context, c Config) {
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.StopTimeout)
 	defer cancel()
 	if err := c.Source.Close(closing); err != nil {
-		l.log.Warn("close a source", "error", err)
+		l.log.Warn("close failed", "error", err)
 	}
 }
 
@@ -65,21 +65,21 @@ type loop struct {
 
 // receive waits for a batch, however long the broker is away; nothing once ctx has ended.
 func (l *loop) receive(ctx context.Context) (batch []Message) {
-	l.persist(ctx, "receive messages", func() (err error) {
+	l.persist(ctx, "receive", func() (err error) {
 		batch, err = l.Source.Receive(ctx)
 		return err
 	})
 	return batch
 }
 
-// persist tries again until something works or ctx has ended, ever less often.
+// persist retries until something works or ctx has ended, with growing pauses.
 func (l *loop) persist(ctx context.Context, what string, try func() error) (worked bool) {
 	failed := false
 	for wait := min(backOffLeast, l.BackOffMost); ; wait = min(2*wait, l.BackOffMost) {
 		err := try()
 		if err == nil {
 			if failed {
-				l.log.Info("it works again", "what", what)
+				l.log.Info(what + " recovered")
 			}
 			return true
 		}
@@ -87,7 +87,7 @@ func (l *loop) persist(ctx context.Context, what string, try func() error) (work
 			return false
 		}
 		failed = true
-		l.log.Error("it is tried again", "what", what, "error", err, "in", wait)
+		l.log.Error(what+" failed; retrying", "error", err, "retry_in_ms", wait.Milliseconds())
 		select {
 		case <-ctx.Done():
 			return false
@@ -102,13 +102,13 @@ func (l *loop) handle(ctx context.Context, batch []Message) {
 	defer stop()
 	b := l.decode(ctx, batch)
 	defer b.endSpans()
-	l.persist(ctx, "store messages", func() error { return l.store(ctx, b) })
+	l.persist(ctx, "store", func() error { return l.store(ctx, b) })
 	settlements := l.settlements(b)
 	// What is stored is acknowledged even when a stop has begun, as long as that may take.
 	settling, cancel := outlasting(ctx, l.StopTimeout)
 	defer cancel()
-	if !l.persist(settling, "settle messages", func() error { return l.Source.Settle(settling, settlements) }) {
-		l.log.Warn("messages are not settled; they will come again, and change nothing", "messages", len(batch))
+	if !l.persist(settling, "settle", func() error { return l.Source.Settle(settling, settlements) }) {
+		l.log.Warn("messages not settled; they will be redelivered and recognised", "messages", len(batch))
 	}
 }
 
@@ -139,7 +139,7 @@ func (l *loop) extend(ctx context.Context, batch []Message) (stop func()) {
 			case <-tick.C:
 			}
 			if err := l.Source.Extend(ctx, batch); err != nil && ctx.Err() == nil {
-				l.log.Warn("keep messages; another consumer may get them too", "error", err)
+				l.log.Warn("extend failed; another consumer may receive the messages too", "error", err)
 			}
 		}
 	})
@@ -224,7 +224,7 @@ func (l *loop) settlements(b *batch) []Settlement {
 			settlements[i].Verdict = Retry
 		case outcome.Err != nil:
 			settlements[i].Verdict, settlements[i].Reason = DeadLetter, core.Reason(outcome.Err)
-			l.log.Warn("a message is refused and put aside", "topic", m.Topic, "position", m.Position,
+			l.log.Warn("message refused; put aside", "topic", m.Topic, "position", m.Position,
 				"reason", settlements[i].Reason)
 		case outcome.Known:
 			known++
