@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 )
 
@@ -29,19 +27,17 @@ type OutboxMessage struct {
 // for them.
 type OutboxKey struct {
 	ID   int64
-	TxID string // of the transaction that inserted it
+	TxID uint64 // of the transaction that inserted it
 }
 
 // Position is the key as the Position of an [IngestIn].
-func (k OutboxKey) Position() string { return strconv.FormatInt(k.ID, 10) + "/" + k.TxID }
+func (k OutboxKey) Position() string { return fmt.Sprintf("%d/%d", k.ID, k.TxID) }
 
-func outboxKey(position string) (OutboxKey, error) {
-	id, txID, _ := strings.Cut(position, "/")
-	n, err := strconv.ParseInt(id, 10, 64)
-	if err != nil {
-		return OutboxKey{}, fmt.Errorf("a position in the outbox: %w", err)
+func outboxKey(position string) (k OutboxKey, err error) {
+	if _, err = fmt.Sscanf(position, "%d/%d", &k.ID, &k.TxID); err != nil {
+		return k, fmt.Errorf("position %q in the outbox: %w", position, err)
 	}
-	return OutboxKey{ID: n, TxID: txID}, nil
+	return k, nil
 }
 
 // OutboxLetter is a message of the outbox that cannot be stored, and why.

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/postrider/postrider/core"
 )
 
@@ -290,7 +289,7 @@ type Outbox struct {
 	// When its transaction began. Old ones mean that no process consumes.
 	CreatedAt time.Time
 	// The transaction that inserted it. Leave it to its default.
-	Txid pgtype.Uint64
+	TxID uint64
 }
 
 // What was taken out of the outbox and could not be sent. It stays until somebody deletes it, or inserts it into the outbox again.

@@ -144,7 +144,7 @@ WITH late AS MATERIALIZED (
 )
 SELECT
     outbox.id,
-    outbox.txid::text AS tx_id,
+    outbox.txid,
     octet_length(outbox.payload)::bigint AS bytes
 FROM outbox
 WHERE outbox.id = ANY (
@@ -180,7 +180,7 @@ type OutboxListAnyTenantParams struct {
 
 type OutboxListAnyTenantRow struct {
 	ID    int64
-	TxID  string
+	TxID  uint64
 	Bytes int64
 }
 
@@ -213,7 +213,9 @@ func (q *Queries) OutboxListAnyTenant(ctx context.Context, db DBTX, arg OutboxLi
 }
 
 const outboxLockManyAnyTenant = `-- name: OutboxLockManyAnyTenant :many
-SELECT id, txid::text AS tx_id
+SELECT
+    id,
+    txid
 FROM outbox
 WHERE id = ANY ($1::bigint[])
 ORDER BY id
@@ -223,7 +225,7 @@ FOR UPDATE
 
 type OutboxLockManyAnyTenantRow struct {
 	ID   int64
-	TxID string
+	TxID uint64
 }
 
 // OutboxLockManyAnyTenant locks what is still in the outbox, and returns it with the transactions that

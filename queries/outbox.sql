@@ -26,7 +26,7 @@ WITH late AS MATERIALIZED (
 )
 SELECT
     outbox.id,
-    outbox.txid::text AS tx_id,
+    outbox.txid,
     octet_length(outbox.payload)::bigint AS bytes
 FROM outbox
 WHERE outbox.id = ANY (
@@ -81,7 +81,9 @@ SELECT set_config('lock_timeout', @timeout::text, true)::text;
 -- inserted it, because ids may begin again. It waits for another
 -- consumer that has locked it: that one takes the first messages, and later ones must not be stored
 -- before them.
-SELECT id, txid::text AS tx_id
+SELECT
+    id,
+    txid
 FROM outbox
 WHERE id = ANY (@ids::bigint[])
 ORDER BY id

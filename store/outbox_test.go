@@ -42,7 +42,7 @@ func (w *world) inOutbox() []core.IngestIn {
 func (w *world) outboxKeys(ids ...int64) (keys []core.OutboxKey) {
 	w.t.Helper()
 	for _, id := range ids {
-		keys = append(keys, core.OutboxKey{ID: id, TxID: value[string](w, "SELECT txid::text FROM outbox WHERE id = $1", id)})
+		keys = append(keys, core.OutboxKey{ID: id, TxID: value[uint64](w, "SELECT txid FROM outbox WHERE id = $1", id)})
 	}
 	return keys
 }

@@ -71,7 +71,7 @@ func TestOutboxMessageThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	unreadable := errors.New("no character")
 	batch := messages([]core.OutboxMessage{{OutboxKey: core.OutboxKey{ID: 7}, Err: unreadable}, {OutboxKey: core.OutboxKey{ID: 8}, Payload: "{}"}})
-	if batch[0].Position != "7/" || !errors.Is(batch[0].Err, unreadable) || batch[1].Err != nil {
+	if batch[0].Position != "7/0" || !errors.Is(batch[0].Err, unreadable) || batch[1].Err != nil {
 		t.Errorf("%+v", batch)
 	}
 }
