@@ -73,13 +73,13 @@ func (l *loop) receive(ctx context.Context) (batch []Message) {
 }
 
 // persist retries until something works or ctx has ended, with growing pauses.
-func (l *loop) persist(ctx context.Context, what string, try func() error) (worked bool) {
+func (l *loop) persist(ctx context.Context, step string, try func() error) (worked bool) {
 	failed := false
 	for wait := min(backOffLeast, l.BackOffMost); ; wait = min(2*wait, l.BackOffMost) {
 		err := try()
 		if err == nil {
 			if failed {
-				l.log.Info(what + " recovered")
+				l.log.Info("step recovered", "step", step)
 			}
 			return true
 		}
@@ -87,7 +87,7 @@ func (l *loop) persist(ctx context.Context, what string, try func() error) (work
 			return false
 		}
 		failed = true
-		l.log.Error(what+" failed; retrying", "error", err, "retry_in_ms", wait.Milliseconds())
+		l.log.Error("step failed; retrying", "step", step, "error", err, "retry_in_ms", wait.Milliseconds())
 		select {
 		case <-ctx.Done():
 			return false
