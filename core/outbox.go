@@ -1,9 +1,12 @@
 package core
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -31,13 +34,18 @@ type OutboxKey struct {
 }
 
 // Position is the key as the Position of an [IngestIn].
-func (k OutboxKey) Position() string { return fmt.Sprintf("%d/%d", k.ID, k.TxID) }
+func (k OutboxKey) Position() string {
+	return strconv.FormatInt(k.ID, 10) + "/" + strconv.FormatUint(k.TxID, 10)
+}
 
-func outboxKey(position string) (k OutboxKey, err error) {
-	if _, err = fmt.Sscanf(position, "%d/%d", &k.ID, &k.TxID); err != nil {
-		return k, fmt.Errorf("position %q in the outbox: %w", position, err)
+func outboxKey(position string) (OutboxKey, error) {
+	first, second, _ := strings.Cut(position, "/")
+	id, idErr := strconv.ParseInt(first, 10, 64)
+	txID, txErr := strconv.ParseUint(second, 10, 64)
+	if err := cmp.Or(idErr, txErr); err != nil {
+		return OutboxKey{}, fmt.Errorf("a position in the outbox: %w", err)
 	}
-	return k, nil
+	return OutboxKey{ID: id, TxID: txID}, nil
 }
 
 // OutboxLetter is a message of the outbox that cannot be stored, and why.

@@ -125,9 +125,8 @@ func (q *Queries) OutboxGetManyAnyTenant(ctx context.Context, db DBTX, ids []int
 
 const outboxListAnyTenant = `-- name: OutboxListAnyTenant :many
 WITH late AS MATERIALIZED (
-    -- By the index on txid alone: with a condition on id, the planner might walk over all that was
-    -- taken. Transactions that were in progress, and still are, have nothing to show, however much
-    -- they inserted.
+    -- By the index on txid alone: with a condition on id, the planner might walk over all that was taken.
+    -- Transactions that were in progress, and still are, have nothing to show, however much they inserted.
     SELECT outbox.id
     FROM outbox
     WHERE outbox.txid >= pg_snapshot_xmax(CAST(nullif($3::text, '') AS pg_snapshot))
@@ -138,62 +137,66 @@ WITH late AS MATERIALIZED (
         ARRAY(
             SELECT begun.xid
             FROM pg_snapshot_xip(CAST(nullif($3::text, '') AS pg_snapshot)) AS begun(xid)
-            WHERE pg_visible_in_snapshot(begun.xid, CAST(nullif($4::text, '') AS pg_snapshot))
+            WHERE pg_visible_in_snapshot(begun.xid, pg_current_snapshot())
         )
     )
 )
 SELECT
-    outbox.id,
-    outbox.txid,
-    octet_length(outbox.payload)::bigint AS bytes
-FROM outbox
-WHERE outbox.id = ANY (
-    ARRAY(
-        SELECT waiting.id
-        FROM (
-            (
-                SELECT outbox.id
-                FROM outbox
-                WHERE outbox.id >= $1::bigint
-                ORDER BY outbox.id
-                LIMIT $2::int
-            )
-            UNION ALL
+    looked.snapshot::text AS snapshot,
+    coalesce(waiting.id, 0)::bigint AS id,
+    coalesce(waiting.txid, '0')::xid8 AS txid,
+    coalesce(waiting.bytes, -1)::bigint AS bytes
+FROM (SELECT pg_current_snapshot() AS snapshot) AS looked
+LEFT JOIN (
+    (
+        SELECT
+            outbox.id,
+            outbox.txid,
+            octet_length(outbox.payload) AS bytes
+        FROM outbox
+        WHERE outbox.id >= $1::bigint
+        ORDER BY outbox.id
+        LIMIT $2::int
+    )
+    UNION ALL
+    SELECT
+        outbox.id,
+        outbox.txid,
+        octet_length(outbox.payload) AS bytes
+    FROM outbox
+    WHERE outbox.id = ANY (
+        ARRAY(
             SELECT late.id
             FROM late
             WHERE late.id < $1::bigint
-        ) AS waiting
-        ORDER BY waiting.id
-        LIMIT $2::int
+            ORDER BY late.id
+            LIMIT $2::int
+        )
     )
-)
-ORDER BY outbox.id
+) AS waiting ON TRUE
+ORDER BY waiting.id
 LIMIT $2::int
 `
 
 type OutboxListAnyTenantParams struct {
-	FromID   int64
-	MaxRows  int32
-	Seen     string
-	Snapshot string
+	FromID  int64
+	MaxRows int32
+	Seen    string
 }
 
 type OutboxListAnyTenantRow struct {
-	ID    int64
-	TxID  uint64
-	Bytes int64
+	Snapshot string
+	ID       int64
+	TxID     uint64
+	Bytes    int64
 }
 
-// OutboxListAnyTenant lists the first messages in the outbox by their ids, with the sizes of their
-// payloads. It locks nothing. From an id on it looks at all messages; below it, only at those of
-// transactions that were not over in the snapshot seen, if there is one.
+// OutboxListAnyTenant lists the first messages in the outbox by their ids, with the bytes of their payloads
+// and, in each row, the snapshot that the list was made in. If nothing waits, there is one row with bytes of
+// -1. It locks nothing. From an id on it looks at all messages; below it, only at those of transactions that
+// were not over in the snapshot seen, if there is one.
 func (q *Queries) OutboxListAnyTenant(ctx context.Context, db DBTX, arg OutboxListAnyTenantParams) ([]OutboxListAnyTenantRow, error) {
-	rows, err := db.Query(ctx, outboxListAnyTenant,
-		arg.FromID,
-		arg.MaxRows,
-		arg.Seen,
-		arg.Snapshot,
-	)
+	rows, err := db.Query(ctx, outboxListAnyTenant, arg.FromID, arg.MaxRows, arg.Seen)
 	if err != nil {
 		return nil, err
 	}
@@ -201,7 +204,12 @@ func (q *Queries) OutboxListAnyTenant(ctx context.Context, db DBTX, arg OutboxLi
 	var items []OutboxListAnyTenantRow
 	for rows.Next() {
 		var i OutboxListAnyTenantRow
-		if err := rows.Scan(&i.ID, &i.TxID, &i.Bytes); err != nil {
+		if err := rows.Scan(
+			&i.Snapshot,
+			&i.ID,
+			&i.TxID,
+			&i.Bytes,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -262,16 +270,4 @@ func (q *Queries) OutboxLockTimeoutAnyTenant(ctx context.Context, db DBTX, timeo
 	var column_1 string
 	err := row.Scan(&column_1)
 	return column_1, err
-}
-
-const outboxSnapshotAnyTenant = `-- name: OutboxSnapshotAnyTenant :one
-SELECT pg_current_snapshot()::text AS snapshot
-`
-
-// OutboxSnapshotAnyTenant returns the current snapshot as text: which transactions are over.
-func (q *Queries) OutboxSnapshotAnyTenant(ctx context.Context, db DBTX) (string, error) {
-	row := db.QueryRow(ctx, outboxSnapshotAnyTenant)
-	var snapshot string
-	err := row.Scan(&snapshot)
-	return snapshot, err
 }

@@ -1,15 +1,11 @@
--- name: OutboxSnapshotAnyTenant :one
--- OutboxSnapshotAnyTenant returns the current snapshot as text: which transactions are over.
-SELECT pg_current_snapshot()::text AS snapshot;
-
 -- name: OutboxListAnyTenant :many
--- OutboxListAnyTenant lists the first messages in the outbox by their ids, with the sizes of their
--- payloads. It locks nothing. From an id on it looks at all messages; below it, only at those of
--- transactions that were not over in the snapshot seen, if there is one.
+-- OutboxListAnyTenant lists the first messages in the outbox by their ids, with the bytes of their payloads
+-- and, in each row, the snapshot that the list was made in. If nothing waits, there is one row with bytes of
+-- -1. It locks nothing. From an id on it looks at all messages; below it, only at those of transactions that
+-- were not over in the snapshot seen, if there is one.
 WITH late AS MATERIALIZED (
-    -- By the index on txid alone: with a condition on id, the planner might walk over all that was
-    -- taken. Transactions that were in progress, and still are, have nothing to show, however much
-    -- they inserted.
+    -- By the index on txid alone: with a condition on id, the planner might walk over all that was taken.
+    -- Transactions that were in progress, and still are, have nothing to show, however much they inserted.
     SELECT outbox.id
     FROM outbox
     WHERE outbox.txid >= pg_snapshot_xmax(CAST(nullif(@seen::text, '') AS pg_snapshot))
@@ -20,36 +16,44 @@ WITH late AS MATERIALIZED (
         ARRAY(
             SELECT begun.xid
             FROM pg_snapshot_xip(CAST(nullif(@seen::text, '') AS pg_snapshot)) AS begun(xid)
-            WHERE pg_visible_in_snapshot(begun.xid, CAST(nullif(@snapshot::text, '') AS pg_snapshot))
+            WHERE pg_visible_in_snapshot(begun.xid, pg_current_snapshot())
         )
     )
 )
 SELECT
-    outbox.id,
-    outbox.txid,
-    octet_length(outbox.payload)::bigint AS bytes
-FROM outbox
-WHERE outbox.id = ANY (
-    ARRAY(
-        SELECT waiting.id
-        FROM (
-            (
-                SELECT outbox.id
-                FROM outbox
-                WHERE outbox.id >= @from_id::bigint
-                ORDER BY outbox.id
-                LIMIT @max_rows::int
-            )
-            UNION ALL
+    looked.snapshot::text AS snapshot,
+    coalesce(waiting.id, 0)::bigint AS id,
+    coalesce(waiting.txid, '0')::xid8 AS txid,
+    coalesce(waiting.bytes, -1)::bigint AS bytes
+FROM (SELECT pg_current_snapshot() AS snapshot) AS looked
+LEFT JOIN (
+    (
+        SELECT
+            outbox.id,
+            outbox.txid,
+            octet_length(outbox.payload) AS bytes
+        FROM outbox
+        WHERE outbox.id >= @from_id::bigint
+        ORDER BY outbox.id
+        LIMIT @max_rows::int
+    )
+    UNION ALL
+    SELECT
+        outbox.id,
+        outbox.txid,
+        octet_length(outbox.payload) AS bytes
+    FROM outbox
+    WHERE outbox.id = ANY (
+        ARRAY(
             SELECT late.id
             FROM late
             WHERE late.id < @from_id::bigint
-        ) AS waiting
-        ORDER BY waiting.id
-        LIMIT @max_rows::int
+            ORDER BY late.id
+            LIMIT @max_rows::int
+        )
     )
-)
-ORDER BY outbox.id
+) AS waiting ON TRUE
+ORDER BY waiting.id
 LIMIT @max_rows::int;
 
 -- name: OutboxGetManyAnyTenant :many

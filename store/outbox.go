@@ -14,25 +14,23 @@ import (
 
 var _ core.Outbox = (*Store)(nil)
 
-// OutboxList lists the first messages in the outbox from a place on. The snapshot is taken before
-// the list, so everything that is committed in it is in the list.
+// OutboxList lists the first messages in the outbox from a place on.
 func (r reader) OutboxList(ctx context.Context, from core.OutboxPlace, limit int, bytes int64) ([]core.OutboxMessage, core.OutboxPlace, error) {
 	if from == (core.OutboxPlace{}) {
 		from.ID = math.MinInt64
 	}
-	snapshot, err := queries.OutboxSnapshotAnyTenant(ctx, r.conn)
-	if err != nil {
-		return nil, core.OutboxPlace{}, mapError(err)
-	}
 	waiting, err := queries.OutboxListAnyTenant(ctx, r.conn, db.OutboxListAnyTenantParams{
-		FromID: from.ID, Seen: from.Snapshot, Snapshot: snapshot, MaxRows: int32(limit),
+		FromID: from.ID, Seen: from.Snapshot, MaxRows: int32(limit),
 	})
 	if err != nil {
 		return nil, core.OutboxPlace{}, mapError(err)
 	}
-	ids := outboxFirst(waiting, bytes)
 	// After all ids: only transactions that commit later can add to it.
-	next := core.OutboxPlace{ID: math.MaxInt64, Snapshot: snapshot}
+	next := core.OutboxPlace{ID: math.MaxInt64, Snapshot: waiting[0].Snapshot}
+	if waiting[0].Bytes < 0 {
+		return nil, next, nil
+	}
+	ids := outboxFirst(waiting, bytes)
 	if n := len(ids); n == limit || n < len(waiting) {
 		next.ID = ids[n-1] + 1
 	}

@@ -2,6 +2,9 @@ package wire
 
 // Set is a list without repetitions, nil if it is empty: to name none is to leave it open.
 func Set[T comparable](items []T) []T {
+	if len(items) == 0 {
+		return nil
+	}
 	var unique []T
 	seen := make(map[T]bool, len(items)) // a body has room for half a million of them
 	for _, item := range items {
