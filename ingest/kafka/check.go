@@ -126,7 +126,7 @@ func (s *Source) fit(ctx context.Context, client *kgo.Client, field string, topi
 		return fmt.Errorf("%s: %w", field, err)
 	}
 	var problems []error
-	for _, topic := range answer {
+	for _, topic := range answer.Topics {
 		for _, err := range []error{refusal(topic, need), leaderless(topic)} {
 			if err != nil {
 				problems = append(problems, fmt.Errorf("%s: %w", field, err))
@@ -136,7 +136,8 @@ func (s *Source) fit(ctx context.Context, client *kgo.Client, field string, topi
 	return errors.Join(problems...)
 }
 
-func describe(ctx context.Context, client *kgo.Client, topics []string) ([]kmsg.MetadataResponseTopic, error) {
+// describe asks for topics, past the client's cache, which may have those that were there before.
+func describe(ctx context.Context, client *kgo.Client, topics []string) (*kmsg.MetadataResponse, error) {
 	ask := kmsg.NewPtrMetadataRequest()
 	ask.IncludeTopicAuthorizedOperations = true
 	for _, topic := range topics {
@@ -148,7 +149,7 @@ func describe(ctx context.Context, client *kgo.Client, topics []string) ([]kmsg.
 	if err != nil {
 		return nil, fmt.Errorf("ask about %v: %w", topics, err)
 	}
-	return answer.Topics, nil
+	return answer, nil
 }
 
 func nameOf(topic kmsg.MetadataResponseTopic) string {

@@ -41,7 +41,7 @@ func TestNoteOfOthersIsNone(t *testing.T) {
 // note is what a commit of the topic says.
 func (b *broker) note(t testing.TB) note {
 	t.Helper()
-	found, err := lookAt(t.Context(), b.client, b.config.Topics)
+	found, err := describe(t.Context(), b.client, b.config.Topics)
 	if err != nil {
 		t.Fatal(err)
 	}

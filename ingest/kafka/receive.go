@@ -98,17 +98,17 @@ func (s *Source) probe(ctx context.Context, client *kgo.Client) error {
 	if err := s.ping(ctx, client); err != nil {
 		return err
 	}
-	topics, err := describe(ctx, client, s.config.Topics)
+	found, err := describe(ctx, client, s.config.Topics)
 	if err != nil {
 		return fmt.Errorf("topics: %w", err)
 	}
 	refused := map[string]error{}
-	for _, topic := range topics {
+	for _, topic := range found.Topics {
 		if err := refusal(topic, kadm.OpRead); err != nil {
 			refused[nameOf(topic)] = fmt.Errorf("topics: %w", err)
 		}
 	}
-	if len(refused) == len(topics) {
+	if len(refused) == len(found.Topics) {
 		return errors.Join(slices.Collect(maps.Values(refused))...)
 	}
 	for topic, err := range refused {

@@ -281,7 +281,7 @@ func TestTopicMadeAgainForAMemberWithoutPartitions(t *testing.T) {
 func TestTopicMadeAgainThatABrokerHasNotHeardOf(t *testing.T) {
 	t.Parallel()
 	b := newFake(t, generations["4.0"])
-	old, err := lookAt(t.Context(), b.client, b.config.Topics)
+	old, err := describe(t.Context(), b.client, b.config.Topics)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -49,7 +49,7 @@ func (s *Source) look(ctx context.Context, at map[string]map[int32]kgo.Offset) (
 		return nil, nil
 	}
 	client := s.member.current()
-	found, err := lookAt(ctx, client, slices.Collect(maps.Keys(at)))
+	found, err := describe(ctx, client, slices.Collect(maps.Keys(at)))
 	if err != nil {
 		return nil, err
 	}
@@ -63,21 +63,6 @@ func (s *Source) look(ctx context.Context, at map[string]map[int32]kgo.Offset) (
 		}
 	}
 	return topics, nil
-}
-
-// lookAt asks for topics. The client has a cache, which may have the topics before.
-func lookAt(ctx context.Context, client *kgo.Client, names []string) (*kmsg.MetadataResponse, error) {
-	ask := kmsg.NewPtrMetadataRequest()
-	for _, name := range names {
-		one := kmsg.NewMetadataRequestTopic()
-		one.Topic = &name
-		ask.Topics = append(ask.Topics, one)
-	}
-	found, err := ask.RequestWith(ctx, client)
-	if err != nil {
-		return nil, fmt.Errorf("look at topics: %w", err)
-	}
-	return found, nil
 }
 
 func noteOf(found *kmsg.MetadataResponse, topic kmsg.MetadataResponseTopic) note {
@@ -101,7 +86,7 @@ func (s *Source) assigned(ctx context.Context, client *kgo.Client, partitions ma
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	found, err := lookAt(ctx, client, names)
+	found, err := describe(ctx, client, names)
 	if err != nil {
 		return
 	}
