@@ -23,6 +23,12 @@ import (
 // lenient takes all that is JSON in its grammar, as encoding/json does.
 var lenient = jsonv2.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 
+// IsObject reports whether a text begins as an object.
+func IsObject(text []byte) bool {
+	start := bytes.TrimLeft(text, " \t\r\n")
+	return len(start) > 0 && start[0] == '{'
+}
+
 // Unmarshal reads an object into the struct that v points to. Members that the struct has no field for are
 // skipped, whatever they hold; so are the restrictions for its fields of type [json.RawMessage], which alias text,
 // and []json.RawMessage. A null leaves the struct as it is. It returns an [*Error], or a [*json.SyntaxError].

@@ -1,12 +1,12 @@
 package ingest
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"unicode/utf8"
 
 	"github.com/postrider/postrider/core"
+	"github.com/postrider/postrider/ijson"
 	"github.com/postrider/postrider/wire"
 )
 
@@ -89,7 +89,7 @@ func isObject(text []byte) error {
 	if !utf8.Valid(text) {
 		return errors.New("it is not valid UTF-8")
 	}
-	if start := bytes.TrimLeft(text, " \t\r\n"); len(start) == 0 || start[0] != '{' {
+	if !ijson.IsObject(text) {
 		return errors.New("it is no JSON object")
 	}
 	return nil

@@ -3,7 +3,6 @@
 package wire
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -18,7 +17,7 @@ func Unmarshal(text []byte, v any) error {
 	if !utf8.Valid(text) {
 		return Unreadable("The body must be valid UTF-8.")
 	}
-	if start := bytes.TrimLeft(text, " \t\r\n"); len(start) == 0 || start[0] != '{' {
+	if !ijson.IsObject(text) {
 		return Unreadable("The body must be a JSON object.")
 	}
 	return ReadError(ijson.Unmarshal(text, v))
