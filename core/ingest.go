@@ -126,11 +126,14 @@ func fitting(messages []NewMessage) int {
 	return len(messages)
 }
 
-// Again reports whether to retry the message: the failure is not the message's. Retrying one that
-// the database refuses for what it is would stop its source for ever.
-func (i Ingested) Again() bool {
-	kind := KindOf(i.Err)
-	return i.Err != nil && (kind == KindUnavailable || kind == KindInternal) && !isRefused(i.Err)
+// Again reports whether to retry the message.
+func (i Ingested) Again() bool { return Again(i.Err) }
+
+// Again reports whether to retry a message after err: it is a failure, and not the message's. Retrying one
+// that the database refuses for what it is would stop its source for ever.
+func Again(err error) bool {
+	kind := KindOf(err)
+	return err != nil && (kind == KindUnavailable || kind == KindInternal) && !isRefused(err)
 }
 
 // ingested is what became of one message. What kept it out of the store may be the message itself, that

@@ -143,7 +143,7 @@ func separately[In, Out any](inputs []In, run func([]In) ([]outcome[Out], error)
 // firstAgain returns the first error that no row caused, or nil.
 func firstAgain[Out any](outcomes []outcome[Out]) error {
 	for _, o := range outcomes {
-		if (core.Ingested{Err: o.err}).Again() {
+		if core.Again(o.err) {
 			return o.err
 		}
 	}

@@ -145,7 +145,7 @@ func (t tx) MessageInsertMany(ctx context.Context, messages []core.NewMessage, n
 	})
 	for n, o := range outcomes {
 		switch m := messages[n]; {
-		case core.Ingested{Err: o.err}.Again():
+		case core.Again(o.err):
 			return nil, o.err
 		case o.err != nil:
 			stored[n].Err = o.err
