@@ -62,7 +62,7 @@ func (q *Queries) OutboxDeleteManyAnyTenant(ctx context.Context, db DBTX, ids []
 
 const outboxGetManyAnyTenant = `-- name: OutboxGetManyAnyTenant :many
 SELECT
-    id, org_id, application, event_type, payload, event_id,
+    id, txid, org_id, application, event_type, payload, event_id,
     CASE
         WHEN octet_length(array_to_string(channels, ',', '')) > 65536 THEN '{}'
         ELSE array_replace(channels, NULL, '')
@@ -80,6 +80,7 @@ LIMIT cardinality($1::bigint[])
 
 type OutboxGetManyAnyTenantRow struct {
 	ID          int64
+	TxID        uint64
 	OrgID       core.OrgID
 	Application string
 	EventType   string
@@ -104,6 +105,7 @@ func (q *Queries) OutboxGetManyAnyTenant(ctx context.Context, db DBTX, ids []int
 		var i OutboxGetManyAnyTenantRow
 		if err := rows.Scan(
 			&i.ID,
+			&i.TxID,
 			&i.OrgID,
 			&i.Application,
 			&i.EventType,
@@ -237,9 +239,8 @@ type OutboxLockManyAnyTenantRow struct {
 }
 
 // OutboxLockManyAnyTenant locks what is still in the outbox, and returns it with the transactions that
-// inserted it, because ids may begin again. It waits for another
-// consumer that has locked it: that one takes the first messages, and later ones must not be stored
-// before them.
+// inserted it, because ids may begin again. It waits for another consumer that has locked it: that one takes
+// the first messages, and later ones must not be stored before them.
 func (q *Queries) OutboxLockManyAnyTenant(ctx context.Context, db DBTX, ids []int64) ([]OutboxLockManyAnyTenantRow, error) {
 	rows, err := db.Query(ctx, outboxLockManyAnyTenant, ids)
 	if err != nil {

@@ -61,7 +61,7 @@ LIMIT @max_rows::int;
 -- among channels or tags is read as an empty name, channels that are far too long as no names, and such
 -- tags as an empty name; core refuses all of these. A text that is too long for a trace is none.
 SELECT
-    id, org_id, application, event_type, payload, event_id,
+    id, txid, org_id, application, event_type, payload, event_id,
     CASE
         WHEN octet_length(array_to_string(channels, ',', '')) > 65536 THEN '{}'
         ELSE array_replace(channels, NULL, '')
@@ -82,9 +82,8 @@ SELECT set_config('lock_timeout', @timeout::text, true)::text;
 
 -- name: OutboxLockManyAnyTenant :many
 -- OutboxLockManyAnyTenant locks what is still in the outbox, and returns it with the transactions that
--- inserted it, because ids may begin again. It waits for another
--- consumer that has locked it: that one takes the first messages, and later ones must not be stored
--- before them.
+-- inserted it, because ids may begin again. It waits for another consumer that has locked it: that one takes
+-- the first messages, and later ones must not be stored before them.
 SELECT
     id,
     txid

@@ -1,11 +1,9 @@
 package store
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"math"
-	"slices"
 	"time"
 
 	"github.com/postrider/postrider/core"
@@ -30,58 +28,57 @@ func (r reader) OutboxList(ctx context.Context, from core.OutboxPlace, limit int
 	if waiting[0].Bytes < 0 {
 		return nil, next, nil
 	}
-	ids := outboxFirst(waiting, bytes)
-	if n := len(ids); n == limit || n < len(waiting) {
-		next.ID = ids[n-1] + 1
+	keys := outboxFirst(waiting, bytes)
+	if n := len(keys); n == limit || n < len(waiting) {
+		next.ID = keys[n-1].ID + 1
 	}
-	found, err := r.outboxGetMany(ctx, ids)
-	for i := range found {
-		n, _ := slices.BinarySearchFunc(waiting, found[i].ID, func(row db.OutboxListAnyTenantRow, id int64) int {
-			return cmp.Compare(row.ID, id)
-		})
-		found[i].TxID = waiting[n].TxID
-	}
+	found, err := r.outboxGetMany(ctx, keys)
 	return found, next, err
 }
 
-// outboxFirst returns the ids of the first messages: up to so many bytes, and at least one.
-func outboxFirst(waiting []db.OutboxListAnyTenantRow, bytes int64) (ids []int64) {
+// outboxFirst returns the keys of the first messages: up to so many bytes, and at least one.
+func outboxFirst(waiting []db.OutboxListAnyTenantRow, bytes int64) (keys []core.OutboxKey) {
 	for _, m := range waiting {
-		if bytes -= m.Bytes; bytes < 0 && len(ids) > 0 {
+		if bytes -= m.Bytes; bytes < 0 && len(keys) > 0 {
 			break
 		}
-		ids = append(ids, m.ID)
+		keys = append(keys, core.OutboxKey{ID: m.ID, TxID: m.TxID})
 	}
-	return ids
+	return keys
 }
 
 // outboxGetMany reads messages. Where Postgres cannot read what one of them holds, as when a
 // database in another encoding has bytes that are no character, it halves them until that one fails
 // alone.
-func (r reader) outboxGetMany(ctx context.Context, ids []int64) ([]core.OutboxMessage, error) {
-	if len(ids) == 0 {
-		return nil, nil
-	}
-	rows, err := queries.OutboxGetManyAnyTenant(ctx, r.conn, ids)
+func (r reader) outboxGetMany(ctx context.Context, keys []core.OutboxKey) ([]core.OutboxMessage, error) {
+	rows, err := queries.OutboxGetManyAnyTenant(ctx, r.conn, outboxIDs(keys))
 	if !isRefusal(err) {
 		return entities(rows, err, outboxMessage)
 	}
-	half := len(ids) / 2
+	half := len(keys) / 2
 	if half == 0 {
-		return []core.OutboxMessage{{OutboxKey: core.OutboxKey{ID: ids[0]}, Err: err}}, nil
+		return []core.OutboxMessage{{OutboxKey: keys[0], Err: err}}, nil
 	}
-	found, err := r.outboxGetMany(ctx, ids[:half])
+	found, err := r.outboxGetMany(ctx, keys[:half])
 	if err != nil {
 		return nil, err
 	}
-	rest, err := r.outboxGetMany(ctx, ids[half:])
+	rest, err := r.outboxGetMany(ctx, keys[half:])
 	return append(found, rest...), err
+}
+
+func outboxIDs(keys []core.OutboxKey) []int64 {
+	ids := make([]int64, len(keys))
+	for i, key := range keys {
+		ids[i] = key.ID
+	}
+	return ids
 }
 
 func outboxMessage(row db.OutboxGetManyAnyTenantRow) core.OutboxMessage {
 	return core.OutboxMessage{
-		OutboxKey: core.OutboxKey{ID: row.ID}, OrgID: row.OrgID, Application: row.Application, EventType: row.EventType, Payload: row.Payload,
-		EventID: row.EventID, Channels: row.Channels, Tags: row.Tags, TraceParent: row.TraceParent,
+		OutboxKey: core.OutboxKey{ID: row.ID, TxID: row.TxID}, OrgID: row.OrgID, Application: row.Application,
+		EventType: row.EventType, Payload: row.Payload, EventID: row.EventID, Channels: row.Channels, Tags: row.Tags, TraceParent: row.TraceParent,
 	}
 }
 
@@ -96,10 +93,9 @@ func (t tx) OutboxLockMany(ctx context.Context, keys []core.OutboxKey) (ids []in
 	}
 	wanted := make(map[core.OutboxKey]bool, len(keys))
 	for _, key := range keys {
-		ids, wanted[key] = append(ids, key.ID), true
+		wanted[key] = true
 	}
-	locked, err := queries.OutboxLockManyAnyTenant(ctx, t.conn, ids)
-	ids = nil
+	locked, err := queries.OutboxLockManyAnyTenant(ctx, t.conn, outboxIDs(keys))
 	for _, row := range locked {
 		if wanted[core.OutboxKey(row)] {
 			ids = append(ids, row.ID)
