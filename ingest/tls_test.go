@@ -1,4 +1,4 @@
-package ingest
+package ingest_test
 
 import (
 	"context"
@@ -12,29 +12,10 @@ import (
 	"strings"
 	"testing"
 	"time"
-)
 
-// port is a listener that does something with each connection.
-func port(t testing.TB, serve func(net.Conn)) string {
-	t.Helper()
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			serve(conn)
-		}
-	}()
-	t.Cleanup(func() { _ = listener.Close(); <-done })
-	return listener.Addr().String()
-}
+	"github.com/postrider/postrider/ingest"
+	"github.com/postrider/postrider/ingest/sourcetest"
+)
 
 // handshake is why a port is not spoken to.
 func handshake(t testing.TB, address string, config *tls.Config) error {
@@ -58,8 +39,8 @@ func TestExplainTLS(t *testing.T) {
 	closed.Close()
 	ports := map[string]string{
 		"tls":      secure.Listener.Addr().String(),
-		"plain":    port(t, func(c net.Conn) { _, _ = io.WriteString(c, "AMQP\x00\x00\x09\x01"); _ = c.Close() }),
-		"hangs up": port(t, func(c net.Conn) { _, _ = c.Read(make([]byte, 1)); _ = c.Close() }),
+		"plain":    sourcetest.Serve(t, func(c net.Conn) { _, _ = io.WriteString(c, "AMQP\x00\x00\x09\x01"); _ = c.Close() }),
+		"hangs up": sourcetest.Serve(t, func(c net.Conn) { _, _ = c.Read(make([]byte, 1)); _ = c.Close() }),
 		"away":     closed.Listener.Addr().String(),
 	}
 	trusted := x509.NewCertPool()
@@ -88,13 +69,13 @@ func TestExplainTLS(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			err := ExplainTLS(t.Context(), test.err, test.secure, "tls: {}", ports["away"], ports[test.port])
+			err := ingest.ExplainTLS(t.Context(), test.err, test.secure, "tls: {}", ports["away"], ports[test.port])
 			if same := err.Error() == test.err.Error(); !errors.Is(err, test.err) || !strings.HasPrefix(err.Error(), test.want) || same != (test.want == "") {
 				t.Errorf("%v is explained as %q, want %q before it", test.err, err, test.want)
 			}
 		})
 	}
-	if err := ExplainTLS(t.Context(), nil, true, ""); err != nil {
+	if err := ingest.ExplainTLS(t.Context(), nil, true, ""); err != nil {
 		t.Errorf("no error is explained as %v", err)
 	}
 }

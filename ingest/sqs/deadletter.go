@@ -27,8 +27,8 @@ const (
 	// attributesMost is how many attributes SQS lets a message have.
 	attributesMost = 10
 
-	// noBody stands for a body of which nothing is left: SQS takes no empty ones.
-	noBody = "-"
+	// nothing stands for a text of which nothing is left: SQS takes no empty ones.
+	nothing = "-"
 )
 
 // putDown puts dead letters down, in order, and returns all settlements up to the first that failed.
@@ -81,7 +81,7 @@ func (s *Source) put(ctx context.Context, h *handle, l ingest.Letter) error {
 
 // cut is the start of a body, up to the last whole character.
 func cut(body string, bytes int) string {
-	return cmp.Or(strings.ToValidUTF8(body[:bytes], ""), noBody)
+	return cmp.Or(strings.ToValidUTF8(body[:bytes], ""), nothing)
 }
 
 func (s *Source) send(ctx context.Context, h *handle, body string, attributes map[string]types.MessageAttributeValue) error {
@@ -131,7 +131,7 @@ func attributeText(text string) string {
 			return -1
 		}
 		return r
-	}, text), "no reason is known")
+	}, text), nothing)
 }
 
 // refused reports whether SQS does not take a message as it is.

@@ -153,7 +153,7 @@ func TestDeadLetterLargerThanItsQueueTakes(t *testing.T) {
 // What SQS takes as a text it may take less of for dead letters, by its own account of Unicode.
 func TestDeadLetterWhoseBodyIsRefused(t *testing.T) {
 	t.Parallel()
-	for body, want := range map[string]string{"good, then bad": "goo", "bad": noBody} {
+	for body, want := range map[string]string{"good, then bad": "goo", "bad": nothing} {
 		t.Run(body, func(t *testing.T) {
 			t.Parallel()
 			s, b, _ := special(t, false)
