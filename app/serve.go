@@ -71,7 +71,7 @@ func startWaiting(ctx context.Context, c Config, parts Parts, log *slog.Logger) 
 		if _, away := errors.AsType[databaseAwayError](err); !away || ctx.Err() != nil {
 			return i, err
 		}
-		log.Error("database unreachable; start is retried", "error", oneLine(err), "retry_in_ms", wait.Milliseconds())
+		log.Error("database unreachable; retrying", "error", oneLine(err), "retry_in_ms", wait.Milliseconds())
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()

@@ -184,7 +184,7 @@ func TestStartWaitsForTheDatabase(t *testing.T) {
 			if p.hasEnded() {
 				t.Fatalf("%s ended while the database was away: %s", part, tail(p.stderr.String()))
 			}
-			if !strings.Contains(p.stdout.String(), `"msg":"database unreachable; start is retried"`) {
+			if !strings.Contains(p.stdout.String(), `"msg":"database unreachable; retrying"`) {
 				return part + " does not say that the database is away"
 			}
 			return ""
