@@ -240,16 +240,21 @@ func TestOutboxLookUnderASnapshotReadsLittle(t *testing.T) {
 	for taken := 0; taken < rows; {
 		taken += len(c.take(500))
 	}
-	for name, settings := range map[string][]string{
-		"planned for the values":  {"plan_cache_mode = force_custom_plan"},
-		"planned for all values":  {"plan_cache_mode = force_generic_plan"},
-		"with dear look-ups":      {"random_page_cost = 1000"},
-		"without bitmaps":         {"enable_bitmapscan = off", "plan_cache_mode = force_generic_plan"},
-		"without index-only scan": {"enable_indexonlyscan = off"},
+	for name, statements := range map[string][]string{
+		"planned for the values":    {"SET LOCAL plan_cache_mode = force_custom_plan"},
+		"planned for all values":    {"SET LOCAL plan_cache_mode = force_generic_plan"},
+		"with dear look-ups":        {"SET LOCAL random_page_cost = 1000"},
+		"without bitmaps":           {"SET LOCAL enable_bitmapscan = off", "SET LOCAL plan_cache_mode = force_generic_plan"},
+		"without index-only scan":   {"SET LOCAL enable_indexonlyscan = off"},
+		"analysed when it is empty": {"ANALYZE outbox"},
+		"never analysed": {
+			"DELETE FROM pg_statistic WHERE starelid = 'outbox'::regclass",
+			"UPDATE pg_class SET reltuples = -1, relpages = 0 WHERE oid = 'outbox'::regclass",
+		},
 	} {
 		tx := w.leaver()
-		for _, setting := range settings {
-			tx.do("SET LOCAL " + setting)
+		for _, statement := range statements {
+			tx.do(statement)
 		}
 		whole, from := &blocks{DBTX: tx.Tx, t: t}, &blocks{DBTX: tx.Tx, t: t}
 		for place, b := range map[core.OutboxPlace]*blocks{{}: whole, c.place: from} {
