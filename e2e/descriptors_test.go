@@ -66,39 +66,45 @@ func TestTooFewDescriptorsAreRefusedAtStart(t *testing.T) {
 	}
 }
 
-// The limit falls while the process runs, so that no plan of its own keeps it from being reached.
+// The limit falls while the process runs, so that no plan of its own keeps it from being reached. It falls in
+// the middle of a first attempt: what the test asks of the API before and after needs descriptors too.
 func TestAttemptsWithoutADescriptorArePostponed(t *testing.T) {
 	t.Parallel()
-	p, s := serve(t, "POSTRIDER_RETRY_SCHEDULE=")
+	p, s := serve(t, "POSTRIDER_RETRY_SCHEDULE=100ms")
 	c := s.tenant(t)
-	app, receiver := c.application(t), newReceiver(t, nil)
-	endpoint := receiver.endpoint(t, c, app)
 	var before unix.Rlimit
 	done(t, unix.Prlimit(p.cmd.Process.Pid, unix.RLIMIT_NOFILE, nil, &before))
-	done(t, unix.Prlimit(p.cmd.Process.Pid, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3, Max: before.Max}, nil))
+	app, receiver := c.application(t), newReceiver(t, func(w http.ResponseWriter, _ *http.Request, a arrival) {
+		if a.nth > 1 {
+			return
+		}
+		if err := unix.Prlimit(p.cmd.Process.Pid, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3, Max: before.Max}, nil); err != nil {
+			t.Error(err)
+		}
+		w.Header().Set("Connection", "close") // so that the retry needs a descriptor
+		w.WriteHeader(http.StatusInternalServerError)
+	})
+	endpoint := receiver.endpoint(t, c, app)
 	id := c.message(t, app)
 	await(t, func() string {
-		if !strings.Contains(p.stdout.String(), "attempts postponed") {
+		if !strings.Contains(p.stdout.String(), `"attempts postponed`) {
 			return "the log tells of no trouble"
 		}
 		return ""
 	})
-	if attempts := c.attempts(t, app, id, 0); len(attempts) != 0 {
-		t.Errorf("%+v", attempts)
-	}
 	done(t, unix.Prlimit(p.cmd.Process.Pid, unix.RLIMIT_NOFILE, &before, nil))
-	receiver.await(t, id)
-	if attempts := c.attempts(t, app, id, 1); attempts[0].Status != models.MESSAGESTATUS_SUCCESS {
-		t.Errorf("%+v", attempts)
-	}
-	stats := must(c.Endpoint.GetStats(t.Context(), app, endpoint, &svix.EndpointGetStatsOptions{}))(t)
-	if stats.Fail != 0 || stats.Success != 1 {
-		t.Errorf("%+v", stats)
-	}
 	await(t, func() string {
-		if log := p.stdout.String(); !strings.Contains(log, "attempts resumed") || strings.Count(log, `"level":"ERROR"`) != 1 {
-			return "the log does not have one ERROR line, and one about its end"
+		if !strings.Contains(p.stdout.String(), `"attempts resumed`) {
+			return "the log does not tell of the end of the trouble"
 		}
 		return ""
 	})
+	attempts := c.attempts(t, app, id, 2) // had the postponed one been a failure, the schedule would have ended with it
+	if attempts[0].Status != models.MESSAGESTATUS_FAIL || attempts[1].Status != models.MESSAGESTATUS_SUCCESS {
+		t.Errorf("%+v", attempts)
+	}
+	stats := must(c.Endpoint.GetStats(t.Context(), app, endpoint, &svix.EndpointGetStatsOptions{}))(t)
+	if stats.Fail != 1 || stats.Success != 1 {
+		t.Errorf("%+v", stats)
+	}
 }
