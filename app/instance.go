@@ -204,7 +204,9 @@ func (i *Instance) startWorker() (core.Dispatcher, error) {
 		RetrySchedule: c.schedule(), AllowSubnets: i.allowSubnets(), UserAgent: userAgent(),
 		Proxy: proxy, Roots: roots, Tracer: i.traces.Tracer(),
 	}, store.NewDeliveryQueue(i.store, c.healthRules()), time.Now, i.log)
-	i.background(func(ctx context.Context) { i.store.Listen(ctx, worker.Wake, worker.Recall) })
+	i.background(func(ctx context.Context) {
+		i.store.Listen(ctx, func() { worker.Wake(); worker.WakeFresh() }, worker.Recall)
+	})
 	i.background(worker.Run)
 	return worker, nil
 }

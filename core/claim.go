@@ -156,6 +156,13 @@ type Claim struct {
 	WakeAt     time.Time    // when something may be claimed that may not yet; zero: nothing is known of
 }
 
+// Taken is what came of a take of fresh deliveries.
+type Taken struct {
+	Deliveries []Delivery
+	More       bool // there may be more to take
+	Busy       bool // another process was taking
+}
+
 // Ended reports whether the claim ended deliveries, so that others may have come within its reach.
 func (c Claim) Ended() bool { return len(c.Dropped) > 0 || len(c.Withdrawn) > 0 }
 

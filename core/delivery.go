@@ -82,6 +82,7 @@ type Room struct {
 	Total       int
 	PerEndpoint int          // at most this many to any one endpoint, so that none fills the whole room
 	Full        []EndpointID // and none to these
+	Fresh       bool         // it is for deliveries that were stored just now
 	LeasedUntil time.Time    // the lease that goes with them
 }
 
@@ -94,10 +95,16 @@ type Dispatcher interface {
 	Dispatch(room Room, deliveries []Delivery)
 }
 
-// DeliveryQueue is the deliveries in the database, as a worker sees them.
+// DeliveryQueue is the deliveries in the database, as a worker sees them. A delivery is fresh when it is
+// stored, waiting while it is due at a time of its own, and leased while a worker has it.
 type DeliveryQueue interface {
-	// DeliveryClaim leases due deliveries, as many as there is room for. It goes from queue to queue
-	// from after on, a bounded number of them.
+	// DeliveryTake leases fresh deliveries, up to the room's total, and makes those wait that cannot be sent at
+	// once.
+	DeliveryTake(ctx context.Context, room Room, now time.Time) (Taken, error)
+	// DeliveryExpire makes deliveries wait whose leases ran out, and returns how many those were.
+	DeliveryExpire(ctx context.Context, now time.Time) (int, error)
+	// DeliveryClaim leases waiting deliveries that are due, as many as there is room for. It goes from queue to
+	// queue from after on, a bounded number of them.
 	DeliveryClaim(ctx context.Context, room Room, after Queue, now time.Time) (Claim, error)
 	// DeliveryRecord writes down what came of an attempt. If the lease had run out, the attempt is
 	// written down all the same.

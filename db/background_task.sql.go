@@ -547,6 +547,7 @@ FROM (
         AND delivery.endpoint_id = $2
         AND delivery.queue = ANY ('{0, 1, 2}') -- so that the index is read by what is due
         AND delivery.due_at <= $3::timestamptz
+        AND delivery.state = 'waiting'
     LIMIT $4::int
 ) AS due
 `

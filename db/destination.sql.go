@@ -404,7 +404,7 @@ SELECT
     coalesce(latest.status, 1)::smallint AS status,
     delivery.due_at AS next_at,
     -- As in DeliveryDueMany.
-    coalesce(delivery.lease > delivery.attempts AND delivery.due_at IS DISTINCT FROM delivery.resume_at, false)::boolean AS leased
+    coalesce(delivery.state = 'leased', false)::boolean AS leased
 FROM (
     SELECT attempt.endpoint_id
     FROM attempt
@@ -518,7 +518,7 @@ SELECT
     coalesce(latest.status, 1)::smallint AS status,
     delivery.due_at AS next_at,
     -- As in DeliveryDueMany.
-    coalesce(delivery.lease > delivery.attempts AND delivery.due_at IS DISTINCT FROM delivery.resume_at, false)::boolean AS leased
+    coalesce(delivery.state = 'leased', false)::boolean AS leased
 FROM (
     SELECT attempt.endpoint_id
     FROM attempt

@@ -16,8 +16,9 @@ const endpointDelete = `-- name: EndpointDelete :execrows
 WITH dropped AS (
     DELETE FROM delivery
     WHERE delivery.app_id = $2
-        AND delivery.queue = ANY ('{0, 1, 2}') -- all of them, by the index
+        AND delivery.queue = ANY ('{0, 1, 2}') -- all that wait, by the index; workers drop the others
         AND delivery.endpoint_id = $3
+        AND delivery.state = 'waiting'
 )
 UPDATE endpoint
 SET deleted_at = $1::timestamptz,
@@ -472,8 +473,9 @@ WITH dropped AS (
     DELETE FROM delivery
     WHERE $6::boolean
         AND delivery.app_id = $16
-        AND delivery.queue = ANY ('{0, 1, 2}') -- all of them, by the index
+        AND delivery.queue = ANY ('{0, 1, 2}') -- all that wait, by the index; workers drop the others
         AND delivery.endpoint_id = $17
+        AND delivery.state = 'waiting'
 )
 UPDATE endpoint
 SET uid = $1,

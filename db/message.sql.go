@@ -334,9 +334,8 @@ stored AS (
         AND (input.key_hash = '' OR input.id IN (SELECT keyed.message_id FROM keyed))
     RETURNING app_id, id, event_type, channels, deliver_at
 ),
-owed AS MATERIALIZED (
-    -- The fan-out. The first of them, as far as this process has room, are born leased to it: those
-    -- that need no claim to say when they may be made.
+matched AS (
+    -- The fan-out.
     SELECT
         stored.app_id,
         stored.id AS message_id,
@@ -356,10 +355,10 @@ owed AS MATERIALIZED (
             AND endpoint.paused_until IS NULL
             AND stored.app_id <> ALL (
                 ARRAY(SELECT addressed.app_id FROM addressed WHERE addressed.throttle_rate IS NOT NULL)
-            )
-            AND row_number() OVER (ORDER BY stored.id, endpoint.id) <= $19::int
-            AND row_number() OVER (PARTITION BY endpoint.id ORDER BY stored.id) <= $20::int
-            AND endpoint.id <> ALL ($21::text[]) AS leased
+            ) AS immediate,
+        row_number() OVER (ORDER BY stored.id, endpoint.id) <= $19::int AS fits,
+        row_number() OVER (PARTITION BY endpoint.id ORDER BY stored.id) <= $20::int
+            AND endpoint.id <> ALL ($21::text[]) AS fits_endpoint
     FROM stored
     JOIN endpoint ON endpoint.app_id = stored.app_id
         AND endpoint.deleted_at IS NULL
@@ -367,24 +366,53 @@ owed AS MATERIALIZED (
         AND (endpoint.event_types IS NULL OR stored.event_type = ANY (endpoint.event_types))
         AND (endpoint.channels IS NULL OR endpoint.channels && stored.channels)
 ),
+owed AS MATERIALIZED (
+    -- The first of them, as far as this process has room, are born leased to it: those that need no claim to say
+    -- when they may be sent. Others that need none are fresh, for whoever takes them first, unless this process
+    -- has all it can for their endpoint.
+    SELECT
+        matched.app_id,
+        matched.message_id,
+        matched.endpoint_id,
+        matched.url,
+        matched.secret,
+        matched.headers,
+        matched.old_secrets,
+        matched.old_secrets_expire_at,
+        matched.fifo,
+        matched.paused_until,
+        matched.failing_since,
+        matched.deliver_at,
+        CASE
+            WHEN NOT matched.immediate THEN 'waiting'
+            WHEN matched.fits AND matched.fits_endpoint THEN 'leased'
+            WHEN matched.fits_endpoint OR $20::int = 0 THEN 'fresh'
+            ELSE 'waiting'
+        END AS state
+    FROM matched
+),
 queued AS (
     -- In this order, two statements that number deliveries to the same FIFO endpoints never wait for
     -- each other in a circle.
-    INSERT INTO delivery (app_id, message_id, endpoint_id, due_at, lease, queue)
+    INSERT INTO delivery (app_id, message_id, endpoint_id, due_at, lease, queue, state)
     SELECT
         owed.app_id,
         owed.message_id,
         owed.endpoint_id,
-        CASE WHEN owed.leased THEN $22::timestamptz ELSE coalesce(owed.deliver_at, $18::timestamptz) END,
-        CASE WHEN owed.leased THEN 1 ELSE 0 END,
-        CASE WHEN owed.fifo THEN 2 ELSE 0 END
+        CASE
+            WHEN owed.state = 'leased' THEN $22::timestamptz
+            ELSE coalesce(owed.deliver_at, $18::timestamptz)
+        END,
+        CASE WHEN owed.state = 'leased' THEN 1 ELSE 0 END,
+        CASE WHEN owed.fifo THEN 2 ELSE 0 END,
+        owed.state
     FROM owed
     ORDER BY owed.endpoint_id, owed.message_id
 ),
 announced AS (
     SELECT pg_notify('postrider_delivery', '')
     FROM owed
-    WHERE NOT owed.leased
+    WHERE owed.state <> 'leased'
         AND owed.deliver_at IS NULL
         AND coalesce(owed.paused_until, '-infinity') <= $18::timestamptz
     LIMIT 1
@@ -401,11 +429,11 @@ SELECT
     (owed.failing_since IS NOT NULL)::boolean AS failing,
     true::boolean AS stored
 FROM owed
-WHERE owed.leased
+WHERE owed.state = 'leased'
 UNION ALL
 SELECT stored.app_id, stored.id, '', '', '', '{}', NULL, NULL, false, true
 FROM stored
-WHERE stored.id NOT IN (SELECT owed.message_id FROM owed WHERE owed.leased)
+WHERE stored.id NOT IN (SELECT owed.message_id FROM owed WHERE owed.state = 'leased')
 UNION ALL
 SELECT input.app_id, input.id, '', '', '', '{}', NULL, NULL, false, false
 FROM input

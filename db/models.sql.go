@@ -121,6 +121,18 @@ type Delivery struct {
 	Subject *string
 	// The place in its lane: the id of the operational event. NULL without a subject.
 	Place *int64
+	// fresh: stored and not looked at yet; waiting: may be claimed at due_at; leased: a worker has it until due_at.
+	State string
+	// The transaction that inserted the row. Fresh deliveries are taken by it.
+	TxID uint64
+}
+
+// How far fresh deliveries were taken: one row, the latest. Each take inserts its own and deletes the one before, so that the latest is found first.
+type DeliveryPosition struct {
+	// Counts the takes.
+	ID int64
+	// Fresh deliveries of transactions that are visible in it were taken.
+	Snapshot interface{}
 }
 
 // Where an application wants its webhooks. Read in full for each message of the application: that is the fan-out.

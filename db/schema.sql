@@ -492,9 +492,12 @@ CREATE TABLE public.delivery (
     seq bigint,
     subject text COLLATE pg_catalog."C",
     place bigint,
+    state text DEFAULT 'waiting'::text NOT NULL,
+    txid xid8 DEFAULT pg_current_xact_id() NOT NULL,
     CONSTRAINT delivery_attempts_check CHECK ((attempts >= 0)),
     CONSTRAINT delivery_queue_check CHECK (((queue >= 0) AND (queue <= 3))),
     CONSTRAINT delivery_seq_check CHECK (((queue = 2) = (seq IS NOT NULL))),
+    CONSTRAINT delivery_state_check CHECK ((state = ANY (ARRAY['fresh'::text, 'waiting'::text, 'leased'::text]))),
     CONSTRAINT delivery_subject_place_check CHECK (((subject IS NULL) = (place IS NULL)))
 )
 WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='5000', autovacuum_vacuum_cost_delay='0', autovacuum_analyze_scale_factor='0', autovacuum_analyze_threshold='50000');
@@ -568,6 +571,52 @@ COMMENT ON COLUMN public.delivery.subject IS 'With endpoint_id, the lane of an o
 --
 
 COMMENT ON COLUMN public.delivery.place IS 'The place in its lane: the id of the operational event. NULL without a subject.';
+
+
+--
+-- Name: COLUMN delivery.state; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.delivery.state IS 'fresh: stored and not looked at yet; waiting: may be claimed at due_at; leased: a worker has it until due_at.';
+
+
+--
+-- Name: COLUMN delivery.txid; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.delivery.txid IS 'The transaction that inserted the row. Fresh deliveries are taken by it.';
+
+
+--
+-- Name: delivery_position; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.delivery_position (
+    id bigint NOT NULL,
+    snapshot pg_snapshot NOT NULL
+)
+WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='5000', autovacuum_vacuum_cost_delay='0');
+
+
+--
+-- Name: TABLE delivery_position; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.delivery_position IS 'How far fresh deliveries were taken: one row, the latest. Each take inserts its own and deletes the one before, so that the latest is found first.';
+
+
+--
+-- Name: COLUMN delivery_position.id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.delivery_position.id IS 'Counts the takes.';
+
+
+--
+-- Name: COLUMN delivery_position.snapshot; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.delivery_position.snapshot IS 'Fresh deliveries of transactions that are visible in it were taken.';
 
 
 --
@@ -1276,6 +1325,14 @@ ALTER TABLE ONLY public.delivery
 
 
 --
+-- Name: delivery_position delivery_position_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.delivery_position
+    ADD CONSTRAINT delivery_position_pkey PRIMARY KEY (id);
+
+
+--
 -- Name: endpoint endpoint_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -1516,6 +1573,20 @@ COMMENT ON INDEX public.background_task_updated_at_ended_idx IS 'What has ended 
 
 
 --
+-- Name: delivery_due_at_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX delivery_due_at_idx ON public.delivery USING btree (due_at) WHERE (state = 'leased'::text);
+
+
+--
+-- Name: INDEX delivery_due_at_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.delivery_due_at_idx IS 'Leases that have run out.';
+
+
+--
 -- Name: delivery_endpoint_id_seq_idx; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -1547,7 +1618,7 @@ COMMENT ON INDEX public.delivery_endpoint_id_subject_place_idx IS 'The first del
 -- Name: delivery_queue_endpoint_id_due_at_idx; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX delivery_queue_endpoint_id_due_at_idx ON public.delivery USING btree (queue, endpoint_id, due_at);
+CREATE INDEX delivery_queue_endpoint_id_due_at_idx ON public.delivery USING btree (queue, endpoint_id, due_at) WHERE (state = 'waiting'::text);
 
 
 --
@@ -1555,6 +1626,20 @@ CREATE INDEX delivery_queue_endpoint_id_due_at_idx ON public.delivery USING btre
 --
 
 COMMENT ON INDEX public.delivery_queue_endpoint_id_due_at_idx IS 'Claims go from queue to queue, and take from each what is due.';
+
+
+--
+-- Name: delivery_txid_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX delivery_txid_idx ON public.delivery USING btree (txid) WHERE (state = 'fresh'::text);
+
+
+--
+-- Name: INDEX delivery_txid_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.delivery_txid_idx IS 'Fresh deliveries, in the order of their transactions.';
 
 
 --

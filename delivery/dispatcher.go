@@ -24,6 +24,8 @@ type dispatcher struct {
 	attempt func(ctx context.Context, d core.Delivery, sent func()) bool // sent: once the endpoint is done with it
 	hungry  func()                                                       // called when there is room again for what had to be left in the database
 
+	hungryFresh func() // the same, for fresh deliveries
+
 	attempts context.Context // of the attempts under way; cancelled to cut them off
 	cutOff   context.CancelFunc
 
@@ -34,6 +36,7 @@ type dispatcher struct {
 	active   int
 	reserved int
 	starved  bool // the last claim had less room than it could have used
+	missed   bool // the last fresh deliveries had
 	stopped  bool
 	quiet    chan struct{} // closed once stopped and nothing is active
 	orphans  []core.Delivery
@@ -54,10 +57,10 @@ func (l *lane) load() int { return len(l.waiting) + l.active }
 // attempt that ends always finds the next.
 func (d *dispatcher) capacity() int { return 2 * d.config.Concurrency }
 
-func newDispatcher(config Config, attempt func(context.Context, core.Delivery, func()) bool, hungry func()) *dispatcher {
+func newDispatcher(config Config, attempt func(context.Context, core.Delivery, func()) bool, hungry, hungryFresh func()) *dispatcher {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &dispatcher{
-		config: config, attempt: attempt, hungry: hungry, attempts: ctx, cutOff: cancel,
+		config: config, attempt: attempt, hungry: hungry, hungryFresh: hungryFresh, attempts: ctx, cutOff: cancel,
 		lanes: map[core.EndpointID]*lane{}, quiet: make(chan struct{}),
 	}
 }
@@ -76,20 +79,22 @@ func (d *dispatcher) part(left, whole int) (part, least int) {
 }
 
 // Reserve gives fresh deliveries three quarters of the process's room.
-func (d *dispatcher) Reserve(now time.Time) core.Room { return d.reserve(d.capacity()*3/4, now) }
+func (d *dispatcher) Reserve(now time.Time) core.Room { return d.reserve(d.capacity()*3/4, true, now) }
 
 // reserveForClaim gives claims all of it.
-func (d *dispatcher) reserveForClaim(now time.Time) core.Room { return d.reserve(d.capacity(), now) }
+func (d *dispatcher) reserveForClaim(now time.Time) core.Room {
+	return d.reserve(d.capacity(), false, now)
+}
 
 // reserve sets aside what share has left. A lane may take a part of it while it holds no more than that,
 // so that there is always a next one. What is left for those who come when others have taken their part
 // is not shared out to these: the room ends where the part becomes smaller.
-func (d *dispatcher) reserve(share int, now time.Time) core.Room {
+func (d *dispatcher) reserve(share int, fresh bool, now time.Time) core.Room {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	left := share - d.waiting - d.active - d.reserved
 	part, least := d.part(left, share)
-	room := core.Room{PerEndpoint: part, Total: left - least, LeasedUntil: now.Add(d.config.Lease).Truncate(time.Microsecond)}
+	room := core.Room{Fresh: fresh, PerEndpoint: part, Total: left - least, LeasedUntil: now.Add(d.config.Lease).Truncate(time.Microsecond)}
 	room.Total = max(0, room.Total)
 	if d.stopped {
 		room.Total = 0
@@ -100,7 +105,7 @@ func (d *dispatcher) reserve(share int, now time.Time) core.Room {
 			l.starved = true
 		}
 	}
-	d.starved = d.starved || room.Total == 0
+	d.starve(room, room.Total == 0)
 	d.reserved += room.Total
 	return room
 }
@@ -110,7 +115,7 @@ func (d *dispatcher) Dispatch(room core.Room, deliveries []core.Delivery) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.reserved -= room.Total
-	d.starved = d.starved || len(deliveries) >= room.Total
+	d.starve(room, len(deliveries) >= room.Total)
 	if d.stopped {
 		d.orphans = append(d.orphans, deliveries...)
 		return
@@ -126,6 +131,15 @@ func (d *dispatcher) Dispatch(room core.Room, deliveries []core.Delivery) {
 		}
 	}
 	d.start()
+}
+
+// starve notes that there was less room than could have been used.
+func (d *dispatcher) starve(room core.Room, starved bool) {
+	if room.Fresh {
+		d.missed = d.missed || starved
+	} else {
+		d.starved = d.starved || starved
+	}
 }
 
 // expect has endpoints that have more due claimed for again once they have room.
@@ -251,11 +265,15 @@ func (d *dispatcher) empty(id core.EndpointID, l *lane) []core.Delivery {
 // feed asks for a claim when what had to be left in the database now has room. Half empty, not just
 // not full: a claim is worth its statement when it brings many.
 func (d *dispatcher) feed(l *lane) {
-	process := d.starved && d.waiting+d.active <= d.capacity()/2
+	half := d.waiting+d.active <= d.capacity()/2
 	endpoint := l.starved && l.load() <= d.config.EndpointConcurrency
-	if process || endpoint {
+	if d.starved && half || endpoint {
 		d.starved, l.starved = false, false
 		d.hungry()
+	}
+	if d.missed && half {
+		d.missed = false
+		d.hungryFresh()
 	}
 }
 

@@ -66,6 +66,13 @@ func (q *fakeQueue) DeliveryClaim(ctx context.Context, room core.Room, after cor
 	return core.Claim{Deliveries: claimed, Next: next}, nil
 }
 
+// DeliveryTake takes nothing: what is fresh was handed over.
+func (q *fakeQueue) DeliveryTake(context.Context, core.Room, time.Time) (core.Taken, error) {
+	return core.Taken{}, nil
+}
+
+func (q *fakeQueue) DeliveryExpire(context.Context, time.Time) (int, error) { return 0, nil }
+
 func (q *fakeQueue) DeliveryRecord(_ context.Context, r core.Result) (core.Recorded, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -48,7 +48,7 @@ func TestEndpointsThatHangLeaveRoomForOthers(t *testing.T) {
 		<-end
 		sent()
 		return true
-	}, func() {})
+	}, func() {}, func() {})
 	t.Cleanup(func() { close(end); d.stop(time.Minute) })
 	g := &gate{Server: &httptest.Server{}}
 	for range 20 { // claims, and each of 20 endpoints has as much as there is room for
@@ -187,7 +187,7 @@ func TestWhatIsLeftOfAClaimIsClaimedWhenThereIsRoom(t *testing.T) {
 		<-end
 		sent()
 		return true
-	}, func() { hungry <- struct{}{} })
+	}, func() { hungry <- struct{}{} }, func() {})
 	t.Cleanup(func() { d.stop(time.Minute) })
 	asked := func() int { // how many claims were asked for
 		n := len(hungry)

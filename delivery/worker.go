@@ -46,9 +46,11 @@ type Worker struct {
 	*dispatcher
 	sender   *sender
 	troubles *troubles
-	wake     chan struct{} // holds one: something may be due
+	wake     chan struct{} // holds one: something that waits may be due
+	fresh    chan struct{} // holds one: something may have been stored
 	next     chan struct{} // holds one: the next of a FIFO endpoint is due
-	after    core.Queue    // the next claim goes on behind it; Run's alone
+	after    core.Queue    // the next claim goes on after it; Run's alone
+	roundAt  time.Time     // polls claim from then on; Run's alone
 	lateAt   atomic.Int64  // when logLate last wrote, in Unix nanoseconds
 }
 
@@ -64,23 +66,37 @@ func New(config Config, queue core.DeliveryQueue, clock func() time.Time, log *s
 		sender:   newSender(config, clock),
 		troubles: &troubles{clock: clock, log: log},
 		wake:     make(chan struct{}, 1),
+		fresh:    make(chan struct{}, 1),
 		next:     make(chan struct{}, 1),
 	}
-	w.dispatcher = newDispatcher(config, w.attempt, w.Wake)
+	w.dispatcher = newDispatcher(config, w.attempt, w.Wake, w.WakeFresh)
 	return w
 }
 
 // Wake makes the worker look for due deliveries now. It never blocks.
-func (w *Worker) Wake() {
+func (w *Worker) Wake() { signal(w.wake) }
+
+// WakeFresh makes the worker look for deliveries that were stored just now. It never blocks.
+func (w *Worker) WakeFresh() { signal(w.fresh) }
+
+// signal fills a channel that holds one.
+func signal(c chan<- struct{}) {
 	select {
-	case w.wake <- struct{}{}:
-	default: // it is about to look anyway
+	case c <- struct{}{}:
+	default: // the receiver is about to look anyway
 	}
 }
 
-// pollInterval is how often the worker looks by itself: for retries that became due, for leases that
-// ran out, and for announcements that got lost.
-const pollInterval = time.Second
+const (
+	// pollInterval is how often the worker looks by itself: for retries that became due, for leases that
+	// ran out, and for announcements that got lost.
+	pollInterval = time.Second
+
+	// Looking at thousands of queues takes a while. Polls that find nothing take up to a fiftieth of the time, but
+	// are never more than roundRestMax apart.
+	roundRest    = 50
+	roundRestMax = 5 * time.Second
+)
 
 // Run claims and delivers until ctx ends. Then it starts nothing new, lets the attempts under way
 // finish within Config.StopTimeout, cuts off those that do not, and gives back the leases of all that
@@ -88,15 +104,25 @@ const pollInterval = time.Second
 func (w *Worker) Run(ctx context.Context) {
 	poll := time.NewTicker(pollInterval)
 	defer poll.Stop()
-	for ctx.Err() == nil {
-		if !w.claim(ctx) {
+	w.expire(ctx)
+	for claim := true; ctx.Err() == nil; {
+		found := w.take(ctx)
+		if claim {
+			found = w.claimRound(ctx) || found
+		}
+		if !found {
 			w.restIdle(ctx)
 		}
 		select {
 		case <-ctx.Done():
 		case <-poll.C:
 			w.troubles.settle()
+			w.expire(ctx)
+			claim = !w.clock().Before(w.roundAt)
 		case <-w.wake:
+			claim = true
+		case <-w.fresh:
+			claim = false
 		}
 	}
 	w.release(w.stop(w.config.StopTimeout))
@@ -116,11 +142,61 @@ func (w *Worker) restIdle(ctx context.Context) {
 
 // wakeForNext makes the worker look at once for what waited for a delivery that is over now.
 func (w *Worker) wakeForNext() {
-	select {
-	case w.next <- struct{}{}:
-	default:
-	}
+	signal(w.next)
 	w.Wake()
+}
+
+// expire ends the leases that ran out. What it finds is due.
+func (w *Worker) expire(ctx context.Context) {
+	if w.troubles.pausing(w.clock()) {
+		return
+	}
+	n, err := w.queue.DeliveryExpire(context.WithoutCancel(ctx), w.clock())
+	if err != nil {
+		w.log.Error("lease expiry failed; retrying", "error", err)
+	}
+	if n > 0 {
+		w.Wake()
+	}
+}
+
+// take takes fresh deliveries until there is no room or none are left. It reports whether it took any.
+func (w *Worker) take(ctx context.Context) (found bool) {
+	for ctx.Err() == nil {
+		now := w.clock()
+		room := w.Reserve(now)
+		if room.Total == 0 {
+			w.Dispatch(room, nil)
+			return found
+		}
+		// A stop does not cut the statement off: nobody would know of what it had leased.
+		taken, err := w.queue.DeliveryTake(context.WithoutCancel(ctx), room, now)
+		w.Dispatch(room, taken.Deliveries)
+		if err != nil {
+			w.log.Error("take failed; retrying", "error", err)
+			return found
+		}
+		found = found || len(taken.Deliveries) > 0
+		if taken.Busy { // what the other process does not see may be for us
+			time.AfterFunc(emptyRest, w.WakeFresh)
+		}
+		if !taken.More {
+			return found
+		}
+	}
+	return found
+}
+
+// claimRound claims, and has polls rest according to how long it took to find nothing.
+func (w *Worker) claimRound(ctx context.Context) (found bool) {
+	began := w.clock()
+	found = w.claim(ctx)
+	if ended := w.clock(); found {
+		w.roundAt = ended
+	} else {
+		w.roundAt = ended.Add(min(roundRest*ended.Sub(began), roundRestMax) - pollInterval/2)
+	}
+	return found
 }
 
 // claim goes on round the queues in which something waits, from where the last claim had to stop for
@@ -137,7 +213,7 @@ func (w *Worker) claim(ctx context.Context) (found bool) {
 			w.Dispatch(room, nil)
 			return found
 		}
-		// A stop does not cut the statement off: what it had leased by then nobody would know of.
+		// A stop does not cut the statement off: nobody would know of what it had leased.
 		claim, err := w.queue.DeliveryClaim(context.WithoutCancel(ctx), room, w.after, now)
 		w.Dispatch(room, claim.Deliveries)
 		w.expect(claim.More)
@@ -162,7 +238,7 @@ func (w *Worker) claim(ctx context.Context) (found bool) {
 // Reserve sets room aside for fresh deliveries; none while attempts would only be postponed.
 func (w *Worker) Reserve(now time.Time) core.Room {
 	if w.troubles.pausing(now) {
-		return core.Room{LeasedUntil: now}
+		return core.Room{Fresh: true, LeasedUntil: now}
 	}
 	return w.dispatcher.Reserve(now)
 }

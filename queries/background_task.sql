@@ -114,6 +114,7 @@ FROM (
         AND delivery.endpoint_id = @endpoint_id
         AND delivery.queue = ANY ('{0, 1, 2}') -- so that the index is read by what is due
         AND delivery.due_at <= @now::timestamptz
+        AND delivery.state = 'waiting'
     LIMIT @max_rows::int
 ) AS due;
 

@@ -2,13 +2,14 @@
 -- DeliveryOwedListAnyTenant goes from queue to queue, kind by kind in the order of their endpoints, with
 -- one probe of the index each, however much waits there. It lists those in which something is due, with what the
 -- endpoint and the application allow, those that are owed no more, and the last one it looked at. What waits for
--- another delivery is in a queue behind them all, and is not looked at.
+-- another delivery is in a queue after all others, and is not looked at.
 WITH RECURSIVE owed AS (
     (
         SELECT delivery.app_id, delivery.endpoint_id, delivery.queue, delivery.due_at, 1 AS n
         FROM delivery
         WHERE (delivery.queue, delivery.endpoint_id) > (@after_queue::smallint, @after_endpoint_id::text)
             AND delivery.queue < 3
+            AND delivery.state = 'waiting'
         ORDER BY delivery.queue, delivery.endpoint_id, delivery.due_at
         LIMIT 1
     )
@@ -20,6 +21,7 @@ WITH RECURSIVE owed AS (
         FROM delivery
         WHERE (delivery.queue, delivery.endpoint_id) > (owed.queue, owed.endpoint_id)
             AND delivery.queue < 3
+            AND delivery.state = 'waiting'
         ORDER BY delivery.queue, delivery.endpoint_id, delivery.due_at
         LIMIT 1
     ) AS following
@@ -38,14 +40,291 @@ SELECT
     application.throttled_until AS app_throttled_until,
     (endpoint.disabled OR endpoint.deleted_at IS NOT NULL)::boolean AS gone
 FROM owed
-JOIN application ON application.id = owed.app_id
-JOIN endpoint ON endpoint.app_id = owed.app_id
-    AND endpoint.id = owed.endpoint_id
+CROSS JOIN LATERAL (
+    SELECT application.throttle_rate, application.throttled_until
+    FROM application
+    WHERE application.id = owed.app_id
+    LIMIT 1
+) AS application
+CROSS JOIN LATERAL (
+    SELECT endpoint.throttle_rate, endpoint.throttled_until, endpoint.paused_until, endpoint.disabled, endpoint.deleted_at
+    FROM endpoint
+    WHERE endpoint.app_id = owed.app_id
+        AND endpoint.id = owed.endpoint_id
+    LIMIT 1
+) AS endpoint
 WHERE owed.due_at <= @now::timestamptz
     OR owed.n = @max_queues::int
     OR endpoint.disabled
 ORDER BY owed.queue, owed.endpoint_id
 LIMIT @max_queues::int;
+
+-- name: DeliveryTakeManyAnyTenant :many
+-- DeliveryTakeManyAnyTenant takes fresh deliveries from the position of the take before it, at most so many, and
+-- advances the position. It leases those that may be sent at once and makes the rest wait: what is more than their
+-- endpoint has room for here, and what has to be claimed by the state of its endpoint or application. The row
+-- without a message counts what was read. There is none while another process takes.
+WITH place AS MATERIALIZED (
+    SELECT
+        delivery_position.id,
+        -- Transactions of another cluster, before a restore, say nothing about those here.
+        CASE
+            WHEN pg_snapshot_xmax(delivery_position.snapshot) <= pg_snapshot_xmax(pg_current_snapshot())
+            THEN delivery_position.snapshot
+            ELSE CAST('3:3:' AS pg_snapshot)
+        END AS previous,
+        pg_current_snapshot() AS latest
+    FROM delivery_position
+    WHERE delivery_position.id = (
+        SELECT latest.id
+        FROM delivery_position AS latest
+        ORDER BY latest.id DESC
+        LIMIT 1
+    )
+    FOR UPDATE SKIP LOCKED
+),
+late AS (
+    -- What was in progress at the previous position and has been committed since.
+    SELECT candidate.tid, candidate.app_id, candidate.message_id, candidate.endpoint_id, candidate.txid
+    FROM place
+    CROSS JOIN LATERAL unnest(ARRAY(SELECT pg_snapshot_xip(place.previous))) AS in_progress(txid)
+    CROSS JOIN LATERAL (
+        SELECT delivery.ctid::tid AS tid, delivery.app_id, delivery.message_id, delivery.endpoint_id, delivery.txid
+        FROM delivery
+        WHERE delivery.state = 'fresh'
+            AND delivery.txid = in_progress.txid
+        LIMIT @most::int
+        FOR UPDATE SKIP LOCKED
+    ) AS candidate
+    ORDER BY candidate.txid
+    LIMIT @most::int
+),
+following AS (
+    -- SKIP LOCKED: somebody is changing it, and makes it wait, or DeliveryExpireManyAnyTenant does.
+    SELECT candidate.tid, candidate.app_id, candidate.message_id, candidate.endpoint_id, candidate.txid
+    FROM place
+    CROSS JOIN LATERAL (
+        SELECT delivery.ctid::tid AS tid, delivery.app_id, delivery.message_id, delivery.endpoint_id, delivery.txid
+        FROM delivery
+        WHERE delivery.state = 'fresh'
+            AND delivery.txid >= pg_snapshot_xmax(place.previous)
+            AND delivery.txid < pg_snapshot_xmax(place.latest)
+        ORDER BY delivery.txid
+        LIMIT @most::int
+        FOR UPDATE SKIP LOCKED
+    ) AS candidate
+),
+fresh AS MATERIALIZED (
+    SELECT found.tid, found.app_id, found.message_id, found.endpoint_id, found.txid
+    FROM (
+        SELECT late.tid, late.app_id, late.message_id, late.endpoint_id, late.txid FROM late
+        UNION ALL
+        SELECT following.tid, following.app_id, following.message_id, following.endpoint_id, following.txid
+        FROM following
+    ) AS found
+    ORDER BY found.txid
+    LIMIT @most::int
+),
+counted AS MATERIALIZED (
+    SELECT
+        count(*) AS n,
+        -- The last transaction, of which there may be more. Postgres 15 has no max(xid8).
+        (array_agg(fresh.txid ORDER BY fresh.txid DESC))[1] AS last_txid
+    FROM fresh
+),
+inserted AS (
+    INSERT INTO delivery_position (id, snapshot)
+    SELECT
+        place.id + 1,
+        CASE
+            WHEN counted.n < @most::int
+            THEN place.latest
+            ELSE (
+                SELECT CAST(
+                    format(
+                        '%s:%s:%s',
+                        coalesce((array_agg(x.txid ORDER BY x.txid))[1], counted.last_txid),
+                        counted.last_txid,
+                        string_agg(x.txid::text, ',' ORDER BY x.txid)
+                    ) AS pg_snapshot
+                )
+                FROM unnest(ARRAY(SELECT pg_snapshot_xip(place.latest))) AS x(txid)
+                WHERE x.txid < counted.last_txid
+            )
+        END
+    FROM place
+    CROSS JOIN counted
+    WHERE counted.n > 0
+    RETURNING delivery_position.id
+),
+deleted AS (
+    DELETE FROM delivery_position
+    WHERE delivery_position.id IN (SELECT inserted.id - 1 FROM inserted)
+),
+judged AS MATERIALIZED (
+    SELECT
+        fresh.tid,
+        endpoint.url, endpoint.secret, endpoint.headers, endpoint.old_secrets, endpoint.old_secrets_expire_at,
+        endpoint.failing_since, message.payload, message.content_type, message.traceparent,
+        endpoint.id IS NOT NULL
+            AND message.id IS NOT NULL
+            AND application.id IS NOT NULL
+            AND fresh.endpoint_id <> ALL (@full_endpoint_ids::text[])
+            AND row_number() OVER (PARTITION BY fresh.endpoint_id ORDER BY fresh.txid, fresh.message_id)
+                <= @room_per_endpoint::int AS leased
+    FROM fresh
+    LEFT JOIN LATERAL (
+        SELECT application.id
+        FROM application
+        WHERE application.id = fresh.app_id
+            AND application.throttle_rate IS NULL
+        LIMIT 1
+    ) AS application ON true
+    LEFT JOIN LATERAL (
+        SELECT
+            endpoint.id, endpoint.url, endpoint.secret, endpoint.headers, endpoint.old_secrets,
+            endpoint.old_secrets_expire_at, endpoint.failing_since
+        FROM endpoint
+        WHERE endpoint.app_id = fresh.app_id
+            AND endpoint.id = fresh.endpoint_id
+            AND endpoint.deleted_at IS NULL
+            AND NOT endpoint.disabled
+            AND endpoint.throttle_rate IS NULL
+            AND endpoint.paused_until IS NULL
+        LIMIT 1
+    ) AS endpoint ON true
+    LEFT JOIN LATERAL (
+        SELECT message.id, message.payload, message.content_type, message.traceparent
+        FROM message
+        WHERE message.app_id = fresh.app_id
+            AND message.id = fresh.message_id
+            AND message.payload IS NOT NULL
+            AND message.expires_at > @now::timestamptz
+        LIMIT 1
+    ) AS message ON true
+),
+moved AS (
+    UPDATE delivery
+    SET state = CASE WHEN judged.leased THEN 'leased' ELSE 'waiting' END,
+        due_at = CASE WHEN judged.leased THEN @leased_until::timestamptz ELSE delivery.due_at END,
+        lease = CASE WHEN judged.leased THEN delivery.lease + 1 ELSE delivery.lease END
+    FROM judged
+    WHERE delivery.ctid = judged.tid
+        AND delivery.state = 'fresh'
+    RETURNING
+        delivery.app_id, delivery.message_id, delivery.endpoint_id, delivery.lease, delivery.attempts,
+        delivery.subject, judged.leased,
+        judged.url, judged.secret, judged.headers, judged.old_secrets, judged.old_secrets_expire_at,
+        judged.failing_since, judged.payload, judged.content_type, judged.traceparent
+),
+unhurried AS (
+    -- This commit need not wait for the disk: lost, the deliveries are fresh again.
+    SELECT set_config('synchronous_commit', 'off', true)
+)
+SELECT
+    moved.app_id::text AS app_id,
+    moved.message_id::text AS message_id,
+    moved.endpoint_id::text AS endpoint_id,
+    moved.lease::bigint AS lease,
+    moved.attempts::smallint AS attempts,
+    moved.url::text AS url,
+    moved.secret::bytea AS secret,
+    moved.headers::jsonb AS headers,
+    nullif(moved.old_secrets, '{}')::bytea[] AS old_secrets,
+    nullif(moved.old_secrets_expire_at, '{}')::timestamptz[] AS old_secrets_expire_at,
+    moved.payload::text AS payload,
+    moved.content_type,
+    moved.traceparent,
+    coalesce(moved.subject, '')::text AS subject,
+    (moved.failing_since IS NOT NULL)::boolean AS failing,
+    0::int AS n
+FROM unhurried
+CROSS JOIN moved
+WHERE moved.leased
+UNION ALL
+SELECT '', '', '', 0, 0, '', '', '{}', NULL, NULL, '', NULL, NULL, '', false, counted.n
+FROM place
+CROSS JOIN counted
+ORDER BY message_id, endpoint_id
+LIMIT @max_rows::int;
+
+-- name: DeliveryExpireManyAnyTenant :one
+-- DeliveryExpireManyAnyTenant makes deliveries wait whose leases ran out between two times, and returns how many
+-- that were.
+WITH expired AS MATERIALIZED (
+    SELECT delivery.ctid::tid AS tid
+    FROM delivery
+    WHERE delivery.state = 'leased'
+        AND delivery.due_at > @since::timestamptz
+        AND delivery.due_at <= @now::timestamptz
+    ORDER BY delivery.due_at
+    LIMIT @max_rows::int
+    FOR UPDATE SKIP LOCKED
+),
+waiting AS (
+    UPDATE delivery
+    SET state = 'waiting'
+    FROM expired
+    WHERE delivery.ctid = expired.tid
+        AND delivery.state = 'leased'
+    RETURNING delivery.message_id
+)
+SELECT count(*)
+FROM waiting;
+
+-- name: DeliveryPassedManyAnyTenant :one
+-- DeliveryPassedManyAnyTenant makes fresh deliveries wait that the position has passed, and returns how many that
+-- were: they were locked at that moment, or come from another cluster whose transactions had other numbers. If there
+-- is no position, it makes one.
+WITH place AS MATERIALIZED (
+    SELECT latest.snapshot
+    FROM delivery_position AS latest
+    ORDER BY latest.id DESC
+    LIMIT 1
+),
+begun AS (
+    INSERT INTO delivery_position (id, snapshot)
+    SELECT 1, CAST('3:3:' AS pg_snapshot)
+    WHERE NOT EXISTS (SELECT FROM place)
+    ON CONFLICT (id) DO NOTHING
+),
+passed AS MATERIALIZED (
+    SELECT candidate.tid
+    FROM place
+    CROSS JOIN LATERAL (
+        SELECT delivery.ctid::tid AS tid
+        FROM delivery
+        WHERE delivery.state = 'fresh'
+            AND delivery.txid < pg_snapshot_xmax(place.snapshot)
+            AND pg_visible_in_snapshot(delivery.txid, place.snapshot)
+        ORDER BY delivery.txid
+        LIMIT @max_rows::int
+        FOR UPDATE SKIP LOCKED
+    ) AS candidate
+),
+elsewhere AS MATERIALIZED (
+    SELECT delivery.ctid::tid AS tid
+    FROM delivery
+    WHERE delivery.state = 'fresh'
+        AND delivery.txid >= pg_snapshot_xmax(pg_current_snapshot())
+    ORDER BY delivery.txid
+    LIMIT @max_rows::int
+    FOR UPDATE SKIP LOCKED
+),
+waiting AS (
+    UPDATE delivery
+    SET state = 'waiting'
+    FROM (
+        SELECT passed.tid FROM passed
+        UNION
+        SELECT elsewhere.tid FROM elsewhere
+    ) AS found
+    WHERE delivery.ctid = found.tid
+        AND delivery.state = 'fresh'
+    RETURNING delivery.message_id
+)
+SELECT count(*)
+FROM waiting;
 
 -- name: DeliveryClaimManyAnyTenant :many
 -- DeliveryClaimManyAnyTenant leases due deliveries of the given queues, at most so many of each. A row
@@ -53,7 +332,7 @@ LIMIT @max_queues::int;
 -- Of a queue in order it takes the first delivery alone, and nothing while that is leased or waits to be
 -- tried again.
 WITH queue AS (
-    SELECT *
+    SELECT q.endpoint_id, q.queue, q.most
     FROM unnest(@endpoint_ids::text[], @queues::smallint[], @limits::int[]) AS q(endpoint_id, queue, most)
 ),
 first_in_order AS (
@@ -71,29 +350,31 @@ first_in_order AS (
     WHERE queue.queue = 2
 ),
 due_in_order AS MATERIALIZED (
-    SELECT candidate.app_id, candidate.message_id, candidate.endpoint_id
+    SELECT candidate.tid, candidate.app_id, candidate.message_id, candidate.endpoint_id
     FROM first_in_order
     CROSS JOIN LATERAL (
-        SELECT delivery.app_id, delivery.message_id, delivery.endpoint_id
+        SELECT delivery.ctid::tid AS tid, delivery.app_id, delivery.message_id, delivery.endpoint_id
         FROM delivery
         WHERE delivery.app_id = first_in_order.app_id
             AND delivery.message_id = first_in_order.message_id
             AND delivery.endpoint_id = first_in_order.endpoint_id
             AND delivery.due_at <= @now::timestamptz
+            AND delivery.state = 'waiting'
         LIMIT 1
         FOR UPDATE SKIP LOCKED
     ) AS candidate
 ),
 due AS MATERIALIZED (
     -- SKIP LOCKED: another worker is claiming those at this moment.
-    SELECT candidate.app_id, candidate.message_id, candidate.endpoint_id, queue.queue
+    SELECT candidate.tid, candidate.app_id, candidate.message_id, candidate.endpoint_id, queue.queue
     FROM queue
     CROSS JOIN LATERAL (
-        SELECT delivery.app_id, delivery.message_id, delivery.endpoint_id
+        SELECT delivery.ctid::tid AS tid, delivery.app_id, delivery.message_id, delivery.endpoint_id
         FROM delivery
         WHERE delivery.endpoint_id = queue.endpoint_id
             AND delivery.queue = queue.queue
             AND delivery.due_at <= @now::timestamptz
+            AND delivery.state = 'waiting'
         ORDER BY delivery.due_at
         LIMIT queue.most
         FOR UPDATE SKIP LOCKED
@@ -102,85 +383,113 @@ due AS MATERIALIZED (
     LIMIT @room::int
 ),
 taken AS MATERIALIZED (
-    SELECT due.app_id, due.message_id, due.endpoint_id, due.queue FROM due
-    UNION ALL
-    SELECT due_in_order.app_id, due_in_order.message_id, due_in_order.endpoint_id, 2::smallint FROM due_in_order
-),
-wanted AS MATERIALIZED (
+    -- LATERAL with LIMIT 1: one probe of an index for each, whatever the statistics say. Planned as a join,
+    -- the look-up of messages once read all that a large application had.
     SELECT
-        taken.app_id, taken.message_id, taken.endpoint_id,
+        due.tid, due.app_id, due.message_id, due.endpoint_id, due.queue,
         endpoint.url, endpoint.secret, endpoint.headers, endpoint.old_secrets, endpoint.old_secrets_expire_at,
-        endpoint.failing_since, message.payload, message.content_type, message.traceparent
-    FROM taken
-    JOIN endpoint ON endpoint.app_id = taken.app_id
-        AND endpoint.id = taken.endpoint_id
-        AND endpoint.deleted_at IS NULL
-        AND NOT endpoint.disabled
-    JOIN message ON message.app_id = taken.app_id
-        AND message.id = taken.message_id
-        AND message.payload IS NOT NULL
-        AND message.expires_at > @now::timestamptz
+        endpoint.failing_since, message.payload, message.content_type, message.traceparent,
+        endpoint.id IS NOT NULL AND message.id IS NOT NULL AS sendable
+    FROM (
+        SELECT due.tid, due.app_id, due.message_id, due.endpoint_id, due.queue FROM due
+        UNION ALL
+        SELECT due_in_order.tid, due_in_order.app_id, due_in_order.message_id, due_in_order.endpoint_id, 2::smallint
+        FROM due_in_order
+    ) AS due
+    LEFT JOIN LATERAL (
+        SELECT
+            endpoint.id, endpoint.url, endpoint.secret, endpoint.headers, endpoint.old_secrets,
+            endpoint.old_secrets_expire_at, endpoint.failing_since
+        FROM endpoint
+        WHERE endpoint.app_id = due.app_id
+            AND endpoint.id = due.endpoint_id
+            AND endpoint.deleted_at IS NULL
+            AND NOT endpoint.disabled
+        LIMIT 1
+    ) AS endpoint ON true
+    LEFT JOIN LATERAL (
+        SELECT message.id, message.payload, message.content_type, message.traceparent
+        FROM message
+        WHERE message.app_id = due.app_id
+            AND message.id = due.message_id
+            AND message.payload IS NOT NULL
+            AND message.expires_at > @now::timestamptz
+        LIMIT 1
+    ) AS message ON true
 ),
 leased AS (
     UPDATE delivery
     SET due_at = @leased_until::timestamptz,
-        lease = delivery.lease + 1
-    FROM wanted
-    WHERE delivery.app_id = wanted.app_id
-        AND delivery.message_id = wanted.message_id
-        AND delivery.endpoint_id = wanted.endpoint_id
+        lease = delivery.lease + 1,
+        state = 'leased'
+    FROM taken
+    WHERE delivery.ctid = taken.tid
+        AND delivery.state = 'waiting'
+        AND taken.sendable
     RETURNING
-        delivery.app_id, delivery.message_id, delivery.endpoint_id, delivery.lease, delivery.attempts,
+        delivery.app_id, delivery.message_id, delivery.endpoint_id, taken.queue, delivery.lease, delivery.attempts,
         delivery.manual, delivery.resume_at, delivery.subject,
-        wanted.url, wanted.secret, wanted.headers, wanted.old_secrets, wanted.old_secrets_expire_at,
-        wanted.failing_since, wanted.payload, wanted.content_type, wanted.traceparent
+        taken.url, taken.secret, taken.headers, taken.old_secrets, taken.old_secrets_expire_at,
+        taken.failing_since, taken.payload, taken.content_type, taken.traceparent
 )
 SELECT
-    taken.app_id::text AS app_id,
-    taken.message_id::text AS message_id,
-    taken.endpoint_id::text AS endpoint_id,
-    taken.queue::smallint AS queue,
-    coalesce(leased.lease, 0)::bigint AS lease,
-    coalesce(leased.attempts, 0)::smallint AS attempts,
-    coalesce(leased.url, '')::text AS url,
+    leased.app_id::text AS app_id,
+    leased.message_id::text AS message_id,
+    leased.endpoint_id::text AS endpoint_id,
+    leased.queue::smallint AS queue,
+    leased.lease::bigint AS lease,
+    leased.attempts::smallint AS attempts,
+    leased.url::text AS url,
     leased.secret,
     leased.headers,
     leased.old_secrets,
     leased.old_secrets_expire_at,
-    coalesce(leased.payload, '')::text AS payload,
+    leased.payload::text AS payload,
     leased.content_type,
     leased.traceparent,
-    coalesce(leased.manual, false)::boolean AS manual,
+    leased.manual::boolean AS manual,
     leased.resume_at,
     coalesce(leased.subject, '')::text AS subject,
     (leased.failing_since IS NOT NULL)::boolean AS failing
+FROM leased
+UNION ALL
+SELECT
+    taken.app_id, taken.message_id, taken.endpoint_id, taken.queue, 0, 0, '', NULL, NULL, NULL, NULL, '', NULL, NULL,
+    false, NULL, '', false
 FROM taken
-LEFT JOIN leased ON leased.app_id = taken.app_id
-    AND leased.message_id = taken.message_id
-    AND leased.endpoint_id = taken.endpoint_id
-ORDER BY taken.message_id, taken.endpoint_id
+WHERE NOT taken.sendable
+ORDER BY message_id, endpoint_id
 LIMIT @max_rows::int;
 
 -- name: DeliveryDropManyAnyTenant :many
 -- DeliveryDropManyAnyTenant drops what is owed to endpoints that get nothing any more, a bounded number
 -- of deliveries of each, and returns how many that were.
-WITH dropped AS (
+WITH doomed AS MATERIALIZED (
+    SELECT candidate.tid
+    FROM unnest(@endpoint_ids::text[]) AS gone(endpoint_id)
+    CROSS JOIN LATERAL (
+        SELECT delivery.ctid::tid AS tid, delivery.app_id
+        FROM delivery
+        WHERE delivery.queue = ANY ('{0, 1, 2, 3}')
+            AND delivery.endpoint_id = gone.endpoint_id
+            AND delivery.state = 'waiting'
+        LIMIT @max_each::int
+        FOR UPDATE SKIP LOCKED
+    ) AS candidate
+    CROSS JOIN LATERAL (
+        SELECT endpoint.id
+        FROM endpoint
+        WHERE endpoint.app_id = candidate.app_id
+            AND endpoint.id = gone.endpoint_id
+            AND (endpoint.disabled OR endpoint.deleted_at IS NOT NULL)
+        LIMIT 1
+    ) AS endpoint
+),
+dropped AS (
     DELETE FROM delivery
-    WHERE (delivery.app_id, delivery.message_id, delivery.endpoint_id) IN (
-        SELECT doomed.app_id, doomed.message_id, doomed.endpoint_id
-        FROM unnest(@endpoint_ids::text[]) AS gone(endpoint_id)
-        CROSS JOIN LATERAL (
-            SELECT delivery.app_id, delivery.message_id, delivery.endpoint_id
-            FROM delivery
-            JOIN endpoint ON endpoint.app_id = delivery.app_id
-                AND endpoint.id = delivery.endpoint_id
-                AND (endpoint.disabled OR endpoint.deleted_at IS NOT NULL)
-            WHERE delivery.queue = ANY ('{0, 1, 2, 3}')
-                AND delivery.endpoint_id = gone.endpoint_id
-            LIMIT @max_each::int
-            FOR UPDATE OF delivery SKIP LOCKED
-        ) AS doomed
-    )
+    USING doomed
+    WHERE delivery.ctid = doomed.tid
+        AND delivery.state = 'waiting'
     RETURNING delivery.app_id, delivery.endpoint_id
 )
 SELECT dropped.app_id, dropped.endpoint_id, count(*) AS deliveries
@@ -195,7 +504,7 @@ LIMIT cardinality(@endpoint_ids::text[]);
 WITH unsendable AS MATERIALIZED (
     -- LATERAL with LIMIT 1: one probe of an index for each, whatever the statistics say.
     SELECT
-        owed.app_id, owed.message_id, owed.endpoint_id, owed.attempts, owed.manual, owed.resume_at,
+        owed.tid, owed.app_id, owed.message_id, owed.endpoint_id, owed.attempts, owed.manual, owed.resume_at,
         coalesce(owed.subject, '') AS subject,
         content.kept AS expired
     FROM unnest(@app_ids::text[], @message_ids::text[], @endpoint_ids::text[])
@@ -203,13 +512,14 @@ WITH unsendable AS MATERIALIZED (
     CROSS JOIN LATERAL (
         -- SKIP LOCKED: another worker is dropping it.
         SELECT
-            delivery.app_id, delivery.message_id, delivery.endpoint_id, delivery.attempts, delivery.manual,
-            delivery.resume_at, delivery.subject
+            delivery.ctid::tid AS tid, delivery.app_id, delivery.message_id, delivery.endpoint_id, delivery.attempts,
+            delivery.manual, delivery.resume_at, delivery.subject
         FROM delivery
         WHERE delivery.app_id = named.app_id
             AND delivery.message_id = named.message_id
             AND delivery.endpoint_id = named.endpoint_id
             AND delivery.due_at <= @now::timestamptz
+            AND delivery.state = 'waiting'
         LIMIT 1
         FOR UPDATE SKIP LOCKED
     ) AS owed
@@ -225,10 +535,9 @@ WITH unsendable AS MATERIALIZED (
 ),
 dropped AS (
     DELETE FROM delivery
-    WHERE (delivery.app_id, delivery.message_id, delivery.endpoint_id) IN (
-        SELECT unsendable.app_id, unsendable.message_id, unsendable.endpoint_id
-        FROM unsendable
-    )
+    USING unsendable
+    WHERE delivery.ctid = unsendable.tid
+        AND delivery.state = 'waiting'
 )
 SELECT
     unsendable.app_id, unsendable.message_id, unsendable.endpoint_id, unsendable.attempts, unsendable.manual,
@@ -298,7 +607,9 @@ WHERE application.id = pace.id;
 -- that were written down before, by a commit whose answer got lost, change nothing. An endpoint that is
 -- disabled by it has a row without a message.
 WITH result AS (
-    SELECT *
+    SELECT
+        r.app_id, r.attempt_id, r.message_id, r.endpoint_id, r.url, r.status, r.response_status_code, r.response,
+        r.duration_ms, r.trigger, r.created_at, r.lease, r.attempts, r.finished, r.next_at, r.gone, r.pause_until
     FROM unnest(
         @app_ids::text[],
         @attempt_ids::text[],
@@ -333,28 +644,41 @@ attempted AS (
     FROM result
     ON CONFLICT (app_id, message_id, id) DO NOTHING
 ),
+held AS MATERIALIZED (
+    -- LATERAL with LIMIT 1: one probe of the primary key for each, whatever the statistics say. They often say
+    -- that the table is empty, and then any other plan reads all of it.
+    SELECT owed.tid, result.lease, result.attempts, result.finished, result.next_at
+    FROM result
+    CROSS JOIN LATERAL (
+        SELECT delivery.ctid::tid AS tid, delivery.lease
+        FROM delivery
+        WHERE delivery.app_id = result.app_id
+            AND delivery.message_id = result.message_id
+            AND delivery.endpoint_id = result.endpoint_id
+        LIMIT 1
+    ) AS owed
+    WHERE owed.lease = result.lease
+),
 finished AS (
     DELETE FROM delivery
-    WHERE (delivery.app_id, delivery.message_id, delivery.endpoint_id, delivery.lease) IN (
-        SELECT result.app_id, result.message_id, result.endpoint_id, result.lease
-        FROM result
-        WHERE result.finished
-    )
+    USING held
+    WHERE held.finished
+        AND delivery.ctid = held.tid
+        AND delivery.lease = held.lease -- once more, on the row as it is
     RETURNING delivery.message_id, delivery.endpoint_id, delivery.lease
 ),
 rescheduled AS (
     UPDATE delivery
-    SET due_at = result.next_at,
-        attempts = result.attempts,
-        queue = CASE WHEN delivery.queue = 2 THEN 2 WHEN result.attempts > 0 THEN 1 ELSE 0 END,
+    SET due_at = held.next_at,
+        attempts = held.attempts,
+        queue = CASE WHEN delivery.queue = 2 THEN 2 WHEN held.attempts > 0 THEN 1 ELSE 0 END,
+        state = 'waiting',
         manual = false,
-        resume_at = result.next_at -- tells the lists that it waits, and is not leased
-    FROM result
-    WHERE NOT result.finished
-        AND delivery.app_id = result.app_id
-        AND delivery.message_id = result.message_id
-        AND delivery.endpoint_id = result.endpoint_id
-        AND delivery.lease = result.lease
+        resume_at = held.next_at
+    FROM held
+    WHERE NOT held.finished
+        AND delivery.ctid = held.tid
+        AND delivery.lease = held.lease
     RETURNING delivery.message_id, delivery.endpoint_id, delivery.lease
 ),
 rules AS (
@@ -444,24 +768,26 @@ unhurried AS (
     SELECT set_config('synchronous_commit', 'off', true)
 )
 SELECT
-    held.message_id, held.endpoint_id, held.lease,
-    (held.endpoint_id IN (SELECT judged.id FROM judged WHERE judged.resting))::boolean AS resting
+    recorded.message_id, recorded.endpoint_id, recorded.lease,
+    (recorded.endpoint_id IN (SELECT judged.id FROM judged WHERE judged.resting))::boolean AS resting
 FROM unhurried
 CROSS JOIN (
-    SELECT * FROM finished
+    SELECT finished.message_id, finished.endpoint_id, finished.lease FROM finished
     UNION ALL
-    SELECT * FROM rescheduled
+    SELECT rescheduled.message_id, rescheduled.endpoint_id, rescheduled.lease FROM rescheduled
     UNION ALL
     SELECT '', judged.id, 0 FROM judged WHERE judged.disabled
-) AS held
-ORDER BY held.message_id, held.endpoint_id, held.lease
+) AS recorded
+ORDER BY recorded.message_id, recorded.endpoint_id, recorded.lease
 LIMIT @max_rows::int;
 
 -- name: DeliveryFinishMany :many
 -- DeliveryFinishMany is DeliveryRecordMany for attempts that succeeded at endpoints that were well: there
 -- is nothing to judge and nothing to do again, and nearly all attempts are such.
 WITH result AS (
-    SELECT *
+    SELECT
+        r.app_id, r.attempt_id, r.message_id, r.endpoint_id, r.url, r.response_status_code, r.response, r.duration_ms,
+        r.trigger, r.created_at, r.lease
     FROM unnest(
         @app_ids::text[],
         @attempt_ids::text[],
@@ -490,12 +816,25 @@ attempted AS (
     FROM result
     ON CONFLICT (app_id, message_id, id) DO NOTHING
 ),
+held AS MATERIALIZED (
+    -- As in DeliveryRecordMany.
+    SELECT owed.tid, result.lease
+    FROM result
+    CROSS JOIN LATERAL (
+        SELECT delivery.ctid::tid AS tid, delivery.lease
+        FROM delivery
+        WHERE delivery.app_id = result.app_id
+            AND delivery.message_id = result.message_id
+            AND delivery.endpoint_id = result.endpoint_id
+        LIMIT 1
+    ) AS owed
+    WHERE owed.lease = result.lease
+),
 finished AS (
     DELETE FROM delivery
-    WHERE (delivery.app_id, delivery.message_id, delivery.endpoint_id, delivery.lease) IN (
-        SELECT result.app_id, result.message_id, result.endpoint_id, result.lease
-        FROM result
-    )
+    USING held
+    WHERE delivery.ctid = held.tid
+        AND delivery.lease = held.lease
     RETURNING delivery.message_id, delivery.endpoint_id, delivery.lease
 ),
 unhurried AS (
@@ -510,23 +849,35 @@ LIMIT cardinality(@attempt_ids::text[]);
 
 -- name: DeliveryReleaseMany :execrows
 -- DeliveryReleaseMany makes deliveries due at once whose lease this process still holds.
+WITH held AS MATERIALIZED (
+    -- As in DeliveryRecordMany.
+    SELECT owed.tid, named.lease
+    FROM unnest(@app_ids::text[], @message_ids::text[], @endpoint_ids::text[], @leases::bigint[])
+        AS named(app_id, message_id, endpoint_id, lease)
+    CROSS JOIN LATERAL (
+        SELECT delivery.ctid::tid AS tid, delivery.lease
+        FROM delivery
+        WHERE delivery.app_id = named.app_id
+            AND delivery.message_id = named.message_id
+            AND delivery.endpoint_id = named.endpoint_id
+        LIMIT 1
+    ) AS owed
+    WHERE owed.lease = named.lease
+)
 UPDATE delivery
-SET due_at = @now::timestamptz
-FROM unnest(@app_ids::text[], @message_ids::text[], @endpoint_ids::text[], @leases::bigint[])
-    AS held(app_id, message_id, endpoint_id, lease)
-WHERE delivery.app_id = held.app_id
-    AND delivery.message_id = held.message_id
-    AND delivery.endpoint_id = held.endpoint_id
+SET due_at = @now::timestamptz,
+    state = 'waiting'
+FROM held
+WHERE delivery.ctid = held.tid
     AND delivery.lease = held.lease;
 
 -- name: DeliveryPostponeMany :one
 -- DeliveryPostponeMany gives back leases of deliveries whose attempt could not be made through no fault of
 -- their endpoint, each until a time of its own, and counts those that were still held. Nothing else about
 -- the delivery changes. An endpoint that was waiting for this attempt to probe it may be probed again then.
-WITH postponed AS (
-    UPDATE delivery
-    SET due_at = held.due_at,
-        resume_at = CASE WHEN delivery.manual THEN delivery.resume_at ELSE held.due_at END
+WITH held AS MATERIALIZED (
+    -- As in DeliveryRecordMany.
+    SELECT owed.tid, named.lease, named.leased_until, named.due_at
     FROM unnest(
         @app_ids::text[],
         @message_ids::text[],
@@ -534,10 +885,24 @@ WITH postponed AS (
         @leases::bigint[],
         @leased_untils::timestamptz[],
         @due_ats::timestamptz[]
-    ) AS held(app_id, message_id, endpoint_id, lease, leased_until, due_at)
-    WHERE delivery.app_id = held.app_id
-        AND delivery.message_id = held.message_id
-        AND delivery.endpoint_id = held.endpoint_id
+    ) AS named(app_id, message_id, endpoint_id, lease, leased_until, due_at)
+    CROSS JOIN LATERAL (
+        SELECT delivery.ctid::tid AS tid, delivery.lease
+        FROM delivery
+        WHERE delivery.app_id = named.app_id
+            AND delivery.message_id = named.message_id
+            AND delivery.endpoint_id = named.endpoint_id
+        LIMIT 1
+    ) AS owed
+    WHERE owed.lease = named.lease
+),
+postponed AS (
+    UPDATE delivery
+    SET due_at = held.due_at,
+        state = 'waiting',
+        resume_at = CASE WHEN delivery.manual THEN delivery.resume_at ELSE held.due_at END
+    FROM held
+    WHERE delivery.ctid = held.tid
         AND delivery.lease = held.lease
     RETURNING delivery.app_id, delivery.endpoint_id, held.leased_until, held.due_at
 ),
@@ -546,10 +911,15 @@ probed AS (
     -- what is left out is probed a lease later.
     SELECT endpoint.app_id, endpoint.id, postponed.due_at
     FROM postponed
-    JOIN endpoint ON endpoint.app_id = postponed.app_id
-        AND endpoint.id = postponed.endpoint_id
-        AND endpoint.paused_until = postponed.leased_until
-    FOR NO KEY UPDATE OF endpoint SKIP LOCKED
+    CROSS JOIN LATERAL (
+        SELECT endpoint.app_id, endpoint.id
+        FROM endpoint
+        WHERE endpoint.app_id = postponed.app_id
+            AND endpoint.id = postponed.endpoint_id
+            AND endpoint.paused_until = postponed.leased_until
+        LIMIT 1
+        FOR NO KEY UPDATE SKIP LOCKED
+    ) AS endpoint
 ),
 resumed AS (
     UPDATE endpoint
@@ -595,6 +965,7 @@ WHERE endpoint.app_id = @app_id::text
 ON CONFLICT (app_id, message_id, endpoint_id) DO UPDATE
 SET due_at = excluded.due_at,
     lease = owed.lease + 1,
+    state = 'waiting',
     manual = true,
     queue = CASE WHEN owed.queue = 2 THEN 2 ELSE 0 END,
     resume_at = CASE WHEN owed.manual THEN owed.resume_at ELSE greatest(owed.due_at, excluded.due_at) END;
@@ -607,27 +978,25 @@ SELECT
     count(*) FILTER (WHERE delivery.attempts > 0) AS sending
 FROM delivery
 WHERE delivery.app_id = @app_id
-    AND delivery.queue = ANY ('{0, 1, 2, 3}') -- all of them, by the index
     AND delivery.endpoint_id = @endpoint_id
     AND delivery.message_id > @after::text
     AND delivery.message_id < @before::text;
 
 -- name: DeliveryDueMany :many
 -- DeliveryDueMany tells of messages that are owed to an endpoint when they are due, and of which that is the end
--- of a lease. One that waits has no more claims than failed attempts, unless a lease was lost; then resume_at says
--- so, which an earlier release may have left NULL.
+-- of a lease.
 SELECT
     owed.message_id,
     owed.due_at,
-    (owed.lease > owed.attempts AND owed.due_at IS DISTINCT FROM owed.resume_at)::boolean AS leased
+    (owed.state = 'leased')::boolean AS leased
 FROM unnest(@message_ids::text[]) AS wanted(message_id)
 CROSS JOIN LATERAL (
     -- LIMIT: a look-up for each, where a join might read all that is owed to the endpoint.
-    SELECT delivery.message_id, delivery.due_at, delivery.lease, delivery.attempts, delivery.resume_at
+    SELECT delivery.message_id, delivery.due_at, delivery.state
     FROM delivery
     WHERE delivery.app_id = @app_id
-        AND delivery.endpoint_id = @endpoint_id
         AND delivery.message_id = wanted.message_id
+        AND delivery.endpoint_id = @endpoint_id
     LIMIT 1
 ) AS owed
 ORDER BY owed.message_id

@@ -67,8 +67,9 @@ WITH dropped AS (
     DELETE FROM delivery
     WHERE @disabled::boolean
         AND delivery.app_id = @app_id
-        AND delivery.queue = ANY ('{0, 1, 2}') -- all of them, by the index
+        AND delivery.queue = ANY ('{0, 1, 2}') -- all that wait, by the index; workers drop the others
         AND delivery.endpoint_id = @id
+        AND delivery.state = 'waiting'
 )
 UPDATE endpoint
 SET uid = @uid,
@@ -121,8 +122,9 @@ SELECT EXISTS (
 WITH dropped AS (
     DELETE FROM delivery
     WHERE delivery.app_id = @app_id
-        AND delivery.queue = ANY ('{0, 1, 2}') -- all of them, by the index
+        AND delivery.queue = ANY ('{0, 1, 2}') -- all that wait, by the index; workers drop the others
         AND delivery.endpoint_id = @id
+        AND delivery.state = 'waiting'
 )
 UPDATE endpoint
 SET deleted_at = @now::timestamptz,

@@ -5,13 +5,13 @@
 WITH fresh AS MATERIALIZED (
     -- OFFSET 0 and LIMIT 1: a probe of an index for each message and delivery, whatever the statistics say.
     SELECT
-        owed.app_id, owed.message_id, owed.endpoint_id, named.subject, named.place,
+        owed.tid, owed.endpoint_id, named.subject, named.place,
         coalesce(earlier.endpoint_id = owed.endpoint_id AND earlier.subject = named.subject, false)
             OR row_number() OVER (PARTITION BY owed.endpoint_id, named.subject ORDER BY named.place) > 1 AS waits
     FROM unnest(@app_ids::text[], @message_ids::text[], @subjects::text[], @places::bigint[])
         AS named(app_id, message_id, subject, place)
     CROSS JOIN LATERAL (
-        SELECT delivery.app_id, delivery.message_id, delivery.endpoint_id
+        SELECT delivery.ctid::tid AS tid, delivery.endpoint_id
         FROM delivery
         WHERE delivery.app_id = named.app_id
             AND delivery.message_id = named.message_id
@@ -32,21 +32,20 @@ WITH fresh AS MATERIALIZED (
 UPDATE delivery
 SET subject = fresh.subject,
     place = fresh.place,
-    queue = CASE WHEN fresh.waits THEN 3 ELSE 0 END
+    queue = CASE WHEN fresh.waits THEN 3 ELSE 0 END,
+    state = CASE WHEN fresh.waits THEN 'waiting' ELSE delivery.state END
 FROM fresh
-WHERE delivery.app_id = fresh.app_id
-    AND delivery.message_id = fresh.message_id
-    AND delivery.endpoint_id = fresh.endpoint_id;
+WHERE delivery.ctid = fresh.tid;
 
 -- name: DeliveryFollowManyAnyTenant :one
 -- DeliveryFollowManyAnyTenant makes the next delivery of each lane due, if there is one, because the one
 -- before it is over. It returns how many that were.
 WITH next AS MATERIALIZED (
-    SELECT first.app_id, first.message_id, first.endpoint_id
+    SELECT first.tid
     FROM unnest(@endpoint_ids::text[], @subjects::text[]) AS lane(endpoint_id, subject)
     CROSS JOIN LATERAL (
         -- A row comparison: as in DeliverySequenceManyAnyTenant.
-        SELECT delivery.app_id, delivery.message_id, delivery.endpoint_id, delivery.subject, delivery.queue
+        SELECT delivery.ctid::tid AS tid, delivery.endpoint_id, delivery.subject, delivery.queue
         FROM delivery
         WHERE delivery.subject IS NOT NULL
             AND (delivery.endpoint_id, delivery.subject, delivery.place) > (lane.endpoint_id, lane.subject, 0)
@@ -62,10 +61,8 @@ followed AS (
     SET queue = 0,
         due_at = @now::timestamptz
     FROM next
-    WHERE delivery.app_id = next.app_id
-        AND delivery.message_id = next.message_id
-        AND delivery.endpoint_id = next.endpoint_id
-        AND delivery.queue + 0 = 3 -- still, and not a reason to go by the index that begins with the queue
+    WHERE delivery.ctid = next.tid
+        AND delivery.queue = 3
     RETURNING delivery.message_id
 ),
 announced AS (

@@ -15,6 +15,7 @@ type DeliveryQueue struct {
 	rules     core.HealthRules
 	recorder  *batcher[core.Result, core.Recorded]
 	postponer *batcher[postponed, struct{}]
+	sweep     sweep
 }
 
 var _ core.DeliveryQueue = (*DeliveryQueue)(nil)

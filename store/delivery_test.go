@@ -10,8 +10,16 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// send stores n messages without a dispatcher, so that their deliveries are due.
+// send stores n messages whose deliveries wait and are due.
 func (w *world) send(n int) []core.MessageID {
+	w.t.Helper()
+	ids := w.store(n)
+	w.exec("UPDATE delivery SET state = 'waiting' WHERE state = 'fresh'")
+	return ids
+}
+
+// store stores n messages without a dispatcher, so that their deliveries are fresh.
+func (w *world) store(n int) []core.MessageID {
 	w.t.Helper()
 	inserter := NewMessageInserter(w.Store, nil)
 	ids := make([]core.MessageID, n)
@@ -25,7 +33,7 @@ func (w *world) send(n int) []core.MessageID {
 	return ids
 }
 
-// claim claims with that room, from the first endpoint on.
+// claim takes what is fresh and claims what is due with that room, from the first endpoint on.
 func (w *world) claim(room core.Room) []core.Delivery {
 	w.t.Helper()
 	return w.claimAt(room, now()).Deliveries
@@ -33,11 +41,34 @@ func (w *world) claim(room core.Room) []core.Delivery {
 
 func (w *world) claimAt(room core.Room, at time.Time) core.Claim {
 	w.t.Helper()
+	taken := w.take(room, at).Deliveries
+	w.expire(at)
+	room.Total -= len(taken)
 	claim, err := w.queue().DeliveryClaim(w.t.Context(), room, core.Queue{}, at)
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	claim.Deliveries = append(taken, claim.Deliveries...)
 	return claim
+}
+
+func (w *world) take(room core.Room, at time.Time) core.Taken {
+	w.t.Helper()
+	taken, err := w.queue().DeliveryTake(w.t.Context(), room, at)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return taken
+}
+
+// expire ends the leases that ran out, and returns how many.
+func (w *world) expire(at time.Time) int {
+	w.t.Helper()
+	n, err := w.queue().DeliveryExpire(w.t.Context(), at)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return n
 }
 
 // testRules are such that a test reaches them.

@@ -224,7 +224,10 @@ func TestGoneDisablesAtOnce(t *testing.T) {
 	if !got.Disabled || got.DisabledReason == nil || *got.DisabledReason != core.DisabledGone {
 		t.Errorf("%+v", got)
 	}
-	// The worker that had leased the others tries them no more, and a claim drops all, due or not.
+	// The worker that had leased the others gives them back, and a claim drops all, due or not.
+	if err := w.queue().DeliveryRelease(t.Context(), mine[1:], now()); err != nil {
+		t.Fatal(err)
+	}
 	if c := w.claimAt(room(), now()); len(c.Deliveries) != 0 || len(c.Withdrawn) != 1 {
 		t.Errorf("%+v", c)
 	}

@@ -239,7 +239,11 @@ func (a *arrivals) deliver(t *testing.T, q *DeliveryQueue) {
 	if err != nil {
 		t.Error(err)
 	}
-	for _, d := range claim.Deliveries {
+	taken, err := q.DeliveryTake(t.Context(), takeRoom(5), now())
+	if err != nil {
+		t.Error(err)
+	}
+	for _, d := range append(claim.Deliveries, taken.Deliveries...) {
 		r := ends(d, core.StatusFail, now())
 		if rand.IntN(3) > 0 {
 			r = ends(d, core.StatusSuccess, time.Time{})

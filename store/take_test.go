@@ -1,0 +1,441 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/postrider/postrider/core"
+)
+
+func takeRoom(n int) core.Room {
+	return core.Room{Fresh: true, Total: n, PerEndpoint: n, LeasedUntil: now().Add(time.Minute)}
+}
+
+// owe inserts fresh deliveries to an endpoint as a transaction of somebody's.
+func owe(t *testing.T, conn interface {
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}, e core.Endpoint, n int,
+) {
+	t.Helper()
+	var owed int
+	if err := conn.QueryRow(t.Context(), `WITH message AS (
+			INSERT INTO message (app_id, id, event_type, payload, expires_at, created_at)
+			SELECT $1, 'msg_' || left(encode(sha256(gen_random_uuid()::text::bytea), 'hex'), 27), 'x', '{}', now() + '1 h', now()
+			FROM generate_series(1, $3)
+			RETURNING app_id, id
+		), delivery AS (
+			INSERT INTO delivery (app_id, message_id, endpoint_id, due_at, lease, state)
+			SELECT app_id, id, $2, now(), 0, 'fresh' FROM message
+			RETURNING 1
+		)
+		SELECT count(*) FROM delivery`, e.AppID, e.ID, n).Scan(&owed); err != nil || owed != n {
+		t.Fatalf("%d deliveries: %v", owed, err)
+	}
+}
+
+func (w *world) begin() pgx.Tx {
+	w.t.Helper()
+	tx, err := w.pool.Begin(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { _ = tx.Rollback(context.WithoutCancel(w.t.Context())) })
+	return tx
+}
+
+func (w *world) commit(tx pgx.Tx) {
+	w.t.Helper()
+	if err := tx.Commit(w.t.Context()); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) states() map[string]int {
+	w.t.Helper()
+	states := map[string]int{}
+	for _, state := range []string{"fresh", "waiting", "leased"} {
+		if n := value[int](w, "SELECT count(*) FROM delivery WHERE state = $1", state); n > 0 {
+			states[state] = n
+		}
+	}
+	return states
+}
+
+func TestTakeFindsWhatCommitsLate(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	e := w.addEndpoint(nil)
+	late, later := w.begin(), w.begin()
+	owe(t, late, e, 3)
+	owe(t, later, e, 2)
+	owe(t, w.pool, e, 4)
+	if taken := w.take(takeRoom(100), now()); len(taken.Deliveries) != 4 {
+		t.Errorf("before the others committed: %d", len(taken.Deliveries))
+	}
+	w.commit(late)
+	owe(t, w.pool, e, 1)
+	if taken := w.take(takeRoom(100), now()); len(taken.Deliveries) != 4 {
+		t.Errorf("after one committed: %d", len(taken.Deliveries))
+	}
+	owe(t, w.pool, e, 1)
+	if taken := w.take(takeRoom(100), now()); len(taken.Deliveries) != 1 {
+		t.Errorf("while the other one is in progress: %d", len(taken.Deliveries))
+	}
+	w.commit(later)
+	if taken := w.take(takeRoom(100), now()); len(taken.Deliveries) != 2 || w.states()["leased"] != 11 {
+		t.Errorf("after the other committed: %d; %v", len(taken.Deliveries), w.states())
+	}
+}
+
+// A take may end in the middle of a transaction's deliveries, of one that committed late too.
+func TestTakeGoesOnWhereItEnded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	e := w.addEndpoint(nil)
+	late := w.begin()
+	owe(t, late, e, 25)
+	owe(t, w.pool, e, 25)
+	w.take(takeRoom(7), now())
+	w.commit(late)
+	owe(t, w.pool, e, 25)
+	taken, seen := 7, map[core.MessageID]bool{}
+	for range 100 {
+		some := w.take(takeRoom(7), now())
+		for _, d := range some.Deliveries {
+			if seen[d.MessageID] {
+				t.Errorf("%s was taken twice", d.MessageID)
+			}
+			seen[d.MessageID] = true
+		}
+		if taken += len(some.Deliveries); !some.More {
+			break
+		}
+	}
+	if taken != 75 || w.states()["leased"] != 75 {
+		t.Errorf("%d were taken; %v", taken, w.states())
+	}
+}
+
+func TestTakeMovesAsideWhatCannotBeSentAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	free, full := w.addEndpoint(nil), w.addEndpoint(nil)
+	throttled, paused, disabled, deleted, expunged := w.addEndpoint(nil), w.addEndpoint(nil), w.addEndpoint(nil), w.addEndpoint(nil), w.addEndpoint(nil)
+	for _, e := range []core.Endpoint{free, full, throttled, paused, disabled, deleted} {
+		owe(t, w.pool, e, 3)
+	}
+	w.exec("UPDATE endpoint SET throttle_rate = 1 WHERE id = $1", throttled.ID)
+	w.exec("UPDATE endpoint SET paused_at = now(), paused_until = now() + '1 h' WHERE id = $1", paused.ID)
+	w.exec("UPDATE endpoint SET disabled = true WHERE id = $1", disabled.ID)
+	w.exec("UPDATE endpoint SET deleted_at = now() WHERE id = $1", deleted.ID)
+	owe(t, w.pool, expunged, 3)
+	w.exec("UPDATE message SET payload = NULL FROM delivery WHERE message_id = id AND endpoint_id = $1", expunged.ID)
+	room := takeRoom(100)
+	room.PerEndpoint, room.Full = 2, []core.EndpointID{full.ID}
+	taken := w.take(room, now())
+	if len(taken.Deliveries) != 2 || taken.Deliveries[0].EndpointID != free.ID {
+		t.Errorf("took %+v", taken.Deliveries)
+	}
+	if states := w.states(); states["fresh"] != 0 || states["waiting"] != 19 || states["leased"] != 2 {
+		t.Errorf("%v", states)
+	}
+	claim := w.claimAt(core.Room{Total: 100, PerEndpoint: 100, LeasedUntil: now().Add(time.Minute)}, now())
+	got := map[core.EndpointID]int{}
+	for _, d := range claim.Deliveries {
+		got[d.EndpointID]++
+	}
+	if got[free.ID] != 1 || got[full.ID] != 3 || got[throttled.ID] != 1 || got[paused.ID] != 0 || len(claim.Dropped) != 3 || len(claim.Withdrawn) != 2 {
+		t.Errorf("claimed %v, dropped %d, withdrawn %+v", got, len(claim.Dropped), claim.Withdrawn)
+	}
+}
+
+func TestTakeHasAllThatAClaimHas(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.addEndpoint(func(e *core.Endpoint) { e.Headers = core.Headers{"X-A": "b"} })
+	w.store(1)
+	taken := w.take(takeRoom(10), now()).Deliveries
+	if len(taken) != 1 {
+		t.Fatalf("took %d", len(taken))
+	}
+	w.exec("UPDATE delivery SET state = 'waiting', due_at = now() - interval '1 s', lease = 0")
+	claimed := w.claim(room())
+	claimed[0].LeasedUntil = taken[0].LeasedUntil
+	if a, b := fmt.Sprintf("%+v", taken), fmt.Sprintf("%+v", claimed); a != b {
+		t.Errorf("taken\n%s\nclaimed\n%s", a, b)
+	}
+}
+
+func TestLeasesThatRunOutWait(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.addEndpoint(nil)
+	w.store(3)
+	q := w.queue()
+	start := now()
+	for _, step := range []struct {
+		at   time.Duration
+		want int
+	}{{0, 0}, {59 * time.Second, 0}, {61 * time.Second, 3}, {62 * time.Second, 0}} {
+		if step.at == 0 {
+			w.take(takeRoom(10), start)
+		}
+		n, err := q.DeliveryExpire(t.Context(), start.Add(step.at))
+		if err != nil || n != step.want {
+			t.Errorf("after %s: %d leases ended, %v; want %d", step.at, n, err, step.want)
+		}
+	}
+	claimed := w.claimAt(room(), start.Add(time.Minute*2)).Deliveries
+	if len(claimed) != 3 || claimed[0].Lease != 2 {
+		t.Errorf("claimed %+v", claimed)
+	}
+}
+
+// A lease that ended long before the last expiry: it was committed by a worker whose clock is far behind.
+func TestLeasesOfASlowClockRunOut(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.addEndpoint(nil)
+	q := w.queue()
+	if _, err := q.DeliveryExpire(t.Context(), now()); err != nil {
+		t.Fatal(err)
+	}
+	w.store(2)
+	room := takeRoom(10)
+	room.LeasedUntil = now().Add(-time.Hour)
+	w.take(room, now())
+	for _, later := range []time.Duration{0, sweepInterval} {
+		if _, err := q.DeliveryExpire(t.Context(), now().Add(later)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if states := w.states(); states["waiting"] != 2 {
+		t.Errorf("%v", states)
+	}
+}
+
+// After a restore into another cluster, the numbers of transactions mean something else.
+func TestFreshDeliveriesOfAnotherClusterAreFound(t *testing.T) {
+	t.Parallel()
+	for name, sql := range map[string]string{
+		"higher numbers": "UPDATE delivery SET txid = '9000000000'",
+		"lower numbers":  "UPDATE delivery SET txid = '3'",
+		"no position":    "DELETE FROM delivery_position",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			e := w.addEndpoint(nil)
+			owe(t, w.pool, e, 1)
+			w.take(takeRoom(10), now())
+			owe(t, w.pool, e, 5)
+			w.exec("UPDATE delivery_position SET snapshot = '9000000100:9000000100:'")
+			w.exec(sql)
+			owe(t, w.pool, e, 2)
+			w.take(takeRoom(10), now()) // advances to a position of this cluster
+			w.expire(now())
+			w.claimAt(room(), now())
+			if states := w.states(); states["leased"] != 8 {
+				t.Errorf("%v", states)
+			}
+		})
+	}
+}
+
+// What was locked when the position passed it waits, once somebody looks at everything.
+func TestLockedFreshDeliveriesAreFound(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	e := w.addEndpoint(nil)
+	owe(t, w.pool, e, 5)
+	tx := w.begin()
+	if _, err := tx.Exec(t.Context(), "SELECT FROM delivery ORDER BY message_id LIMIT 2 FOR UPDATE"); err != nil {
+		t.Fatal(err)
+	}
+	if taken := w.take(takeRoom(10), now()); len(taken.Deliveries) != 3 {
+		t.Errorf("took %d beside a lock on 2 of 5", len(taken.Deliveries))
+	}
+	if n := w.expire(now()); n != 0 {
+		t.Errorf("%d locked ones were made to wait", n)
+	}
+	if err := tx.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := w.expire(now()); n != 2 || len(w.claim(room())) != 2 {
+		t.Errorf("%d were found after the lock", n)
+	}
+}
+
+// One process takes at a time; what it does not commit is taken by the next one.
+func TestTakesTakeTurns(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	e := w.addEndpoint(nil)
+	owe(t, w.pool, e, 5)
+	tx := w.begin()
+	if _, err := tx.Exec(t.Context(), "SELECT FROM delivery_position FOR UPDATE"); err != nil {
+		t.Fatal(err)
+	}
+	if taken := w.take(takeRoom(10), now()); !taken.Busy || len(taken.Deliveries) != 0 {
+		t.Errorf("beside another take: %+v", taken)
+	}
+	if err := tx.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if taken := w.take(takeRoom(10), now()); taken.Busy || len(taken.Deliveries) != 5 {
+		t.Errorf("after it: %+v", taken)
+	}
+	if n := value[int](w, "SELECT count(*) FROM delivery_position"); n != 1 {
+		t.Errorf("%d positions", n)
+	}
+}
+
+// Many store, in transactions of any length, some of which are rolled back, and many take.
+func TestTakesTakeEachFreshDeliveryOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	e := w.addEndpoint(nil)
+	const storers, takers, transactions = 6, 3, 30
+	var storing, taking sync.WaitGroup
+	for range storers {
+		storing.Go(func() {
+			var open []pgx.Tx
+			for n := range transactions {
+				if n%5 == 4 {
+					for _, tx := range open {
+						w.commit(tx)
+					}
+					open = nil
+				}
+				if n%7 == 3 {
+					tx := w.begin()
+					owe(t, tx, e, 3)
+					if rand.IntN(2) == 0 {
+						_ = tx.Rollback(t.Context())
+						owe(t, w.pool, e, 3)
+					} else if len(open) == 0 { // or all connections would be used up
+						open = append(open, tx)
+					} else {
+						w.commit(tx)
+					}
+					continue
+				}
+				owe(t, w.pool, e, 3)
+			}
+			for _, tx := range open {
+				w.commit(tx)
+			}
+		})
+	}
+	var mu sync.Mutex
+	taken := map[core.MessageID]int{}
+	stored := make(chan struct{})
+	go func() { storing.Wait(); close(stored) }()
+	for range takers {
+		taking.Go(func() {
+			for last := false; ; {
+				some := w.take(takeRoom(1+rand.IntN(40)), now())
+				mu.Lock()
+				for _, d := range some.Deliveries {
+					taken[d.MessageID]++
+				}
+				mu.Unlock()
+				if last && !some.More && !some.Busy && len(some.Deliveries) == 0 {
+					return
+				}
+				select {
+				case <-stored:
+					last = true
+				default:
+				}
+			}
+		})
+	}
+	taking.Wait()
+	if states := w.states(); states["leased"] != storers*transactions*3 || states["fresh"] != 0 || len(taken) != storers*transactions*3 {
+		t.Errorf("%d were taken; %v", len(taken), states)
+	}
+	for id, n := range taken {
+		if n != 1 {
+			t.Errorf("%s was taken %d times", id, n)
+		}
+	}
+}
+
+// While somebody holds a snapshot, nothing that was delivered can be removed from the table and its indexes.
+// A take must not walk over it, whatever the statistics say.
+func TestTakeUnderASnapshotReadsLittle(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	e := w.addEndpoint(nil)
+	holder, err := w.pool.BeginTx(t.Context(), pgx.TxOptions{IsoLevel: pgx.RepeatableRead})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rollback(context.WithoutCancel(t.Context()), holder)
+	if _, err := holder.Exec(t.Context(), "SELECT FROM delivery"); err != nil {
+		t.Fatal(err)
+	}
+	writer := w.begin() // and a transaction that writes for long
+	owe(t, writer, e, 1)
+	const each = 50
+	owe(t, w.pool, e, each)
+	first := w.takeBlocks(each)
+	w.deliver(each)
+	for range 60 {
+		owe(t, w.pool, e, each)
+		w.deliver(each)
+	}
+	owe(t, w.pool, e, each)
+	for name, statistics := range map[string]string{
+		"as they are":   "SELECT",
+		"empty":         "UPDATE pg_class SET reltuples = 0, relpages = 1 WHERE relname LIKE 'delivery%'",
+		"33 pages":      "UPDATE pg_class SET reltuples = 1, relpages = 33 WHERE relname LIKE 'delivery%'",
+		"1,000 pages":   "UPDATE pg_class SET reltuples = 50, relpages = 1000 WHERE relname LIKE 'delivery%'",
+		"generic plans": "SET LOCAL plan_cache_mode = force_generic_plan",
+	} {
+		if read := w.takeBlocks(each, statistics); read > 3*first {
+			t.Errorf("%s: a take of %d reads %d blocks, and the first one %d", name, each, read, first)
+		}
+	}
+}
+
+// takeBlocks is how many blocks a take reads, which is rolled back.
+func (w *world) takeBlocks(n int, settings ...string) int {
+	w.t.Helper()
+	tx := w.begin()
+	defer rollback(context.WithoutCancel(w.t.Context()), tx)
+	for _, setting := range settings {
+		if _, err := tx.Exec(w.t.Context(), setting); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	b := &blocks{DBTX: tx, t: w.t}
+	p := takeParams(takeRoom(n), now())
+	if _, err := queries.DeliveryTakeManyAnyTenant(w.t.Context(), b, p); err != nil {
+		w.t.Fatal(err)
+	}
+	return b.read
+}
+
+// deliver takes n deliveries, and delivers them.
+func (w *world) deliver(n int) {
+	w.t.Helper()
+	taken := w.take(takeRoom(n), now()).Deliveries
+	if len(taken) != n {
+		w.t.Fatalf("took %d, want %d", len(taken), n)
+	}
+	var results []core.Result
+	for _, d := range taken {
+		results = append(results, result(d, time.Time{}))
+	}
+	if rows, err := finish(w.t.Context(), w.pool, results); err != nil || len(rows) != n {
+		w.t.Fatalf("%d recorded, %v", len(rows), err)
+	}
+}
