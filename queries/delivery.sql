@@ -567,11 +567,16 @@ SELECT
     endpoint.app_id, endpoint.id, coalesce(endpoint.throttle_rate, 0)::int AS throttle_rate,
     endpoint.throttled_until, endpoint.paused_until
 FROM unnest(@app_ids::text[], @endpoint_ids::text[]) AS wanted(app_id, id)
-JOIN endpoint ON endpoint.app_id = wanted.app_id
-    AND endpoint.id = wanted.id
+CROSS JOIN LATERAL (
+    SELECT endpoint.app_id, endpoint.id, endpoint.throttle_rate, endpoint.throttled_until, endpoint.paused_until
+    FROM endpoint
+    WHERE endpoint.app_id = wanted.app_id
+        AND endpoint.id = wanted.id
+    LIMIT 1
+    FOR NO KEY UPDATE SKIP LOCKED
+) AS endpoint
 ORDER BY endpoint.app_id, endpoint.id
-LIMIT cardinality(@endpoint_ids::text[])
-FOR NO KEY UPDATE OF endpoint SKIP LOCKED;
+LIMIT cardinality(@endpoint_ids::text[]);
 
 -- name: ApplicationPaceLockManyAnyTenant :many
 -- ApplicationPaceLockManyAnyTenant is EndpointPaceLockManyAnyTenant for applications.
@@ -585,12 +590,27 @@ FOR NO KEY UPDATE OF application SKIP LOCKED;
 -- name: EndpointPaceUpdateManyAnyTenant :execrows
 -- EndpointPaceUpdateManyAnyTenant writes down what a claim used up. An endpoint that is being probed is
 -- paused until the probe's lease ends. The first instant of the first year stands for none.
+WITH pace AS MATERIALIZED (
+    SELECT endpoint.tid, used.id, used.throttled_until, used.paused_until
+    FROM unnest(
+        @app_ids::text[],
+        @endpoint_ids::text[],
+        @throttled_untils::timestamptz[],
+        @paused_untils::timestamptz[]
+    ) AS used(app_id, id, throttled_until, paused_until)
+    CROSS JOIN LATERAL (
+        SELECT endpoint.ctid::tid AS tid
+        FROM endpoint
+        WHERE endpoint.app_id = used.app_id
+            AND endpoint.id = used.id
+        LIMIT 1
+    ) AS endpoint
+)
 UPDATE endpoint
 SET throttled_until = nullif(pace.throttled_until, '0001-01-01Z'),
     paused_until = nullif(pace.paused_until, '0001-01-01Z')
-FROM unnest(@app_ids::text[], @endpoint_ids::text[], @throttled_untils::timestamptz[], @paused_untils::timestamptz[])
-    AS pace(app_id, id, throttled_until, paused_until)
-WHERE endpoint.app_id = pace.app_id
+FROM pace
+WHERE endpoint.ctid = pace.tid
     AND endpoint.id = pace.id;
 
 -- name: ApplicationPaceUpdateManyAnyTenant :execrows
@@ -706,7 +726,7 @@ turned AS (
     -- a client is changing the endpoint, and waiting could be a deadlock. What is left out the next
     -- attempt tells again.
     SELECT
-        endpoint.app_id, endpoint.id, health.healthy, health.gone,
+        endpoint.tid, endpoint.id, health.healthy, health.gone,
         CASE WHEN health.healthy THEN 0 ELSE endpoint.failures + health.failures END AS failures,
         CASE WHEN health.healthy THEN NULL ELSE coalesce(endpoint.failing_since, rules.now) END AS failing_since,
         -- An attempt that began before the pause says nothing about how things are since.
@@ -714,21 +734,28 @@ turned AS (
         health.pause_until
     FROM health
     CROSS JOIN rules
-    JOIN endpoint ON endpoint.app_id = health.app_id
-        AND endpoint.id = health.endpoint_id
-        AND NOT endpoint.disabled
-        AND (
-            NOT health.healthy
-            OR endpoint.failing_since IS NOT NULL
-            OR endpoint.paused_until IS NOT NULL
-            OR health.pause_until IS NOT NULL
-        )
-    FOR NO KEY UPDATE OF endpoint SKIP LOCKED
+    CROSS JOIN LATERAL (
+        SELECT
+            endpoint.ctid::tid AS tid, endpoint.id, endpoint.failures, endpoint.failing_since, endpoint.paused_at,
+            endpoint.paused_until
+        FROM endpoint
+        WHERE endpoint.app_id = health.app_id
+            AND endpoint.id = health.endpoint_id
+            AND NOT endpoint.disabled
+            AND (
+                NOT health.healthy
+                OR endpoint.failing_since IS NOT NULL
+                OR endpoint.paused_until IS NOT NULL
+                OR health.pause_until IS NOT NULL
+            )
+        LIMIT 1
+        FOR NO KEY UPDATE SKIP LOCKED
+    ) AS endpoint
 ),
 circuit AS (
     -- It opens for a quarter of the time that the endpoint has been failing.
     SELECT
-        turned.app_id, turned.id, turned.gone, turned.failures, turned.failing_since, rules.now,
+        turned.tid, turned.id, turned.gone, turned.failures, turned.failing_since, rules.now,
         greatest(
             turned.paused_until,
             turned.pause_until,
@@ -759,7 +786,7 @@ judged AS (
         disabled_reason = CASE WHEN circuit.gone THEN 'gone' WHEN circuit.failing_too_long THEN 'failing' END,
         updated_at = CASE WHEN circuit.gone OR circuit.failing_too_long THEN circuit.now ELSE endpoint.updated_at END
     FROM circuit
-    WHERE endpoint.app_id = circuit.app_id
+    WHERE endpoint.ctid = circuit.tid
         AND endpoint.id = circuit.id
     RETURNING endpoint.id, endpoint.disabled, endpoint.disabled OR endpoint.paused_until IS NOT NULL AS resting
 ),
@@ -909,10 +936,10 @@ postponed AS (
 probed AS (
     -- A claim that probes an endpoint pauses it until the lease ends. SKIP LOCKED as in DeliveryRecordMany:
     -- what is left out is probed a lease later.
-    SELECT endpoint.app_id, endpoint.id, postponed.due_at
+    SELECT endpoint.tid, endpoint.id, postponed.due_at
     FROM postponed
     CROSS JOIN LATERAL (
-        SELECT endpoint.app_id, endpoint.id
+        SELECT endpoint.ctid::tid AS tid, endpoint.id
         FROM endpoint
         WHERE endpoint.app_id = postponed.app_id
             AND endpoint.id = postponed.endpoint_id
@@ -925,7 +952,7 @@ resumed AS (
     UPDATE endpoint
     SET paused_until = probed.due_at
     FROM probed
-    WHERE endpoint.app_id = probed.app_id
+    WHERE endpoint.ctid = probed.tid
         AND endpoint.id = probed.id
 )
 SELECT count(*)
