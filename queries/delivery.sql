@@ -158,8 +158,9 @@ inserted AS (
     RETURNING delivery_position.id
 ),
 deleted AS (
+    -- An array, which cannot be joined with: a join may read all that were deleted before.
     DELETE FROM delivery_position
-    WHERE delivery_position.id IN (SELECT inserted.id - 1 FROM inserted)
+    WHERE delivery_position.id = ANY (ARRAY(SELECT inserted.id - 1 FROM inserted))
 ),
 judged AS MATERIALIZED (
     SELECT
