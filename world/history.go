@@ -17,8 +17,11 @@ const (
 	waitingFor = 10 * time.Hour
 )
 
-// chunk is a piece of the history: messages that follow each other, with their attempts.
-type chunk struct{ messages, attempts, eventIDs, keys rows }
+// chunk is a piece of the history: messages that follow each other, with their attempts, week by week.
+type chunk struct {
+	messages, attempts [weeks + 1]rows
+	eventIDs, keys     rows
+}
 
 // message is what the history needs to know of one to deliver it.
 type message struct {
@@ -192,8 +195,11 @@ const (
 	keyColumns     = "app_id, key_hash, message_id, created_at"
 )
 
+// week counts from that of the first message.
+func (h *history) week(at time.Time) int { return int(at.Sub(h.start) / week) }
+
 func (h *history) addMessage(m *message, eventID string, tags []string) {
-	r := &h.chunk.messages
+	r := &h.chunk.messages[h.week(m.at)]
 	eventType := h.eventType(m.eventType)
 	r.text(string(m.app.app.ID))
 	r.text(m.id)

@@ -26,11 +26,10 @@ func Make(ctx context.Context, conn *pgx.Conn, c Config) (*World, error) {
 		return nil, errors.New("the database has applications already; a world is made in an empty one")
 	}
 	p := newPopulation(c)
-	if err := p.makePartitions(ctx, conn); err != nil {
-		return nil, err
-	}
 	h := newHistory(p)
-	for _, step := range []func(context.Context, *pgx.Conn) error{h.copyHistory, h.copyPopulation, h.copyDeliveries} {
+	for _, step := range []func(context.Context, *pgx.Conn) error{
+		h.copyHistory, h.makePartitions, h.copyPopulation, h.copyDeliveries,
+	} {
 		if err := step(ctx, conn); err != nil {
 			return nil, err
 		}
@@ -57,43 +56,52 @@ func (c *Config) clock(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-// makePartitions makes those of the history, and those that the jobs keep ready.
-func (p *population) makePartitions(ctx context.Context, conn *pgx.Conn) error {
-	var list []core.Partition
-	for monday := p.start; monday.Before(p.Now); monday = monday.Add(week) {
-		list = append(list, core.MessagePartition(monday), core.AttemptPartition(monday))
-	}
-	for _, part := range append(list, core.PartitionsAround(p.Now)...) {
-		_, err := conn.Exec(ctx, "SELECT partition_create($1, $2, $3, $4)", part.Table, part.Suffix, part.From, part.To)
-		if err != nil {
-			return fmt.Errorf("making the partition %s_%s: %w", part.Table, part.Suffix, err)
-		}
-	}
-	return nil
-}
-
-// copyHistory copies one chunk while the next one is drawn.
+// copyHistory copies messages on one connection and attempts on another, one chunk while the next one
+// is drawn.
 func (h *history) copyHistory(ctx context.Context, conn *pgx.Conn) error {
-	ctx, cancel := context.WithCancel(ctx)
+	second, err := pgx.ConnectConfig(ctx, conn.Config())
+	if err != nil {
+		return fmt.Errorf("connecting again: %w", err)
+	}
+	defer second.Close(context.WithoutCancel(ctx))
+	messages, attempts := h.partitions(core.MessagePartition), h.partitions(core.AttemptPartition)
+	if err := errors.Join(messages.create(ctx, conn), attempts.create(ctx, second)); err != nil {
+		return err
+	}
+	drawCtx, cancel := context.WithCancel(ctx)
 	chunks := make(chan *chunk, 1)
-	go h.drawAll(ctx, chunks)
+	go h.drawAll(drawCtx, chunks)
 	defer func() {
 		cancel()
 		for range chunks { // until it is closed: drawing has ended then
 		}
 	}()
 	for c := range chunks {
-		err := errors.Join(
-			c.messages.copyTo(ctx, conn, "message", messageColumns),
-			c.attempts.copyTo(ctx, conn, "attempt", attemptColumns),
-			c.eventIDs.copyTo(ctx, conn, "message_event_id", eventIDColumns),
-			c.keys.copyTo(ctx, conn, "message_key", keyColumns),
+		err := both(
+			func() error {
+				return errors.Join(
+					messages.copy(ctx, conn, c.messages[:], messageColumns),
+					c.eventIDs.copyTo(ctx, conn, "message_event_id", eventIDColumns),
+					c.keys.copyTo(ctx, conn, "message_key", keyColumns),
+				)
+			},
+			func() error { return attempts.copy(ctx, second, c.attempts[:], attemptColumns) },
 		)
 		if err != nil {
 			return err
 		}
 	}
-	return ctx.Err()
+	return both(
+		func() error { return messages.attach(ctx, conn) },
+		func() error { return attempts.attach(ctx, second) },
+	)
+}
+
+// both does two things at once.
+func both(one, other func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- other() }()
+	return errors.Join(one(), <-done)
 }
 
 func (h *history) copyPopulation(ctx context.Context, conn *pgx.Conn) error {

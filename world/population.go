@@ -155,7 +155,7 @@ func (p *population) halfway() time.Time { return p.start.Add(p.Now.Sub(p.start)
 
 func (p *population) add(a *application, uid string, change func(*endpoint)) *endpoint {
 	e := &endpoint{
-		app: a, uid: uid, failure: 0.006,
+		app: a, uid: uid, failure: 0.004,
 		created: p.moment(a.created, a.created.Add(24*time.Hour)),
 	}
 	e.id = core.EndpointID(p.id(endpointPrefix, e.created))
@@ -266,14 +266,14 @@ func (p *population) draw(e *endpoint) {
 		e.ends, e.deleted = p.moment(p.start, p.Now), special < 5
 	case special < 20:
 		e.fifo, e.failure = true, 0
-		if special < 12 {
-			e.blocked = p.moment(p.Now.Add(-2*time.Hour), p.Now)
+		if special < 15 {
+			e.blocked = p.moment(p.Now.Add(-18*time.Hour), p.Now)
 		}
 	case special < 25:
-		e.pausedAt = p.moment(p.Now.Add(-3*time.Hour), p.Now)
+		e.pausedAt = p.moment(p.Now.Add(-12*time.Hour), p.Now)
 	case special < 45:
 		e.throttle = 1 + p.IntN(20)
-	case special < 50:
+	case special < 46:
 		e.failure = 0.8
 	}
 }

@@ -88,7 +88,7 @@ const attemptColumns = "app_id, id, message_id, endpoint_id, url, status, respon
 	"duration_ms, trigger, created_at"
 
 func (h *history) addAttempt(m *message, e *endpoint, at time.Time, failed bool) {
-	r := &h.chunk.attempts
+	r := &h.chunk.attempts[h.week(at)]
 	r.text(string(m.app.app.ID))
 	r.text(h.id(attemptPrefix, at))
 	r.text(m.id)
