@@ -65,7 +65,8 @@ func newHistory(p *population) *history {
 		{app: p.plain, n: min(200, p.Messages/1000), of: p.Messages},
 	}
 	for i := range h.shares {
-		h.shares[i].left = h.shares[i].n
+		s := &h.shares[i]
+		s.left, s.credit = s.n, s.of/2 // half of the distance before the first and half after the last
 	}
 	return h
 }
@@ -87,7 +88,7 @@ func (h *history) sender(n int) *application {
 	return h.others[h.skewed(len(h.others))]
 }
 
-// draw sends chunk after chunk, and closes the channel when all is drawn or nobody listens any more.
+// drawAll sends chunk after chunk, and closes the channel when all is drawn or nobody listens any more.
 func (h *history) drawAll(ctx context.Context, chunks chan<- *chunk) {
 	defer close(chunks)
 	step := h.Now.Sub(h.start) / time.Duration(h.Messages)
@@ -213,9 +214,10 @@ func (h *history) addMessage(m *message, eventID string, tags []string) {
 	r.end()
 }
 
-// addPayload writes JSON of 300 to 1,900 bytes, 800 on average. A few are expunged.
+// addPayload writes JSON of 300 to 1,900 bytes, 800 on average. A few are expunged, of those that
+// nothing can be owed of any more.
 func (h *history) addPayload(r *rows, m *message, eventType string) {
-	if m.at.Before(h.Now.Add(-24*time.Hour)) && h.chance(0.002) {
+	if m.at.Before(h.Now.Add(-48*time.Hour)) && h.chance(0.002) {
 		r.null()
 		return
 	}

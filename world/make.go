@@ -136,7 +136,7 @@ func (h *history) copyPopulation(ctx context.Context, conn *pgx.Conn) error {
 	)
 }
 
-// copyDeliveries vacuums the table when it has its rows, as autovacuum does after some thousands.
+// copyDeliveries is last, so that the table is vacuumed with its rows in it, as after some thousands.
 func (h *history) copyDeliveries(ctx context.Context, conn *pgx.Conn) error {
 	return h.deliveries.copyTo(ctx, conn, "delivery", deliveryColumns)
 }

@@ -44,7 +44,7 @@ func (h *history) nameAll() {
 	w.Channel, w.Tag = rareChannel, rareTag
 	middle := h.wide.endpoints[len(h.wide.endpoints)/2]
 	w.WideEndpoint, w.WideType = middle.id, h.eventType(middle.types[0])
-	w.DeadEndpoint, w.DeadNeighbor = h.dead.endpoints[0].id, h.dead.endpoints[1].id
+	w.DeadEndpoint, w.DeadNeighbor, w.FIFO = h.dead.endpoints[0].id, h.dead.endpoints[1].id, h.dead.endpoints[2].id
 	w.OrdinaryTo = h.plain.endpoints[0].id
 	at := h.halfway()
 	w.Nothing = Nothing{

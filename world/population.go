@@ -2,6 +2,7 @@ package world
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/postrider/postrider/core"
@@ -69,27 +70,11 @@ type endpoint struct {
 }
 
 func (e *endpoint) wants(eventType int, channels []string) bool {
-	return (e.types == nil || contains(e.types, eventType)) && (e.channels == nil || overlap(e.channels, channels))
-}
-
-func contains(list []int, n int) bool {
-	for _, v := range list {
-		if v == n {
-			return true
-		}
-	}
-	return false
+	return (e.types == nil || slices.Contains(e.types, eventType)) && (e.channels == nil || overlap(e.channels, channels))
 }
 
 func overlap(a, b []string) bool {
-	for _, x := range a {
-		for _, y := range b {
-			if x == y {
-				return true
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(a, func(x string) bool { return slices.Contains(b, x) })
 }
 
 // population is who sends and receives.
@@ -197,6 +182,9 @@ func (p *population) makeDead() {
 	p.dead.app.UID = "world-dead"
 	p.add(p.dead, "dead", func(e *endpoint) { e.failure, e.pausedAt = 1, p.Now.Add(-deadFor*9/10) })
 	p.add(p.dead, "neighbor", func(e *endpoint) { e.types, e.failure = []int{0, 1}, 0 })
+	p.add(p.dead, "fifo", func(e *endpoint) {
+		e.types, e.failure, e.fifo, e.blocked = []int{0, 1, 2}, 0, true, p.Now.Add(-12*time.Hour)
+	})
 }
 
 // deadFor is how long the dead endpoint has not answered.
@@ -250,7 +238,7 @@ func (p *population) makeEndpoints() {
 func (p *population) draw(e *endpoint) {
 	if p.chance(0.53) {
 		for range 1 + p.IntN(8) {
-			if n := p.skewed(eventTypes); !contains(e.types, n) {
+			if n := p.skewed(eventTypes); !slices.Contains(e.types, n) {
 				e.types = append(e.types, n)
 			}
 		}

@@ -77,10 +77,12 @@ func VacuumEmpty(ctx context.Context, conn *pgx.Conn, table string) error {
 		"CREATE TEMPORARY TABLE aside AS SELECT * FROM " + name,
 		"DELETE FROM " + name,
 		// ANALYZE of no rows leaves the columns' statistics alone; the vacuum counts pages and rows.
-		// Truncating at the end would give the pages back and hide what this is for.
+		// TRUNCATE at the end would give the pages back and hide what this is for.
 		"VACUUM (TRUNCATE false) " + name,
 		"ALTER TABLE " + name + " SET (autovacuum_enabled = false)",
+		"SET session_replication_role = replica", // the trigger would give FIFO deliveries other places
 		"INSERT INTO " + name + " SELECT * FROM aside",
+		"RESET session_replication_role",
 		"DROP TABLE aside",
 	} {
 		if _, err := conn.Exec(ctx, statement); err != nil {

@@ -99,10 +99,11 @@ type World struct {
 	WideEndpoint core.EndpointID // one in the middle of them
 	WideType     string          // what it wants
 
-	// Dead has one endpoint that does not answer, with a backlog, and one that is well.
+	// Dead has one endpoint that does not answer, with a backlog, one that is well, and a FIFO one.
 	Dead         App
 	DeadEndpoint core.EndpointID
 	DeadNeighbor core.EndpointID
+	FIFO         core.EndpointID // of Dead: its first delivery fails, and the others wait behind it
 
 	// Ordinary is an application like most: three endpoints that want everything, and a message now and then.
 	Ordinary        App

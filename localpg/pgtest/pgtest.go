@@ -37,14 +37,24 @@ type Databases struct {
 	migrate  func(ctx context.Context, url string) error
 	template func() (string, error)
 	shared   func() (string, error)
+	patience time.Duration // bounds what a template and a clone take
+	strategy string        // of CREATE DATABASE
 }
 
 // Template is for a package variable: nothing starts before New or Shared is called. The function
 // gets the URL of an empty database, and must have closed its connections when it returns.
 func Template(migrate func(ctx context.Context, url string) error) *Databases {
-	d := &Databases{migrate: migrate}
+	d := &Databases{migrate: migrate, patience: patience}
 	d.template = sync.OnceValues(d.makeTemplate)
 	d.shared = sync.OnceValues(d.clone)
+	return d
+}
+
+// Large is for a template of hundreds of megabytes, which may take ten times as long as others. Its
+// clones are made by copying its files after a checkpoint, instead of block by block through the WAL;
+// for one of some megabytes the checkpoint would take longer than that.
+func (d *Databases) Large() *Databases {
+	d.patience, d.strategy = 10*patience, " STRATEGY FILE_COPY"
 	return d
 }
 
@@ -82,7 +92,7 @@ func (d *Databases) makeTemplate() (string, error) {
 	if err := administer("CREATE DATABASE " + name); err != nil {
 		return "", err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), d.patience)
 	defer cancel()
 	if err := d.migrate(ctx, urlOf(name)); err != nil {
 		return "", fmt.Errorf("migrating the template database: %w", err)
@@ -99,12 +109,14 @@ func (d *Databases) clone() (string, error) {
 		return "", err
 	}
 	name := fmt.Sprintf("test_%d", serial.Add(1))
-	return name, administer("CREATE DATABASE " + name + " TEMPLATE " + template)
+	return name, administerWithin(d.patience, "CREATE DATABASE "+name+" TEMPLATE "+template+d.strategy)
 }
 
 // administer runs statements one by one, outside a transaction. A connection per call costs about
 // 2 ms, and spares a pool whose goroutines would outlive the tests.
-func administer(statements ...string) error {
+func administer(statements ...string) error { return administerWithin(patience, statements...) }
+
+func administerWithin(patience time.Duration, statements ...string) error {
 	s, err := server()
 	if err != nil {
 		return err
