@@ -217,7 +217,7 @@ func (h *history) addMessage(m *message, eventID string, tags []string) {
 // addPayload writes JSON of 300 to 1,900 bytes, 800 on average. A few are expunged, of those that
 // nothing can be owed of any more.
 func (h *history) addPayload(r *rows, m *message, eventType string) {
-	if m.at.Before(h.Now.Add(-48*time.Hour)) && h.chance(0.002) {
+	if m.at.Before(h.Now.Add(-deadFor)) && h.chance(0.002) {
 		r.null()
 		return
 	}
