@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	svix "github.com/svix/svix-webhooks/go"
 	"github.com/svix/svix-webhooks/go/models"
@@ -20,7 +21,8 @@ type load struct {
 	app      string
 	messages int // to send; 0: until something fails
 	senders  int
-	idle     atomic.Bool // stops the senders early
+	pace     <-chan time.Time // each message waits for a tick; nil: as fast as they are answered
+	idle     atomic.Bool      // stops the senders early
 
 	mu       sync.Mutex
 	accepted []string // the ids of messages that were answered with 202
@@ -34,6 +36,9 @@ func (l *load) run(ctx context.Context) {
 	for range l.senders {
 		senders.Go(func() {
 			for n := int(next.Add(1)); n <= l.messages && !l.idle.Load(); n = int(next.Add(1)) {
+				if l.pace != nil {
+					<-l.pace
+				}
 				l.send(ctx, n)
 			}
 		})
