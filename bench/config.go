@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -26,6 +28,10 @@ type config struct {
 	span     time.Duration
 	backlog  int
 	beside   string
+
+	split    bool
+	held     string
+	database string
 }
 
 func parseConfig(args []string) (config, error) {
@@ -42,18 +48,35 @@ func parseConfig(args []string) (config, error) {
 	f.StringVar(&c.binary, "binary", "", "measure this postrider rather than one built from the working tree")
 	f.StringVar(&c.against, "against", "", "measure this postrider too, in the same rounds")
 	f.StringVar(&c.profile, "profile", "", "write CPU profiles of relay, load and receive into this `directory`; postrider offers none, so for serve use perf")
-	f.StringVar(&c.scenario, "scenario", throughputName, "throughput; isolation: what dead endpoints cost the others; or kafka: what comes through it, beside REST")
-	f.IntVar(&c.rate, "rate", 100, "isolation: messages a second to healthy endpoints")
-	f.DurationVar(&c.span, "span", 20*time.Second, "isolation: how long each measurement takes")
+	f.StringVar(&c.scenario, "scenario", throughputName, "throughput; isolation: what dead endpoints cost the others; kafka: what comes through it, beside REST; or snapshot: what a snapshot held elsewhere costs")
+	f.IntVar(&c.rate, "rate", 0, "isolation, snapshot: messages a second to healthy endpoints; by default 100 and 1000")
+	f.DurationVar(&c.span, "span", 0, "isolation: how long each measurement takes; by default 20s. snapshot: how long messages are sent, up to the release; by default 10m")
 	f.IntVar(&c.backlog, "backlog", 100_000, "isolation: deliveries that wait for dead endpoints")
 	f.StringVar(&c.beside, "beside", "", "isolation: these variants alone, comma-separated: hanging, refused, slow, hostile, many")
+	f.BoolVar(&c.split, "split", true, "snapshot: accept and deliver in processes apart; false: in one")
+	f.StringVar(&c.held, "held", "snapshot", "snapshot: the transactions that are held, comma-separated: snapshot, write, idle; or none, to compare")
+	f.StringVar(&c.database, "database", "", "snapshot: the `URL` of a database to use instead of a new one for each round")
 	if err := f.Parse(args); err != nil {
 		return c, flag.ErrHelp // Parse has said what is wrong
 	}
+	given := map[string]bool{}
+	f.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	c.setDefaults(given)
 	if f.NArg() > 0 {
 		return c, fmt.Errorf("what is %q? All settings are flags; -help lists them", f.Arg(0))
 	}
 	return c, c.validate()
+}
+
+// setDefaults sets what depends on the scenario.
+func (c *config) setDefaults(given map[string]bool) {
+	if c.scenario == snapshotName {
+		c.rate, c.span = cmp.Or(c.rate, 1000), cmp.Or(c.span, 10*time.Minute)
+		if !given["rounds"] {
+			c.rounds = 1 // that is long enough
+		}
+	}
+	c.rate, c.span = cmp.Or(c.rate, 100), cmp.Or(c.span, 20*time.Second)
 }
 
 const (
@@ -74,10 +97,11 @@ func (c config) validate() error {
 		return fmt.Errorf("-payload: from %d to %d", payloadMin, payloadMax)
 	case c.only != "" && c.only != relayName && c.only != serveName:
 		return errors.New("-only: relay or serve")
-	case c.scenario != throughputName && c.scenario != isolationName && c.scenario != kafkaName:
-		return errors.New("-scenario: throughput, isolation or kafka")
+	case !slices.Contains([]string{throughputName, isolationName, kafkaName, snapshotName}, c.scenario):
+		return errors.New("-scenario: throughput, isolation, kafka or snapshot")
 	case c.rate < healthyEndpoints || c.rate > 1000 || c.span < time.Second || c.backlog < batchMax || c.backlog > messagesMax:
 		return fmt.Errorf("-rate: from %d to 1000; -span: 1s or more; -backlog: from %d to %d", healthyEndpoints, batchMax, messagesMax)
 	}
-	return nil
+	_, err := c.heldNames()
+	return err
 }

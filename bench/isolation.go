@@ -94,12 +94,12 @@ func (b *bench) compare(ctx context.Context, binary string, v variant) (c compar
 	if err != nil {
 		return c, err
 	}
-	p, address, err := startListener(ctx, serveName, []string{secret}, "-binary", binary, "-dir", filepath.Join(dir, "data"))
+	p, err := startPostrider(ctx, secret, "-binary", binary, "-dir", filepath.Join(dir, "data"))
 	if err != nil {
 		return c, err
 	}
 	defer p.stop()
-	api := apiClient{base: "http://" + address, token: token}
+	api := apiClient{base: "http://" + p.address, token: token}
 	s, err := newSteady(ctx, b, api)
 	if err != nil {
 		return c, err

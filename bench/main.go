@@ -12,6 +12,7 @@
 //	go run ./bench -only serve         # to profile
 //	go run ./bench -scenario isolation # what dead endpoints cost the others
 //	go run ./bench -scenario kafka     # what comes through Kafka, beside what comes by REST
+//	go run ./bench -scenario snapshot  # what a snapshot held elsewhere costs deliveries
 package main
 
 import (

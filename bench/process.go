@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -69,6 +70,28 @@ func startListener(ctx context.Context, role string, env []string, args ...strin
 		return nil, "", fmt.Errorf("%s did not start listening: %w", role, err)
 	}
 	return p, strings.TrimSpace(line), nil
+}
+
+// postrider is a process of the service under test.
+type postrider struct {
+	*process        // that which runs it
+	pid      int    // its own
+	address  string // of its API; empty: it has none
+}
+
+// startPostrider starts the role serve with these arguments.
+func startPostrider(ctx context.Context, jwtSecret string, args ...string) (*postrider, error) {
+	p, line, err := startListener(ctx, serveName, []string{jwtSecret}, args...)
+	if err != nil {
+		return nil, err
+	}
+	pid, address, _ := strings.Cut(line, " ")
+	number, err := strconv.Atoi(pid)
+	if err != nil {
+		p.stop()
+		return nil, fmt.Errorf("the process id: %w", err)
+	}
+	return &postrider{p, number, address}, nil
 }
 
 // output runs a role to its end and returns what it prints.

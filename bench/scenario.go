@@ -80,11 +80,11 @@ func (b *bench) newServed(ctx context.Context, name, path string) (served, error
 
 // start starts it with one endpoint, and with these sources if there are any.
 func (s served) start(ctx context.Context, hook, sources string) (*target, error) {
-	p, address, err := startListener(ctx, serveName, []string{s.jwtSecret}, "-binary", s.path, "-dir", s.dir, "-sources", sources)
+	p, err := startPostrider(ctx, s.jwtSecret, "-binary", s.path, "-dir", s.dir, "-sources", sources)
 	if err != nil {
 		return nil, err
 	}
-	api := apiClient{base: "http://" + address, token: s.token}
+	api := apiClient{base: "http://" + p.address, token: s.token}
 	app, err := api.newEndpoint(ctx, hook, s.secret)
 	if err != nil {
 		p.stop()

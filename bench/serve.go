@@ -17,20 +17,25 @@ import (
 	"time"
 )
 
-// serveMain runs postrider, prints its address once it is ready, and stops it in good order when ctx
-// ends: postrider itself would not notice that the benchmark was killed.
+// serveMain runs postrider, prints its process id and its address once it is ready, and stops it in
+// good order when ctx ends: postrider itself would not notice that the benchmark was killed.
 func serveMain(ctx context.Context, args []string, stdout io.Writer) error {
 	f := flag.NewFlagSet("bench serve", flag.ContinueOnError)
 	binary := f.String("binary", "", "postrider")
 	dir := f.String("dir", "", "its data directory")
+	component := f.String("component", serveName, "which part of postrider")
+	database := f.String("database", "", "a database instead of one of its own in the data directory")
 	sources := f.String("sources", "", "where messages come from besides its API")
 	if err := f.Parse(args); err != nil {
 		return flag.ErrHelp
 	}
-	cmd := exec.CommandContext(ctx, *binary, "serve")
+	cmd := exec.CommandContext(ctx, *binary, *component)
 	cmd.Env = append(cleanEnvironment(),
 		"POSTRIDER_JWT_SECRET="+os.Getenv("POSTRIDER_JWT_SECRET"), "POSTRIDER_DATA_DIR="+*dir,
 		"POSTRIDER_LISTEN=127.0.0.1:0", "POSTRIDER_LOG_FORMAT=json", "POSTRIDER_SOURCES="+*sources)
+	if *database != "" {
+		cmd.Env = append(cmd.Env, "DATABASE_URL="+*database, "POSTRIDER_ALLOW_SUBNETS=127.0.0.0/8,::1/128")
+	}
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = servePatience
 	cmd.Stderr = os.Stderr
@@ -41,7 +46,7 @@ func serveMain(ctx context.Context, args []string, stdout io.Writer) error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	tail := follow(log, stdout)
+	tail := follow(cmd.Process.Pid, log, stdout)
 	if err := cmd.Wait(); ctx.Err() == nil {
 		return fmt.Errorf("postrider ended before it was told to (%w): %s", cmp.Or(err, errEnded), strings.Join(tail, "\n"))
 	}
@@ -53,14 +58,14 @@ var errEnded = errors.New("exit status 0")
 // servePatience is how long postrider may take to stop, longer than it gives itself.
 const servePatience = 30 * time.Second
 
-// follow reads the log to its end, hands on the address where it says "ready", and returns its last
-// lines.
-func follow(log io.Reader, stdout io.Writer) []string {
+// follow reads the log to its end, prints the process id and the address, which only an API has, where
+// it says "ready", and returns its last lines.
+func follow(pid int, log io.Reader, stdout io.Writer) []string {
 	var tail []string
 	for lines := bufio.NewScanner(log); lines.Scan(); {
 		var entry struct{ Msg, Address, Level string }
 		if json.Unmarshal(lines.Bytes(), &entry) == nil && entry.Msg == "ready" {
-			fmt.Fprintln(stdout, entry.Address)
+			fmt.Fprintln(stdout, pid, entry.Address)
 		}
 		if entry.Level == "WARN" || entry.Level == "ERROR" {
 			fmt.Fprintln(os.Stderr, "postrider:", lines.Text())

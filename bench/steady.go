@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -11,6 +12,9 @@ import (
 // healthyEndpoints is over how many the steady load is spread, each of an application of its own.
 const healthyEndpoints = 10
 
+// senderRate is the most messages a second that one sender is for: it has 100 ms for each.
+const senderRate = 10
+
 // steady sends messages at a fixed rate, whatever becomes of them, and notes when each arrives. It is
 // part of this process, not one of its own: at a moderate rate it costs little, and both ends of a
 // message are seen by one clock.
@@ -19,36 +23,51 @@ type steady struct {
 	stop    func()
 	senders []*client
 
+	begin    time.Time // what the times below count from
 	mu       sync.Mutex
-	sentAt   map[string]time.Time
-	arriveAt map[string]time.Time
+	sentAt   map[messageKey]time.Duration
+	arriveAt map[messageKey]time.Duration
+	again    int // arrivals of a message that had arrived
+	strange  int // arrivals without a message's id
 }
 
 func newSteady(ctx context.Context, b *bench, api apiClient) (*steady, error) {
-	s := &steady{rate: b.rate, sentAt: map[string]time.Time{}, arriveAt: map[string]time.Time{}}
+	s := &steady{rate: b.rate, begin: time.Now(), sentAt: map[messageKey]time.Duration{}, arriveAt: map[messageKey]time.Duration{}}
 	url, stop, err := receiveAt(ctx, http.HandlerFunc(s.arrive))
 	if err != nil {
 		return nil, err
 	}
 	s.stop = stop
-	transport := &http.Client{Timeout: time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: healthyEndpoints}}
-	for range healthyEndpoints {
-		app, err := api.newEndpoint(ctx, url, b.secret)
-		if err != nil {
-			s.stop()
-			return nil, err
+	senders := max(healthyEndpoints, b.rate/senderRate)
+	transport := &http.Client{Timeout: time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: senders}}
+	var apps []string
+	for n := range senders {
+		if n < healthyEndpoints {
+			app, err := api.newEndpoint(ctx, url, b.secret)
+			if err != nil {
+				s.stop()
+				return nil, err
+			}
+			apps = append(apps, app)
 		}
-		to := loadConfig{url: api.base + "/api/v1/app/" + app + "/msg", token: api.token, payload: b.payload, idempotency: true}
+		to := loadConfig{
+			url: api.base + "/api/v1/app/" + apps[n%healthyEndpoints] + "/msg", token: api.token, payload: b.payload, idempotency: true,
+		}
 		s.senders = append(s.senders, &client{loadConfig: to, http: transport})
 	}
 	return s, nil
 }
 
 func (s *steady) arrive(w http.ResponseWriter, r *http.Request) {
+	at := time.Since(s.begin)
+	id, ok := keyOf(r.Header.Get("Webhook-Id"))
 	s.mu.Lock()
-	id := r.Header.Get("Webhook-Id")
-	if _, again := s.arriveAt[id]; !again {
-		s.arriveAt[id] = time.Now()
+	if _, again := s.arriveAt[id]; !ok {
+		s.strange++
+	} else if again {
+		s.again++
+	} else {
+		s.arriveAt[id] = at
 	}
 	s.mu.Unlock()
 	w.WriteHeader(http.StatusNoContent)
@@ -56,22 +75,29 @@ func (s *steady) arrive(w http.ResponseWriter, r *http.Request) {
 
 // run sends for as long as span, waits until all has arrived, and tells how long it took.
 func (s *steady) run(ctx context.Context, span time.Duration) (latency, error) {
-	s.mu.Lock()
-	clear(s.sentAt)
-	clear(s.arriveAt)
-	s.mu.Unlock()
+	s.reset()
+	if err := s.sendFor(ctx, span); err != nil {
+		return latency{}, err
+	}
+	return s.await(ctx, awaitTimeout)
+}
+
+// sendFor sends for as long as span.
+func (s *steady) sendFor(ctx context.Context, span time.Duration) error {
 	sending, cancel := context.WithTimeout(ctx, span)
 	defer cancel()
 	failures := make(chan error, len(s.senders))
 	for n, c := range s.senders {
 		go func() { failures <- s.send(ctx, sending, n, c) }()
 	}
+	var failure error
 	for range s.senders {
 		if err := <-failures; err != nil {
-			return latency{}, err
+			failure = cmp.Or(failure, err)
+			cancel()
 		}
 	}
-	return s.await(ctx)
+	return failure
 }
 
 // send begins a message at each tick. Its time counts from the tick: were the last answer late, this
@@ -93,17 +119,21 @@ func (s *steady) send(ctx, sending context.Context, n int, c *client) error {
 			if err != nil {
 				return fmt.Errorf("a message was not accepted: %w", err)
 			}
+			key, ok := keyOf(id)
+			if !ok {
+				return fmt.Errorf("%q is no message's id", id)
+			}
 			s.mu.Lock()
-			s.sentAt[id] = at
+			s.sentAt[key] = at.Sub(s.begin)
 			s.mu.Unlock()
 		}
 	}
 }
 
-func (s *steady) await(ctx context.Context) (latency, error) {
-	ctx, cancel := context.WithTimeout(ctx, awaitTimeout)
+func (s *steady) await(ctx context.Context, timeout time.Duration) (latency, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	poll := time.NewTicker(50 * time.Millisecond)
+	poll := time.NewTicker(250 * time.Millisecond)
 	defer poll.Stop()
 	for {
 		took, missing := s.took()
@@ -113,7 +143,7 @@ func (s *steady) await(ctx context.Context) (latency, error) {
 		select {
 		case <-poll.C:
 		case <-ctx.Done():
-			return latency{}, fmt.Errorf("%d messages have not arrived in %s", missing, awaitTimeout)
+			return latency{}, fmt.Errorf("%d messages have not arrived in %s", missing, timeout)
 		}
 	}
 }
@@ -123,7 +153,7 @@ func (s *steady) took() (took []time.Duration, missing int) {
 	defer s.mu.Unlock()
 	for id, at := range s.sentAt {
 		if arrived, ok := s.arriveAt[id]; ok {
-			took = append(took, arrived.Sub(at))
+			took = append(took, arrived-at)
 		} else {
 			missing++
 		}

@@ -1,0 +1,251 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// snapshotName measures what a session costs that holds a snapshot for long, as a dump or a report does:
+// Postgres can then remove nothing that was delivered since. Messages are sent at a steady rate before,
+// during and after; the figures are ratios to before.
+const snapshotName = "snapshot"
+
+const (
+	// deliveredLeast is the least that may be delivered while the snapshot is held and after, as a ratio.
+	deliveredLeast = 0.9
+	// latencyMost is the most that the 99th percentile may be then, as a ratio.
+	latencyMost = 3
+	// recoverSpan is how soon after the release all must be as before, and recoveredSpan is how long that
+	// is looked at.
+	recoverSpan   = time.Minute
+	recoveredSpan = 15 * time.Second
+	// snapshotSlices is in how many parts the time of the hold is shown.
+	snapshotSlices = 10
+	// arrivePatience is how long all that was sent may take to arrive in the end.
+	arrivePatience = 5 * time.Minute
+)
+
+var errSnapshot = errors.New("a snapshot held elsewhere costs deliveries too much")
+
+// heldStatements is what -held names. Dumps lock the tables as the first of them does.
+var heldStatements = map[string]string{
+	"snapshot": "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT FROM delivery LIMIT 1",
+	"write":    "BEGIN; CREATE TABLE bench_stranger (n int); INSERT INTO bench_stranger VALUES (1)",
+	"idle":     "BEGIN; SELECT FROM application LIMIT 1", // without a snapshot: that ended with the statement
+	"none":     "SELECT",                                 // to see what else there is
+}
+
+// heldNames is what -held names, if all of it is known.
+func (c config) heldNames() ([]string, error) {
+	names := strings.Split(c.held, ",")
+	for _, name := range names {
+		if heldStatements[name] == "" {
+			return nil, fmt.Errorf("-held: %q is none of snapshot, write, idle and none", name)
+		}
+	}
+	return names, nil
+}
+
+// slice is a part of the time, and what was measured in it.
+type slice struct {
+	phase    string
+	from, to time.Duration // since the load began
+	stored   storedFigures
+	flow
+}
+
+// The phases that are judged; between them, what happens is only shown.
+const (
+	beforePhase    = "before"
+	heldPhase      = "held"
+	releasedPhase  = "released"
+	recoveredPhase = "recovered"
+)
+
+func (b *bench) snapshot(ctx context.Context) error {
+	binary, err := b.binaryOrBuild(ctx)
+	if err != nil {
+		return err
+	}
+	binaries := map[string]string{oursName: binary}
+	names := []string{oursName}
+	if b.against != "" {
+		binaries[againstName] = b.against
+		names = append(names, againstName)
+	}
+	fmt.Fprintf(b.out, "%d messages a second for %s to %d endpoints through %s; held for seven eighths of it: %s\n",
+		b.rate, b.span, healthyEndpoints, strings.Join(b.components(), " + "), b.held)
+	var failure error
+	for n := range b.rounds {
+		for _, name := range names {
+			slices, err := b.holdOnce(ctx, binaries[name])
+			if err != nil {
+				return fmt.Errorf("round %d of %s: %w", n+1, name, err)
+			}
+			fmt.Fprintf(b.out, "\nround %d, %s\n", n+1, name)
+			if err := b.judgeSlices(slices); name == oursName {
+				failure = cmp.Or(failure, err)
+			}
+		}
+	}
+	return failure
+}
+
+const oursName = "ours"
+
+// holdOnce measures on a new database.
+func (b *bench) holdOnce(ctx context.Context, binary string) ([]slice, error) {
+	c, err := b.newCell(ctx, binary)
+	if err != nil {
+		return nil, err
+	}
+	defer c.stop()
+	s, err := newSteady(ctx, b, c.api)
+	if err != nil {
+		return nil, err
+	}
+	defer s.stop()
+	if _, err := s.run(ctx, max(b.span/20, 5*time.Second)); err != nil { // to warm up
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	plan := b.plan()
+	loaded := make(chan error, 1)
+	s.reset()
+	go func() { loaded <- s.sendFor(ctx, plan[len(plan)-1].to) }()
+	if err := b.follow(ctx, c, s, plan, loaded); err != nil {
+		return nil, err
+	}
+	if err := <-loaded; err != nil {
+		return nil, err
+	}
+	missing := s.awaitAll(ctx, arrivePatience)
+	for i := range plan {
+		plan[i].flow = s.flowOf(plan[i].from, plan[i].to)
+	}
+	if missing > 0 || s.strange > 0 {
+		fmt.Fprintf(b.out, "%d messages have not arrived in %s, and %d webhooks are of no message\n", missing, arrivePatience, s.strange)
+	}
+	return plan, nil
+}
+
+// plan is when what happens.
+func (b *bench) plan() []slice {
+	begin, end := b.span/8, b.span
+	plan := []slice{{phase: beforePhase, to: begin}}
+	for n := range snapshotSlices {
+		part := (end - begin) / snapshotSlices
+		plan = append(plan, slice{phase: heldPhase, from: begin + part*time.Duration(n), to: begin + part*time.Duration(n+1)})
+	}
+	return append(plan,
+		slice{phase: releasedPhase, from: end, to: end + recoverSpan},
+		slice{phase: recoveredPhase, from: end + recoverSpan, to: end + recoverSpan + recoveredSpan})
+}
+
+// follow carries out the plan beside the load.
+func (b *bench) follow(ctx context.Context, c *cell, s *steady, plan []slice, loaded chan error) (err error) {
+	var releases []func()
+	release := func() {
+		for _, one := range releases {
+			one()
+		}
+		releases = nil
+	}
+	defer release()
+	names, err := b.heldNames()
+	if err != nil {
+		return err
+	}
+	last := storedFigures{}
+	if err := last.read(ctx, c); err != nil {
+		return err
+	}
+	for i := range plan {
+		if plan[i].phase == releasedPhase {
+			release()
+		}
+		if plan[i].phase == heldPhase && len(releases) == 0 {
+			for _, name := range names {
+				one, err := c.hold(ctx, heldStatements[name])
+				if err != nil {
+					return err
+				}
+				releases = append(releases, one)
+			}
+		}
+		select {
+		case <-time.After(time.Until(s.begin.Add(plan[i].to))):
+		case err := <-loaded:
+			return cmp.Or(err, ctx.Err(), errEarly)
+		}
+		if err := plan[i].stored.read(ctx, c); err != nil {
+			return err
+		}
+		last, plan[i].stored = plan[i].stored, plan[i].stored.since(last)
+		fmt.Fprintf(b.out, "%s: %s\n", plan[i].to.Round(time.Second), plan[i].phase) // a sign of life
+	}
+	return nil
+}
+
+var errEarly = errors.New("the load ended early")
+
+// judgeSlices prints what was measured. What it judges is the whole hold, its end, and the time from a
+// minute after.
+func (b *bench) judgeSlices(parts []slice) error {
+	before := parts[0]
+	fmt.Fprintf(b.out, "%8s  %-10s %8s %12s %7s %11s %11s %7s %10s %10s %8s\n", "until", "phase", "sent/s", "delivered/s", "ratio",
+		"p50", "p99", "ratio", "rows/deliv", "blk/deliv", "MB")
+	for _, p := range parts {
+		delivered := max(1, float64(p.arrived))
+		fmt.Fprintf(b.out, "%8s  %-10s %8.0f %12.0f %7.3f %11s %11s %7.2f %10.1f %10.1f %8.1f\n", p.to.Round(time.Second), p.phase,
+			p.sentPerSecond(), p.perSecond(), p.perSecond()/before.perSecond(), p.p50, p.p99, p.latencyRatio(before.flow),
+			float64(p.stored.tuples)/delivered, float64(p.stored.blocks)/delivered, float64(p.stored.size)/1e6)
+	}
+	held := slices.DeleteFunc(slices.Clone(parts), func(p slice) bool { return p.phase != heldPhase })
+	whole := flowsOf(held)
+	var failure error
+	for _, j := range []struct {
+		what string
+		flow
+	}{
+		{"while it is held", whole},
+		{"at the end of the hold", held[len(held)-1].flow},
+		{fmt.Sprintf("%s after", recoverSpan), parts[len(parts)-1].flow},
+	} {
+		rate, p99, verdict := j.perSecond()/before.perSecond(), j.latencyRatio(before.flow), "PASS"
+		if rate < deliveredLeast || p99 > latencyMost {
+			verdict, failure = "FAIL", errSnapshot
+		}
+		fmt.Fprintf(b.out, "%s: %s, delivered/s is %.3f of before (the least is %.1f), and p99 is %.2f times before (the most is %d)\n",
+			verdict, j.what, rate, deliveredLeast, p99, latencyMost)
+	}
+	return failure
+}
+
+// storedFigures is what Postgres says of the tables of deliveries.
+type storedFigures struct {
+	tuples int64 // index entries and rows that scans went through
+	blocks int64 // of the tables and their indexes
+	size   int64 // bytes of them, at the end
+}
+
+func (f *storedFigures) read(ctx context.Context, c *cell) error {
+	return c.query(ctx, `
+		SELECT
+			(SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relname LIKE 'delivery%')
+				+ (SELECT sum(seq_tup_read) FROM pg_stat_user_tables WHERE relname LIKE 'delivery%'),
+			(SELECT sum(idx_blks_hit + idx_blks_read) FROM pg_statio_user_indexes WHERE relname LIKE 'delivery%')
+				+ (SELECT sum(heap_blks_hit + heap_blks_read) FROM pg_statio_user_tables WHERE relname LIKE 'delivery%'),
+			(SELECT sum(pg_total_relation_size(relid)) FROM pg_stat_user_tables WHERE relname LIKE 'delivery%')`,
+		nil, &f.tuples, &f.blocks, &f.size)
+}
+
+func (f storedFigures) since(earlier storedFigures) storedFigures {
+	return storedFigures{tuples: f.tuples - earlier.tuples, blocks: f.blocks - earlier.blocks, size: f.size}
+}
