@@ -32,6 +32,9 @@ type config struct {
 	split    bool
 	held     string
 	database string
+
+	due       int
+	endpoints int
 }
 
 func parseConfig(args []string) (config, error) {
@@ -48,14 +51,16 @@ func parseConfig(args []string) (config, error) {
 	f.StringVar(&c.binary, "binary", "", "measure this postrider rather than one built from the working tree")
 	f.StringVar(&c.against, "against", "", "measure this postrider too, in the same rounds")
 	f.StringVar(&c.profile, "profile", "", "write CPU profiles of relay, load and receive into this `directory`; postrider offers none, so for serve use perf")
-	f.StringVar(&c.scenario, "scenario", throughputName, "throughput; isolation: what dead endpoints cost the others; kafka: what comes through it, beside REST; or snapshot: what a snapshot held elsewhere costs")
+	f.StringVar(&c.scenario, "scenario", throughputName, "throughput; isolation: what dead endpoints cost the others; kafka: what comes through it, beside REST; snapshot: what a snapshot held elsewhere costs; or retries: how fast those go out that are due at once")
 	f.IntVar(&c.rate, "rate", 0, "isolation, snapshot: messages a second to healthy endpoints; by default 100 and 1000")
 	f.DurationVar(&c.span, "span", 0, "isolation: how long each measurement takes; by default 20s. snapshot: how long messages are sent, up to the release; by default 10m")
 	f.IntVar(&c.backlog, "backlog", 100_000, "isolation: deliveries that wait for dead endpoints")
 	f.StringVar(&c.beside, "beside", "", "isolation: these variants alone, comma-separated: hanging, refused, slow, hostile, many")
-	f.BoolVar(&c.split, "split", true, "snapshot: accept and deliver in processes apart; false: in one")
+	f.BoolVar(&c.split, "split", true, "snapshot, retries: accept and deliver in processes apart; false: in one")
 	f.StringVar(&c.held, "held", "snapshot", "snapshot: the transactions that are held, comma-separated: snapshot, write, idle; or none, to compare")
-	f.StringVar(&c.database, "database", "", "snapshot: the `URL` of a database to use instead of a new one for each round")
+	f.StringVar(&c.database, "database", "", "snapshot, retries: the `URL` of a database to use instead of a new one for each round; retries: what is owed there is given up, and endpoints are pointed at this machine")
+	f.IntVar(&c.due, "due", 200_000, "retries: how many are due")
+	f.IntVar(&c.endpoints, "endpoints", 5_000, "retries: at how many endpoints")
 	if err := f.Parse(args); err != nil {
 		return c, flag.ErrHelp // Parse has said what is wrong
 	}
@@ -72,9 +77,9 @@ func parseConfig(args []string) (config, error) {
 func (c *config) setDefaults(given map[string]bool) {
 	if c.scenario == snapshotName {
 		c.rate, c.span = cmp.Or(c.rate, 1000), cmp.Or(c.span, 10*time.Minute)
-		if !given["rounds"] {
-			c.rounds = 1 // that is long enough
-		}
+	}
+	if (c.scenario == snapshotName || c.scenario == retriesName) && !given["rounds"] {
+		c.rounds = 1 // they are long enough
 	}
 	c.rate, c.span = cmp.Or(c.rate, 100), cmp.Or(c.span, 20*time.Second)
 }
@@ -97,10 +102,12 @@ func (c config) validate() error {
 		return fmt.Errorf("-payload: from %d to %d", payloadMin, payloadMax)
 	case c.only != "" && c.only != relayName && c.only != serveName:
 		return errors.New("-only: relay or serve")
-	case !slices.Contains([]string{throughputName, isolationName, kafkaName, snapshotName}, c.scenario):
-		return errors.New("-scenario: throughput, isolation, kafka or snapshot")
+	case !slices.Contains([]string{throughputName, isolationName, kafkaName, snapshotName, retriesName}, c.scenario):
+		return errors.New("-scenario: throughput, isolation, kafka, snapshot or retries")
 	case c.rate < healthyEndpoints || c.rate > 1000 || c.span < time.Second || c.backlog < batchMax || c.backlog > messagesMax:
 		return fmt.Errorf("-rate: from %d to 1000; -span: 1s or more; -backlog: from %d to %d", healthyEndpoints, batchMax, messagesMax)
+	case c.due > messagesMax || c.endpoints < 1 || c.due < c.endpoints:
+		return fmt.Errorf("-endpoints: 1 or more; -due: from as many to %d", messagesMax)
 	}
 	_, err := c.heldNames()
 	return err

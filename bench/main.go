@@ -13,6 +13,7 @@
 //	go run ./bench -scenario isolation # what dead endpoints cost the others
 //	go run ./bench -scenario kafka     # what comes through Kafka, beside what comes by REST
 //	go run ./bench -scenario snapshot  # what a snapshot held elsewhere costs deliveries
+//	go run ./bench -scenario retries   # how fast retries go out that are all due at once
 package main
 
 import (

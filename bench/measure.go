@@ -31,7 +31,7 @@ const (
 // measure runs all rounds, and returns an error unless every message arrived and the median ratio
 // reached the floor.
 func measure(ctx context.Context, c config, out io.Writer) error {
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Duration(c.rounds)*(roundTimeout+c.span))
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Duration(c.rounds)*(2*roundTimeout+c.span))
 	defer cancel()
 	dir, err := os.MkdirTemp("", "postrider-bench-*")
 	if err != nil {
@@ -51,8 +51,11 @@ func measure(ctx context.Context, c config, out io.Writer) error {
 	if c.scenario == isolationName {
 		return b.isolation(ctx)
 	}
-	if c.scenario == snapshotName {
+	switch c.scenario {
+	case snapshotName:
 		return b.snapshot(ctx)
+	case retriesName:
+		return b.retries(ctx)
 	}
 	scenarios, err := b.scenarios(ctx)
 	if err != nil {

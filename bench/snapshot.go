@@ -68,35 +68,19 @@ const (
 )
 
 func (b *bench) snapshot(ctx context.Context) error {
-	binary, err := b.binaryOrBuild(ctx)
-	if err != nil {
-		return err
-	}
-	binaries := map[string]string{oursName: binary}
-	names := []string{oursName}
-	if b.against != "" {
-		binaries[againstName] = b.against
-		names = append(names, againstName)
-	}
 	fmt.Fprintf(b.out, "%d messages a second for %s to %d endpoints through %s; held for seven eighths of it: %s\n",
 		b.rate, b.span, healthyEndpoints, strings.Join(b.components(), " + "), b.held)
-	var failure error
-	for n := range b.rounds {
-		for _, name := range names {
-			slices, err := b.holdOnce(ctx, binaries[name])
-			if err != nil {
-				return fmt.Errorf("round %d of %s: %w", n+1, name, err)
-			}
-			fmt.Fprintf(b.out, "\nround %d, %s\n", n+1, name)
-			if err := b.judgeSlices(slices); name == oursName {
-				failure = cmp.Or(failure, err)
-			}
+	return b.inTurn(ctx, func(name, binary string) error {
+		slices, err := b.holdOnce(ctx, binary)
+		if err != nil {
+			return err
 		}
-	}
-	return failure
+		if err := b.judgeSlices(slices); name == oursName {
+			return err
+		}
+		return nil // to compare with, not to judge
+	})
 }
-
-const oursName = "ours"
 
 // holdOnce measures on a new database.
 func (b *bench) holdOnce(ctx context.Context, binary string) ([]slice, error) {
