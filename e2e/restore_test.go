@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -20,74 +21,91 @@ func TestRestoredQueueIsDelivered(t *testing.T) {
 	dump := pgTool(t, database, "pg_dump")
 	// So that all ids of transactions in the dump lie ahead of those of a new cluster.
 	execute(t, database, "DO 'BEGIN FOR i IN 1..5000 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END'")
-	api := start(t, settings(database), "api")
-	c := api.service(t).tenant(t)
-	app := c.application(t)
-	var open atomic.Bool
-	leased := newReceiver(t, nil)
-	leased.answer = func(w http.ResponseWriter, r *http.Request, _ arrival) {
-		if !open.Load() {
-			<-r.Context().Done() // it is under way when the worker is killed
-		}
-	}
-	ordered := newReceiver(t, leased.answer)
-	failing := newReceiver(t, func(w http.ResponseWriter, _ *http.Request, _ arrival) {
-		if !open.Load() {
-			w.WriteHeader(http.StatusServiceUnavailable)
-		}
-	})
-	receivers := []*receiver{leased, ordered, failing}
-	leased.endpoint(t, c, app)
-	failing.endpoint(t, c, app)
-	ordered.fifo(t, c, app)
-
-	worker := start(t, settings(database, longAttempts...), "worker")
-	ids := c.messages(t, app, 40)
-	failing.await(t, ids[:10]...)
-	leased.awaitArrivals(t, 8)
-	ordered.awaitArrivals(t, 1)
-	awaitRows(t, database, "SELECT count(*) FROM delivery WHERE attempts > 0", 10)
-	worker.kill()
-	ids = append(ids, c.messages(t, app, 40)...) // these are fresh
-	api.kill()
-	for _, kind := range []string{"attempts > 0", "lease > 0 AND queue = 0", "lease = 0 AND queue = 0", "queue = 2"} {
-		awaitRows(t, database, "SELECT count(*) FROM delivery WHERE "+kind, 1)
-	}
-	awaitRows(t, database, "SELECT count(*) FROM delivery", len(receivers)*len(ids))
-	open.Store(true)
-
+	d := newDebts(t, database)
 	other := newBreakable(t)
-	copies := map[string]string{
+	for name, target := range map[string]string{
 		"another cluster":  must(other.url(t.Context()))(t),
 		"the same cluster": newDatabase(t),
-	}
-	for name, target := range copies {
-		t.Run(name, func(t *testing.T) { // one after the other: they share the receivers
+	} {
+		t.Run(name, func(t *testing.T) { //nolint:paralleltest // They share the receivers, which are to see all of it again.
 			copyDatabase(t, dump, database, target)
 			var dumped, here int64
 			query(t, database, "SELECT pg_current_xact_id()::text::bigint", &dumped)
 			query(t, target, "SELECT pg_current_xact_id()::text::bigint", &here)
 			t.Logf("the dump was made at transaction %d, the copy is at %d", dumped, here)
-			var marks []int
-			for _, r := range receivers {
-				marks = append(marks, len(r.all()))
-			}
-			p := start(t, settings(target, longAttempts...), "serve")
-			p.ready(t)
-			for i, r := range receivers {
-				r.awaitSince(t, marks[i], ids)
-			}
-			awaitRows(t, target, "SELECT (count(*) = 0)::int FROM delivery", 1)
-			again := newClient(t, p.service(t).url, c.token)
-			fresh := again.message(t, app)
-			for _, r := range receivers {
-				r.await(t, fresh)
-			}
-			p.stop(t)
-			since := &receiver{arrivals: ordered.all()[marks[1]:]}
-			since.inOrder(t, append(ids[:len(ids):len(ids)], fresh))
+			d.deliver(t, target)
 		})
 	}
+}
+
+// debts is what a service owed when it was killed.
+type debts struct {
+	client
+	app       string
+	ids       []string    // each is owed to each of the receivers
+	receivers []*receiver // the first one's are leased, the second one's in order, the third one's failed
+	open      atomic.Bool // they answer with success
+}
+
+// newDebts makes deliveries in all states and kills the processes.
+func newDebts(t *testing.T, database string) *debts {
+	t.Helper()
+	d := &debts{}
+	hang := func(_ http.ResponseWriter, r *http.Request, _ arrival) {
+		if !d.open.Load() {
+			<-r.Context().Done() // it is under way when the worker is killed
+		}
+	}
+	fail := func(w http.ResponseWriter, _ *http.Request, _ arrival) {
+		if !d.open.Load() {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	}
+	d.receivers = []*receiver{newReceiver(t, hang), newReceiver(t, hang), newReceiver(t, fail)}
+	api := start(t, settings(database), "api")
+	d.client = api.service(t).tenant(t)
+	d.app = d.application(t)
+	d.receivers[0].endpoint(t, d.client, d.app)
+	d.receivers[1].fifo(t, d.client, d.app)
+	d.receivers[2].endpoint(t, d.client, d.app)
+
+	worker := start(t, settings(database, longAttempts...), "worker")
+	d.ids = d.messages(t, d.app, 40)
+	d.receivers[0].awaitArrivals(t, 8)
+	d.receivers[1].awaitArrivals(t, 1)
+	awaitRows(t, database, "SELECT count(*) FROM delivery WHERE attempts > 0", 10)
+	worker.kill()
+	d.ids = append(d.ids, d.messages(t, d.app, 40)...) // these are fresh
+	api.kill()
+	for _, kind := range []string{"attempts > 0", "lease > 0 AND queue = 0", "lease = 0 AND queue = 0", "queue = 2"} {
+		awaitRows(t, database, "SELECT count(*) FROM delivery WHERE "+kind, 1)
+	}
+	awaitRows(t, database, "SELECT count(*) FROM delivery", len(d.receivers)*len(d.ids))
+	d.open.Store(true)
+	return d
+}
+
+// deliver starts a process on a copy of the database, and wants all that was owed to arrive, in order
+// where that was asked for, and what comes afterwards too.
+func (d *debts) deliver(t *testing.T, database string) {
+	t.Helper()
+	var marks []int
+	for _, r := range d.receivers {
+		marks = append(marks, len(r.all()))
+	}
+	p := start(t, settings(database, longAttempts...), "serve")
+	c := newClient(t, p.service(t).url, d.token)
+	for i, r := range d.receivers {
+		r.awaitSince(t, marks[i], d.ids)
+	}
+	awaitRows(t, database, "SELECT (count(*) = 0)::int FROM delivery", 1)
+	fresh := c.message(t, d.app)
+	for _, r := range d.receivers {
+		r.await(t, fresh)
+	}
+	p.stop(t)
+	since := &receiver{arrivals: d.receivers[1].all()[marks[1]:]}
+	since.inOrder(t, append(slices.Clip(d.ids), fresh))
 }
 
 // longAttempts are not over when a process is killed, while its leases are over soon after.

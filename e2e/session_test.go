@@ -34,16 +34,12 @@ const (
 	writeHeld = "BEGIN; CREATE TABLE stranger (n int); INSERT INTO stranger VALUES (1)"
 )
 
-// hold runs statements in a session of a stranger and keeps its transaction open until release, or
-// until the test ends.
-func hold(t testing.TB, database, statements string) (release func()) {
+// hold runs statements in a session of a stranger and keeps its transaction open until the test ends.
+func hold(t testing.TB, database, statements string) {
 	t.Helper()
 	conn := must(pgx.Connect(t.Context(), database))(t)
-	ctx := context.WithoutCancel(t.Context())
-	release = func() { _ = conn.Close(ctx) } // a second time, it does nothing
-	t.Cleanup(release)
+	t.Cleanup(func() { _ = conn.Close(context.WithoutCancel(t.Context())) })
 	must(conn.Exec(t.Context(), statements, pgx.QueryExecModeSimpleProtocol))(t)
-	return release
 }
 
 // reading is what the database has read so far to find deliveries.
