@@ -28,10 +28,22 @@ const (
 	awaitTimeout = time.Minute
 )
 
+// roundLimit bounds all that is measured in a round, whatever happens.
+func (c config) roundLimit() time.Duration {
+	switch c.scenario {
+	case snapshotName:
+		return 2 * (c.span + recoverSpan + arrivePatience + roundTimeout)
+	case retriesName:
+		const slowest = 50 // a second
+		return 2 * (roundTimeout + time.Duration(c.due/slowest)*time.Second)
+	}
+	return 3 * roundTimeout
+}
+
 // measure runs all rounds, and returns an error unless every message arrived and the median ratio
 // reached the floor.
 func measure(ctx context.Context, c config, out io.Writer) error {
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Duration(c.rounds)*(2*roundTimeout+c.span))
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(c.rounds)*c.roundLimit())
 	defer cancel()
 	dir, err := os.MkdirTemp("", "postrider-bench-*")
 	if err != nil {

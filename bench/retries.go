@@ -20,10 +20,10 @@ const retriesName = "retries"
 const retriesLeast = 0.5
 
 const (
-	// retriesPatience is how long retries may take at least, and retriesSlow how many times as long as
-	// as many fresh messages: then what has arrived is what counts.
+	// retriesPatience is how long retries may take in any case, and retriesSlow how many times as long as
+	// as many fresh messages. Then it is clear that they are too slow, and what has arrived counts.
 	retriesPatience = 2 * time.Minute
-	retriesSlow     = 5
+	retriesSlow     = 2.5
 	// retriesApps is over how many applications the endpoints are spread in a new database.
 	retriesApps = 500
 )

@@ -113,9 +113,8 @@ func (b *bench) holdOnce(ctx context.Context, binary string) ([]slice, error) {
 	for i := range plan {
 		plan[i].flow = s.flowOf(plan[i].from, plan[i].to)
 	}
-	if missing > 0 || s.strange > 0 {
-		fmt.Fprintf(b.out, "%d messages have not arrived in %s, and %d webhooks are of no message\n", missing, arrivePatience, s.strange)
-	}
+	fmt.Fprintf(b.out, "%d messages sent, %d have not arrived in %s, %d arrived more than once; %d webhooks are of no message\n",
+		len(s.sentAt), missing, arrivePatience, s.again, s.strange)
 	return plan, nil
 }
 
