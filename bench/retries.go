@@ -81,6 +81,9 @@ func (b *bench) retriesOnce(ctx context.Context, c *cell) error {
 	if err := b.idle(ctx, c); err != nil {
 		return err
 	}
+	if _, err := c.execute(ctx, "DROP TABLE bench_endpoint"); err != nil {
+		return err
+	}
 	ratio, verdict := 2*retried/(before+after), "PASS"
 	if ratio < retriesLeast {
 		verdict, err = "FAIL", errRetries
