@@ -23,11 +23,11 @@ func TestRestoredQueueIsDelivered(t *testing.T) {
 	execute(t, database, "DO 'BEGIN FOR i IN 1..5000 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END'")
 	d := newDebts(t, database)
 	other := newBreakable(t)
-	for name, target := range map[string]string{
+	for name, target := range map[string]string{ //nolint:paralleltest // They share the receivers, which are to see all of it again.
 		"another cluster":  must(other.url(t.Context()))(t),
 		"the same cluster": newDatabase(t),
 	} {
-		t.Run(name, func(t *testing.T) { //nolint:paralleltest // They share the receivers, which are to see all of it again.
+		t.Run(name, func(t *testing.T) {
 			copyDatabase(t, dump, database, target)
 			var dumped, here int64
 			query(t, database, "SELECT pg_current_xact_id()::text::bigint", &dumped)
