@@ -34,6 +34,11 @@ func (b *bench) retries(ctx context.Context) error {
 	fmt.Fprintf(b.out, "%d fresh messages to one endpoint before and after %d retries, which are due at %d endpoints, through %v\n",
 		b.messages, b.due, b.endpoints, b.components())
 	return b.inTurn(ctx, func(name, binary string) error {
+		if b.database != "" { // before a worker sees what is owed there
+			if _, err := (&cell{url: b.database}).execute(ctx, "DELETE FROM delivery"); err != nil {
+				return fmt.Errorf("give up what is owed: %w", err)
+			}
+		}
 		c, err := b.newCell(ctx, binary)
 		if err != nil {
 			return err
@@ -170,7 +175,7 @@ func (c *cell) awaitRecorded(ctx context.Context) error {
 }
 
 // prepare chooses the endpoints that retries are due at, and makes them of an application with an endpoint
-// and a message where the database has none. What is owed in a database that was there is given up.
+// and a message where the database has none.
 func (b *bench) prepare(ctx context.Context, c *cell, app, hook string) error {
 	each := b.due / b.endpoints
 	if b.database == "" {
@@ -190,9 +195,6 @@ func (b *bench) prepare(ctx context.Context, c *cell, app, hook string) error {
 				return err
 			}
 		}
-	}
-	if _, err := c.execute(ctx, "DELETE FROM delivery"); err != nil {
-		return err
 	}
 	if _, err := c.execute(ctx, "DROP TABLE IF EXISTS bench_endpoint"); err != nil {
 		return err
