@@ -69,6 +69,18 @@ func (q *Queries) ApplicationPaceUpdateManyAnyTenant(ctx context.Context, db DBT
 	return result.RowsAffected(), nil
 }
 
+const deliveryAnnounceAnyTenant = `-- name: DeliveryAnnounceAnyTenant :one
+SELECT pg_notify('postrider_delivery', '')::text
+`
+
+// DeliveryAnnounceAnyTenant tells workers that deliveries became due.
+func (q *Queries) DeliveryAnnounceAnyTenant(ctx context.Context, db DBTX) (string, error) {
+	row := db.QueryRow(ctx, deliveryAnnounceAnyTenant)
+	var column_1 string
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const deliveryClaimManyAnyTenant = `-- name: DeliveryClaimManyAnyTenant :many
 WITH queue AS (
     SELECT q.endpoint_id, q.queue, q.most

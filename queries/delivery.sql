@@ -965,6 +965,10 @@ FROM postponed;
 SELECT pg_notify('postrider_delivery', recalled.app_id)::text
 FROM (SELECT @app_id::text AS app_id) AS recalled;
 
+-- name: DeliveryAnnounceAnyTenant :one
+-- DeliveryAnnounceAnyTenant tells workers that deliveries became due.
+SELECT pg_notify('postrider_delivery', '')::text;
+
 -- name: DeliveryInsert :execrows
 -- DeliveryInsert makes a delivery that is due now; no row: the message is owed to the endpoint already.
 INSERT INTO delivery (app_id, message_id, endpoint_id, due_at, lease, queue)

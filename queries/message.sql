@@ -3,7 +3,7 @@
 -- idempotency keys. A message that cannot be stored (no such application, a key or an event id that
 -- is known) leaves the others alone. A row is returned for each delivery that is leased to this
 -- process, for each other message that was stored, and for each that was not although its
--- application exists. The last kind of row, without ids, says nothing.
+-- application exists. A row without ids says that deliveries are due which are not leased: announce them.
 WITH addressed AS (
     -- Each application once, however many messages there are to it. Two look-ups, by id and by uid,
     -- each on its index; only one of them can find anything.
@@ -175,8 +175,9 @@ queued AS (
     FROM owed
     ORDER BY owed.endpoint_id, owed.message_id
 ),
-announced AS (
-    SELECT pg_notify('postrider_delivery', '')
+due AS (
+    -- Workers are told of them after the commit: NOTIFY holds a lock of the whole server until its own.
+    SELECT
     FROM owed
     WHERE owed.state <> 'leased'
         AND owed.deliver_at IS NULL
@@ -207,7 +208,7 @@ FROM input
 WHERE input.id NOT IN (SELECT stored.id FROM stored)
 UNION ALL
 SELECT '', '', '', '', '', '{}', NULL, NULL, false, false
-FROM announced
+FROM due
 ORDER BY message_id, endpoint_id
 LIMIT @max_rows::int;
 

@@ -56,3 +56,8 @@ func (t tx) recall(ctx context.Context, app core.AppID, err error) error {
 	_, err = queries.DeliveryRecall(ctx, t.conn, string(app))
 	return mapError(err)
 }
+
+func (s *Store) deliveryAnnounce(ctx context.Context) error {
+	_, err := queries.DeliveryAnnounceAnyTenant(ctx, s.pool)
+	return err
+}

@@ -117,6 +117,7 @@ func (i *MessageInserter) insertBatch(ctx context.Context, messages []core.NewMe
 	if err != nil {
 		return nil, err
 	}
+	i.store.announce(areDue(rows))
 	ns := numbers(messages)
 	if deliveries, err = i.readLeased(messages, ns, rows, room, now); err != nil {
 		return nil, err
@@ -127,7 +128,7 @@ func (i *MessageInserter) insertBatch(ctx context.Context, messages []core.NewMe
 // MessageInsertMany has no room for deliveries, so that all of them are born due. The statement is behind a
 // savepoint: where Postgres refuses what one row holds, the unit of work goes on without that row.
 func (t tx) MessageInsertMany(ctx context.Context, messages []core.NewMessage, now time.Time) ([]core.Stored, error) {
-	outer, ok := t.conn.(beginner)
+	outer, ok := t.conn.(*unit)
 	if !ok {
 		return nil, errors.New("messages are inserted outside of a unit of work")
 	}
@@ -139,6 +140,7 @@ func (t tx) MessageInsertMany(ctx context.Context, messages []core.NewMessage, n
 		err = transact(ctx, outer, func(inner pgx.Tx) error {
 			rows, err := queries.MessageInsertMany(ctx, inner, insertParams(some, core.Room{}, now))
 			outcomes = readInsertions(numbers(some), rows)
+			outer.due = outer.due || areDue(rows)
 			return err
 		})
 		return outcomes, err
@@ -231,11 +233,16 @@ func endpointTexts(ids []core.EndpointID) []string {
 func readInsertions(ns map[core.MessageID]int, rows []db.MessageInsertManyRow) []outcome[insertion] {
 	outcomes := make([]outcome[insertion], len(ns))
 	for _, row := range rows {
-		if n, ok := ns[core.MessageID(row.MessageID)]; ok { // else it tells only that others were announced
+		if n, ok := ns[core.MessageID(row.MessageID)]; ok {
 			outcomes[n].out = insertion{app: core.AppID(row.AppID), stored: row.Stored}
 		}
 	}
 	return outcomes
+}
+
+// areDue reports whether deliveries are due that are not leased to this process.
+func areDue(rows []db.MessageInsertManyRow) bool {
+	return len(rows) > 0 && rows[0].MessageID == "" // the rows are in the order of the ids
 }
 
 // numbers are the places of messages, by their ids.

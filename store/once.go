@@ -28,8 +28,11 @@ func (s *Store) Once(ctx context.Context, key core.IdempotencyKey, now time.Time
 	}
 	defer leave()
 	err = retried(func() error {
+		u := new(unit)
+		defer func() { s.announce(u.due) }()
 		return transact(ctx, s.pool, func(t pgx.Tx) error {
-			answer, err = s.once(ctx, t, key, now, work)
+			u.Tx = t
+			answer, err = s.once(ctx, u, key, now, work)
 			return err
 		})
 	})
@@ -39,7 +42,7 @@ func (s *Store) Once(ctx context.Context, key core.IdempotencyKey, now time.Time
 	return answer, nil
 }
 
-func (r reader) once(ctx context.Context, t pgx.Tx, key core.IdempotencyKey, now time.Time,
+func (r reader) once(ctx context.Context, t *unit, key core.IdempotencyKey, now time.Time,
 	work func(context.Context, core.Store) (core.Answer, error),
 ) (core.Answer, error) {
 	claimed, err := queries.IdempotencyKeyClaim(ctx, t, db.IdempotencyKeyClaimParams{
@@ -67,7 +70,7 @@ func (r reader) once(ctx context.Context, t pgx.Tx, key core.IdempotencyKey, now
 // within is the store as the work of a transaction sees it: what it reads and writes is there.
 type within struct {
 	reader
-	t pgx.Tx
+	t *unit
 }
 
 var _ core.Store = within{}
@@ -75,7 +78,9 @@ var _ core.Store = within{}
 // InTx runs work behind a savepoint: where it fails, for a name that is taken, the transaction goes on
 // and can read who has it. It is not run again; the transaction is.
 func (w within) InTx(ctx context.Context, work func(context.Context, core.Tx) error) error {
-	return mapError(w.inTx(ctx, w.t, work))
+	due, err := w.inTx(ctx, w.t, work)
+	w.t.due = w.t.due || due
+	return mapError(err)
 }
 
 // Ping tells whether the database answers.

@@ -24,10 +24,11 @@ var queries = db.New()
 // Store is a pool of connections to one database.
 type Store struct {
 	reader
-	pool     *pgxpool.Pool
-	clock    func() time.Time
-	twins    turns[core.IdempotencyKey]
-	unopened unopened
+	pool      *pgxpool.Pool
+	clock     func() time.Time
+	twins     turns[core.IdempotencyKey]
+	unopened  unopened
+	announcer *announcer
 }
 
 // Config is what a store is opened with.
@@ -83,6 +84,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		return nil, fmt.Errorf("database pool: %w", err)
 	}
 	s := &Store{reader: reader{pool, c.SecretKeys}, pool: pool, clock: c.Clock, unopened: unopened{log: c.Log}}
+	s.announcer = newAnnouncer(s.deliveryAnnounce, announceRest)
 	if err := checkServer(ctx, pool); err != nil {
 		pool.Close()
 		return nil, err
@@ -116,8 +118,11 @@ func checkServer(ctx context.Context, conn db.DBTX) error {
 	return nil
 }
 
-// Close waits for the connections in use and closes all.
-func (s *Store) Close() { s.pool.Close() }
+// Close announces what is not announced yet, waits for the connections in use and closes all.
+func (s *Store) Close() {
+	s.announcer.close()
+	s.pool.Close()
+}
 
 // Ping tells whether the database answers.
 func (s *Store) Ping(ctx context.Context) error { return mapError(s.pool.Ping(ctx)) }

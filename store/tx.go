@@ -31,14 +31,39 @@ const (
 	rollbackTimeout  = 5 * time.Second
 )
 
+// unit is the transaction of a unit of work, which is a tx's conn.
+type unit struct {
+	pgx.Tx
+	due bool // deliveries became due: to be announced after the commit
+}
+
 // InTx runs work in a transaction and commits it. It is run again when Postgres asks for that, after
 // a deadlock or a serialisation failure.
 func (s *Store) InTx(ctx context.Context, work func(context.Context, core.Tx) error) error {
-	return mapError(retried(func() error { return s.inTx(ctx, s.pool, work) }))
+	return mapError(retried(func() error {
+		due, err := s.inTx(ctx, s.pool, work)
+		s.announce(due)
+		return err
+	}))
 }
 
-func (r reader) inTx(ctx context.Context, in beginner, work func(context.Context, core.Tx) error) error {
-	return transact(ctx, in, func(t pgx.Tx) error { return work(ctx, tx{r.on(t)}) })
+// inTx reports whether deliveries became due. They may have even if it returns an error: a commit whose
+// answer was lost.
+func (r reader) inTx(ctx context.Context, in beginner, work func(context.Context, core.Tx) error) (due bool, err error) {
+	err = transact(ctx, in, func(t pgx.Tx) error {
+		u := &unit{Tx: t}
+		err := work(ctx, tx{r.on(u)})
+		due = u.due
+		return err
+	})
+	return due, err
+}
+
+// announce tells workers if deliveries became due that were not leased to this process.
+func (s *Store) announce(due bool) {
+	if due {
+		s.announcer.announce()
+	}
 }
 
 func retried(run func() error) error {

@@ -1,0 +1,79 @@
+package store
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// announceRest is the least time between two announcements of one process. A NOTIFY holds a lock of the
+// whole server while it commits; 200 a second are below 1% of what the server can commit. A worker that
+// hears of one claims everything that is due, so nothing waits longer than this.
+const announceRest = 5 * time.Millisecond
+
+// announcer tells workers that deliveries became due: at once after a quiet time, and then at most once
+// per rest. It never blocks a caller. An announcement that fails is lost; workers poll as well.
+//
+// Its goroutine runs only while there is something to announce.
+type announcer struct {
+	send func(context.Context) error
+	rest time.Duration
+
+	mu      sync.Mutex
+	pending bool
+	running bool
+	closed  bool
+	closing chan struct{}  // closed with the announcer, to end a rest
+	active  sync.WaitGroup // the goroutine
+}
+
+func newAnnouncer(send func(context.Context) error, rest time.Duration) *announcer {
+	return &announcer{send: send, rest: rest, closing: make(chan struct{})}
+}
+
+// announce has an announcement sent soon. After close it does nothing.
+func (a *announcer) announce() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.closed {
+		return
+	}
+	a.pending = true
+	if !a.running {
+		a.running = true
+		a.active.Go(a.run)
+	}
+}
+
+// run sends until nothing is pending at the end of a rest.
+func (a *announcer) run() {
+	for a.take() {
+		ctx, cancel := context.WithTimeout(context.Background(), statementTimeout)
+		_ = a.send(ctx) // workers poll; and the same trouble shows wherever else the database is used
+		cancel()
+		select {
+		case <-time.After(a.rest):
+		case <-a.closing:
+		}
+	}
+}
+
+// take reports whether an announcement is to be sent now.
+func (a *announcer) take() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	pending := a.pending
+	a.pending, a.running = false, pending
+	return pending
+}
+
+// close sends what is pending and waits for it.
+func (a *announcer) close() {
+	a.mu.Lock()
+	if !a.closed {
+		a.closed = true
+		close(a.closing)
+	}
+	a.mu.Unlock()
+	a.active.Wait()
+}
