@@ -277,6 +277,63 @@ input AS MATERIALIZED (
     )
     JOIN addressed ON addressed.n = i.app_n
 ),
+batch AS (
+    SELECT
+        input.app_id,
+        array_agg(input.id) AS ids,
+        array_agg(input.event_type) AS event_types,
+        array_agg(DISTINCT input.event_type) AS distinct_event_types,
+        array_agg(input.channels) AS channels,
+        array_agg(nullif(input.due_at, input.created_at)) AS deliver_ats
+    FROM input
+    GROUP BY input.app_id
+),
+wanted AS MATERIALIZED (
+    -- The fan-out. An application's endpoints are read once, however many messages there are to it; each
+    -- LATERAL refers to what is before it, so that no statistics can have them read in another order. Past
+    -- the limit an application is crowded out, however many more there would be.
+    SELECT batch.app_id, found.message_id, found.deliver_at, found.endpoint_id, found.url, found.secret, found.headers, found.old_secrets, found.old_secrets_expire_at, found.fifo, found.throttle_rate, found.paused_until, found.failing_since
+    FROM batch
+    CROSS JOIN LATERAL (
+        SELECT
+            m.message_id,
+            m.deliver_at,
+            endpoint.id AS endpoint_id,
+            endpoint.url,
+            endpoint.secret,
+            endpoint.headers,
+            endpoint.old_secrets,
+            endpoint.old_secrets_expire_at,
+            endpoint.fifo,
+            endpoint.throttle_rate,
+            endpoint.paused_until,
+            endpoint.failing_since
+        FROM endpoint
+        CROSS JOIN LATERAL (
+            SELECT message.id AS message_id, message.deliver_at
+            FROM unnest(batch.ids, batch.event_types, batch.channels, batch.deliver_ats)
+                AS message(id, event_type, channels, deliver_at)
+            WHERE (endpoint.event_types IS NULL OR message.event_type = ANY (endpoint.event_types))
+                AND (endpoint.channels IS NULL OR endpoint.channels && string_to_array(message.channels, ','))
+            OFFSET 0
+        ) AS m
+        WHERE endpoint.app_id = batch.app_id
+            AND endpoint.deleted_at IS NULL
+            AND NOT endpoint.disabled
+            AND (endpoint.event_types IS NULL OR endpoint.event_types && batch.distinct_event_types)
+        LIMIT $17::bigint
+    ) AS found
+),
+crowded AS (
+    -- Those with the most deliveries, until the others are few enough.
+    SELECT counted.app_id
+    FROM (
+        SELECT wanted.app_id, sum(count(*)) OVER (ORDER BY count(*), wanted.app_id) AS total
+        FROM wanted
+        GROUP BY wanted.app_id
+    ) AS counted
+    WHERE counted.total >= $17::bigint
+),
 named AS (
     -- In the order of the index, so that two statements with the same names wait for each other
     -- and never in a circle. A message sent again by its key must not take another name.
@@ -284,12 +341,13 @@ named AS (
     SELECT input.app_id, input.event_id, input.id
     FROM input
     WHERE input.event_id <> ''
+        AND input.app_id NOT IN (SELECT crowded.app_id FROM crowded)
         AND NOT EXISTS (
             SELECT
             FROM message_key
             WHERE message_key.app_id = input.app_id
                 AND message_key.key_hash = input.key_hash
-                AND message_key.created_at > $17::timestamptz
+                AND message_key.created_at > $18::timestamptz
         )
     ORDER BY input.app_id, input.event_id, input.id
     ON CONFLICT (app_id, event_id) DO NOTHING
@@ -300,15 +358,16 @@ keyed AS (
     -- wins, and the other finds it as it would one of another statement.
     INSERT INTO message_key AS old (app_id, key_hash, message_id, created_at)
     SELECT DISTINCT ON (input.app_id, input.key_hash)
-        input.app_id, input.key_hash, input.id, $18::timestamptz
+        input.app_id, input.key_hash, input.id, $19::timestamptz
     FROM input
     WHERE input.key_hash <> ''
+        AND input.app_id NOT IN (SELECT crowded.app_id FROM crowded)
         AND (input.event_id = '' OR input.id IN (SELECT named.message_id FROM named))
     ORDER BY input.app_id, input.key_hash, input.id
     ON CONFLICT (app_id, key_hash) DO UPDATE
     SET message_id = excluded.message_id,
         created_at = excluded.created_at
-    WHERE old.created_at <= $17::timestamptz
+    WHERE old.created_at <= $18::timestamptz
     RETURNING message_id
 ),
 stored AS (
@@ -330,41 +389,42 @@ stored AS (
         nullif(input.due_at, input.created_at),
         nullif(input.traceparent, '')
     FROM input
-    WHERE (input.event_id = '' OR input.id IN (SELECT named.message_id FROM named))
+    WHERE input.app_id NOT IN (SELECT crowded.app_id FROM crowded)
+        AND (input.event_id = '' OR input.id IN (SELECT named.message_id FROM named))
         AND (input.key_hash = '' OR input.id IN (SELECT keyed.message_id FROM keyed))
-    RETURNING app_id, id, event_type, channels, deliver_at
+    RETURNING app_id, id
+),
+unstored AS (
+    SELECT input.app_id, input.id
+    FROM input
+    WHERE input.id NOT IN (SELECT stored.id FROM stored)
 ),
 matched AS (
-    -- The fan-out.
     SELECT
-        stored.app_id,
-        stored.id AS message_id,
-        endpoint.id AS endpoint_id,
-        endpoint.url,
-        endpoint.secret,
-        endpoint.headers,
-        endpoint.old_secrets,
-        endpoint.old_secrets_expire_at,
-        endpoint.fifo,
-        endpoint.paused_until,
-        endpoint.failing_since,
-        stored.deliver_at,
-        stored.deliver_at IS NULL
-            AND NOT endpoint.fifo
-            AND endpoint.throttle_rate IS NULL
-            AND endpoint.paused_until IS NULL
-            AND stored.app_id <> ALL (
+        wanted.app_id,
+        wanted.message_id,
+        wanted.endpoint_id,
+        wanted.url,
+        wanted.secret,
+        wanted.headers,
+        wanted.old_secrets,
+        wanted.old_secrets_expire_at,
+        wanted.fifo,
+        wanted.paused_until,
+        wanted.failing_since,
+        wanted.deliver_at,
+        wanted.deliver_at IS NULL
+            AND NOT wanted.fifo
+            AND wanted.throttle_rate IS NULL
+            AND wanted.paused_until IS NULL
+            AND wanted.app_id <> ALL (
                 ARRAY(SELECT addressed.app_id FROM addressed WHERE addressed.throttle_rate IS NOT NULL)
             ) AS immediate,
-        row_number() OVER (ORDER BY stored.id, endpoint.id) <= $19::int AS fits,
-        row_number() OVER (PARTITION BY endpoint.id ORDER BY stored.id) <= $20::int
-            AND endpoint.id <> ALL ($21::text[]) AS fits_endpoint
-    FROM stored
-    JOIN endpoint ON endpoint.app_id = stored.app_id
-        AND endpoint.deleted_at IS NULL
-        AND NOT endpoint.disabled
-        AND (endpoint.event_types IS NULL OR stored.event_type = ANY (endpoint.event_types))
-        AND (endpoint.channels IS NULL OR endpoint.channels && stored.channels)
+        row_number() OVER (ORDER BY wanted.message_id, wanted.endpoint_id) <= $20::int AS fits,
+        row_number() OVER (PARTITION BY wanted.endpoint_id ORDER BY wanted.message_id) <= $21::int
+            AND wanted.endpoint_id <> ALL ($22::text[]) AS fits_endpoint
+    FROM wanted
+    WHERE wanted.message_id NOT IN (SELECT unstored.id FROM unstored)
 ),
 owed AS MATERIALIZED (
     -- The first of them, as far as this process has room, are born leased to it: those that need no claim to say
@@ -386,7 +446,7 @@ owed AS MATERIALIZED (
         CASE
             WHEN NOT matched.immediate THEN 'waiting'
             WHEN matched.fits AND matched.fits_endpoint THEN 'leased'
-            WHEN matched.fits_endpoint OR $20::int = 0 THEN 'fresh'
+            WHEN matched.fits_endpoint OR $21::int = 0 THEN 'fresh'
             ELSE 'waiting'
         END AS state
     FROM matched
@@ -400,8 +460,8 @@ queued AS (
         owed.message_id,
         owed.endpoint_id,
         CASE
-            WHEN owed.state = 'leased' THEN $22::timestamptz
-            ELSE coalesce(owed.deliver_at, $18::timestamptz)
+            WHEN owed.state = 'leased' THEN $23::timestamptz
+            ELSE coalesce(owed.deliver_at, $19::timestamptz)
         END,
         CASE WHEN owed.state = 'leased' THEN 1 ELSE 0 END,
         CASE WHEN owed.fifo THEN 2 ELSE 0 END,
@@ -411,12 +471,11 @@ queued AS (
 ),
 due AS (
     -- Workers are told of them after the commit: NOTIFY holds a lock of the whole server until its own.
-    SELECT
+    SELECT DISTINCT owed.state
     FROM owed
     WHERE owed.state <> 'leased'
         AND owed.deliver_at IS NULL
-        AND coalesce(owed.paused_until, '-infinity') <= $18::timestamptz
-    LIMIT 1
+        AND coalesce(owed.paused_until, '-infinity') <= $19::timestamptz
 )
 SELECT
     owed.app_id::text AS app_id,
@@ -428,21 +487,30 @@ SELECT
     nullif(owed.old_secrets, '{}')::bytea[] AS old_secrets,
     nullif(owed.old_secrets_expire_at, '{}')::timestamptz[] AS old_secrets_expire_at,
     (owed.failing_since IS NOT NULL)::boolean AS failing,
-    true::boolean AS stored
+    true::boolean AS stored,
+    false::boolean AS crowded_out,
+    0::bigint AS deliveries,
+    ''::text AS due
 FROM owed
 WHERE owed.state = 'leased'
 UNION ALL
-SELECT stored.app_id, stored.id, '', '', '', '{}', NULL, NULL, false, true
+SELECT stored.app_id, stored.id, '', '', '', '{}', NULL, NULL, false, true, false, 0, ''
 FROM stored
 WHERE stored.id NOT IN (SELECT owed.message_id FROM owed WHERE owed.state = 'leased')
 UNION ALL
-SELECT input.app_id, input.id, '', '', '', '{}', NULL, NULL, false, false
-FROM input
-WHERE input.id NOT IN (SELECT stored.id FROM stored)
+SELECT
+    unstored.app_id, unstored.id, '', '', '', '{}', NULL, NULL, false, false,
+    unstored.app_id IN (SELECT crowded.app_id FROM crowded), 0, ''
+FROM unstored
 UNION ALL
-SELECT '', '', '', '', '', '{}', NULL, NULL, false, false
+SELECT '', '', '', '', '', '{}', NULL, NULL, false, false, false, 0, due.state
 FROM due
-ORDER BY message_id, endpoint_id
+UNION ALL
+SELECT owed.app_id, '', '', '', '', '{}', NULL, NULL, false, false, false, count(*), ''
+FROM owed
+GROUP BY owed.app_id
+HAVING count(*) > $24::int
+ORDER BY message_id, app_id, endpoint_id
 LIMIT $1::int
 `
 
@@ -463,12 +531,14 @@ type MessageInsertManyParams struct {
 	ContentTypes    []string
 	DueAts          []time.Time
 	TraceParents    []string
+	TooMany         int64
 	KeysSince       time.Time
 	Now             time.Time
 	Room            int32
 	RoomPerEndpoint int32
 	FullEndpointIDs []string
 	LeasedUntil     time.Time
+	Many            int32
 }
 
 type MessageInsertManyRow struct {
@@ -482,13 +552,17 @@ type MessageInsertManyRow struct {
 	OldSecretsExpireAt []time.Time
 	Failing            bool
 	Stored             bool
+	CrowdedOut         bool
+	Deliveries         int64
+	Due                string
 }
 
 // MessageInsertMany stores the messages of many callers with the deliveries they are owed and their
 // idempotency keys. A message that cannot be stored (no such application, a key or an event id that
 // is known) leaves the others alone. A row is returned for each delivery that is leased to this
 // process, for each other message that was stored, and for each that was not although its
-// application exists. A row without ids says that deliveries are due which are not leased: announce them.
+// application exists. A row without ids says that deliveries are due
+// that are not leased, and in which state they are: announce them.
 // No joins: each branch reads a set once. IN a set is hashed, whatever its size.
 func (q *Queries) MessageInsertMany(ctx context.Context, db DBTX, arg MessageInsertManyParams) ([]MessageInsertManyRow, error) {
 	rows, err := db.Query(ctx, messageInsertMany,
@@ -508,12 +582,14 @@ func (q *Queries) MessageInsertMany(ctx context.Context, db DBTX, arg MessageIns
 		arg.ContentTypes,
 		arg.DueAts,
 		arg.TraceParents,
+		arg.TooMany,
 		arg.KeysSince,
 		arg.Now,
 		arg.Room,
 		arg.RoomPerEndpoint,
 		arg.FullEndpointIDs,
 		arg.LeasedUntil,
+		arg.Many,
 	)
 	if err != nil {
 		return nil, err
@@ -533,6 +609,9 @@ func (q *Queries) MessageInsertMany(ctx context.Context, db DBTX, arg MessageIns
 			&i.OldSecretsExpireAt,
 			&i.Failing,
 			&i.Stored,
+			&i.CrowdedOut,
+			&i.Deliveries,
+			&i.Due,
 		); err != nil {
 			return nil, err
 		}

@@ -3,7 +3,8 @@
 -- idempotency keys. A message that cannot be stored (no such application, a key or an event id that
 -- is known) leaves the others alone. A row is returned for each delivery that is leased to this
 -- process, for each other message that was stored, and for each that was not although its
--- application exists. A row without ids says that deliveries are due which are not leased: announce them.
+-- application exists. A row without ids says that deliveries are due
+-- that are not leased, and in which state they are: announce them.
 WITH addressed AS (
     -- Each application once, however many messages there are to it. Two look-ups, by id and by uid,
     -- each on its index; only one of them can find anything.
@@ -43,6 +44,63 @@ input AS MATERIALIZED (
     )
     JOIN addressed ON addressed.n = i.app_n
 ),
+batch AS (
+    SELECT
+        input.app_id,
+        array_agg(input.id) AS ids,
+        array_agg(input.event_type) AS event_types,
+        array_agg(DISTINCT input.event_type) AS distinct_event_types,
+        array_agg(input.channels) AS channels,
+        array_agg(nullif(input.due_at, input.created_at)) AS deliver_ats
+    FROM input
+    GROUP BY input.app_id
+),
+wanted AS MATERIALIZED (
+    -- The fan-out. An application's endpoints are read once, however many messages there are to it; each
+    -- LATERAL refers to what is before it, so that no statistics can have them read in another order. Past
+    -- the limit an application is crowded out, however many more there would be.
+    SELECT batch.app_id, found.*
+    FROM batch
+    CROSS JOIN LATERAL (
+        SELECT
+            m.message_id,
+            m.deliver_at,
+            endpoint.id AS endpoint_id,
+            endpoint.url,
+            endpoint.secret,
+            endpoint.headers,
+            endpoint.old_secrets,
+            endpoint.old_secrets_expire_at,
+            endpoint.fifo,
+            endpoint.throttle_rate,
+            endpoint.paused_until,
+            endpoint.failing_since
+        FROM endpoint
+        CROSS JOIN LATERAL (
+            SELECT message.id AS message_id, message.deliver_at
+            FROM unnest(batch.ids, batch.event_types, batch.channels, batch.deliver_ats)
+                AS message(id, event_type, channels, deliver_at)
+            WHERE (endpoint.event_types IS NULL OR message.event_type = ANY (endpoint.event_types))
+                AND (endpoint.channels IS NULL OR endpoint.channels && string_to_array(message.channels, ','))
+            OFFSET 0
+        ) AS m
+        WHERE endpoint.app_id = batch.app_id
+            AND endpoint.deleted_at IS NULL
+            AND NOT endpoint.disabled
+            AND (endpoint.event_types IS NULL OR endpoint.event_types && batch.distinct_event_types)
+        LIMIT @too_many::bigint
+    ) AS found
+),
+crowded AS (
+    -- Those with the most deliveries, until the others are few enough.
+    SELECT counted.app_id
+    FROM (
+        SELECT wanted.app_id, sum(count(*)) OVER (ORDER BY count(*), wanted.app_id) AS total
+        FROM wanted
+        GROUP BY wanted.app_id
+    ) AS counted
+    WHERE counted.total >= @too_many::bigint
+),
 named AS (
     -- In the order of the index, so that two statements with the same names wait for each other
     -- and never in a circle. A message sent again by its key must not take another name.
@@ -50,6 +108,7 @@ named AS (
     SELECT input.app_id, input.event_id, input.id
     FROM input
     WHERE input.event_id <> ''
+        AND input.app_id NOT IN (SELECT crowded.app_id FROM crowded)
         AND NOT EXISTS (
             SELECT
             FROM message_key
@@ -69,6 +128,7 @@ keyed AS (
         input.app_id, input.key_hash, input.id, @now::timestamptz
     FROM input
     WHERE input.key_hash <> ''
+        AND input.app_id NOT IN (SELECT crowded.app_id FROM crowded)
         AND (input.event_id = '' OR input.id IN (SELECT named.message_id FROM named))
     ORDER BY input.app_id, input.key_hash, input.id
     ON CONFLICT (app_id, key_hash) DO UPDATE
@@ -96,41 +156,42 @@ stored AS (
         nullif(input.due_at, input.created_at),
         nullif(input.traceparent, '')
     FROM input
-    WHERE (input.event_id = '' OR input.id IN (SELECT named.message_id FROM named))
+    WHERE input.app_id NOT IN (SELECT crowded.app_id FROM crowded)
+        AND (input.event_id = '' OR input.id IN (SELECT named.message_id FROM named))
         AND (input.key_hash = '' OR input.id IN (SELECT keyed.message_id FROM keyed))
-    RETURNING app_id, id, event_type, channels, deliver_at
+    RETURNING app_id, id
+),
+unstored AS (
+    SELECT input.app_id, input.id
+    FROM input
+    WHERE input.id NOT IN (SELECT stored.id FROM stored)
 ),
 matched AS (
-    -- The fan-out.
     SELECT
-        stored.app_id,
-        stored.id AS message_id,
-        endpoint.id AS endpoint_id,
-        endpoint.url,
-        endpoint.secret,
-        endpoint.headers,
-        endpoint.old_secrets,
-        endpoint.old_secrets_expire_at,
-        endpoint.fifo,
-        endpoint.paused_until,
-        endpoint.failing_since,
-        stored.deliver_at,
-        stored.deliver_at IS NULL
-            AND NOT endpoint.fifo
-            AND endpoint.throttle_rate IS NULL
-            AND endpoint.paused_until IS NULL
-            AND stored.app_id <> ALL (
+        wanted.app_id,
+        wanted.message_id,
+        wanted.endpoint_id,
+        wanted.url,
+        wanted.secret,
+        wanted.headers,
+        wanted.old_secrets,
+        wanted.old_secrets_expire_at,
+        wanted.fifo,
+        wanted.paused_until,
+        wanted.failing_since,
+        wanted.deliver_at,
+        wanted.deliver_at IS NULL
+            AND NOT wanted.fifo
+            AND wanted.throttle_rate IS NULL
+            AND wanted.paused_until IS NULL
+            AND wanted.app_id <> ALL (
                 ARRAY(SELECT addressed.app_id FROM addressed WHERE addressed.throttle_rate IS NOT NULL)
             ) AS immediate,
-        row_number() OVER (ORDER BY stored.id, endpoint.id) <= @room::int AS fits,
-        row_number() OVER (PARTITION BY endpoint.id ORDER BY stored.id) <= @room_per_endpoint::int
-            AND endpoint.id <> ALL (@full_endpoint_ids::text[]) AS fits_endpoint
-    FROM stored
-    JOIN endpoint ON endpoint.app_id = stored.app_id
-        AND endpoint.deleted_at IS NULL
-        AND NOT endpoint.disabled
-        AND (endpoint.event_types IS NULL OR stored.event_type = ANY (endpoint.event_types))
-        AND (endpoint.channels IS NULL OR endpoint.channels && stored.channels)
+        row_number() OVER (ORDER BY wanted.message_id, wanted.endpoint_id) <= @room::int AS fits,
+        row_number() OVER (PARTITION BY wanted.endpoint_id ORDER BY wanted.message_id) <= @room_per_endpoint::int
+            AND wanted.endpoint_id <> ALL (@full_endpoint_ids::text[]) AS fits_endpoint
+    FROM wanted
+    WHERE wanted.message_id NOT IN (SELECT unstored.id FROM unstored)
 ),
 owed AS MATERIALIZED (
     -- The first of them, as far as this process has room, are born leased to it: those that need no claim to say
@@ -177,12 +238,11 @@ queued AS (
 ),
 due AS (
     -- Workers are told of them after the commit: NOTIFY holds a lock of the whole server until its own.
-    SELECT
+    SELECT DISTINCT owed.state
     FROM owed
     WHERE owed.state <> 'leased'
         AND owed.deliver_at IS NULL
         AND coalesce(owed.paused_until, '-infinity') <= @now::timestamptz
-    LIMIT 1
 )
 -- No joins: each branch reads a set once. IN a set is hashed, whatever its size.
 SELECT
@@ -195,21 +255,30 @@ SELECT
     nullif(owed.old_secrets, '{}')::bytea[] AS old_secrets,
     nullif(owed.old_secrets_expire_at, '{}')::timestamptz[] AS old_secrets_expire_at,
     (owed.failing_since IS NOT NULL)::boolean AS failing,
-    true::boolean AS stored
+    true::boolean AS stored,
+    false::boolean AS crowded_out,
+    0::bigint AS deliveries,
+    ''::text AS due
 FROM owed
 WHERE owed.state = 'leased'
 UNION ALL
-SELECT stored.app_id, stored.id, '', '', '', '{}', NULL, NULL, false, true
+SELECT stored.app_id, stored.id, '', '', '', '{}', NULL, NULL, false, true, false, 0, ''
 FROM stored
 WHERE stored.id NOT IN (SELECT owed.message_id FROM owed WHERE owed.state = 'leased')
 UNION ALL
-SELECT input.app_id, input.id, '', '', '', '{}', NULL, NULL, false, false
-FROM input
-WHERE input.id NOT IN (SELECT stored.id FROM stored)
+SELECT
+    unstored.app_id, unstored.id, '', '', '', '{}', NULL, NULL, false, false,
+    unstored.app_id IN (SELECT crowded.app_id FROM crowded), 0, ''
+FROM unstored
 UNION ALL
-SELECT '', '', '', '', '', '{}', NULL, NULL, false, false
+SELECT '', '', '', '', '', '{}', NULL, NULL, false, false, false, 0, due.state
 FROM due
-ORDER BY message_id, endpoint_id
+UNION ALL
+SELECT owed.app_id, '', '', '', '', '{}', NULL, NULL, false, false, false, count(*), ''
+FROM owed
+GROUP BY owed.app_id
+HAVING count(*) > @many::int
+ORDER BY message_id, app_id, endpoint_id
 LIMIT @max_rows::int;
 
 -- name: MessageKeyGet :one

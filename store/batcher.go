@@ -18,6 +18,10 @@ type batcher[In, Out any] struct {
 	size func(In) int                               // bytes
 	rest time.Duration                              // after a statement for many; 0: none
 
+	// sort puts those first that are to go first, and returns how many fit into one statement; nil: in
+	// the order in which they came.
+	sort func([]*call[In, Out]) int
+
 	mu      sync.Mutex
 	waiting []*call[In, Out]
 	running bool
@@ -98,8 +102,12 @@ func (b *batcher[In, Out]) answer(batch []*call[In, Out]) {
 func (b *batcher[In, Out]) take() []*call[In, Out] {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	fit := len(b.waiting)
+	if b.sort != nil {
+		fit = b.sort(b.waiting)
+	}
 	n, bytes := 0, 0
-	for n < len(b.waiting) && n < batchRowsMax && bytes < batchBytesMax {
+	for n < fit && n < batchRowsMax && bytes < batchBytesMax {
 		bytes += b.size(b.waiting[n].in)
 		n++
 	}

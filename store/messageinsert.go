@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -19,7 +20,9 @@ import (
 type MessageInserter struct {
 	store      *Store
 	dispatcher core.Dispatcher // nil: this process makes no deliveries
-	batches    *batcher[core.NewMessage, insertion]
+	crowds     *crowds
+	shared     *batcher[core.NewMessage, insertion]
+	crowded    *batcher[core.NewMessage, insertion] // beside it, so that nobody else waits for crowds
 }
 
 var _ core.MessageInserter = (*MessageInserter)(nil)
@@ -28,12 +31,17 @@ var _ core.MessageInserter = (*MessageInserter)(nil)
 type insertion struct {
 	app    core.AppID // empty: there is no such application
 	stored bool       // it is in the store
+
+	crowdedOut bool // not stored, because its application has too many deliveries for one statement
 }
 
 // NewMessageInserter makes an inserter; dispatcher is nil in a process that makes no deliveries.
 func NewMessageInserter(s *Store, dispatcher core.Dispatcher) *MessageInserter {
-	i := &MessageInserter{store: s, dispatcher: dispatcher}
-	i.batches = newBatcher(i.insertMany, func(m core.NewMessage) int { return len(*m.Payload) })
+	i := &MessageInserter{store: s, dispatcher: dispatcher, crowds: newCrowds()}
+	size := func(m core.NewMessage) int { return len(*m.Payload) }
+	i.shared = newBatcher(i.insertShared, size)
+	i.crowded = newBatcher(i.insertMany, size)
+	i.crowded.sort = func(waiting []*call[core.NewMessage, insertion]) int { return sortCrowds(i.crowds, waiting) }
 	return i
 }
 
@@ -41,14 +49,24 @@ func NewMessageInserter(s *Store, dispatcher core.Dispatcher) *MessageInserter {
 // conflict (its event id is another message's), unavailable (then it may have been stored all the
 // same; its idempotency key tells when it is sent again).
 func (i *MessageInserter) MessageInsert(ctx context.Context, m core.NewMessage) (core.Message, error) {
-	done, err := i.batches.do(ctx, m)
+	done, err := i.insert(ctx, m)
 	return i.stored(ctx, m, done, err)
 }
 
-// MessageInsertMany stores messages in a statement of their own, and answers for each.
+func (i *MessageInserter) insert(ctx context.Context, m core.NewMessage) (insertion, error) {
+	if i.crowds.weight(addressOf(m)) == 0 {
+		done, err := i.shared.do(ctx, m)
+		if err != nil || !done.crowdedOut {
+			return done, err
+		}
+	}
+	return i.crowded.do(ctx, m)
+}
+
+// MessageInsertMany stores messages in statements of their own, those of an application in their order, and
+// answers for each.
 func (i *MessageInserter) MessageInsertMany(ctx context.Context, messages []core.NewMessage) []core.Stored {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), statementTimeout)
-	defer cancel()
+	ctx = context.WithoutCancel(ctx)
 	stored := make([]core.Stored, len(messages))
 	if len(messages) == 0 {
 		return stored
@@ -97,15 +115,25 @@ func (i *MessageInserter) twin(ctx context.Context, app core.AppID, m core.NewMe
 	return i.store.MessageGet(ctx, app, string(id))
 }
 
-func (i *MessageInserter) insertMany(ctx context.Context, messages []core.NewMessage) []outcome[insertion] {
+// insertShared stores messages of many callers in one statement.
+func (i *MessageInserter) insertShared(ctx context.Context, messages []core.NewMessage) []outcome[insertion] {
 	return separately(messages, func(some []core.NewMessage) ([]outcome[insertion], error) {
-		return i.insertBatch(ctx, some)
+		return i.insertBatch(ctx, some, sharedDeliveries)
+	})
+}
+
+// insertMany stores messages in statements of bounded fan-out, which do not share the time that one may take.
+func (i *MessageInserter) insertMany(ctx context.Context, messages []core.NewMessage) []outcome[insertion] {
+	return inParts(i.crowds, messages, func(some []core.NewMessage, tooMany int64) ([]outcome[insertion], error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), statementTimeout)
+		defer cancel()
+		return i.insertBatch(ctx, some, tooMany)
 	})
 }
 
 // insertBatch runs the statement with the room the dispatcher has now. Whatever comes of it, the
 // dispatcher gets its room back.
-func (i *MessageInserter) insertBatch(ctx context.Context, messages []core.NewMessage) ([]outcome[insertion], error) {
+func (i *MessageInserter) insertBatch(ctx context.Context, messages []core.NewMessage, tooMany int64) ([]outcome[insertion], error) {
 	now := i.store.clock()
 	var room core.Room
 	var deliveries []core.Delivery
@@ -113,7 +141,9 @@ func (i *MessageInserter) insertBatch(ctx context.Context, messages []core.NewMe
 		room = i.dispatcher.Reserve(now)
 		defer func() { i.dispatcher.Dispatch(room, deliveries) }()
 	}
-	rows, err := queries.MessageInsertMany(ctx, i.store.pool, insertParams(messages, room, now))
+	p := insertParams(messages, room, now)
+	p.TooMany = tooMany
+	rows, err := queries.MessageInsertMany(ctx, i.store.pool, p)
 	if err != nil {
 		return nil, err
 	}
@@ -122,29 +152,35 @@ func (i *MessageInserter) insertBatch(ctx context.Context, messages []core.NewMe
 	if deliveries, err = i.readLeased(messages, ns, rows, room, now); err != nil {
 		return nil, err
 	}
-	return readInsertions(ns, rows), nil
+	outcomes := readInsertions(ns, rows)
+	i.crowds.see(messages, outcomes, rows)
+	return outcomes, nil
 }
 
-// MessageInsertMany has no room for deliveries, so that all of them are born due. The statement is behind a
+// MessageInsertMany has no room for deliveries, so that all of them are born due. Each statement is behind a
 // savepoint: where Postgres refuses what one row holds, the unit of work goes on without that row.
 func (t tx) MessageInsertMany(ctx context.Context, messages []core.NewMessage, now time.Time) ([]core.Stored, error) {
 	outer, ok := t.conn.(*unit)
 	if !ok {
 		return nil, errors.New("messages are inserted outside of a unit of work")
 	}
-	stored := make([]core.Stored, len(messages))
-	if len(messages) == 0 {
-		return stored, nil
-	}
-	outcomes := separately(messages, func(some []core.NewMessage) (outcomes []outcome[insertion], err error) {
+	seen := newCrowds()
+	outcomes := inParts(seen, messages, func(some []core.NewMessage, tooMany int64) (outcomes []outcome[insertion], err error) {
+		p := insertParams(some, core.Room{}, now)
+		p.TooMany = tooMany
 		err = transact(ctx, outer, func(inner pgx.Tx) error {
-			rows, err := queries.MessageInsertMany(ctx, inner, insertParams(some, core.Room{}, now))
+			rows, err := queries.MessageInsertMany(ctx, inner, p)
+			if err != nil {
+				return err
+			}
 			outcomes = readInsertions(numbers(some), rows)
 			outer.due = outer.due || areDue(rows)
-			return err
+			seen.see(some, outcomes, rows)
+			return nil
 		})
 		return outcomes, err
 	})
+	stored := make([]core.Stored, len(messages))
 	for n, o := range outcomes {
 		switch m := messages[n]; {
 		case core.Again(o.err):
@@ -168,15 +204,12 @@ func insertParams(messages []core.NewMessage, room core.Room, now time.Time) db.
 		Now: now, KeysSince: now.Add(-core.IdempotencyLifetime),
 		Room: int32(room.Total), RoomPerEndpoint: int32(room.PerEndpoint),
 		FullEndpointIDs: endpointTexts(room.Full), LeasedUntil: room.LeasedUntil,
-		MaxRows: int32(len(messages) + room.Total + 1),
-	}
-	type address struct {
-		org core.OrgID
-		ref string
+		TooMany: math.MaxInt64, Many: manyDeliveries,
+		MaxRows: int32(2*len(messages) + room.Total + 1),
 	}
 	apps := map[address]int64{} // from 1, as SQL counts
 	for _, m := range messages {
-		to := address{m.OrgID, m.AppRef}
+		to := addressOf(m)
 		if apps[to] == 0 {
 			p.OrgIDs, p.AppRefs = append(p.OrgIDs, string(m.OrgID)), append(p.AppRefs, m.AppRef)
 			apps[to] = int64(len(p.AppRefs))
@@ -234,7 +267,7 @@ func readInsertions(ns map[core.MessageID]int, rows []db.MessageInsertManyRow) [
 	outcomes := make([]outcome[insertion], len(ns))
 	for _, row := range rows {
 		if n, ok := ns[core.MessageID(row.MessageID)]; ok {
-			outcomes[n].out = insertion{app: core.AppID(row.AppID), stored: row.Stored}
+			outcomes[n].out = insertion{app: core.AppID(row.AppID), stored: row.Stored, crowdedOut: row.CrowdedOut}
 		}
 	}
 	return outcomes
@@ -242,7 +275,7 @@ func readInsertions(ns map[core.MessageID]int, rows []db.MessageInsertManyRow) [
 
 // areDue reports whether deliveries are due that are not leased to this process.
 func areDue(rows []db.MessageInsertManyRow) bool {
-	return len(rows) > 0 && rows[0].MessageID == "" // the rows are in the order of the ids
+	return len(rows) > 0 && rows[0].MessageID == "" && rows[0].AppID == "" // the rows are in the order of the ids
 }
 
 // numbers are the places of messages, by their ids.

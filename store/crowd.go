@@ -1,0 +1,204 @@
+package store
+
+import (
+	"cmp"
+	"iter"
+	"math"
+	"slices"
+	"sync"
+
+	"github.com/postrider/postrider/core"
+	"github.com/postrider/postrider/db"
+)
+
+const (
+	// sharedDeliveries is what a statement of many callers has fewer deliveries than: 512 take about 6 ms, and a
+	// full batch of messages with one each fits.
+	sharedDeliveries = batchRowsMax + 1
+
+	// crowdDeliveries is the same for a statement of crowds: 25 ms. One message may have more.
+	crowdDeliveries = 2048
+
+	// crowdWeight makes an application a crowd: an eighth of a shared statement for one message.
+	crowdWeight = 64
+
+	// crowdWeightLeast is what a crowd has more than: below it, a full batch is not crowded out of a
+	// statement of crowds.
+	crowdWeightLeast = crowdDeliveries / batchRowsMax
+
+	// manyDeliveries is how many deliveries of an application a statement tells of: no fewer than crowdWeight
+	// make one a crowd.
+	manyDeliveries = crowdWeight - 1
+
+	// crowdsMax bounds the memory: 4096 x some 150 bytes. A forgotten crowd is crowded out once more.
+	crowdsMax = 4096
+)
+
+// address is how a message names its application.
+type address struct {
+	org core.OrgID
+	ref string
+}
+
+func addressOf(m core.NewMessage) address { return address{m.OrgID, m.AppRef} }
+
+// crowds are the applications whose messages have so many deliveries that they get statements of their
+// own, and how many deliveries a message of theirs has had lately.
+type crowds struct {
+	mu      sync.Mutex
+	weights map[address]int
+}
+
+func newCrowds() *crowds { return &crowds{weights: map[address]int{}} }
+
+// weight is 0 for an application that is no crowd.
+func (c *crowds) weight(a address) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.weights[a]
+}
+
+// fitting is how many of the messages go into one statement by their weights; at least one does.
+func (c *crowds) fitting(messages iter.Seq[core.NewMessage]) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n, deliveries := 0, 0
+	for m := range messages {
+		deliveries += max(c.weights[addressOf(m)], 1)
+		if n > 0 && deliveries >= crowdDeliveries {
+			break
+		}
+		n++
+	}
+	return n
+}
+
+// sighting is what a statement tells of an application.
+type sighting struct {
+	messages   int
+	deliveries int // 0: not many
+	crowdedOut bool
+}
+
+// see learns from a statement.
+func (c *crowds) see(messages []core.NewMessage, outcomes []outcome[insertion], rows []db.MessageInsertManyRow) {
+	deliveries := map[core.AppID]int{}
+	for _, row := range rows {
+		if row.MessageID != "" {
+			break // the rows are in the order of the ids
+		}
+		deliveries[core.AppID(row.AppID)] = int(row.Deliveries)
+	}
+	seen := map[address]sighting{}
+	for n, m := range messages {
+		one := seen[addressOf(m)]
+		one.messages++
+		one.crowdedOut = outcomes[n].out.crowdedOut
+		one.deliveries = deliveries[outcomes[n].out.app]
+		seen[addressOf(m)] = one
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for a, one := range seen {
+		c.learn(a, one)
+	}
+}
+
+// learn takes an application for a crowd, or for none.
+func (c *crowds) learn(a address, seen sighting) {
+	weight, known := c.weights[a]
+	if seen.crowdedOut {
+		c.keep(a, min(max(2*weight, crowdWeight), crowdDeliveries))
+		return
+	}
+	weight = (max(seen.deliveries, 1) + seen.messages - 1) / seen.messages
+	switch {
+	case weight >= crowdWeight, known && weight > crowdWeightLeast:
+		c.keep(a, weight)
+	case known:
+		delete(c.weights, a)
+	}
+}
+
+func (c *crowds) keep(a address, weight int) {
+	if _, known := c.weights[a]; !known && len(c.weights) >= crowdsMax {
+		for any := range c.weights {
+			delete(c.weights, any)
+			break
+		}
+	}
+	c.weights[a] = weight
+}
+
+// sortCrowds has crowds take turns: a message of each, then a second one of each, as many as fit. Those that
+// had a turn are behind the others the next time.
+func sortCrowds[Out any](c *crowds, waiting []*call[core.NewMessage, Out]) int {
+	turns := make(map[*call[core.NewMessage, Out]]int, len(waiting))
+	next := map[address]int{}
+	for _, w := range waiting {
+		a := addressOf(w.in)
+		turns[w] = next[a]
+		next[a]++
+	}
+	slices.SortStableFunc(waiting, func(a, b *call[core.NewMessage, Out]) int { return cmp.Compare(turns[a], turns[b]) })
+	fit := c.fitting(func(yield func(core.NewMessage) bool) {
+		for _, w := range waiting {
+			if !yield(w.in) {
+				return
+			}
+		}
+	})
+	fit = min(fit, batchRowsMax)
+	taken := map[address]int{}
+	for _, w := range waiting[:fit] {
+		taken[addressOf(w.in)] = 1
+	}
+	slices.SortStableFunc(waiting[fit:], func(a, b *call[core.NewMessage, Out]) int {
+		return cmp.Compare(taken[addressOf(a.in)], taken[addressOf(b.in)])
+	})
+	return fit
+}
+
+// inParts stores messages in as many statements as their fan-out needs, those of each application in their
+// order. One message alone is stored whatever its fan-out. As separately, it runs nothing after a failure
+// that no row caused.
+func inParts(c *crowds, messages []core.NewMessage, run func([]core.NewMessage, int64) ([]outcome[insertion], error)) []outcome[insertion] {
+	outcomes := make([]outcome[insertion], len(messages))
+	left := make([]int, len(messages)) // the places of those that are not stored yet
+	for place := range left {
+		left[place] = place
+	}
+	most := len(messages)
+	for len(left) > 0 {
+		part := make([]core.NewMessage, len(left))
+		for k, place := range left {
+			part[k] = messages[place]
+		}
+		part = part[:min(c.fitting(slices.Values(part)), most)]
+		done := separately(part, func(some []core.NewMessage) ([]outcome[insertion], error) {
+			if len(some) == 1 {
+				return run(some, math.MaxInt64)
+			}
+			return run(some, crowdDeliveries)
+		})
+		var crowdedOut []int
+		for k, o := range done {
+			outcomes[left[k]] = o
+			if o.out.crowdedOut {
+				crowdedOut = append(crowdedOut, left[k])
+			}
+		}
+		left = append(crowdedOut, left[len(done):]...)
+		if err := firstAgain(done); err != nil {
+			for _, place := range left {
+				outcomes[place] = outcome[insertion]{err: err}
+			}
+			return outcomes
+		}
+		most = len(messages)
+		if len(crowdedOut) > 0 {
+			most = max(len(part)/2, 1)
+		}
+	}
+	return outcomes
+}
