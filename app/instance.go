@@ -205,7 +205,7 @@ func (i *Instance) startWorker() (core.Dispatcher, error) {
 		Proxy: proxy, Roots: roots, Tracer: i.traces.Tracer(),
 	}, store.NewDeliveryQueue(i.store, c.healthRules()), time.Now, i.log)
 	i.background(func(ctx context.Context) {
-		i.store.Listen(ctx, func() { worker.Wake(); worker.WakeFresh() }, worker.Recall)
+		i.store.Listen(ctx, worker)
 	})
 	i.background(worker.Run)
 	return worker, nil

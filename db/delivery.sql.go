@@ -70,12 +70,13 @@ func (q *Queries) ApplicationPaceUpdateManyAnyTenant(ctx context.Context, db DBT
 }
 
 const deliveryAnnounceAnyTenant = `-- name: DeliveryAnnounceAnyTenant :one
-SELECT pg_notify('postrider_delivery', '')::text
+SELECT pg_notify('postrider_delivery', CASE WHEN $1::boolean THEN '' ELSE 'fresh' END)::text
 `
 
-// DeliveryAnnounceAnyTenant tells workers that deliveries became due.
-func (q *Queries) DeliveryAnnounceAnyTenant(ctx context.Context, db DBTX) (string, error) {
-	row := db.QueryRow(ctx, deliveryAnnounceAnyTenant)
+// DeliveryAnnounceAnyTenant tells workers that deliveries became due: those that wait with an empty payload, and
+// if all are fresh, with 'fresh'.
+func (q *Queries) DeliveryAnnounceAnyTenant(ctx context.Context, db DBTX, waiting bool) (string, error) {
+	row := db.QueryRow(ctx, deliveryAnnounceAnyTenant, waiting)
 	var column_1 string
 	err := row.Scan(&column_1)
 	return column_1, err

@@ -966,8 +966,9 @@ SELECT pg_notify('postrider_delivery', recalled.app_id)::text
 FROM (SELECT @app_id::text AS app_id) AS recalled;
 
 -- name: DeliveryAnnounceAnyTenant :one
--- DeliveryAnnounceAnyTenant tells workers that deliveries became due.
-SELECT pg_notify('postrider_delivery', '')::text;
+-- DeliveryAnnounceAnyTenant tells workers that deliveries became due: those that wait with an empty payload, and
+-- if all are fresh, with 'fresh'.
+SELECT pg_notify('postrider_delivery', CASE WHEN @waiting::boolean THEN '' ELSE 'fresh' END)::text;
 
 -- name: DeliveryInsert :execrows
 -- DeliveryInsert makes a delivery that is due now; no row: the message is owed to the endpoint already.

@@ -6,6 +6,14 @@ import (
 	"time"
 )
 
+// news is which deliveries became due that are not leased to this process.
+type news uint8
+
+const (
+	newsFresh   news = 1 << iota // workers take them
+	newsWaiting                  // workers claim them
+)
+
 // announceRest is the least time between two announcements of one process. A NOTIFY holds a lock of the
 // whole server while it commits; 200 a second are below 1% of what the server can commit. A worker that
 // hears of one claims everything that is due, so nothing waits longer than this.
@@ -16,29 +24,29 @@ const announceRest = 5 * time.Millisecond
 //
 // Its goroutine runs only while there is something to announce.
 type announcer struct {
-	send func(context.Context) error
+	send func(context.Context, news) error
 	rest time.Duration
 
 	mu      sync.Mutex
-	pending bool
+	pending news
 	running bool
 	closed  bool
 	closing chan struct{}  // closed with the announcer, to end a rest
 	active  sync.WaitGroup // the goroutine
 }
 
-func newAnnouncer(send func(context.Context) error, rest time.Duration) *announcer {
+func newAnnouncer(send func(context.Context, news) error, rest time.Duration) *announcer {
 	return &announcer{send: send, rest: rest, closing: make(chan struct{})}
 }
 
-// announce has an announcement sent soon. After close it does nothing.
-func (a *announcer) announce() {
+// announce has news sent soon. After close it does nothing.
+func (a *announcer) announce(n news) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.closed {
+	if a.closed || n == 0 {
 		return
 	}
-	a.pending = true
+	a.pending |= n
 	if !a.running {
 		a.running = true
 		a.active.Go(a.run)
@@ -47,9 +55,9 @@ func (a *announcer) announce() {
 
 // run sends until nothing is pending at the end of a rest.
 func (a *announcer) run() {
-	for a.take() {
+	for n := a.take(); n != 0; n = a.take() {
 		ctx, cancel := context.WithTimeout(context.Background(), statementTimeout)
-		_ = a.send(ctx) // workers poll; and the same trouble shows wherever else the database is used
+		_ = a.send(ctx, n) // workers poll; and the same trouble shows wherever else the database is used
 		cancel()
 		select {
 		case <-time.After(a.rest):
@@ -58,12 +66,12 @@ func (a *announcer) run() {
 	}
 }
 
-// take reports whether an announcement is to be sent now.
-func (a *announcer) take() bool {
+// take returns what is to be sent now; 0: nothing, and the goroutine ends.
+func (a *announcer) take() news {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	pending := a.pending
-	a.pending, a.running = false, pending
+	a.pending, a.running = 0, pending != 0
 	return pending
 }
 

@@ -15,14 +15,14 @@ func TestAnnouncerCoalesces(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var sent []time.Duration
 		began := time.Now()
-		a := newAnnouncer(func(context.Context) error {
+		a := newAnnouncer(func(context.Context, news) error {
 			sent = append(sent, time.Since(began))
 			return errors.New("lost") // the next one is sent all the same
 		}, 5*time.Millisecond)
 		defer a.close()
 
 		for range 100 { // 100 ms
-			a.announce()
+			a.announce(newsFresh)
 			<-time.After(time.Millisecond)
 		}
 		synctest.Wait()
@@ -35,7 +35,7 @@ func TestAnnouncerCoalesces(t *testing.T) {
 
 		<-time.After(time.Second)
 		quiet := time.Since(began)
-		a.announce()
+		a.announce(newsFresh)
 		synctest.Wait()
 		if last := sent[len(sent)-1]; last != quiet {
 			t.Errorf("after a quiet second it was sent at %s, want %s", last, quiet)
@@ -47,10 +47,10 @@ func TestAnnouncerSendsWhatIsPendingWhenItCloses(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		sent := 0
-		a := newAnnouncer(func(context.Context) error { sent++; return nil }, time.Hour)
-		a.announce()
+		a := newAnnouncer(func(context.Context, news) error { sent++; return nil }, time.Hour)
+		a.announce(newsFresh)
 		synctest.Wait()
-		a.announce()
+		a.announce(newsFresh)
 		synctest.Wait()
 		if sent != 1 {
 			t.Errorf("sent %d before it closes, want 1", sent)
@@ -58,7 +58,7 @@ func TestAnnouncerSendsWhatIsPendingWhenItCloses(t *testing.T) {
 		began := time.Now()
 		a.close()
 		a.close()
-		a.announce()
+		a.announce(newsFresh)
 		if waited := time.Since(began); sent != 2 || waited > 0 {
 			t.Errorf("sent %d, closed after %s; want 2 at once", sent, waited)
 		}
@@ -69,10 +69,10 @@ func TestAnnouncerBlocksNobody(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		proceed := make(chan struct{})
-		a := newAnnouncer(func(context.Context) error { <-proceed; return nil }, time.Millisecond)
-		a.announce()
+		a := newAnnouncer(func(context.Context, news) error { <-proceed; return nil }, time.Millisecond)
+		a.announce(newsFresh)
 		synctest.Wait() // it is sending
-		a.announce()
+		a.announce(newsFresh)
 		close(proceed)
 		a.close()
 	})
@@ -131,7 +131,7 @@ func TestMessagesOfAUnitOfWorkAreAnnouncedAfterItsCommit(t *testing.T) {
 			_, err := tx.MessageInsertMany(ctx, []core.NewMessage{w.event(nil)}, now())
 			w.announcer.mu.Lock()
 			defer w.announcer.mu.Unlock()
-			if w.announcer.pending || w.announcer.running {
+			if w.announcer.pending != 0 || w.announcer.running {
 				t.Error("announced before the commit")
 			}
 			return err

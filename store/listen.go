@@ -11,14 +11,19 @@ import (
 
 const listenRetry = time.Second
 
-// Listen calls due whenever deliveries became due, and recall when those of an application have changed.
-// Both it calls once after each connection, recall with "" for all applications, because what was
-// announced in between is lost. It returns only when ctx ends: a lost connection is made again. An
-// announcement is a hint and no promise (a pooler between us and Postgres may swallow it), so
-// listeners look by themselves as well.
-func (s *Store) Listen(ctx context.Context, due func(), recall func(core.AppID)) {
+// Listener is a worker that is told of deliveries.
+type Listener interface {
+	Wake()             // deliveries that wait may be due, or there are fresh ones
+	WakeFresh()        // there are fresh ones
+	Recall(core.AppID) // those of an application have changed; "" is all applications
+}
+
+// Listen tells a worker of deliveries. After each connection it wakes it and recalls all applications, because
+// announcements in between are lost. It returns only when ctx ends: a lost connection is made again. An
+// announcement is a hint (a pooler between us and Postgres may swallow it), so listeners poll as well.
+func (s *Store) Listen(ctx context.Context, l Listener) {
 	for ctx.Err() == nil {
-		_ = s.listen(ctx, due, recall) // the same trouble shows wherever else the database is used
+		_ = s.listen(ctx, l) // the same trouble shows wherever else the database is used
 		select {
 		case <-ctx.Done():
 		case <-time.After(listenRetry):
@@ -26,7 +31,7 @@ func (s *Store) Listen(ctx context.Context, due func(), recall func(core.AppID))
 	}
 }
 
-func (s *Store) listen(ctx context.Context, due func(), recall func(core.AppID)) error {
+func (s *Store) listen(ctx context.Context, l Listener) error {
 	conn, err := pgx.ConnectConfig(ctx, s.pool.Config().ConnConfig)
 	if err != nil {
 		return err
@@ -35,15 +40,21 @@ func (s *Store) listen(ctx context.Context, due func(), recall func(core.AppID))
 	if err := queries.DeliveryListenAnyTenant(ctx, conn); err != nil {
 		return err
 	}
-	recall("") // who knows what was not heard until now
+	l.Recall("") // changes before this connection were not heard of
+	l.Wake()
 	for {
-		due()
 		heard, err := conn.WaitForNotification(ctx)
 		if err != nil {
 			return err
 		}
-		if heard.Payload != "" {
-			recall(core.AppID(heard.Payload))
+		switch heard.Payload {
+		case "":
+			l.Wake()
+		case "fresh":
+			l.WakeFresh()
+		default:
+			l.Recall(core.AppID(heard.Payload))
+			l.Wake()
 		}
 	}
 }
@@ -57,7 +68,7 @@ func (t tx) recall(ctx context.Context, app core.AppID, err error) error {
 	return mapError(err)
 }
 
-func (s *Store) deliveryAnnounce(ctx context.Context) error {
-	_, err := queries.DeliveryAnnounceAnyTenant(ctx, s.pool)
+func (s *Store) deliveryAnnounce(ctx context.Context, n news) error {
+	_, err := queries.DeliveryAnnounceAnyTenant(ctx, s.pool, n&newsWaiting != 0)
 	return err
 }

@@ -13,7 +13,7 @@ func TestWorkersHearOfDueDeliveries(t *testing.T) {
 	w.addEndpoint(nil)
 	ctx, stop := context.WithCancel(t.Context())
 	heard, done := make(chan struct{}, 100), make(chan struct{})
-	go func() { defer close(done); w.Listen(ctx, func() { heard <- struct{}{} }, func(core.AppID) {}) }()
+	go func() { defer close(done); w.Listen(ctx, listener{wake: func() { heard <- struct{}{} }}) }()
 	<-heard // connected
 	w.send(1)
 	<-heard
@@ -32,7 +32,7 @@ func TestWorkersHearOfWhatHasChanged(t *testing.T) {
 	recalled, done := make(chan core.AppID, 100), make(chan struct{})
 	go func() {
 		defer close(done)
-		w.Listen(ctx, func() {}, func(app core.AppID) { recalled <- app })
+		w.Listen(ctx, listener{recall: func(app core.AppID) { recalled <- app }})
 	}()
 	if app := <-recalled; app != "" {
 		t.Errorf("at first %q is recalled, want all", app)

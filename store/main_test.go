@@ -173,3 +173,23 @@ func (d *takes) Dispatch(room core.Room, deliveries []core.Delivery) {
 	d.freed += room.Total
 	d.taken = append(d.taken, deliveries...)
 }
+
+// listener calls what is not nil.
+type listener struct {
+	wake   func()
+	recall func(core.AppID)
+}
+
+func (l listener) WakeFresh() { l.Wake() }
+
+func (l listener) Wake() {
+	if l.wake != nil {
+		l.wake()
+	}
+}
+
+func (l listener) Recall(app core.AppID) {
+	if l.recall != nil {
+		l.recall(app)
+	}
+}

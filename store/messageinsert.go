@@ -147,7 +147,7 @@ func (i *MessageInserter) insertBatch(ctx context.Context, messages []core.NewMe
 	if err != nil {
 		return nil, err
 	}
-	i.store.announce(areDue(rows))
+	i.store.announcer.announce(newsOf(rows))
 	ns := numbers(messages)
 	if deliveries, err = i.readLeased(messages, ns, rows, room, now); err != nil {
 		return nil, err
@@ -174,7 +174,7 @@ func (t tx) MessageInsertMany(ctx context.Context, messages []core.NewMessage, n
 				return err
 			}
 			outcomes = readInsertions(numbers(some), rows)
-			outer.due = outer.due || areDue(rows)
+			outer.due |= newsOf(rows)
 			seen.see(some, outcomes, rows)
 			return nil
 		})
@@ -205,7 +205,8 @@ func insertParams(messages []core.NewMessage, room core.Room, now time.Time) db.
 		Room: int32(room.Total), RoomPerEndpoint: int32(room.PerEndpoint),
 		FullEndpointIDs: endpointTexts(room.Full), LeasedUntil: room.LeasedUntil,
 		TooMany: math.MaxInt64, Many: manyDeliveries,
-		MaxRows: int32(2*len(messages) + room.Total + 1),
+		// Each message, each application, each delivery that is leased, and what to announce: fresh and waiting.
+		MaxRows: int32(2*len(messages) + room.Total + 2),
 	}
 	apps := map[address]int64{} // from 1, as SQL counts
 	for _, m := range messages {
@@ -273,9 +274,19 @@ func readInsertions(ns map[core.MessageID]int, rows []db.MessageInsertManyRow) [
 	return outcomes
 }
 
-// areDue reports whether deliveries are due that are not leased to this process.
-func areDue(rows []db.MessageInsertManyRow) bool {
-	return len(rows) > 0 && rows[0].MessageID == "" && rows[0].AppID == "" // the rows are in the order of the ids
+// newsOf is what became due that is not leased to this process.
+func newsOf(rows []db.MessageInsertManyRow) (n news) {
+	for _, row := range rows {
+		switch {
+		case row.MessageID != "": // the rows are in the order of the ids
+			return n
+		case row.Due == "fresh":
+			n |= newsFresh
+		case row.Due == "waiting":
+			n |= newsWaiting
+		}
+	}
+	return n
 }
 
 // numbers are the places of messages, by their ids.

@@ -29,7 +29,7 @@ func (s *Store) Once(ctx context.Context, key core.IdempotencyKey, now time.Time
 	defer leave()
 	err = retried(func() error {
 		u := new(unit)
-		defer func() { s.announce(u.due) }()
+		defer func() { s.announcer.announce(u.due) }()
 		return transact(ctx, s.pool, func(t pgx.Tx) error {
 			u.Tx = t
 			answer, err = s.once(ctx, u, key, now, work)
@@ -79,7 +79,7 @@ var _ core.Store = within{}
 // and can read who has it. It is not run again; the transaction is.
 func (w within) InTx(ctx context.Context, work func(context.Context, core.Tx) error) error {
 	due, err := w.inTx(ctx, w.t, work)
-	w.t.due = w.t.due || due
+	w.t.due |= due
 	return mapError(err)
 }
 

@@ -168,7 +168,7 @@ func TestAnEventBecomesAMessageThatIsDue(t *testing.T) {
 	w.addEndpoint(nil) // of the customer, which wants everything
 	ctx, stop := context.WithCancel(t.Context())
 	heard, done := make(chan struct{}, 100), make(chan struct{})
-	go func() { defer close(done); w.Listen(ctx, func() { heard <- struct{}{} }, func(core.AppID) {}) }()
+	go func() { defer close(done); w.Listen(ctx, listener{wake: func() { heard <- struct{}{} }}) }()
 	<-heard // connected
 	w.tell(testOrg, `{"type":"endpoint.updated","data":{}}`)
 	w.stepEvents(w.service())

@@ -333,7 +333,7 @@ func TestWorkersHearOfWhatATaskOwes(t *testing.T) {
 	w.addAttempts(e, 500, w.addMessages(w.app.ID, 1, past())...)
 	ctx, stop := context.WithCancel(t.Context())
 	heard, done := make(chan struct{}, 100), make(chan struct{})
-	go func() { defer close(done); w.Listen(ctx, func() { heard <- struct{}{} }, func(core.AppID) {}) }()
+	go func() { defer close(done); w.Listen(ctx, listener{wake: func() { heard <- struct{}{} }}) }()
 	<-heard // connected
 	w.recovers(e, past().Add(-time.Minute))
 	w.steps(w.service())

@@ -34,7 +34,7 @@ const (
 // unit is the transaction of a unit of work, which is a tx's conn.
 type unit struct {
 	pgx.Tx
-	due bool // deliveries became due: to be announced after the commit
+	due news // to be announced after the commit
 }
 
 // InTx runs work in a transaction and commits it. It is run again when Postgres asks for that, after
@@ -42,14 +42,14 @@ type unit struct {
 func (s *Store) InTx(ctx context.Context, work func(context.Context, core.Tx) error) error {
 	return mapError(retried(func() error {
 		due, err := s.inTx(ctx, s.pool, work)
-		s.announce(due)
+		s.announcer.announce(due)
 		return err
 	}))
 }
 
-// inTx reports whether deliveries became due. They may have even if it returns an error: a commit whose
+// inTx returns what became due as well. Something may have even if it returns an error: a commit whose
 // answer was lost.
-func (r reader) inTx(ctx context.Context, in beginner, work func(context.Context, core.Tx) error) (due bool, err error) {
+func (r reader) inTx(ctx context.Context, in beginner, work func(context.Context, core.Tx) error) (due news, err error) {
 	err = transact(ctx, in, func(t pgx.Tx) error {
 		u := &unit{Tx: t}
 		err := work(ctx, tx{r.on(u)})
@@ -57,13 +57,6 @@ func (r reader) inTx(ctx context.Context, in beginner, work func(context.Context
 		return err
 	})
 	return due, err
-}
-
-// announce tells workers if deliveries became due that were not leased to this process.
-func (s *Store) announce(due bool) {
-	if due {
-		s.announcer.announce()
-	}
 }
 
 func retried(run func() error) error {

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/postrider/postrider/core"
 )
 
 // parameters that the driver or its pool takes out of DATABASE_URL; the server knows none of them.
@@ -58,7 +56,7 @@ func connects(t *testing.T, databaseURL string) {
 		t.Error(err)
 	}
 	ctx, heard := context.WithCancel(t.Context())
-	s.Listen(ctx, heard, func(core.AppID) {})
+	s.Listen(ctx, listener{wake: heard})
 }
 
 func TestDatabaseURLTakesWhatTheDriverKnows(t *testing.T) {
