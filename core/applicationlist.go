@@ -26,18 +26,12 @@ func (s *Service) ApplicationList(ctx context.Context, scope Scope, filter Appli
 	if err := scope.org(); err != nil {
 		return List[Application]{}, err
 	}
-	if filter == (ApplicationFilter{}) {
-		return list(page, func(p Page) ([]Application, error) { return s.Store.ApplicationList(ctx, scope.OrgID, p) })
-	}
-	var ended string // where it ended early
-	l, err := list(page, func(p Page) (found []Application, err error) {
-		found, ended, err = s.applicationsMatching(ctx, scope.OrgID, filter, p)
-		return found, err
+	return listLooked(page, func(p Page) ([]Application, string, error) {
+		if filter == (ApplicationFilter{}) {
+			return s.Store.ApplicationList(ctx, scope.OrgID, p)
+		}
+		return s.applicationsMatching(ctx, scope.OrgID, filter, p)
 	})
-	if ended != "" && l.Done {
-		l.endEarly(page, ended)
-	}
-	return l, err
 }
 
 // applicationsMatching reads a page of the applications that the filter leaves in. ended is the last that it
@@ -45,7 +39,7 @@ func (s *Service) ApplicationList(ctx context.Context, scope Scope, filter Appli
 func (s *Service) applicationsMatching(ctx context.Context, org OrgID, filter ApplicationFilter, page Page) (found []Application, ended string, err error) {
 	rest := page
 	for looked := 0; looked < applicationsLooked; {
-		apps, err := s.Store.ApplicationList(ctx, org, rest)
+		apps, stopped, err := s.Store.ApplicationList(ctx, org, rest)
 		if err != nil {
 			return nil, "", err
 		}
@@ -55,7 +49,7 @@ func (s *Service) applicationsMatching(ctx context.Context, org OrgID, filter Ap
 		}
 		found = append(found, matching...)
 		if len(found) >= page.Limit || len(apps) < rest.Limit {
-			return found[:min(len(found), page.Limit)], "", nil
+			return found[:min(len(found), page.Limit)], stopped, nil
 		}
 		looked += len(apps)
 		ended = string(apps[len(apps)-1].ID)

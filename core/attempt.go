@@ -73,7 +73,7 @@ func (s *Service) AttemptListByEndpoint(ctx context.Context, scope Scope, appRef
 	if err != nil {
 		return List[AttemptOfMessage]{}, err
 	}
-	return s.attemptList(ctx, e.AppID, withMessage, page, func(p Page) ([]Attempt, error) {
+	return s.attemptList(ctx, e.AppID, withMessage, page, func(p Page) ([]Attempt, string, error) {
 		return s.Store.AttemptListByEndpoint(ctx, e.AppID, e.ID, filter, p)
 	})
 }
@@ -92,17 +92,20 @@ func (s *Service) AttemptListByMessage(ctx context.Context, scope Scope, appRef,
 		}
 		filter.EndpointID = e.ID
 	}
-	return s.attemptList(ctx, m.AppID, withMessage, page, func(p Page) ([]Attempt, error) {
+	return s.attemptList(ctx, m.AppID, withMessage, page, func(p Page) ([]Attempt, string, error) {
 		return s.Store.AttemptListByMessage(ctx, m.AppID, m.ID, filter, p)
 	})
 }
 
-func (s *Service) attemptList(ctx context.Context, app AppID, withMessage bool, page Page, read func(Page) ([]Attempt, error)) (List[AttemptOfMessage], error) {
-	attempts, err := list(page, read)
+func (s *Service) attemptList(ctx context.Context, app AppID, withMessage bool, page Page, read func(Page) ([]Attempt, string, error)) (List[AttemptOfMessage], error) {
+	attempts, err := listLooked(page, read)
 	if err != nil {
 		return List[AttemptOfMessage]{}, err
 	}
-	out := List[AttemptOfMessage]{Data: make([]AttemptOfMessage, len(attempts.Data)), Done: attempts.Done}
+	out := List[AttemptOfMessage]{
+		Data: make([]AttemptOfMessage, len(attempts.Data)),
+		Done: attempts.Done, Next: attempts.Next, Previous: attempts.Previous,
+	}
 	var ids []MessageID
 	for i, a := range attempts.Data {
 		out.Data[i].Attempt = a

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"context"
 	"time"
 )
@@ -61,9 +62,9 @@ func (s *Service) AttemptedMessageList(ctx context.Context, scope Scope, appRef,
 	if err != nil {
 		return List[AttemptedMessage]{}, err
 	}
-	latest, err := list(page, func(p Page) ([]Latest, error) {
+	latest, err := listLooked(page, func(p Page) ([]Latest, string, error) {
 		if filter.Status != nil && (*filter.Status == StatusPending || *filter.Status > StatusSending) {
-			return nil, nil // what was attempted is pending no more, and nothing is ever canceled
+			return nil, "", nil // what was attempted is pending no more, and nothing is ever canceled
 		}
 		return s.Store.AttemptedMessageList(ctx, e.AppID, e.ID, filter, earliestAttempt(p.After), p)
 	})
@@ -71,7 +72,12 @@ func (s *Service) AttemptedMessageList(ctx context.Context, scope Scope, appRef,
 		return List[AttemptedMessage]{}, err
 	}
 	messages, err := s.attemptedMessages(ctx, e.AppID, latest.Data)
-	return List[AttemptedMessage]{Data: messages, Done: latest.Done}, err
+	l := List[AttemptedMessage]{Data: messages, Done: latest.Done, Next: latest.Next, Previous: latest.Previous}
+	if n := len(latest.Data); len(messages) < n && !l.Done { // it goes on after those that are left out, too
+		l.Next = cmp.Or(l.Next, string(latest.Data[n-1].MessageID))
+		l.Previous = cmp.Or(l.Previous, string(latest.Data[0].MessageID))
+	}
+	return l, err
 }
 
 // earliestAttempt is below the attempts at all messages from that one on.

@@ -233,7 +233,7 @@ func (s *Service) EndpointList(ctx context.Context, scope Scope, appRef string, 
 	if err != nil {
 		return List[Endpoint]{}, err
 	}
-	return list(page, func(p Page) ([]Endpoint, error) { return s.Store.EndpointList(ctx, app.ID, p) })
+	return listLooked(page, func(p Page) ([]Endpoint, string, error) { return s.Store.EndpointList(ctx, app.ID, p) })
 }
 
 // EndpointUpdate replaces what a client can say of an endpoint, but for its secret and headers, or

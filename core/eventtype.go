@@ -117,8 +117,12 @@ func (s *Service) EventTypeList(ctx context.Context, scope Scope, archived bool,
 		return List[EventType]{}, err
 	}
 	filter := EventTypeFilter{Archived: archived, AllFlags: scope.AppID == "", Flags: scope.FeatureFlags}
-	return list(page, func(p Page) ([]EventType, error) {
-		return s.Store.EventTypeList(ctx, scope.OrgID, filter, p)
+	return listLooked(page, func(p Page) ([]EventType, string, error) {
+		types, ended, err := s.Store.EventTypeList(ctx, scope.OrgID, filter, p)
+		if ended != "" {
+			ended = EventTypeIterator(ended)
+		}
+		return types, ended, err
 	})
 }
 

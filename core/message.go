@@ -263,13 +263,18 @@ type MessageFilter struct {
 	EventTypes []string
 }
 
+// IsZero reports whether the filter leaves in every message.
+func (f MessageFilter) IsZero() bool { return f.Channel == "" && f.Tag == "" && len(f.EventTypes) == 0 }
+
 // MessageList lists an application's messages, newest first.
 func (s *Service) MessageList(ctx context.Context, scope Scope, appRef string, filter MessageFilter, page Page) (List[Message], error) {
 	app, err := reachable(ctx, s.Store, scope, appRef)
 	if err != nil {
 		return List[Message]{}, err
 	}
-	messages, err := list(page, func(p Page) ([]Message, error) { return s.Store.MessageList(ctx, app.ID, filter, p) })
+	messages, err := listLooked(page, func(p Page) ([]Message, string, error) {
+		return s.Store.MessageList(ctx, app.ID, filter, p)
+	})
 	now := s.now()
 	for i := range messages.Data {
 		messages.Data[i] = messages.Data[i].at(now)

@@ -14,6 +14,7 @@ type Page struct {
 	After, Before string
 	Limit         int
 	Descending    bool // the order to read in
+	Look          int  // how many rows to look at for it; 0: as many as the store sees fit
 	flip          bool // it was read against the order of display, because what counts is its end
 }
 
@@ -206,12 +207,14 @@ type List[T any] struct {
 	Next, Previous string
 }
 
-// endEarly notes that the page was not filled: what follows key was not looked at.
+// endEarly notes that the page was not filled: what follows key was not looked at. A page without items leads on
+// in both directions, so that a client which only ever goes on never gets the first page again.
 func (l *List[T]) endEarly(p Page, key string) {
 	l.Done = false
 	if p.flip {
 		l.Previous = key
-	} else {
+	}
+	if !p.flip || len(l.Data) == 0 {
 		l.Next = key
 	}
 }
@@ -231,4 +234,18 @@ func list[T any](p Page, read func(Page) ([]T, error)) (List[T], error) {
 		slices.Reverse(l.Data)
 	}
 	return l, nil
+}
+
+// listLooked is list where no index knows what the list leaves out: read looks at a bounded number of rows. ended is
+// the key of the last one, if read stopped there with more to look at.
+func listLooked[T any](p Page, read func(Page) (rows []T, ended string, err error)) (List[T], error) {
+	var ended string
+	l, err := list(p, func(p Page) (rows []T, err error) {
+		rows, ended, err = read(p)
+		return rows, err
+	})
+	if ended != "" && l.Done {
+		l.endEarly(p, ended)
+	}
+	return l, err
 }

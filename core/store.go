@@ -7,19 +7,22 @@ import (
 
 // Reader is what can be read of the store, outside a unit of work and inside one. What is not there
 // is an Error of KindNotFound. ref is an id or a uid.
+//
+// A list that leaves out rows by what no index knows looks at a bounded number of them. ended is the key of the
+// last, if it stopped there before the page was full; what follows was not looked at.
 type Reader interface {
 	ApplicationGet(ctx context.Context, org OrgID, ref string) (Application, error)
-	ApplicationList(ctx context.Context, org OrgID, page Page) ([]Application, error)
+	ApplicationList(ctx context.Context, org OrgID, page Page) (rows []Application, ended string, err error)
 	// ApplicationFilterMany returns those of the applications that the filter leaves in.
 	ApplicationFilterMany(ctx context.Context, filter ApplicationFilter, ids []AppID) ([]AppID, error)
 
 	EventTypeGet(ctx context.Context, org OrgID, name string) (EventType, error)
-	EventTypeList(ctx context.Context, org OrgID, filter EventTypeFilter, page Page) ([]EventType, error)
+	EventTypeList(ctx context.Context, org OrgID, filter EventTypeFilter, page Page) (rows []EventType, ended string, err error)
 	// EventTypeNames returns those of the names that are event types and not archived.
 	EventTypeNames(ctx context.Context, org OrgID, names []string) ([]string, error)
 
 	EndpointGet(ctx context.Context, app AppID, ref string) (Endpoint, error)
-	EndpointList(ctx context.Context, app AppID, page Page) ([]Endpoint, error)
+	EndpointList(ctx context.Context, app AppID, page Page) (rows []Endpoint, ended string, err error)
 	// EndpointWanted tells whether any endpoint gets such a message.
 	EndpointWanted(ctx context.Context, app AppID, eventType string, channels []string) (bool, error)
 	EndpointStatsGet(ctx context.Context, app AppID, id EndpointID, since, until time.Time) (EndpointStats, error)
@@ -28,14 +31,14 @@ type Reader interface {
 	MessageGet(ctx context.Context, app AppID, ref string) (Message, error)
 	// MessageGetMany returns those of the messages that are there, in any order.
 	MessageGetMany(ctx context.Context, app AppID, ids []MessageID) ([]Message, error)
-	MessageList(ctx context.Context, app AppID, filter MessageFilter, page Page) ([]Message, error)
+	MessageList(ctx context.Context, app AppID, filter MessageFilter, page Page) (rows []Message, ended string, err error)
 
 	AttemptGet(ctx context.Context, app AppID, message MessageID, id AttemptID) (Attempt, error)
-	AttemptListByEndpoint(ctx context.Context, app AppID, endpoint EndpointID, filter AttemptFilter, page Page) ([]Attempt, error)
-	AttemptListByMessage(ctx context.Context, app AppID, message MessageID, filter AttemptFilter, page Page) ([]Attempt, error)
+	AttemptListByEndpoint(ctx context.Context, app AppID, endpoint EndpointID, filter AttemptFilter, page Page) (rows []Attempt, ended string, err error)
+	AttemptListByMessage(ctx context.Context, app AppID, message MessageID, filter AttemptFilter, page Page) (rows []Attempt, ended string, err error)
 
 	// AttemptedMessageList lists messages by the attempts at one endpoint, of which none is before first.
-	AttemptedMessageList(ctx context.Context, app AppID, endpoint EndpointID, filter AttemptedMessageFilter, first AttemptID, page Page) ([]Latest, error)
+	AttemptedMessageList(ctx context.Context, app AppID, endpoint EndpointID, filter AttemptedMessageFilter, first AttemptID, page Page) (rows []Latest, ended string, err error)
 	// DestinationList lists endpoints by the attempts at one message, of which none is before first.
 	DestinationList(ctx context.Context, app AppID, message MessageID, first AttemptID, page Page) ([]Destination, error)
 
@@ -44,7 +47,7 @@ type Reader interface {
 
 	BackgroundTaskGet(ctx context.Context, org OrgID, id TaskID) (BackgroundTask, error)
 	// BackgroundTaskList may leave out data that is large.
-	BackgroundTaskList(ctx context.Context, org OrgID, filter BackgroundTaskFilter, page Page) ([]BackgroundTask, error)
+	BackgroundTaskList(ctx context.Context, org OrgID, filter BackgroundTaskFilter, page Page) (rows []BackgroundTask, ended string, err error)
 	// ApplicationResolveMany returns those of the refs that are applications, with their ids.
 	ApplicationResolveMany(ctx context.Context, org OrgID, refs []string) (map[string]AppID, error)
 }

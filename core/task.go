@@ -146,7 +146,7 @@ func (s *Service) BackgroundTaskList(ctx context.Context, scope Scope, filter Ba
 		return List[BackgroundTask]{}, err
 	}
 	filter.AppID = scope.AppID
-	return list(page, func(p Page) ([]BackgroundTask, error) {
+	return listLooked(page, func(p Page) ([]BackgroundTask, string, error) {
 		return s.Store.BackgroundTaskList(ctx, scope.OrgID, filter, p)
 	})
 }

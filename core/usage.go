@@ -157,7 +157,7 @@ func (t *BackgroundTask) listEventTypes(ctx context.Context, tx Tx) error {
 func (t *BackgroundTask) applications(ctx context.Context, tx Tx, done string) (apps []Application, end string, err error) {
 	ids := t.Parameters.AppIDs
 	if ids == nil {
-		apps, err = tx.ApplicationList(ctx, t.OrgID, Page{After: done, Before: lastKey, Limit: taskApplications})
+		apps, end, err = tx.ApplicationList(ctx, t.OrgID, Page{After: done, Before: lastKey, Limit: taskApplications})
 		if len(apps) == taskApplications {
 			end = string(apps[len(apps)-1].ID)
 		}

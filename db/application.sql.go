@@ -217,21 +217,38 @@ func (q *Queries) ApplicationInsert(ctx context.Context, db DBTX, arg Applicatio
 }
 
 const applicationListAscending = `-- name: ApplicationListAscending :many
-SELECT org_id, id, uid, name, throttle_rate, metadata, created_at, updated_at
-FROM application
-WHERE org_id = $1
-    AND id > $2::text
-    AND id < $3::text
-    AND deleted_at IS NULL
-ORDER BY id
-LIMIT $4::int
+SELECT
+    application.org_id, application.id, application.uid, application.name, application.throttle_rate,
+    application.metadata, application.created_at, application.updated_at, application.matches::boolean AS matches,
+    CASE WHEN application.n = $1::int THEN application.id ELSE '' END::text AS ended
+FROM (
+    SELECT
+        looked.org_id, looked.id, looked.uid, looked.name, looked.throttle_rate, looked.metadata, looked.created_at, looked.updated_at, looked.deleted_at,
+        (looked.deleted_at IS NULL) IS TRUE AS matches,
+        row_number() OVER (ORDER BY looked.id) AS n
+    FROM (
+        SELECT
+            org_id, id, uid, name, throttle_rate, metadata, created_at, updated_at, deleted_at
+        FROM application
+        WHERE org_id = $2
+            AND id > $3::text
+            AND id < $4::text
+        ORDER BY id
+        LIMIT (SELECT $1::int) -- hidden, as in MessageListDescending
+    ) AS looked
+) AS application
+WHERE application.matches
+    OR application.n = $1::int
+ORDER BY application.id
+LIMIT $5::int
 `
 
 type ApplicationListAscendingParams struct {
-	OrgID   core.OrgID
-	After   string
-	Before  string
-	MaxRows int32
+	MaxLooked int32
+	OrgID     core.OrgID
+	After     string
+	Before    string
+	MaxRows   int32
 }
 
 type ApplicationListAscendingRow struct {
@@ -243,11 +260,15 @@ type ApplicationListAscendingRow struct {
 	Metadata     core.Metadata
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
+	Matches      bool
+	Ended        string
 }
 
-// ApplicationListAscending lists applications, oldest first.
+// ApplicationListAscending lists applications, oldest first. Deleted ones are kept, and looked at: max_looked of
+// all and no more, as MessageListDescending does.
 func (q *Queries) ApplicationListAscending(ctx context.Context, db DBTX, arg ApplicationListAscendingParams) ([]ApplicationListAscendingRow, error) {
 	rows, err := db.Query(ctx, applicationListAscending,
+		arg.MaxLooked,
 		arg.OrgID,
 		arg.After,
 		arg.Before,
@@ -269,6 +290,8 @@ func (q *Queries) ApplicationListAscending(ctx context.Context, db DBTX, arg App
 			&i.Metadata,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.Matches,
+			&i.Ended,
 		); err != nil {
 			return nil, err
 		}
@@ -281,21 +304,38 @@ func (q *Queries) ApplicationListAscending(ctx context.Context, db DBTX, arg App
 }
 
 const applicationListDescending = `-- name: ApplicationListDescending :many
-SELECT org_id, id, uid, name, throttle_rate, metadata, created_at, updated_at
-FROM application
-WHERE org_id = $1
-    AND id > $2::text
-    AND id < $3::text
-    AND deleted_at IS NULL
-ORDER BY id DESC
-LIMIT $4::int
+SELECT
+    application.org_id, application.id, application.uid, application.name, application.throttle_rate,
+    application.metadata, application.created_at, application.updated_at, application.matches::boolean AS matches,
+    CASE WHEN application.n = $1::int THEN application.id ELSE '' END::text AS ended
+FROM (
+    SELECT
+        looked.org_id, looked.id, looked.uid, looked.name, looked.throttle_rate, looked.metadata, looked.created_at, looked.updated_at, looked.deleted_at,
+        (looked.deleted_at IS NULL) IS TRUE AS matches,
+        row_number() OVER (ORDER BY looked.id DESC) AS n
+    FROM (
+        SELECT
+            org_id, id, uid, name, throttle_rate, metadata, created_at, updated_at, deleted_at
+        FROM application
+        WHERE org_id = $2
+            AND id > $3::text
+            AND id < $4::text
+        ORDER BY id DESC
+        LIMIT (SELECT $1::int) -- hidden, as in MessageListDescending
+    ) AS looked
+) AS application
+WHERE application.matches
+    OR application.n = $1::int
+ORDER BY application.id DESC
+LIMIT $5::int
 `
 
 type ApplicationListDescendingParams struct {
-	OrgID   core.OrgID
-	After   string
-	Before  string
-	MaxRows int32
+	MaxLooked int32
+	OrgID     core.OrgID
+	After     string
+	Before    string
+	MaxRows   int32
 }
 
 type ApplicationListDescendingRow struct {
@@ -307,11 +347,14 @@ type ApplicationListDescendingRow struct {
 	Metadata     core.Metadata
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
+	Matches      bool
+	Ended        string
 }
 
-// ApplicationListDescending lists applications, newest first.
+// ApplicationListDescending lists applications, newest first, as ApplicationListAscending does.
 func (q *Queries) ApplicationListDescending(ctx context.Context, db DBTX, arg ApplicationListDescendingParams) ([]ApplicationListDescendingRow, error) {
 	rows, err := db.Query(ctx, applicationListDescending,
+		arg.MaxLooked,
 		arg.OrgID,
 		arg.After,
 		arg.Before,
@@ -333,6 +376,8 @@ func (q *Queries) ApplicationListDescending(ctx context.Context, db DBTX, arg Ap
 			&i.Metadata,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.Matches,
+			&i.Ended,
 		); err != nil {
 			return nil, err
 		}

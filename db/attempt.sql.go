@@ -7,6 +7,7 @@ package db
 
 import (
 	"context"
+	"time"
 
 	"github.com/postrider/postrider/core"
 )
@@ -115,74 +116,109 @@ func (q *Queries) AttemptGet(ctx context.Context, db DBTX, arg AttemptGetParams)
 const attemptListByEndpointAscending = `-- name: AttemptListByEndpointAscending :many
 SELECT
     attempt.app_id, attempt.id, attempt.message_id, attempt.endpoint_id, attempt.url, attempt.status,
-    attempt.response_status_code, attempt.response, attempt.duration_ms, attempt.trigger, attempt.created_at
-FROM unnest($1::smallint[]) AS wanted(status)
+    attempt.response_status_code, attempt.response, attempt.duration_ms, attempt.trigger, attempt.created_at,
+    attempt.matches::boolean AS matches,
+    CASE WHEN attempt.n = $1::int THEN attempt.id ELSE '' END::text AS ended
+FROM unnest($2::smallint[]) AS wanted(status)
 CROSS JOIN LATERAL (
-    SELECT one.app_id, one.id, one.message_id, one.endpoint_id, one.url, one.status, one.response_status_code, one.response, one.duration_ms, one.trigger, one.created_at
-    FROM attempt AS one
-    WHERE one.app_id = $2
-        AND one.endpoint_id = $3
-        AND one.status = wanted.status
-        AND one.id > $4::text
-        AND one.id < $5::text
-        AND ($6::smallint = 0 OR one.response_status_code BETWEEN $7::smallint AND $6::smallint)
-        AND (
-            ($8::text = '' AND $9::text = '' AND cardinality($10::text[]) = 0)
-            OR (
-                SELECT true
-                FROM message
-                WHERE message.app_id = one.app_id
-                    AND message.id = one.message_id
-                    AND ($8::text = '' OR $8::text = ANY (message.channels))
-                    AND ($9::text = '' OR $9::text = ANY (message.tags))
-                    AND (cardinality($10::text[]) = 0 OR message.event_type = ANY ($10::text[]))
-                LIMIT 1
-            )
-        )
-    ORDER BY one.id
-    LIMIT $11::int
+    SELECT numbered.app_id, numbered.id, numbered.message_id, numbered.endpoint_id, numbered.url, numbered.status, numbered.response_status_code, numbered.response, numbered.duration_ms, numbered.trigger, numbered.created_at, numbered.matches, numbered.n
+    FROM (
+        SELECT
+            looked.app_id, looked.id, looked.message_id, looked.endpoint_id, looked.url, looked.status, looked.response_status_code, looked.response, looked.duration_ms, looked.trigger, looked.created_at,
+            (
+                ($3::smallint = 0 OR looked.response_status_code BETWEEN $4::smallint AND $3::smallint)
+                AND (
+                    ($5::text = '' AND $6::text = '' AND cardinality($7::text[]) = 0)
+                    -- Not EXISTS, of which the planner may make a hash of all messages: a look-up for each row.
+                    OR (
+                        SELECT true
+                        FROM message
+                        WHERE message.app_id = looked.app_id
+                            AND message.id = looked.message_id
+                            AND ($5::text = '' OR $5::text = ANY (message.channels))
+                            AND ($6::text = '' OR $6::text = ANY (message.tags))
+                            AND (cardinality($7::text[]) = 0 OR message.event_type = ANY ($7::text[]))
+                        LIMIT 1
+                    )
+                )
+            ) IS TRUE AS matches,
+            row_number() OVER (ORDER BY looked.id) AS n
+        FROM (
+            SELECT one.app_id, one.id, one.message_id, one.endpoint_id, one.url, one.status, one.response_status_code, one.response, one.duration_ms, one.trigger, one.created_at
+            FROM attempt AS one
+            WHERE one.app_id = $8
+                AND one.endpoint_id = $9
+                AND one.status = wanted.status
+                AND one.id > $10::text
+                AND one.id < $11::text
+            ORDER BY one.id
+            LIMIT (SELECT $1::int) -- hidden, as in MessageListDescending
+        ) AS looked
+    ) AS numbered
+    WHERE numbered.matches
+        OR numbered.n = $1::int
+    ORDER BY numbered.id
+    LIMIT $12::int
 ) AS attempt
 ORDER BY attempt.id
-LIMIT $11::int
+LIMIT $12::int
 `
 
 type AttemptListByEndpointAscendingParams struct {
+	MaxLooked  int32
 	Statuses   []int16
-	AppID      core.AppID
-	EndpointID core.EndpointID
-	After      string
-	Before     string
 	CodeTo     int16
 	CodeFrom   int16
 	Channel    string
 	Tag        string
 	EventTypes []string
+	AppID      core.AppID
+	EndpointID core.EndpointID
+	After      string
+	Before     string
 	MaxRows    int32
 }
 
-// AttemptListByEndpointAscending lists the attempts at an endpoint that have one of the statuses, oldest
-// first: of each status as many as the page takes, and of those the first.
-func (q *Queries) AttemptListByEndpointAscending(ctx context.Context, db DBTX, arg AttemptListByEndpointAscendingParams) ([]Attempt, error) {
+type AttemptListByEndpointAscendingRow struct {
+	AppID              core.AppID
+	ID                 core.AttemptID
+	MessageID          core.MessageID
+	EndpointID         core.EndpointID
+	URL                string
+	Status             core.AttemptStatus
+	ResponseStatusCode int16
+	Response           string
+	DurationMS         int64
+	Trigger            core.Trigger
+	CreatedAt          time.Time
+	Matches            bool
+	Ended              string
+}
+
+// AttemptListByEndpointAscending lists the attempts at an endpoint, oldest first, as
+// AttemptListByEndpointDescending does.
+func (q *Queries) AttemptListByEndpointAscending(ctx context.Context, db DBTX, arg AttemptListByEndpointAscendingParams) ([]AttemptListByEndpointAscendingRow, error) {
 	rows, err := db.Query(ctx, attemptListByEndpointAscending,
+		arg.MaxLooked,
 		arg.Statuses,
-		arg.AppID,
-		arg.EndpointID,
-		arg.After,
-		arg.Before,
 		arg.CodeTo,
 		arg.CodeFrom,
 		arg.Channel,
 		arg.Tag,
 		arg.EventTypes,
+		arg.AppID,
+		arg.EndpointID,
+		arg.After,
+		arg.Before,
 		arg.MaxRows,
 	)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []Attempt
+	var items []AttemptListByEndpointAscendingRow
 	for rows.Next() {
-		var i Attempt
+		var i AttemptListByEndpointAscendingRow
 		if err := rows.Scan(
 			&i.AppID,
 			&i.ID,
@@ -195,6 +231,8 @@ func (q *Queries) AttemptListByEndpointAscending(ctx context.Context, db DBTX, a
 			&i.DurationMS,
 			&i.Trigger,
 			&i.CreatedAt,
+			&i.Matches,
+			&i.Ended,
 		); err != nil {
 			return nil, err
 		}
@@ -209,75 +247,111 @@ func (q *Queries) AttemptListByEndpointAscending(ctx context.Context, db DBTX, a
 const attemptListByEndpointDescending = `-- name: AttemptListByEndpointDescending :many
 SELECT
     attempt.app_id, attempt.id, attempt.message_id, attempt.endpoint_id, attempt.url, attempt.status,
-    attempt.response_status_code, attempt.response, attempt.duration_ms, attempt.trigger, attempt.created_at
-FROM unnest($1::smallint[]) AS wanted(status)
+    attempt.response_status_code, attempt.response, attempt.duration_ms, attempt.trigger, attempt.created_at,
+    attempt.matches::boolean AS matches,
+    CASE WHEN attempt.n = $1::int THEN attempt.id ELSE '' END::text AS ended
+FROM unnest($2::smallint[]) AS wanted(status)
 CROSS JOIN LATERAL (
-    SELECT one.app_id, one.id, one.message_id, one.endpoint_id, one.url, one.status, one.response_status_code, one.response, one.duration_ms, one.trigger, one.created_at
-    FROM attempt AS one
-    WHERE one.app_id = $2
-        AND one.endpoint_id = $3
-        AND one.status = wanted.status
-        AND one.id > $4::text
-        AND one.id < $5::text
-        AND ($6::smallint = 0 OR one.response_status_code BETWEEN $7::smallint AND $6::smallint)
-        AND (
-            ($8::text = '' AND $9::text = '' AND cardinality($10::text[]) = 0)
-            -- Not EXISTS, of which the planner may make a hash of all messages: a look-up for each row.
-            OR (
-                SELECT true
-                FROM message
-                WHERE message.app_id = one.app_id
-                    AND message.id = one.message_id
-                    AND ($8::text = '' OR $8::text = ANY (message.channels))
-                    AND ($9::text = '' OR $9::text = ANY (message.tags))
-                    AND (cardinality($10::text[]) = 0 OR message.event_type = ANY ($10::text[]))
-                LIMIT 1
-            )
-        )
-    ORDER BY one.id DESC
-    LIMIT $11::int
+    SELECT numbered.app_id, numbered.id, numbered.message_id, numbered.endpoint_id, numbered.url, numbered.status, numbered.response_status_code, numbered.response, numbered.duration_ms, numbered.trigger, numbered.created_at, numbered.matches, numbered.n
+    FROM (
+        SELECT
+            looked.app_id, looked.id, looked.message_id, looked.endpoint_id, looked.url, looked.status, looked.response_status_code, looked.response, looked.duration_ms, looked.trigger, looked.created_at,
+            (
+                ($3::smallint = 0 OR looked.response_status_code BETWEEN $4::smallint AND $3::smallint)
+                AND (
+                    ($5::text = '' AND $6::text = '' AND cardinality($7::text[]) = 0)
+                    -- Not EXISTS, of which the planner may make a hash of all messages: a look-up for each row.
+                    OR (
+                        SELECT true
+                        FROM message
+                        WHERE message.app_id = looked.app_id
+                            AND message.id = looked.message_id
+                            AND ($5::text = '' OR $5::text = ANY (message.channels))
+                            AND ($6::text = '' OR $6::text = ANY (message.tags))
+                            AND (cardinality($7::text[]) = 0 OR message.event_type = ANY ($7::text[]))
+                        LIMIT 1
+                    )
+                )
+            ) IS TRUE AS matches,
+            row_number() OVER (ORDER BY looked.id DESC) AS n
+        FROM (
+            SELECT one.app_id, one.id, one.message_id, one.endpoint_id, one.url, one.status, one.response_status_code, one.response, one.duration_ms, one.trigger, one.created_at
+            FROM attempt AS one
+            WHERE one.app_id = $8
+                AND one.endpoint_id = $9
+                AND one.status = wanted.status
+                AND one.id > $10::text
+                AND one.id < $11::text
+            ORDER BY one.id DESC
+            LIMIT (SELECT $1::int) -- hidden, as in MessageListDescending
+        ) AS looked
+    ) AS numbered
+    WHERE numbered.matches
+        OR numbered.n = $1::int
+    ORDER BY numbered.id DESC
+    LIMIT $12::int
 ) AS attempt
 ORDER BY attempt.id DESC
-LIMIT $11::int
+LIMIT $12::int
 `
 
 type AttemptListByEndpointDescendingParams struct {
+	MaxLooked  int32
 	Statuses   []int16
-	AppID      core.AppID
-	EndpointID core.EndpointID
-	After      string
-	Before     string
 	CodeTo     int16
 	CodeFrom   int16
 	Channel    string
 	Tag        string
 	EventTypes []string
+	AppID      core.AppID
+	EndpointID core.EndpointID
+	After      string
+	Before     string
 	MaxRows    int32
 }
 
+type AttemptListByEndpointDescendingRow struct {
+	AppID              core.AppID
+	ID                 core.AttemptID
+	MessageID          core.MessageID
+	EndpointID         core.EndpointID
+	URL                string
+	Status             core.AttemptStatus
+	ResponseStatusCode int16
+	Response           string
+	DurationMS         int64
+	Trigger            core.Trigger
+	CreatedAt          time.Time
+	Matches            bool
+	Ended              string
+}
+
 // AttemptListByEndpointDescending lists the attempts at an endpoint that have one of the statuses, newest
-// first: of each status as many as the page takes, and of those the first.
-func (q *Queries) AttemptListByEndpointDescending(ctx context.Context, db DBTX, arg AttemptListByEndpointDescendingParams) ([]Attempt, error) {
+// first: of each status as many as the page takes, and of those the first. Of each status it looks at max_looked
+// attempts and no more, and returns the last of them whether it matches or not, as MessageListDescending does:
+// nothing that comes after the first of those rows is complete.
+func (q *Queries) AttemptListByEndpointDescending(ctx context.Context, db DBTX, arg AttemptListByEndpointDescendingParams) ([]AttemptListByEndpointDescendingRow, error) {
 	rows, err := db.Query(ctx, attemptListByEndpointDescending,
+		arg.MaxLooked,
 		arg.Statuses,
-		arg.AppID,
-		arg.EndpointID,
-		arg.After,
-		arg.Before,
 		arg.CodeTo,
 		arg.CodeFrom,
 		arg.Channel,
 		arg.Tag,
 		arg.EventTypes,
+		arg.AppID,
+		arg.EndpointID,
+		arg.After,
+		arg.Before,
 		arg.MaxRows,
 	)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []Attempt
+	var items []AttemptListByEndpointDescendingRow
 	for rows.Next() {
-		var i Attempt
+		var i AttemptListByEndpointDescendingRow
 		if err := rows.Scan(
 			&i.AppID,
 			&i.ID,
@@ -290,6 +364,8 @@ func (q *Queries) AttemptListByEndpointDescending(ctx context.Context, db DBTX, 
 			&i.DurationMS,
 			&i.Trigger,
 			&i.CreatedAt,
+			&i.Matches,
+			&i.Ended,
 		); err != nil {
 			return nil, err
 		}
@@ -304,37 +380,51 @@ func (q *Queries) AttemptListByEndpointDescending(ctx context.Context, db DBTX, 
 const attemptListByMessageAscending = `-- name: AttemptListByMessageAscending :many
 SELECT
     attempt.app_id, attempt.id, attempt.message_id, attempt.endpoint_id, attempt.url, attempt.status,
-    attempt.response_status_code, attempt.response, attempt.duration_ms, attempt.trigger, attempt.created_at
-FROM attempt
-WHERE attempt.app_id = $1
-    AND attempt.message_id = $2
-    AND attempt.id > $3::text
-    AND attempt.id < $4::text
-    AND ($5::text = '' OR attempt.endpoint_id = $5::text)
-    AND attempt.status = ANY ($6::smallint[])
-    AND ($7::smallint = 0 OR attempt.response_status_code BETWEEN $8::smallint AND $7::smallint)
-    AND (
-        ($9::text = '' AND $10::text = '' AND cardinality($11::text[]) = 0)
-        OR (
-            SELECT true
-            FROM message
-            WHERE message.app_id = attempt.app_id
-                AND message.id = attempt.message_id
-                AND ($9::text = '' OR $9::text = ANY (message.channels))
-                AND ($10::text = '' OR $10::text = ANY (message.tags))
-                AND (cardinality($11::text[]) = 0 OR message.event_type = ANY ($11::text[]))
-            LIMIT 1
-        )
-    )
+    attempt.response_status_code, attempt.response, attempt.duration_ms, attempt.trigger, attempt.created_at,
+    attempt.matches::boolean AS matches,
+    CASE WHEN attempt.n = $1::int THEN attempt.id ELSE '' END::text AS ended
+FROM (
+    SELECT
+        looked.app_id, looked.id, looked.message_id, looked.endpoint_id, looked.url, looked.status, looked.response_status_code, looked.response, looked.duration_ms, looked.trigger, looked.created_at,
+        (
+            ($2::text = '' OR looked.endpoint_id = $2::text)
+            AND looked.status = ANY ($3::smallint[])
+            AND ($4::smallint = 0 OR looked.response_status_code BETWEEN $5::smallint AND $4::smallint)
+            AND (
+                ($6::text = '' AND $7::text = '' AND cardinality($8::text[]) = 0)
+                -- Once: all attempts are of this message.
+                OR (
+                    SELECT true
+                    FROM message
+                    WHERE message.app_id = $9
+                        AND message.id = $10
+                        AND ($6::text = '' OR $6::text = ANY (message.channels))
+                        AND ($7::text = '' OR $7::text = ANY (message.tags))
+                        AND (cardinality($8::text[]) = 0 OR message.event_type = ANY ($8::text[]))
+                    LIMIT 1
+                )
+            )
+        ) IS TRUE AS matches,
+        row_number() OVER (ORDER BY looked.id) AS n
+    FROM (
+        SELECT one.app_id, one.id, one.message_id, one.endpoint_id, one.url, one.status, one.response_status_code, one.response, one.duration_ms, one.trigger, one.created_at
+        FROM attempt AS one
+        WHERE one.app_id = $9
+            AND one.message_id = $10
+            AND one.id > $11::text
+            AND one.id < $12::text
+        ORDER BY one.id
+        LIMIT (SELECT $1::int) -- hidden, as in MessageListDescending
+    ) AS looked
+) AS attempt
+WHERE attempt.matches
+    OR attempt.n = $1::int
 ORDER BY attempt.id
-LIMIT $12::int
+LIMIT $13::int
 `
 
 type AttemptListByMessageAscendingParams struct {
-	AppID      core.AppID
-	MessageID  core.MessageID
-	After      string
-	Before     string
+	MaxLooked  int32
 	EndpointID string
 	Statuses   []int16
 	CodeTo     int16
@@ -342,16 +432,34 @@ type AttemptListByMessageAscendingParams struct {
 	Channel    string
 	Tag        string
 	EventTypes []string
+	AppID      core.AppID
+	MessageID  core.MessageID
+	After      string
+	Before     string
 	MaxRows    int32
 }
 
-// AttemptListByMessageAscending lists the attempts to deliver a message, oldest first.
-func (q *Queries) AttemptListByMessageAscending(ctx context.Context, db DBTX, arg AttemptListByMessageAscendingParams) ([]Attempt, error) {
+type AttemptListByMessageAscendingRow struct {
+	AppID              core.AppID
+	ID                 core.AttemptID
+	MessageID          core.MessageID
+	EndpointID         core.EndpointID
+	URL                string
+	Status             core.AttemptStatus
+	ResponseStatusCode int16
+	Response           string
+	DurationMS         int64
+	Trigger            core.Trigger
+	CreatedAt          time.Time
+	Matches            bool
+	Ended              string
+}
+
+// AttemptListByMessageAscending lists the attempts to deliver a message, oldest first, as
+// AttemptListByMessageDescending does.
+func (q *Queries) AttemptListByMessageAscending(ctx context.Context, db DBTX, arg AttemptListByMessageAscendingParams) ([]AttemptListByMessageAscendingRow, error) {
 	rows, err := db.Query(ctx, attemptListByMessageAscending,
-		arg.AppID,
-		arg.MessageID,
-		arg.After,
-		arg.Before,
+		arg.MaxLooked,
 		arg.EndpointID,
 		arg.Statuses,
 		arg.CodeTo,
@@ -359,15 +467,19 @@ func (q *Queries) AttemptListByMessageAscending(ctx context.Context, db DBTX, ar
 		arg.Channel,
 		arg.Tag,
 		arg.EventTypes,
+		arg.AppID,
+		arg.MessageID,
+		arg.After,
+		arg.Before,
 		arg.MaxRows,
 	)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []Attempt
+	var items []AttemptListByMessageAscendingRow
 	for rows.Next() {
-		var i Attempt
+		var i AttemptListByMessageAscendingRow
 		if err := rows.Scan(
 			&i.AppID,
 			&i.ID,
@@ -380,6 +492,8 @@ func (q *Queries) AttemptListByMessageAscending(ctx context.Context, db DBTX, ar
 			&i.DurationMS,
 			&i.Trigger,
 			&i.CreatedAt,
+			&i.Matches,
+			&i.Ended,
 		); err != nil {
 			return nil, err
 		}
@@ -394,37 +508,51 @@ func (q *Queries) AttemptListByMessageAscending(ctx context.Context, db DBTX, ar
 const attemptListByMessageDescending = `-- name: AttemptListByMessageDescending :many
 SELECT
     attempt.app_id, attempt.id, attempt.message_id, attempt.endpoint_id, attempt.url, attempt.status,
-    attempt.response_status_code, attempt.response, attempt.duration_ms, attempt.trigger, attempt.created_at
-FROM attempt
-WHERE attempt.app_id = $1
-    AND attempt.message_id = $2
-    AND attempt.id > $3::text
-    AND attempt.id < $4::text
-    AND ($5::text = '' OR attempt.endpoint_id = $5::text)
-    AND attempt.status = ANY ($6::smallint[])
-    AND ($7::smallint = 0 OR attempt.response_status_code BETWEEN $8::smallint AND $7::smallint)
-    AND (
-        ($9::text = '' AND $10::text = '' AND cardinality($11::text[]) = 0)
-        OR (
-            SELECT true
-            FROM message
-            WHERE message.app_id = attempt.app_id
-                AND message.id = attempt.message_id
-                AND ($9::text = '' OR $9::text = ANY (message.channels))
-                AND ($10::text = '' OR $10::text = ANY (message.tags))
-                AND (cardinality($11::text[]) = 0 OR message.event_type = ANY ($11::text[]))
-            LIMIT 1
-        )
-    )
+    attempt.response_status_code, attempt.response, attempt.duration_ms, attempt.trigger, attempt.created_at,
+    attempt.matches::boolean AS matches,
+    CASE WHEN attempt.n = $1::int THEN attempt.id ELSE '' END::text AS ended
+FROM (
+    SELECT
+        looked.app_id, looked.id, looked.message_id, looked.endpoint_id, looked.url, looked.status, looked.response_status_code, looked.response, looked.duration_ms, looked.trigger, looked.created_at,
+        (
+            ($2::text = '' OR looked.endpoint_id = $2::text)
+            AND looked.status = ANY ($3::smallint[])
+            AND ($4::smallint = 0 OR looked.response_status_code BETWEEN $5::smallint AND $4::smallint)
+            AND (
+                ($6::text = '' AND $7::text = '' AND cardinality($8::text[]) = 0)
+                -- Once: all attempts are of this message.
+                OR (
+                    SELECT true
+                    FROM message
+                    WHERE message.app_id = $9
+                        AND message.id = $10
+                        AND ($6::text = '' OR $6::text = ANY (message.channels))
+                        AND ($7::text = '' OR $7::text = ANY (message.tags))
+                        AND (cardinality($8::text[]) = 0 OR message.event_type = ANY ($8::text[]))
+                    LIMIT 1
+                )
+            )
+        ) IS TRUE AS matches,
+        row_number() OVER (ORDER BY looked.id DESC) AS n
+    FROM (
+        SELECT one.app_id, one.id, one.message_id, one.endpoint_id, one.url, one.status, one.response_status_code, one.response, one.duration_ms, one.trigger, one.created_at
+        FROM attempt AS one
+        WHERE one.app_id = $9
+            AND one.message_id = $10
+            AND one.id > $11::text
+            AND one.id < $12::text
+        ORDER BY one.id DESC
+        LIMIT (SELECT $1::int) -- hidden, as in MessageListDescending
+    ) AS looked
+) AS attempt
+WHERE attempt.matches
+    OR attempt.n = $1::int
 ORDER BY attempt.id DESC
-LIMIT $12::int
+LIMIT $13::int
 `
 
 type AttemptListByMessageDescendingParams struct {
-	AppID      core.AppID
-	MessageID  core.MessageID
-	After      string
-	Before     string
+	MaxLooked  int32
 	EndpointID string
 	Statuses   []int16
 	CodeTo     int16
@@ -432,16 +560,34 @@ type AttemptListByMessageDescendingParams struct {
 	Channel    string
 	Tag        string
 	EventTypes []string
+	AppID      core.AppID
+	MessageID  core.MessageID
+	After      string
+	Before     string
 	MaxRows    int32
 }
 
-// AttemptListByMessageDescending lists the attempts to deliver a message, newest first.
-func (q *Queries) AttemptListByMessageDescending(ctx context.Context, db DBTX, arg AttemptListByMessageDescendingParams) ([]Attempt, error) {
+type AttemptListByMessageDescendingRow struct {
+	AppID              core.AppID
+	ID                 core.AttemptID
+	MessageID          core.MessageID
+	EndpointID         core.EndpointID
+	URL                string
+	Status             core.AttemptStatus
+	ResponseStatusCode int16
+	Response           string
+	DurationMS         int64
+	Trigger            core.Trigger
+	CreatedAt          time.Time
+	Matches            bool
+	Ended              string
+}
+
+// AttemptListByMessageDescending lists the attempts to deliver a message, newest first. It looks at max_looked of
+// them and no more, as MessageListDescending does.
+func (q *Queries) AttemptListByMessageDescending(ctx context.Context, db DBTX, arg AttemptListByMessageDescendingParams) ([]AttemptListByMessageDescendingRow, error) {
 	rows, err := db.Query(ctx, attemptListByMessageDescending,
-		arg.AppID,
-		arg.MessageID,
-		arg.After,
-		arg.Before,
+		arg.MaxLooked,
 		arg.EndpointID,
 		arg.Statuses,
 		arg.CodeTo,
@@ -449,15 +595,19 @@ func (q *Queries) AttemptListByMessageDescending(ctx context.Context, db DBTX, a
 		arg.Channel,
 		arg.Tag,
 		arg.EventTypes,
+		arg.AppID,
+		arg.MessageID,
+		arg.After,
+		arg.Before,
 		arg.MaxRows,
 	)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []Attempt
+	var items []AttemptListByMessageDescendingRow
 	for rows.Next() {
-		var i Attempt
+		var i AttemptListByMessageDescendingRow
 		if err := rows.Scan(
 			&i.AppID,
 			&i.ID,
@@ -470,6 +620,8 @@ func (q *Queries) AttemptListByMessageDescending(ctx context.Context, db DBTX, a
 			&i.DurationMS,
 			&i.Trigger,
 			&i.CreatedAt,
+			&i.Matches,
+			&i.Ended,
 		); err != nil {
 			return nil, err
 		}

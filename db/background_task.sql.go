@@ -267,28 +267,49 @@ func (q *Queries) BackgroundTaskInsert(ctx context.Context, db DBTX, arg Backgro
 
 const backgroundTaskListAscending = `-- name: BackgroundTaskListAscending :many
 SELECT
-    org_id, id, task, app_id, endpoint_id, parameters, status, cursor, processed,
-    CASE WHEN pg_column_size(data) > $1::int THEN '{}' ELSE data END::jsonb AS data,
-    failures, error, created_at, updated_at, next_at
-FROM background_task
-WHERE org_id = $2
-    AND id > $3::text
-    AND id < $4::text
-    AND ($5::text = '' OR app_id = $5::text)
-    AND ($6::text = '' OR status = $6::text)
-    AND ($7::text = '' OR task = $7::text)
-ORDER BY id
-LIMIT $8::int
+    background_task.org_id, background_task.id, background_task.task, background_task.app_id,
+    background_task.endpoint_id, background_task.parameters, background_task.status, background_task.cursor,
+    background_task.processed,
+    CASE WHEN pg_column_size(background_task.data) > $1::int THEN '{}' ELSE background_task.data END::jsonb AS data,
+    background_task.failures, background_task.error, background_task.created_at, background_task.updated_at,
+    background_task.next_at, background_task.matches::boolean AS matches,
+    CASE WHEN background_task.n = $2::int THEN background_task.id ELSE '' END::text AS ended
+FROM (
+    SELECT
+        looked.org_id, looked.id, looked.task, looked.app_id, looked.endpoint_id, looked.parameters, looked.status, looked.cursor, looked.processed, looked.data, looked.failures, looked.error, looked.created_at, looked.updated_at, looked.next_at,
+        (
+            ($3::text = '' OR looked.app_id = $3::text)
+            AND ($4::text = '' OR looked.status = $4::text)
+            AND ($5::text = '' OR looked.task = $5::text)
+        ) IS TRUE AS matches,
+        row_number() OVER (ORDER BY looked.id) AS n
+    FROM (
+        SELECT
+            org_id, id, task, app_id, endpoint_id, parameters, status, cursor, processed, data,
+            failures, error, created_at, updated_at, next_at
+        FROM background_task
+        WHERE org_id = $6
+            AND id > $7::text
+            AND id < $8::text
+        ORDER BY id
+        LIMIT (SELECT $2::int) -- hidden, as in MessageListDescending
+    ) AS looked
+) AS background_task
+WHERE background_task.matches
+    OR background_task.n = $2::int
+ORDER BY background_task.id
+LIMIT $9::int
 `
 
 type BackgroundTaskListAscendingParams struct {
 	MaxDataBytes int32
-	OrgID        core.OrgID
-	After        string
-	Before       string
+	MaxLooked    int32
 	OnlyAppID    string
 	Status       string
 	Task         string
+	OrgID        core.OrgID
+	After        string
+	Before       string
 	MaxRows      int32
 }
 
@@ -308,18 +329,21 @@ type BackgroundTaskListAscendingRow struct {
 	CreatedAt  time.Time
 	UpdatedAt  time.Time
 	NextAt     time.Time
+	Matches    bool
+	Ended      string
 }
 
 // BackgroundTaskListAscending lists tasks, oldest first, as BackgroundTaskListDescending does.
 func (q *Queries) BackgroundTaskListAscending(ctx context.Context, db DBTX, arg BackgroundTaskListAscendingParams) ([]BackgroundTaskListAscendingRow, error) {
 	rows, err := db.Query(ctx, backgroundTaskListAscending,
 		arg.MaxDataBytes,
-		arg.OrgID,
-		arg.After,
-		arg.Before,
+		arg.MaxLooked,
 		arg.OnlyAppID,
 		arg.Status,
 		arg.Task,
+		arg.OrgID,
+		arg.After,
+		arg.Before,
 		arg.MaxRows,
 	)
 	if err != nil {
@@ -345,6 +369,8 @@ func (q *Queries) BackgroundTaskListAscending(ctx context.Context, db DBTX, arg 
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.NextAt,
+			&i.Matches,
+			&i.Ended,
 		); err != nil {
 			return nil, err
 		}
@@ -358,28 +384,49 @@ func (q *Queries) BackgroundTaskListAscending(ctx context.Context, db DBTX, arg 
 
 const backgroundTaskListDescending = `-- name: BackgroundTaskListDescending :many
 SELECT
-    org_id, id, task, app_id, endpoint_id, parameters, status, cursor, processed,
-    CASE WHEN pg_column_size(data) > $1::int THEN '{}' ELSE data END::jsonb AS data,
-    failures, error, created_at, updated_at, next_at
-FROM background_task
-WHERE org_id = $2
-    AND id > $3::text
-    AND id < $4::text
-    AND ($5::text = '' OR app_id = $5::text)
-    AND ($6::text = '' OR status = $6::text)
-    AND ($7::text = '' OR task = $7::text)
-ORDER BY id DESC
-LIMIT $8::int
+    background_task.org_id, background_task.id, background_task.task, background_task.app_id,
+    background_task.endpoint_id, background_task.parameters, background_task.status, background_task.cursor,
+    background_task.processed,
+    CASE WHEN pg_column_size(background_task.data) > $1::int THEN '{}' ELSE background_task.data END::jsonb AS data,
+    background_task.failures, background_task.error, background_task.created_at, background_task.updated_at,
+    background_task.next_at, background_task.matches::boolean AS matches,
+    CASE WHEN background_task.n = $2::int THEN background_task.id ELSE '' END::text AS ended
+FROM (
+    SELECT
+        looked.org_id, looked.id, looked.task, looked.app_id, looked.endpoint_id, looked.parameters, looked.status, looked.cursor, looked.processed, looked.data, looked.failures, looked.error, looked.created_at, looked.updated_at, looked.next_at,
+        (
+            ($3::text = '' OR looked.app_id = $3::text)
+            AND ($4::text = '' OR looked.status = $4::text)
+            AND ($5::text = '' OR looked.task = $5::text)
+        ) IS TRUE AS matches,
+        row_number() OVER (ORDER BY looked.id DESC) AS n
+    FROM (
+        SELECT
+            org_id, id, task, app_id, endpoint_id, parameters, status, cursor, processed, data,
+            failures, error, created_at, updated_at, next_at
+        FROM background_task
+        WHERE org_id = $6
+            AND id > $7::text
+            AND id < $8::text
+        ORDER BY id DESC
+        LIMIT (SELECT $2::int) -- hidden, as in MessageListDescending
+    ) AS looked
+) AS background_task
+WHERE background_task.matches
+    OR background_task.n = $2::int
+ORDER BY background_task.id DESC
+LIMIT $9::int
 `
 
 type BackgroundTaskListDescendingParams struct {
 	MaxDataBytes int32
-	OrgID        core.OrgID
-	After        string
-	Before       string
+	MaxLooked    int32
 	OnlyAppID    string
 	Status       string
 	Task         string
+	OrgID        core.OrgID
+	After        string
+	Before       string
 	MaxRows      int32
 }
 
@@ -399,19 +446,22 @@ type BackgroundTaskListDescendingRow struct {
 	CreatedAt  time.Time
 	UpdatedAt  time.Time
 	NextAt     time.Time
+	Matches    bool
+	Ended      string
 }
 
 // BackgroundTaskListDescending lists tasks, newest first. Statistics can grow to megabytes, and a page
-// holds 250 of them: such data is left out.
+// holds 250 of them: such data is left out. It looks at max_looked tasks and no more, as MessageListDescending does.
 func (q *Queries) BackgroundTaskListDescending(ctx context.Context, db DBTX, arg BackgroundTaskListDescendingParams) ([]BackgroundTaskListDescendingRow, error) {
 	rows, err := db.Query(ctx, backgroundTaskListDescending,
 		arg.MaxDataBytes,
-		arg.OrgID,
-		arg.After,
-		arg.Before,
+		arg.MaxLooked,
 		arg.OnlyAppID,
 		arg.Status,
 		arg.Task,
+		arg.OrgID,
+		arg.After,
+		arg.Before,
 		arg.MaxRows,
 	)
 	if err != nil {
@@ -437,6 +487,8 @@ func (q *Queries) BackgroundTaskListDescending(ctx context.Context, db DBTX, arg
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.NextAt,
+			&i.Matches,
+			&i.Ended,
 		); err != nil {
 			return nil, err
 		}

@@ -13,79 +13,124 @@ import (
 )
 
 const attemptedMessageListAscending = `-- name: AttemptedMessageListAscending :many
-SELECT attempted.message_id, latest.status
+SELECT
+    page.message_id,
+    coalesce(latest.status, 0)::smallint AS status,
+    page.matches::boolean AS matches,
+    CASE WHEN page.n = $1::int THEN page.message_id ELSE '' END::text AS ended
 FROM (
-    SELECT DISTINCT attempt.message_id
-    FROM attempt
-    WHERE attempt.app_id = $1
-        AND attempt.endpoint_id = $2
-        AND attempt.id >= $3::text
-        AND attempt.message_id > $4::text
-        AND attempt.message_id < $5::text
-        AND (NOT $6::boolean OR attempt.status = 0)
-        AND (
-            ($7::text = '' AND $8::text = '' AND cardinality($9::text[]) = 0)
-            OR (
-                SELECT true
-                FROM message
-                WHERE message.app_id = attempt.app_id
-                    AND message.id = attempt.message_id
-                    AND ($7::text = '' OR $7::text = ANY (message.channels))
-                    AND ($8::text = '' OR $8::text = ANY (message.tags))
-                    AND (cardinality($9::text[]) = 0 OR message.event_type = ANY ($9::text[]))
-                LIMIT 1
+    SELECT
+        kept.message_id,
+        kept.n,
+        (
+            kept.previous IS DISTINCT FROM kept.message_id
+            AND (
+                NOT $2::boolean
+                OR kept.status = 0
+                -- The last row that is looked at: others of the same message may follow.
+                OR (
+                    SELECT true
+                    FROM attempt
+                    WHERE attempt.endpoint_id = $3
+                        AND attempt.message_id = kept.message_id
+                        AND attempt.id >= $4::text
+                        AND attempt.status = 0
+                    LIMIT 1
+                )
             )
-        )
-    ORDER BY attempt.message_id
-    LIMIT $10::int
-) AS attempted
-CROSS JOIN LATERAL (
-    -- Not by the application as well: the index that has it would give attempts at all endpoints.
+            AND (
+                ($5::text = '' AND $6::text = '' AND cardinality($7::text[]) = 0)
+                OR (
+                    SELECT true
+                    FROM message
+                    WHERE message.app_id = $8
+                        AND message.id = kept.message_id
+                        AND ($5::text = '' OR $5::text = ANY (message.channels))
+                        AND ($6::text = '' OR $6::text = ANY (message.tags))
+                        AND (cardinality($7::text[]) = 0 OR message.event_type = ANY ($7::text[]))
+                    LIMIT 1
+                )
+            )
+        ) IS TRUE AS matches
+    FROM (
+        SELECT
+            numbered.message_id,
+            numbered.status,
+            numbered.n,
+            lag(numbered.message_id) OVER (ORDER BY numbered.message_id) AS previous
+        FROM (
+            SELECT
+                looked.message_id,
+                looked.status,
+                row_number() OVER (ORDER BY looked.message_id) AS n
+            FROM (
+                -- Not by the application as well: the index that has it would give attempts at all endpoints.
+                SELECT attempt.message_id, attempt.status
+                FROM attempt
+                WHERE attempt.endpoint_id = $3
+                    AND attempt.message_id > $9::text
+                    AND attempt.message_id < $10::text
+                    AND attempt.id >= $4::text
+                ORDER BY attempt.message_id
+                LIMIT (SELECT $1::int) -- hidden, as in MessageListDescending
+            ) AS looked
+        ) AS numbered
+        WHERE NOT $2::boolean
+            OR numbered.status = 0
+            OR numbered.n = $1::int
+    ) AS kept
+) AS page
+LEFT JOIN LATERAL (
     SELECT attempt.status
     FROM attempt
-    WHERE attempt.endpoint_id = $2
-        AND attempt.message_id = attempted.message_id
-        AND attempt.id >= $3::text
-        AND (NOT $6::boolean OR attempt.status = 0)
+    WHERE NOT $2::boolean
+        AND attempt.endpoint_id = $3
+        AND attempt.message_id = page.message_id
+        AND attempt.id >= $4::text
     ORDER BY attempt.id DESC
     LIMIT 1
-) AS latest
-ORDER BY attempted.message_id
-LIMIT $10::int
+) AS latest ON page.matches
+WHERE page.matches
+    OR page.n = $1::int
+ORDER BY page.message_id
+LIMIT $11::int
 `
 
 type AttemptedMessageListAscendingParams struct {
-	AppID          core.AppID
+	MaxLooked      int32
+	Succeeded      bool
 	EndpointID     core.EndpointID
 	FirstAttemptID string
-	After          string
-	Before         string
-	Succeeded      bool
 	Channel        string
 	Tag            string
 	EventTypes     []string
+	AppID          core.AppID
+	After          string
+	Before         string
 	MaxRows        int32
 }
 
 type AttemptedMessageListAscendingRow struct {
 	MessageID core.MessageID
-	Status    core.AttemptStatus
+	Status    int16
+	Matches   bool
+	Ended     string
 }
 
-// AttemptedMessageListAscending lists the messages that were attempted at an endpoint, oldest first,
-// with the status of the latest attempt, or only those of which one succeeded. No attempt is older than
-// its message: @first_attempt_id spares the partitions before.
+// AttemptedMessageListAscending lists the messages that were attempted at an endpoint, oldest first, as
+// AttemptedMessageListDescending does.
 func (q *Queries) AttemptedMessageListAscending(ctx context.Context, db DBTX, arg AttemptedMessageListAscendingParams) ([]AttemptedMessageListAscendingRow, error) {
 	rows, err := db.Query(ctx, attemptedMessageListAscending,
-		arg.AppID,
+		arg.MaxLooked,
+		arg.Succeeded,
 		arg.EndpointID,
 		arg.FirstAttemptID,
-		arg.After,
-		arg.Before,
-		arg.Succeeded,
 		arg.Channel,
 		arg.Tag,
 		arg.EventTypes,
+		arg.AppID,
+		arg.After,
+		arg.Before,
 		arg.MaxRows,
 	)
 	if err != nil {
@@ -95,7 +140,12 @@ func (q *Queries) AttemptedMessageListAscending(ctx context.Context, db DBTX, ar
 	var items []AttemptedMessageListAscendingRow
 	for rows.Next() {
 		var i AttemptedMessageListAscendingRow
-		if err := rows.Scan(&i.MessageID, &i.Status); err != nil {
+		if err := rows.Scan(
+			&i.MessageID,
+			&i.Status,
+			&i.Matches,
+			&i.Ended,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -107,79 +157,126 @@ func (q *Queries) AttemptedMessageListAscending(ctx context.Context, db DBTX, ar
 }
 
 const attemptedMessageListDescending = `-- name: AttemptedMessageListDescending :many
-SELECT attempted.message_id, latest.status
+SELECT
+    page.message_id,
+    coalesce(latest.status, 0)::smallint AS status,
+    page.matches::boolean AS matches,
+    CASE WHEN page.n = $1::int THEN page.message_id ELSE '' END::text AS ended
 FROM (
-    SELECT DISTINCT attempt.message_id
-    FROM attempt
-    WHERE attempt.app_id = $1
-        AND attempt.endpoint_id = $2
-        AND attempt.id >= $3::text
-        AND attempt.message_id > $4::text
-        AND attempt.message_id < $5::text
-        AND (NOT $6::boolean OR attempt.status = 0)
-        AND (
-            ($7::text = '' AND $8::text = '' AND cardinality($9::text[]) = 0)
-            OR (
-                SELECT true
-                FROM message
-                WHERE message.app_id = attempt.app_id
-                    AND message.id = attempt.message_id
-                    AND ($7::text = '' OR $7::text = ANY (message.channels))
-                    AND ($8::text = '' OR $8::text = ANY (message.tags))
-                    AND (cardinality($9::text[]) = 0 OR message.event_type = ANY ($9::text[]))
-                LIMIT 1
+    SELECT
+        kept.message_id,
+        kept.n,
+        (
+            kept.previous IS DISTINCT FROM kept.message_id
+            AND (
+                NOT $2::boolean
+                OR kept.status = 0
+                -- The last row that is looked at: others of the same message may follow.
+                OR (
+                    SELECT true
+                    FROM attempt
+                    WHERE attempt.endpoint_id = $3
+                        AND attempt.message_id = kept.message_id
+                        AND attempt.id >= $4::text
+                        AND attempt.status = 0
+                    LIMIT 1
+                )
             )
-        )
-    ORDER BY attempt.message_id DESC
-    LIMIT $10::int
-) AS attempted
-CROSS JOIN LATERAL (
-    -- Not by the application as well: the index that has it would give attempts at all endpoints.
+            AND (
+                ($5::text = '' AND $6::text = '' AND cardinality($7::text[]) = 0)
+                OR (
+                    SELECT true
+                    FROM message
+                    WHERE message.app_id = $8
+                        AND message.id = kept.message_id
+                        AND ($5::text = '' OR $5::text = ANY (message.channels))
+                        AND ($6::text = '' OR $6::text = ANY (message.tags))
+                        AND (cardinality($7::text[]) = 0 OR message.event_type = ANY ($7::text[]))
+                    LIMIT 1
+                )
+            )
+        ) IS TRUE AS matches
+    FROM (
+        SELECT
+            numbered.message_id,
+            numbered.status,
+            numbered.n,
+            lag(numbered.message_id) OVER (ORDER BY numbered.message_id DESC) AS previous
+        FROM (
+            SELECT
+                looked.message_id,
+                looked.status,
+                row_number() OVER (ORDER BY looked.message_id DESC) AS n
+            FROM (
+                -- Not by the application as well: the index that has it would give attempts at all endpoints.
+                SELECT attempt.message_id, attempt.status
+                FROM attempt
+                WHERE attempt.endpoint_id = $3
+                    AND attempt.message_id > $9::text
+                    AND attempt.message_id < $10::text
+                    AND attempt.id >= $4::text
+                ORDER BY attempt.message_id DESC
+                LIMIT (SELECT $1::int) -- hidden, as in MessageListDescending
+            ) AS looked
+        ) AS numbered
+        WHERE NOT $2::boolean
+            OR numbered.status = 0
+            OR numbered.n = $1::int
+    ) AS kept
+) AS page
+LEFT JOIN LATERAL (
     SELECT attempt.status
     FROM attempt
-    WHERE attempt.endpoint_id = $2
-        AND attempt.message_id = attempted.message_id
-        AND attempt.id >= $3::text
-        AND (NOT $6::boolean OR attempt.status = 0)
+    WHERE NOT $2::boolean
+        AND attempt.endpoint_id = $3
+        AND attempt.message_id = page.message_id
+        AND attempt.id >= $4::text
     ORDER BY attempt.id DESC
     LIMIT 1
-) AS latest
-ORDER BY attempted.message_id DESC
-LIMIT $10::int
+) AS latest ON page.matches
+WHERE page.matches
+    OR page.n = $1::int
+ORDER BY page.message_id DESC
+LIMIT $11::int
 `
 
 type AttemptedMessageListDescendingParams struct {
-	AppID          core.AppID
+	MaxLooked      int32
+	Succeeded      bool
 	EndpointID     core.EndpointID
 	FirstAttemptID string
-	After          string
-	Before         string
-	Succeeded      bool
 	Channel        string
 	Tag            string
 	EventTypes     []string
+	AppID          core.AppID
+	After          string
+	Before         string
 	MaxRows        int32
 }
 
 type AttemptedMessageListDescendingRow struct {
 	MessageID core.MessageID
-	Status    core.AttemptStatus
+	Status    int16
+	Matches   bool
+	Ended     string
 }
 
 // AttemptedMessageListDescending lists the messages that were attempted at an endpoint, newest first,
 // with the status of the latest attempt, or only those of which one succeeded. No attempt is older than
-// its message: @first_attempt_id spares the partitions before.
+// its message: @first_attempt_id spares the partitions before. It looks at max_looked attempts and no more, as
+// MessageListDescending does.
 func (q *Queries) AttemptedMessageListDescending(ctx context.Context, db DBTX, arg AttemptedMessageListDescendingParams) ([]AttemptedMessageListDescendingRow, error) {
 	rows, err := db.Query(ctx, attemptedMessageListDescending,
-		arg.AppID,
+		arg.MaxLooked,
+		arg.Succeeded,
 		arg.EndpointID,
 		arg.FirstAttemptID,
-		arg.After,
-		arg.Before,
-		arg.Succeeded,
 		arg.Channel,
 		arg.Tag,
 		arg.EventTypes,
+		arg.AppID,
+		arg.After,
+		arg.Before,
 		arg.MaxRows,
 	)
 	if err != nil {
@@ -189,7 +286,12 @@ func (q *Queries) AttemptedMessageListDescending(ctx context.Context, db DBTX, a
 	var items []AttemptedMessageListDescendingRow
 	for rows.Next() {
 		var i AttemptedMessageListDescendingRow
-		if err := rows.Scan(&i.MessageID, &i.Status); err != nil {
+		if err := rows.Scan(
+			&i.MessageID,
+			&i.Status,
+			&i.Matches,
+			&i.Ended,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -201,83 +303,116 @@ func (q *Queries) AttemptedMessageListDescending(ctx context.Context, db DBTX, a
 }
 
 const attemptedMessageListFailedAscending = `-- name: AttemptedMessageListFailedAscending :many
-SELECT DISTINCT attempt.message_id, attempt.status
-FROM attempt
-WHERE attempt.app_id = $1
-    AND attempt.endpoint_id = $2
-    AND attempt.status = 2
-    AND attempt.id >= $3::text
-    AND attempt.message_id > $4::text
-    AND attempt.message_id < $5::text
-    -- Not EXISTS: Postgres might make a hash of all that is owed, of all that succeeded or of all messages, for
-    -- the few rows of a page.
-    AND (
+SELECT
+    page.message_id,
+    2::smallint AS status,
+    page.matches::boolean AS matches,
+    CASE WHEN page.n = $1::int THEN page.message_id ELSE '' END::text AS ended
+FROM (
+    SELECT
+        numbered.message_id,
+        numbered.n,
+        -- Not EXISTS: Postgres might make a hash of all that is owed, of all that succeeded or of all messages, for
+        -- the few rows of a page.
         (
-            SELECT delivery.message_id
-            FROM delivery
-            WHERE delivery.app_id = attempt.app_id
-                AND delivery.message_id = attempt.message_id
-                AND delivery.endpoint_id = attempt.endpoint_id
-        ) IS NOT NULL
-    ) = $6::boolean
-    AND (
-        SELECT true
-        FROM attempt AS success
-        WHERE success.app_id = attempt.app_id
-            AND success.endpoint_id = attempt.endpoint_id
-            AND success.message_id = attempt.message_id
-            AND success.id >= $3::text
-            AND success.status = 0
-        LIMIT 1
-    ) IS NULL
-    AND (
-        ($7::text = '' AND $8::text = '' AND cardinality($9::text[]) = 0)
-        OR (
-            SELECT true
-            FROM message
-            WHERE message.app_id = attempt.app_id
-                AND message.id = attempt.message_id
-                AND ($7::text = '' OR $7::text = ANY (message.channels))
-                AND ($8::text = '' OR $8::text = ANY (message.tags))
-                AND (cardinality($9::text[]) = 0 OR message.event_type = ANY ($9::text[]))
-            LIMIT 1
-        )
-    )
-ORDER BY attempt.message_id
-LIMIT $10::int
+            numbered.previous IS DISTINCT FROM numbered.message_id
+            AND (
+                -- The first row from there on, by a row comparison, whose order only the primary key has.
+                coalesce((
+                    SELECT delivery.endpoint_id
+                    FROM delivery
+                    WHERE delivery.app_id = $2
+                        AND (delivery.message_id, delivery.endpoint_id) >= (numbered.message_id, $3::text)
+                        AND delivery.message_id <= numbered.message_id
+                    ORDER BY delivery.message_id, delivery.endpoint_id
+                    LIMIT 1
+                ), '') = $3::text
+            ) = $4::boolean
+            AND (
+                SELECT true
+                FROM attempt
+                WHERE attempt.endpoint_id = $3
+                    AND attempt.message_id = numbered.message_id
+                    AND attempt.id >= $5::text
+                    AND attempt.status = 0
+                LIMIT 1
+            ) IS NULL
+            AND (
+                ($6::text = '' AND $7::text = '' AND cardinality($8::text[]) = 0)
+                OR (
+                    SELECT true
+                    FROM message
+                    WHERE message.app_id = $2
+                        AND message.id = numbered.message_id
+                        AND ($6::text = '' OR $6::text = ANY (message.channels))
+                        AND ($7::text = '' OR $7::text = ANY (message.tags))
+                        AND (cardinality($8::text[]) = 0 OR message.event_type = ANY ($8::text[]))
+                    LIMIT 1
+                )
+            )
+        ) IS TRUE AS matches
+    FROM (
+        SELECT
+            looked.message_id,
+            row_number() OVER looking AS n,
+            lag(looked.message_id) OVER looking AS previous
+        FROM (
+            -- In the order of the index of those that failed, down to the id: the one of all attempts has no id.
+            SELECT attempt.message_id, attempt.id
+            FROM attempt
+            WHERE attempt.app_id = $2
+                AND attempt.endpoint_id = $3
+                AND attempt.status = 2
+                AND attempt.message_id > $9::text
+                AND attempt.message_id < $10::text
+                AND attempt.id >= $5::text
+            ORDER BY attempt.message_id, attempt.id
+            LIMIT (SELECT $1::int) -- hidden, as in MessageListDescending
+        ) AS looked
+        WINDOW looking AS (ORDER BY looked.message_id)
+    ) AS numbered
+) AS page
+WHERE page.matches
+    OR page.n = $1::int
+ORDER BY page.message_id
+LIMIT $11::int
 `
 
 type AttemptedMessageListFailedAscendingParams struct {
+	MaxLooked      int32
 	AppID          core.AppID
-	EndpointID     core.EndpointID
-	FirstAttemptID string
-	After          string
-	Before         string
+	EndpointID     string
 	Sending        bool
+	FirstAttemptID string
 	Channel        string
 	Tag            string
 	EventTypes     []string
+	After          string
+	Before         string
 	MaxRows        int32
 }
 
 type AttemptedMessageListFailedAscendingRow struct {
 	MessageID core.MessageID
-	Status    core.AttemptStatus
+	Status    int16
+	Matches   bool
+	Ended     string
 }
 
 // AttemptedMessageListFailedAscending is AttemptedMessageListAscending of those that failed and never
 // succeeded: the ones that will be tried again, or the ones that were given up.
 func (q *Queries) AttemptedMessageListFailedAscending(ctx context.Context, db DBTX, arg AttemptedMessageListFailedAscendingParams) ([]AttemptedMessageListFailedAscendingRow, error) {
 	rows, err := db.Query(ctx, attemptedMessageListFailedAscending,
+		arg.MaxLooked,
 		arg.AppID,
 		arg.EndpointID,
-		arg.FirstAttemptID,
-		arg.After,
-		arg.Before,
 		arg.Sending,
+		arg.FirstAttemptID,
 		arg.Channel,
 		arg.Tag,
 		arg.EventTypes,
+		arg.After,
+		arg.Before,
 		arg.MaxRows,
 	)
 	if err != nil {
@@ -287,7 +422,12 @@ func (q *Queries) AttemptedMessageListFailedAscending(ctx context.Context, db DB
 	var items []AttemptedMessageListFailedAscendingRow
 	for rows.Next() {
 		var i AttemptedMessageListFailedAscendingRow
-		if err := rows.Scan(&i.MessageID, &i.Status); err != nil {
+		if err := rows.Scan(
+			&i.MessageID,
+			&i.Status,
+			&i.Matches,
+			&i.Ended,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -299,83 +439,116 @@ func (q *Queries) AttemptedMessageListFailedAscending(ctx context.Context, db DB
 }
 
 const attemptedMessageListFailedDescending = `-- name: AttemptedMessageListFailedDescending :many
-SELECT DISTINCT attempt.message_id, attempt.status
-FROM attempt
-WHERE attempt.app_id = $1
-    AND attempt.endpoint_id = $2
-    AND attempt.status = 2
-    AND attempt.id >= $3::text
-    AND attempt.message_id > $4::text
-    AND attempt.message_id < $5::text
-    -- Not EXISTS: Postgres might make a hash of all that is owed, of all that succeeded or of all messages, for
-    -- the few rows of a page.
-    AND (
+SELECT
+    page.message_id,
+    2::smallint AS status,
+    page.matches::boolean AS matches,
+    CASE WHEN page.n = $1::int THEN page.message_id ELSE '' END::text AS ended
+FROM (
+    SELECT
+        numbered.message_id,
+        numbered.n,
+        -- Not EXISTS: Postgres might make a hash of all that is owed, of all that succeeded or of all messages, for
+        -- the few rows of a page.
         (
-            SELECT delivery.message_id
-            FROM delivery
-            WHERE delivery.app_id = attempt.app_id
-                AND delivery.message_id = attempt.message_id
-                AND delivery.endpoint_id = attempt.endpoint_id
-        ) IS NOT NULL
-    ) = $6::boolean
-    AND (
-        SELECT true
-        FROM attempt AS success
-        WHERE success.app_id = attempt.app_id
-            AND success.endpoint_id = attempt.endpoint_id
-            AND success.message_id = attempt.message_id
-            AND success.id >= $3::text
-            AND success.status = 0
-        LIMIT 1
-    ) IS NULL
-    AND (
-        ($7::text = '' AND $8::text = '' AND cardinality($9::text[]) = 0)
-        OR (
-            SELECT true
-            FROM message
-            WHERE message.app_id = attempt.app_id
-                AND message.id = attempt.message_id
-                AND ($7::text = '' OR $7::text = ANY (message.channels))
-                AND ($8::text = '' OR $8::text = ANY (message.tags))
-                AND (cardinality($9::text[]) = 0 OR message.event_type = ANY ($9::text[]))
-            LIMIT 1
-        )
-    )
-ORDER BY attempt.message_id DESC
-LIMIT $10::int
+            numbered.previous IS DISTINCT FROM numbered.message_id
+            AND (
+                -- The first row from there on, by a row comparison, whose order only the primary key has.
+                coalesce((
+                    SELECT delivery.endpoint_id
+                    FROM delivery
+                    WHERE delivery.app_id = $2
+                        AND (delivery.message_id, delivery.endpoint_id) >= (numbered.message_id, $3::text)
+                        AND delivery.message_id <= numbered.message_id
+                    ORDER BY delivery.message_id, delivery.endpoint_id
+                    LIMIT 1
+                ), '') = $3::text
+            ) = $4::boolean
+            AND (
+                SELECT true
+                FROM attempt
+                WHERE attempt.endpoint_id = $3
+                    AND attempt.message_id = numbered.message_id
+                    AND attempt.id >= $5::text
+                    AND attempt.status = 0
+                LIMIT 1
+            ) IS NULL
+            AND (
+                ($6::text = '' AND $7::text = '' AND cardinality($8::text[]) = 0)
+                OR (
+                    SELECT true
+                    FROM message
+                    WHERE message.app_id = $2
+                        AND message.id = numbered.message_id
+                        AND ($6::text = '' OR $6::text = ANY (message.channels))
+                        AND ($7::text = '' OR $7::text = ANY (message.tags))
+                        AND (cardinality($8::text[]) = 0 OR message.event_type = ANY ($8::text[]))
+                    LIMIT 1
+                )
+            )
+        ) IS TRUE AS matches
+    FROM (
+        SELECT
+            looked.message_id,
+            row_number() OVER looking AS n,
+            lag(looked.message_id) OVER looking AS previous
+        FROM (
+            -- In the order of the index of those that failed, down to the id: the one of all attempts has no id.
+            SELECT attempt.message_id, attempt.id
+            FROM attempt
+            WHERE attempt.app_id = $2
+                AND attempt.endpoint_id = $3
+                AND attempt.status = 2
+                AND attempt.message_id > $9::text
+                AND attempt.message_id < $10::text
+                AND attempt.id >= $5::text
+            ORDER BY attempt.message_id DESC, attempt.id DESC
+            LIMIT (SELECT $1::int) -- hidden, as in MessageListDescending
+        ) AS looked
+        WINDOW looking AS (ORDER BY looked.message_id DESC)
+    ) AS numbered
+) AS page
+WHERE page.matches
+    OR page.n = $1::int
+ORDER BY page.message_id DESC
+LIMIT $11::int
 `
 
 type AttemptedMessageListFailedDescendingParams struct {
+	MaxLooked      int32
 	AppID          core.AppID
-	EndpointID     core.EndpointID
-	FirstAttemptID string
-	After          string
-	Before         string
+	EndpointID     string
 	Sending        bool
+	FirstAttemptID string
 	Channel        string
 	Tag            string
 	EventTypes     []string
+	After          string
+	Before         string
 	MaxRows        int32
 }
 
 type AttemptedMessageListFailedDescendingRow struct {
 	MessageID core.MessageID
-	Status    core.AttemptStatus
+	Status    int16
+	Matches   bool
+	Ended     string
 }
 
 // AttemptedMessageListFailedDescending is AttemptedMessageListDescending of those that failed and never
 // succeeded: the ones that will be tried again, or the ones that were given up.
 func (q *Queries) AttemptedMessageListFailedDescending(ctx context.Context, db DBTX, arg AttemptedMessageListFailedDescendingParams) ([]AttemptedMessageListFailedDescendingRow, error) {
 	rows, err := db.Query(ctx, attemptedMessageListFailedDescending,
+		arg.MaxLooked,
 		arg.AppID,
 		arg.EndpointID,
-		arg.FirstAttemptID,
-		arg.After,
-		arg.Before,
 		arg.Sending,
+		arg.FirstAttemptID,
 		arg.Channel,
 		arg.Tag,
 		arg.EventTypes,
+		arg.After,
+		arg.Before,
 		arg.MaxRows,
 	)
 	if err != nil {
@@ -385,7 +558,12 @@ func (q *Queries) AttemptedMessageListFailedDescending(ctx context.Context, db D
 	var items []AttemptedMessageListFailedDescendingRow
 	for rows.Next() {
 		var i AttemptedMessageListFailedDescendingRow
-		if err := rows.Scan(&i.MessageID, &i.Status); err != nil {
+		if err := rows.Scan(
+			&i.MessageID,
+			&i.Status,
+			&i.Matches,
+			&i.Ended,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -397,52 +575,84 @@ func (q *Queries) AttemptedMessageListFailedDescending(ctx context.Context, db D
 }
 
 const destinationListAscending = `-- name: DestinationListAscending :many
+WITH attempted AS MATERIALIZED (
+    SELECT attempt.endpoint_id, attempt.id, attempt.status
+    FROM attempt
+    WHERE attempt.app_id = $4
+        AND attempt.message_id = $5
+        AND attempt.id >= $6::text
+    ORDER BY attempt.id DESC
+    LIMIT (SELECT $7::int) -- hidden, as in MessageListDescending
+),
+latest AS MATERIALIZED (
+    SELECT DISTINCT ON (attempted.endpoint_id) attempted.endpoint_id, attempted.status
+    FROM attempted
+    WHERE attempted.endpoint_id > $1::text
+        AND attempted.endpoint_id < $2::text
+    ORDER BY attempted.endpoint_id, attempted.id DESC
+),
+owed AS MATERIALIZED (
+    -- By a row comparison, whose order only the primary key has.
+    SELECT delivery.endpoint_id
+    FROM delivery
+    WHERE delivery.app_id = $4
+        AND (delivery.message_id, delivery.endpoint_id) > ($5::text, $1::text)
+        AND delivery.message_id <= $5::text -- where it ends: a row comparison alone does not say
+    ORDER BY delivery.message_id, delivery.endpoint_id
+    LIMIT $3::int
+)
 SELECT
     endpoint.app_id, endpoint.id, endpoint.uid, endpoint.url, endpoint.description, endpoint.version,
     endpoint.throttle_rate, endpoint.disabled, endpoint.event_types, endpoint.channels, endpoint.metadata,
     endpoint.created_at, endpoint.updated_at,
-    coalesce(latest.status, 1)::smallint AS status,
-    delivery.due_at AS next_at,
+    coalesce(destination.status, 1)::smallint AS status,
+    (due.due_at IS NOT NULL)::boolean AS owed,
+    coalesce(due.due_at, 'epoch')::timestamptz AS due_at,
     -- As in DeliveryDueMany.
-    coalesce(delivery.state = 'leased', false)::boolean AS leased
+    coalesce(due.state = 'leased', false)::boolean AS leased
 FROM (
-    SELECT attempt.endpoint_id
-    FROM attempt
-    WHERE attempt.app_id = $1
-        AND attempt.message_id = $2
-        AND attempt.id >= $3::text
-    UNION
-    SELECT delivery.endpoint_id
-    FROM delivery
-    WHERE delivery.app_id = $1
-        AND delivery.message_id = $2
+    SELECT each.endpoint_id, max(each.status) AS status
+    FROM (
+        SELECT latest.endpoint_id, latest.status
+        FROM latest
+        UNION ALL
+        SELECT owed.endpoint_id, NULL
+        FROM owed
+        WHERE owed.endpoint_id > $1::text
+            AND owed.endpoint_id < $2::text
+    ) AS each
+    GROUP BY each.endpoint_id
+    ORDER BY each.endpoint_id
+    LIMIT $3::int
 ) AS destination
-JOIN endpoint ON endpoint.app_id = $1
-    AND endpoint.id = destination.endpoint_id
-LEFT JOIN (
-    SELECT DISTINCT ON (attempt.endpoint_id) attempt.endpoint_id, attempt.status
-    FROM attempt
-    WHERE attempt.app_id = $1
-        AND attempt.message_id = $2
-        AND attempt.id >= $3::text
-    ORDER BY attempt.endpoint_id, attempt.id DESC
-) AS latest ON latest.endpoint_id = destination.endpoint_id
-LEFT JOIN delivery ON delivery.app_id = $1
-    AND delivery.message_id = $2
-    AND delivery.endpoint_id = destination.endpoint_id
-WHERE destination.endpoint_id > $4::text
-    AND destination.endpoint_id < $5::text
+CROSS JOIN LATERAL (
+    SELECT known.app_id, known.id, known.uid, known.url, known.description, known.version, known.throttle_rate, known.disabled, known.event_types, known.channels, known.secret, known.headers, known.metadata, known.failing_since, known.created_at, known.updated_at, known.deleted_at, known.old_secrets, known.old_secrets_expire_at, known.fifo, known.failures, known.paused_at, known.paused_until, known.throttled_until, known.disabled_reason
+    FROM endpoint AS known
+    WHERE known.app_id = $4
+        AND known.id = destination.endpoint_id
+    LIMIT 1
+) AS endpoint
+LEFT JOIN LATERAL (
+    SELECT delivery.endpoint_id, delivery.due_at, delivery.state
+    FROM delivery
+    WHERE delivery.app_id = $4
+        AND (delivery.message_id, delivery.endpoint_id) >= ($5::text, destination.endpoint_id)
+        AND delivery.message_id <= $5::text
+    ORDER BY delivery.message_id, delivery.endpoint_id
+    LIMIT 1
+) AS due ON due.endpoint_id = destination.endpoint_id
 ORDER BY endpoint.id
-LIMIT $6::int
+LIMIT $3::int
 `
 
 type DestinationListAscendingParams struct {
-	AppID          core.AppID
-	MessageID      core.MessageID
-	FirstAttemptID string
 	After          string
 	Before         string
 	MaxRows        int32
+	AppID          core.AppID
+	MessageID      string
+	FirstAttemptID string
+	MaxLooked      int32
 }
 
 type DestinationListAscendingRow struct {
@@ -460,20 +670,23 @@ type DestinationListAscendingRow struct {
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
 	Status       int16
-	NextAt       *time.Time
+	Owed         bool
+	DueAt        time.Time
 	Leased       bool
 }
 
 // DestinationListAscending lists the endpoints that a message was attempted at or is owed to, deleted
-// ones too, by their ids, with the status of the latest attempt.
+// ones too, by their ids, with the status of the latest attempt. The order is not that of an index: the message's
+// attempts, the max_looked latest ones, are read for each page.
 func (q *Queries) DestinationListAscending(ctx context.Context, db DBTX, arg DestinationListAscendingParams) ([]DestinationListAscendingRow, error) {
 	rows, err := db.Query(ctx, destinationListAscending,
-		arg.AppID,
-		arg.MessageID,
-		arg.FirstAttemptID,
 		arg.After,
 		arg.Before,
 		arg.MaxRows,
+		arg.AppID,
+		arg.MessageID,
+		arg.FirstAttemptID,
+		arg.MaxLooked,
 	)
 	if err != nil {
 		return nil, err
@@ -497,7 +710,8 @@ func (q *Queries) DestinationListAscending(ctx context.Context, db DBTX, arg Des
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.Status,
-			&i.NextAt,
+			&i.Owed,
+			&i.DueAt,
 			&i.Leased,
 		); err != nil {
 			return nil, err
@@ -511,52 +725,84 @@ func (q *Queries) DestinationListAscending(ctx context.Context, db DBTX, arg Des
 }
 
 const destinationListDescending = `-- name: DestinationListDescending :many
+WITH attempted AS MATERIALIZED (
+    SELECT attempt.endpoint_id, attempt.id, attempt.status
+    FROM attempt
+    WHERE attempt.app_id = $4
+        AND attempt.message_id = $5
+        AND attempt.id >= $6::text
+    ORDER BY attempt.id DESC
+    LIMIT (SELECT $7::int) -- hidden, as in MessageListDescending
+),
+latest AS MATERIALIZED (
+    SELECT DISTINCT ON (attempted.endpoint_id) attempted.endpoint_id, attempted.status
+    FROM attempted
+    WHERE attempted.endpoint_id > $1::text
+        AND attempted.endpoint_id < $2::text
+    ORDER BY attempted.endpoint_id, attempted.id DESC
+),
+owed AS MATERIALIZED (
+    -- By a row comparison, whose order only the primary key has.
+    SELECT delivery.endpoint_id
+    FROM delivery
+    WHERE delivery.app_id = $4
+        AND (delivery.message_id, delivery.endpoint_id) < ($5::text, $2::text)
+        AND delivery.message_id >= $5::text -- where it ends: a row comparison alone does not say
+    ORDER BY delivery.message_id DESC, delivery.endpoint_id DESC
+    LIMIT $3::int
+)
 SELECT
     endpoint.app_id, endpoint.id, endpoint.uid, endpoint.url, endpoint.description, endpoint.version,
     endpoint.throttle_rate, endpoint.disabled, endpoint.event_types, endpoint.channels, endpoint.metadata,
     endpoint.created_at, endpoint.updated_at,
-    coalesce(latest.status, 1)::smallint AS status,
-    delivery.due_at AS next_at,
+    coalesce(destination.status, 1)::smallint AS status,
+    (due.due_at IS NOT NULL)::boolean AS owed,
+    coalesce(due.due_at, 'epoch')::timestamptz AS due_at,
     -- As in DeliveryDueMany.
-    coalesce(delivery.state = 'leased', false)::boolean AS leased
+    coalesce(due.state = 'leased', false)::boolean AS leased
 FROM (
-    SELECT attempt.endpoint_id
-    FROM attempt
-    WHERE attempt.app_id = $1
-        AND attempt.message_id = $2
-        AND attempt.id >= $3::text
-    UNION
-    SELECT delivery.endpoint_id
-    FROM delivery
-    WHERE delivery.app_id = $1
-        AND delivery.message_id = $2
+    SELECT each.endpoint_id, max(each.status) AS status
+    FROM (
+        SELECT latest.endpoint_id, latest.status
+        FROM latest
+        UNION ALL
+        SELECT owed.endpoint_id, NULL
+        FROM owed
+        WHERE owed.endpoint_id > $1::text
+            AND owed.endpoint_id < $2::text
+    ) AS each
+    GROUP BY each.endpoint_id
+    ORDER BY each.endpoint_id DESC
+    LIMIT $3::int
 ) AS destination
-JOIN endpoint ON endpoint.app_id = $1
-    AND endpoint.id = destination.endpoint_id
-LEFT JOIN (
-    SELECT DISTINCT ON (attempt.endpoint_id) attempt.endpoint_id, attempt.status
-    FROM attempt
-    WHERE attempt.app_id = $1
-        AND attempt.message_id = $2
-        AND attempt.id >= $3::text
-    ORDER BY attempt.endpoint_id, attempt.id DESC
-) AS latest ON latest.endpoint_id = destination.endpoint_id
-LEFT JOIN delivery ON delivery.app_id = $1
-    AND delivery.message_id = $2
-    AND delivery.endpoint_id = destination.endpoint_id
-WHERE destination.endpoint_id > $4::text
-    AND destination.endpoint_id < $5::text
+CROSS JOIN LATERAL (
+    SELECT known.app_id, known.id, known.uid, known.url, known.description, known.version, known.throttle_rate, known.disabled, known.event_types, known.channels, known.secret, known.headers, known.metadata, known.failing_since, known.created_at, known.updated_at, known.deleted_at, known.old_secrets, known.old_secrets_expire_at, known.fifo, known.failures, known.paused_at, known.paused_until, known.throttled_until, known.disabled_reason
+    FROM endpoint AS known
+    WHERE known.app_id = $4
+        AND known.id = destination.endpoint_id
+    LIMIT 1
+) AS endpoint
+LEFT JOIN LATERAL (
+    SELECT delivery.endpoint_id, delivery.due_at, delivery.state
+    FROM delivery
+    WHERE delivery.app_id = $4
+        AND (delivery.message_id, delivery.endpoint_id) >= ($5::text, destination.endpoint_id)
+        AND delivery.message_id <= $5::text
+    ORDER BY delivery.message_id, delivery.endpoint_id
+    LIMIT 1
+) AS due ON due.endpoint_id = destination.endpoint_id
 ORDER BY endpoint.id DESC
-LIMIT $6::int
+LIMIT $3::int
 `
 
 type DestinationListDescendingParams struct {
-	AppID          core.AppID
-	MessageID      core.MessageID
-	FirstAttemptID string
 	After          string
 	Before         string
 	MaxRows        int32
+	AppID          core.AppID
+	MessageID      string
+	FirstAttemptID string
+	MaxLooked      int32
 }
 
 type DestinationListDescendingRow struct {
@@ -574,20 +820,22 @@ type DestinationListDescendingRow struct {
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
 	Status       int16
-	NextAt       *time.Time
+	Owed         bool
+	DueAt        time.Time
 	Leased       bool
 }
 
 // DestinationListDescending lists the endpoints that a message was attempted at or is owed to, deleted
-// ones too, by their ids, the last first, with the status of the latest attempt.
+// ones too, by their ids, the last first, as DestinationListAscending does.
 func (q *Queries) DestinationListDescending(ctx context.Context, db DBTX, arg DestinationListDescendingParams) ([]DestinationListDescendingRow, error) {
 	rows, err := db.Query(ctx, destinationListDescending,
-		arg.AppID,
-		arg.MessageID,
-		arg.FirstAttemptID,
 		arg.After,
 		arg.Before,
 		arg.MaxRows,
+		arg.AppID,
+		arg.MessageID,
+		arg.FirstAttemptID,
+		arg.MaxLooked,
 	)
 	if err != nil {
 		return nil, err
@@ -611,7 +859,8 @@ func (q *Queries) DestinationListDescending(ctx context.Context, db DBTX, arg De
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.Status,
-			&i.NextAt,
+			&i.Owed,
+			&i.DueAt,
 			&i.Leased,
 		); err != nil {
 			return nil, err

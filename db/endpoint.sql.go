@@ -207,23 +207,42 @@ func (q *Queries) EndpointInsert(ctx context.Context, db DBTX, arg EndpointInser
 
 const endpointListAscending = `-- name: EndpointListAscending :many
 SELECT
-    app_id, id, uid, url, description, version, throttle_rate, disabled, event_types, channels,
-    secret, headers, metadata, failing_since, created_at, updated_at, old_secrets, old_secrets_expire_at,
-    fifo, failures, paused_until, disabled_reason
-FROM endpoint
-WHERE app_id = $1
-    AND id > $2::text
-    AND id < $3::text
-    AND deleted_at IS NULL
-ORDER BY id
-LIMIT $4::int
+    endpoint.app_id, endpoint.id, endpoint.uid, endpoint.url, endpoint.description, endpoint.version,
+    endpoint.throttle_rate, endpoint.disabled, endpoint.event_types, endpoint.channels, endpoint.secret,
+    endpoint.headers, endpoint.metadata, endpoint.failing_since, endpoint.created_at, endpoint.updated_at,
+    endpoint.old_secrets, endpoint.old_secrets_expire_at, endpoint.fifo, endpoint.failures,
+    endpoint.paused_until, endpoint.disabled_reason, endpoint.matches::boolean AS matches,
+    CASE WHEN endpoint.n = $1::int THEN endpoint.id ELSE '' END::text AS ended
+FROM (
+    SELECT
+        looked.app_id, looked.id, looked.uid, looked.url, looked.description, looked.version, looked.throttle_rate, looked.disabled, looked.event_types, looked.channels, looked.secret, looked.headers, looked.metadata, looked.failing_since, looked.created_at, looked.updated_at, looked.old_secrets, looked.old_secrets_expire_at, looked.fifo, looked.failures, looked.paused_until, looked.disabled_reason, looked.deleted_at,
+        (looked.deleted_at IS NULL) IS TRUE AS matches,
+        row_number() OVER (ORDER BY looked.id) AS n
+    FROM (
+        SELECT
+            app_id, id, uid, url, description, version, throttle_rate, disabled, event_types,
+            channels, secret, headers, metadata, failing_since, created_at, updated_at, old_secrets,
+            old_secrets_expire_at, fifo, failures, paused_until, disabled_reason, deleted_at
+        FROM endpoint
+        WHERE app_id = $2
+            AND id > $3::text
+            AND id < $4::text
+        ORDER BY id
+        LIMIT (SELECT $1::int) -- hidden, as in MessageListDescending
+    ) AS looked
+) AS endpoint
+WHERE endpoint.matches
+    OR endpoint.n = $1::int
+ORDER BY endpoint.id
+LIMIT $5::int
 `
 
 type EndpointListAscendingParams struct {
-	AppID   core.AppID
-	After   string
-	Before  string
-	MaxRows int32
+	MaxLooked int32
+	AppID     core.AppID
+	After     string
+	Before    string
+	MaxRows   int32
 }
 
 type EndpointListAscendingRow struct {
@@ -249,11 +268,15 @@ type EndpointListAscendingRow struct {
 	Failures           int32
 	PausedUntil        *time.Time
 	DisabledReason     *core.DisabledReason
+	Matches            bool
+	Ended              string
 }
 
-// EndpointListAscending lists endpoints, oldest first.
+// EndpointListAscending lists endpoints, oldest first. Deleted ones are kept, and looked at: max_looked of all
+// and no more, as MessageListDescending does.
 func (q *Queries) EndpointListAscending(ctx context.Context, db DBTX, arg EndpointListAscendingParams) ([]EndpointListAscendingRow, error) {
 	rows, err := db.Query(ctx, endpointListAscending,
+		arg.MaxLooked,
 		arg.AppID,
 		arg.After,
 		arg.Before,
@@ -289,6 +312,8 @@ func (q *Queries) EndpointListAscending(ctx context.Context, db DBTX, arg Endpoi
 			&i.Failures,
 			&i.PausedUntil,
 			&i.DisabledReason,
+			&i.Matches,
+			&i.Ended,
 		); err != nil {
 			return nil, err
 		}
@@ -302,23 +327,42 @@ func (q *Queries) EndpointListAscending(ctx context.Context, db DBTX, arg Endpoi
 
 const endpointListDescending = `-- name: EndpointListDescending :many
 SELECT
-    app_id, id, uid, url, description, version, throttle_rate, disabled, event_types, channels,
-    secret, headers, metadata, failing_since, created_at, updated_at, old_secrets, old_secrets_expire_at,
-    fifo, failures, paused_until, disabled_reason
-FROM endpoint
-WHERE app_id = $1
-    AND id > $2::text
-    AND id < $3::text
-    AND deleted_at IS NULL
-ORDER BY id DESC
-LIMIT $4::int
+    endpoint.app_id, endpoint.id, endpoint.uid, endpoint.url, endpoint.description, endpoint.version,
+    endpoint.throttle_rate, endpoint.disabled, endpoint.event_types, endpoint.channels, endpoint.secret,
+    endpoint.headers, endpoint.metadata, endpoint.failing_since, endpoint.created_at, endpoint.updated_at,
+    endpoint.old_secrets, endpoint.old_secrets_expire_at, endpoint.fifo, endpoint.failures,
+    endpoint.paused_until, endpoint.disabled_reason, endpoint.matches::boolean AS matches,
+    CASE WHEN endpoint.n = $1::int THEN endpoint.id ELSE '' END::text AS ended
+FROM (
+    SELECT
+        looked.app_id, looked.id, looked.uid, looked.url, looked.description, looked.version, looked.throttle_rate, looked.disabled, looked.event_types, looked.channels, looked.secret, looked.headers, looked.metadata, looked.failing_since, looked.created_at, looked.updated_at, looked.old_secrets, looked.old_secrets_expire_at, looked.fifo, looked.failures, looked.paused_until, looked.disabled_reason, looked.deleted_at,
+        (looked.deleted_at IS NULL) IS TRUE AS matches,
+        row_number() OVER (ORDER BY looked.id DESC) AS n
+    FROM (
+        SELECT
+            app_id, id, uid, url, description, version, throttle_rate, disabled, event_types,
+            channels, secret, headers, metadata, failing_since, created_at, updated_at, old_secrets,
+            old_secrets_expire_at, fifo, failures, paused_until, disabled_reason, deleted_at
+        FROM endpoint
+        WHERE app_id = $2
+            AND id > $3::text
+            AND id < $4::text
+        ORDER BY id DESC
+        LIMIT (SELECT $1::int) -- hidden, as in MessageListDescending
+    ) AS looked
+) AS endpoint
+WHERE endpoint.matches
+    OR endpoint.n = $1::int
+ORDER BY endpoint.id DESC
+LIMIT $5::int
 `
 
 type EndpointListDescendingParams struct {
-	AppID   core.AppID
-	After   string
-	Before  string
-	MaxRows int32
+	MaxLooked int32
+	AppID     core.AppID
+	After     string
+	Before    string
+	MaxRows   int32
 }
 
 type EndpointListDescendingRow struct {
@@ -344,11 +388,14 @@ type EndpointListDescendingRow struct {
 	Failures           int32
 	PausedUntil        *time.Time
 	DisabledReason     *core.DisabledReason
+	Matches            bool
+	Ended              string
 }
 
-// EndpointListDescending lists endpoints, newest first.
+// EndpointListDescending lists endpoints, newest first, as EndpointListAscending does.
 func (q *Queries) EndpointListDescending(ctx context.Context, db DBTX, arg EndpointListDescendingParams) ([]EndpointListDescendingRow, error) {
 	rows, err := db.Query(ctx, endpointListDescending,
+		arg.MaxLooked,
 		arg.AppID,
 		arg.After,
 		arg.Before,
@@ -384,6 +431,8 @@ func (q *Queries) EndpointListDescending(ctx context.Context, db DBTX, arg Endpo
 			&i.Failures,
 			&i.PausedUntil,
 			&i.DisabledReason,
+			&i.Matches,
+			&i.Ended,
 		); err != nil {
 			return nil, err
 		}

@@ -260,45 +260,83 @@ func (q *Queries) EventTypeInsert(ctx context.Context, db DBTX, arg EventTypeIns
 }
 
 const eventTypeListAscending = `-- name: EventTypeListAscending :many
-SELECT org_id, name, description, archived, deprecated, schemas, feature_flags, created_at, updated_at, group_name
-FROM event_type
-WHERE org_id = $1
-    AND name > $2::text
-    AND name < $3::text
-    AND ($4::boolean OR NOT archived)
-    AND ($5::boolean OR feature_flags IS NULL OR feature_flags && $6::text[])
-ORDER BY name
-LIMIT $7::int
+SELECT
+    event_type.org_id, event_type.name, event_type.description, event_type.archived, event_type.deprecated,
+    event_type.schemas, event_type.feature_flags, event_type.created_at, event_type.updated_at,
+    event_type.group_name, event_type.matches::boolean AS matches,
+    CASE WHEN event_type.n = $1::int THEN event_type.name ELSE '' END::text AS ended
+FROM (
+    SELECT
+        looked.org_id, looked.name, looked.description, looked.archived, looked.deprecated, looked.schemas, looked.feature_flags, looked.created_at, looked.updated_at, looked.group_name,
+        (
+            ($2::boolean OR NOT looked.archived)
+            AND ($3::boolean OR looked.feature_flags IS NULL OR looked.feature_flags && $4::text[])
+        ) IS TRUE AS matches,
+        row_number() OVER (ORDER BY looked.name) AS n
+    FROM (
+        SELECT
+            org_id, name, description, archived, deprecated, schemas, feature_flags, created_at,
+            updated_at, group_name
+        FROM event_type
+        WHERE org_id = $5
+            AND name > $6::text
+            AND name < $7::text
+        ORDER BY name
+        LIMIT (SELECT $1::int) -- hidden, as in MessageListDescending
+    ) AS looked
+) AS event_type
+WHERE event_type.matches
+    OR event_type.n = $1::int
+ORDER BY event_type.name
+LIMIT $8::int
 `
 
 type EventTypeListAscendingParams struct {
-	OrgID    core.OrgID
-	After    string
-	Before   string
-	Archived bool
-	AllFlags bool
-	Flags    []string
-	MaxRows  int32
+	MaxLooked int32
+	Archived  bool
+	AllFlags  bool
+	Flags     []string
+	OrgID     core.OrgID
+	After     string
+	Before    string
+	MaxRows   int32
 }
 
-// EventTypeListAscending lists event types by name.
-func (q *Queries) EventTypeListAscending(ctx context.Context, db DBTX, arg EventTypeListAscendingParams) ([]EventType, error) {
+type EventTypeListAscendingRow struct {
+	OrgID        core.OrgID
+	Name         string
+	Description  string
+	Archived     bool
+	Deprecated   bool
+	Schemas      json.RawMessage
+	FeatureFlags []string
+	CreatedAt    time.Time
+	UpdatedAt    time.Time
+	GroupName    *string
+	Matches      bool
+	Ended        string
+}
+
+// EventTypeListAscending lists event types by name. It looks at max_looked of them and no more, as
+// MessageListDescending does.
+func (q *Queries) EventTypeListAscending(ctx context.Context, db DBTX, arg EventTypeListAscendingParams) ([]EventTypeListAscendingRow, error) {
 	rows, err := db.Query(ctx, eventTypeListAscending,
-		arg.OrgID,
-		arg.After,
-		arg.Before,
+		arg.MaxLooked,
 		arg.Archived,
 		arg.AllFlags,
 		arg.Flags,
+		arg.OrgID,
+		arg.After,
+		arg.Before,
 		arg.MaxRows,
 	)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []EventType
+	var items []EventTypeListAscendingRow
 	for rows.Next() {
-		var i EventType
+		var i EventTypeListAscendingRow
 		if err := rows.Scan(
 			&i.OrgID,
 			&i.Name,
@@ -310,6 +348,8 @@ func (q *Queries) EventTypeListAscending(ctx context.Context, db DBTX, arg Event
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.GroupName,
+			&i.Matches,
+			&i.Ended,
 		); err != nil {
 			return nil, err
 		}
@@ -322,45 +362,82 @@ func (q *Queries) EventTypeListAscending(ctx context.Context, db DBTX, arg Event
 }
 
 const eventTypeListDescending = `-- name: EventTypeListDescending :many
-SELECT org_id, name, description, archived, deprecated, schemas, feature_flags, created_at, updated_at, group_name
-FROM event_type
-WHERE org_id = $1
-    AND name > $2::text
-    AND name < $3::text
-    AND ($4::boolean OR NOT archived)
-    AND ($5::boolean OR feature_flags IS NULL OR feature_flags && $6::text[])
-ORDER BY name DESC
-LIMIT $7::int
+SELECT
+    event_type.org_id, event_type.name, event_type.description, event_type.archived, event_type.deprecated,
+    event_type.schemas, event_type.feature_flags, event_type.created_at, event_type.updated_at,
+    event_type.group_name, event_type.matches::boolean AS matches,
+    CASE WHEN event_type.n = $1::int THEN event_type.name ELSE '' END::text AS ended
+FROM (
+    SELECT
+        looked.org_id, looked.name, looked.description, looked.archived, looked.deprecated, looked.schemas, looked.feature_flags, looked.created_at, looked.updated_at, looked.group_name,
+        (
+            ($2::boolean OR NOT looked.archived)
+            AND ($3::boolean OR looked.feature_flags IS NULL OR looked.feature_flags && $4::text[])
+        ) IS TRUE AS matches,
+        row_number() OVER (ORDER BY looked.name DESC) AS n
+    FROM (
+        SELECT
+            org_id, name, description, archived, deprecated, schemas, feature_flags, created_at,
+            updated_at, group_name
+        FROM event_type
+        WHERE org_id = $5
+            AND name > $6::text
+            AND name < $7::text
+        ORDER BY name DESC
+        LIMIT (SELECT $1::int) -- hidden, as in MessageListDescending
+    ) AS looked
+) AS event_type
+WHERE event_type.matches
+    OR event_type.n = $1::int
+ORDER BY event_type.name DESC
+LIMIT $8::int
 `
 
 type EventTypeListDescendingParams struct {
-	OrgID    core.OrgID
-	After    string
-	Before   string
-	Archived bool
-	AllFlags bool
-	Flags    []string
-	MaxRows  int32
+	MaxLooked int32
+	Archived  bool
+	AllFlags  bool
+	Flags     []string
+	OrgID     core.OrgID
+	After     string
+	Before    string
+	MaxRows   int32
 }
 
-// EventTypeListDescending lists event types by name, the last first.
-func (q *Queries) EventTypeListDescending(ctx context.Context, db DBTX, arg EventTypeListDescendingParams) ([]EventType, error) {
+type EventTypeListDescendingRow struct {
+	OrgID        core.OrgID
+	Name         string
+	Description  string
+	Archived     bool
+	Deprecated   bool
+	Schemas      json.RawMessage
+	FeatureFlags []string
+	CreatedAt    time.Time
+	UpdatedAt    time.Time
+	GroupName    *string
+	Matches      bool
+	Ended        string
+}
+
+// EventTypeListDescending lists event types by name, the last first, as EventTypeListAscending does.
+func (q *Queries) EventTypeListDescending(ctx context.Context, db DBTX, arg EventTypeListDescendingParams) ([]EventTypeListDescendingRow, error) {
 	rows, err := db.Query(ctx, eventTypeListDescending,
-		arg.OrgID,
-		arg.After,
-		arg.Before,
+		arg.MaxLooked,
 		arg.Archived,
 		arg.AllFlags,
 		arg.Flags,
+		arg.OrgID,
+		arg.After,
+		arg.Before,
 		arg.MaxRows,
 	)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []EventType
+	var items []EventTypeListDescendingRow
 	for rows.Next() {
-		var i EventType
+		var i EventTypeListDescendingRow
 		if err := rows.Scan(
 			&i.OrgID,
 			&i.Name,
@@ -372,6 +449,8 @@ func (q *Queries) EventTypeListDescending(ctx context.Context, db DBTX, arg Even
 			&i.CreatedAt,
 			&i.UpdatedAt,
 			&i.GroupName,
+			&i.Matches,
+			&i.Ended,
 		); err != nil {
 			return nil, err
 		}

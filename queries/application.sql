@@ -36,25 +36,58 @@ WHERE org_id = @org_id
 FOR KEY SHARE;
 
 -- name: ApplicationListAscending :many
--- ApplicationListAscending lists applications, oldest first.
-SELECT org_id, id, uid, name, throttle_rate, metadata, created_at, updated_at
-FROM application
-WHERE org_id = @org_id
-    AND id > @after::text
-    AND id < @before::text
-    AND deleted_at IS NULL
-ORDER BY id
+-- ApplicationListAscending lists applications, oldest first. Deleted ones are kept, and looked at: max_looked of
+-- all and no more, as MessageListDescending does.
+SELECT
+    application.org_id, application.id, application.uid, application.name, application.throttle_rate,
+    application.metadata, application.created_at, application.updated_at, application.matches::boolean AS matches,
+    CASE WHEN application.n = @max_looked::int THEN application.id ELSE '' END::text AS ended
+FROM (
+    SELECT
+        looked.*,
+        (looked.deleted_at IS NULL) IS TRUE AS matches,
+        row_number() OVER (ORDER BY looked.id) AS n
+    FROM (
+        SELECT
+            org_id, id, uid, name, throttle_rate, metadata, created_at, updated_at, deleted_at
+        FROM application
+        WHERE org_id = @org_id
+            AND id > @after::text
+            AND id < @before::text
+        ORDER BY id
+        LIMIT (SELECT @max_looked::int) -- hidden, as in MessageListDescending
+    ) AS looked
+) AS application
+WHERE application.matches
+    OR application.n = @max_looked::int
+ORDER BY application.id
 LIMIT @max_rows::int;
 
 -- name: ApplicationListDescending :many
--- ApplicationListDescending lists applications, newest first.
-SELECT org_id, id, uid, name, throttle_rate, metadata, created_at, updated_at
-FROM application
-WHERE org_id = @org_id
-    AND id > @after::text
-    AND id < @before::text
-    AND deleted_at IS NULL
-ORDER BY id DESC
+-- ApplicationListDescending lists applications, newest first, as ApplicationListAscending does.
+SELECT
+    application.org_id, application.id, application.uid, application.name, application.throttle_rate,
+    application.metadata, application.created_at, application.updated_at, application.matches::boolean AS matches,
+    CASE WHEN application.n = @max_looked::int THEN application.id ELSE '' END::text AS ended
+FROM (
+    SELECT
+        looked.*,
+        (looked.deleted_at IS NULL) IS TRUE AS matches,
+        row_number() OVER (ORDER BY looked.id DESC) AS n
+    FROM (
+        SELECT
+            org_id, id, uid, name, throttle_rate, metadata, created_at, updated_at, deleted_at
+        FROM application
+        WHERE org_id = @org_id
+            AND id > @after::text
+            AND id < @before::text
+        ORDER BY id DESC
+        LIMIT (SELECT @max_looked::int) -- hidden, as in MessageListDescending
+    ) AS looked
+) AS application
+WHERE application.matches
+    OR application.n = @max_looked::int
+ORDER BY application.id DESC
 LIMIT @max_rows::int;
 
 -- name: ApplicationFilterMany :many

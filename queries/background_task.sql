@@ -20,35 +20,75 @@ WHERE org_id = @org_id
 
 -- name: BackgroundTaskListDescending :many
 -- BackgroundTaskListDescending lists tasks, newest first. Statistics can grow to megabytes, and a page
--- holds 250 of them: such data is left out.
+-- holds 250 of them: such data is left out. It looks at max_looked tasks and no more, as MessageListDescending does.
 SELECT
-    org_id, id, task, app_id, endpoint_id, parameters, status, cursor, processed,
-    CASE WHEN pg_column_size(data) > @max_data_bytes::int THEN '{}' ELSE data END::jsonb AS data,
-    failures, error, created_at, updated_at, next_at
-FROM background_task
-WHERE org_id = @org_id
-    AND id > @after::text
-    AND id < @before::text
-    AND (@only_app_id::text = '' OR app_id = @only_app_id::text)
-    AND (@status::text = '' OR status = @status::text)
-    AND (@task::text = '' OR task = @task::text)
-ORDER BY id DESC
+    background_task.org_id, background_task.id, background_task.task, background_task.app_id,
+    background_task.endpoint_id, background_task.parameters, background_task.status, background_task.cursor,
+    background_task.processed,
+    CASE WHEN pg_column_size(background_task.data) > @max_data_bytes::int THEN '{}' ELSE background_task.data END::jsonb AS data,
+    background_task.failures, background_task.error, background_task.created_at, background_task.updated_at,
+    background_task.next_at, background_task.matches::boolean AS matches,
+    CASE WHEN background_task.n = @max_looked::int THEN background_task.id ELSE '' END::text AS ended
+FROM (
+    SELECT
+        looked.*,
+        (
+            (@only_app_id::text = '' OR looked.app_id = @only_app_id::text)
+            AND (@status::text = '' OR looked.status = @status::text)
+            AND (@task::text = '' OR looked.task = @task::text)
+        ) IS TRUE AS matches,
+        row_number() OVER (ORDER BY looked.id DESC) AS n
+    FROM (
+        SELECT
+            org_id, id, task, app_id, endpoint_id, parameters, status, cursor, processed, data,
+            failures, error, created_at, updated_at, next_at
+        FROM background_task
+        WHERE org_id = @org_id
+            AND id > @after::text
+            AND id < @before::text
+        ORDER BY id DESC
+        LIMIT (SELECT @max_looked::int) -- hidden, as in MessageListDescending
+    ) AS looked
+) AS background_task
+WHERE background_task.matches
+    OR background_task.n = @max_looked::int
+ORDER BY background_task.id DESC
 LIMIT @max_rows::int;
 
 -- name: BackgroundTaskListAscending :many
 -- BackgroundTaskListAscending lists tasks, oldest first, as BackgroundTaskListDescending does.
 SELECT
-    org_id, id, task, app_id, endpoint_id, parameters, status, cursor, processed,
-    CASE WHEN pg_column_size(data) > @max_data_bytes::int THEN '{}' ELSE data END::jsonb AS data,
-    failures, error, created_at, updated_at, next_at
-FROM background_task
-WHERE org_id = @org_id
-    AND id > @after::text
-    AND id < @before::text
-    AND (@only_app_id::text = '' OR app_id = @only_app_id::text)
-    AND (@status::text = '' OR status = @status::text)
-    AND (@task::text = '' OR task = @task::text)
-ORDER BY id
+    background_task.org_id, background_task.id, background_task.task, background_task.app_id,
+    background_task.endpoint_id, background_task.parameters, background_task.status, background_task.cursor,
+    background_task.processed,
+    CASE WHEN pg_column_size(background_task.data) > @max_data_bytes::int THEN '{}' ELSE background_task.data END::jsonb AS data,
+    background_task.failures, background_task.error, background_task.created_at, background_task.updated_at,
+    background_task.next_at, background_task.matches::boolean AS matches,
+    CASE WHEN background_task.n = @max_looked::int THEN background_task.id ELSE '' END::text AS ended
+FROM (
+    SELECT
+        looked.*,
+        (
+            (@only_app_id::text = '' OR looked.app_id = @only_app_id::text)
+            AND (@status::text = '' OR looked.status = @status::text)
+            AND (@task::text = '' OR looked.task = @task::text)
+        ) IS TRUE AS matches,
+        row_number() OVER (ORDER BY looked.id) AS n
+    FROM (
+        SELECT
+            org_id, id, task, app_id, endpoint_id, parameters, status, cursor, processed, data,
+            failures, error, created_at, updated_at, next_at
+        FROM background_task
+        WHERE org_id = @org_id
+            AND id > @after::text
+            AND id < @before::text
+        ORDER BY id
+        LIMIT (SELECT @max_looked::int) -- hidden, as in MessageListDescending
+    ) AS looked
+) AS background_task
+WHERE background_task.matches
+    OR background_task.n = @max_looked::int
+ORDER BY background_task.id
 LIMIT @max_rows::int;
 
 -- name: BackgroundTaskClaimAnyTenant :one

@@ -1,265 +1,470 @@
 -- name: AttemptedMessageListDescending :many
 -- AttemptedMessageListDescending lists the messages that were attempted at an endpoint, newest first,
 -- with the status of the latest attempt, or only those of which one succeeded. No attempt is older than
--- its message: @first_attempt_id spares the partitions before.
-SELECT attempted.message_id, latest.status
+-- its message: @first_attempt_id spares the partitions before. It looks at max_looked attempts and no more, as
+-- MessageListDescending does.
+SELECT
+    page.message_id,
+    coalesce(latest.status, 0)::smallint AS status,
+    page.matches::boolean AS matches,
+    CASE WHEN page.n = @max_looked::int THEN page.message_id ELSE '' END::text AS ended
 FROM (
-    SELECT DISTINCT attempt.message_id
-    FROM attempt
-    WHERE attempt.app_id = @app_id
-        AND attempt.endpoint_id = @endpoint_id
-        AND attempt.id >= @first_attempt_id::text
-        AND attempt.message_id > @after::text
-        AND attempt.message_id < @before::text
-        AND (NOT @succeeded::boolean OR attempt.status = 0)
-        AND (
-            (@channel::text = '' AND @tag::text = '' AND cardinality(@event_types::text[]) = 0)
-            OR (
-                SELECT true
-                FROM message
-                WHERE message.app_id = attempt.app_id
-                    AND message.id = attempt.message_id
-                    AND (@channel::text = '' OR @channel::text = ANY (message.channels))
-                    AND (@tag::text = '' OR @tag::text = ANY (message.tags))
-                    AND (cardinality(@event_types::text[]) = 0 OR message.event_type = ANY (@event_types::text[]))
-                LIMIT 1
+    SELECT
+        kept.message_id,
+        kept.n,
+        (
+            kept.previous IS DISTINCT FROM kept.message_id
+            AND (
+                NOT @succeeded::boolean
+                OR kept.status = 0
+                -- The last row that is looked at: others of the same message may follow.
+                OR (
+                    SELECT true
+                    FROM attempt
+                    WHERE attempt.endpoint_id = @endpoint_id
+                        AND attempt.message_id = kept.message_id
+                        AND attempt.id >= @first_attempt_id::text
+                        AND attempt.status = 0
+                    LIMIT 1
+                )
             )
-        )
-    ORDER BY attempt.message_id DESC
-    LIMIT @max_rows::int
-) AS attempted
-CROSS JOIN LATERAL (
-    -- Not by the application as well: the index that has it would give attempts at all endpoints.
+            AND (
+                (@channel::text = '' AND @tag::text = '' AND cardinality(@event_types::text[]) = 0)
+                OR (
+                    SELECT true
+                    FROM message
+                    WHERE message.app_id = @app_id
+                        AND message.id = kept.message_id
+                        AND (@channel::text = '' OR @channel::text = ANY (message.channels))
+                        AND (@tag::text = '' OR @tag::text = ANY (message.tags))
+                        AND (cardinality(@event_types::text[]) = 0 OR message.event_type = ANY (@event_types::text[]))
+                    LIMIT 1
+                )
+            )
+        ) IS TRUE AS matches
+    FROM (
+        SELECT
+            numbered.message_id,
+            numbered.status,
+            numbered.n,
+            lag(numbered.message_id) OVER (ORDER BY numbered.message_id DESC) AS previous
+        FROM (
+            SELECT
+                looked.message_id,
+                looked.status,
+                row_number() OVER (ORDER BY looked.message_id DESC) AS n
+            FROM (
+                -- Not by the application as well: the index that has it would give attempts at all endpoints.
+                SELECT attempt.message_id, attempt.status
+                FROM attempt
+                WHERE attempt.endpoint_id = @endpoint_id
+                    AND attempt.message_id > @after::text
+                    AND attempt.message_id < @before::text
+                    AND attempt.id >= @first_attempt_id::text
+                ORDER BY attempt.message_id DESC
+                LIMIT (SELECT @max_looked::int) -- hidden, as in MessageListDescending
+            ) AS looked
+        ) AS numbered
+        WHERE NOT @succeeded::boolean
+            OR numbered.status = 0
+            OR numbered.n = @max_looked::int
+    ) AS kept
+) AS page
+LEFT JOIN LATERAL (
     SELECT attempt.status
     FROM attempt
-    WHERE attempt.endpoint_id = @endpoint_id
-        AND attempt.message_id = attempted.message_id
+    WHERE NOT @succeeded::boolean
+        AND attempt.endpoint_id = @endpoint_id
+        AND attempt.message_id = page.message_id
         AND attempt.id >= @first_attempt_id::text
-        AND (NOT @succeeded::boolean OR attempt.status = 0)
     ORDER BY attempt.id DESC
     LIMIT 1
-) AS latest
-ORDER BY attempted.message_id DESC
+) AS latest ON page.matches
+WHERE page.matches
+    OR page.n = @max_looked::int
+ORDER BY page.message_id DESC
 LIMIT @max_rows::int;
 
 -- name: AttemptedMessageListAscending :many
--- AttemptedMessageListAscending lists the messages that were attempted at an endpoint, oldest first,
--- with the status of the latest attempt, or only those of which one succeeded. No attempt is older than
--- its message: @first_attempt_id spares the partitions before.
-SELECT attempted.message_id, latest.status
+-- AttemptedMessageListAscending lists the messages that were attempted at an endpoint, oldest first, as
+-- AttemptedMessageListDescending does.
+SELECT
+    page.message_id,
+    coalesce(latest.status, 0)::smallint AS status,
+    page.matches::boolean AS matches,
+    CASE WHEN page.n = @max_looked::int THEN page.message_id ELSE '' END::text AS ended
 FROM (
-    SELECT DISTINCT attempt.message_id
-    FROM attempt
-    WHERE attempt.app_id = @app_id
-        AND attempt.endpoint_id = @endpoint_id
-        AND attempt.id >= @first_attempt_id::text
-        AND attempt.message_id > @after::text
-        AND attempt.message_id < @before::text
-        AND (NOT @succeeded::boolean OR attempt.status = 0)
-        AND (
-            (@channel::text = '' AND @tag::text = '' AND cardinality(@event_types::text[]) = 0)
-            OR (
-                SELECT true
-                FROM message
-                WHERE message.app_id = attempt.app_id
-                    AND message.id = attempt.message_id
-                    AND (@channel::text = '' OR @channel::text = ANY (message.channels))
-                    AND (@tag::text = '' OR @tag::text = ANY (message.tags))
-                    AND (cardinality(@event_types::text[]) = 0 OR message.event_type = ANY (@event_types::text[]))
-                LIMIT 1
+    SELECT
+        kept.message_id,
+        kept.n,
+        (
+            kept.previous IS DISTINCT FROM kept.message_id
+            AND (
+                NOT @succeeded::boolean
+                OR kept.status = 0
+                -- The last row that is looked at: others of the same message may follow.
+                OR (
+                    SELECT true
+                    FROM attempt
+                    WHERE attempt.endpoint_id = @endpoint_id
+                        AND attempt.message_id = kept.message_id
+                        AND attempt.id >= @first_attempt_id::text
+                        AND attempt.status = 0
+                    LIMIT 1
+                )
             )
-        )
-    ORDER BY attempt.message_id
-    LIMIT @max_rows::int
-) AS attempted
-CROSS JOIN LATERAL (
-    -- Not by the application as well: the index that has it would give attempts at all endpoints.
+            AND (
+                (@channel::text = '' AND @tag::text = '' AND cardinality(@event_types::text[]) = 0)
+                OR (
+                    SELECT true
+                    FROM message
+                    WHERE message.app_id = @app_id
+                        AND message.id = kept.message_id
+                        AND (@channel::text = '' OR @channel::text = ANY (message.channels))
+                        AND (@tag::text = '' OR @tag::text = ANY (message.tags))
+                        AND (cardinality(@event_types::text[]) = 0 OR message.event_type = ANY (@event_types::text[]))
+                    LIMIT 1
+                )
+            )
+        ) IS TRUE AS matches
+    FROM (
+        SELECT
+            numbered.message_id,
+            numbered.status,
+            numbered.n,
+            lag(numbered.message_id) OVER (ORDER BY numbered.message_id) AS previous
+        FROM (
+            SELECT
+                looked.message_id,
+                looked.status,
+                row_number() OVER (ORDER BY looked.message_id) AS n
+            FROM (
+                -- Not by the application as well: the index that has it would give attempts at all endpoints.
+                SELECT attempt.message_id, attempt.status
+                FROM attempt
+                WHERE attempt.endpoint_id = @endpoint_id
+                    AND attempt.message_id > @after::text
+                    AND attempt.message_id < @before::text
+                    AND attempt.id >= @first_attempt_id::text
+                ORDER BY attempt.message_id
+                LIMIT (SELECT @max_looked::int) -- hidden, as in MessageListDescending
+            ) AS looked
+        ) AS numbered
+        WHERE NOT @succeeded::boolean
+            OR numbered.status = 0
+            OR numbered.n = @max_looked::int
+    ) AS kept
+) AS page
+LEFT JOIN LATERAL (
     SELECT attempt.status
     FROM attempt
-    WHERE attempt.endpoint_id = @endpoint_id
-        AND attempt.message_id = attempted.message_id
+    WHERE NOT @succeeded::boolean
+        AND attempt.endpoint_id = @endpoint_id
+        AND attempt.message_id = page.message_id
         AND attempt.id >= @first_attempt_id::text
-        AND (NOT @succeeded::boolean OR attempt.status = 0)
     ORDER BY attempt.id DESC
     LIMIT 1
-) AS latest
-ORDER BY attempted.message_id
+) AS latest ON page.matches
+WHERE page.matches
+    OR page.n = @max_looked::int
+ORDER BY page.message_id
 LIMIT @max_rows::int;
 
 -- name: AttemptedMessageListFailedDescending :many
 -- AttemptedMessageListFailedDescending is AttemptedMessageListDescending of those that failed and never
 -- succeeded: the ones that will be tried again, or the ones that were given up.
-SELECT DISTINCT attempt.message_id, attempt.status
-FROM attempt
-WHERE attempt.app_id = @app_id
-    AND attempt.endpoint_id = @endpoint_id
-    AND attempt.status = 2
-    AND attempt.id >= @first_attempt_id::text
-    AND attempt.message_id > @after::text
-    AND attempt.message_id < @before::text
-    -- Not EXISTS: Postgres might make a hash of all that is owed, of all that succeeded or of all messages, for
-    -- the few rows of a page.
-    AND (
+SELECT
+    page.message_id,
+    2::smallint AS status,
+    page.matches::boolean AS matches,
+    CASE WHEN page.n = @max_looked::int THEN page.message_id ELSE '' END::text AS ended
+FROM (
+    SELECT
+        numbered.message_id,
+        numbered.n,
+        -- Not EXISTS: Postgres might make a hash of all that is owed, of all that succeeded or of all messages, for
+        -- the few rows of a page.
         (
-            SELECT delivery.message_id
-            FROM delivery
-            WHERE delivery.app_id = attempt.app_id
-                AND delivery.message_id = attempt.message_id
-                AND delivery.endpoint_id = attempt.endpoint_id
-        ) IS NOT NULL
-    ) = @sending::boolean
-    AND (
-        SELECT true
-        FROM attempt AS success
-        WHERE success.app_id = attempt.app_id
-            AND success.endpoint_id = attempt.endpoint_id
-            AND success.message_id = attempt.message_id
-            AND success.id >= @first_attempt_id::text
-            AND success.status = 0
-        LIMIT 1
-    ) IS NULL
-    AND (
-        (@channel::text = '' AND @tag::text = '' AND cardinality(@event_types::text[]) = 0)
-        OR (
-            SELECT true
-            FROM message
-            WHERE message.app_id = attempt.app_id
-                AND message.id = attempt.message_id
-                AND (@channel::text = '' OR @channel::text = ANY (message.channels))
-                AND (@tag::text = '' OR @tag::text = ANY (message.tags))
-                AND (cardinality(@event_types::text[]) = 0 OR message.event_type = ANY (@event_types::text[]))
-            LIMIT 1
-        )
-    )
-ORDER BY attempt.message_id DESC
+            numbered.previous IS DISTINCT FROM numbered.message_id
+            AND (
+                -- The first row from there on, by a row comparison, whose order only the primary key has.
+                coalesce((
+                    SELECT delivery.endpoint_id
+                    FROM delivery
+                    WHERE delivery.app_id = @app_id
+                        AND (delivery.message_id, delivery.endpoint_id) >= (numbered.message_id, @endpoint_id::text)
+                        AND delivery.message_id <= numbered.message_id
+                    ORDER BY delivery.message_id, delivery.endpoint_id
+                    LIMIT 1
+                ), '') = @endpoint_id::text
+            ) = @sending::boolean
+            AND (
+                SELECT true
+                FROM attempt
+                WHERE attempt.endpoint_id = @endpoint_id
+                    AND attempt.message_id = numbered.message_id
+                    AND attempt.id >= @first_attempt_id::text
+                    AND attempt.status = 0
+                LIMIT 1
+            ) IS NULL
+            AND (
+                (@channel::text = '' AND @tag::text = '' AND cardinality(@event_types::text[]) = 0)
+                OR (
+                    SELECT true
+                    FROM message
+                    WHERE message.app_id = @app_id
+                        AND message.id = numbered.message_id
+                        AND (@channel::text = '' OR @channel::text = ANY (message.channels))
+                        AND (@tag::text = '' OR @tag::text = ANY (message.tags))
+                        AND (cardinality(@event_types::text[]) = 0 OR message.event_type = ANY (@event_types::text[]))
+                    LIMIT 1
+                )
+            )
+        ) IS TRUE AS matches
+    FROM (
+        SELECT
+            looked.message_id,
+            row_number() OVER looking AS n,
+            lag(looked.message_id) OVER looking AS previous
+        FROM (
+            -- In the order of the index of those that failed, down to the id: the one of all attempts has no id.
+            SELECT attempt.message_id, attempt.id
+            FROM attempt
+            WHERE attempt.app_id = @app_id
+                AND attempt.endpoint_id = @endpoint_id
+                AND attempt.status = 2
+                AND attempt.message_id > @after::text
+                AND attempt.message_id < @before::text
+                AND attempt.id >= @first_attempt_id::text
+            ORDER BY attempt.message_id DESC, attempt.id DESC
+            LIMIT (SELECT @max_looked::int) -- hidden, as in MessageListDescending
+        ) AS looked
+        WINDOW looking AS (ORDER BY looked.message_id DESC)
+    ) AS numbered
+) AS page
+WHERE page.matches
+    OR page.n = @max_looked::int
+ORDER BY page.message_id DESC
 LIMIT @max_rows::int;
 
 -- name: AttemptedMessageListFailedAscending :many
 -- AttemptedMessageListFailedAscending is AttemptedMessageListAscending of those that failed and never
 -- succeeded: the ones that will be tried again, or the ones that were given up.
-SELECT DISTINCT attempt.message_id, attempt.status
-FROM attempt
-WHERE attempt.app_id = @app_id
-    AND attempt.endpoint_id = @endpoint_id
-    AND attempt.status = 2
-    AND attempt.id >= @first_attempt_id::text
-    AND attempt.message_id > @after::text
-    AND attempt.message_id < @before::text
-    -- Not EXISTS: Postgres might make a hash of all that is owed, of all that succeeded or of all messages, for
-    -- the few rows of a page.
-    AND (
+SELECT
+    page.message_id,
+    2::smallint AS status,
+    page.matches::boolean AS matches,
+    CASE WHEN page.n = @max_looked::int THEN page.message_id ELSE '' END::text AS ended
+FROM (
+    SELECT
+        numbered.message_id,
+        numbered.n,
+        -- Not EXISTS: Postgres might make a hash of all that is owed, of all that succeeded or of all messages, for
+        -- the few rows of a page.
         (
-            SELECT delivery.message_id
-            FROM delivery
-            WHERE delivery.app_id = attempt.app_id
-                AND delivery.message_id = attempt.message_id
-                AND delivery.endpoint_id = attempt.endpoint_id
-        ) IS NOT NULL
-    ) = @sending::boolean
-    AND (
-        SELECT true
-        FROM attempt AS success
-        WHERE success.app_id = attempt.app_id
-            AND success.endpoint_id = attempt.endpoint_id
-            AND success.message_id = attempt.message_id
-            AND success.id >= @first_attempt_id::text
-            AND success.status = 0
-        LIMIT 1
-    ) IS NULL
-    AND (
-        (@channel::text = '' AND @tag::text = '' AND cardinality(@event_types::text[]) = 0)
-        OR (
-            SELECT true
-            FROM message
-            WHERE message.app_id = attempt.app_id
-                AND message.id = attempt.message_id
-                AND (@channel::text = '' OR @channel::text = ANY (message.channels))
-                AND (@tag::text = '' OR @tag::text = ANY (message.tags))
-                AND (cardinality(@event_types::text[]) = 0 OR message.event_type = ANY (@event_types::text[]))
-            LIMIT 1
-        )
-    )
-ORDER BY attempt.message_id
+            numbered.previous IS DISTINCT FROM numbered.message_id
+            AND (
+                -- The first row from there on, by a row comparison, whose order only the primary key has.
+                coalesce((
+                    SELECT delivery.endpoint_id
+                    FROM delivery
+                    WHERE delivery.app_id = @app_id
+                        AND (delivery.message_id, delivery.endpoint_id) >= (numbered.message_id, @endpoint_id::text)
+                        AND delivery.message_id <= numbered.message_id
+                    ORDER BY delivery.message_id, delivery.endpoint_id
+                    LIMIT 1
+                ), '') = @endpoint_id::text
+            ) = @sending::boolean
+            AND (
+                SELECT true
+                FROM attempt
+                WHERE attempt.endpoint_id = @endpoint_id
+                    AND attempt.message_id = numbered.message_id
+                    AND attempt.id >= @first_attempt_id::text
+                    AND attempt.status = 0
+                LIMIT 1
+            ) IS NULL
+            AND (
+                (@channel::text = '' AND @tag::text = '' AND cardinality(@event_types::text[]) = 0)
+                OR (
+                    SELECT true
+                    FROM message
+                    WHERE message.app_id = @app_id
+                        AND message.id = numbered.message_id
+                        AND (@channel::text = '' OR @channel::text = ANY (message.channels))
+                        AND (@tag::text = '' OR @tag::text = ANY (message.tags))
+                        AND (cardinality(@event_types::text[]) = 0 OR message.event_type = ANY (@event_types::text[]))
+                    LIMIT 1
+                )
+            )
+        ) IS TRUE AS matches
+    FROM (
+        SELECT
+            looked.message_id,
+            row_number() OVER looking AS n,
+            lag(looked.message_id) OVER looking AS previous
+        FROM (
+            -- In the order of the index of those that failed, down to the id: the one of all attempts has no id.
+            SELECT attempt.message_id, attempt.id
+            FROM attempt
+            WHERE attempt.app_id = @app_id
+                AND attempt.endpoint_id = @endpoint_id
+                AND attempt.status = 2
+                AND attempt.message_id > @after::text
+                AND attempt.message_id < @before::text
+                AND attempt.id >= @first_attempt_id::text
+            ORDER BY attempt.message_id, attempt.id
+            LIMIT (SELECT @max_looked::int) -- hidden, as in MessageListDescending
+        ) AS looked
+        WINDOW looking AS (ORDER BY looked.message_id)
+    ) AS numbered
+) AS page
+WHERE page.matches
+    OR page.n = @max_looked::int
+ORDER BY page.message_id
 LIMIT @max_rows::int;
 
 -- name: DestinationListAscending :many
 -- DestinationListAscending lists the endpoints that a message was attempted at or is owed to, deleted
--- ones too, by their ids, with the status of the latest attempt.
+-- ones too, by their ids, with the status of the latest attempt. The order is not that of an index: the message's
+-- attempts, the max_looked latest ones, are read for each page.
+WITH attempted AS MATERIALIZED (
+    SELECT attempt.endpoint_id, attempt.id, attempt.status
+    FROM attempt
+    WHERE attempt.app_id = @app_id
+        AND attempt.message_id = @message_id
+        AND attempt.id >= @first_attempt_id::text
+    ORDER BY attempt.id DESC
+    LIMIT (SELECT @max_looked::int) -- hidden, as in MessageListDescending
+),
+latest AS MATERIALIZED (
+    SELECT DISTINCT ON (attempted.endpoint_id) attempted.endpoint_id, attempted.status
+    FROM attempted
+    WHERE attempted.endpoint_id > @after::text
+        AND attempted.endpoint_id < @before::text
+    ORDER BY attempted.endpoint_id, attempted.id DESC
+),
+owed AS MATERIALIZED (
+    -- By a row comparison, whose order only the primary key has.
+    SELECT delivery.endpoint_id
+    FROM delivery
+    WHERE delivery.app_id = @app_id
+        AND (delivery.message_id, delivery.endpoint_id) > (@message_id::text, @after::text)
+        AND delivery.message_id <= @message_id::text -- where it ends: a row comparison alone does not say
+    ORDER BY delivery.message_id, delivery.endpoint_id
+    LIMIT @max_rows::int
+)
 SELECT
     endpoint.app_id, endpoint.id, endpoint.uid, endpoint.url, endpoint.description, endpoint.version,
     endpoint.throttle_rate, endpoint.disabled, endpoint.event_types, endpoint.channels, endpoint.metadata,
     endpoint.created_at, endpoint.updated_at,
-    coalesce(latest.status, 1)::smallint AS status,
-    delivery.due_at AS next_at,
+    coalesce(destination.status, 1)::smallint AS status,
+    (due.due_at IS NOT NULL)::boolean AS owed,
+    coalesce(due.due_at, 'epoch')::timestamptz AS due_at,
     -- As in DeliveryDueMany.
-    coalesce(delivery.state = 'leased', false)::boolean AS leased
+    coalesce(due.state = 'leased', false)::boolean AS leased
 FROM (
-    SELECT attempt.endpoint_id
-    FROM attempt
-    WHERE attempt.app_id = @app_id
-        AND attempt.message_id = @message_id
-        AND attempt.id >= @first_attempt_id::text
-    UNION
-    SELECT delivery.endpoint_id
+    SELECT each.endpoint_id, max(each.status) AS status
+    FROM (
+        SELECT latest.endpoint_id, latest.status
+        FROM latest
+        UNION ALL
+        SELECT owed.endpoint_id, NULL
+        FROM owed
+        WHERE owed.endpoint_id > @after::text
+            AND owed.endpoint_id < @before::text
+    ) AS each
+    GROUP BY each.endpoint_id
+    ORDER BY each.endpoint_id
+    LIMIT @max_rows::int
+) AS destination
+CROSS JOIN LATERAL (
+    SELECT known.*
+    FROM endpoint AS known
+    WHERE known.app_id = @app_id
+        AND known.id = destination.endpoint_id
+    LIMIT 1
+) AS endpoint
+LEFT JOIN LATERAL (
+    SELECT delivery.endpoint_id, delivery.due_at, delivery.state
     FROM delivery
     WHERE delivery.app_id = @app_id
-        AND delivery.message_id = @message_id
-) AS destination
-JOIN endpoint ON endpoint.app_id = @app_id
-    AND endpoint.id = destination.endpoint_id
-LEFT JOIN (
-    SELECT DISTINCT ON (attempt.endpoint_id) attempt.endpoint_id, attempt.status
-    FROM attempt
-    WHERE attempt.app_id = @app_id
-        AND attempt.message_id = @message_id
-        AND attempt.id >= @first_attempt_id::text
-    ORDER BY attempt.endpoint_id, attempt.id DESC
-) AS latest ON latest.endpoint_id = destination.endpoint_id
-LEFT JOIN delivery ON delivery.app_id = @app_id
-    AND delivery.message_id = @message_id
-    AND delivery.endpoint_id = destination.endpoint_id
-WHERE destination.endpoint_id > @after::text
-    AND destination.endpoint_id < @before::text
+        AND (delivery.message_id, delivery.endpoint_id) >= (@message_id::text, destination.endpoint_id)
+        AND delivery.message_id <= @message_id::text
+    ORDER BY delivery.message_id, delivery.endpoint_id
+    LIMIT 1
+) AS due ON due.endpoint_id = destination.endpoint_id
 ORDER BY endpoint.id
 LIMIT @max_rows::int;
 
 -- name: DestinationListDescending :many
 -- DestinationListDescending lists the endpoints that a message was attempted at or is owed to, deleted
--- ones too, by their ids, the last first, with the status of the latest attempt.
+-- ones too, by their ids, the last first, as DestinationListAscending does.
+WITH attempted AS MATERIALIZED (
+    SELECT attempt.endpoint_id, attempt.id, attempt.status
+    FROM attempt
+    WHERE attempt.app_id = @app_id
+        AND attempt.message_id = @message_id
+        AND attempt.id >= @first_attempt_id::text
+    ORDER BY attempt.id DESC
+    LIMIT (SELECT @max_looked::int) -- hidden, as in MessageListDescending
+),
+latest AS MATERIALIZED (
+    SELECT DISTINCT ON (attempted.endpoint_id) attempted.endpoint_id, attempted.status
+    FROM attempted
+    WHERE attempted.endpoint_id > @after::text
+        AND attempted.endpoint_id < @before::text
+    ORDER BY attempted.endpoint_id, attempted.id DESC
+),
+owed AS MATERIALIZED (
+    -- By a row comparison, whose order only the primary key has.
+    SELECT delivery.endpoint_id
+    FROM delivery
+    WHERE delivery.app_id = @app_id
+        AND (delivery.message_id, delivery.endpoint_id) < (@message_id::text, @before::text)
+        AND delivery.message_id >= @message_id::text -- where it ends: a row comparison alone does not say
+    ORDER BY delivery.message_id DESC, delivery.endpoint_id DESC
+    LIMIT @max_rows::int
+)
 SELECT
     endpoint.app_id, endpoint.id, endpoint.uid, endpoint.url, endpoint.description, endpoint.version,
     endpoint.throttle_rate, endpoint.disabled, endpoint.event_types, endpoint.channels, endpoint.metadata,
     endpoint.created_at, endpoint.updated_at,
-    coalesce(latest.status, 1)::smallint AS status,
-    delivery.due_at AS next_at,
+    coalesce(destination.status, 1)::smallint AS status,
+    (due.due_at IS NOT NULL)::boolean AS owed,
+    coalesce(due.due_at, 'epoch')::timestamptz AS due_at,
     -- As in DeliveryDueMany.
-    coalesce(delivery.state = 'leased', false)::boolean AS leased
+    coalesce(due.state = 'leased', false)::boolean AS leased
 FROM (
-    SELECT attempt.endpoint_id
-    FROM attempt
-    WHERE attempt.app_id = @app_id
-        AND attempt.message_id = @message_id
-        AND attempt.id >= @first_attempt_id::text
-    UNION
-    SELECT delivery.endpoint_id
+    SELECT each.endpoint_id, max(each.status) AS status
+    FROM (
+        SELECT latest.endpoint_id, latest.status
+        FROM latest
+        UNION ALL
+        SELECT owed.endpoint_id, NULL
+        FROM owed
+        WHERE owed.endpoint_id > @after::text
+            AND owed.endpoint_id < @before::text
+    ) AS each
+    GROUP BY each.endpoint_id
+    ORDER BY each.endpoint_id DESC
+    LIMIT @max_rows::int
+) AS destination
+CROSS JOIN LATERAL (
+    SELECT known.*
+    FROM endpoint AS known
+    WHERE known.app_id = @app_id
+        AND known.id = destination.endpoint_id
+    LIMIT 1
+) AS endpoint
+LEFT JOIN LATERAL (
+    SELECT delivery.endpoint_id, delivery.due_at, delivery.state
     FROM delivery
     WHERE delivery.app_id = @app_id
-        AND delivery.message_id = @message_id
-) AS destination
-JOIN endpoint ON endpoint.app_id = @app_id
-    AND endpoint.id = destination.endpoint_id
-LEFT JOIN (
-    SELECT DISTINCT ON (attempt.endpoint_id) attempt.endpoint_id, attempt.status
-    FROM attempt
-    WHERE attempt.app_id = @app_id
-        AND attempt.message_id = @message_id
-        AND attempt.id >= @first_attempt_id::text
-    ORDER BY attempt.endpoint_id, attempt.id DESC
-) AS latest ON latest.endpoint_id = destination.endpoint_id
-LEFT JOIN delivery ON delivery.app_id = @app_id
-    AND delivery.message_id = @message_id
-    AND delivery.endpoint_id = destination.endpoint_id
-WHERE destination.endpoint_id > @after::text
-    AND destination.endpoint_id < @before::text
+        AND (delivery.message_id, delivery.endpoint_id) >= (@message_id::text, destination.endpoint_id)
+        AND delivery.message_id <= @message_id::text
+    ORDER BY delivery.message_id, delivery.endpoint_id
+    LIMIT 1
+) AS due ON due.endpoint_id = destination.endpoint_id
 ORDER BY endpoint.id DESC
 LIMIT @max_rows::int;

@@ -22,31 +22,68 @@ WHERE app_id = @app_id
 FOR NO KEY UPDATE;
 
 -- name: EndpointListAscending :many
--- EndpointListAscending lists endpoints, oldest first.
+-- EndpointListAscending lists endpoints, oldest first. Deleted ones are kept, and looked at: max_looked of all
+-- and no more, as MessageListDescending does.
 SELECT
-    app_id, id, uid, url, description, version, throttle_rate, disabled, event_types, channels,
-    secret, headers, metadata, failing_since, created_at, updated_at, old_secrets, old_secrets_expire_at,
-    fifo, failures, paused_until, disabled_reason
-FROM endpoint
-WHERE app_id = @app_id
-    AND id > @after::text
-    AND id < @before::text
-    AND deleted_at IS NULL
-ORDER BY id
+    endpoint.app_id, endpoint.id, endpoint.uid, endpoint.url, endpoint.description, endpoint.version,
+    endpoint.throttle_rate, endpoint.disabled, endpoint.event_types, endpoint.channels, endpoint.secret,
+    endpoint.headers, endpoint.metadata, endpoint.failing_since, endpoint.created_at, endpoint.updated_at,
+    endpoint.old_secrets, endpoint.old_secrets_expire_at, endpoint.fifo, endpoint.failures,
+    endpoint.paused_until, endpoint.disabled_reason, endpoint.matches::boolean AS matches,
+    CASE WHEN endpoint.n = @max_looked::int THEN endpoint.id ELSE '' END::text AS ended
+FROM (
+    SELECT
+        looked.*,
+        (looked.deleted_at IS NULL) IS TRUE AS matches,
+        row_number() OVER (ORDER BY looked.id) AS n
+    FROM (
+        SELECT
+            app_id, id, uid, url, description, version, throttle_rate, disabled, event_types,
+            channels, secret, headers, metadata, failing_since, created_at, updated_at, old_secrets,
+            old_secrets_expire_at, fifo, failures, paused_until, disabled_reason, deleted_at
+        FROM endpoint
+        WHERE app_id = @app_id
+            AND id > @after::text
+            AND id < @before::text
+        ORDER BY id
+        LIMIT (SELECT @max_looked::int) -- hidden, as in MessageListDescending
+    ) AS looked
+) AS endpoint
+WHERE endpoint.matches
+    OR endpoint.n = @max_looked::int
+ORDER BY endpoint.id
 LIMIT @max_rows::int;
 
 -- name: EndpointListDescending :many
--- EndpointListDescending lists endpoints, newest first.
+-- EndpointListDescending lists endpoints, newest first, as EndpointListAscending does.
 SELECT
-    app_id, id, uid, url, description, version, throttle_rate, disabled, event_types, channels,
-    secret, headers, metadata, failing_since, created_at, updated_at, old_secrets, old_secrets_expire_at,
-    fifo, failures, paused_until, disabled_reason
-FROM endpoint
-WHERE app_id = @app_id
-    AND id > @after::text
-    AND id < @before::text
-    AND deleted_at IS NULL
-ORDER BY id DESC
+    endpoint.app_id, endpoint.id, endpoint.uid, endpoint.url, endpoint.description, endpoint.version,
+    endpoint.throttle_rate, endpoint.disabled, endpoint.event_types, endpoint.channels, endpoint.secret,
+    endpoint.headers, endpoint.metadata, endpoint.failing_since, endpoint.created_at, endpoint.updated_at,
+    endpoint.old_secrets, endpoint.old_secrets_expire_at, endpoint.fifo, endpoint.failures,
+    endpoint.paused_until, endpoint.disabled_reason, endpoint.matches::boolean AS matches,
+    CASE WHEN endpoint.n = @max_looked::int THEN endpoint.id ELSE '' END::text AS ended
+FROM (
+    SELECT
+        looked.*,
+        (looked.deleted_at IS NULL) IS TRUE AS matches,
+        row_number() OVER (ORDER BY looked.id DESC) AS n
+    FROM (
+        SELECT
+            app_id, id, uid, url, description, version, throttle_rate, disabled, event_types,
+            channels, secret, headers, metadata, failing_since, created_at, updated_at, old_secrets,
+            old_secrets_expire_at, fifo, failures, paused_until, disabled_reason, deleted_at
+        FROM endpoint
+        WHERE app_id = @app_id
+            AND id > @after::text
+            AND id < @before::text
+        ORDER BY id DESC
+        LIMIT (SELECT @max_looked::int) -- hidden, as in MessageListDescending
+    ) AS looked
+) AS endpoint
+WHERE endpoint.matches
+    OR endpoint.n = @max_looked::int
+ORDER BY endpoint.id DESC
 LIMIT @max_rows::int;
 
 -- name: EndpointInsert :execrows

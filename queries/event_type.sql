@@ -14,27 +14,68 @@ WHERE org_id = @org_id
 FOR NO KEY UPDATE;
 
 -- name: EventTypeListAscending :many
--- EventTypeListAscending lists event types by name.
-SELECT org_id, name, description, archived, deprecated, schemas, feature_flags, created_at, updated_at, group_name
-FROM event_type
-WHERE org_id = @org_id
-    AND name > @after::text
-    AND name < @before::text
-    AND (@archived::boolean OR NOT archived)
-    AND (@all_flags::boolean OR feature_flags IS NULL OR feature_flags && @flags::text[])
-ORDER BY name
+-- EventTypeListAscending lists event types by name. It looks at max_looked of them and no more, as
+-- MessageListDescending does.
+SELECT
+    event_type.org_id, event_type.name, event_type.description, event_type.archived, event_type.deprecated,
+    event_type.schemas, event_type.feature_flags, event_type.created_at, event_type.updated_at,
+    event_type.group_name, event_type.matches::boolean AS matches,
+    CASE WHEN event_type.n = @max_looked::int THEN event_type.name ELSE '' END::text AS ended
+FROM (
+    SELECT
+        looked.*,
+        (
+            (@archived::boolean OR NOT looked.archived)
+            AND (@all_flags::boolean OR looked.feature_flags IS NULL OR looked.feature_flags && @flags::text[])
+        ) IS TRUE AS matches,
+        row_number() OVER (ORDER BY looked.name) AS n
+    FROM (
+        SELECT
+            org_id, name, description, archived, deprecated, schemas, feature_flags, created_at,
+            updated_at, group_name
+        FROM event_type
+        WHERE org_id = @org_id
+            AND name > @after::text
+            AND name < @before::text
+        ORDER BY name
+        LIMIT (SELECT @max_looked::int) -- hidden, as in MessageListDescending
+    ) AS looked
+) AS event_type
+WHERE event_type.matches
+    OR event_type.n = @max_looked::int
+ORDER BY event_type.name
 LIMIT @max_rows::int;
 
 -- name: EventTypeListDescending :many
--- EventTypeListDescending lists event types by name, the last first.
-SELECT org_id, name, description, archived, deprecated, schemas, feature_flags, created_at, updated_at, group_name
-FROM event_type
-WHERE org_id = @org_id
-    AND name > @after::text
-    AND name < @before::text
-    AND (@archived::boolean OR NOT archived)
-    AND (@all_flags::boolean OR feature_flags IS NULL OR feature_flags && @flags::text[])
-ORDER BY name DESC
+-- EventTypeListDescending lists event types by name, the last first, as EventTypeListAscending does.
+SELECT
+    event_type.org_id, event_type.name, event_type.description, event_type.archived, event_type.deprecated,
+    event_type.schemas, event_type.feature_flags, event_type.created_at, event_type.updated_at,
+    event_type.group_name, event_type.matches::boolean AS matches,
+    CASE WHEN event_type.n = @max_looked::int THEN event_type.name ELSE '' END::text AS ended
+FROM (
+    SELECT
+        looked.*,
+        (
+            (@archived::boolean OR NOT looked.archived)
+            AND (@all_flags::boolean OR looked.feature_flags IS NULL OR looked.feature_flags && @flags::text[])
+        ) IS TRUE AS matches,
+        row_number() OVER (ORDER BY looked.name DESC) AS n
+    FROM (
+        SELECT
+            org_id, name, description, archived, deprecated, schemas, feature_flags, created_at,
+            updated_at, group_name
+        FROM event_type
+        WHERE org_id = @org_id
+            AND name > @after::text
+            AND name < @before::text
+        ORDER BY name DESC
+        LIMIT (SELECT @max_looked::int) -- hidden, as in MessageListDescending
+    ) AS looked
+) AS event_type
+WHERE event_type.matches
+    OR event_type.n = @max_looked::int
+ORDER BY event_type.name DESC
 LIMIT @max_rows::int;
 
 -- name: EventTypeNames :many

@@ -311,33 +311,73 @@ WHERE message_event_id.app_id = @app_id
     AND message_event_id.event_id = @event_id;
 
 -- name: MessageListDescending :many
--- MessageListDescending lists messages, newest first.
+-- MessageListDescending lists messages, newest first. No index knows the filters: they are applied to max_looked
+-- messages and no more. The last of those is returned whether it matches or not, and says that it is the last.
+-- The LIMIT is hidden from the planner in a subquery. It then plans for the first tenth of the rows, and reads the
+-- index in its order. A number would, where statistics say that there are hardly as many rows, make it read all of
+-- them and sort them.
 SELECT
-    app_id, id, event_id, event_type, channels, tags, payload, expires_at, created_at, content_type,
-    deliver_at, traceparent
-FROM message
-WHERE app_id = @app_id
-    AND id > @after::text
-    AND id < @before::text
-    AND (@channel::text = '' OR @channel::text = ANY (channels))
-    AND (@tag::text = '' OR @tag::text = ANY (tags))
-    AND (cardinality(@event_types::text[]) = 0 OR event_type = ANY (@event_types::text[]))
-ORDER BY id DESC
+    message.app_id, message.id, message.event_id, message.event_type, message.channels, message.tags,
+    message.payload, message.expires_at, message.created_at, message.content_type, message.deliver_at,
+    message.traceparent, message.matches::boolean AS matches,
+    CASE WHEN message.n = @max_looked::int THEN message.id ELSE '' END::text AS ended
+FROM (
+    SELECT
+        looked.*,
+        (
+            (@channel::text = '' OR @channel::text = ANY (looked.channels))
+            AND (@tag::text = '' OR @tag::text = ANY (looked.tags))
+            AND (cardinality(@event_types::text[]) = 0 OR looked.event_type = ANY (@event_types::text[]))
+        ) IS TRUE AS matches,
+        row_number() OVER (ORDER BY looked.id DESC) AS n
+    FROM (
+        SELECT
+            app_id, id, event_id, event_type, channels, tags, payload, expires_at, created_at, content_type,
+            deliver_at, traceparent
+        FROM message
+        WHERE app_id = @app_id
+            AND id > @after::text
+            AND id < @before::text
+        ORDER BY id DESC
+        LIMIT (SELECT @max_looked::int)
+    ) AS looked
+) AS message
+WHERE message.matches
+    OR message.n = @max_looked::int
+ORDER BY message.id DESC
 LIMIT @max_rows::int;
 
 -- name: MessageListAscending :many
--- MessageListAscending lists messages, oldest first.
+-- MessageListAscending lists messages, oldest first, as MessageListDescending does.
 SELECT
-    app_id, id, event_id, event_type, channels, tags, payload, expires_at, created_at, content_type,
-    deliver_at, traceparent
-FROM message
-WHERE app_id = @app_id
-    AND id > @after::text
-    AND id < @before::text
-    AND (@channel::text = '' OR @channel::text = ANY (channels))
-    AND (@tag::text = '' OR @tag::text = ANY (tags))
-    AND (cardinality(@event_types::text[]) = 0 OR event_type = ANY (@event_types::text[]))
-ORDER BY id
+    message.app_id, message.id, message.event_id, message.event_type, message.channels, message.tags,
+    message.payload, message.expires_at, message.created_at, message.content_type, message.deliver_at,
+    message.traceparent, message.matches::boolean AS matches,
+    CASE WHEN message.n = @max_looked::int THEN message.id ELSE '' END::text AS ended
+FROM (
+    SELECT
+        looked.*,
+        (
+            (@channel::text = '' OR @channel::text = ANY (looked.channels))
+            AND (@tag::text = '' OR @tag::text = ANY (looked.tags))
+            AND (cardinality(@event_types::text[]) = 0 OR looked.event_type = ANY (@event_types::text[]))
+        ) IS TRUE AS matches,
+        row_number() OVER (ORDER BY looked.id) AS n
+    FROM (
+        SELECT
+            app_id, id, event_id, event_type, channels, tags, payload, expires_at, created_at, content_type,
+            deliver_at, traceparent
+        FROM message
+        WHERE app_id = @app_id
+            AND id > @after::text
+            AND id < @before::text
+        ORDER BY id
+        LIMIT (SELECT @max_looked::int)
+    ) AS looked
+) AS message
+WHERE message.matches
+    OR message.n = @max_looked::int
+ORDER BY message.id
 LIMIT @max_rows::int;
 
 -- name: MessageGetMany :many

@@ -30,6 +30,7 @@ type fake struct {
 	owed      []core.Delivery   // that units of work made
 	nextAt    *time.Time        // of what was attempted
 	filter    any               // of the list that was read last
+	looks     int               // how many rows a list looks at for a page, of which every second matches; 0: at all
 	answers   map[core.IdempotencyKey]kept
 	worked    int // how often Once did
 	faketasks
@@ -61,9 +62,9 @@ func get[T any](f *fake, items []T, match func(T) bool) (T, error) {
 }
 
 // page lists the matching items of a page.
-func page[T any](f *fake, items []T, p core.Page, key func(T) string, match func(T) bool) ([]T, error) {
+func page[T any](f *fake, items []T, p core.Page, key func(T) string, match func(T) bool) (rows []T, ended string, err error) {
 	if f.broken != nil {
-		return nil, f.broken
+		return nil, "", f.broken
 	}
 	var found []T
 	for _, item := range items {
@@ -75,7 +76,15 @@ func page[T any](f *fake, items []T, p core.Page, key func(T) string, match func
 	if p.Descending {
 		slices.Reverse(found)
 	}
-	return found[:min(p.Limit, len(found))], nil
+	if f.looks > 0 && len(found) >= f.looks { // it looked at so many, of which every second matches
+		found, ended = found[:f.looks], key(found[f.looks-1])
+		matching := found[:0:0]
+		for i := 1; i < len(found); i += 2 {
+			matching = append(matching, found[i])
+		}
+		found = matching
+	}
+	return found[:min(p.Limit, len(found))], ended, nil
 }
 
 // of prints what an organisation has.
@@ -140,7 +149,7 @@ func (f *fake) ApplicationFilterMany(_ context.Context, filter core.ApplicationF
 	}), f.broken
 }
 
-func (f *fake) ApplicationList(_ context.Context, org core.OrgID, p core.Page) ([]core.Application, error) {
+func (f *fake) ApplicationList(_ context.Context, org core.OrgID, p core.Page) ([]core.Application, string, error) {
 	return page(f, f.apps, p, func(a core.Application) string { return string(a.ID) },
 		func(a core.Application) bool { return a.OrgID == org })
 }
@@ -175,7 +184,7 @@ func (f *fake) EventTypeLock(ctx context.Context, org core.OrgID, name string) (
 	return f.EventTypeGet(ctx, org, name)
 }
 
-func (f *fake) EventTypeList(_ context.Context, org core.OrgID, filter core.EventTypeFilter, p core.Page) ([]core.EventType, error) {
+func (f *fake) EventTypeList(_ context.Context, org core.OrgID, filter core.EventTypeFilter, p core.Page) ([]core.EventType, string, error) {
 	f.filter = filter
 	return page(f, f.types, p, func(t core.EventType) string { return t.Name },
 		func(t core.EventType) bool { return t.OrgID == org && (filter.Archived || !t.Archived) })
@@ -248,7 +257,7 @@ func (f *fake) EndpointLock(ctx context.Context, app core.AppID, ref string) (co
 	return f.EndpointGet(ctx, app, ref)
 }
 
-func (f *fake) EndpointList(_ context.Context, app core.AppID, p core.Page) ([]core.Endpoint, error) {
+func (f *fake) EndpointList(_ context.Context, app core.AppID, p core.Page) ([]core.Endpoint, string, error) {
 	return page(f, f.endpoints, p, func(e core.Endpoint) string { return string(e.ID) },
 		func(e core.Endpoint) bool { return e.AppID == app })
 }
@@ -289,7 +298,7 @@ func (f *fake) MessageGet(_ context.Context, app core.AppID, ref string) (core.M
 	return get(f, f.messages, func(m core.Message) bool { return m.AppID == app && is(m.ID, m.EventID, ref) })
 }
 
-func (f *fake) MessageList(_ context.Context, app core.AppID, filter core.MessageFilter, p core.Page) ([]core.Message, error) {
+func (f *fake) MessageList(_ context.Context, app core.AppID, filter core.MessageFilter, p core.Page) ([]core.Message, string, error) {
 	f.filter = filter
 	return page(f, f.messages, p, func(m core.Message) string { return string(m.ID) },
 		func(m core.Message) bool { return m.AppID == app })
@@ -335,13 +344,13 @@ func (f *fake) AttemptGet(_ context.Context, app core.AppID, message core.Messag
 	return get(f, f.attempts, func(a core.Attempt) bool { return a.AppID == app && a.MessageID == message && a.ID == id })
 }
 
-func (f *fake) AttemptListByEndpoint(_ context.Context, app core.AppID, endpoint core.EndpointID, filter core.AttemptFilter, p core.Page) ([]core.Attempt, error) {
+func (f *fake) AttemptListByEndpoint(_ context.Context, app core.AppID, endpoint core.EndpointID, filter core.AttemptFilter, p core.Page) ([]core.Attempt, string, error) {
 	f.filter = filter
 	return page(f, f.attempts, p, func(a core.Attempt) string { return string(a.ID) },
 		func(a core.Attempt) bool { return a.AppID == app && a.EndpointID == endpoint })
 }
 
-func (f *fake) AttemptListByMessage(_ context.Context, app core.AppID, message core.MessageID, filter core.AttemptFilter, p core.Page) ([]core.Attempt, error) {
+func (f *fake) AttemptListByMessage(_ context.Context, app core.AppID, message core.MessageID, filter core.AttemptFilter, p core.Page) ([]core.Attempt, string, error) {
 	f.filter = filter
 	return page(f, f.attempts, p, func(a core.Attempt) string { return string(a.ID) },
 		func(a core.Attempt) bool { return a.AppID == app && a.MessageID == message })

@@ -85,19 +85,19 @@ func (f *fake) DeliveryResend(_ context.Context, _ core.AppID, message core.Mess
 	return nil
 }
 
-func (f *fake) AttemptedMessageList(_ context.Context, app core.AppID, endpoint core.EndpointID, filter core.AttemptedMessageFilter, _ core.AttemptID, p core.Page) ([]core.Latest, error) {
+func (f *fake) AttemptedMessageList(_ context.Context, app core.AppID, endpoint core.EndpointID, filter core.AttemptedMessageFilter, _ core.AttemptID, p core.Page) ([]core.Latest, string, error) {
 	f.filter = filter
-	attempts, err := page(f, f.attempts, p, func(a core.Attempt) string { return string(a.MessageID) },
+	attempts, ended, err := page(f, f.attempts, p, func(a core.Attempt) string { return string(a.MessageID) },
 		func(a core.Attempt) bool { return a.AppID == app && a.EndpointID == endpoint })
 	latest := make([]core.Latest, len(attempts))
 	for i, a := range attempts {
 		latest[i] = core.Latest{MessageID: a.MessageID, Status: a.Status, NextAt: f.nextAt}
 	}
-	return latest, err
+	return latest, ended, err
 }
 
 func (f *fake) DestinationList(_ context.Context, app core.AppID, message core.MessageID, _ core.AttemptID, p core.Page) ([]core.Destination, error) {
-	attempts, err := page(f, f.attempts, p, func(a core.Attempt) string { return string(a.EndpointID) },
+	attempts, _, err := page(f, f.attempts, p, func(a core.Attempt) string { return string(a.EndpointID) },
 		func(a core.Attempt) bool { return a.AppID == app && a.MessageID == message })
 	destinations := make([]core.Destination, len(attempts))
 	for i, a := range attempts {

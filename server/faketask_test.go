@@ -30,7 +30,7 @@ func (f *fake) BackgroundTaskGet(_ context.Context, org core.OrgID, id core.Task
 	return get(f, f.tasks, func(t core.BackgroundTask) bool { return t.OrgID == org && t.ID == id })
 }
 
-func (f *fake) BackgroundTaskList(_ context.Context, org core.OrgID, filter core.BackgroundTaskFilter, p core.Page) ([]core.BackgroundTask, error) {
+func (f *fake) BackgroundTaskList(_ context.Context, org core.OrgID, filter core.BackgroundTaskFilter, p core.Page) ([]core.BackgroundTask, string, error) {
 	f.filter = filter
 	return page(f, f.tasks, p, func(t core.BackgroundTask) string { return string(t.ID) },
 		func(t core.BackgroundTask) bool {

@@ -13,14 +13,25 @@ func (r reader) ApplicationGet(ctx context.Context, org core.OrgID, ref string) 
 	return core.Application(row), mapError(err)
 }
 
-func (r reader) ApplicationList(ctx context.Context, org core.OrgID, page core.Page) ([]core.Application, error) {
-	p := db.ApplicationListAscendingParams{OrgID: org, After: page.After, Before: page.Before, MaxRows: int32(page.Limit)}
+func (r reader) ApplicationList(ctx context.Context, org core.OrgID, page core.Page) ([]core.Application, string, error) {
+	p := db.ApplicationListAscendingParams{
+		OrgID: org, After: page.After, Before: page.Before, MaxRows: int32(page.Limit), MaxLooked: look(page, lookedMost),
+	}
 	if page.Descending {
 		rows, err := queries.ApplicationListDescending(ctx, r.conn, db.ApplicationListDescendingParams(p))
-		return entities(rows, err, func(row db.ApplicationListDescendingRow) core.Application { return core.Application(row) })
+		return looked(rows, err, func(row db.ApplicationListDescendingRow) (core.Application, bool, string) {
+			return listedApplication(db.ApplicationListAscendingRow(row))
+		})
 	}
 	rows, err := queries.ApplicationListAscending(ctx, r.conn, p)
-	return entities(rows, err, func(row db.ApplicationListAscendingRow) core.Application { return core.Application(row) })
+	return looked(rows, err, listedApplication)
+}
+
+func listedApplication(row db.ApplicationListAscendingRow) (core.Application, bool, string) {
+	return core.Application{
+		OrgID: row.OrgID, ID: row.ID, UID: row.UID, Name: row.Name, ThrottleRate: row.ThrottleRate,
+		Metadata: row.Metadata, CreatedAt: row.CreatedAt, UpdatedAt: row.UpdatedAt,
+	}, row.Matches, row.Ended
 }
 
 func (r reader) ApplicationFilterMany(ctx context.Context, filter core.ApplicationFilter, ids []core.AppID) ([]core.AppID, error) {

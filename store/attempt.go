@@ -12,33 +12,44 @@ func (r reader) AttemptGet(ctx context.Context, app core.AppID, message core.Mes
 	return core.Attempt(row), mapError(err)
 }
 
-func (r reader) AttemptListByEndpoint(ctx context.Context, app core.AppID, endpoint core.EndpointID, filter core.AttemptFilter, page core.Page) ([]core.Attempt, error) {
+func (r reader) AttemptListByEndpoint(ctx context.Context, app core.AppID, endpoint core.EndpointID, filter core.AttemptFilter, page core.Page) ([]core.Attempt, string, error) {
 	p := db.AttemptListByEndpointAscendingParams{
 		AppID: app, EndpointID: endpoint, After: page.After, Before: page.Before, MaxRows: int32(page.Limit),
 		Statuses: statuses(filter), CodeFrom: filter.CodeFrom, CodeTo: filter.CodeTo,
 		Channel: filter.Channel, Tag: filter.Tag, EventTypes: some(filter.EventTypes),
+		MaxLooked: look(page, lookedMost),
+	}
+	if !filter.MessageFilter.IsZero() {
+		p.MaxLooked = look(page, lookedUpMost)
 	}
 	if page.Descending {
 		rows, err := queries.AttemptListByEndpointDescending(ctx, r.conn, db.AttemptListByEndpointDescendingParams(p))
-		return entities(rows, err, attempt)
+		return looked(rows, err, func(row db.AttemptListByEndpointDescendingRow) (core.Attempt, bool, string) {
+			return listedAttempt(db.AttemptListByMessageAscendingRow(row))
+		})
 	}
 	rows, err := queries.AttemptListByEndpointAscending(ctx, r.conn, p)
-	return entities(rows, err, attempt)
+	return looked(rows, err, func(row db.AttemptListByEndpointAscendingRow) (core.Attempt, bool, string) {
+		return listedAttempt(db.AttemptListByMessageAscendingRow(row))
+	})
 }
 
-func (r reader) AttemptListByMessage(ctx context.Context, app core.AppID, message core.MessageID, filter core.AttemptFilter, page core.Page) ([]core.Attempt, error) {
+func (r reader) AttemptListByMessage(ctx context.Context, app core.AppID, message core.MessageID, filter core.AttemptFilter, page core.Page) ([]core.Attempt, string, error) {
 	p := db.AttemptListByMessageAscendingParams{
 		AppID: app, MessageID: message, After: page.After, Before: page.Before, MaxRows: int32(page.Limit),
 		EndpointID: string(filter.EndpointID), Statuses: statuses(filter),
 		CodeFrom: filter.CodeFrom, CodeTo: filter.CodeTo,
 		Channel: filter.Channel, Tag: filter.Tag, EventTypes: some(filter.EventTypes),
+		MaxLooked: look(page, lookedMost),
 	}
 	if page.Descending {
 		rows, err := queries.AttemptListByMessageDescending(ctx, r.conn, db.AttemptListByMessageDescendingParams(p))
-		return entities(rows, err, attempt)
+		return looked(rows, err, func(row db.AttemptListByMessageDescendingRow) (core.Attempt, bool, string) {
+			return listedAttempt(db.AttemptListByMessageAscendingRow(row))
+		})
 	}
 	rows, err := queries.AttemptListByMessageAscending(ctx, r.conn, p)
-	return entities(rows, err, attempt)
+	return looked(rows, err, listedAttempt)
 }
 
 func statuses(filter core.AttemptFilter) []int16 {
@@ -53,7 +64,13 @@ func (t tx) AttemptExpunge(ctx context.Context, app core.AppID, message core.Mes
 	return wrote(queries.AttemptExpunge(ctx, t.conn, db.AttemptExpungeParams{AppID: app, MessageID: message, ID: id, Response: response}))
 }
 
-func attempt(row db.Attempt) core.Attempt { return core.Attempt(row) }
+func listedAttempt(row db.AttemptListByMessageAscendingRow) (core.Attempt, bool, string) {
+	return core.Attempt{
+		AppID: row.AppID, ID: row.ID, MessageID: row.MessageID, EndpointID: row.EndpointID, URL: row.URL, Status: row.Status,
+		ResponseStatusCode: row.ResponseStatusCode, Response: row.Response, DurationMS: row.DurationMS,
+		Trigger: row.Trigger, CreatedAt: row.CreatedAt,
+	}, row.Matches, row.Ended
+}
 
 // some makes an absent list an empty one: in SQL the cardinality of NULL is NULL.
 func some(names []string) []string {

@@ -7,16 +7,16 @@ import (
 	"github.com/postrider/postrider/db"
 )
 
-func (r reader) AttemptedMessageList(ctx context.Context, app core.AppID, endpoint core.EndpointID, filter core.AttemptedMessageFilter, first core.AttemptID, page core.Page) ([]core.Latest, error) {
+func (r reader) AttemptedMessageList(ctx context.Context, app core.AppID, endpoint core.EndpointID, filter core.AttemptedMessageFilter, first core.AttemptID, page core.Page) ([]core.Latest, string, error) {
 	read := r.attemptedMessageList
 	if filter.Status != nil && *filter.Status != core.StatusSuccess {
 		read = r.attemptedMessageListFailed
 	}
-	list, err := read(ctx, app, endpoint, filter, first, page)
+	list, ended, err := read(ctx, app, endpoint, filter, first, page)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	return list, r.nextAttempts(ctx, app, endpoint, list)
+	return list, ended, r.nextAttempts(ctx, app, endpoint, list)
 }
 
 // nextAttempts adds when the messages will be tried again.
@@ -38,45 +38,48 @@ func (r reader) nextAttempts(ctx context.Context, app core.AppID, endpoint core.
 	return mapError(err)
 }
 
-func (r reader) attemptedMessageList(ctx context.Context, app core.AppID, endpoint core.EndpointID, filter core.AttemptedMessageFilter, first core.AttemptID, page core.Page) ([]core.Latest, error) {
+func (r reader) attemptedMessageList(ctx context.Context, app core.AppID, endpoint core.EndpointID, filter core.AttemptedMessageFilter, first core.AttemptID, page core.Page) ([]core.Latest, string, error) {
 	p := db.AttemptedMessageListAscendingParams{
 		AppID: app, EndpointID: endpoint, FirstAttemptID: string(first), Succeeded: filter.Status != nil,
 		After: page.After, Before: page.Before, MaxRows: int32(page.Limit),
 		Channel: filter.Channel, Tag: filter.Tag, EventTypes: some(filter.EventTypes),
+		MaxLooked: look(page, lookedUpMost),
+	}
+	if filter.MessageFilter.IsZero() {
+		p.MaxLooked = look(page, lookedMost)
 	}
 	if page.Descending {
 		rows, err := queries.AttemptedMessageListDescending(ctx, r.conn, db.AttemptedMessageListDescendingParams(p))
-		return entities(rows, err, func(row db.AttemptedMessageListDescendingRow) core.Latest {
-			return core.Latest{MessageID: row.MessageID, Status: row.Status}
+		return looked(rows, err, func(row db.AttemptedMessageListDescendingRow) (core.Latest, bool, string) {
+			return listedLatest(db.AttemptedMessageListAscendingRow(row))
 		})
 	}
 	rows, err := queries.AttemptedMessageListAscending(ctx, r.conn, p)
-	return entities(rows, err, func(row db.AttemptedMessageListAscendingRow) core.Latest {
-		return core.Latest{MessageID: row.MessageID, Status: row.Status}
-	})
+	return looked(rows, err, listedLatest)
 }
 
-func (r reader) attemptedMessageListFailed(ctx context.Context, app core.AppID, endpoint core.EndpointID, filter core.AttemptedMessageFilter, first core.AttemptID, page core.Page) ([]core.Latest, error) {
+func (r reader) attemptedMessageListFailed(ctx context.Context, app core.AppID, endpoint core.EndpointID, filter core.AttemptedMessageFilter, first core.AttemptID, page core.Page) ([]core.Latest, string, error) {
 	p := db.AttemptedMessageListFailedAscendingParams{
-		AppID: app, EndpointID: endpoint, FirstAttemptID: string(first), Sending: *filter.Status == core.StatusSending,
+		AppID: app, EndpointID: string(endpoint), FirstAttemptID: string(first), Sending: *filter.Status == core.StatusSending,
 		After: page.After, Before: page.Before, MaxRows: int32(page.Limit),
 		Channel: filter.Channel, Tag: filter.Tag, EventTypes: some(filter.EventTypes),
+		MaxLooked: look(page, lookedFarMost),
 	}
 	if page.Descending {
 		rows, err := queries.AttemptedMessageListFailedDescending(ctx, r.conn, db.AttemptedMessageListFailedDescendingParams(p))
-		return entities(rows, err, func(row db.AttemptedMessageListFailedDescendingRow) core.Latest {
-			return core.Latest{MessageID: row.MessageID, Status: row.Status}
+		return looked(rows, err, func(row db.AttemptedMessageListFailedDescendingRow) (core.Latest, bool, string) {
+			return listedLatest(db.AttemptedMessageListAscendingRow(row))
 		})
 	}
 	rows, err := queries.AttemptedMessageListFailedAscending(ctx, r.conn, p)
-	return entities(rows, err, func(row db.AttemptedMessageListFailedAscendingRow) core.Latest {
-		return core.Latest{MessageID: row.MessageID, Status: row.Status}
+	return looked(rows, err, func(row db.AttemptedMessageListFailedAscendingRow) (core.Latest, bool, string) {
+		return listedLatest(db.AttemptedMessageListAscendingRow(row))
 	})
 }
 
 func (r reader) DestinationList(ctx context.Context, app core.AppID, message core.MessageID, first core.AttemptID, page core.Page) ([]core.Destination, error) {
 	p := db.DestinationListAscendingParams{
-		AppID: app, MessageID: message, FirstAttemptID: string(first),
+		AppID: app, MessageID: string(message), MaxLooked: lookedMost, FirstAttemptID: string(first),
 		After: page.After, Before: page.Before, MaxRows: int32(page.Limit),
 	}
 	if page.Descending {
@@ -91,12 +94,20 @@ func (r reader) DestinationList(ctx context.Context, app core.AppID, message cor
 
 // destination leaves out what a list must never show: secrets and headers.
 func destination(row db.DestinationListAscendingRow) core.Destination {
-	return core.Destination{
+	d := core.Destination{
 		Endpoint: core.Endpoint{
 			AppID: row.AppID, ID: row.ID, UID: row.UID, URL: row.URL, Description: row.Description, Version: row.Version,
 			ThrottleRate: row.ThrottleRate, Disabled: row.Disabled, EventTypes: row.EventTypes, Channels: row.Channels,
 			Metadata: row.Metadata, CreatedAt: row.CreatedAt, UpdatedAt: row.UpdatedAt,
 		},
-		Status: core.AttemptStatus(row.Status), NextAt: row.NextAt, Leased: row.Leased,
+		Status: core.AttemptStatus(row.Status), Leased: row.Leased,
 	}
+	if row.Owed {
+		d.NextAt = &row.DueAt
+	}
+	return d
+}
+
+func listedLatest(row db.AttemptedMessageListAscendingRow) (core.Latest, bool, string) {
+	return core.Latest{MessageID: row.MessageID, Status: core.AttemptStatus(row.Status)}, row.Matches, row.Ended
 }

@@ -16,14 +16,29 @@ func (r reader) EndpointGet(ctx context.Context, app core.AppID, ref string) (co
 	return r.endpoint(row)
 }
 
-func (r reader) EndpointList(ctx context.Context, app core.AppID, page core.Page) ([]core.Endpoint, error) {
-	p := db.EndpointListAscendingParams{AppID: app, After: page.After, Before: page.Before, MaxRows: int32(page.Limit)}
+func (r reader) EndpointList(ctx context.Context, app core.AppID, page core.Page) ([]core.Endpoint, string, error) {
+	p := db.EndpointListAscendingParams{
+		AppID: app, After: page.After, Before: page.Before, MaxRows: int32(page.Limit), MaxLooked: look(page, lookedMost),
+	}
 	if page.Descending {
 		rows, err := queries.EndpointListDescending(ctx, r.conn, db.EndpointListDescendingParams(p))
-		return r.endpoints(entities(rows, err, func(row db.EndpointListDescendingRow) db.EndpointGetRow { return db.EndpointGetRow(row) }))
+		return r.endpoints(looked(rows, err, func(row db.EndpointListDescendingRow) (db.EndpointGetRow, bool, string) {
+			return listedEndpoint(db.EndpointListAscendingRow(row))
+		}))
 	}
 	rows, err := queries.EndpointListAscending(ctx, r.conn, p)
-	return r.endpoints(entities(rows, err, func(row db.EndpointListAscendingRow) db.EndpointGetRow { return db.EndpointGetRow(row) }))
+	return r.endpoints(looked(rows, err, listedEndpoint))
+}
+
+func listedEndpoint(row db.EndpointListAscendingRow) (db.EndpointGetRow, bool, string) {
+	return db.EndpointGetRow{
+		AppID: row.AppID, ID: row.ID, UID: row.UID, URL: row.URL, Description: row.Description, Version: row.Version,
+		ThrottleRate: row.ThrottleRate, Disabled: row.Disabled, EventTypes: row.EventTypes, Channels: row.Channels,
+		Secret: row.Secret, Headers: row.Headers, Metadata: row.Metadata, FailingSince: row.FailingSince,
+		CreatedAt: row.CreatedAt, UpdatedAt: row.UpdatedAt, OldSecrets: row.OldSecrets,
+		OldSecretsExpireAt: row.OldSecretsExpireAt, FIFO: row.FIFO, Failures: row.Failures,
+		PausedUntil: row.PausedUntil, DisabledReason: row.DisabledReason,
+	}, row.Matches, row.Ended
 }
 
 func (r reader) EndpointWanted(ctx context.Context, app core.AppID, eventType string, channels []string) (bool, error) {
@@ -118,15 +133,15 @@ func (r reader) endpoint(row db.EndpointGetRow) (core.Endpoint, error) {
 	}, nil
 }
 
-func (r reader) endpoints(rows []db.EndpointGetRow, err error) ([]core.Endpoint, error) {
+func (r reader) endpoints(rows []db.EndpointGetRow, ended string, err error) ([]core.Endpoint, string, error) {
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	list := make([]core.Endpoint, len(rows))
 	for i, row := range rows {
 		if list[i], err = r.endpoint(row); err != nil {
-			return nil, err
+			return nil, "", err
 		}
 	}
-	return list, nil
+	return list, ended, nil
 }

@@ -13,20 +13,28 @@ func (r reader) EventTypeGet(ctx context.Context, org core.OrgID, name string) (
 	return core.EventType(row), mapError(err)
 }
 
-func (r reader) EventTypeList(ctx context.Context, org core.OrgID, filter core.EventTypeFilter, page core.Page) ([]core.EventType, error) {
+func (r reader) EventTypeList(ctx context.Context, org core.OrgID, filter core.EventTypeFilter, page core.Page) ([]core.EventType, string, error) {
 	p := db.EventTypeListAscendingParams{
-		OrgID: org, After: page.After, Before: page.Before, MaxRows: int32(page.Limit),
+		OrgID: org, After: page.After, Before: page.Before, MaxRows: int32(page.Limit), MaxLooked: look(page, lookedMost),
 		Archived: filter.Archived, AllFlags: filter.AllFlags, Flags: filter.Flags,
 	}
 	if page.Descending {
 		rows, err := queries.EventTypeListDescending(ctx, r.conn, db.EventTypeListDescendingParams(p))
-		return entities(rows, err, eventType)
+		return looked(rows, err, func(row db.EventTypeListDescendingRow) (core.EventType, bool, string) {
+			return listedEventType(db.EventTypeListAscendingRow(row))
+		})
 	}
 	rows, err := queries.EventTypeListAscending(ctx, r.conn, p)
-	return entities(rows, err, eventType)
+	return looked(rows, err, listedEventType)
 }
 
-func eventType(row db.EventType) core.EventType { return core.EventType(row) }
+func listedEventType(row db.EventTypeListAscendingRow) (core.EventType, bool, string) {
+	return core.EventType{
+		OrgID: row.OrgID, Name: row.Name, Description: row.Description, Archived: row.Archived, Deprecated: row.Deprecated,
+		Schemas: row.Schemas, FeatureFlags: row.FeatureFlags, CreatedAt: row.CreatedAt, UpdatedAt: row.UpdatedAt,
+		GroupName: row.GroupName,
+	}, row.Matches, row.Ended
+}
 
 func (r reader) EventTypeNames(ctx context.Context, org core.OrgID, names []string) ([]string, error) {
 	known, err := queries.EventTypeNames(ctx, r.conn, db.EventTypeNamesParams{OrgID: org, Names: names})

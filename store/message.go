@@ -16,17 +16,28 @@ func (r reader) MessageGet(ctx context.Context, app core.AppID, ref string) (cor
 	return core.Message(row), mapError(err)
 }
 
-func (r reader) MessageList(ctx context.Context, app core.AppID, filter core.MessageFilter, page core.Page) ([]core.Message, error) {
+func (r reader) MessageList(ctx context.Context, app core.AppID, filter core.MessageFilter, page core.Page) ([]core.Message, string, error) {
 	p := db.MessageListAscendingParams{
 		AppID: app, After: page.After, Before: page.Before, MaxRows: int32(page.Limit),
 		Channel: filter.Channel, Tag: filter.Tag, EventTypes: some(filter.EventTypes),
+		MaxLooked: look(page, lookedMost),
 	}
 	if page.Descending {
 		rows, err := queries.MessageListDescending(ctx, r.conn, db.MessageListDescendingParams(p))
-		return entities(rows, err, message)
+		return looked(rows, err, func(row db.MessageListDescendingRow) (core.Message, bool, string) {
+			return listedMessage(db.MessageListAscendingRow(row))
+		})
 	}
 	rows, err := queries.MessageListAscending(ctx, r.conn, p)
-	return entities(rows, err, message)
+	return looked(rows, err, listedMessage)
+}
+
+func listedMessage(row db.MessageListAscendingRow) (core.Message, bool, string) {
+	return core.Message{
+		AppID: row.AppID, ID: row.ID, EventID: row.EventID, EventType: row.EventType, Channels: row.Channels, Tags: row.Tags,
+		Payload: row.Payload, ExpiresAt: row.ExpiresAt, CreatedAt: row.CreatedAt, ContentType: row.ContentType,
+		DeliverAt: row.DeliverAt, TraceParent: row.TraceParent,
+	}, row.Matches, row.Ended
 }
 
 func (r reader) MessageGetMany(ctx context.Context, app core.AppID, ids []core.MessageID) ([]core.Message, error) {

@@ -25,6 +25,7 @@ const (
 	planInstants  = 40
 	planFailures  = 100 // one attempt in so many failed
 	planPage      = 51  // a page and one
+	anyRows       = -1  // as many as are among those that a page looks at
 )
 
 // explained is a connection that has each query's plan told as well, with what it really read.
@@ -127,7 +128,7 @@ func (w planWorld) look(t *testing.T, conn db.DBTX, mode string, c planCase) {
 	t.Helper()
 	e := &explained{DBTX: conn}
 	rows, err := c.read(reader{conn: e})
-	if err != nil || rows != c.rows {
+	if err != nil || rows != c.rows && c.rows != anyRows {
 		t.Errorf("%s: %d rows, %v; want %d", c.name, rows, err, c.rows)
 	}
 	for _, plan := range e.plans {
@@ -161,7 +162,7 @@ type planCase struct {
 	name string
 	read func(reader) (int, error)
 	rows int
-	most int // 0: a filter that few match may read all of its window
+	most int // 0: not said
 }
 
 // planWorld has one endpoint with a fifth of all attempts.
@@ -223,7 +224,8 @@ func (w planWorld) fill(at time.Time, n int) {
 // lists are the lists that have much to choose from. Each reads what it shows from a few partitions at a
 // time, and one row of each further one.
 func (w planWorld) lists() []planCase {
-	const page, peek = planPage, 60 // the partitions of the window, twice
+	const page, peek = planPage, 60                // the partitions of the window, twice
+	const lookups = 4*lookedUpMost + 2*page + peek // of each status, and for each a message
 	down := core.Page{Before: "~", Limit: page, Descending: true}
 	up := core.Page{Before: "~", Limit: page}
 	middle := down
@@ -231,7 +233,7 @@ func (w planWorld) lists() []planCase {
 	ctx := w.t.Context()
 	attempts := func(f core.AttemptFilter, p core.Page) func(reader) (int, error) {
 		return func(r reader) (int, error) {
-			rows, err := r.AttemptListByEndpoint(ctx, w.app.ID, w.endpoint, f, p)
+			rows, _, err := r.AttemptListByEndpoint(ctx, w.app.ID, w.endpoint, f, p)
 			return len(rows), err
 		}
 	}
@@ -239,7 +241,7 @@ func (w planWorld) lists() []planCase {
 		first := core.AttemptIDAt(now().AddDate(0, 0, -30))
 		filter := core.AttemptedMessageFilter{Status: status, MessageFilter: core.MessageFilter{EventTypes: types}}
 		return func(r reader) (int, error) {
-			rows, err := r.AttemptedMessageList(ctx, w.app.ID, w.endpoint, filter, first, p)
+			rows, _, err := r.AttemptedMessageList(ctx, w.app.ID, w.endpoint, filter, first, p)
 			return len(rows), err
 		}
 	}
@@ -255,14 +257,14 @@ func (w planWorld) lists() []planCase {
 	byType := core.MessageFilter{EventTypes: []string{"type.0"}} // also that of all that failed
 	for order, p := range map[string]core.Page{"newest": down, "oldest": up} {
 		cases = append(cases,
-			planCase{name: order + " attempts by type", read: attempts(core.AttemptFilter{MessageFilter: byType}, p), rows: page},
-			planCase{name: order + " attempted messages by type", read: attempted(nil, p, "type.0"), rows: page},
-			planCase{name: order + " that succeeded by type", read: attempted(new(core.StatusSuccess), p, "type.0"), rows: min(page, w.messages/planFailures)},
-			planCase{name: order + " that failed by type", read: attempted(new(core.StatusFail), p, "type.0"), rows: w.failed(false)},
-			planCase{name: order + " that will be tried again by type", read: attempted(new(core.StatusSending), p, "type.0"), rows: w.failed(true)},
+			planCase{name: order + " attempts by type", read: attempts(core.AttemptFilter{MessageFilter: byType}, p), rows: anyRows, most: lookups},
+			planCase{name: order + " attempted messages by type", read: attempted(nil, p, "type.0"), rows: anyRows, most: lookups},
+			planCase{name: order + " that succeeded by type", read: attempted(new(core.StatusSuccess), p, "type.0"), rows: anyRows, most: lookups},
+			planCase{name: order + " that failed by type", read: attempted(new(core.StatusFail), p, "type.0"), rows: w.failed(false), most: 5*lookups},
+			planCase{name: order + " that will be tried again by type", read: attempted(new(core.StatusSending), p, "type.0"), rows: w.failed(true), most: 5*lookups},
 			planCase{name: order + " attempts of a message by type", read: w.byMessageOf(byType, p), rows: 0, most: 3 * peek},
-			planCase{name: order + " messages by type", rows: page, read: func(r reader) (int, error) {
-				rows, err := r.MessageList(ctx, w.app.ID, byType, p)
+			planCase{name: order + " messages by type", rows: page, most: lookedMost + peek, read: func(r reader) (int, error) {
+				rows, _, err := r.MessageList(ctx, w.app.ID, byType, p)
 				return len(rows), err
 			}},
 			planCase{name: order + " attempts", read: attempts(core.AttemptFilter{}, p), rows: page, most: 2*page + peek},
@@ -271,9 +273,9 @@ func (w planWorld) lists() []planCase {
 			planCase{name: order + " attempted messages", read: attempted(nil, p), rows: page, most: 2*page + 2*peek},
 			planCase{name: order + " that succeeded", read: attempted(new(core.StatusSuccess), p), rows: page, most: 2*page + 2*peek},
 			planCase{name: order + " that failed", read: attempted(new(core.StatusFail), p), rows: w.failed(false), most: 5*page + 2*peek},
-			planCase{name: order + " that will be tried again", read: attempted(new(core.StatusSending), p), rows: w.failed(true)},
+			planCase{name: order + " that will be tried again", read: attempted(new(core.StatusSending), p), rows: w.failed(true), most: 5*lookups},
 			planCase{name: order + " messages", rows: page, most: page + peek, read: func(r reader) (int, error) {
-				rows, err := r.MessageList(ctx, w.app.ID, core.MessageFilter{}, p)
+				rows, _, err := r.MessageList(ctx, w.app.ID, core.MessageFilter{}, p)
 				return len(rows), err
 			}},
 		)
@@ -299,7 +301,7 @@ func (w planWorld) counts(r reader) (int, error) {
 // message is one from the middle.
 func (w planWorld) message(r reader) (core.MessageID, error) {
 	before := string(core.MessageIDAt(now().AddDate(0, 0, -10)))
-	rows, err := r.MessageList(w.t.Context(), w.app.ID, core.MessageFilter{}, core.Page{Before: before, Limit: 1, Descending: true})
+	rows, _, err := r.MessageList(w.t.Context(), w.app.ID, core.MessageFilter{}, core.Page{Before: before, Limit: 1, Descending: true})
 	if err != nil || len(rows) != 1 {
 		return "", fmt.Errorf("%d messages, %w", len(rows), err)
 	}
@@ -307,7 +309,7 @@ func (w planWorld) message(r reader) (core.MessageID, error) {
 }
 
 func (w planWorld) someMessages(r reader) (int, error) {
-	rows, err := r.MessageList(w.t.Context(), w.app.ID, core.MessageFilter{}, core.Page{Before: "~", Limit: 51})
+	rows, _, err := r.MessageList(w.t.Context(), w.app.ID, core.MessageFilter{}, core.Page{Before: "~", Limit: 51})
 	ids := make([]core.MessageID, len(rows))
 	for i, m := range rows {
 		ids[i] = m.ID
@@ -333,7 +335,7 @@ func (w planWorld) byMessage(r reader) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	rows, err := r.AttemptListByMessage(w.t.Context(), w.app.ID, id, core.AttemptFilter{}, core.Page{Before: "~", Limit: 51, Descending: true})
+	rows, _, err := r.AttemptListByMessage(w.t.Context(), w.app.ID, id, core.AttemptFilter{}, core.Page{Before: "~", Limit: 51, Descending: true})
 	return len(rows), err
 }
 
@@ -341,11 +343,11 @@ func (w planWorld) byMessage(r reader) (int, error) {
 func (w planWorld) byMessageOf(filter core.MessageFilter, p core.Page) func(reader) (int, error) {
 	return func(r reader) (int, error) {
 		at := core.MessageIDAt(now().AddDate(0, 0, -10))
-		rows, err := r.MessageList(w.t.Context(), w.app.ID, core.MessageFilter{EventTypes: []string{"type.7"}}, core.Page{Before: string(at), Limit: 1, Descending: true})
+		rows, _, err := r.MessageList(w.t.Context(), w.app.ID, core.MessageFilter{EventTypes: []string{"type.7"}}, core.Page{Before: string(at), Limit: 1, Descending: true})
 		if err != nil || len(rows) != 1 {
 			return 0, fmt.Errorf("%d messages, %w", len(rows), err)
 		}
-		attempts, err := r.AttemptListByMessage(w.t.Context(), w.app.ID, rows[0].ID, core.AttemptFilter{MessageFilter: filter}, p)
+		attempts, _, err := r.AttemptListByMessage(w.t.Context(), w.app.ID, rows[0].ID, core.AttemptFilter{MessageFilter: filter}, p)
 		return len(attempts), err
 	}
 }

@@ -156,7 +156,7 @@ func TestAttemptsAreFiltered(t *testing.T) {
 		"pending":            {core.AttemptFilter{Status: new(core.StatusPending)}, 0},
 		"none":               {of(core.MessageFilter{Channel: "elsewhere"}), 0},
 	} {
-		got, err := w.AttemptListByEndpoint(t.Context(), w.app.ID, e.ID, c.filter, page)
+		got, _, err := w.AttemptListByEndpoint(t.Context(), w.app.ID, e.ID, c.filter, page)
 		if err != nil || len(got) != c.want {
 			t.Errorf("%s: %d attempts, %v; want %d", name, len(got), err, c.want)
 		}
@@ -171,7 +171,7 @@ func TestAnAttemptIsRead(t *testing.T) {
 	w.send(1)
 	w.record(result(w.claim(room())[0], time.Time{}))
 	page := core.Page{Before: "~", Limit: 10}
-	all, err := w.AttemptListByEndpoint(t.Context(), w.app.ID, e.ID, core.AttemptFilter{}, page)
+	all, _, err := w.AttemptListByEndpoint(t.Context(), w.app.ID, e.ID, core.AttemptFilter{}, page)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,7 +179,7 @@ func TestAnAttemptIsRead(t *testing.T) {
 	if got, err := w.AttemptGet(t.Context(), w.app.ID, one.MessageID, one.ID); err != nil || got != one {
 		t.Errorf("%+v, %v; want %+v", got, err, one)
 	}
-	byMessage, err := w.AttemptListByMessage(t.Context(), w.app.ID, one.MessageID, core.AttemptFilter{EndpointID: e.ID}, page)
+	byMessage, _, err := w.AttemptListByMessage(t.Context(), w.app.ID, one.MessageID, core.AttemptFilter{EndpointID: e.ID}, page)
 	if err != nil || len(byMessage) != 1 || byMessage[0] != one {
 		t.Errorf("by message: %+v, %v", byMessage, err)
 	}

@@ -198,7 +198,7 @@ func TestHowMessagesStand(t *testing.T) {
 		ids[0]: {core.StatusFail, core.StatusSuccess}, ids[1]: {core.StatusFail, core.StatusSending}, ids[2]: {core.StatusFail, core.StatusFail},
 	}, next)
 	statuses := func(status *core.AttemptStatus, page core.Page) map[core.MessageID]core.AttemptStatus {
-		rows, err := w.AttemptedMessageList(t.Context(), w.app.ID, e.ID, core.AttemptedMessageFilter{Status: status}, "", page)
+		rows, _, err := w.AttemptedMessageList(t.Context(), w.app.ID, e.ID, core.AttemptedMessageFilter{Status: status}, "", page)
 		if err != nil {
 			t.Fatal(err)
 		}

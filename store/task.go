@@ -18,10 +18,11 @@ func (r reader) BackgroundTaskGet(ctx context.Context, org core.OrgID, id core.T
 	return core.BackgroundTask(row), mapError(err)
 }
 
-func (r reader) BackgroundTaskList(ctx context.Context, org core.OrgID, filter core.BackgroundTaskFilter, page core.Page) ([]core.BackgroundTask, error) {
+func (r reader) BackgroundTaskList(ctx context.Context, org core.OrgID, filter core.BackgroundTaskFilter, page core.Page) ([]core.BackgroundTask, string, error) {
 	p := db.BackgroundTaskListAscendingParams{
 		OrgID: org, OnlyAppID: string(filter.AppID), Status: string(filter.Status), Task: string(filter.Task),
 		After: page.After, Before: page.Before, MaxRows: int32(page.Limit), MaxDataBytes: taskDataListed,
+		MaxLooked: look(page, lookedMost),
 	}
 	var rows []db.BackgroundTaskListAscendingRow
 	var err error
@@ -34,16 +35,16 @@ func (r reader) BackgroundTaskList(ctx context.Context, org core.OrgID, filter c
 	} else {
 		rows, err = queries.BackgroundTaskListAscending(ctx, r.conn, p)
 	}
-	if err != nil {
-		return nil, mapError(err)
-	}
+	rows, ended, err := looked(rows, err, func(row db.BackgroundTaskListAscendingRow) (db.BackgroundTaskListAscendingRow, bool, string) {
+		return row, row.Matches, row.Ended
+	})
 	tasks := make([]core.BackgroundTask, len(rows))
-	for i, row := range rows {
-		if tasks[i], err = backgroundTask(row); err != nil {
-			return nil, err
+	for i := range rows {
+		if err == nil {
+			tasks[i], err = backgroundTask(rows[i])
 		}
 	}
-	return tasks, nil
+	return tasks, ended, err
 }
 
 func backgroundTask(row db.BackgroundTaskListAscendingRow) (core.BackgroundTask, error) {

@@ -119,7 +119,7 @@ func TestAnEndpointThatIsBeingChangedIsPassedOver(t *testing.T) {
 	other := w.addEndpoint(nil)
 	w.send(1)
 	w.in(func(ctx context.Context, tx core.Tx) error {
-		page, err := tx.EndpointList(ctx, w.app.ID, core.Page{Limit: 1, Before: "~"})
+		page, _, err := tx.EndpointList(ctx, w.app.ID, core.Page{Limit: 1, Before: "~"})
 		if err != nil {
 			return err
 		}
