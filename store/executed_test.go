@@ -1,0 +1,59 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/postrider/postrider/db"
+)
+
+// executed is a connection that has each query explained as it is executed: by PREPARE and EXPLAIN EXECUTE, since
+// plan_cache_mode does not act on an EXPLAIN with parameters.
+type executed struct {
+	db.DBTX
+	rows float64 // that were read
+	most float64 // that one of them read
+	plan string  // of that one
+}
+
+func (e *executed) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	if err := e.explain(ctx, sql, args); err != nil {
+		return nil, fmt.Errorf("explain: %w", err)
+	}
+	return e.DBTX.Query(ctx, sql, args...)
+}
+
+func (e *executed) explain(ctx context.Context, sql string, args []any) error {
+	conn := e.DBTX.(*pgxpool.Conn).Conn()
+	prepared, err := conn.Prepare(ctx, "explained", sql)
+	if err != nil {
+		return err
+	}
+	values := make([]string, len(args))
+	for i, arg := range args {
+		text, err := conn.TypeMap().Encode(prepared.ParamOIDs[i], pgx.TextFormatCode, arg, nil)
+		if err != nil {
+			return err
+		}
+		values[i] = "'" + strings.ReplaceAll(string(text), "'", "''") + "'"
+	}
+	execute := fmt.Sprintf("EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) EXECUTE explained(%s)", strings.Join(values, ", "))
+	var plan string
+	if err := conn.QueryRow(ctx, execute, pgx.QueryExecModeSimpleProtocol).Scan(&plan); err != nil {
+		return err
+	}
+	var plans []struct{ Plan planNode }
+	if err := json.Unmarshal([]byte(plan), &plans); err != nil {
+		return err
+	}
+	rows := plans[0].Plan.read(map[string]string{})
+	if e.rows += rows; rows >= e.most {
+		e.most, e.plan = rows, plan
+	}
+	return conn.Deallocate(ctx, "explained")
+}
