@@ -19,7 +19,7 @@ func (r reader) AttemptListByEndpoint(ctx context.Context, app core.AppID, endpo
 		Channel: filter.Channel, Tag: filter.Tag, EventTypes: some(filter.EventTypes),
 		MaxLooked: look(page, lookedMost),
 	}
-	if !filter.MessageFilter.IsZero() {
+	if !filter.IsZero() {
 		p.MaxLooked = look(page, lookedUpMost)
 	}
 	if page.Descending {

@@ -45,7 +45,7 @@ func (r reader) attemptedMessageList(ctx context.Context, app core.AppID, endpoi
 		Channel: filter.Channel, Tag: filter.Tag, EventTypes: some(filter.EventTypes),
 		MaxLooked: look(page, lookedUpMost),
 	}
-	if filter.MessageFilter.IsZero() {
+	if filter.IsZero() {
 		p.MaxLooked = look(page, lookedMost)
 	}
 	if page.Descending {
