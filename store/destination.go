@@ -79,7 +79,7 @@ func (r reader) attemptedMessageListFailed(ctx context.Context, app core.AppID, 
 
 func (r reader) DestinationList(ctx context.Context, app core.AppID, message core.MessageID, first core.AttemptID, page core.Page) ([]core.Destination, error) {
 	p := db.DestinationListAscendingParams{
-		AppID: app, MessageID: string(message), MaxLooked: lookedMost, FirstAttemptID: string(first),
+		AppID: app, MessageID: string(message), MaxLooked: lookedAttemptsMost, FirstAttemptID: string(first),
 		After: page.After, Before: page.Before, MaxRows: int32(page.Limit),
 	}
 	if page.Descending {

@@ -16,6 +16,10 @@ const (
 	// lookedFarMost is for messages that each cost a look-up in every partition that may hold an attempt at them:
 	// 60 pages in the 20 partitions of 90 days, 60 us each, 18 ms. More than a page has, so that one of failures alone can be full.
 	lookedFarMost = 300
+
+	// lookedAttemptsMost is how many attempts at one message are read, which are next to each other: 2,000 endpoints
+	// with ten attempts each. Endpoints whose attempts are all older are not listed as destinations.
+	lookedAttemptsMost = 20_000
 )
 
 // looked are the entities of a statement that looks at a bounded number of rows: those that match, up to the
