@@ -10,10 +10,11 @@ SET LOCAL lock_timeout = '2s';
 
 ALTER TABLE endpoint
     ADD COLUMN old_secrets bytea[] NOT NULL DEFAULT '{}',
-    ADD COLUMN old_secrets_expire_at timestamptz[] NOT NULL DEFAULT '{}',
-    ADD CONSTRAINT endpoint_old_secrets_check CHECK (
-        cardinality(old_secrets) = cardinality(old_secrets_expire_at) AND cardinality(old_secrets) <= 10
-    );
+    ADD COLUMN old_secrets_expire_at timestamptz[] NOT NULL DEFAULT '{}';
+
+ALTER TABLE endpoint ADD CONSTRAINT endpoint_old_secrets_check CHECK (
+    cardinality(old_secrets) = cardinality(old_secrets_expire_at) AND cardinality(old_secrets) <= 10
+);
 
 COMMENT ON COLUMN endpoint.old_secrets IS 'Secrets it had before, the latest first. Never in a log, never in a list.';
 COMMENT ON COLUMN endpoint.old_secrets_expire_at IS 'Until when each of them signs too.';

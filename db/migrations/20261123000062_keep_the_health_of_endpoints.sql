@@ -16,9 +16,10 @@ ALTER TABLE endpoint
     ADD COLUMN paused_at timestamptz,
     ADD COLUMN paused_until timestamptz,
     ADD COLUMN throttled_until timestamptz,
-    ADD COLUMN disabled_reason text,
-    ADD CONSTRAINT endpoint_disabled_reason_check CHECK (disabled_reason IN ('gone', 'failing')),
-    ADD CONSTRAINT endpoint_paused_check CHECK ((paused_at IS NULL) = (paused_until IS NULL));
+    ADD COLUMN disabled_reason text;
+
+ALTER TABLE endpoint ADD CONSTRAINT endpoint_disabled_reason_check CHECK (disabled_reason IN ('gone', 'failing'));
+ALTER TABLE endpoint ADD CONSTRAINT endpoint_paused_check CHECK ((paused_at IS NULL) = (paused_until IS NULL));
 
 ALTER TABLE application
     ADD COLUMN throttled_until timestamptz;
