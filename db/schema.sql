@@ -11,10 +11,13 @@
 
 CREATE FUNCTION public.delivery_number() RETURNS trigger
     LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
     AS $$
 BEGIN
-    PERFORM pg_advisory_xact_lock(hashtextextended(NEW.endpoint_id, 0));
-    NEW.seq := nextval('delivery_seq');
+    IF NEW.seq IS NULL THEN
+        PERFORM pg_advisory_xact_lock(hashtextextended(NEW.endpoint_id, 0));
+        NEW.seq := nextval('delivery_seq');
+    END IF;
     RETURN NEW;
 END
 $$;
@@ -24,7 +27,7 @@ $$;
 -- Name: FUNCTION delivery_number(); Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON FUNCTION public.delivery_number() IS 'Gives a delivery to a FIFO endpoint its place in the order, which is that of the commits.';
+COMMENT ON FUNCTION public.delivery_number() IS 'Gives a delivery to a FIFO endpoint its place in the order, which is that of the commits, unless it has one, as in a dump.';
 
 
 
@@ -195,6 +198,7 @@ COMMENT ON FUNCTION public.message_send(application text, event_type text, paylo
 CREATE FUNCTION public.partition_create(parent text, suffix text, lower_id text, upper_id text) RETURNS boolean
     LANGUAGE plpgsql
     SET lock_timeout TO '2s'
+    SET search_path TO 'public', 'pg_temp'
     AS $$
 DECLARE
     partition text := parent || '_' || suffix;

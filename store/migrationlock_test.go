@@ -59,7 +59,7 @@ func TestMigrationsAddConstraintsAlone(t *testing.T) {
 	for file, text := range migrationFiles(t) {
 		for _, statement := range upStatements(text) {
 			match := alterTable.FindStringSubmatch(statement)
-			if match != nil && addConstraint.MatchString(match[2]) && len(clauses(match[2])) > 1 {
+			if len(match) == 3 && addConstraint.MatchString(match[2]) && len(clauses(match[2])) > 1 {
 				t.Errorf("%s: adds a constraint and does something else: %s", file, statement)
 			}
 		}
@@ -107,7 +107,7 @@ func blocking(text string) (found []string) {
 		if match := createIndex.FindStringSubmatch(statement); match != nil {
 			table = match[1]
 		}
-		if match := alterTable.FindStringSubmatch(statement); match != nil && slices.ContainsFunc(clauses(match[2]), reads) {
+		if match := alterTable.FindStringSubmatch(statement); len(match) == 3 && slices.ContainsFunc(clauses(match[2]), reads) {
 			table = match[1]
 		}
 		if slices.Contains(largeTables, table) && !slices.Contains(allowed, table) {

@@ -1,0 +1,116 @@
+package store
+
+import (
+	"fmt"
+	"net/url"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/postrider/postrider/core"
+)
+
+// dumpInto loads what pg_dump writes of a database into another. Both programs have an empty search_path then,
+// and psql stops at the first error, which restores nothing of the table it was at.
+func (w *world) dumpInto(t *testing.T, restored string, options ...string) {
+	t.Helper()
+	from := w.pool.Config().ConnString()
+	dump, err := pgDump(t.Context(), from)
+	if err != nil {
+		t.Skip(err)
+	}
+	psql, err := exec.LookPath(filepath.Join(filepath.Dir(dump), "psql"))
+	if err != nil {
+		t.Skip(err)
+	}
+	script := exec.CommandContext(t.Context(), dump, append(options, "--no-owner", from)...)
+	load := exec.CommandContext(t.Context(), psql, "-q", "-v", "ON_ERROR_STOP=1", restored)
+	if load.Stdin, err = script.StdoutPipe(); err != nil {
+		t.Fatal(err)
+	}
+	if err := script.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if output, err := load.CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, output)
+	}
+	if err := script.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestDeliveriesAreRestoredInTheirOrder restores data alone, into a schema that has the triggers already.
+func TestDeliveriesAreRestoredInTheirOrder(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	e := w.addEndpoint(func(e *core.Endpoint) { e.FIFO = true })
+	w.send(5)
+	// The order that the dump finds the rows in is another than that of the deliveries.
+	w.exec("UPDATE delivery SET attempts = 1 WHERE seq < (SELECT max(seq) FROM delivery)")
+	const order = "SELECT array_agg(message_id ORDER BY seq) FROM delivery"
+	want := value[[]core.MessageID](w, order)
+	url := pg.New(t)
+	w.dumpInto(t, url, "--data-only", "--exclude-table=schema_migrations")
+	restored := &world{Store: openStore(t, url, nil), t: t}
+	if got := value[[]core.MessageID](restored, order); !slices.Equal(got, want) {
+		t.Errorf("restored %v, want %v", got, want)
+	}
+	restored.app = w.app
+	restored.send(1) // goes behind them
+	last := value[core.MessageID](restored, "SELECT message_id FROM delivery WHERE endpoint_id = $1 ORDER BY seq DESC LIMIT 1", e.ID)
+	if slices.Contains(want, last) {
+		t.Errorf("%s is last, and was owed before the dump", last)
+	}
+}
+
+// TestFunctionsWorkUnderAnySearchPath: pg_dump restores under an empty one, a DBA calls them from anywhere, and
+// producers come with the path of their own tables, which may have the names of ours.
+func TestFunctionsWorkUnderAnySearchPath(t *testing.T) {
+	t.Parallel()
+	u, err := url.Parse(empty.New(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := u.Query()
+	values.Set("search_path", "hooks")
+	u.RawQuery = values.Encode()
+	if err := Migrate(t.Context(), u.String()); err != nil {
+		t.Fatal(err)
+	}
+	w := &world{Store: openStore(t, u.String(), nil), t: t}
+	w.app = w.addApplication(testOrg, "acme")
+	e := w.addEndpoint(func(e *core.Endpoint) { e.FIFO = true })
+	w.exec(`CREATE SCHEMA hostile
+		CREATE TABLE message (LIKE hooks.message)
+		CREATE TABLE message_default (LIKE hooks.message)
+		CREATE TABLE outbox (LIKE hooks.outbox)
+		CREATE SEQUENCE delivery_seq START 1000000`)
+	conn, err := w.pool.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Release()
+	for i, path := range []string{"''", "hostile", "hostile, hooks"} {
+		for _, sql := range []string{
+			"SET search_path = " + path,
+			fmt.Sprintf("SELECT hooks.partition_create('message', 'w%d', 'msg_%d', 'msg_%d')", i, i, i+1),
+			"SELECT hooks.message_send('acme', 'a', '{}')",
+			fmt.Sprintf(`INSERT INTO hooks.delivery (app_id, message_id, endpoint_id, due_at, lease, queue)
+				VALUES ('%s', 'msg_%d', '%s', now(), 0, 2)`, w.app.ID, i, e.ID),
+		} {
+			if _, err := conn.Exec(t.Context(), sql); err != nil {
+				t.Errorf("search_path %s: %s: %v", path, sql, err)
+			}
+		}
+	}
+	for what, n := range map[string]int{
+		"SELECT count(*) FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid WHERE relnamespace = 'hooks'::regnamespace AND relname LIKE 'message_w_'": 3,
+		"SELECT count(*) FROM hooks.outbox":                       3,
+		"SELECT count(*) FROM hooks.delivery WHERE seq < 1000000": 3,
+	} {
+		if got := value[int](w, what); got != n {
+			t.Errorf("%s: %d, want %d", what, got, n)
+		}
+	}
+}
