@@ -118,11 +118,19 @@ func (q *Queries) ApplicationFilterMany(ctx context.Context, db DBTX, arg Applic
 }
 
 const applicationGet = `-- name: ApplicationGet :one
+WITH named AS (
+    SELECT application.id
+    FROM application
+    WHERE application.org_id = $1
+        AND application.uid = $2::text
+        AND NOT starts_with($2::text, 'app_')
+)
 SELECT org_id, id, uid, name, throttle_rate, metadata, created_at, updated_at
 FROM application
-WHERE org_id = $1
-    AND (id = $2::text OR uid = $2::text)
-    AND deleted_at IS NULL
+WHERE application.org_id = $1
+    AND application.id = coalesce((SELECT named.id FROM named), $2::text)
+    AND (application.id = $2::text OR application.uid = $2::text) -- still, if another transaction changed it meanwhile
+    AND application.deleted_at IS NULL
 `
 
 type ApplicationGetParams struct {
@@ -141,7 +149,8 @@ type ApplicationGetRow struct {
 	UpdatedAt    time.Time
 }
 
-// ApplicationGet finds an application by id or uid; a uid never looks like an id.
+// ApplicationGet finds an application by id or uid; a uid never looks like an id. A uid is looked up first:
+// with a choice of two columns alone, all rows of the organisation might be read.
 func (q *Queries) ApplicationGet(ctx context.Context, db DBTX, arg ApplicationGetParams) (ApplicationGetRow, error) {
 	row := db.QueryRow(ctx, applicationGet, arg.OrgID, arg.Ref)
 	var i ApplicationGetRow
@@ -390,11 +399,19 @@ func (q *Queries) ApplicationListDescending(ctx context.Context, db DBTX, arg Ap
 }
 
 const applicationLock = `-- name: ApplicationLock :one
+WITH named AS (
+    SELECT application.id
+    FROM application
+    WHERE application.org_id = $1
+        AND application.uid = $2::text
+        AND NOT starts_with($2::text, 'app_')
+)
 SELECT org_id, id, uid, name, throttle_rate, metadata, created_at, updated_at
 FROM application
-WHERE org_id = $1
-    AND (id = $2::text OR uid = $2::text)
-    AND deleted_at IS NULL
+WHERE application.org_id = $1
+    AND application.id = coalesce((SELECT named.id FROM named), $2::text)
+    AND (application.id = $2::text OR application.uid = $2::text) -- still, if another transaction changed it meanwhile
+    AND application.deleted_at IS NULL
 FOR NO KEY UPDATE
 `
 
@@ -432,11 +449,19 @@ func (q *Queries) ApplicationLock(ctx context.Context, db DBTX, arg ApplicationL
 }
 
 const applicationLockForDelete = `-- name: ApplicationLockForDelete :one
+WITH named AS (
+    SELECT application.id
+    FROM application
+    WHERE application.org_id = $1
+        AND application.uid = $2::text
+        AND NOT starts_with($2::text, 'app_')
+)
 SELECT org_id, id, uid, name, throttle_rate, metadata, created_at, updated_at
 FROM application
-WHERE org_id = $1
-    AND (id = $2::text OR uid = $2::text)
-    AND deleted_at IS NULL
+WHERE application.org_id = $1
+    AND application.id = coalesce((SELECT named.id FROM named), $2::text)
+    AND (application.id = $2::text OR application.uid = $2::text) -- still, if another transaction changed it meanwhile
+    AND application.deleted_at IS NULL
 FOR UPDATE
 `
 

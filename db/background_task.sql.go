@@ -149,14 +149,15 @@ func (q *Queries) BackgroundTaskClaimAnyTenant(ctx context.Context, db DBTX, now
 
 const backgroundTaskDeleteEndedAnyTenant = `-- name: BackgroundTaskDeleteEndedAnyTenant :execrows
 DELETE FROM background_task
-WHERE (background_task.org_id, background_task.id) IN (
-    SELECT ended.org_id, ended.id
+WHERE background_task.ctid = ANY (ARRAY(
+    SELECT ended.ctid
     FROM background_task AS ended
     WHERE ended.status <> 'running'
         AND ended.updated_at < $1::timestamptz
     ORDER BY ended.updated_at
     LIMIT $2::int
-)
+    FOR UPDATE SKIP LOCKED
+))
 `
 
 type BackgroundTaskDeleteEndedAnyTenantParams struct {
@@ -625,25 +626,54 @@ func (q *Queries) DeliveryCountDue(ctx context.Context, db DBTX, arg DeliveryCou
 }
 
 const deliveryRecoverMany = `-- name: DeliveryRecoverMany :one
-WITH page AS MATERIALIZED (
-    SELECT DISTINCT attempt.message_id
-    FROM attempt
-    WHERE attempt.app_id = $2
-        AND attempt.endpoint_id = $3
-        AND attempt.status = 2
-        AND attempt.id >= $4::text
-        AND attempt.message_id > $5::text
-        AND attempt.message_id < $6::text
-    ORDER BY attempt.message_id
-    LIMIT $1::int
+WITH RECURSIVE scanned AS (
+    -- From message to message, by one probe of the index each: a row comparison, in the order of the index,
+    -- with LIMIT 1. With a condition on each column, or a larger LIMIT, the planner takes the failures for
+    -- few, reads all of them and sorts. No id has a character below '!'.
+    (
+        SELECT attempt.app_id, attempt.endpoint_id, attempt.message_id, 1 AS n
+        FROM attempt
+        WHERE (attempt.app_id, attempt.endpoint_id, attempt.message_id) >= ($2, $3::text, $4::text || '!')
+            AND attempt.status = 2
+        ORDER BY attempt.app_id, attempt.endpoint_id, attempt.message_id
+        LIMIT 1
+    )
+    UNION ALL
+    SELECT following.app_id, following.endpoint_id, following.message_id, scanned.n + 1
+    FROM scanned
+    CROSS JOIN LATERAL (
+        SELECT attempt.app_id, attempt.endpoint_id, attempt.message_id
+        FROM attempt
+        WHERE (attempt.app_id, attempt.endpoint_id, attempt.message_id)
+                >= (scanned.app_id, scanned.endpoint_id, scanned.message_id || '!')
+            AND attempt.status = 2
+        ORDER BY attempt.app_id, attempt.endpoint_id, attempt.message_id
+        LIMIT 1
+    ) AS following
+    WHERE scanned.n < $1::int
+        AND scanned.app_id = $2
+        AND scanned.endpoint_id = $3::text
+        AND scanned.message_id < $5::text
+),
+mine AS (
+    SELECT scanned.message_id
+    FROM scanned
+    WHERE scanned.app_id = $2
+        AND scanned.endpoint_id = $3::text
+        AND scanned.message_id < $5::text
+),
+page AS MATERIALIZED (
+    SELECT DISTINCT mine.message_id
+    FROM mine
 ),
 owed AS (
-    -- LATERAL, with LIMIT 1 or an aggregate, makes each look-up one probe of an index. As joins they
-    -- were two hundred times slower where the planner took a new partition for an empty one; and with
-    -- the endpoint in WHERE it went through all that is owed to it, where it took that for nothing.
+    -- LATERAL with LIMIT 1 makes each look-up one probe of an index. As joins they were two hundred times
+    -- slower where the planner took a new partition for an empty one. What is owed is compared as a row:
+    -- otherwise all that is owed to the endpoint was read, or all that is owed of the message. Attempts are
+    -- looked up without the application, because the indexes that have it would give all at the endpoint.
     INSERT INTO delivery (app_id, message_id, endpoint_id, due_at, lease, manual, queue)
     SELECT
-        sendable.app_id, page.message_id, $3, $7::timestamptz, 0, true,
+        sendable.app_id, page.message_id, $3, $6::timestamptz, 0, true,
         (
             SELECT CASE WHEN endpoint.fifo THEN 2 ELSE 0 END
             FROM endpoint
@@ -657,24 +687,29 @@ owed AS (
         WHERE message.app_id = $2
             AND message.id = page.message_id
             AND message.payload IS NOT NULL
-            AND message.expires_at > $7::timestamptz
+            AND message.expires_at > $6::timestamptz
         LIMIT 1
     ) AS sendable
     LEFT JOIN LATERAL (
         SELECT true AS found
         FROM attempt
-        WHERE attempt.app_id = $2
-            AND attempt.endpoint_id = $3
+        WHERE attempt.endpoint_id = $3
             AND attempt.message_id = page.message_id
-            AND attempt.id >= $4::text
+            AND attempt.id >= $7::text
             AND attempt.status = 0
         LIMIT 1
     ) AS success ON true
     LEFT JOIN LATERAL (
-        SELECT bool_or(delivery.endpoint_id = $3) AS found
-        FROM delivery
-        WHERE delivery.app_id = $2
-            AND delivery.message_id = page.message_id
+        SELECT next.endpoint_id = $3::text AS found
+        FROM (
+            SELECT delivery.endpoint_id
+            FROM delivery
+            WHERE delivery.app_id = $2
+                AND delivery.message_id = page.message_id
+                AND (delivery.message_id, delivery.endpoint_id) >= (page.message_id, $3::text)
+            ORDER BY delivery.app_id, delivery.message_id, delivery.endpoint_id
+            LIMIT 1
+        ) AS next
     ) AS pending ON true
     WHERE success.found IS NULL
         AND pending.found IS NOT TRUE
@@ -688,7 +723,7 @@ announced AS (
     LIMIT 1
 )
 SELECT
-    coalesce((SELECT max(page.message_id) FROM page HAVING count(*) = $1::int), '')::text AS next_after,
+    coalesce((SELECT max(mine.message_id) FROM mine HAVING count(*) = $1::int), '')::text AS next_after,
     (SELECT count(*) FROM page)::bigint AS processed,
     (SELECT count(*) FROM owed)::bigint AS done,
     -- A SELECT in WITH that nobody reads is not made.
@@ -698,11 +733,11 @@ SELECT
 type DeliveryRecoverManyParams struct {
 	MaxRows        int32
 	AppID          core.AppID
-	EndpointID     core.EndpointID
-	FirstAttemptID string
+	EndpointID     string
 	After          string
 	Before         string
 	Now            time.Time
+	FirstAttemptID string
 }
 
 type DeliveryRecoverManyRow struct {
@@ -722,10 +757,10 @@ func (q *Queries) DeliveryRecoverMany(ctx context.Context, db DBTX, arg Delivery
 		arg.MaxRows,
 		arg.AppID,
 		arg.EndpointID,
-		arg.FirstAttemptID,
 		arg.After,
 		arg.Before,
 		arg.Now,
+		arg.FirstAttemptID,
 	)
 	var i DeliveryRecoverManyRow
 	err := row.Scan(
@@ -738,64 +773,78 @@ func (q *Queries) DeliveryRecoverMany(ctx context.Context, db DBTX, arg Delivery
 }
 
 const deliveryReplayMany = `-- name: DeliveryReplayMany :one
-WITH page AS MATERIALIZED (
-    SELECT DISTINCT attempt.message_id
+WITH scanned AS MATERIALIZED (
+    -- A row comparison, in the order of the index, and no other condition: with one on each column, the
+    -- planner takes the attempts for few, reads all of them and sorts. So the last batch may hold rows of
+    -- others, no more than its limit. No id has a character below '!'.
+    SELECT attempt.app_id, attempt.endpoint_id, attempt.message_id
     FROM attempt
-    WHERE attempt.app_id = $2
-        AND attempt.endpoint_id = $3
-        AND attempt.id >= $4::text
-        AND attempt.message_id > $5::text
-        AND attempt.message_id < $6::text
-    ORDER BY attempt.message_id
+    WHERE (attempt.endpoint_id, attempt.message_id) >= ($2, $3::text || '!')
+    ORDER BY attempt.endpoint_id, attempt.message_id
     LIMIT $1::int
+),
+mine AS (
+    SELECT scanned.message_id
+    FROM scanned
+    WHERE scanned.app_id = $4::text
+        AND scanned.endpoint_id = $2
+        AND scanned.message_id < $5::text
+),
+page AS MATERIALIZED (
+    SELECT DISTINCT mine.message_id
+    FROM mine
 ),
 owed AS (
     -- LATERAL: as in DeliveryRecoverMany.
     INSERT INTO delivery AS owed (app_id, message_id, endpoint_id, due_at, lease, manual, queue)
     SELECT
-        matching.app_id, page.message_id, $3, $7::timestamptz, 0, true,
+        matching.app_id, page.message_id, $2, $6::timestamptz, 0, true,
         (
             SELECT CASE WHEN endpoint.fifo THEN 2 ELSE 0 END
             FROM endpoint
-            WHERE endpoint.app_id = $2
-                AND endpoint.id = $3
+            WHERE endpoint.app_id = $4
+                AND endpoint.id = $2
         )
     FROM page
     CROSS JOIN LATERAL (
         SELECT message.app_id
         FROM message
-        WHERE message.app_id = $2
+        WHERE message.app_id = $4
             AND message.id = page.message_id
             AND message.payload IS NOT NULL
-            AND message.expires_at > $7::timestamptz
-            AND ($8::text = '' OR $8::text = ANY (message.channels))
-            AND ($9::text = '' OR $9::text = ANY (message.tags))
-            AND (cardinality($10::text[]) = 0 OR message.event_type = ANY ($10::text[]))
+            AND message.expires_at > $6::timestamptz
+            AND ($7::text = '' OR $7::text = ANY (message.channels))
+            AND ($8::text = '' OR $8::text = ANY (message.tags))
+            AND (cardinality($9::text[]) = 0 OR message.event_type = ANY ($9::text[]))
         LIMIT 1
     ) AS matching
     LEFT JOIN LATERAL (
         SELECT true AS found
         FROM attempt
-        WHERE attempt.app_id = $2
-            AND attempt.endpoint_id = $3
+        WHERE attempt.endpoint_id = $2
             AND attempt.message_id = page.message_id
-            AND attempt.id >= $4::text
+            AND attempt.id >= $10::text
             AND attempt.status = 0
         LIMIT 1
     ) AS success ON true
     LEFT JOIN LATERAL (
-        SELECT bool_or(delivery.endpoint_id = $3) AS found
-        FROM delivery
-        WHERE delivery.app_id = $2
-            AND delivery.message_id = page.message_id
+        SELECT next.endpoint_id = $2::text AS found
+        FROM (
+            SELECT delivery.endpoint_id
+            FROM delivery
+            WHERE delivery.app_id = $4
+                AND delivery.message_id = page.message_id
+                AND (delivery.message_id, delivery.endpoint_id) >= (page.message_id, $2::text)
+            ORDER BY delivery.app_id, delivery.message_id, delivery.endpoint_id
+            LIMIT 1
+        ) AS next
     ) AS pending ON true
     LEFT JOIN LATERAL (
         SELECT attempt.response_status_code
         FROM attempt
-        WHERE attempt.app_id = $2
-            AND attempt.endpoint_id = $3
+        WHERE attempt.endpoint_id = $2
             AND attempt.message_id = page.message_id
-            AND attempt.id >= $4::text
+            AND attempt.id >= $10::text
         ORDER BY attempt.id DESC
         LIMIT 1
     ) AS latest ON true
@@ -816,7 +865,7 @@ announced AS (
     LIMIT 1
 )
 SELECT
-    coalesce((SELECT max(page.message_id) FROM page HAVING count(*) = $1::int), '')::text AS next_after,
+    coalesce((SELECT max(mine.message_id) FROM mine HAVING count(*) = $1::int), '')::text AS next_after,
     (SELECT count(*) FROM page)::bigint AS processed,
     (SELECT count(*) FROM owed)::bigint AS done,
     -- A SELECT in WITH that nobody reads is not made.
@@ -825,15 +874,15 @@ SELECT
 
 type DeliveryReplayManyParams struct {
 	MaxRows        int32
-	AppID          core.AppID
 	EndpointID     core.EndpointID
-	FirstAttemptID string
 	After          string
+	AppID          string
 	Before         string
 	Now            time.Time
 	Channel        string
 	Tag            string
 	EventTypes     []string
+	FirstAttemptID string
 	CodeTo         int16
 	CodeFrom       int16
 	Statuses       []int16
@@ -848,19 +897,20 @@ type DeliveryReplayManyRow struct {
 
 // DeliveryReplayMany makes one attempt due, as DeliveryResend does, for each of the next messages that
 // were attempted at an endpoint and that match: what the latest attempt was answered with, how the
-// message stands there, what it is. It says where the next batch begins, empty behind the last.
+// message stands there, what it is. It says where the next batch begins, empty behind the last. A batch is
+// the messages of the next attempts, of which a message may have several.
 func (q *Queries) DeliveryReplayMany(ctx context.Context, db DBTX, arg DeliveryReplayManyParams) (DeliveryReplayManyRow, error) {
 	row := db.QueryRow(ctx, deliveryReplayMany,
 		arg.MaxRows,
-		arg.AppID,
 		arg.EndpointID,
-		arg.FirstAttemptID,
 		arg.After,
+		arg.AppID,
 		arg.Before,
 		arg.Now,
 		arg.Channel,
 		arg.Tag,
 		arg.EventTypes,
+		arg.FirstAttemptID,
 		arg.CodeTo,
 		arg.CodeFrom,
 		arg.Statuses,
@@ -877,15 +927,20 @@ func (q *Queries) DeliveryReplayMany(ctx context.Context, db DBTX, arg DeliveryR
 
 const deliveryReplayMissingMany = `-- name: DeliveryReplayMissingMany :one
 WITH page AS MATERIALIZED (
+    -- As in DeliveryReplayMany.
     SELECT
-        message.app_id, message.id, message.event_type, message.channels, message.deliver_at,
-        message.payload IS NOT NULL AND message.expires_at > $2::timestamptz AS sendable
-    FROM message
-    WHERE message.app_id = $3
-        AND message.id > $4::text
-        AND message.id < $5::text
-    ORDER BY message.id
-    LIMIT $1::int
+        scanned.app_id, scanned.id, scanned.event_type, scanned.channels, scanned.deliver_at, scanned.sendable
+    FROM (
+        SELECT
+            message.app_id, message.id, message.event_type, message.channels, message.deliver_at,
+            message.payload IS NOT NULL AND message.expires_at > $2::timestamptz AS sendable
+        FROM message
+        WHERE (message.app_id, message.id) >= ($3, $4::text || '!')
+        ORDER BY message.app_id, message.id
+        LIMIT $1::int
+    ) AS scanned
+    WHERE scanned.app_id = $3
+        AND scanned.id < $5::text
 ),
 owed AS (
     -- LATERAL: as in DeliveryRecoverMany.
@@ -903,17 +958,22 @@ owed AS (
     LEFT JOIN LATERAL (
         SELECT true AS found
         FROM attempt
-        WHERE attempt.app_id = $3
-            AND attempt.endpoint_id = $6
+        WHERE attempt.endpoint_id = $6
             AND attempt.message_id = page.id
             AND attempt.id >= $7::text
         LIMIT 1
     ) AS attempted ON true
     LEFT JOIN LATERAL (
-        SELECT bool_or(delivery.endpoint_id = $6) AS found
-        FROM delivery
-        WHERE delivery.app_id = $3
-            AND delivery.message_id = page.id
+        SELECT next.endpoint_id = $6::text AS found
+        FROM (
+            SELECT delivery.endpoint_id
+            FROM delivery
+            WHERE delivery.app_id = $3
+                AND delivery.message_id = page.id
+                AND (delivery.message_id, delivery.endpoint_id) >= (page.id, $6::text)
+            ORDER BY delivery.app_id, delivery.message_id, delivery.endpoint_id
+            LIMIT 1
+        ) AS next
     ) AS pending ON true
     WHERE page.sendable
         AND attempted.found IS NULL
@@ -977,13 +1037,17 @@ func (q *Queries) DeliveryReplayMissingMany(ctx context.Context, db DBTX, arg De
 
 const destinationCountMany = `-- name: DestinationCountMany :one
 WITH page AS MATERIALIZED (
-    SELECT message.id
-    FROM message
-    WHERE message.app_id = $2
-        AND message.id > $3::text
-        AND message.id < $4::text
-    ORDER BY message.id
-    LIMIT $1::int
+    -- As in DeliveryReplayMany.
+    SELECT scanned.id
+    FROM (
+        SELECT message.app_id, message.id
+        FROM message
+        WHERE (message.app_id, message.id) >= ($2, $3::text || '!')
+        ORDER BY message.app_id, message.id
+        LIMIT $1::int
+    ) AS scanned
+    WHERE scanned.app_id = $2
+        AND scanned.id < $4::text
 ),
 destination AS (
     -- LATERAL: as in DeliveryRecoverMany.
@@ -1034,13 +1098,17 @@ func (q *Queries) DestinationCountMany(ctx context.Context, db DBTX, arg Destina
 
 const messagePurgeMany = `-- name: MessagePurgeMany :one
 WITH page AS MATERIALIZED (
-    SELECT message.id
-    FROM message
-    WHERE message.app_id = $2
-        AND message.id > $3::text
-        AND message.id < $4::text
-    ORDER BY message.id
-    LIMIT $1::int
+    -- As in DeliveryReplayMany.
+    SELECT scanned.id
+    FROM (
+        SELECT message.app_id, message.id
+        FROM message
+        WHERE (message.app_id, message.id) >= ($2, $3::text || '!')
+        ORDER BY message.app_id, message.id
+        LIMIT $1::int
+    ) AS scanned
+    WHERE scanned.app_id = $2
+        AND scanned.id < $4::text
 ),
 purged AS (
     UPDATE message

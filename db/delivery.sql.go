@@ -534,7 +534,7 @@ CROSS JOIN LATERAL (
     FROM delivery
     WHERE delivery.app_id = $2
         AND delivery.message_id = wanted.message_id
-        AND delivery.endpoint_id = $3
+        AND delivery.endpoint_id = $3::text
     LIMIT 1
 ) AS owed
 ORDER BY owed.message_id
@@ -544,7 +544,7 @@ LIMIT cardinality($1::text[])
 type DeliveryDueManyParams struct {
 	MessageIDs []string
 	AppID      core.AppID
-	EndpointID core.EndpointID
+	EndpointID string
 }
 
 type DeliveryDueManyRow struct {

@@ -44,14 +44,22 @@ func (q *Queries) EndpointDelete(ctx context.Context, db DBTX, arg EndpointDelet
 }
 
 const endpointGet = `-- name: EndpointGet :one
+WITH named AS (
+    SELECT endpoint.id
+    FROM endpoint
+    WHERE endpoint.app_id = $1
+        AND endpoint.uid = $2::text
+        AND NOT starts_with($2::text, 'ep_')
+)
 SELECT
     app_id, id, uid, url, description, version, throttle_rate, disabled, event_types, channels,
     secret, headers, metadata, failing_since, created_at, updated_at, old_secrets, old_secrets_expire_at,
     fifo, failures, paused_until, disabled_reason
 FROM endpoint
-WHERE app_id = $1
-    AND (id = $2::text OR uid = $2::text)
-    AND deleted_at IS NULL
+WHERE endpoint.app_id = $1
+    AND endpoint.id = coalesce((SELECT named.id FROM named), $2::text)
+    AND (endpoint.id = $2::text OR endpoint.uid = $2::text) -- still, if another transaction changed it meanwhile
+    AND endpoint.deleted_at IS NULL
 `
 
 type EndpointGetParams struct {
@@ -84,7 +92,8 @@ type EndpointGetRow struct {
 	DisabledReason     *core.DisabledReason
 }
 
-// EndpointGet finds an endpoint by id or uid; a uid never looks like an id.
+// EndpointGet finds an endpoint by id or uid; a uid never looks like an id. A uid is looked up first: with a
+// choice of two columns alone, all endpoints of the application might be read.
 func (q *Queries) EndpointGet(ctx context.Context, db DBTX, arg EndpointGetParams) (EndpointGetRow, error) {
 	row := db.QueryRow(ctx, endpointGet, arg.AppID, arg.Ref)
 	var i EndpointGetRow
@@ -445,14 +454,22 @@ func (q *Queries) EndpointListDescending(ctx context.Context, db DBTX, arg Endpo
 }
 
 const endpointLock = `-- name: EndpointLock :one
+WITH named AS (
+    SELECT endpoint.id
+    FROM endpoint
+    WHERE endpoint.app_id = $1
+        AND endpoint.uid = $2::text
+        AND NOT starts_with($2::text, 'ep_')
+)
 SELECT
     app_id, id, uid, url, description, version, throttle_rate, disabled, event_types, channels,
     secret, headers, metadata, failing_since, created_at, updated_at, old_secrets, old_secrets_expire_at,
     fifo, failures, paused_until, disabled_reason
 FROM endpoint
-WHERE app_id = $1
-    AND (id = $2::text OR uid = $2::text)
-    AND deleted_at IS NULL
+WHERE endpoint.app_id = $1
+    AND endpoint.id = coalesce((SELECT named.id FROM named), $2::text)
+    AND (endpoint.id = $2::text OR endpoint.uid = $2::text) -- still, if another transaction changed it meanwhile
+    AND endpoint.deleted_at IS NULL
 FOR NO KEY UPDATE
 `
 

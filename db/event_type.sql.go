@@ -495,23 +495,29 @@ func (q *Queries) EventTypeLock(ctx context.Context, db DBTX, arg EventTypeLockP
 }
 
 const eventTypeNames = `-- name: EventTypeNames :many
-SELECT name
-FROM event_type
-WHERE org_id = $1
-    AND name = ANY ($2::text[])
-    AND NOT archived
-ORDER BY name
-LIMIT cardinality($2::text[])
+SELECT found.name
+FROM (SELECT DISTINCT n.name FROM unnest($1::text[]) AS n(name)) AS wanted
+CROSS JOIN LATERAL (
+    -- LIMIT: a look-up for each, where a join might read all of the organisation's.
+    SELECT event_type.name
+    FROM event_type
+    WHERE event_type.org_id = $2
+        AND event_type.name = wanted.name
+        AND NOT event_type.archived
+    LIMIT 1
+) AS found
+ORDER BY found.name
+LIMIT cardinality($1::text[])
 `
 
 type EventTypeNamesParams struct {
-	OrgID core.OrgID
 	Names []string
+	OrgID core.OrgID
 }
 
 // EventTypeNames returns those of the names that an endpoint may subscribe to.
 func (q *Queries) EventTypeNames(ctx context.Context, db DBTX, arg EventTypeNamesParams) ([]string, error) {
-	rows, err := db.Query(ctx, eventTypeNames, arg.OrgID, arg.Names)
+	rows, err := db.Query(ctx, eventTypeNames, arg.Names, arg.OrgID)
 	if err != nil {
 		return nil, err
 	}

@@ -14,26 +14,53 @@ import (
 
 const messageExpungeMany = `-- name: MessageExpungeMany :many
 WITH wanted AS (
+    -- LATERAL with LIMIT 1, here and below: a look-up for each, where a join might read all there is.
     SELECT r.ref, r.ref AS id
     FROM unnest($1::text[]) AS r(ref)
     WHERE starts_with(r.ref, 'msg_')
     UNION
-    SELECT message_event_id.event_id, message_event_id.message_id
-    FROM message_event_id
-    WHERE message_event_id.app_id = $2
-        AND message_event_id.event_id = ANY ($1::text[])
+    SELECT r.ref, named.message_id
+    FROM unnest($1::text[]) AS r(ref)
+    CROSS JOIN LATERAL (
+        SELECT message_event_id.message_id
+        FROM message_event_id
+        WHERE message_event_id.app_id = $2
+            AND message_event_id.event_id = r.ref
+        LIMIT 1
+    ) AS named
+),
+found AS MATERIALIZED (
+    SELECT wanted.ref, one.app_id, one.id
+    FROM wanted
+    CROSS JOIN LATERAL (
+        SELECT message.app_id, message.id
+        FROM message
+        WHERE message.app_id = $2
+            AND message.id = wanted.id
+        LIMIT 1
+    ) AS one
 ),
 expunged AS (
+    -- By where they are, in whichever partition that is: by their ids, Postgres might read all messages of the
+    -- application.
     UPDATE message
     SET payload = NULL
-    WHERE message.app_id = $2
-        AND message.id = ANY (ARRAY(SELECT wanted.id FROM wanted)) -- an array, which cannot be joined with
-    RETURNING message.id
+    WHERE message.ctid = ANY (ARRAY(
+            SELECT one.place
+            FROM found
+            CROSS JOIN LATERAL (
+                SELECT m.ctid AS place
+                FROM message AS m
+                WHERE m.app_id = found.app_id
+                    AND m.id = found.id
+                LIMIT 1
+            ) AS one
+        ))
+        AND (message.app_id, message.id) IN (SELECT found.app_id, found.id FROM found)
 )
-SELECT wanted.ref::text AS ref
-FROM wanted
-JOIN expunged ON expunged.id = wanted.id
-ORDER BY wanted.ref
+SELECT found.ref::text AS ref
+FROM found
+ORDER BY found.ref
 LIMIT cardinality($1::text[])
 `
 
@@ -105,8 +132,14 @@ SELECT
     message.payload, message.expires_at, message.created_at, message.content_type, message.deliver_at,
     message.traceparent
 FROM message_event_id
-JOIN message ON message.app_id = message_event_id.app_id
-    AND message.id = message_event_id.message_id
+CROSS JOIN LATERAL (
+    -- LIMIT: a look-up, where a join might read all messages of the application.
+    SELECT one.app_id, one.id, one.event_id, one.event_type, one.channels, one.tags, one.payload, one.expires_at, one.created_at, one.content_type, one.deliver_at, one.traceparent
+    FROM message AS one
+    WHERE one.app_id = message_event_id.app_id
+        AND one.id = message_event_id.message_id
+    LIMIT 1
+) AS message
 WHERE message_event_id.app_id = $1
     AND message_event_id.event_id = $2
 `
@@ -142,21 +175,27 @@ SELECT
     message.app_id, message.id, message.event_id, message.event_type, message.channels, message.tags,
     message.payload, message.expires_at, message.created_at, message.content_type, message.deliver_at,
     message.traceparent
-FROM message
-WHERE message.app_id = $1
-    AND message.id = ANY ($2::text[])
+FROM (SELECT DISTINCT i.id FROM unnest($1::text[]) AS i(id)) AS wanted
+CROSS JOIN LATERAL (
+    -- LIMIT: a look-up for each in its partition, where a join might read all messages of the application.
+    SELECT one.app_id, one.id, one.event_id, one.event_type, one.channels, one.tags, one.payload, one.expires_at, one.created_at, one.content_type, one.deliver_at, one.traceparent
+    FROM message AS one
+    WHERE one.app_id = $2
+        AND one.id = wanted.id
+    LIMIT 1
+) AS message
 ORDER BY message.id
-LIMIT cardinality($2::text[])
+LIMIT cardinality($1::text[])
 `
 
 type MessageGetManyParams struct {
-	AppID core.AppID
 	IDs   []string
+	AppID core.AppID
 }
 
 // MessageGetMany finds messages by their ids, in the order of those; what is not there is left out.
 func (q *Queries) MessageGetMany(ctx context.Context, db DBTX, arg MessageGetManyParams) ([]Message, error) {
-	rows, err := db.Query(ctx, messageGetMany, arg.AppID, arg.IDs)
+	rows, err := db.Query(ctx, messageGetMany, arg.IDs, arg.AppID)
 	if err != nil {
 		return nil, err
 	}

@@ -110,15 +110,15 @@ func (q *Queries) TokenRevocationInsertMany(ctx context.Context, db DBTX, arg To
 
 const tokenRevocationPruneAnyTenant = `-- name: TokenRevocationPruneAnyTenant :execrows
 DELETE FROM token_revocation
-WHERE (token_revocation.app_id, token_revocation.id) IN (
-    SELECT r.app_id, r.id
+WHERE token_revocation.ctid = ANY (ARRAY(
+    SELECT r.ctid
     FROM token_revocation AS r
     WHERE r.forget_at < $1::timestamptz
     ORDER BY r.forget_at
     LIMIT $2::int
     -- Several processes may prune at once: each takes what no other has.
     FOR UPDATE SKIP LOCKED
-)
+))
 `
 
 type TokenRevocationPruneAnyTenantParams struct {

@@ -1,27 +1,52 @@
 -- name: ApplicationGet :one
--- ApplicationGet finds an application by id or uid; a uid never looks like an id.
+-- ApplicationGet finds an application by id or uid; a uid never looks like an id. A uid is looked up first:
+-- with a choice of two columns alone, all rows of the organisation might be read.
+WITH named AS (
+    SELECT application.id
+    FROM application
+    WHERE application.org_id = @org_id
+        AND application.uid = @ref::text
+        AND NOT starts_with(@ref::text, 'app_')
+)
 SELECT org_id, id, uid, name, throttle_rate, metadata, created_at, updated_at
 FROM application
-WHERE org_id = @org_id
-    AND (id = @ref::text OR uid = @ref::text)
-    AND deleted_at IS NULL;
+WHERE application.org_id = @org_id
+    AND application.id = coalesce((SELECT named.id FROM named), @ref::text)
+    AND (application.id = @ref::text OR application.uid = @ref::text) -- still, if another transaction changed it meanwhile
+    AND application.deleted_at IS NULL;
 
 -- name: ApplicationLock :one
 -- ApplicationLock is ApplicationGet, and keeps others from changing the row until the transaction ends.
+WITH named AS (
+    SELECT application.id
+    FROM application
+    WHERE application.org_id = @org_id
+        AND application.uid = @ref::text
+        AND NOT starts_with(@ref::text, 'app_')
+)
 SELECT org_id, id, uid, name, throttle_rate, metadata, created_at, updated_at
 FROM application
-WHERE org_id = @org_id
-    AND (id = @ref::text OR uid = @ref::text)
-    AND deleted_at IS NULL
+WHERE application.org_id = @org_id
+    AND application.id = coalesce((SELECT named.id FROM named), @ref::text)
+    AND (application.id = @ref::text OR application.uid = @ref::text) -- still, if another transaction changed it meanwhile
+    AND application.deleted_at IS NULL
 FOR NO KEY UPDATE;
 
 -- name: ApplicationLockForDelete :one
 -- ApplicationLockForDelete is ApplicationLock, and also waits for those that hold the application.
+WITH named AS (
+    SELECT application.id
+    FROM application
+    WHERE application.org_id = @org_id
+        AND application.uid = @ref::text
+        AND NOT starts_with(@ref::text, 'app_')
+)
 SELECT org_id, id, uid, name, throttle_rate, metadata, created_at, updated_at
 FROM application
-WHERE org_id = @org_id
-    AND (id = @ref::text OR uid = @ref::text)
-    AND deleted_at IS NULL
+WHERE application.org_id = @org_id
+    AND application.id = coalesce((SELECT named.id FROM named), @ref::text)
+    AND (application.id = @ref::text OR application.uid = @ref::text) -- still, if another transaction changed it meanwhile
+    AND application.deleted_at IS NULL
 FOR UPDATE;
 
 -- name: ApplicationHold :one

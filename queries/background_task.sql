@@ -135,14 +135,15 @@ WHERE org_id = @org_id
 -- name: BackgroundTaskDeleteEndedAnyTenant :execrows
 -- BackgroundTaskDeleteEndedAnyTenant deletes tasks that ended before a time, a bounded number of them.
 DELETE FROM background_task
-WHERE (background_task.org_id, background_task.id) IN (
-    SELECT ended.org_id, ended.id
+WHERE background_task.ctid = ANY (ARRAY(
+    SELECT ended.ctid
     FROM background_task AS ended
     WHERE ended.status <> 'running'
         AND ended.updated_at < @before::timestamptz
     ORDER BY ended.updated_at
     LIMIT @max_rows::int
-);
+    FOR UPDATE SKIP LOCKED
+));
 
 -- name: DeliveryCountDue :one
 -- DeliveryCountDue counts what is due to an endpoint, and no further than max_rows.
@@ -164,22 +165,51 @@ FROM (
 -- something to send. It says where the next batch begins, empty behind the last. The index on failed
 -- attempts holds what is looked at, and no attempt is older than @first_attempt_id: that spares the
 -- partitions before.
-WITH page AS MATERIALIZED (
-    SELECT DISTINCT attempt.message_id
-    FROM attempt
-    WHERE attempt.app_id = @app_id
-        AND attempt.endpoint_id = @endpoint_id
-        AND attempt.status = 2
-        AND attempt.id >= @first_attempt_id::text
-        AND attempt.message_id > @after::text
-        AND attempt.message_id < @before::text
-    ORDER BY attempt.message_id
-    LIMIT @max_rows::int
+WITH RECURSIVE scanned AS (
+    -- From message to message, by one probe of the index each: a row comparison, in the order of the index,
+    -- with LIMIT 1. With a condition on each column, or a larger LIMIT, the planner takes the failures for
+    -- few, reads all of them and sorts. No id has a character below '!'.
+    (
+        SELECT attempt.app_id, attempt.endpoint_id, attempt.message_id, 1 AS n
+        FROM attempt
+        WHERE (attempt.app_id, attempt.endpoint_id, attempt.message_id) >= (@app_id, @endpoint_id::text, @after::text || '!')
+            AND attempt.status = 2
+        ORDER BY attempt.app_id, attempt.endpoint_id, attempt.message_id
+        LIMIT 1
+    )
+    UNION ALL
+    SELECT following.app_id, following.endpoint_id, following.message_id, scanned.n + 1
+    FROM scanned
+    CROSS JOIN LATERAL (
+        SELECT attempt.app_id, attempt.endpoint_id, attempt.message_id
+        FROM attempt
+        WHERE (attempt.app_id, attempt.endpoint_id, attempt.message_id)
+                >= (scanned.app_id, scanned.endpoint_id, scanned.message_id || '!')
+            AND attempt.status = 2
+        ORDER BY attempt.app_id, attempt.endpoint_id, attempt.message_id
+        LIMIT 1
+    ) AS following
+    WHERE scanned.n < @max_rows::int
+        AND scanned.app_id = @app_id
+        AND scanned.endpoint_id = @endpoint_id::text
+        AND scanned.message_id < @before::text
+),
+mine AS (
+    SELECT scanned.message_id
+    FROM scanned
+    WHERE scanned.app_id = @app_id
+        AND scanned.endpoint_id = @endpoint_id::text
+        AND scanned.message_id < @before::text
+),
+page AS MATERIALIZED (
+    SELECT DISTINCT mine.message_id
+    FROM mine
 ),
 owed AS (
-    -- LATERAL, with LIMIT 1 or an aggregate, makes each look-up one probe of an index. As joins they
-    -- were two hundred times slower where the planner took a new partition for an empty one; and with
-    -- the endpoint in WHERE it went through all that is owed to it, where it took that for nothing.
+    -- LATERAL with LIMIT 1 makes each look-up one probe of an index. As joins they were two hundred times
+    -- slower where the planner took a new partition for an empty one. What is owed is compared as a row:
+    -- otherwise all that is owed to the endpoint was read, or all that is owed of the message. Attempts are
+    -- looked up without the application, because the indexes that have it would give all at the endpoint.
     INSERT INTO delivery (app_id, message_id, endpoint_id, due_at, lease, manual, queue)
     SELECT
         sendable.app_id, page.message_id, @endpoint_id, @now::timestamptz, 0, true,
@@ -202,18 +232,23 @@ owed AS (
     LEFT JOIN LATERAL (
         SELECT true AS found
         FROM attempt
-        WHERE attempt.app_id = @app_id
-            AND attempt.endpoint_id = @endpoint_id
+        WHERE attempt.endpoint_id = @endpoint_id
             AND attempt.message_id = page.message_id
             AND attempt.id >= @first_attempt_id::text
             AND attempt.status = 0
         LIMIT 1
     ) AS success ON true
     LEFT JOIN LATERAL (
-        SELECT bool_or(delivery.endpoint_id = @endpoint_id) AS found
-        FROM delivery
-        WHERE delivery.app_id = @app_id
-            AND delivery.message_id = page.message_id
+        SELECT next.endpoint_id = @endpoint_id::text AS found
+        FROM (
+            SELECT delivery.endpoint_id
+            FROM delivery
+            WHERE delivery.app_id = @app_id
+                AND delivery.message_id = page.message_id
+                AND (delivery.message_id, delivery.endpoint_id) >= (page.message_id, @endpoint_id::text)
+            ORDER BY delivery.app_id, delivery.message_id, delivery.endpoint_id
+            LIMIT 1
+        ) AS next
     ) AS pending ON true
     WHERE success.found IS NULL
         AND pending.found IS NOT TRUE
@@ -227,7 +262,7 @@ announced AS (
     LIMIT 1
 )
 SELECT
-    coalesce((SELECT max(page.message_id) FROM page HAVING count(*) = @max_rows::int), '')::text AS next_after,
+    coalesce((SELECT max(mine.message_id) FROM mine HAVING count(*) = @max_rows::int), '')::text AS next_after,
     (SELECT count(*) FROM page)::bigint AS processed,
     (SELECT count(*) FROM owed)::bigint AS done,
     -- A SELECT in WITH that nobody reads is not made.
@@ -238,15 +273,20 @@ SELECT
 -- today, that were never attempted at it and are not owed to it. It says where the next batch begins,
 -- empty behind the last. The condition is that of the fan-out in MessageInsertMany.
 WITH page AS MATERIALIZED (
+    -- As in DeliveryReplayMany.
     SELECT
-        message.app_id, message.id, message.event_type, message.channels, message.deliver_at,
-        message.payload IS NOT NULL AND message.expires_at > @now::timestamptz AS sendable
-    FROM message
-    WHERE message.app_id = @app_id
-        AND message.id > @after::text
-        AND message.id < @before::text
-    ORDER BY message.id
-    LIMIT @max_rows::int
+        scanned.app_id, scanned.id, scanned.event_type, scanned.channels, scanned.deliver_at, scanned.sendable
+    FROM (
+        SELECT
+            message.app_id, message.id, message.event_type, message.channels, message.deliver_at,
+            message.payload IS NOT NULL AND message.expires_at > @now::timestamptz AS sendable
+        FROM message
+        WHERE (message.app_id, message.id) >= (@app_id, @after::text || '!')
+        ORDER BY message.app_id, message.id
+        LIMIT @max_rows::int
+    ) AS scanned
+    WHERE scanned.app_id = @app_id
+        AND scanned.id < @before::text
 ),
 owed AS (
     -- LATERAL: as in DeliveryRecoverMany.
@@ -264,17 +304,22 @@ owed AS (
     LEFT JOIN LATERAL (
         SELECT true AS found
         FROM attempt
-        WHERE attempt.app_id = @app_id
-            AND attempt.endpoint_id = @endpoint_id
+        WHERE attempt.endpoint_id = @endpoint_id
             AND attempt.message_id = page.id
             AND attempt.id >= @first_attempt_id::text
         LIMIT 1
     ) AS attempted ON true
     LEFT JOIN LATERAL (
-        SELECT bool_or(delivery.endpoint_id = @endpoint_id) AS found
-        FROM delivery
-        WHERE delivery.app_id = @app_id
-            AND delivery.message_id = page.id
+        SELECT next.endpoint_id = @endpoint_id::text AS found
+        FROM (
+            SELECT delivery.endpoint_id
+            FROM delivery
+            WHERE delivery.app_id = @app_id
+                AND delivery.message_id = page.id
+                AND (delivery.message_id, delivery.endpoint_id) >= (page.id, @endpoint_id::text)
+            ORDER BY delivery.app_id, delivery.message_id, delivery.endpoint_id
+            LIMIT 1
+        ) AS next
     ) AS pending ON true
     WHERE page.sendable
         AND attempted.found IS NULL
@@ -298,17 +343,28 @@ SELECT
 -- name: DeliveryReplayMany :one
 -- DeliveryReplayMany makes one attempt due, as DeliveryResend does, for each of the next messages that
 -- were attempted at an endpoint and that match: what the latest attempt was answered with, how the
--- message stands there, what it is. It says where the next batch begins, empty behind the last.
-WITH page AS MATERIALIZED (
-    SELECT DISTINCT attempt.message_id
+-- message stands there, what it is. It says where the next batch begins, empty behind the last. A batch is
+-- the messages of the next attempts, of which a message may have several.
+WITH scanned AS MATERIALIZED (
+    -- A row comparison, in the order of the index, and no other condition: with one on each column, the
+    -- planner takes the attempts for few, reads all of them and sorts. So the last batch may hold rows of
+    -- others, no more than its limit. No id has a character below '!'.
+    SELECT attempt.app_id, attempt.endpoint_id, attempt.message_id
     FROM attempt
-    WHERE attempt.app_id = @app_id
-        AND attempt.endpoint_id = @endpoint_id
-        AND attempt.id >= @first_attempt_id::text
-        AND attempt.message_id > @after::text
-        AND attempt.message_id < @before::text
-    ORDER BY attempt.message_id
+    WHERE (attempt.endpoint_id, attempt.message_id) >= (@endpoint_id, @after::text || '!')
+    ORDER BY attempt.endpoint_id, attempt.message_id
     LIMIT @max_rows::int
+),
+mine AS (
+    SELECT scanned.message_id
+    FROM scanned
+    WHERE scanned.app_id = @app_id::text
+        AND scanned.endpoint_id = @endpoint_id
+        AND scanned.message_id < @before::text
+),
+page AS MATERIALIZED (
+    SELECT DISTINCT mine.message_id
+    FROM mine
 ),
 owed AS (
     -- LATERAL: as in DeliveryRecoverMany.
@@ -337,24 +393,28 @@ owed AS (
     LEFT JOIN LATERAL (
         SELECT true AS found
         FROM attempt
-        WHERE attempt.app_id = @app_id
-            AND attempt.endpoint_id = @endpoint_id
+        WHERE attempt.endpoint_id = @endpoint_id
             AND attempt.message_id = page.message_id
             AND attempt.id >= @first_attempt_id::text
             AND attempt.status = 0
         LIMIT 1
     ) AS success ON true
     LEFT JOIN LATERAL (
-        SELECT bool_or(delivery.endpoint_id = @endpoint_id) AS found
-        FROM delivery
-        WHERE delivery.app_id = @app_id
-            AND delivery.message_id = page.message_id
+        SELECT next.endpoint_id = @endpoint_id::text AS found
+        FROM (
+            SELECT delivery.endpoint_id
+            FROM delivery
+            WHERE delivery.app_id = @app_id
+                AND delivery.message_id = page.message_id
+                AND (delivery.message_id, delivery.endpoint_id) >= (page.message_id, @endpoint_id::text)
+            ORDER BY delivery.app_id, delivery.message_id, delivery.endpoint_id
+            LIMIT 1
+        ) AS next
     ) AS pending ON true
     LEFT JOIN LATERAL (
         SELECT attempt.response_status_code
         FROM attempt
-        WHERE attempt.app_id = @app_id
-            AND attempt.endpoint_id = @endpoint_id
+        WHERE attempt.endpoint_id = @endpoint_id
             AND attempt.message_id = page.message_id
             AND attempt.id >= @first_attempt_id::text
         ORDER BY attempt.id DESC
@@ -377,7 +437,7 @@ announced AS (
     LIMIT 1
 )
 SELECT
-    coalesce((SELECT max(page.message_id) FROM page HAVING count(*) = @max_rows::int), '')::text AS next_after,
+    coalesce((SELECT max(mine.message_id) FROM mine HAVING count(*) = @max_rows::int), '')::text AS next_after,
     (SELECT count(*) FROM page)::bigint AS processed,
     (SELECT count(*) FROM owed)::bigint AS done,
     -- A SELECT in WITH that nobody reads is not made.
@@ -387,13 +447,17 @@ SELECT
 -- MessagePurgeMany takes the payloads out of the next messages. It says where the next batch begins,
 -- empty behind the last.
 WITH page AS MATERIALIZED (
-    SELECT message.id
-    FROM message
-    WHERE message.app_id = @app_id
-        AND message.id > @after::text
-        AND message.id < @before::text
-    ORDER BY message.id
-    LIMIT @max_rows::int
+    -- As in DeliveryReplayMany.
+    SELECT scanned.id
+    FROM (
+        SELECT message.app_id, message.id
+        FROM message
+        WHERE (message.app_id, message.id) >= (@app_id, @after::text || '!')
+        ORDER BY message.app_id, message.id
+        LIMIT @max_rows::int
+    ) AS scanned
+    WHERE scanned.app_id = @app_id
+        AND scanned.id < @before::text
 ),
 purged AS (
     UPDATE message
@@ -414,13 +478,17 @@ SELECT
 -- DestinationCountMany counts the endpoints that each of the next messages was attempted at, however
 -- often. It says where the next batch begins, empty behind the last.
 WITH page AS MATERIALIZED (
-    SELECT message.id
-    FROM message
-    WHERE message.app_id = @app_id
-        AND message.id > @after::text
-        AND message.id < @before::text
-    ORDER BY message.id
-    LIMIT @max_rows::int
+    -- As in DeliveryReplayMany.
+    SELECT scanned.id
+    FROM (
+        SELECT message.app_id, message.id
+        FROM message
+        WHERE (message.app_id, message.id) >= (@app_id, @after::text || '!')
+        ORDER BY message.app_id, message.id
+        LIMIT @max_rows::int
+    ) AS scanned
+    WHERE scanned.app_id = @app_id
+        AND scanned.id < @before::text
 ),
 destination AS (
     -- LATERAL: as in DeliveryRecoverMany.

@@ -1029,7 +1029,7 @@ CROSS JOIN LATERAL (
     FROM delivery
     WHERE delivery.app_id = @app_id
         AND delivery.message_id = wanted.message_id
-        AND delivery.endpoint_id = @endpoint_id
+        AND delivery.endpoint_id = @endpoint_id::text
     LIMIT 1
 ) AS owed
 ORDER BY owed.message_id

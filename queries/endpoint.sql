@@ -1,24 +1,41 @@
 -- name: EndpointGet :one
--- EndpointGet finds an endpoint by id or uid; a uid never looks like an id.
+-- EndpointGet finds an endpoint by id or uid; a uid never looks like an id. A uid is looked up first: with a
+-- choice of two columns alone, all endpoints of the application might be read.
+WITH named AS (
+    SELECT endpoint.id
+    FROM endpoint
+    WHERE endpoint.app_id = @app_id
+        AND endpoint.uid = @ref::text
+        AND NOT starts_with(@ref::text, 'ep_')
+)
 SELECT
     app_id, id, uid, url, description, version, throttle_rate, disabled, event_types, channels,
     secret, headers, metadata, failing_since, created_at, updated_at, old_secrets, old_secrets_expire_at,
     fifo, failures, paused_until, disabled_reason
 FROM endpoint
-WHERE app_id = @app_id
-    AND (id = @ref::text OR uid = @ref::text)
-    AND deleted_at IS NULL;
+WHERE endpoint.app_id = @app_id
+    AND endpoint.id = coalesce((SELECT named.id FROM named), @ref::text)
+    AND (endpoint.id = @ref::text OR endpoint.uid = @ref::text) -- still, if another transaction changed it meanwhile
+    AND endpoint.deleted_at IS NULL;
 
 -- name: EndpointLock :one
 -- EndpointLock is EndpointGet, and keeps others from changing the row until the transaction ends.
+WITH named AS (
+    SELECT endpoint.id
+    FROM endpoint
+    WHERE endpoint.app_id = @app_id
+        AND endpoint.uid = @ref::text
+        AND NOT starts_with(@ref::text, 'ep_')
+)
 SELECT
     app_id, id, uid, url, description, version, throttle_rate, disabled, event_types, channels,
     secret, headers, metadata, failing_since, created_at, updated_at, old_secrets, old_secrets_expire_at,
     fifo, failures, paused_until, disabled_reason
 FROM endpoint
-WHERE app_id = @app_id
-    AND (id = @ref::text OR uid = @ref::text)
-    AND deleted_at IS NULL
+WHERE endpoint.app_id = @app_id
+    AND endpoint.id = coalesce((SELECT named.id FROM named), @ref::text)
+    AND (endpoint.id = @ref::text OR endpoint.uid = @ref::text) -- still, if another transaction changed it meanwhile
+    AND endpoint.deleted_at IS NULL
 FOR NO KEY UPDATE;
 
 -- name: EndpointListAscending :many

@@ -80,12 +80,18 @@ LIMIT @max_rows::int;
 
 -- name: EventTypeNames :many
 -- EventTypeNames returns those of the names that an endpoint may subscribe to.
-SELECT name
-FROM event_type
-WHERE org_id = @org_id
-    AND name = ANY (@names::text[])
-    AND NOT archived
-ORDER BY name
+SELECT found.name
+FROM (SELECT DISTINCT n.name FROM unnest(@names::text[]) AS n(name)) AS wanted
+CROSS JOIN LATERAL (
+    -- LIMIT: a look-up for each, where a join might read all of the organisation's.
+    SELECT event_type.name
+    FROM event_type
+    WHERE event_type.org_id = @org_id
+        AND event_type.name = wanted.name
+        AND NOT event_type.archived
+    LIMIT 1
+) AS found
+ORDER BY found.name
 LIMIT cardinality(@names::text[]);
 
 -- name: EventTypeInsert :execrows

@@ -28,7 +28,7 @@ WITH taken AS MATERIALIZED (
 ),
 deleted AS (
     DELETE FROM operational_event
-    WHERE operational_event.id IN (SELECT taken.id FROM taken)
+    WHERE operational_event.id = ANY (ARRAY(SELECT taken.id FROM taken)) -- a join might read all of them
 )
 SELECT taken.org_id, taken.type, taken.payload, coalesce(taken.subject, '')::text AS subject, taken.id AS place
 FROM taken
@@ -80,21 +80,37 @@ FROM unnest(
     @response_status_codes::smallint[],
     @attempted_ats::timestamptz[]
 ) WITH ORDINALITY AS event(type, app_id, endpoint_id, message_id, attempt_id, response_status_code, attempted_at, n)
-JOIN application ON application.id = event.app_id
-    AND application.org_id <> @operational_org_id::text
-JOIN endpoint ON endpoint.app_id = event.app_id
-    AND endpoint.id = event.endpoint_id
-LEFT JOIN message ON message.app_id = event.app_id
-    AND message.id = event.message_id
-WHERE EXISTS (
-    SELECT
-    FROM application AS operational
-    JOIN endpoint AS wanting ON wanting.app_id = operational.id
-        AND wanting.deleted_at IS NULL
-        AND NOT wanting.disabled
-        AND (wanting.event_types IS NULL OR event.type = ANY (wanting.event_types))
-    WHERE operational.org_id = @operational_org_id::text
-        AND operational.uid = application.org_id
-        AND operational.deleted_at IS NULL
-)
+-- LATERAL with LIMIT 1: a look-up for each, where a join might read all messages of an application.
+CROSS JOIN LATERAL (
+    SELECT told.org_id, told.id, told.uid
+    FROM application AS told
+    WHERE told.id = event.app_id
+    LIMIT 1
+) AS application
+CROSS JOIN LATERAL (
+    SELECT about.id, about.uid, about.failing_since
+    FROM endpoint AS about
+    WHERE about.app_id = event.app_id
+        AND about.id = event.endpoint_id
+    LIMIT 1
+) AS endpoint
+LEFT JOIN LATERAL (
+    SELECT sent.event_id
+    FROM message AS sent
+    WHERE sent.app_id = event.app_id
+        AND sent.id = event.message_id
+    LIMIT 1
+) AS message ON true
+WHERE application.org_id <> @operational_org_id::text
+    AND EXISTS (
+        SELECT
+        FROM application AS operational
+        JOIN endpoint AS wanting ON wanting.app_id = operational.id
+            AND wanting.deleted_at IS NULL
+            AND NOT wanting.disabled
+            AND (wanting.event_types IS NULL OR event.type = ANY (wanting.event_types))
+        WHERE operational.org_id = @operational_org_id::text
+            AND operational.uid = application.org_id
+            AND operational.deleted_at IS NULL
+    )
 ORDER BY event.n;

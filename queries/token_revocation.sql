@@ -57,12 +57,12 @@ WHERE token_revocation.org_id = @org_id
 -- name: TokenRevocationPruneAnyTenant :execrows
 -- TokenRevocationPruneAnyTenant deletes rows that change nothing any more, the oldest first.
 DELETE FROM token_revocation
-WHERE (token_revocation.app_id, token_revocation.id) IN (
-    SELECT r.app_id, r.id
+WHERE token_revocation.ctid = ANY (ARRAY(
+    SELECT r.ctid
     FROM token_revocation AS r
     WHERE r.forget_at < @now::timestamptz
     ORDER BY r.forget_at
     LIMIT @max_rows::int
     -- Several processes may prune at once: each takes what no other has.
     FOR UPDATE SKIP LOCKED
-);
+));

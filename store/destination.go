@@ -25,7 +25,7 @@ func (r reader) nextAttempts(ctx context.Context, app core.AppID, endpoint core.
 	for i, l := range list {
 		ids[i] = string(l.MessageID)
 	}
-	rows, err := queries.DeliveryDueMany(ctx, r.conn, db.DeliveryDueManyParams{AppID: app, EndpointID: endpoint, MessageIDs: ids})
+	rows, err := queries.DeliveryDueMany(ctx, r.conn, db.DeliveryDueManyParams{AppID: app, EndpointID: string(endpoint), MessageIDs: ids})
 	due := make(map[core.MessageID]db.DeliveryDueManyRow, len(rows))
 	for _, row := range rows {
 		due[row.MessageID] = row

@@ -90,7 +90,7 @@ func (w *world) aboutDeliveries(e core.Endpoint, deliveries []core.Delivery) map
 			return err
 		},
 		"due": func(ctx context.Context, conn db.DBTX) error {
-			_, err := queries.DeliveryDueMany(ctx, conn, db.DeliveryDueManyParams{AppID: w.app.ID, EndpointID: e.ID, MessageIDs: release.MessageIDs})
+			_, err := queries.DeliveryDueMany(ctx, conn, db.DeliveryDueManyParams{AppID: w.app.ID, EndpointID: string(e.ID), MessageIDs: release.MessageIDs})
 			return err
 		},
 	}

@@ -17,7 +17,7 @@ func (t tx) DeliveryCountDue(ctx context.Context, app core.AppID, endpoint core.
 
 func (t tx) DeliveryRecoverMany(ctx context.Context, app core.AppID, endpoint core.EndpointID, r core.Range, now time.Time) (core.Batch, error) {
 	row, err := queries.DeliveryRecoverMany(ctx, t.conn, db.DeliveryRecoverManyParams{
-		AppID: app, EndpointID: endpoint, FirstAttemptID: string(r.FirstAttempt),
+		AppID: app, EndpointID: string(endpoint), FirstAttemptID: string(r.FirstAttempt),
 		After: r.After, Before: r.Before, MaxRows: int32(r.Limit), Now: now,
 	})
 	return core.Batch{NextAfter: row.NextAfter, Processed: row.Processed, Done: row.Done}, mapError(err)
@@ -33,7 +33,7 @@ func (t tx) DeliveryReplayMissingMany(ctx context.Context, app core.AppID, endpo
 
 func (t tx) DeliveryReplayMany(ctx context.Context, app core.AppID, endpoint core.EndpointID, filter core.TaskParameters, r core.Range, now time.Time) (core.Batch, error) {
 	row, err := queries.DeliveryReplayMany(ctx, t.conn, db.DeliveryReplayManyParams{
-		AppID: app, EndpointID: endpoint, FirstAttemptID: string(r.FirstAttempt),
+		AppID: string(app), EndpointID: endpoint, FirstAttemptID: string(r.FirstAttempt),
 		After: r.After, Before: r.Before, MaxRows: int32(r.Limit), Now: now,
 		Channel: filter.Channel, Tag: filter.Tag, EventTypes: some(filter.EventTypes),
 		CodeFrom: filter.CodeFrom, CodeTo: filter.CodeTo, Statuses: standings(filter.Status),
