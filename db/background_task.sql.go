@@ -854,6 +854,7 @@ owed AS (
     ON CONFLICT (app_id, message_id, endpoint_id) DO UPDATE
     SET due_at = excluded.due_at,
         lease = owed.lease + 1,
+        state = 'waiting',
         manual = true,
         queue = CASE WHEN owed.queue = 2 THEN 2 ELSE 0 END,
         resume_at = CASE WHEN owed.manual THEN owed.resume_at ELSE greatest(owed.due_at, excluded.due_at) END

@@ -127,7 +127,7 @@ type Delivery struct {
 	TxID uint64
 }
 
-// How far fresh deliveries were taken: one row, the latest. Each take inserts its own and deletes the one before, so that the latest is found first.
+// How far fresh deliveries were taken: one row, the latest; none until a worker has started. Each take inserts its own and deletes the one before, so that the latest is found first.
 type DeliveryPosition struct {
 	// Counts the takes.
 	ID int64

@@ -606,7 +606,7 @@ WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='5000', au
 -- Name: TABLE delivery_position; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON TABLE public.delivery_position IS 'How far fresh deliveries were taken: one row, the latest. Each take inserts its own and deletes the one before, so that the latest is found first.';
+COMMENT ON TABLE public.delivery_position IS 'How far fresh deliveries were taken: one row, the latest; none until a worker has started. Each take inserts its own and deletes the one before, so that the latest is found first.';
 
 
 --

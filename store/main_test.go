@@ -51,6 +51,7 @@ func newWorldWith(t *testing.T, keys SecretKeys) *world {
 	t.Helper()
 	w := &world{Store: openStore(t, pg.New(t), keys), t: t}
 	w.app = w.addApplication(testOrg, "acme")
+	w.expire(now()) // as a worker that starts
 	return w
 }
 

@@ -240,7 +240,7 @@ func TestFreshDeliveriesOfAnotherClusterAreFound(t *testing.T) {
 			owe(t, w.pool, e, 2)
 			w.take(takeRoom(10), now()) // advances to a position of this cluster
 			w.expire(now())
-			w.claimAt(room(), now())
+			w.claim(room())
 			if states := w.states(); states["leased"] != 8 {
 				t.Errorf("%v", states)
 			}

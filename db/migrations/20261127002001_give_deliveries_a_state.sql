@@ -8,8 +8,9 @@
 -- Fresh rows are found by position: a worker takes what the transactions wrote that its predecessor did not see.
 -- Dead rows, however many a snapshot held elsewhere keeps, are behind that position and are not read again.
 --
--- The table is locked while its indexes are built: it is as large as the backlog, some seconds for a
--- million deliveries. The constant defaults rewrite nothing. If it stops halfway, nothing has changed; run it
+-- blocks writes to delivery: it is as large as the backlog, some seconds for a million deliveries
+--
+-- The table is locked while its indexes are built. The constant defaults rewrite nothing. If it stops halfway, nothing has changed; run it
 -- again. All rows are waiting at first, those under way included: they become due when their leases end. Processes
 -- of the release before this one go on: what they store and claim counts as waiting, and their claims take
 -- deliveries of any state, slowly, because the index they search is for waiting ones only.
@@ -38,14 +39,12 @@ CREATE TABLE delivery_position (
     autovacuum_vacuum_cost_delay = 0
 );
 
-INSERT INTO delivery_position (id, snapshot) VALUES (1, '3:3:'); -- before all transactions
-
 COMMENT ON COLUMN delivery.state IS 'fresh: stored and not looked at yet; waiting: may be claimed at due_at; leased: a worker has it until due_at.';
 COMMENT ON COLUMN delivery.txid IS 'The transaction that inserted the row. Fresh deliveries are taken by it.';
 COMMENT ON INDEX delivery_queue_endpoint_id_due_at_idx IS 'Claims go from queue to queue, and take from each what is due.';
 COMMENT ON INDEX delivery_txid_idx IS 'Fresh deliveries, in the order of their transactions.';
 COMMENT ON INDEX delivery_due_at_idx IS 'Leases that have run out.';
-COMMENT ON TABLE delivery_position IS 'How far fresh deliveries were taken: one row, the latest. Each take inserts its own and deletes the one before, so that the latest is found first.';
+COMMENT ON TABLE delivery_position IS 'How far fresh deliveries were taken: one row, the latest; none until a worker has started. Each take inserts its own and deletes the one before, so that the latest is found first.';
 COMMENT ON COLUMN delivery_position.id IS 'Counts the takes.';
 COMMENT ON COLUMN delivery_position.snapshot IS 'Fresh deliveries of transactions that are visible in it were taken.';
 
