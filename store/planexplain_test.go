@@ -1,0 +1,239 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// planModes are the values of plan_cache_mode: auto first, because a plan that is made once stays in the
+// cache, and auto chooses by the plans that are there.
+var planModes = []string{"auto", "custom", "generic"}
+
+// plansBeforeGeneric is how often Postgres plans a prepared statement for the parameters at hand before it
+// compares the price of that with the price of a plan for any.
+const plansBeforeGeneric = 5
+
+// planPatience is how long a statement may take, of which all should take milliseconds.
+const planPatience = 5 * time.Second
+
+// reading is what a statement read under one plan.
+type reading struct {
+	returned int            // rows that it returned or wrote
+	rows     int            // of tables
+	buffers  int            // pages of tables and indexes
+	spilled  bool           // to disk
+	endless  bool           // it was cancelled after planPatience, and nothing else is known
+	paths    map[string]int // how each table was read, and how many rows that gave
+}
+
+// catalog knows the names of indexes and partitions.
+type catalog struct {
+	parents map[string]string   // of partitions, and of their indexes
+	columns map[string][]string // of indexes
+	tables  map[string]string   // of indexes
+}
+
+func readCatalog(ctx context.Context, pool *pgxpool.Pool) (catalog, error) {
+	c := catalog{parents: map[string]string{}, columns: map[string][]string{}, tables: map[string]string{}}
+	rows, err := pool.Query(ctx, "SELECT inhrelid::regclass::text, inhparent::regclass::text FROM pg_inherits")
+	if err != nil {
+		return c, err
+	}
+	var child, parent string
+	if _, err := pgx.ForEachRow(rows, []any{&child, &parent}, func() error { c.parents[child] = parent; return nil }); err != nil {
+		return c, err
+	}
+	rows, err = pool.Query(ctx, `
+		SELECT pg_index.indexrelid::regclass::text, pg_index.indrelid::regclass::text, array_agg(attname ORDER BY attnum)::text[]
+		FROM pg_index
+		JOIN pg_attribute ON attrelid = pg_index.indexrelid
+		GROUP BY 1, 2`)
+	if err != nil {
+		return c, err
+	}
+	var index, table string
+	var columns []string
+	_, err = pgx.ForEachRow(rows, []any{&index, &table, &columns}, func() error {
+		c.tables[index], c.columns[index] = table, columns
+		return nil
+	})
+	return c, err
+}
+
+// parent is the name of what a partition, or an index of one, belongs to.
+func (c catalog) parent(name string) string { return cmp.Or(c.parents[name], name) }
+
+// planReader explains statements on a connection of the service.
+type planReader struct {
+	conn    *pgx.Conn
+	catalog catalog
+}
+
+// read has a statement planned five times, and then run with each mode. What it writes is taken back.
+func (r planReader) read(ctx context.Context, c queryCase) (map[string]reading, error) {
+	prepared, err := r.conn.Prepare(ctx, "planned", c.sql)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = r.conn.Deallocate(context.WithoutCancel(ctx), "planned") }()
+	execute := "EXECUTE planned"
+	if len(c.args) > 0 {
+		values, err := literals(r.conn.TypeMap(), prepared.ParamOIDs, c.args)
+		if err != nil {
+			return nil, err
+		}
+		execute += "(" + values + ")"
+	}
+	// EXPLAIN takes the plan from the cache as EXECUTE does, and counts as much.
+	if _, err := r.run(ctx, strings.Repeat("EXPLAIN "+execute+";", plansBeforeGeneric)); err != nil {
+		return nil, err
+	}
+	readings := map[string]reading{}
+	for _, mode := range planModes {
+		if readings[mode], err = r.explain(ctx, mode, execute); err != nil {
+			return nil, fmt.Errorf("%s: %w", mode, err)
+		}
+	}
+	return readings, nil
+}
+
+func (r planReader) explain(ctx context.Context, mode, execute string) (reading, error) {
+	if mode != "auto" {
+		mode = "force_" + mode + "_plan"
+	}
+	text, err := r.run(ctx, fmt.Sprintf("BEGIN; SET LOCAL plan_cache_mode = %s; SET LOCAL statement_timeout = %d", mode, planPatience.Milliseconds()))
+	if err == nil {
+		text, err = r.run(ctx, "EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) "+execute)
+	}
+	if _, after := r.run(ctx, "ROLLBACK"); after != nil {
+		return reading{}, after
+	}
+	if failure, is := errors.AsType[*pgconn.PgError](err); is && failure.Code == "57014" {
+		return reading{endless: true}, nil
+	}
+	if err != nil {
+		return reading{}, err
+	}
+	var plans []struct{ Plan node }
+	if err := json.Unmarshal([]byte(text), &plans); err != nil {
+		return reading{}, err
+	}
+	return r.catalog.summarize(plans[0].Plan), nil
+}
+
+// run returns the last row of what it runs.
+func (r planReader) run(ctx context.Context, sql string) (last string, err error) {
+	results, err := r.conn.PgConn().Exec(ctx, sql).ReadAll()
+	for _, result := range results {
+		for _, row := range result.Rows {
+			last = string(row[0])
+		}
+	}
+	return last, err
+}
+
+// node is as much of a plan as is looked at.
+type node struct {
+	Type      string  `json:"Node Type"`
+	Operation string  `json:"Operation"`
+	Subplan   string  `json:"Subplan Name"`
+	CTE       string  `json:"CTE Name"`
+	Relation  string  `json:"Relation Name"`
+	Index     string  `json:"Index Name"`
+	IndexCond string  `json:"Index Cond"`
+	Rows      float64 `json:"Actual Rows"`
+	Loops     float64 `json:"Actual Loops"`
+	Filtered  float64 `json:"Rows Removed by Filter"`
+	Rechecked float64 `json:"Rows Removed by Index Recheck"`
+	Hit       int     `json:"Shared Hit Blocks"`
+	Read      int     `json:"Shared Read Blocks"`
+	Spilled   int     `json:"Temp Written Blocks"`
+	Plans     []node
+}
+
+func (c catalog) summarize(root node) reading {
+	r := reading{returned: int(root.Rows), spilled: root.Spilled > 0, paths: map[string]int{}}
+	scanned := map[string]bool{}
+	c.walk(root, &r, scanned)
+	r.buffers = root.Hit + root.Read
+	// A statement in WITH that writes and that nobody reads runs when the rest is over, on nobody's account.
+	for _, child := range root.Plans {
+		if name, is := strings.CutPrefix(child.Subplan, "CTE "); is && !scanned[name] {
+			r.buffers += child.Hit + child.Read
+		}
+	}
+	return r
+}
+
+func (c catalog) walk(n node, r *reading, scanned map[string]bool) {
+	if n.Loops > 0 {
+		scanned[n.CTE] = true
+		switch {
+		case n.Type == "ModifyTable":
+			written := n.Rows
+			if n.Operation == "Insert" || len(n.Plans) > 0 {
+				written = max(written, n.Plans[0].Rows*n.Plans[0].Loops)
+			}
+			r.returned = max(r.returned, int(written))
+			r.paths[n.Operation+" "+c.parent(n.Relation)] = 0
+		case n.Relation != "":
+			read := int((n.Rows + n.Filtered + n.Rechecked) * n.Loops)
+			r.rows += read
+			r.paths[c.path(n)] += read
+		case n.Index != "": // of a Bitmap Heap Scan, which counts the rows
+			r.paths[c.path(n)] += 0
+		}
+	}
+	for _, child := range n.Plans {
+		c.walk(child, r, scanned)
+	}
+}
+
+// path names the table, the way to it, and by which columns of the index: "message: Index Scan on
+// message_pkey by app_id, id". An index that is read from one end to the other is read by nothing.
+func (c catalog) path(n node) string {
+	table := cmp.Or(n.Relation, c.tables[n.Index])
+	path := c.parent(table) + ": " + strings.TrimSuffix(n.Type, " Backward")
+	if n.Index == "" {
+		return path
+	}
+	path += " on " + c.parent(n.Index)
+	by := slices.DeleteFunc(slices.Clone(c.columns[n.Index]), func(column string) bool {
+		return !slices.ContainsFunc(conditionColumns(n.IndexCond), func(used string) bool { return used == column })
+	})
+	if len(by) == 0 {
+		return path + ", all of it"
+	}
+	return path + " by " + strings.Join(by, ", ")
+}
+
+var (
+	rowCondition    = regexp.MustCompile(`ROW\(([^()]*)\) [<>]`)
+	columnCondition = regexp.MustCompile(`\(+([\w.]+)\)?(?:::\w+)? (?:=|<=|>=|<|>|IS) `)
+)
+
+// conditionColumns are the columns of the index that a condition is about.
+func conditionColumns(condition string) []string {
+	var columns []string
+	for _, match := range slices.Concat(rowCondition.FindAllStringSubmatch(condition, -1), columnCondition.FindAllStringSubmatch(condition, -1)) {
+		for column := range strings.SplitSeq(match[1], ", ") {
+			columns = append(columns, column[strings.LastIndex(column, ".")+1:])
+		}
+	}
+	return columns
+}
+
+// ways are the paths in the order of their names.
+func (r reading) ways() []string { return slices.Sorted(maps.Keys(r.paths)) }

@@ -1,0 +1,217 @@
+package store
+
+import (
+	"fmt"
+	"math/bits"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// planned is a case with what it read.
+type planned struct {
+	queryCase
+	readings []configured
+}
+
+// configured is a reading, and under which statistics of the queue's table and in which mode it was made.
+type configured struct {
+	statistics, mode string
+	reading
+}
+
+// figures are the figures of a committed file, by the case, the configurations and the path they are of.
+type figures map[string]int
+
+var (
+	figureLine   = regexp.MustCompile(`^ *(.*): at most (\d+) (?:rows|buffers)$`)
+	planFileHead = `# What each query reads, written by go test ./store -run TestPlans -update.
+# For each case: how many rows it returns or writes, the buffers it reads, and the rows it reads by each way,
+# in the plans for the parameters at hand (custom), for any (generic) and in that which Postgres chooses after
+# five executions (auto). Where it matters, also with pg_class of delivery and its indexes set to other numbers
+# of pages and rows, as after a vacuum of an empty queue (1, 0). Figures are rounded up, and stay as they are
+# while what is measured is between a quarter of them and them.
+`
+)
+
+// parseFigures reads the figures of a file that render wrote.
+func parseFigures(file string) figures {
+	f := figures{}
+	var query, group string
+	for line := range strings.SplitSeq(file, "\n") {
+		if line != "" && line[0] != ' ' && line[0] != '#' {
+			query = line
+		}
+		match := figureLine.FindStringSubmatch(line)
+		if match == nil {
+			continue
+		}
+		n, _ := strconv.Atoi(match[2]) // digits
+		if strings.HasSuffix(line, "buffers") {
+			group = query + "\n" + match[1]
+			f[group] = n
+			continue
+		}
+		f[group+"\n"+match[1]] = n
+	}
+	return f
+}
+
+// round keeps a figure that still holds. A new one has a quarter of room, so that it holds for a while.
+func (f figures) round(key string, n int) int {
+	if old, is := f[key]; is && n <= old && (n > old/4 || old == 8) {
+		return old
+	}
+	return max(8, 1<<bits.Len(uint((n*5+3)/4-1)))
+}
+
+// render writes a file about the cases of one file of queries, in their order.
+func render(cases []planned, old figures) string {
+	var file strings.Builder
+	file.WriteString(planFileHead)
+	for _, c := range cases {
+		query := c.query + ": " + c.name
+		fmt.Fprintf(&file, "\n%s\n", query)
+		for _, group := range groups(c.readings) {
+			head := fmt.Sprintf("%d rows, %s", group[0].returned, configurations(group))
+			if group[0].endless {
+				fmt.Fprintf(&file, "    %s: cancelled after %v\n", configurations(group), planPatience)
+				continue
+			}
+			key := query + "\n" + head
+			fmt.Fprintf(&file, "    %s: at most %d buffers\n", head, old.round(key, most(group, func(r reading) int { return r.buffers })))
+			for _, way := range group[0].ways() {
+				fmt.Fprintf(&file, "        %s", way)
+				if strings.Contains(way, ": ") {
+					rows := old.round(key+"\n"+way, most(group, func(r reading) int { return r.paths[way] }))
+					fmt.Fprintf(&file, ": at most %d rows", rows)
+				}
+				file.WriteString("\n")
+			}
+		}
+	}
+	return file.String()
+}
+
+func most(group []configured, figure func(reading) int) (n int) {
+	for _, r := range group {
+		n = max(n, figure(r.reading))
+	}
+	return n
+}
+
+// groups puts together the readings that went the same ways.
+func groups(readings []configured) (list [][]configured) {
+	for _, r := range readings {
+		i := slices.IndexFunc(list, func(group []configured) bool {
+			return group[0].returned == r.returned && group[0].endless == r.endless && slices.Equal(group[0].ways(), r.ways())
+		})
+		if i < 0 {
+			i, list = len(list), append(list, nil)
+		}
+		list[i] = append(list[i], r)
+	}
+	return list
+}
+
+// configurations names those of a group: "custom; generic with (1, 0), (33, 1)".
+func configurations(group []configured) string {
+	with := map[string][]string{}
+	var modes []string
+	for _, r := range group {
+		with[r.mode] = append(with[r.mode], r.statistics)
+	}
+	for _, mode := range planModes {
+		if with[mode] != nil {
+			modes = append(modes, mode+" with "+strings.Join(with[mode], ", "))
+		}
+	}
+	// Modes that are alike together: "auto, custom with ...".
+	var alike []string
+	for i := 0; i < len(modes); {
+		name, statistics, _ := strings.Cut(modes[i], " with ")
+		j := i + 1
+		for ; j < len(modes) && strings.HasSuffix(modes[j], " with "+statistics); j++ {
+			other, _, _ := strings.Cut(modes[j], " with ")
+			name += ", " + other
+		}
+		if statistics != asTheyAre {
+			name += " with " + statistics
+		}
+		alike = append(alike, name)
+		i = j
+	}
+	return strings.Join(alike, "; ")
+}
+
+// difference lists the lines that were added or are gone, each behind the line of its case.
+func difference(old, fresh string) string {
+	a, b := strings.Split(old, "\n"), strings.Split(fresh, "\n")
+	// common[i][j] is how many lines of a[i:] and b[j:] are in both in the same order.
+	common := make([][]int, len(a)+1)
+	for i := range common {
+		common[i] = make([]int, len(b)+1)
+	}
+	for i := len(a) - 1; i >= 0; i-- {
+		for j := len(b) - 1; j >= 0; j-- {
+			if common[i][j] = max(common[i+1][j], common[i][j+1]); a[i] == b[j] {
+				common[i][j] = common[i+1][j+1] + 1
+			}
+		}
+	}
+	var text strings.Builder
+	subject, told := "", ""
+	say := func(sign, line string) {
+		if subject != told && line != subject {
+			fmt.Fprintf(&text, "  %s\n", subject)
+		}
+		told = subject
+		fmt.Fprintf(&text, "%s %s\n", sign, line)
+	}
+	for i, j := 0, 0; i < len(a) || j < len(b); {
+		line := ""
+		switch {
+		case i < len(a) && j < len(b) && a[i] == b[j]:
+			line = a[i]
+			i, j = i+1, j+1
+		case j == len(b) || i < len(a) && common[i+1][j] >= common[i][j+1]:
+			say("-", a[i])
+			i++
+		default:
+			say("+", b[j])
+			j++
+		}
+		if line != "" && line[0] != ' ' {
+			subject = line
+		}
+	}
+	return text.String()
+}
+
+func TestPlanFiguresStayWhileTheyHold(t *testing.T) {
+	t.Parallel()
+	c := planned{queryCase: queryCase{query: "MessageGet", name: "one"}, readings: []configured{
+		{asTheyAre, "auto", reading{returned: 1, buffers: 90, paths: map[string]int{"message: Index Scan on message_pkey by id": 1}}},
+		{asTheyAre, "custom", reading{returned: 1, buffers: 100, paths: map[string]int{"message: Index Scan on message_pkey by id": 1}}},
+		{"(1, 0)", "custom", reading{returned: 1, buffers: 100, paths: map[string]int{"message: Index Scan on message_pkey by id": 1}}},
+		{asTheyAre, "generic", reading{returned: 1, buffers: 9, paths: map[string]int{"Update message": 0}}},
+	}}
+	first := render([]planned{c}, nil)
+	const want = "\nMessageGet: one\n" +
+		"    1 rows, auto; custom with " + asTheyAre + ", (1, 0): at most 128 buffers\n" +
+		"        message: Index Scan on message_pkey by id: at most 8 rows\n" +
+		"    1 rows, generic: at most 16 buffers\n" +
+		"        Update message\n"
+	if got := strings.TrimPrefix(first, planFileHead); got != want {
+		t.Errorf("rendered\n%s\nwant\n%s", got, want)
+	}
+	for buffers, holds := range map[int]bool{128: true, 33: true, 129: false, 32: false} {
+		c.readings[0].buffers, c.readings[1].buffers, c.readings[2].buffers = buffers, buffers, buffers
+		second := render([]planned{c}, parseFigures(first))
+		if (second == first) != holds {
+			t.Errorf("%d buffers: holds %t, want %t\n%s", buffers, !holds, holds, difference(first, second))
+		}
+	}
+}

@@ -1,0 +1,200 @@
+package store
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/postrider/postrider/core"
+)
+
+// seedAt is when the seeded database is looked at: a fixed instant, for with the partitions' ends the plans
+// change.
+var seedAt = time.Date(2025, 6, 18, 12, 0, 0, 0, time.UTC)
+
+// seedStep is the time between two instants at which messages were sent.
+const seedStep = 42 * time.Hour
+
+const (
+	seedOrg  core.OrgID = "org_plans"
+	hotBatch            = 64 // deliveries that a statement of the hot path is about
+)
+
+// seed is how much there is of what.
+type seed struct {
+	apps     int // small ones
+	wide     int // endpoints of the application that has many
+	instants int // at which messages were sent
+	large    int // messages of an instant to the large application
+	small    int // and to small ones
+	waiting  int // deliveries to each of the many endpoints, not due yet
+	rest     int // of each kind of row that has its own table
+}
+
+var (
+	fullSeed  = seed{apps: 1000, wide: 2000, instants: 60, large: 340, small: hotBatch, waiting: 2, rest: 2000}
+	emptySeed = seed{apps: hotBatch, wide: 1, instants: 1, large: hotBatch, small: hotBatch, waiting: 0, rest: 1}
+)
+
+// seeded is a database with a large application (number 0), one with many endpoints (1) and small ones. The
+// ids are numbers, so that cases can name what is there without looking.
+//
+// The large one has five endpoints. All of its messages went to number 0 and arrived; every fourth went to
+// number 1 and failed, half of them for good; none went to the others. Endpoints 2 and 3 are owed hotBatch
+// deliveries: due to number 2, leased to number 3; so are the first endpoints 0 and 1 of as many small ones.
+type seeded struct {
+	*Store
+	catalog catalog
+}
+
+func newSeeded(t *testing.T, size seed) *seeded {
+	t.Helper()
+	s := &seeded{Store: openStore(t, pg.New(t), nil)}
+	s.fill(t, size)
+	var err error
+	if s.catalog, err = readCatalog(t.Context(), s.pool); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func (s *seeded) exec(t *testing.T, sql string, args ...any) {
+	t.Helper()
+	if _, err := s.pool.Exec(t.Context(), sql, args...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func seedApp(n int) core.AppID { return core.AppID(fmt.Sprintf("app_%027d", n)) }
+
+func seedEndpoint(app, n int) core.EndpointID {
+	return core.EndpointID(fmt.Sprintf("ep_%017d%010d", app, n))
+}
+
+// seedInstant is the nth instant, counted backwards.
+func seedInstant(n int) time.Time { return seedAt.Add(-time.Duration(n+1) * seedStep) }
+
+// seedMessage is the nth message of an instant: those to the large application have the first numbers.
+func seedMessage(instant, n int) core.MessageID {
+	return core.MessageID(fmt.Sprintf("%.21s%010d", core.MessageIDAt(seedInstant(instant)), n))
+}
+
+func seedAttempt(instant, n int) core.AttemptID {
+	return core.AttemptID(fmt.Sprintf("%.23s%010d", core.AttemptIDAt(seedInstant(instant)), n))
+}
+
+func (s *seeded) fill(t *testing.T, size seed) {
+	t.Helper()
+	s.exec(t, `
+		INSERT INTO application (org_id, id, uid, name, metadata, created_at, updated_at)
+		SELECT $1, 'app_' || lpad(n::text, 27, '0'), 'customer-' || n, 'Customer', '{}', $2, $2
+		FROM generate_series(0, $3::int + 1) AS n`, seedOrg, seedAt, size.apps)
+	s.exec(t, `
+		INSERT INTO endpoint (app_id, id, uid, url, description, version, disabled, event_types, channels, secret, headers, metadata,
+			created_at, updated_at)
+		SELECT 'app_' || lpad(app::text, 27, '0'), 'ep_' || lpad(app::text, 17, '0') || lpad(n::text, 10, '0'),
+			'endpoint-' || n, 'https://hooks.example/', '', 1, false, 
+			CASE WHEN app = 1 THEN ARRAY['type.' || n % 500] END, NULL, '\x00', '{}', '{}', $2, $2
+		FROM generate_series(0, $1::int + 1) AS app
+		CROSS JOIN LATERAL generate_series(0, CASE app WHEN 0 THEN 4 WHEN 1 THEN $3::int - 1 ELSE 1 END) AS n`,
+		size.apps, seedAt, size.wide)
+	for n := range size.instants {
+		for _, p := range []core.Partition{core.MessagePartition(seedInstant(n)), core.AttemptPartition(seedInstant(n))} {
+			if _, err := s.PartitionCreate(t.Context(), p); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.fillInstant(t, size, n)
+	}
+	s.fillQueue(t, size)
+	s.fillRest(t, size)
+	s.exec(t, "VACUUM ANALYZE")
+}
+
+// fillRest makes rows of the tables that messages have nothing to do with.
+func (s *seeded) fillRest(t *testing.T, size seed) {
+	t.Helper()
+	s.exec(t, `
+		INSERT INTO application (org_id, id, uid, name, metadata, created_at, updated_at)
+		VALUES ($1, $2, $3, 'Operational webhooks', '{}', $4, $4)`, core.OperationalOrg, seedApp(size.apps+2), seedOrg, seedAt)
+	s.exec(t, `
+		INSERT INTO endpoint (app_id, id, url, description, version, disabled, secret, headers, metadata, created_at, updated_at)
+		VALUES ($1, $2, 'https://hooks.example/', '', 1, false, '\x00', '{}', '{}', $3, $3)`, seedApp(size.apps+2), seedEndpoint(size.apps+2, 0), seedAt)
+	for _, sql := range []string{
+		`INSERT INTO event_type (org_id, name, description, archived, deprecated, created_at, updated_at)
+			SELECT $1, 'type.' || n, '', n % 10 = 0, false, $2, $2 FROM generate_series(1, $3::int) AS n`,
+		`INSERT INTO background_task (org_id, id, task, app_id, parameters, status, cursor, processed, data, failures, created_at, updated_at, next_at)
+			SELECT $1, 'qtask_' || lpad(n::text, 27, '0'), 'application.stats', 'app_' || lpad((n % 3)::text, 27, '0'), '{}',
+				CASE WHEN n % 100 = 0 THEN 'running' ELSE 'finished' END, '', 0, '{}', 0, $2, $2, $2
+			FROM generate_series(1, $3::int) AS n`,
+		`INSERT INTO idempotency_key (org_id, key_hash, status, body, created_at)
+			SELECT $1, sha256(n::text::bytea), 200, '', $2::timestamptz - n * interval '1 minute' FROM generate_series(1, $3::int) AS n`,
+		`INSERT INTO message_key (app_id, key_hash, message_id, created_at)
+			SELECT 'app_' || lpad('0', 27, '0'), sha256(n::text::bytea), 'msg_' || n || $1, $2::timestamptz - n * interval '1 minute'
+			FROM generate_series(1, $3::int) AS n`,
+		`INSERT INTO outbox (org_id, application, event_type, payload, created_at)
+			SELECT $1, 'customer-0', 'type.1', '{}', $2 FROM generate_series(1, $3::int) AS n`,
+		`INSERT INTO operational_event (org_id, type, payload, created_at)
+			SELECT $1, 'message.attempt.failing', '{}', $2 FROM generate_series(1, $3::int) AS n`,
+		`INSERT INTO token_revocation (org_id, app_id, token_hash, session_id, issued_before, effective_at, forget_at)
+			SELECT $1, 'app_' || lpad((n % 3)::text, 27, '0'), CASE WHEN n % 3 = 0 THEN sha256(n::text::bytea) END,
+				CASE WHEN n % 3 = 1 THEN 'session-' || n END, $2, $2, $2::timestamptz + n * interval '1 minute'
+			FROM generate_series(1, $3::int) AS n`,
+	} {
+		s.exec(t, sql, seedOrg, seedAt, size.rest)
+	}
+}
+
+// fillInstant makes the messages of an instant and their attempts.
+func (s *seeded) fillInstant(t *testing.T, size seed, n int) {
+	t.Helper()
+	at := seedInstant(n)
+	s.exec(t, `
+		INSERT INTO message (app_id, id, event_id, event_type, channels, tags, payload, expires_at, created_at)
+		SELECT 'app_' || lpad((CASE WHEN n < $3::int THEN 0 ELSE 2 + (n - $3::int) % $5::int END)::text, 27, '0'),
+			left($1, 21) || lpad(n::text, 10, '0'),
+			CASE WHEN n % 10 = 0 THEN 'event-' || n || left($1, 21) END,
+			CASE WHEN n = 7 AND $6::int % 20 = 0 THEN 'rare' ELSE 'type.' || n % 50 END, ARRAY['channel-' || n % 100], ARRAY['tag-' || n % 100],
+			'{"amount": 1}', $2::timestamptz + interval '1 year', $2
+		FROM generate_series(0, $3::int + $4::int - 1) AS n`,
+		core.MessageIDAt(at), at, size.large, size.small, size.apps, n)
+	s.exec(t, `
+		INSERT INTO message_event_id (app_id, event_id, message_id)
+		SELECT app_id, event_id, id FROM message WHERE event_id IS NOT NULL AND id BETWEEN $1 AND $2`, seedMessage(n, 0), seedMessage(n, 9999))
+	if size.instants == 1 {
+		return // nothing was attempted
+	}
+	s.exec(t, `
+		INSERT INTO attempt (app_id, id, message_id, endpoint_id, url, status, response_status_code, response, duration_ms, trigger, created_at)
+		SELECT message.app_id, left($1, 23) || lpad((2 * n + k)::text, 10, '0'), message.id,
+			'ep_' || right(message.app_id, 17) || lpad(k::text, 10, '0'), 'https://hooks.example/', 2 * k, 200 + 300 * k, '', 10, 0, $3
+		FROM message
+		CROSS JOIN LATERAL CAST(right(message.id, 10) AS int) AS n
+		CROSS JOIN LATERAL generate_series(0, CASE WHEN n % 4 = 0 AND n < $4::int THEN 1 ELSE 0 END) AS k
+		WHERE message.id BETWEEN $2 AND $5`, core.AttemptIDAt(at), seedMessage(n, 0), at, size.large, seedMessage(n, 9999))
+}
+
+// fillQueue makes what is owed.
+func (s *seeded) fillQueue(t *testing.T, size seed) {
+	t.Helper()
+	owe := func(app, endpoint, messages string, n, lease, attempts, queue int, due time.Time) {
+		s.exec(t, `
+			INSERT INTO delivery (app_id, message_id, endpoint_id, due_at, lease, attempts, queue)
+			SELECT 'app_' || lpad((`+app+`)::text, 27, '0'), left($1, 21) || lpad((`+messages+`)::text, 10, '0'),
+				'ep_' || lpad((`+app+`)::text, 17, '0') || lpad((`+endpoint+`)::text, 10, '0'), $2, $3, $4, $5
+			FROM generate_series(0, $6::int - 1) AS n`, core.MessageIDAt(seedInstant(0)), due, lease, attempts, queue, n)
+	}
+	small := fmt.Sprintf("%d + n", size.large)
+	owe("0", "2", "n", hotBatch, 1, 1, 1, seedAt.Add(-time.Minute))
+	owe("0", "3", "n", hotBatch, 1, 0, 0, seedAt.Add(time.Minute))
+	owe("2 + n", "0", small, hotBatch, 1, 1, 1, seedAt.Add(-time.Minute))
+	owe("2 + n", "1", small, hotBatch, 1, 0, 0, seedAt.Add(time.Minute))
+	// Of the messages of another application: nobody looks.
+	owe("1", fmt.Sprintf("n %% %d", size.wide), "n", size.wide*size.waiting, 1, 1, 1, seedAt.Add(time.Hour))
+	if size.waiting > 0 {
+		s.exec(t, `
+			INSERT INTO delivery (app_id, message_id, endpoint_id, due_at, lease, subject, place, queue)
+			SELECT $1, left($2, 21) || lpad(n::text, 10, '0'), $3, $4, 0, 'subject-' || n % 100, n, CASE WHEN n < 100 THEN 0 ELSE 3 END
+			FROM generate_series(0, 999) AS n`, seedApp(0), core.MessageIDAt(seedInstant(1)), seedEndpoint(0, 4), seedAt.Add(time.Hour))
+	}
+}
