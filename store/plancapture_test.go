@@ -27,6 +27,11 @@ func query[P, R any](name string, method func(context.Context, db.DBTX, P) (R, e
 	return queryOf(name, func(ctx context.Context, conn db.DBTX) { _, _ = method(ctx, conn, params) }) // errCaptured
 }
 
+// withoutParameters lets query take a method that has none.
+func withoutParameters[R any](method func(context.Context, db.DBTX) (R, error)) func(context.Context, db.DBTX, struct{}) (R, error) {
+	return func(ctx context.Context, conn db.DBTX, _ struct{}) (R, error) { return method(ctx, conn) }
+}
+
 // queryOf makes a case of the first statement that a function of the store runs.
 func queryOf(name string, run func(context.Context, db.DBTX)) queryCase {
 	var c captured
@@ -39,6 +44,14 @@ func (c queryCase) about(n int) queryCase { c.of = n; return c }
 
 // reading allows more rows than usual.
 func (c queryCase) reading(most int) queryCase { c.most = most; return c }
+
+// filtering allows as many rows as any query may read, where a list has no index for what it is filtered by.
+func (c queryCase) filtering(is bool) queryCase {
+	if is {
+		c.most = rowsAtMost
+	}
+	return c
+}
 
 // onHotPath holds a statement to the buffers that it needs in an empty database.
 func (c queryCase) onHotPath() queryCase { c.hot = true; return c }

@@ -37,9 +37,10 @@ func attemptCases() []queryCase {
 			MaxRows: planPageRows,
 		}
 		list.change(&p)
+		filters := p.CodeTo > 0 || p.Channel != "" || len(p.EventTypes) > 0
 		cases = append(cases,
-			query(list.name, queries.AttemptListByEndpointAscending, p),
-			query(list.name, queries.AttemptListByEndpointDescending, db.AttemptListByEndpointDescendingParams(p)),
+			query(list.name, queries.AttemptListByEndpointAscending, p).filtering(filters),
+			query(list.name, queries.AttemptListByEndpointDescending, db.AttemptListByEndpointDescendingParams(p)).filtering(filters),
 		)
 	}
 	for _, list := range []struct {

@@ -29,9 +29,10 @@ func messageCases() []queryCase {
 	} {
 		p := db.MessageListAscendingParams{AppID: large, After: beforeAll, Before: afterAll, EventTypes: []string{}, MaxRows: planPageRows}
 		list.change(&p)
+		filters := p.Channel != "" || p.Tag != "" || len(p.EventTypes) > 0
 		cases = append(cases,
-			query(list.name, queries.MessageListAscending, p),
-			query(list.name, queries.MessageListDescending, db.MessageListDescendingParams(p)),
+			query(list.name, queries.MessageListAscending, p).filtering(filters),
+			query(list.name, queries.MessageListDescending, db.MessageListDescendingParams(p)).filtering(filters),
 		)
 	}
 	page := times(planPageRows, func(i int) string { return string(seedMessage(30, i)) })

@@ -82,7 +82,7 @@ type planReader struct {
 }
 
 // read has a statement planned five times, and then run with each mode. What it writes is taken back.
-func (r planReader) read(ctx context.Context, c queryCase) (map[string]reading, error) {
+func (r planReader) read(ctx context.Context, c queryCase) ([]configured, error) {
 	prepared, err := r.conn.Prepare(ctx, "planned", c.sql)
 	if err != nil {
 		return nil, err
@@ -100,10 +100,14 @@ func (r planReader) read(ctx context.Context, c queryCase) (map[string]reading, 
 	if _, err := r.run(ctx, strings.Repeat("EXPLAIN "+execute+";", plansBeforeGeneric)); err != nil {
 		return nil, err
 	}
-	readings := map[string]reading{}
+	var readings []configured
 	for _, mode := range planModes {
-		if readings[mode], err = r.explain(ctx, mode, execute); err != nil {
+		reading, err := r.explain(ctx, mode, execute)
+		if err != nil {
 			return nil, fmt.Errorf("%s: %w", mode, err)
+		}
+		if readings = append(readings, configured{mode: mode, reading: reading}); reading.endless {
+			break // once is enough
 		}
 	}
 	return readings, nil

@@ -1,16 +1,27 @@
 package store
 
 import (
+	"flag"
 	"fmt"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/postrider/postrider/core"
+	"github.com/postrider/postrider/localpg/pgtest"
+	history "github.com/postrider/postrider/world"
 )
 
 // seedAt is when the seeded database is looked at: a fixed instant, for with the partitions' ends the plans
 // change.
-var seedAt = time.Date(2025, 6, 18, 12, 0, 0, 0, time.UTC)
+var seedAt = history.FixedNow
+
+// planHistory adds months of other tenants to what TestPlans looks at.
+var planHistory = flag.String("history", "", "small or full: TestPlans looks at a world of that size, and holds its queries to bounds only")
+
+// bare hands out databases that are migrated and have no partitions.
+var bare = pgtest.Template(Migrate)
 
 // seedStep is the time between two instants at which messages were sent.
 const seedStep = 42 * time.Hour
@@ -32,7 +43,7 @@ type seed struct {
 }
 
 var (
-	fullSeed  = seed{apps: 1000, wide: 2000, instants: 60, large: 340, small: hotBatch, waiting: 2, rest: 2000}
+	fullSeed  = seed{apps: 1000, wide: 2000, instants: 60, large: 340, small: hotBatch, waiting: 1, rest: 2000}
 	emptySeed = seed{apps: hotBatch, wide: 1, instants: 1, large: hotBatch, small: hotBatch, waiting: 0, rest: 1}
 )
 
@@ -49,13 +60,35 @@ type seeded struct {
 
 func newSeeded(t *testing.T, size seed) *seeded {
 	t.Helper()
-	s := &seeded{Store: openStore(t, pg.New(t), nil)}
+	s := &seeded{Store: openStore(t, bare.New(t), nil)}
+	if size == fullSeed {
+		s.addHistory(t)
+	}
 	s.fill(t, size)
 	var err error
 	if s.catalog, err = readCatalog(t.Context(), s.pool); err != nil {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// addHistory makes the world that was asked for.
+func (s *seeded) addHistory(t *testing.T) {
+	t.Helper()
+	makers := map[string]func(uint64) history.Config{"small": history.Small, "full": history.Full}
+	config, is := makers[*planHistory]
+	if !is {
+		return
+	}
+	c := config(1)
+	c.Now = seedAt
+	err := s.pool.AcquireFunc(t.Context(), func(conn *pgxpool.Conn) error {
+		_, err := history.Make(t.Context(), conn.Conn(), c)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 func (s *seeded) exec(t *testing.T, sql string, args ...any) {
@@ -70,6 +103,10 @@ func seedApp(n int) core.AppID { return core.AppID(fmt.Sprintf("app_%027d", n)) 
 func seedEndpoint(app, n int) core.EndpointID {
 	return core.EndpointID(fmt.Sprintf("ep_%017d%010d", app, n))
 }
+
+func seedUID(app int) string { return fmt.Sprintf("customer-%d", app) }
+
+func seedType(n int) string { return fmt.Sprintf("type.%d", n) }
 
 // seedInstant is the nth instant, counted backwards.
 func seedInstant(n int) time.Time { return seedAt.Add(-time.Duration(n+1) * seedStep) }
@@ -108,7 +145,11 @@ func (s *seeded) fill(t *testing.T, size seed) {
 	}
 	s.fillQueue(t, size)
 	s.fillRest(t, size)
-	s.exec(t, "VACUUM ANALYZE")
+	if err := s.pool.AcquireFunc(t.Context(), func(conn *pgxpool.Conn) error {
+		return history.Settle(t.Context(), conn.Conn())
+	}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // fillRest makes rows of the tables that messages have nothing to do with.
@@ -195,6 +236,6 @@ func (s *seeded) fillQueue(t *testing.T, size seed) {
 		s.exec(t, `
 			INSERT INTO delivery (app_id, message_id, endpoint_id, due_at, lease, subject, place, queue)
 			SELECT $1, left($2, 21) || lpad(n::text, 10, '0'), $3, $4, 0, 'subject-' || n % 100, n, CASE WHEN n < 100 THEN 0 ELSE 3 END
-			FROM generate_series(0, 999) AS n`, seedApp(0), core.MessageIDAt(seedInstant(1)), seedEndpoint(0, 4), seedAt.Add(time.Hour))
+			FROM generate_series(0, 499) AS n`, seedApp(0), core.MessageIDAt(seedInstant(1)), seedEndpoint(0, 4), seedAt.Add(time.Hour))
 	}
 }
