@@ -87,8 +87,9 @@ check-generated: ## generated code is what `make generate` would write
 	fi
 
 .PHONY: check-queries
-check-queries: ## queries can be prepared, use indexes, name a tenant; lists stay short reads of five million attempts
+check-queries: ## queries can be prepared, use indexes, name a tenant; plans are those of plans/; lists stay short reads of five million attempts
 	$(sqlc) vet
+	go test ./store -run '^TestPlans' -timeout 10m
 	go test ./store -run '^TestListsReadWhatTheyShow$$' -attempts 5000000 -timeout 10m
 	@if grep -n pgtype db/*.go; then echo 'db/ uses a type of the driver: override it in sqlc.yaml'; exit 1; fi
 

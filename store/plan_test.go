@@ -84,29 +84,27 @@ func (n planNode) read(how map[string]string) (rows float64) {
 }
 
 // TestListsReadWhatTheyShow keeps the lists of the API from reading more than a page of what they list,
-// however much there is, with plans for the parameters at hand and with plans for any.
+// however much there is, with plans for the parameters at hand. TestPlans looks at plans for any.
 func TestListsReadWhatTheyShow(t *testing.T) {
 	t.Parallel()
 	w := newPlanWorld(t)
-	for _, mode := range []string{"force_custom_plan", "force_generic_plan"} {
-		for name, settings := range planners() {
-			t.Run(mode+", "+name, func(t *testing.T) {
-				t.Parallel()
-				under, err := w.pool.Begin(t.Context())
-				if err != nil {
+	for name, settings := range planners() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			under, err := w.pool.Begin(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer rollback(context.WithoutCancel(t.Context()), under)
+			for _, setting := range settings {
+				if _, err := under.Exec(t.Context(), "SET LOCAL "+setting); err != nil {
 					t.Fatal(err)
 				}
-				defer rollback(context.WithoutCancel(t.Context()), under)
-				for _, setting := range append(settings, "plan_cache_mode = "+mode) {
-					if _, err := under.Exec(t.Context(), "SET LOCAL "+setting); err != nil {
-						t.Fatal(err)
-					}
-				}
-				for _, c := range w.lists() {
-					w.look(t, under, mode, c)
-				}
-			})
-		}
+			}
+			for _, c := range w.lists() {
+				w.look(t, under, c)
+			}
+		})
 	}
 }
 
@@ -124,7 +122,7 @@ func planners() map[string][]string {
 }
 
 // look has a list read, and judges its plans.
-func (w planWorld) look(t *testing.T, conn db.DBTX, mode string, c planCase) {
+func (w planWorld) look(t *testing.T, conn db.DBTX, c planCase) {
 	t.Helper()
 	e := &explained{DBTX: conn}
 	rows, err := c.read(reader{conn: e})
@@ -132,7 +130,7 @@ func (w planWorld) look(t *testing.T, conn db.DBTX, mode string, c planCase) {
 		t.Errorf("%s: %d rows, %v; want %d", c.name, rows, err, c.rows)
 	}
 	for _, plan := range e.plans {
-		c.judge(t, mode, plan)
+		c.judge(t, plan)
 	}
 	if len(e.plans) == 0 {
 		t.Errorf("%s: no plan was looked at", c.name)
@@ -140,7 +138,7 @@ func (w planWorld) look(t *testing.T, conn db.DBTX, mode string, c planCase) {
 }
 
 // judge reads a plan: tables are read by their indexes, and no more of them than the list may read.
-func (c planCase) judge(t *testing.T, mode, text string) {
+func (c planCase) judge(t *testing.T, text string) {
 	t.Helper()
 	var plans []struct{ Plan planNode }
 	if err := json.Unmarshal([]byte(text), &plans); err != nil {
@@ -148,11 +146,11 @@ func (c planCase) judge(t *testing.T, mode, text string) {
 	}
 	how := map[string]string{}
 	if read := plans[0].Plan.read(how); c.most > 0 && read > float64(c.most) {
-		t.Errorf("%s, %s: read %.0f rows, want at most %d\n%s", mode, c.name, read, c.most, text)
+		t.Errorf("%s: read %.0f rows, want at most %d\n%s", c.name, read, c.most, text)
 	}
 	for table, node := range how {
 		if node == "Seq Scan" {
-			t.Errorf("%s, %s: reads %s by %s\n%s", mode, c.name, table, node, text)
+			t.Errorf("%s: reads %s by %s\n%s", c.name, table, node, text)
 		}
 	}
 }

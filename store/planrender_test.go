@@ -60,11 +60,12 @@ func parseFigures(file string) figures {
 }
 
 // round keeps a figure that still holds. A new one has a quarter of room, so that it holds for a while.
-func (f figures) round(key string, n int) int {
-	if old, is := f[key]; is && n <= old && (n > old/4 || old == 8) {
+// None is less than least, below which it only tells whether a page was split.
+func (f figures) round(key string, n, least int) int {
+	if old, is := f[key]; is && n <= old && (n > old/4 || old == least) {
 		return old
 	}
-	return max(8, 1<<bits.Len(uint((n*5+3)/4-1)))
+	return max(least, 1<<bits.Len(uint((n*5+3)/4-1)))
 }
 
 // render writes a file about the cases of one file of queries, in their order.
@@ -74,6 +75,11 @@ func render(cases []planned, old figures) string {
 	for _, c := range cases {
 		query := c.query + ": " + c.name
 		fmt.Fprintf(&file, "\n%s\n", query)
+		// Its figures would change with the machine: some such queries are cancelled, or not.
+		if reason, expected := planExceptions[c.query]; expected {
+			fmt.Fprintf(&file, "    not recorded while it is mended: %s\n", reason)
+			continue
+		}
 		for _, group := range groups(c.readings) {
 			head := fmt.Sprintf("%d rows, %s", group[0].returned, configurations(group))
 			if group[0].endless {
@@ -81,11 +87,11 @@ func render(cases []planned, old figures) string {
 				continue
 			}
 			key := query + "\n" + head
-			fmt.Fprintf(&file, "    %s: at most %d buffers\n", head, old.round(key, most(group, func(r reading) int { return r.buffers })))
+			fmt.Fprintf(&file, "    %s: at most %d buffers\n", head, old.round(key, most(group, func(r reading) int { return r.buffers }), 128))
 			for _, way := range group[0].ways() {
 				fmt.Fprintf(&file, "        %s", way)
 				if strings.Contains(way, ": ") {
-					rows := old.round(key+"\n"+way, most(group, func(r reading) int { return r.paths[way] }))
+					rows := old.round(key+"\n"+way, most(group, func(r reading) int { return r.paths[way] }), 8)
 					fmt.Fprintf(&file, ": at most %d rows", rows)
 				}
 				file.WriteString("\n")
@@ -193,21 +199,21 @@ func difference(old, fresh string) string {
 func TestPlanFiguresStayWhileTheyHold(t *testing.T) {
 	t.Parallel()
 	c := planned{queryCase: queryCase{query: "MessageGet", name: "one"}, readings: []configured{
-		{asTheyAre, "auto", reading{returned: 1, buffers: 90, paths: map[string]int{"message: Index Scan on message_pkey by id": 1}}},
-		{asTheyAre, "custom", reading{returned: 1, buffers: 100, paths: map[string]int{"message: Index Scan on message_pkey by id": 1}}},
-		{"(1, 0)", "custom", reading{returned: 1, buffers: 100, paths: map[string]int{"message: Index Scan on message_pkey by id": 1}}},
+		{asTheyAre, "auto", reading{returned: 1, buffers: 190, paths: map[string]int{"message: Index Scan on message_pkey by id": 1}}},
+		{asTheyAre, "custom", reading{returned: 1, buffers: 200, paths: map[string]int{"message: Index Scan on message_pkey by id": 1}}},
+		{"(1, 0)", "custom", reading{returned: 1, buffers: 200, paths: map[string]int{"message: Index Scan on message_pkey by id": 1}}},
 		{asTheyAre, "generic", reading{returned: 1, buffers: 9, paths: map[string]int{"Update message": 0}}},
 	}}
 	first := render([]planned{c}, nil)
 	const want = "\nMessageGet: one\n" +
-		"    1 rows, auto; custom with " + asTheyAre + ", (1, 0): at most 128 buffers\n" +
+		"    1 rows, auto; custom with " + asTheyAre + ", (1, 0): at most 256 buffers\n" +
 		"        message: Index Scan on message_pkey by id: at most 8 rows\n" +
-		"    1 rows, generic: at most 16 buffers\n" +
+		"    1 rows, generic: at most 128 buffers\n" +
 		"        Update message\n"
 	if got := strings.TrimPrefix(first, planFileHead); got != want {
 		t.Errorf("rendered\n%s\nwant\n%s", got, want)
 	}
-	for buffers, holds := range map[int]bool{128: true, 33: true, 129: false, 32: false} {
+	for buffers, holds := range map[int]bool{256: true, 65: true, 257: false, 64: false} {
 		c.readings[0].buffers, c.readings[1].buffers, c.readings[2].buffers = buffers, buffers, buffers
 		second := render([]planned{c}, parseFigures(first))
 		if (second == first) != holds {

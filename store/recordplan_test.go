@@ -28,13 +28,11 @@ func TestDeliveriesAreLookedUpOneByOne(t *testing.T) {
 		if looked {
 			w.exec("ANALYZE")
 		}
-		for _, mode := range []string{"force_custom_plan", "force_generic_plan"} {
-			for name, run := range w.aboutDeliveries(e, deliveries) {
-				w.lookedAt(t, mode, name, run)
-			}
-			for name, run := range w.aboutLanes(e, deliveries) {
-				w.lookedAt(t, mode, name, run)
-			}
+		for name, run := range w.aboutDeliveries(e, deliveries) {
+			w.lookedAt(t, name, run)
+		}
+		for name, run := range w.aboutLanes(e, deliveries) {
+			w.lookedAt(t, name, run)
 		}
 	}
 }
@@ -119,20 +117,17 @@ func (w *world) aboutLanes(e core.Endpoint, deliveries []core.Delivery) map[stri
 }
 
 // lookedAt runs a statement about a hundred deliveries and takes it back.
-func (w *world) lookedAt(t *testing.T, mode, name string, run func(context.Context, db.DBTX) error) {
+func (w *world) lookedAt(t *testing.T, name string, run func(context.Context, db.DBTX) error) {
 	t.Helper()
 	tx, err := w.pool.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer rollback(context.Background(), tx)
-	if _, err := tx.Exec(t.Context(), "SET LOCAL plan_cache_mode = "+mode); err != nil {
-		t.Fatal(err)
-	}
 	e := &explained{DBTX: tx}
 	if err := run(t.Context(), e); err != nil || len(e.plans) != 1 {
 		t.Fatalf("%s: %v, %d plans", name, err, len(e.plans))
 	}
 	// Each delivery once or twice, its endpoint and its message, and what is written.
-	planCase{name: name, most: 100 * 8}.judge(t, mode, e.plans[0])
+	planCase{name: name, most: 100 * 8}.judge(t, e.plans[0])
 }
