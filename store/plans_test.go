@@ -149,7 +149,7 @@ func (c planned) readsQueue() bool {
 
 // endless reports whether the case was cancelled once, which is enough.
 func (c planned) endless() bool {
-	return slices.ContainsFunc(c.readings, func(r configured) bool { return r.reading.endless })
+	return slices.ContainsFunc(c.readings, func(r configured) bool { return r.endless })
 }
 
 // force writes pages and rows of delivery and its indexes into pg_class, and takes away what the statements

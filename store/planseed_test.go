@@ -26,10 +26,10 @@ var bare = pgtest.Template(Migrate)
 // seedStep is the time between two instants at which messages were sent.
 const seedStep = 42 * time.Hour
 
-const (
-	seedOrg  core.OrgID = "org_plans"
-	hotBatch            = 64 // deliveries that a statement of the hot path is about
-)
+const seedOrg core.OrgID = "org_plans"
+
+// hotBatch is how many deliveries a statement of the hot path is about.
+const hotBatch = 64
 
 // seed is how much there is of what.
 type seed struct {
@@ -218,20 +218,20 @@ func (s *seeded) fillInstant(t *testing.T, size seed, n int) {
 // fillQueue makes what is owed.
 func (s *seeded) fillQueue(t *testing.T, size seed) {
 	t.Helper()
-	owe := func(app, endpoint, messages string, n, lease, attempts, queue int, due time.Time) {
+	owe := func(app, endpoint, messages string, n, attempts, queue int, due time.Time) {
 		s.exec(t, `
 			INSERT INTO delivery (app_id, message_id, endpoint_id, due_at, lease, attempts, queue)
 			SELECT 'app_' || lpad((`+app+`)::text, 27, '0'), left($1, 21) || lpad((`+messages+`)::text, 10, '0'),
-				'ep_' || lpad((`+app+`)::text, 17, '0') || lpad((`+endpoint+`)::text, 10, '0'), $2, $3, $4, $5
-			FROM generate_series(0, $6::int - 1) AS n`, core.MessageIDAt(seedInstant(0)), due, lease, attempts, queue, n)
+				'ep_' || lpad((`+app+`)::text, 17, '0') || lpad((`+endpoint+`)::text, 10, '0'), $2, 1, $3, $4
+			FROM generate_series(0, $5::int - 1) AS n`, core.MessageIDAt(seedInstant(0)), due, attempts, queue, n)
 	}
 	small := fmt.Sprintf("%d + n", size.large)
-	owe("0", "2", "n", hotBatch, 1, 1, 1, seedAt.Add(-time.Minute))
-	owe("0", "3", "n", hotBatch, 1, 0, 0, seedAt.Add(time.Minute))
-	owe("2 + n", "0", small, hotBatch, 1, 1, 1, seedAt.Add(-time.Minute))
-	owe("2 + n", "1", small, hotBatch, 1, 0, 0, seedAt.Add(time.Minute))
+	owe("0", "2", "n", hotBatch, 1, 1, seedAt.Add(-time.Minute))
+	owe("0", "3", "n", hotBatch, 0, 0, seedAt.Add(time.Minute))
+	owe("2 + n", "0", small, hotBatch, 1, 1, seedAt.Add(-time.Minute))
+	owe("2 + n", "1", small, hotBatch, 0, 0, seedAt.Add(time.Minute))
 	// Of the messages of another application: nobody looks.
-	owe("1", fmt.Sprintf("n %% %d", size.wide), "n", size.wide*size.waiting, 1, 1, 1, seedAt.Add(time.Hour))
+	owe("1", fmt.Sprintf("n %% %d", size.wide), "n", size.wide*size.waiting, 1, 1, seedAt.Add(time.Hour))
 	if size.waiting > 0 {
 		s.exec(t, `
 			INSERT INTO delivery (app_id, message_id, endpoint_id, due_at, lease, subject, place, queue)
