@@ -87,7 +87,7 @@ func render(cases []planned, old figures) string {
 				continue
 			}
 			key := query + "\n" + head
-			fmt.Fprintf(&file, "    %s: at most %d buffers\n", head, old.round(key, most(group, func(r reading) int { return r.buffers }), 128))
+			fmt.Fprintf(&file, "    %s: at most %d buffers\n", head, old.round(key, most(group, func(r reading) int { return r.buffers }), 256))
 			for _, way := range group[0].ways() {
 				fmt.Fprintf(&file, "        %s", way)
 				if strings.Contains(way, ": ") {
@@ -199,21 +199,21 @@ func difference(old, fresh string) string {
 func TestPlanFiguresStayWhileTheyHold(t *testing.T) {
 	t.Parallel()
 	c := planned{queryCase: queryCase{query: "MessageGet", name: "one"}, readings: []configured{
-		{asTheyAre, "auto", reading{returned: 1, buffers: 190, paths: map[string]int{"message: Index Scan on message_pkey by id": 1}}},
-		{asTheyAre, "custom", reading{returned: 1, buffers: 200, paths: map[string]int{"message: Index Scan on message_pkey by id": 1}}},
-		{"(1, 0)", "custom", reading{returned: 1, buffers: 200, paths: map[string]int{"message: Index Scan on message_pkey by id": 1}}},
+		{asTheyAre, "auto", reading{returned: 1, buffers: 390, paths: map[string]int{"message: Index Scan on message_pkey by id": 1}}},
+		{asTheyAre, "custom", reading{returned: 1, buffers: 400, paths: map[string]int{"message: Index Scan on message_pkey by id": 1}}},
+		{"(1, 0)", "custom", reading{returned: 1, buffers: 400, paths: map[string]int{"message: Index Scan on message_pkey by id": 1}}},
 		{asTheyAre, "generic", reading{returned: 1, buffers: 9, paths: map[string]int{"Update message": 0}}},
 	}}
 	first := render([]planned{c}, nil)
 	const want = "\nMessageGet: one\n" +
-		"    1 rows, auto; custom with " + asTheyAre + ", (1, 0): at most 256 buffers\n" +
+		"    1 rows, auto; custom with " + asTheyAre + ", (1, 0): at most 512 buffers\n" +
 		"        message: Index Scan on message_pkey by id: at most 8 rows\n" +
-		"    1 rows, generic: at most 128 buffers\n" +
+		"    1 rows, generic: at most 256 buffers\n" +
 		"        Update message\n"
 	if got := strings.TrimPrefix(first, planFileHead); got != want {
 		t.Errorf("rendered\n%s\nwant\n%s", got, want)
 	}
-	for buffers, holds := range map[int]bool{256: true, 65: true, 257: false, 64: false} {
+	for buffers, holds := range map[int]bool{512: true, 129: true, 513: false, 128: false} {
 		c.readings[0].buffers, c.readings[1].buffers, c.readings[2].buffers = buffers, buffers, buffers
 		second := render([]planned{c}, parseFigures(first))
 		if (second == first) != holds {
