@@ -239,10 +239,10 @@ FROM (
         SELECT
             org_id, id, uid, name, throttle_rate, metadata, created_at, updated_at, deleted_at
         FROM application
-        WHERE org_id = $2
-            AND id > $3::text
-            AND id < $4::text
-        ORDER BY id
+        -- By row comparisons, whose order only the primary key has: the index on id has all organisations in it.
+        WHERE (org_id, id) > ($2::text, $3::text)
+            AND (org_id, id) < ($2::text, $4::text)
+        ORDER BY org_id, id
         LIMIT (SELECT $1::int) -- hidden, as in MessageListDescending
     ) AS looked
 ) AS application
@@ -254,7 +254,7 @@ LIMIT $5::int
 
 type ApplicationListAscendingParams struct {
 	MaxLooked int32
-	OrgID     core.OrgID
+	OrgID     string
 	After     string
 	Before    string
 	MaxRows   int32
@@ -326,10 +326,10 @@ FROM (
         SELECT
             org_id, id, uid, name, throttle_rate, metadata, created_at, updated_at, deleted_at
         FROM application
-        WHERE org_id = $2
-            AND id > $3::text
-            AND id < $4::text
-        ORDER BY id DESC
+        -- By row comparisons, as in ApplicationListAscending.
+        WHERE (org_id, id) > ($2::text, $3::text)
+            AND (org_id, id) < ($2::text, $4::text)
+        ORDER BY org_id DESC, id DESC
         LIMIT (SELECT $1::int) -- hidden, as in MessageListDescending
     ) AS looked
 ) AS application
@@ -341,7 +341,7 @@ LIMIT $5::int
 
 type ApplicationListDescendingParams struct {
 	MaxLooked int32
-	OrgID     core.OrgID
+	OrgID     string
 	After     string
 	Before    string
 	MaxRows   int32

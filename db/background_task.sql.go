@@ -65,15 +65,25 @@ func (q *Queries) ApplicationEventTypesMany(ctx context.Context, db DBTX, appIds
 const applicationResolveMany = `-- name: ApplicationResolveMany :many
 SELECT wanted.ref::text AS ref, application.id
 FROM unnest($1::text[]) AS wanted(ref)
-JOIN application ON application.org_id = $2
-    AND application.id = wanted.ref
-    AND application.deleted_at IS NULL
+CROSS JOIN LATERAL (
+    SELECT application.id
+    FROM application
+    WHERE application.org_id = $2
+        AND application.id = wanted.ref
+        AND application.deleted_at IS NULL
+    LIMIT 1
+) AS application
 UNION ALL
 SELECT wanted.ref::text AS ref, application.id
 FROM unnest($1::text[]) AS wanted(ref)
-JOIN application ON application.org_id = $2
-    AND application.uid = wanted.ref
-    AND application.deleted_at IS NULL
+CROSS JOIN LATERAL (
+    SELECT application.id
+    FROM application
+    WHERE application.org_id = $2
+        AND application.uid = wanted.ref
+        AND application.deleted_at IS NULL
+    LIMIT 1
+) AS application
 ORDER BY ref
 LIMIT cardinality($1::text[])
 `

@@ -12,6 +12,7 @@ import (
 const connectionPrepareAnyTenant = `-- name: ConnectionPrepareAnyTenant :one
 SELECT (
     set_config('enable_seqscan', 'off', false)
+    || set_config('enable_bitmapscan', 'off', false)
     || set_config('jit', 'off', false)
     || set_config('max_parallel_workers_per_gather', '0', false)
     || set_config('idle_in_transaction_session_timeout', $1::text, false)
@@ -21,8 +22,9 @@ SELECT (
 // ConnectionPrepareAnyTenant makes the plans of a connection the same on tables that are empty and
 // on tables that are full. Plans are cached: made while delivery is small, one reads the whole table,
 // which a minute of load fills with dead rows. Every query has an index, which sqlc vet sees to.
-// Compiling plans never pays for statements of a millisecond, nor do parallel workers: to feed them, a list of a
-// page was read as a whole and sorted. And it has Postgres end a transaction whose
+// Bitmaps are for reading many rows in no order: where statistics took the queue for empty, one was sorted to find
+// the first row of it. Compiling plans never pays for statements of a millisecond, nor do parallel workers: to feed
+// them, a list of a page was read as a whole and sorted. And it has Postgres end a transaction whose
 // process was frozen in the middle, so that nobody waits for its locks until it wakes up.
 func (q *Queries) ConnectionPrepareAnyTenant(ctx context.Context, db DBTX, idleTimeout string) (string, error) {
 	row := db.QueryRow(ctx, connectionPrepareAnyTenant, idleTimeout)

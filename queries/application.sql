@@ -76,10 +76,10 @@ FROM (
         SELECT
             org_id, id, uid, name, throttle_rate, metadata, created_at, updated_at, deleted_at
         FROM application
-        WHERE org_id = @org_id
-            AND id > @after::text
-            AND id < @before::text
-        ORDER BY id
+        -- By row comparisons, whose order only the primary key has: the index on id has all organisations in it.
+        WHERE (org_id, id) > (@org_id::text, @after::text)
+            AND (org_id, id) < (@org_id::text, @before::text)
+        ORDER BY org_id, id
         LIMIT (SELECT @max_looked::int) -- hidden, as in MessageListDescending
     ) AS looked
 ) AS application
@@ -103,10 +103,10 @@ FROM (
         SELECT
             org_id, id, uid, name, throttle_rate, metadata, created_at, updated_at, deleted_at
         FROM application
-        WHERE org_id = @org_id
-            AND id > @after::text
-            AND id < @before::text
-        ORDER BY id DESC
+        -- By row comparisons, as in ApplicationListAscending.
+        WHERE (org_id, id) > (@org_id::text, @after::text)
+            AND (org_id, id) < (@org_id::text, @before::text)
+        ORDER BY org_id DESC, id DESC
         LIMIT (SELECT @max_looked::int) -- hidden, as in MessageListDescending
     ) AS looked
 ) AS application

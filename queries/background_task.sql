@@ -536,14 +536,24 @@ LIMIT cardinality(@app_ids::text[]);
 -- each on its index; only one of them can find anything.
 SELECT wanted.ref::text AS ref, application.id
 FROM unnest(@refs::text[]) AS wanted(ref)
-JOIN application ON application.org_id = @org_id
-    AND application.id = wanted.ref
-    AND application.deleted_at IS NULL
+CROSS JOIN LATERAL (
+    SELECT application.id
+    FROM application
+    WHERE application.org_id = @org_id
+        AND application.id = wanted.ref
+        AND application.deleted_at IS NULL
+    LIMIT 1
+) AS application
 UNION ALL
 SELECT wanted.ref::text AS ref, application.id
 FROM unnest(@refs::text[]) AS wanted(ref)
-JOIN application ON application.org_id = @org_id
-    AND application.uid = wanted.ref
-    AND application.deleted_at IS NULL
+CROSS JOIN LATERAL (
+    SELECT application.id
+    FROM application
+    WHERE application.org_id = @org_id
+        AND application.uid = wanted.ref
+        AND application.deleted_at IS NULL
+    LIMIT 1
+) AS application
 ORDER BY ref
 LIMIT cardinality(@refs::text[]);

@@ -211,7 +211,6 @@ moved AS (
         lease = CASE WHEN judged.leased THEN delivery.lease + 1 ELSE delivery.lease END
     FROM judged
     WHERE delivery.ctid = judged.tid
-        AND delivery.state = 'fresh'
     RETURNING
         delivery.app_id, delivery.message_id, delivery.endpoint_id, delivery.lease, delivery.attempts,
         delivery.subject, judged.leased,
@@ -267,7 +266,6 @@ waiting AS (
     SET state = 'waiting'
     FROM expired
     WHERE delivery.ctid = expired.tid
-        AND delivery.state = 'leased'
     RETURNING delivery.message_id
 )
 SELECT count(*)
@@ -321,7 +319,6 @@ waiting AS (
         SELECT elsewhere.tid FROM elsewhere
     ) AS found
     WHERE delivery.ctid = found.tid
-        AND delivery.state = 'fresh'
     RETURNING delivery.message_id
 )
 SELECT count(*)
@@ -360,7 +357,7 @@ due_in_order AS MATERIALIZED (
             AND delivery.message_id = first_in_order.message_id
             AND delivery.endpoint_id = first_in_order.endpoint_id
             AND delivery.due_at <= @now::timestamptz
-            AND delivery.state = 'waiting'
+            AND delivery.state || '' = 'waiting' -- no reason to read an index of all that wait
         LIMIT 1
         FOR UPDATE SKIP LOCKED
     ) AS candidate
@@ -425,7 +422,6 @@ leased AS (
         state = 'leased'
     FROM taken
     WHERE delivery.ctid = taken.tid
-        AND delivery.state = 'waiting'
         AND taken.sendable
     RETURNING
         delivery.app_id, delivery.message_id, delivery.endpoint_id, taken.queue, delivery.lease, delivery.attempts,
@@ -490,7 +486,6 @@ dropped AS (
     DELETE FROM delivery
     USING doomed
     WHERE delivery.ctid = doomed.tid
-        AND delivery.state = 'waiting'
     RETURNING delivery.app_id, delivery.endpoint_id
 )
 SELECT dropped.app_id, dropped.endpoint_id, count(*) AS deliveries
@@ -520,7 +515,7 @@ WITH unsendable AS MATERIALIZED (
             AND delivery.message_id = named.message_id
             AND delivery.endpoint_id = named.endpoint_id
             AND delivery.due_at <= @now::timestamptz
-            AND delivery.state = 'waiting'
+            AND delivery.state || '' = 'waiting' -- no reason to read an index of all that wait
         LIMIT 1
         FOR UPDATE SKIP LOCKED
     ) AS owed
@@ -538,7 +533,6 @@ dropped AS (
     DELETE FROM delivery
     USING unsendable
     WHERE delivery.ctid = unsendable.tid
-        AND delivery.state = 'waiting'
 )
 SELECT
     unsendable.app_id, unsendable.message_id, unsendable.endpoint_id, unsendable.attempts, unsendable.manual,

@@ -15,7 +15,7 @@ func (r reader) ApplicationGet(ctx context.Context, org core.OrgID, ref string) 
 
 func (r reader) ApplicationList(ctx context.Context, org core.OrgID, page core.Page) ([]core.Application, string, error) {
 	p := db.ApplicationListAscendingParams{
-		OrgID: org, After: page.After, Before: page.Before, MaxRows: int32(page.Limit), MaxLooked: look(page, lookedMost),
+		OrgID: string(org), After: page.After, Before: page.Before, MaxRows: int32(page.Limit), MaxLooked: look(page, lookedMost),
 	}
 	if page.Descending {
 		rows, err := queries.ApplicationListDescending(ctx, r.conn, db.ApplicationListDescendingParams(p))

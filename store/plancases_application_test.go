@@ -12,9 +12,9 @@ const noOrg core.OrgID = "org_none"
 func applicationCases() []queryCase {
 	id := seedApp(9)
 	app := db.ApplicationInsertParams{OrgID: seedOrg, ID: seedApp(999_999), UID: new("fresh"), Name: "Fresh", Metadata: core.Metadata{}, CreatedAt: seedAt, UpdatedAt: seedAt}
-	page := db.ApplicationListAscendingParams{OrgID: seedOrg, After: beforeAll, Before: afterAll, MaxRows: planPageRows}
+	page := db.ApplicationListAscendingParams{OrgID: string(seedOrg), After: beforeAll, Before: afterAll, MaxRows: planPageRows, MaxLooked: lookedMost}
 	none := page
-	none.OrgID = noOrg
+	none.OrgID = string(noOrg)
 	ids := times(planPageRows, func(i int) string { return string(seedApp(i)) })
 	refs := times(planPageRows, func(i int) string { return []string{string(seedApp(i)), seedUID(i)}[i%2] })
 	return []queryCase{

@@ -34,10 +34,13 @@ func attemptCases() []queryCase {
 	} {
 		p := db.AttemptListByEndpointAscendingParams{
 			Statuses: []int16{0, 2}, AppID: large, EndpointID: seedEndpoint(0, 0), After: beforeAll, Before: afterAll, EventTypes: []string{},
-			MaxRows: planPageRows,
+			MaxRows: planPageRows, MaxLooked: lookedMost,
 		}
 		list.change(&p)
 		filters := p.CodeTo > 0 || p.Channel != "" || len(p.EventTypes) > 0
+		if p.Channel != "" || len(p.EventTypes) > 0 {
+			p.MaxLooked = lookedUpMost
+		}
 		cases = append(cases,
 			query(list.name, queries.AttemptListByEndpointAscending, p).filtering(filters),
 			query(list.name, queries.AttemptListByEndpointDescending, db.AttemptListByEndpointDescendingParams(p)).filtering(filters),
@@ -54,6 +57,7 @@ func attemptCases() []queryCase {
 	} {
 		name, p := list.name, list.p
 		p.AppID, p.Statuses, p.Before, p.EventTypes, p.MaxRows = large, []int16{0, 2}, afterAll, some(p.EventTypes), planPageRows
+		p.MaxLooked = lookedMost
 		cases = append(cases,
 			query(name, queries.AttemptListByMessageAscending, p),
 			query(name, queries.AttemptListByMessageDescending, db.AttemptListByMessageDescendingParams(p)),

@@ -70,6 +70,12 @@ func deliveryCases() []queryCase {
 	quiet := counted
 	quiet.EndpointID = seedEndpoint(0, 0)
 	return append(cases,
+		query("all fresh ones", queries.DeliveryTakeManyAnyTenant, takeParams(core.Room{Total: hotBatch, PerEndpoint: hotBatch, LeasedUntil: seedAt.Add(time.Minute)}, seedAt)).onHotPath(),
+		query("of a full endpoint", queries.DeliveryTakeManyAnyTenant, takeParams(core.Room{Total: hotBatch, LeasedUntil: seedAt.Add(time.Minute)}, seedAt)).about(hotBatch).onHotPath(),
+		query("none ran out", queries.DeliveryExpireManyAnyTenant, db.DeliveryExpireManyAnyTenantParams{Now: seedAt, MaxRows: expireRows}).onHotPath(),
+		query("all ran out", queries.DeliveryExpireManyAnyTenant, db.DeliveryExpireManyAnyTenantParams{Now: seedAt.Add(time.Hour), MaxRows: expireRows}).about(2*hotBatch).onHotPath(),
+		query("nothing was passed", queries.DeliveryPassedManyAnyTenant, expireRows),
+		query("announced", queries.DeliveryAnnounceAnyTenant, true),
 		query("none but retries that wait", queries.DeliveryOwedListAnyTenant, db.DeliveryOwedListAnyTenantParams{Now: seedAt, MaxQueues: claimQueues, AfterQueue: 1}).about(claimQueues),
 		query("all queues due", queries.DeliveryOwedListAnyTenant, db.DeliveryOwedListAnyTenantParams{Now: seedAt.Add(24 * time.Hour), MaxQueues: claimQueues}).about(claimQueues),
 		query("behind the last queue", queries.DeliveryOwedListAnyTenant, db.DeliveryOwedListAnyTenantParams{Now: seedAt, MaxQueues: claimQueues, AfterQueue: 3}),
@@ -87,10 +93,10 @@ func deliveryCases() []queryCase {
 		query("of an endpoint with some", queries.DeliveryCount, counted).about(hotBatch),
 		query("of an endpoint with none", queries.DeliveryCount, quiet),
 		query("a page of which all are owed", queries.DeliveryDueMany, db.DeliveryDueManyParams{
-			AppID: large, EndpointID: seedEndpoint(0, 2), MessageIDs: hotTenants[0].messages()[:planPageRows],
+			AppID: large, EndpointID: string(seedEndpoint(0, 2)), MessageIDs: hotTenants[0].messages()[:planPageRows],
 		}),
 		query("a page of which none is owed", queries.DeliveryDueMany, db.DeliveryDueManyParams{
-			AppID: large, EndpointID: seedEndpoint(0, 1), MessageIDs: hotTenants[0].messages()[:planPageRows],
+			AppID: large, EndpointID: string(seedEndpoint(0, 1)), MessageIDs: hotTenants[0].messages()[:planPageRows],
 		}).about(planPageRows),
 	)
 }

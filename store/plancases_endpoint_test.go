@@ -10,7 +10,7 @@ import (
 func endpointCases() []queryCase {
 	large, wide := seedApp(0), seedApp(1)
 	id := seedEndpoint(1, 9)
-	page := db.EndpointListAscendingParams{AppID: wide, After: beforeAll, Before: afterAll, MaxRows: planPageRows}
+	page := db.EndpointListAscendingParams{AppID: wide, After: beforeAll, Before: afterAll, MaxRows: planPageRows, MaxLooked: lookedMost}
 	small := page
 	small.AppID = seedApp(2)
 	update := func(app core.AppID, id core.EndpointID, disabled bool) db.EndpointUpdateParams {
@@ -39,8 +39,9 @@ func endpointCases() []queryCase {
 		query("disabled, nothing owed", queries.EndpointUpdate, update(large, seedEndpoint(0, 0), true)),
 		query("of 2,000", queries.EndpointUpdateSecret, db.EndpointUpdateSecretParams{Secret: []byte{1}, OldSecrets: [][]byte{}, OldSecretsExpireAt: []time.Time{}, UpdatedAt: seedAt, AppID: wide, ID: id}),
 		query("of 2,000", queries.EndpointHeadersUpdate, db.EndpointHeadersUpdateParams{Headers: core.Headers{}, UpdatedAt: seedAt, AppID: wide, ID: id}),
-		query("by four of 2,000", queries.EndpointWanted, wanted(wide, "type.499")),
-		query("by none of 2,000", queries.EndpointWanted, wanted(wide, "none")),
+		// The endpoints of one application, as storing a message does.
+		query("by four of 2,000", queries.EndpointWanted, wanted(wide, "type.499")).reading(fullSeed.wide),
+		query("by none of 2,000", queries.EndpointWanted, wanted(wide, "none")).reading(fullSeed.wide),
 		query("by all", queries.EndpointWanted, wanted(large, "type.1")),
 		query("deliveries owed", queries.EndpointDelete, db.EndpointDeleteParams{Now: seedAt, AppID: large, ID: seedEndpoint(0, 2)}),
 		query("nothing owed", queries.EndpointDelete, db.EndpointDeleteParams{Now: seedAt, AppID: large, ID: seedEndpoint(0, 0)}),
@@ -50,10 +51,10 @@ func endpointCases() []queryCase {
 func destinationCases() []queryCase {
 	large, small := seedApp(0), seedApp(2)
 	first := func(instant int) string { return string(seedAttempt(instant, 0)) }
-	page := db.DestinationListAscendingParams{AppID: large, MessageID: seedMessage(30, 8), FirstAttemptID: first(30), After: beforeAll, Before: afterAll, MaxRows: planPageRows}
+	page := db.DestinationListAscendingParams{AppID: large, MessageID: string(seedMessage(30, 8)), FirstAttemptID: first(30), After: beforeAll, Before: afterAll, MaxRows: planPageRows, MaxLooked: lookedAttemptsMost}
 	owed, none := page, page
-	owed.MessageID, owed.FirstAttemptID = seedMessage(0, 8), first(0)
-	none.MessageID = seedMessage(30, 9999)
+	owed.MessageID, owed.FirstAttemptID = string(seedMessage(0, 8)), first(0)
+	none.MessageID = string(seedMessage(30, 9999))
 	cases := []queryCase{
 		query("attempted at two", queries.DestinationListAscending, page),
 		query("attempted at two", queries.DestinationListDescending, db.DestinationListDescendingParams(page)),
@@ -78,7 +79,7 @@ func destinationCases() []queryCase {
 	} {
 		p := db.AttemptedMessageListAscendingParams{
 			AppID: large, EndpointID: seedEndpoint(0, 0), FirstAttemptID: first(59), After: beforeAll, Before: afterAll,
-			EventTypes: []string{}, MaxRows: planPageRows,
+			EventTypes: []string{}, MaxRows: planPageRows, MaxLooked: lookedUpMost,
 		}
 		list.change(&p)
 		filters := p.Succeeded || len(p.EventTypes) > 0
@@ -94,11 +95,11 @@ func destinationCases() []queryCase {
 		{"where all failed", func(*db.AttemptedMessageListFailedAscendingParams) {}},
 		{"none of which will be tried again", func(p *db.AttemptedMessageListFailedAscendingParams) { p.Sending = true }},
 		{"a rare event type", func(p *db.AttemptedMessageListFailedAscendingParams) { p.EventTypes = []string{"rare"} }},
-		{"where none failed", func(p *db.AttemptedMessageListFailedAscendingParams) { p.EndpointID = seedEndpoint(0, 0) }},
+		{"where none failed", func(p *db.AttemptedMessageListFailedAscendingParams) { p.EndpointID = string(seedEndpoint(0, 0)) }},
 	} {
 		p := db.AttemptedMessageListFailedAscendingParams{
-			AppID: large, EndpointID: seedEndpoint(0, 1), FirstAttemptID: first(59), After: beforeAll, Before: afterAll,
-			EventTypes: []string{}, MaxRows: planPageRows,
+			AppID: large, EndpointID: string(seedEndpoint(0, 1)), FirstAttemptID: first(59), After: beforeAll, Before: afterAll,
+			EventTypes: []string{}, MaxRows: planPageRows, MaxLooked: lookedFarMost,
 		}
 		list.change(&p)
 		filters := p.Sending || len(p.EventTypes) > 0
@@ -111,7 +112,7 @@ func destinationCases() []queryCase {
 }
 
 func eventTypeCases() []queryCase {
-	page := db.EventTypeListAscendingParams{OrgID: seedOrg, After: beforeAll, Before: afterAll, AllFlags: true, Flags: []string{}, MaxRows: planPageRows}
+	page := db.EventTypeListAscendingParams{OrgID: seedOrg, After: beforeAll, Before: afterAll, AllFlags: true, Flags: []string{}, MaxRows: planPageRows, MaxLooked: lookedMost}
 	flagged := page
 	flagged.AllFlags, flagged.Flags = false, []string{"beta"}
 	other := page

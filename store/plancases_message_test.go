@@ -27,7 +27,7 @@ func messageCases() []queryCase {
 		{"of a small application", func(p *db.MessageListAscendingParams) { p.AppID = small }},
 		{"of an application without any", func(p *db.MessageListAscendingParams) { p.AppID = seedApp(1) }},
 	} {
-		p := db.MessageListAscendingParams{AppID: large, After: beforeAll, Before: afterAll, EventTypes: []string{}, MaxRows: planPageRows}
+		p := db.MessageListAscendingParams{AppID: large, After: beforeAll, Before: afterAll, EventTypes: []string{}, MaxRows: planPageRows, MaxLooked: lookedMost}
 		list.change(&p)
 		filters := p.Channel != "" || p.Tag != "" || len(p.EventTypes) > 0
 		cases = append(cases,

@@ -13,7 +13,7 @@ const planBatch = 100
 func taskCases() []queryCase {
 	large, small := seedApp(0), seedApp(2)
 	id := core.TaskID("qtask_" + string(seedApp(100))[4:]) // one that runs
-	page := db.BackgroundTaskListAscendingParams{MaxDataBytes: 1000, OrgID: seedOrg, After: beforeAll, Before: afterAll, MaxRows: planPageRows}
+	page := db.BackgroundTaskListAscendingParams{MaxDataBytes: 1000, OrgID: seedOrg, After: beforeAll, Before: afterAll, MaxRows: planPageRows, MaxLooked: lookedMost}
 	ofApp, running, none := page, page, page
 	ofApp.OnlyAppID, running.Status, none.Task = string(large), string(core.TaskRunning), string(core.TaskPurge)
 	cases := []queryCase{
@@ -47,14 +47,14 @@ func taskCases() []queryCase {
 func stepCases(name string, app core.AppID, n int) []queryCase {
 	first, after := string(seedAttempt(30, 0)), string(seedMessage(30, 0))
 	replay := db.DeliveryReplayManyParams{
-		MaxRows: planBatch, AppID: app, EndpointID: seedEndpoint(n, 0), FirstAttemptID: first, After: after, Before: afterAll, Now: seedAt,
+		MaxRows: planBatch, AppID: string(app), EndpointID: seedEndpoint(n, 0), FirstAttemptID: first, After: after, Before: afterAll, Now: seedAt,
 		EventTypes: []string{}, Statuses: []int16{0, 2, 3},
 	}
 	codes := replay
 	codes.CodeFrom, codes.CodeTo = 404, 404
 	return []queryCase{
 		query(name, queries.DeliveryRecoverMany, db.DeliveryRecoverManyParams{
-			MaxRows: planBatch, AppID: app, EndpointID: seedEndpoint(n, 1), FirstAttemptID: first, After: after, Before: afterAll, Now: seedAt,
+			MaxRows: planBatch, AppID: app, EndpointID: string(seedEndpoint(n, 1)), FirstAttemptID: first, After: after, Before: afterAll, Now: seedAt,
 		}).about(planBatch),
 		query(name, queries.DeliveryReplayMany, replay).about(planBatch),
 		query("a code that no attempt has "+name, queries.DeliveryReplayMany, codes).about(planBatch),

@@ -44,15 +44,15 @@ type seed struct {
 
 var (
 	fullSeed  = seed{apps: 1000, wide: 2000, instants: 60, large: 340, small: hotBatch, waiting: 1, rest: 2000}
-	emptySeed = seed{apps: hotBatch, wide: 1, instants: 1, large: hotBatch, small: hotBatch, waiting: 0, rest: 1}
+	emptySeed = seed{apps: hotBatch, wide: 1, instants: 1, large: fullSeed.large, small: hotBatch, waiting: 0, rest: 1}
 )
 
 // seeded is a database with a large application (number 0), one with many endpoints (1) and small ones. The
 // ids are numbers, so that cases can name what is there without looking.
 //
-// The large one has five endpoints. All of its messages went to number 0 and arrived; every fourth went to
+// The large one has six endpoints. All of its messages went to number 0 and arrived; every fourth went to
 // number 1 and failed, half of them for good; none went to the others. Endpoints 2 and 3 are owed hotBatch
-// deliveries: due to number 2, leased to number 3; so are the first endpoints 0 and 1 of as many small ones.
+// deliveries: due to number 2, leased to number 3, fresh to number 5; so are the first endpoints 0 and 1 of as many small ones.
 type seeded struct {
 	*Store
 	catalog catalog
@@ -133,7 +133,7 @@ func (s *seeded) fill(t *testing.T, size seed) {
 			'endpoint-' || n, 'https://hooks.example/', '', 1, false, 
 			CASE WHEN app = 1 THEN ARRAY['type.' || n % 500] END, NULL, '\x00', '{}', '{}', $2, $2
 		FROM generate_series(0, $1::int + 1) AS app
-		CROSS JOIN LATERAL generate_series(0, CASE app WHEN 0 THEN 4 WHEN 1 THEN $3::int - 1 ELSE 1 END) AS n`,
+		CROSS JOIN LATERAL generate_series(0, CASE app WHEN 0 THEN 5 WHEN 1 THEN $3::int - 1 ELSE 1 END) AS n`,
 		size.apps, seedAt, size.wide)
 	for n := range size.instants {
 		for _, p := range []core.Partition{core.MessagePartition(seedInstant(n)), core.AttemptPartition(seedInstant(n))} {
@@ -218,20 +218,22 @@ func (s *seeded) fillInstant(t *testing.T, size seed, n int) {
 // fillQueue makes what is owed.
 func (s *seeded) fillQueue(t *testing.T, size seed) {
 	t.Helper()
-	owe := func(app, endpoint, messages string, n, attempts, queue int, due time.Time) {
+	owe := func(app, endpoint, messages string, n, attempts, queue int, due time.Time, state string) {
 		s.exec(t, `
-			INSERT INTO delivery (app_id, message_id, endpoint_id, due_at, lease, attempts, queue)
+			INSERT INTO delivery (app_id, message_id, endpoint_id, due_at, lease, attempts, queue, state)
 			SELECT 'app_' || lpad((`+app+`)::text, 27, '0'), left($1, 21) || lpad((`+messages+`)::text, 10, '0'),
-				'ep_' || lpad((`+app+`)::text, 17, '0') || lpad((`+endpoint+`)::text, 10, '0'), $2, 1, $3, $4
-			FROM generate_series(0, $5::int - 1) AS n`, core.MessageIDAt(seedInstant(0)), due, attempts, queue, n)
+				'ep_' || lpad((`+app+`)::text, 17, '0') || lpad((`+endpoint+`)::text, 10, '0'), $2, 1, $3, $4, $6
+			FROM generate_series(0, $5::int - 1) AS n`, core.MessageIDAt(seedInstant(0)), due, attempts, queue, n, state)
 	}
 	small := fmt.Sprintf("%d + n", size.large)
-	owe("0", "2", "n", hotBatch, 1, 1, seedAt.Add(-time.Minute))
-	owe("0", "3", "n", hotBatch, 0, 0, seedAt.Add(time.Minute))
-	owe("2 + n", "0", small, hotBatch, 1, 1, seedAt.Add(-time.Minute))
-	owe("2 + n", "1", small, hotBatch, 0, 0, seedAt.Add(time.Minute))
+	owe("0", "2", "n", hotBatch, 1, 1, seedAt.Add(-time.Minute), "waiting")
+	owe("0", "3", "n", hotBatch, 0, 0, seedAt.Add(time.Minute), "leased")
+	owe("0", "5", "n", hotBatch, 0, 0, seedAt, "fresh")
+	owe("2 + n", "0", small, hotBatch, 1, 1, seedAt.Add(-time.Minute), "waiting")
+	owe("2 + n", "1", small, hotBatch, 0, 0, seedAt.Add(time.Minute), "leased")
+	s.exec(t, "INSERT INTO delivery_position (id, snapshot) VALUES (1, '3:3:')")
 	// Of the messages of another application: nobody looks.
-	owe("1", fmt.Sprintf("n %% %d", size.wide), "n", size.wide*size.waiting, 1, 1, seedAt.Add(time.Hour))
+	owe("1", fmt.Sprintf("n %% %d", size.wide), "n", size.wide*size.waiting, 1, 1, seedAt.Add(time.Hour), "waiting")
 	if size.waiting > 0 {
 		s.exec(t, `
 			INSERT INTO delivery (app_id, message_id, endpoint_id, due_at, lease, subject, place, queue)
