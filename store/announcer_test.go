@@ -67,7 +67,7 @@ func TestAnnouncerSendsWhatIsPendingWhenItCloses(t *testing.T) {
 
 func TestAnnouncerBlocksNobody(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
+	synctest.Test(t, func(*testing.T) {
 		proceed := make(chan struct{})
 		a := newAnnouncer(func(context.Context, news) error { <-proceed; return nil }, time.Millisecond)
 		a.announce(newsFresh)

@@ -49,7 +49,7 @@ func TestFanOutReadsEachEndpointOnce(t *testing.T) {
 			w.exec("ANALYZE")
 		}
 		for _, mode := range []string{"force_custom_plan", "force_generic_plan"} {
-			t.Run(fmt.Sprintf("%s, analysed %t", mode, looked), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s, analysed %t", mode, looked), func(t *testing.T) { //nolint:paralleltest // between two analyses
 				under, err := w.pool.Begin(t.Context())
 				if err != nil {
 					t.Fatal(err)

@@ -52,25 +52,6 @@ func (w *world) claimAt(room core.Room, at time.Time) core.Claim {
 	return claim
 }
 
-func (w *world) take(room core.Room, at time.Time) core.Taken {
-	w.t.Helper()
-	taken, err := w.queue().DeliveryTake(w.t.Context(), room, at)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return taken
-}
-
-// expire ends the leases that ran out, and returns how many.
-func (w *world) expire(at time.Time) int {
-	w.t.Helper()
-	n, err := w.queue().DeliveryExpire(w.t.Context(), at)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return n
-}
-
 // testRules are such that a test reaches them.
 var testRules = core.HealthRules{CircuitFailures: 5, CircuitWait: time.Minute, DisableAfter: time.Hour, DisableFailures: 3}
 

@@ -46,6 +46,18 @@ func attemptCases() []queryCase {
 			query(list.name, queries.AttemptListByEndpointDescending, db.AttemptListByEndpointDescendingParams(p)).filtering(filters),
 		)
 	}
+	cases = append(cases, attemptsOfMessageCases(large)...)
+	return append(cases,
+		query("of the large application", queries.AttemptGet, get),
+		query("not there", queries.AttemptGet, missing),
+		query("of the large application", queries.AttemptExpunge, db.AttemptExpungeParams{AppID: get.AppID, MessageID: get.MessageID, ID: get.ID}),
+		query("four weeks of all attempts", queries.AttemptCount, counted(large, seedEndpoint(0, 0))),
+		query("four weeks of a small application", queries.AttemptCount, counted(small, seedEndpoint(2, 0))),
+	)
+}
+
+func attemptsOfMessageCases(large core.AppID) []queryCase {
+	var cases []queryCase
 	for _, list := range []struct {
 		name string
 		p    db.AttemptListByMessageAscendingParams
@@ -63,11 +75,5 @@ func attemptCases() []queryCase {
 			query(name, queries.AttemptListByMessageDescending, db.AttemptListByMessageDescendingParams(p)),
 		)
 	}
-	return append(cases,
-		query("of the large application", queries.AttemptGet, get),
-		query("not there", queries.AttemptGet, missing),
-		query("of the large application", queries.AttemptExpunge, db.AttemptExpungeParams{AppID: get.AppID, MessageID: get.MessageID, ID: get.ID}),
-		query("four weeks of all attempts", queries.AttemptCount, counted(large, seedEndpoint(0, 0))),
-		query("four weeks of a small application", queries.AttemptCount, counted(small, seedEndpoint(2, 0))),
-	)
+	return cases
 }

@@ -1,0 +1,97 @@
+package delivery
+
+import (
+	"context"
+	"time"
+
+	"github.com/postrider/postrider/core"
+)
+
+// expire ends the leases that ran out. What it finds is due.
+func (w *Worker) expire(ctx context.Context) {
+	if w.troubles.pausing(w.clock()) {
+		return
+	}
+	n, err := w.queue.DeliveryExpire(context.WithoutCancel(ctx), w.clock())
+	if err != nil {
+		w.log.Error("lease expiry failed; retrying", "error", err)
+	}
+	if n > 0 {
+		w.Wake()
+	}
+}
+
+// take takes fresh deliveries until there is no room or none are left. It reports whether it took any.
+func (w *Worker) take(ctx context.Context) (found bool) {
+	for ctx.Err() == nil {
+		now := w.clock()
+		room := w.Reserve(now)
+		if room.Total == 0 {
+			w.Dispatch(room, nil)
+			return found
+		}
+		// A stop does not cut the statement off: nobody would know of what it had leased.
+		taken, err := w.queue.DeliveryTake(context.WithoutCancel(ctx), room, now)
+		w.Dispatch(room, taken.Deliveries)
+		if err != nil {
+			w.log.Error("take failed; retrying", "error", err)
+			return found
+		}
+		found = found || len(taken.Deliveries) > 0
+		if taken.Busy { // what the other process does not see may be for us
+			time.AfterFunc(emptyRest, w.WakeFresh)
+		}
+		if !taken.More {
+			return found
+		}
+	}
+	return found
+}
+
+// claimRound claims, and has polls rest according to how long it took to find nothing.
+func (w *Worker) claimRound(ctx context.Context) (found bool) {
+	began := w.clock()
+	found = w.claim(ctx)
+	if ended := w.clock(); found {
+		w.roundAt = ended
+	} else {
+		w.roundAt = ended.Add(min(roundRest*ended.Sub(began), roundRestMax) - pollInterval/2)
+	}
+	return found
+}
+
+// claim goes on round the queues in which something waits, from where the last claim had to stop for
+// want of room, until there is no room or all were looked at. Starting over each time would let the
+// first endpoints have all of it. False: there was nothing to do.
+func (w *Worker) claim(ctx context.Context) (found bool) {
+	for fromFirst := w.after == (core.Queue{}); ctx.Err() == nil; {
+		now := w.clock()
+		if w.troubles.pausing(now) {
+			return found
+		}
+		room := w.reserveForClaim(now)
+		if room.Total == 0 {
+			w.Dispatch(room, nil)
+			return found
+		}
+		// A stop does not cut the statement off: nobody would know of what it had leased.
+		claim, err := w.queue.DeliveryClaim(context.WithoutCancel(ctx), room, w.after, now)
+		w.Dispatch(room, claim.Deliveries)
+		w.expect(claim.More)
+		w.logEnded(claim)
+		if err != nil {
+			w.log.Error("claim deliveries", "error", err)
+			return found
+		}
+		w.wakeAt(claim.WakeAt)
+		w.after = claim.Next
+		found = found || claim.Ended() || len(claim.Deliveries) > 0
+		if claim.Next == (core.Queue{}) {
+			if fromFirst && !claim.Ended() {
+				return found
+			}
+			fromFirst = true
+		}
+	}
+	return found
+}
