@@ -44,12 +44,12 @@ func TestFanOutReadsEachEndpointOnce(t *testing.T) {
 	w.exec("ANALYZE") // while empty
 	w.addEndpoints(w.addApplication(testOrg, "other").ID, 2000, "NULL")
 	w.addEndpoints(w.app.ID, endpoints, "ARRAY['type.' || k % 100]")
-	for _, looked := range []bool{false, true} {
+	for _, looked := range []bool{false, true} { //nolint:paralleltest // between two analyses
 		if looked {
 			w.exec("ANALYZE")
 		}
 		for _, mode := range []string{"force_custom_plan", "force_generic_plan"} {
-			t.Run(fmt.Sprintf("%s, analysed %t", mode, looked), func(t *testing.T) { //nolint:paralleltest // between two analyses
+			t.Run(fmt.Sprintf("%s, analysed %t", mode, looked), func(t *testing.T) {
 				under, err := w.pool.Begin(t.Context())
 				if err != nil {
 					t.Fatal(err)
