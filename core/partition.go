@@ -54,4 +54,7 @@ type Partitioner interface {
 	// PartitionCaught returns an id that the default partition of message caught, and one that the
 	// default partition of attempt did; empty where it caught none.
 	PartitionCaught(ctx context.Context) (MessageID, AttemptID, error)
+	// PartitionAnalyze gathers the planner's statistics of partitioned tables whose last ones are from before a
+	// time. False: there are none, or another process is doing it.
+	PartitionAnalyze(ctx context.Context, before time.Time) (bool, error)
 }

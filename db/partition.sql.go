@@ -7,7 +7,19 @@ package db
 
 import (
 	"context"
+	"time"
 )
+
+const partitionAttemptAnalyzeAnyTenant = `-- name: PartitionAttemptAnalyzeAnyTenant :exec
+ANALYZE attempt
+`
+
+// PartitionAttemptAnalyzeAnyTenant gathers statistics of attempt and its partitions.
+// @sqlc-vet-disable
+func (q *Queries) PartitionAttemptAnalyzeAnyTenant(ctx context.Context, db DBTX) error {
+	_, err := db.Exec(ctx, partitionAttemptAnalyzeAnyTenant)
+	return err
+}
 
 const partitionAttemptCaughtAnyTenant = `-- name: PartitionAttemptCaughtAnyTenant :one
 SELECT coalesce(min(id), '')::text
@@ -46,6 +58,17 @@ func (q *Queries) PartitionCreateAnyTenant(ctx context.Context, db DBTX, arg Par
 	return column_1, err
 }
 
+const partitionMessageAnalyzeAnyTenant = `-- name: PartitionMessageAnalyzeAnyTenant :exec
+ANALYZE message
+`
+
+// PartitionMessageAnalyzeAnyTenant gathers statistics of message and its partitions.
+// @sqlc-vet-disable
+func (q *Queries) PartitionMessageAnalyzeAnyTenant(ctx context.Context, db DBTX) error {
+	_, err := db.Exec(ctx, partitionMessageAnalyzeAnyTenant)
+	return err
+}
+
 const partitionMessageCaughtAnyTenant = `-- name: PartitionMessageCaughtAnyTenant :one
 SELECT coalesce(min(id), '')::text
 FROM message_default
@@ -55,6 +78,42 @@ FROM message_default
 func (q *Queries) PartitionMessageCaughtAnyTenant(ctx context.Context, db DBTX) (string, error) {
 	row := db.QueryRow(ctx, partitionMessageCaughtAnyTenant)
 	var column_1 string
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
+const partitionStatisticsGetAnyTenant = `-- name: PartitionStatisticsGetAnyTenant :one
+SELECT
+    coalesce(pg_stat_get_last_analyze_time('message'::regclass), '0001-01-01Z')::timestamptz AS message_at,
+    coalesce(pg_stat_get_last_analyze_time('attempt'::regclass), '0001-01-01Z')::timestamptz AS attempt_at
+`
+
+type PartitionStatisticsGetAnyTenantRow struct {
+	MessageAt time.Time
+	AttemptAt time.Time
+}
+
+// PartitionStatisticsGetAnyTenant is when statistics of the partitioned tables were gathered; the first instant of
+// the first year: never.
+func (q *Queries) PartitionStatisticsGetAnyTenant(ctx context.Context, db DBTX) (PartitionStatisticsGetAnyTenantRow, error) {
+	row := db.QueryRow(ctx, partitionStatisticsGetAnyTenant)
+	var i PartitionStatisticsGetAnyTenantRow
+	err := row.Scan(&i.MessageAt, &i.AttemptAt)
+	return i, err
+}
+
+const partitionStatisticsLockAnyTenant = `-- name: PartitionStatisticsLockAnyTenant :one
+SELECT (
+    pg_try_advisory_xact_lock(hashtextextended(current_schema() || ' statistics', 0))
+    AND set_config('lock_timeout', '2s', true) <> ''
+)::boolean
+`
+
+// PartitionStatisticsLockAnyTenant lets one process at a time gather statistics, until its transaction ends, and
+// has it wait for no lock for long; false: another process does it.
+func (q *Queries) PartitionStatisticsLockAnyTenant(ctx context.Context, db DBTX) (bool, error) {
+	row := db.QueryRow(ctx, partitionStatisticsLockAnyTenant)
+	var column_1 bool
 	err := row.Scan(&column_1)
 	return column_1, err
 }

@@ -37,6 +37,7 @@ func Run(ctx context.Context, store Store, clock func() time.Time, log *slog.Log
 		wait = interval
 		err := errors.Join(
 			Partitions(ctx, store, clock(), log),
+			Statistics(ctx, store, clock(), log),
 			IdempotencyKeys(ctx, store, clock(), log),
 			TokenRevocations(ctx, store, clock()),
 			EndedTasks(ctx, store, clock()),

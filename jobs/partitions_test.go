@@ -21,6 +21,8 @@ type fakePartitions struct {
 	fail    int
 	runs    atomic.Int32
 	before  time.Time // up to which keys are forgotten
+
+	analyzed time.Time // before which statistics are gathered again
 	fakeEnded
 }
 
@@ -65,6 +67,11 @@ func (f *fakePartitions) PartitionCaught(context.Context) (core.MessageID, core.
 		attempt = f.attempt[0]
 	}
 	return message, attempt, nil
+}
+
+func (f *fakePartitions) PartitionAnalyze(_ context.Context, before time.Time) (bool, error) {
+	f.analyzed = before
+	return true, nil
 }
 
 var quiet = slog.New(slog.DiscardHandler)
@@ -127,4 +134,13 @@ func TestJobsRunEveryHourAndSoonerAfterAFailure(t *testing.T) {
 			t.Errorf("idempotency keys are forgotten after %s", age)
 		}
 	})
+}
+
+func TestStatisticsAreGatheredOnceADay(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
+	f := &fakePartitions{made: map[string]bool{}}
+	if err := Statistics(t.Context(), f, now, quiet); err != nil || !f.analyzed.Equal(now.Add(-24*time.Hour)) {
+		t.Errorf("%v: those from before %s are gathered", err, f.analyzed)
+	}
 }

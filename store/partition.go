@@ -2,6 +2,9 @@ package store
 
 import (
 	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/postrider/postrider/core"
 	"github.com/postrider/postrider/db"
@@ -25,4 +28,30 @@ func (s *Store) PartitionCaught(ctx context.Context) (core.MessageID, core.Attem
 	}
 	attempt, err := queries.PartitionAttemptCaughtAnyTenant(ctx, s.pool)
 	return core.MessageID(message), core.AttemptID(attempt), mapError(err)
+}
+
+// PartitionAnalyze gathers statistics of the partitioned tables whose last ones are from before a time, and
+// reports whether there were any. One process does that at a time; the others report false.
+func (s *Store) PartitionAnalyze(ctx context.Context, before time.Time) (analyzed bool, err error) {
+	err = transact(ctx, s.pool, func(t pgx.Tx) error {
+		if locked, err := queries.PartitionStatisticsLockAnyTenant(ctx, t); err != nil || !locked {
+			return err
+		}
+		last, err := queries.PartitionStatisticsGetAnyTenant(ctx, t)
+		if err != nil {
+			return err
+		}
+		if last.MessageAt.Before(before) {
+			analyzed = true
+			if err := queries.PartitionMessageAnalyzeAnyTenant(ctx, t); err != nil {
+				return err
+			}
+		}
+		if last.AttemptAt.Before(before) {
+			analyzed = true
+			return queries.PartitionAttemptAnalyzeAnyTenant(ctx, t)
+		}
+		return nil
+	})
+	return analyzed, mapError(err)
 }

@@ -94,3 +94,38 @@ func TestPartitionsAreMadeWhileOthersWrite(t *testing.T) {
 		t.Errorf("beside an open transaction: made %v, %v", made, err)
 	}
 }
+
+// Autovacuum analyzes partitions and never the tables they are of.
+func TestPartitionedTablesAreAnalyzedOnceADay(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.addMessages(w.app.ID, 100, past())
+	analyze := func(before time.Time) bool {
+		t.Helper()
+		analyzed, err := w.PartitionAnalyze(t.Context(), before)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return analyzed
+	}
+	held := w.begin()
+	if locked, err := queries.PartitionStatisticsLockAnyTenant(t.Context(), held); err != nil || !locked {
+		t.Fatal(locked, err)
+	}
+	if analyze(now()) {
+		t.Error("analyzed beside another process")
+	}
+	rollback(t.Context(), held)
+	if !analyze(now()) {
+		t.Error("not analyzed at first")
+	}
+	if rows := value[float64](w, "SELECT sum(reltuples)::float8 FROM pg_class WHERE oid IN ('message'::regclass, 'attempt'::regclass)"); rows != 100 {
+		t.Errorf("statistics of %g rows", rows)
+	}
+	if analyze(now().Add(-time.Hour)) {
+		t.Error("analyzed again within the hour")
+	}
+	if !analyze(now().Add(time.Hour)) {
+		t.Error("not analyzed an hour later")
+	}
+}

@@ -17,8 +17,13 @@ var withoutPlans = map[string]string{
 	"MigrateLockAnyTenant":       "takes a lock",
 	"OutboxLockTimeoutAnyTenant": "settings only",
 	"PartitionCreateAnyTenant":   "calls a function that makes a table",
-	"ServerVersionAnyTenant":     "settings only",
-	"TablePagesAnyTenant":        "asks for the size of a file",
+
+	"PartitionAttemptAnalyzeAnyTenant": "ANALYZE is not planned",
+	"PartitionMessageAnalyzeAnyTenant": "ANALYZE is not planned",
+	"PartitionStatisticsGetAnyTenant":  "reads the statistics collector",
+	"PartitionStatisticsLockAnyTenant": "takes a lock",
+	"ServerVersionAnyTenant":           "settings only",
+	"TablePagesAnyTenant":              "asks for the size of a file",
 }
 
 // cases are the queries with their parameters, file by file.
