@@ -11,7 +11,7 @@ tool := go tool -modfile=tools/go.mod
 sqlc := go run ./localpg/withpg -- env CGO_ENABLED=0 $(tool) sqlc
 
 # What `generate` reads and writes.
-generated_from := Makefile core db go.mod go.sum localpg queries server sqlc.yaml store tools
+generated_from := Makefile core db go.mod go.sum localpg queries server sqlc.yaml store tools world
 
 .PHONY: help
 help: ## list the targets
