@@ -2,10 +2,9 @@ package store
 
 import "slices"
 
-// planExceptions are the queries that break a bound and are being mended, each with the point of issue 15 that
-// says so. Remove a line once its query holds.
+// planExceptions are the queries that break a bound, each with the reason. Remove a line once its query holds.
 var planExceptions = map[string]string{
-	"AttemptCount": "point 5: counts the attempts of the time it is asked for one by one, as far as 28 days",
+	"AttemptCount": "counts exactly, and an endpoint may have any number of attempts in 28 days",
 }
 
 // withoutPlans are the queries that have no plan to speak of, each with the reason.

@@ -77,7 +77,7 @@ func render(cases []planned, old figures) string {
 		fmt.Fprintf(&file, "\n%s\n", query)
 		// Its figures would change with the machine: some such queries are cancelled, or not.
 		if reason, expected := planExceptions[c.query]; expected {
-			fmt.Fprintf(&file, "    not recorded while it is mended: %s\n", reason)
+			fmt.Fprintf(&file, "    not recorded: %s\n", reason)
 			continue
 		}
 		for _, group := range groups(c.readings) {
