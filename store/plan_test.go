@@ -259,7 +259,7 @@ func (w planWorld) lists() []planCase {
 			planCase{name: order + " attempted messages by type", read: attempted(nil, p, "type.0"), rows: anyRows, most: lookups},
 			planCase{name: order + " that succeeded by type", read: attempted(new(core.StatusSuccess), p, "type.0"), rows: anyRows, most: lookups},
 			planCase{name: order + " that failed by type", read: attempted(new(core.StatusFail), p, "type.0"), rows: w.failed(false), most: 5 * lookups},
-			planCase{name: order + " that will be tried again by type", read: attempted(new(core.StatusSending), p, "type.0"), rows: w.failed(true), most: 5 * lookups},
+			planCase{name: order + " that will be tried again by type", read: attempted(new(core.StatusSending), p, "type.0"), rows: min(w.failed(true), lookedFarMost/10), most: 5 * lookups},
 			planCase{name: order + " attempts of a message by type", read: w.byMessageOf(byType, p), rows: 0, most: 3 * peek},
 			planCase{name: order + " messages by type", rows: page, most: lookedMost + peek, read: func(r reader) (int, error) {
 				rows, _, err := r.MessageList(ctx, w.app.ID, byType, p)
@@ -271,7 +271,7 @@ func (w planWorld) lists() []planCase {
 			planCase{name: order + " attempted messages", read: attempted(nil, p), rows: page, most: 2*page + 2*peek},
 			planCase{name: order + " that succeeded", read: attempted(new(core.StatusSuccess), p), rows: page, most: 2*page + 2*peek},
 			planCase{name: order + " that failed", read: attempted(new(core.StatusFail), p), rows: w.failed(false), most: 5*page + 2*peek},
-			planCase{name: order + " that will be tried again", read: attempted(new(core.StatusSending), p), rows: w.failed(true), most: 5 * lookups},
+			planCase{name: order + " that will be tried again", read: attempted(new(core.StatusSending), p), rows: min(w.failed(true), lookedFarMost/10), most: 5 * lookups},
 			planCase{name: order + " messages", rows: page, most: page + peek, read: func(r reader) (int, error) {
 				rows, _, err := r.MessageList(ctx, w.app.ID, core.MessageFilter{}, p)
 				return len(rows), err
