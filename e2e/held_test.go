@@ -36,27 +36,30 @@ func steadyLoad(t testing.TB, c client, app string, messages int) *load {
 // report does. What was delivered since is dead and stays, and nothing may read through it.
 func TestSnapshotHeldElsewhereCostsDeliveriesNothing(t *testing.T) {
 	t.Parallel()
+	skipIfShort(t)
 	for name, held := range map[string][]string{
 		"snapshot":           {snapshotHeld},
 		"snapshot and write": {snapshotHeld, writeHeld},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if testing.Short() && len(held) > 1 {
-				t.Skip("the snapshot alone will do")
-			}
 			deliverBeside(t, held)
 		})
+	}
+}
+
+// skipIfShort is for tests that take half a minute and more, all of it in other processes.
+func skipIfShort(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("-short: what it tests is in other processes")
 	}
 }
 
 func deliverBeside(t *testing.T, held []string) {
 	t.Helper()
 	const windows = 6 // one to begin with, one before, four while it is held
-	each := 10 * steadyRate
-	if testing.Short() {
-		each = 3 * steadyRate
-	}
+	const each = 10 * steadyRate
 	database := newDatabase(t)
 	c := start(t, settings(database), "api").service(t).tenant(t)
 	start(t, settings(database), "worker").ready(t)
@@ -88,6 +91,7 @@ func deliverBeside(t *testing.T, held []string) {
 // get must not be looked for in it.
 func TestQueueVacuumedWhileEmpty(t *testing.T) {
 	t.Parallel()
+	skipIfShort(t)
 	for name, components := range map[string][]string{"serve": {"serve"}, "api and worker": {"api", "worker"}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -98,10 +102,7 @@ func TestQueueVacuumedWhileEmpty(t *testing.T) {
 
 func deliverBesideBacklog(t *testing.T, components []string) {
 	t.Helper()
-	each, backlog := 8*steadyRate, 10
-	if testing.Short() {
-		each, backlog = 3*steadyRate, 5
-	}
+	const each, backlog = 8 * steadyRate, 10
 	database := newDatabase(t)
 	var c client
 	for i, component := range components {

@@ -17,6 +17,7 @@ import (
 // of the database in another cluster, whose transaction ids have nothing to do with those of the dump.
 func TestRestoredQueueIsDelivered(t *testing.T) {
 	t.Parallel()
+	skipIfShort(t)
 	database := newDatabase(t)
 	dump := pgTool(t, database, "pg_dump")
 	// So that all ids of transactions in the dump lie ahead of those of a new cluster.

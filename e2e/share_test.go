@@ -11,6 +11,7 @@ import (
 // arrives while that still holds.
 func TestWorkersShareFreshMessages(t *testing.T) {
 	t.Parallel()
+	skipIfShort(t)
 	database := newDatabase(t)
 	first := start(t, settings(database), "api").service(t).tenant(t)
 	second := newClient(t, start(t, settings(database), "api").service(t).url, first.token)
