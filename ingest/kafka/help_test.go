@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -132,6 +133,13 @@ func (s *store) MessageIngestMany(_ context.Context, ins []core.IngestIn) []core
 		s.next[in.AppRef]++
 	}
 	return out
+}
+
+// away is a sink that can store nothing, as while its database is away.
+type away struct{}
+
+func (away) MessageIngestMany(_ context.Context, ins []core.IngestIn) []core.Ingested {
+	return slices.Repeat([]core.Ingested{{Err: &core.Error{Kind: core.KindUnavailable}}}, len(ins))
 }
 
 // keep stores what was received.
