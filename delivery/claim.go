@@ -7,10 +7,23 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// expire ends the leases that ran out. What it finds is due.
-func (w *Worker) expire(ctx context.Context) {
+// look ends leases, takes fresh deliveries, and claims, as far as each is asked for. It reports whether it found
+// anything to send. After a failure it tries nothing more: the others would fail, too, and fill the log.
+func (w *Worker) look(ctx context.Context, expire, claim bool) (found bool) {
+	if expire && !w.expire(ctx) {
+		return false
+	}
+	found, ok := w.take(ctx)
+	if claim && ok {
+		found = w.claimRound(ctx) || found
+	}
+	return found
+}
+
+// expire ends the leases that ran out. What it finds is due. It reports whether that worked.
+func (w *Worker) expire(ctx context.Context) (ok bool) {
 	if w.troubles.pausing(w.clock()) {
-		return
+		return true
 	}
 	n, err := w.queue.DeliveryExpire(context.WithoutCancel(ctx), w.clock())
 	if err != nil {
@@ -19,33 +32,35 @@ func (w *Worker) expire(ctx context.Context) {
 	if n > 0 {
 		w.Wake()
 	}
+	return err == nil
 }
 
-// take takes fresh deliveries until there is no room or none are left. It reports whether it took any.
-func (w *Worker) take(ctx context.Context) (found bool) {
+// take takes fresh deliveries until there is no room or none are left. It reports whether it took any, and whether
+// that worked.
+func (w *Worker) take(ctx context.Context) (found, ok bool) {
 	for ctx.Err() == nil {
 		now := w.clock()
 		room := w.Reserve(now)
 		if room.Total == 0 {
 			w.Dispatch(room, nil)
-			return found
+			return found, true
 		}
 		// A stop does not cut the statement off: nobody would know of what it had leased.
 		taken, err := w.queue.DeliveryTake(context.WithoutCancel(ctx), room, now)
 		w.Dispatch(room, taken.Deliveries)
 		if err != nil {
 			w.log.Error("take failed; retrying", "error", err)
-			return found
+			return found, false
 		}
 		found = found || len(taken.Deliveries) > 0
 		if taken.Busy { // what the other process does not see may be for us
 			time.AfterFunc(emptyRest, w.WakeFresh)
 		}
 		if !taken.More {
-			return found
+			return found, true
 		}
 	}
-	return found
+	return found, true
 }
 
 // claimRound claims, and has polls rest according to how long it took to find nothing.

@@ -104,25 +104,19 @@ const (
 func (w *Worker) Run(ctx context.Context) {
 	poll := time.NewTicker(pollInterval)
 	defer poll.Stop()
-	w.expire(ctx)
-	for claim := true; ctx.Err() == nil; {
-		found := w.take(ctx)
-		if claim {
-			found = w.claimRound(ctx) || found
-		}
-		if !found {
+	for expire, claim := true, true; ctx.Err() == nil; {
+		if !w.look(ctx, expire, claim) {
 			w.restIdle(ctx)
 		}
+		expire, claim = false, false
 		select {
 		case <-ctx.Done():
 		case <-poll.C:
 			w.troubles.settle()
-			w.expire(ctx)
-			claim = !w.clock().Before(w.roundAt)
+			expire, claim = true, !w.clock().Before(w.roundAt)
 		case <-w.wake:
 			claim = true
 		case <-w.fresh:
-			claim = false
 		}
 	}
 	w.release(w.stop(w.config.StopTimeout))

@@ -1,0 +1,41 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/postrider/postrider/core"
+)
+
+// awayQueue is one whose database is away for takes and expiries.
+type awayQueue struct {
+	*fakeQueue
+	expire error
+}
+
+func (q awayQueue) DeliveryExpire(context.Context, time.Time) (int, error) { return 0, q.expire }
+
+func (q awayQueue) DeliveryTake(context.Context, core.Room, time.Time) (core.Taken, error) {
+	return core.Taken{}, errors.New("away")
+}
+
+func TestLookEndsWithItsFirstFailure(t *testing.T) {
+	t.Parallel()
+	for name, expire := range map[string]error{"expiry failed": errors.New("away"), "take failed": nil} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			q, log := newQueue(), new(strings.Builder)
+			w := New(testConfig(), awayQueue{q, expire}, time.Now, slog.New(slog.NewTextHandler(log, nil)))
+			if w.look(t.Context(), true, true) || len(q.claims) > 0 {
+				t.Errorf("claimed %d times", len(q.claims))
+			}
+			if strings.Count(log.String(), "level=ERROR") != 1 || !strings.Contains(log.String(), strings.Replace(name, "expiry", "lease expiry", 1)) {
+				t.Errorf("the log has\n%s", log)
+			}
+		})
+	}
+}
