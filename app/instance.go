@@ -204,9 +204,7 @@ func (i *Instance) startWorker() (core.Dispatcher, error) {
 		RetrySchedule: c.schedule(), AllowSubnets: i.allowSubnets(), UserAgent: userAgent(),
 		Proxy: proxy, Roots: roots, Tracer: i.traces.Tracer(),
 	}, store.NewDeliveryQueue(i.store, c.healthRules()), time.Now, i.log)
-	i.background(func(ctx context.Context) {
-		i.store.Listen(ctx, worker)
-	})
+	i.background(func(ctx context.Context) { i.store.Listen(ctx, worker) })
 	i.background(worker.Run)
 	return worker, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -34,15 +33,11 @@ func (e *executed) explain(ctx context.Context, sql string, args []any) error {
 	if err != nil {
 		return err
 	}
-	values := make([]string, len(args))
-	for i, arg := range args {
-		text, err := conn.TypeMap().Encode(prepared.ParamOIDs[i], pgx.TextFormatCode, arg, nil)
-		if err != nil {
-			return err
-		}
-		values[i] = "'" + strings.ReplaceAll(string(text), "'", "''") + "'"
+	values, err := literals(conn.TypeMap(), prepared.ParamOIDs, args)
+	if err != nil {
+		return err
 	}
-	execute := fmt.Sprintf("EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) EXECUTE explained(%s)", strings.Join(values, ", "))
+	execute := fmt.Sprintf("EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) EXECUTE explained(%s)", values)
 	var plan string
 	if err := conn.QueryRow(ctx, execute, pgx.QueryExecModeSimpleProtocol).Scan(&plan); err != nil {
 		return err
