@@ -74,7 +74,7 @@ func (i *Instance) startConsumers(dispatcher core.Dispatcher) error {
 		return fmt.Errorf("%s: %w", i.config.sourcesSetting(), err)
 	}
 	service := &core.Service{
-		Store: i.store, Messages: store.NewMessageInserter(i.store, dispatcher), Clock: time.Now,
+		Store: i.store, Messages: store.NewMessageInserter(i.store, dispatcher), Clock: i.store.Now,
 	}
 	for _, s := range sources {
 		o, err := s.open(i.store, i.log)

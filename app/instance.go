@@ -79,12 +79,13 @@ func (e databaseAwayError) Unwrap() error { return e.error }
 
 // startParts starts those first that others hand work to, and last those that take work in.
 func (i *Instance) startParts(ctx context.Context, parts Parts) error {
+	i.background(i.store.KeepTime)
 	if err := i.shareDescriptors(parts); err != nil {
 		return err
 	}
 	if parts.Jobs {
-		i.background(func(ctx context.Context) { jobs.Run(ctx, i.store, time.Now, i.log) })
-		service := &core.Service{Store: i.store, Clock: time.Now}
+		i.background(func(ctx context.Context) { jobs.Run(ctx, i.store, i.store.Now, i.log) })
+		service := &core.Service{Store: i.store, Clock: i.store.Now}
 		i.background(func(ctx context.Context) { jobs.Tasks(ctx, service, i.log) })
 		i.background(func(ctx context.Context) { jobs.OperationalEvents(ctx, service, i.log) })
 	}
@@ -183,7 +184,7 @@ func (i *Instance) openStore(ctx context.Context) error {
 	if err := checkSecretKeys(ctx, s, i.log); err != nil {
 		return err
 	}
-	return jobs.Partitions(ctx, s, time.Now(), i.log)
+	return jobs.Partitions(ctx, s, s.Now(), i.log)
 }
 
 func (i *Instance) startWorker() (core.Dispatcher, error) {
@@ -203,7 +204,7 @@ func (i *Instance) startWorker() (core.Dispatcher, error) {
 		RequestTimeout:  c.RequestTimeout, Lease: c.Lease, StopTimeout: c.StopTimeout,
 		RetrySchedule: c.schedule(), AllowSubnets: i.allowSubnets(), UserAgent: userAgent(),
 		Proxy: proxy, Roots: roots, Tracer: i.traces.Tracer(),
-	}, store.NewDeliveryQueue(i.store, c.healthRules()), time.Now, i.log)
+	}, store.NewDeliveryQueue(i.store, c.healthRules()), i.store.Now, i.log)
 	i.background(func(ctx context.Context) { i.store.Listen(ctx, worker) })
 	i.background(worker.Run)
 	return worker, nil
@@ -261,7 +262,7 @@ func (i *Instance) handler(dispatcher core.Dispatcher) http.Handler {
 	return server.New(server.Config{
 		Service: &core.Service{
 			Store: i.store, Messages: store.NewMessageInserter(i.store, dispatcher),
-			Tokens: i.tokens, Clock: time.Now, SignatureType: i.config.DefaultSignatureType,
+			Tokens: i.tokens, Clock: i.store.Now, SignatureType: i.config.DefaultSignatureType,
 			HTTPSOnly: i.config.EndpointHTTPSOnly, DomainToASCII: delivery.DomainToASCII,
 		},
 		Keys: i.store, Tokens: i.tokens, Log: i.log, RequestTimeout: handleTimeout,

@@ -7,6 +7,7 @@ package db
 
 import (
 	"context"
+	"time"
 )
 
 const connectionPrepareAnyTenant = `-- name: ConnectionPrepareAnyTenant :one
@@ -55,6 +56,18 @@ func (q *Queries) MigrateLockAnyTenant(ctx context.Context, db DBTX, key int64) 
 	var pg_try_advisory_lock bool
 	err := row.Scan(&pg_try_advisory_lock)
 	return pg_try_advisory_lock, err
+}
+
+const serverTimeAnyTenant = `-- name: ServerTimeAnyTenant :one
+SELECT clock_timestamp()::timestamptz
+`
+
+// ServerTimeAnyTenant is the time on the server's clock.
+func (q *Queries) ServerTimeAnyTenant(ctx context.Context, db DBTX) (time.Time, error) {
+	row := db.QueryRow(ctx, serverTimeAnyTenant)
+	var column_1 time.Time
+	err := row.Scan(&column_1)
+	return column_1, err
 }
 
 const serverVersionAnyTenant = `-- name: ServerVersionAnyTenant :one

@@ -27,3 +27,7 @@ SELECT pg_try_advisory_lock(@key::bigint);
 -- DeliveryListenAnyTenant makes the connection hear when deliveries become due.
 -- @sqlc-vet-disable
 LISTEN postrider_delivery;
+
+-- name: ServerTimeAnyTenant :one
+-- ServerTimeAnyTenant is the time on the server's clock.
+SELECT clock_timestamp()::timestamptz;

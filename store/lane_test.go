@@ -76,6 +76,7 @@ func TestOperationalWebhooksOfOneSubjectGoOneByOne(t *testing.T) {
 	w.record(ends(due["b2"], core.StatusSuccess, time.Time{}))
 	w.tellOf("ep_1", "a4")
 	later := now().Add(2 * time.Minute)
+	w.clock.local = func() time.Time { return later }
 	due = w.wantDue(later, "a1")
 	w.record(ends(due["a1"], core.StatusFail, time.Time{})) // given up
 	due = w.wantDue(later, "a2")

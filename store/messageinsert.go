@@ -105,7 +105,7 @@ func (i *MessageInserter) twin(ctx context.Context, app core.AppID, m core.NewMe
 		return core.Message{}, conflict
 	}
 	id, err := queries.MessageKeyGet(ctx, i.store.pool, db.MessageKeyGetParams{
-		AppID: app, KeyHash: m.KeyHash, Since: i.store.clock().Add(-core.IdempotencyLifetime),
+		AppID: app, KeyHash: m.KeyHash, Since: i.store.Now().Add(-core.IdempotencyLifetime),
 	})
 	if err := mapError(err); core.IsKind(err, core.KindNotFound) {
 		return core.Message{}, conflict
@@ -134,7 +134,7 @@ func (i *MessageInserter) insertMany(ctx context.Context, messages []core.NewMes
 // insertBatch runs the statement with the room the dispatcher has now. Whatever comes of it, the
 // dispatcher gets its room back.
 func (i *MessageInserter) insertBatch(ctx context.Context, messages []core.NewMessage, tooMany int64) ([]outcome[insertion], error) {
-	now := i.store.clock()
+	now := i.store.Now()
 	var room core.Room
 	var deliveries []core.Delivery
 	if i.dispatcher != nil {

@@ -48,7 +48,7 @@ func (q *DeliveryQueue) recordBatch(ctx context.Context, results []core.Result) 
 		if err != nil {
 			return err
 		}
-		recorded, err := queries.DeliveryRecordMany(ctx, t, recordParams(others, q.rules, q.clock()))
+		recorded, err := queries.DeliveryRecordMany(ctx, t, recordParams(others, q.rules, q.Now()))
 		if err != nil {
 			return err
 		}
@@ -56,7 +56,7 @@ func (q *DeliveryQueue) recordBatch(ctx context.Context, results []core.Result) 
 		if err := tell(ctx, t, others, recorded); err != nil {
 			return err
 		}
-		return follow(ctx, t, lanesOf(others, recorded), q.clock())
+		return follow(ctx, t, lanesOf(others, recorded), q.Now())
 	})
 	return rows, err
 }

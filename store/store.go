@@ -25,7 +25,7 @@ var queries = db.New()
 type Store struct {
 	reader
 	pool      *pgxpool.Pool
-	clock     func() time.Time
+	clock     clock
 	twins     turns[core.IdempotencyKey]
 	unopened  unopened
 	announcer *announcer
@@ -34,7 +34,7 @@ type Store struct {
 // Config is what a store is opened with.
 type Config struct {
 	URL        string
-	Clock      func() time.Time
+	Clock      func() time.Time // the host's
 	SecretKeys SecretKeys
 	Log        *slog.Logger
 }
@@ -83,9 +83,13 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("database pool: %w", err)
 	}
-	s := &Store{reader: reader{pool, c.SecretKeys}, pool: pool, clock: c.Clock, unopened: unopened{log: c.Log}}
+	s := &Store{reader: reader{pool, c.SecretKeys}, pool: pool, clock: clock{local: c.Clock, log: c.Log}, unopened: unopened{log: c.Log}}
 	s.announcer = newAnnouncer(s.deliveryAnnounce, announceRest)
-	if err := checkServer(ctx, pool); err != nil {
+	err = checkServer(ctx, pool)
+	if err == nil {
+		err = s.compareClock(ctx)
+	}
+	if err != nil {
 		pool.Close()
 		return nil, err
 	}

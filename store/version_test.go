@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"strings"
 	"testing"
@@ -47,7 +48,7 @@ func serveVersion(conn net.Conn, version int) error {
 	}
 	b.Send(&pgproto3.AuthenticationOk{})
 	b.Send(&pgproto3.ReadyForQuery{TxStatus: 'I'})
-	asked := false // the version, and not the settings of the connection
+	var last answer
 	for {
 		if err := b.Flush(); err != nil {
 			return err
@@ -58,26 +59,17 @@ func serveVersion(conn net.Conn, version int) error {
 		}
 		switch m := message.(type) {
 		case *pgproto3.Parse:
-			asked = strings.Contains(m.Query, "server_version_num")
-			if !asked && !strings.Contains(m.Query, "set_config") {
-				return errors.New("a server that is refused was asked: " + m.Query)
+			if last, err = answerTo(m.Query, version); err != nil {
+				return err
 			}
 			b.Send(&pgproto3.ParseComplete{})
 		case *pgproto3.Describe:
-			parameters, column := []uint32{pgtype.TextOID}, uint32(pgtype.TextOID)
-			if asked {
-				parameters, column = nil, pgtype.Int4OID
-			}
-			b.Send(&pgproto3.ParameterDescription{ParameterOIDs: parameters})
-			b.Send(&pgproto3.RowDescription{Fields: []pgproto3.FieldDescription{{Name: []byte("value"), DataTypeOID: column, Format: pgtype.BinaryFormatCode}}})
+			b.Send(&pgproto3.ParameterDescription{ParameterOIDs: last.parameters})
+			b.Send(&pgproto3.RowDescription{Fields: []pgproto3.FieldDescription{{Name: []byte("value"), DataTypeOID: last.column, Format: pgtype.BinaryFormatCode}}})
 		case *pgproto3.Bind:
 			b.Send(&pgproto3.BindComplete{})
 		case *pgproto3.Execute:
-			value := []byte("offoff30s")
-			if asked {
-				value = binary.BigEndian.AppendUint32(nil, uint32(version))
-			}
-			b.Send(&pgproto3.DataRow{Values: [][]byte{value}})
+			b.Send(&pgproto3.DataRow{Values: [][]byte{last.value}})
 			b.Send(&pgproto3.CommandComplete{CommandTag: []byte("SELECT 1")})
 		case *pgproto3.Sync:
 			b.Send(&pgproto3.ReadyForQuery{TxStatus: 'I'})
@@ -87,6 +79,26 @@ func serveVersion(conn net.Conn, version int) error {
 			return errors.New("a server that is refused was asked something")
 		}
 	}
+}
+
+// answer is the one value that a query returns.
+type answer struct {
+	parameters []uint32
+	column     uint32
+	value      []byte
+}
+
+// answerTo answers what is asked of a server before it is used, and its time if it may be.
+func answerTo(query string, version int) (answer, error) {
+	switch {
+	case strings.Contains(query, "set_config"):
+		return answer{[]uint32{pgtype.TextOID}, pgtype.TextOID, []byte("offoff30s")}, nil
+	case strings.Contains(query, "server_version_num"):
+		return answer{nil, pgtype.Int4OID, binary.BigEndian.AppendUint32(nil, uint32(version))}, nil
+	case strings.Contains(query, "clock_timestamp") && version >= versionMin && version != versionCrashing:
+		return answer{nil, pgtype.TimestamptzOID, make([]byte, 8)}, nil // in the year 2000
+	}
+	return answer{}, errors.New("a server that is refused was asked: " + query)
 }
 
 // TestServerThatCannotBeUsedIsRefused: before anything is done to it, and by everything that connects.
@@ -100,7 +112,7 @@ func TestServerThatCannotBeUsedIsRefused(t *testing.T) {
 		180000: crashes, // its betas and release candidates say so, too
 	} {
 		databaseURL := fakeServer(t, version)
-		_, open := Open(t.Context(), Config{URL: databaseURL, Clock: time.Now})
+		_, open := Open(t.Context(), Config{URL: databaseURL, Clock: time.Now, Log: slog.New(slog.DiscardHandler)})
 		_, status := MigrateStatus(t.Context(), databaseURL)
 		for name, err := range map[string]error{
 			"open": open, "migrate up": Migrate(t.Context(), databaseURL), "migrate down": MigrateDown(t.Context(), databaseURL),
@@ -116,7 +128,7 @@ func TestServerThatCannotBeUsedIsRefused(t *testing.T) {
 func TestServerThatCanBeUsedIsNotRefused(t *testing.T) {
 	t.Parallel()
 	for _, version := range []int{150000, 150018, 170006, 179999, 180001, 180004, 190000} {
-		s, err := Open(t.Context(), Config{URL: fakeServer(t, version), Clock: time.Now})
+		s, err := Open(t.Context(), Config{URL: fakeServer(t, version), Clock: time.Now, Log: slog.New(slog.DiscardHandler)})
 		if err != nil {
 			t.Errorf("%d: %v", version, err)
 			continue

@@ -1,0 +1,93 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/postrider/postrider/db"
+)
+
+const (
+	// clockInterval is how often a process compares its clock with the server's: one of the two may be set, and the
+	// server may be another one after a failover.
+	clockInterval = 10 * time.Second
+
+	// clockTries is how often it asks each time. The quickest answer tells the most.
+	clockTries = 3
+
+	// clockSkew is by how much clocks may differ without a word in the log.
+	clockSkew = time.Second
+)
+
+// clock tells the server's time from the host's. Leases and due times are written by one process and read by others,
+// whose hosts may be minutes apart.
+type clock struct {
+	local  func() time.Time
+	offset atomic.Int64 // of the server's clock, in nanoseconds
+	log    *slog.Logger
+}
+
+// now is the time on the server's clock.
+func (c *clock) now() time.Time { return c.local().Add(time.Duration(c.offset.Load())) }
+
+// compare finds out how far the server's clock is ahead of the host's. The offset stays as it is while it is within what
+// the way there and back leaves open, so on clocks that agree it is none.
+func (c *clock) compare(ctx context.Context, conn db.DBTX) error {
+	var offset, quickest time.Duration
+	for try := range clockTries {
+		asked := c.local()
+		server, err := queries.ServerTimeAnyTenant(ctx, conn)
+		if err != nil {
+			return fmt.Errorf("server time: %w", err)
+		}
+		if took := c.local().Sub(asked); try == 0 || took < quickest {
+			offset, quickest = server.Sub(asked.Add(took/2)), took
+		}
+	}
+	if before := time.Duration(c.offset.Load()); (offset - before).Abs() > quickest/2 {
+		c.offset.Store(int64(offset))
+		c.tell(before, offset)
+	}
+	return nil
+}
+
+// tell logs when clocks begin to differ, and when they do not any more.
+func (c *clock) tell(before, offset time.Duration) {
+	switch differ, differed := offset.Abs() >= clockSkew, before.Abs() >= clockSkew; {
+	case differ && (offset-before).Abs() >= clockSkew:
+		c.log.Warn("clock differs from the database server's; using the server's time", "offset_ms", offset.Milliseconds())
+	case differed && !differ:
+		c.log.Info("clock agrees with the database server's", "offset_ms", offset.Milliseconds())
+	}
+}
+
+// Now is the time on the database server's clock, as far as this process knows it.
+func (s *Store) Now() time.Time { return s.clock.now() }
+
+// KeepTime follows the database server's clock until ctx ends. What an unavailable server does not answer, others log.
+func (s *Store) KeepTime(ctx context.Context) {
+	ticks := time.NewTicker(clockInterval)
+	defer ticks.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticks.C:
+			_ = s.compareClock(ctx)
+		}
+	}
+}
+
+func (s *Store) compareClock(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, statementTimeout)
+	defer cancel()
+	conn, err := s.pool.Acquire(ctx) // so that no answer waits for a connection
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	return s.clock.compare(ctx, conn)
+}
