@@ -101,8 +101,12 @@ type DeliveryQueue interface {
 	// DeliveryTake leases fresh deliveries, up to the room's total, and makes those wait that cannot be sent at
 	// once.
 	DeliveryTake(ctx context.Context, room Room, now time.Time) (Taken, error)
-	// DeliveryExpire makes deliveries wait whose leases ran out, and returns how many those were.
+	// DeliveryExpire makes deliveries due whose leases ran out since it was called before, and returns how many
+	// those were.
 	DeliveryExpire(ctx context.Context, now time.Time) (int, error)
+	// DeliverySweep makes deliveries due that DeliveryTake, DeliveryExpire and DeliveryClaim have missed, and returns
+	// how many it found. It may take minutes.
+	DeliverySweep(ctx context.Context, now time.Time) (int, error)
 	// DeliveryClaim leases waiting deliveries that are due, as many as there is room for. It goes from queue to
 	// queue from after on, a bounded number of them.
 	DeliveryClaim(ctx context.Context, room Room, after Queue, now time.Time) (Claim, error)

@@ -84,8 +84,14 @@ func (q *Queries) DeliveryAnnounceAnyTenant(ctx context.Context, db DBTX, waitin
 
 const deliveryClaimManyAnyTenant = `-- name: DeliveryClaimManyAnyTenant :many
 WITH queue AS (
-    SELECT q.endpoint_id, q.queue, q.most
-    FROM unnest($2::text[], $3::smallint[], $4::int[]) AS q(endpoint_id, queue, most)
+    SELECT q.endpoint_id, q.queue, q.most, q.since, q.seq
+    FROM unnest(
+        $2::text[],
+        $3::smallint[],
+        $4::int[],
+        $5::timestamptz[],
+        $6::bigint[]
+    ) AS q(endpoint_id, queue, most, since, seq)
 ),
 first_in_order AS (
     -- Without a lock, which would be of the next one where another worker has this one locked.
@@ -96,6 +102,7 @@ first_in_order AS (
         FROM delivery
         WHERE delivery.endpoint_id = queue.endpoint_id
             AND delivery.queue = 2
+            AND delivery.seq >= queue.seq
         ORDER BY delivery.seq
         LIMIT 1
     ) AS delivery
@@ -110,7 +117,7 @@ due_in_order AS MATERIALIZED (
         WHERE delivery.app_id = first_in_order.app_id
             AND delivery.message_id = first_in_order.message_id
             AND delivery.endpoint_id = first_in_order.endpoint_id
-            AND delivery.due_at <= $5::timestamptz
+            AND delivery.due_at <= $7::timestamptz
             AND delivery.state || '' = 'waiting' -- no reason to read an index of all that wait
         LIMIT 1
         FOR UPDATE SKIP LOCKED
@@ -125,14 +132,15 @@ due AS MATERIALIZED (
         FROM delivery
         WHERE delivery.endpoint_id = queue.endpoint_id
             AND delivery.queue = queue.queue
-            AND delivery.due_at <= $5::timestamptz
+            AND delivery.due_at >= queue.since
+            AND delivery.due_at <= $7::timestamptz
             AND delivery.state = 'waiting'
         ORDER BY delivery.due_at
         LIMIT queue.most
         FOR UPDATE SKIP LOCKED
     ) AS candidate
     WHERE queue.queue <> 2
-    LIMIT $6::int
+    LIMIT $8::int
 ),
 taken AS MATERIALIZED (
     -- LATERAL with LIMIT 1: one probe of an index for each, whatever the statistics say. Planned as a join,
@@ -165,13 +173,13 @@ taken AS MATERIALIZED (
         WHERE message.app_id = due.app_id
             AND message.id = due.message_id
             AND message.payload IS NOT NULL
-            AND message.expires_at > $5::timestamptz
+            AND message.expires_at > $7::timestamptz
         LIMIT 1
     ) AS message ON true
 ),
 leased AS (
     UPDATE delivery
-    SET due_at = $7::timestamptz,
+    SET due_at = $9::timestamptz,
         lease = delivery.lease + 1,
         state = 'leased'
     FROM taken
@@ -179,7 +187,7 @@ leased AS (
         AND taken.sendable
     RETURNING
         delivery.app_id, delivery.message_id, delivery.endpoint_id, taken.queue, delivery.lease, delivery.attempts,
-        delivery.manual, delivery.resume_at, delivery.subject,
+        delivery.manual, delivery.resume_at, delivery.subject, delivery.seq,
         taken.url, taken.secret, taken.headers, taken.old_secrets, taken.old_secrets_expire_at,
         taken.failing_since, taken.payload, taken.content_type, taken.traceparent
 )
@@ -201,12 +209,13 @@ SELECT
     leased.manual::boolean AS manual,
     leased.resume_at,
     coalesce(leased.subject, '')::text AS subject,
-    (leased.failing_since IS NOT NULL)::boolean AS failing
+    (leased.failing_since IS NOT NULL)::boolean AS failing,
+    coalesce(leased.seq, 0)::bigint AS seq
 FROM leased
 UNION ALL
 SELECT
     taken.app_id, taken.message_id, taken.endpoint_id, taken.queue, 0, 0, '', NULL, NULL, NULL, NULL, '', NULL, NULL,
-    false, NULL, '', false
+    false, NULL, '', false, 0
 FROM taken
 WHERE NOT taken.sendable
 ORDER BY message_id, endpoint_id
@@ -218,6 +227,8 @@ type DeliveryClaimManyAnyTenantParams struct {
 	EndpointIDs []string
 	Queues      []int16
 	Limits      []int32
+	Sinces      []time.Time
+	Seqs        []int64
 	Now         time.Time
 	Room        int32
 	LeasedUntil time.Time
@@ -242,18 +253,22 @@ type DeliveryClaimManyAnyTenantRow struct {
 	ResumeAt           *time.Time
 	Subject            string
 	Failing            bool
+	Seq                int64
 }
 
 // DeliveryClaimManyAnyTenant leases due deliveries of the given queues, at most so many of each. A row
 // without a lease cannot be sent: its payload is gone, or its endpoint was disabled or deleted just now.
 // Of a queue in order it takes the first delivery alone, and nothing while that is leased or waits to be
-// tried again.
+// tried again. In each queue it looks from what was the first there before, by time or by number: what was claimed
+// leaves dead entries, which stay while anybody holds a snapshot.
 func (q *Queries) DeliveryClaimManyAnyTenant(ctx context.Context, db DBTX, arg DeliveryClaimManyAnyTenantParams) ([]DeliveryClaimManyAnyTenantRow, error) {
 	rows, err := db.Query(ctx, deliveryClaimManyAnyTenant,
 		arg.MaxRows,
 		arg.EndpointIDs,
 		arg.Queues,
 		arg.Limits,
+		arg.Sinces,
+		arg.Seqs,
 		arg.Now,
 		arg.Room,
 		arg.LeasedUntil,
@@ -284,6 +299,7 @@ func (q *Queries) DeliveryClaimManyAnyTenant(ctx context.Context, db DBTX, arg D
 			&i.ResumeAt,
 			&i.Subject,
 			&i.Failing,
+			&i.Seq,
 		); err != nil {
 			return nil, err
 		}
@@ -585,7 +601,8 @@ WITH expired AS MATERIALIZED (
 ),
 waiting AS (
     UPDATE delivery
-    SET state = 'waiting'
+    SET state = 'waiting',
+        due_at = $2::timestamptz
     FROM expired
     WHERE delivery.ctid = expired.tid
     RETURNING delivery.message_id
@@ -600,7 +617,7 @@ type DeliveryExpireManyAnyTenantParams struct {
 	MaxRows int32
 }
 
-// DeliveryExpireManyAnyTenant makes deliveries wait whose leases ran out between two times, and returns how many
+// DeliveryExpireManyAnyTenant makes deliveries due whose leases ran out between two times, and returns how many
 // that were.
 func (q *Queries) DeliveryExpireManyAnyTenant(ctx context.Context, db DBTX, arg DeliveryExpireManyAnyTenantParams) (int64, error) {
 	row := db.QueryRow(ctx, deliveryExpireManyAnyTenant, arg.Since, arg.Now, arg.MaxRows)
@@ -728,6 +745,74 @@ func (q *Queries) DeliveryFinishMany(ctx context.Context, db DBTX, arg DeliveryF
 	return items, nil
 }
 
+const deliveryFirstManyAnyTenant = `-- name: DeliveryFirstManyAnyTenant :many
+SELECT
+    q.endpoint_id::text AS endpoint_id,
+    q.queue::smallint AS queue,
+    waiting.due_at,
+    coalesce(in_order.seq, 0)::bigint AS seq
+FROM unnest($1::text[], $2::smallint[]) AS q(endpoint_id, queue)
+CROSS JOIN LATERAL (
+    SELECT delivery.due_at
+    FROM delivery
+    WHERE delivery.queue = q.queue
+        AND delivery.endpoint_id = q.endpoint_id
+        AND delivery.state = 'waiting'
+    ORDER BY delivery.due_at
+    LIMIT 1
+) AS waiting
+LEFT JOIN LATERAL (
+    SELECT delivery.seq
+    FROM delivery
+    WHERE q.queue = 2
+        AND delivery.endpoint_id = q.endpoint_id
+        AND delivery.queue = 2
+    ORDER BY delivery.seq
+    LIMIT 1
+) AS in_order ON true
+ORDER BY q.queue, q.endpoint_id
+LIMIT cardinality($2::smallint[])
+`
+
+type DeliveryFirstManyAnyTenantParams struct {
+	EndpointIDs []string
+	Queues      []int16
+}
+
+type DeliveryFirstManyAnyTenantRow struct {
+	EndpointID string
+	Queue      int16
+	DueAt      time.Time
+	Seq        int64
+}
+
+// DeliveryFirstManyAnyTenant returns what is due first in each of the given queues, and the lowest number in those in
+// order. It passes all dead entries of the queues, so claims look from where they have been instead.
+func (q *Queries) DeliveryFirstManyAnyTenant(ctx context.Context, db DBTX, arg DeliveryFirstManyAnyTenantParams) ([]DeliveryFirstManyAnyTenantRow, error) {
+	rows, err := db.Query(ctx, deliveryFirstManyAnyTenant, arg.EndpointIDs, arg.Queues)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []DeliveryFirstManyAnyTenantRow
+	for rows.Next() {
+		var i DeliveryFirstManyAnyTenantRow
+		if err := rows.Scan(
+			&i.EndpointID,
+			&i.Queue,
+			&i.DueAt,
+			&i.Seq,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const deliveryInsert = `-- name: DeliveryInsert :execrows
 INSERT INTO delivery (app_id, message_id, endpoint_id, due_at, lease, queue)
 SELECT
@@ -763,55 +848,78 @@ func (q *Queries) DeliveryInsert(ctx context.Context, db DBTX, arg DeliveryInser
 
 const deliveryOwedListAnyTenant = `-- name: DeliveryOwedListAnyTenant :many
 WITH RECURSIVE owed AS (
-    (
-        SELECT delivery.app_id, delivery.endpoint_id, delivery.queue, delivery.due_at, 1 AS n
-        FROM delivery
-        WHERE (delivery.queue, delivery.endpoint_id) > ($3::smallint, $4::text)
-            AND delivery.queue < 3
-            AND delivery.state = 'waiting'
-        ORDER BY delivery.queue, delivery.endpoint_id, delivery.due_at
-        LIMIT 1
-    )
+    SELECT
+        NULL::text COLLATE "C" AS app_id,
+        CAST($3 AS text) COLLATE "C" AS endpoint_id,
+        $4::smallint AS queue,
+        NULL::timestamptz AS due_at,
+        0 AS n,
+        1 AS next_floor
     UNION ALL
-    SELECT following.app_id, following.endpoint_id, following.queue, following.due_at, owed.n + 1
+    SELECT
+        coalesce(above.app_id, following.app_id),
+        coalesce(following.endpoint_id, floor.endpoint_id),
+        coalesce(following.queue, floor.queue),
+        coalesce(above.due_at, following.due_at),
+        owed.n + 1,
+        CASE WHEN following.endpoint_id IS NULL THEN owed.next_floor + 1 ELSE owed.next_floor END
     FROM owed
     CROSS JOIN LATERAL (
+        SELECT
+            ($5::text[])[owed.next_floor] AS endpoint_id,
+            ($6::smallint[])[owed.next_floor] AS queue,
+            ($7::timestamptz[])[owed.next_floor] AS since
+    ) AS floor
+    LEFT JOIN LATERAL (
         SELECT delivery.app_id, delivery.endpoint_id, delivery.queue, delivery.due_at
         FROM delivery
         WHERE (delivery.queue, delivery.endpoint_id) > (owed.queue, owed.endpoint_id)
-            AND delivery.queue < 3
+            AND (delivery.queue, delivery.endpoint_id) < (floor.queue, floor.endpoint_id)
             AND delivery.state = 'waiting'
         ORDER BY delivery.queue, delivery.endpoint_id, delivery.due_at
         LIMIT 1
-    ) AS following
+    ) AS following ON true
+    LEFT JOIN LATERAL (
+        SELECT delivery.app_id, delivery.due_at
+        FROM delivery
+        WHERE following.endpoint_id IS NULL
+            AND delivery.queue = floor.queue
+            AND delivery.endpoint_id = floor.endpoint_id
+            AND delivery.due_at >= floor.since
+            AND delivery.state = 'waiting'
+        ORDER BY delivery.due_at
+        LIMIT 1
+    ) AS above ON true
     WHERE owed.n < $2::int
+        AND owed.queue < 3
 )
 SELECT
-    owed.app_id::text AS app_id,
+    coalesce(owed.app_id, '')::text AS app_id,
     owed.endpoint_id::text AS endpoint_id,
     owed.queue::smallint AS queue,
-    owed.due_at::timestamptz AS due_at,
+    coalesce(owed.due_at, $1)::timestamptz AS due_at,
     owed.n::int AS n,
     coalesce(endpoint.throttle_rate, 0)::int AS throttle_rate,
     endpoint.throttled_until,
     endpoint.paused_until,
     coalesce(application.throttle_rate, 0)::int AS app_throttle_rate,
     application.throttled_until AS app_throttled_until,
-    (endpoint.disabled OR endpoint.deleted_at IS NOT NULL)::boolean AS gone
+    coalesce(endpoint.disabled OR endpoint.deleted_at IS NOT NULL, false)::boolean AS gone
 FROM owed
-CROSS JOIN LATERAL (
+LEFT JOIN LATERAL (
     SELECT application.throttle_rate, application.throttled_until
     FROM application
     WHERE application.id = owed.app_id
+        AND owed.due_at <= $1::timestamptz
     LIMIT 1
-) AS application
-CROSS JOIN LATERAL (
+) AS application ON true
+LEFT JOIN LATERAL (
     SELECT endpoint.throttle_rate, endpoint.throttled_until, endpoint.paused_until, endpoint.disabled, endpoint.deleted_at
     FROM endpoint
     WHERE endpoint.app_id = owed.app_id
         AND endpoint.id = owed.endpoint_id
     LIMIT 1
-) AS endpoint
+) AS endpoint ON true
 WHERE owed.due_at <= $1::timestamptz
     OR owed.n = $2::int
     OR endpoint.disabled
@@ -820,10 +928,13 @@ LIMIT $2::int
 `
 
 type DeliveryOwedListAnyTenantParams struct {
-	Now             time.Time
-	MaxQueues       int32
-	AfterQueue      int16
-	AfterEndpointID string
+	Now              time.Time
+	MaxQueues        int32
+	AfterEndpointID  string
+	AfterQueue       int16
+	FloorEndpointIDs []string
+	FloorQueues      []int16
+	FloorSinces      []time.Time
 }
 
 type DeliveryOwedListAnyTenantRow struct {
@@ -844,12 +955,18 @@ type DeliveryOwedListAnyTenantRow struct {
 // one probe of the index each, however much waits there. It lists those in which something is due, with what the
 // endpoint and the application allow, those that are owed no more, and the last one it looked at. What waits for
 // another delivery is in a queue after all others, and is not looked at.
+//
+// The floors are queues of which much was claimed, in their order, and where to look from in each: what was
+// claimed leaves dead entries, which stay while anybody holds a snapshot. The last floor is the end of all queues.
 func (q *Queries) DeliveryOwedListAnyTenant(ctx context.Context, db DBTX, arg DeliveryOwedListAnyTenantParams) ([]DeliveryOwedListAnyTenantRow, error) {
 	rows, err := db.Query(ctx, deliveryOwedListAnyTenant,
 		arg.Now,
 		arg.MaxQueues,
-		arg.AfterQueue,
 		arg.AfterEndpointID,
+		arg.AfterQueue,
+		arg.FloorEndpointIDs,
+		arg.FloorQueues,
+		arg.FloorSinces,
 	)
 	if err != nil {
 		return nil, err
@@ -919,7 +1036,8 @@ elsewhere AS MATERIALIZED (
 ),
 waiting AS (
     UPDATE delivery
-    SET state = 'waiting'
+    SET state = 'waiting',
+        due_at = $2::timestamptz
     FROM (
         SELECT passed.tid FROM passed
         UNION
@@ -932,11 +1050,16 @@ SELECT count(*)
 FROM waiting
 `
 
-// DeliveryPassedManyAnyTenant makes fresh deliveries wait that the position has passed, and returns how many that
+type DeliveryPassedManyAnyTenantParams struct {
+	MaxRows int32
+	Now     time.Time
+}
+
+// DeliveryPassedManyAnyTenant makes fresh deliveries due that the position has passed, and returns how many that
 // were: they were locked at that moment, or come from another cluster whose transactions had other numbers. If there
 // is no position, it makes one.
-func (q *Queries) DeliveryPassedManyAnyTenant(ctx context.Context, db DBTX, maxRows int32) (int64, error) {
-	row := db.QueryRow(ctx, deliveryPassedManyAnyTenant, maxRows)
+func (q *Queries) DeliveryPassedManyAnyTenant(ctx context.Context, db DBTX, arg DeliveryPassedManyAnyTenantParams) (int64, error) {
+	row := db.QueryRow(ctx, deliveryPassedManyAnyTenant, arg.MaxRows, arg.Now)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
@@ -1104,7 +1227,7 @@ finished AS (
 ),
 rescheduled AS (
     UPDATE delivery
-    SET due_at = held.next_at,
+    SET due_at = greatest(held.next_at, $19::timestamptz), -- never before: a claim may have looked at what was due then
         attempts = held.attempts,
         queue = CASE WHEN delivery.queue = 2 THEN 2 WHEN held.attempts > 0 THEN 1 ELSE 0 END,
         state = 'waiting',
@@ -1546,7 +1669,8 @@ judged AS MATERIALIZED (
 moved AS (
     UPDATE delivery
     SET state = CASE WHEN judged.leased THEN 'leased' ELSE 'waiting' END,
-        due_at = CASE WHEN judged.leased THEN $6::timestamptz ELSE delivery.due_at END,
+        -- Due from now on, since a claim may have looked at what was due before.
+        due_at = CASE WHEN judged.leased THEN $6::timestamptz ELSE $5::timestamptz END,
         lease = CASE WHEN judged.leased THEN delivery.lease + 1 ELSE delivery.lease END
     FROM judged
     WHERE delivery.ctid = judged.tid

@@ -500,7 +500,7 @@ queued AS (
         owed.endpoint_id,
         CASE
             WHEN owed.state = 'leased' THEN $23::timestamptz
-            ELSE coalesce(owed.deliver_at, $19::timestamptz)
+            ELSE greatest(owed.deliver_at, $19::timestamptz)
         END,
         CASE WHEN owed.state = 'leased' THEN 1 ELSE 0 END,
         CASE WHEN owed.fifo THEN 2 ELSE 0 END,

@@ -35,6 +35,36 @@ func (w *Worker) expire(ctx context.Context) (ok bool) {
 	return err == nil
 }
 
+const (
+	// sweepInterval is how often a worker looks for what it has missed: after a restore, a crash, or a change of a
+	// clock. Sweeps take up to a fiftieth of the time.
+	sweepInterval = 5 * time.Minute
+	sweepRest     = 50
+	sweepRetry    = 5 * time.Second
+)
+
+// sweeps looks for what takes, claims and expiries have missed, at once and then now and then, until ctx ends. That
+// may take minutes while somebody holds a snapshot, and nothing waits for it.
+func (w *Worker) sweeps(ctx context.Context) {
+	for rest := time.Duration(0); ctx.Err() == nil; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(rest):
+		}
+		began := w.clock()
+		n, err := w.queue.DeliverySweep(ctx, began)
+		rest = max(sweepInterval, sweepRest*w.clock().Sub(began))
+		if err != nil && ctx.Err() == nil {
+			w.log.Error("sweep failed; retrying", "error", err)
+			rest = sweepRetry
+		}
+		if n > 0 {
+			w.Wake()
+		}
+	}
+}
+
 // take takes fresh deliveries until there is no room or none are left. It reports whether it took any, and whether
 // that worked.
 func (w *Worker) take(ctx context.Context) (found, ok bool) {

@@ -73,6 +73,8 @@ func (q *fakeQueue) DeliveryTake(context.Context, core.Room, time.Time) (core.Ta
 
 func (q *fakeQueue) DeliveryExpire(context.Context, time.Time) (int, error) { return 0, nil }
 
+func (q *fakeQueue) DeliverySweep(context.Context, time.Time) (int, error) { return 0, nil }
+
 func (q *fakeQueue) DeliveryRecord(_ context.Context, r core.Result) (core.Recorded, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

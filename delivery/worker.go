@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -102,6 +103,9 @@ const (
 // finish within Config.StopTimeout, cuts off those that do not, and gives back the leases of all that
 // was not attempted to the end.
 func (w *Worker) Run(ctx context.Context) {
+	var sweeps sync.WaitGroup
+	defer sweeps.Wait()
+	sweeps.Go(func() { w.sweeps(ctx) })
 	poll := time.NewTicker(pollInterval)
 	defer poll.Stop()
 	for expire, claim := true, true; ctx.Err() == nil; {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	svix "github.com/svix/svix-webhooks/go"
 )
 
 // steadyRate is how many messages a second these tests send; fewer where the machine cannot.
@@ -28,7 +30,13 @@ func (l *load) background(t testing.TB) (ids func() []string) {
 // steadyLoad sends at the steady rate.
 func steadyLoad(t testing.TB, c client, app string, messages int) *load {
 	t.Helper()
-	tick := time.NewTicker(time.Second / steadyRate) // garbage once nobody waits for it
+	return loadAt(t, steadyRate, c, app, messages)
+}
+
+// loadAt sends so many messages a second.
+func loadAt(t testing.TB, rate int, c client, app string, messages int) *load {
+	t.Helper()
+	tick := time.NewTicker(time.Second / time.Duration(rate)) // garbage once nobody waits for it
 	return &load{client: c, app: app, messages: messages, senders: 16, pace: tick.C}
 }
 
@@ -37,15 +45,20 @@ func steadyLoad(t testing.TB, c client, app string, messages int) *load {
 func TestSnapshotHeldElsewhereCostsDeliveriesNothing(t *testing.T) {
 	t.Parallel()
 	skipIfShort(t)
-	for name, held := range map[string][]string{
-		"snapshot":           {snapshotHeld},
-		"snapshot and write": {snapshotHeld, writeHeld},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			deliverBeside(t, held)
-		})
-	}
+	t.Run("fresh", func(t *testing.T) {
+		t.Parallel()
+		deliverBeside(t, steadyRate, func(r *receiver, c client, app string) { r.endpoint(t, c, app) }, snapshotHeld, writeHeld)
+	})
+	t.Run("throttled", func(t *testing.T) { // each waits until it is claimed
+		t.Parallel()
+		deliverBeside(t, steadyRate, func(r *receiver, c client, app string) {
+			r.endpointLike(t, c, app, svix.EndpointIn{ThrottleRate: new(uint16(10_000))})
+		}, snapshotHeld)
+	})
+	t.Run("fifo", func(t *testing.T) { // one at a time
+		t.Parallel()
+		deliverBeside(t, steadyRate/5, func(r *receiver, c client, app string) { r.fifo(t, c, app) }, snapshotHeld)
+	})
 }
 
 // skipIfShort is for tests that take half a minute and more, all of it in other processes.
@@ -56,17 +69,17 @@ func skipIfShort(t *testing.T) {
 	}
 }
 
-func deliverBeside(t *testing.T, held []string) {
+func deliverBeside(t *testing.T, rate int, endpoint func(*receiver, client, string), held ...string) {
 	t.Helper()
 	const windows = 6 // one to begin with, one before, four while it is held
-	const each = 10 * steadyRate
+	each := 10 * rate
 	database := newDatabase(t)
 	c := start(t, settings(database), "api").service(t).tenant(t)
 	start(t, settings(database), "worker").ready(t)
 	app, receiver := c.application(t), newReceiver(t, nil)
-	receiver.endpoint(t, c, app)
+	endpoint(receiver, c, app)
 
-	loaded := steadyLoad(t, c, app, windows*each).background(t)
+	loaded := loadAt(t, rate, c, app, windows*each).background(t)
 	receiver.awaitArrivals(t, each/2)
 	before := window(t, database, receiver, each)
 	t.Logf("before, a delivery costs %s", before)

@@ -3,56 +3,82 @@
 -- one probe of the index each, however much waits there. It lists those in which something is due, with what the
 -- endpoint and the application allow, those that are owed no more, and the last one it looked at. What waits for
 -- another delivery is in a queue after all others, and is not looked at.
+--
+-- The floors are queues of which much was claimed, in their order, and where to look from in each: what was
+-- claimed leaves dead entries, which stay while anybody holds a snapshot. The last floor is the end of all queues.
 WITH RECURSIVE owed AS (
-    (
-        SELECT delivery.app_id, delivery.endpoint_id, delivery.queue, delivery.due_at, 1 AS n
-        FROM delivery
-        WHERE (delivery.queue, delivery.endpoint_id) > (@after_queue::smallint, @after_endpoint_id::text)
-            AND delivery.queue < 3
-            AND delivery.state = 'waiting'
-        ORDER BY delivery.queue, delivery.endpoint_id, delivery.due_at
-        LIMIT 1
-    )
+    SELECT
+        NULL::text COLLATE "C" AS app_id,
+        CAST(@after_endpoint_id AS text) COLLATE "C" AS endpoint_id,
+        @after_queue::smallint AS queue,
+        NULL::timestamptz AS due_at,
+        0 AS n,
+        1 AS next_floor
     UNION ALL
-    SELECT following.app_id, following.endpoint_id, following.queue, following.due_at, owed.n + 1
+    SELECT
+        coalesce(above.app_id, following.app_id),
+        coalesce(following.endpoint_id, floor.endpoint_id),
+        coalesce(following.queue, floor.queue),
+        coalesce(above.due_at, following.due_at),
+        owed.n + 1,
+        CASE WHEN following.endpoint_id IS NULL THEN owed.next_floor + 1 ELSE owed.next_floor END
     FROM owed
     CROSS JOIN LATERAL (
+        SELECT
+            (@floor_endpoint_ids::text[])[owed.next_floor] AS endpoint_id,
+            (@floor_queues::smallint[])[owed.next_floor] AS queue,
+            (@floor_sinces::timestamptz[])[owed.next_floor] AS since
+    ) AS floor
+    LEFT JOIN LATERAL (
         SELECT delivery.app_id, delivery.endpoint_id, delivery.queue, delivery.due_at
         FROM delivery
         WHERE (delivery.queue, delivery.endpoint_id) > (owed.queue, owed.endpoint_id)
-            AND delivery.queue < 3
+            AND (delivery.queue, delivery.endpoint_id) < (floor.queue, floor.endpoint_id)
             AND delivery.state = 'waiting'
         ORDER BY delivery.queue, delivery.endpoint_id, delivery.due_at
         LIMIT 1
-    ) AS following
+    ) AS following ON true
+    LEFT JOIN LATERAL (
+        SELECT delivery.app_id, delivery.due_at
+        FROM delivery
+        WHERE following.endpoint_id IS NULL
+            AND delivery.queue = floor.queue
+            AND delivery.endpoint_id = floor.endpoint_id
+            AND delivery.due_at >= floor.since
+            AND delivery.state = 'waiting'
+        ORDER BY delivery.due_at
+        LIMIT 1
+    ) AS above ON true
     WHERE owed.n < @max_queues::int
+        AND owed.queue < 3
 )
 SELECT
-    owed.app_id::text AS app_id,
+    coalesce(owed.app_id, '')::text AS app_id,
     owed.endpoint_id::text AS endpoint_id,
     owed.queue::smallint AS queue,
-    owed.due_at::timestamptz AS due_at,
+    coalesce(owed.due_at, @now)::timestamptz AS due_at,
     owed.n::int AS n,
     coalesce(endpoint.throttle_rate, 0)::int AS throttle_rate,
     endpoint.throttled_until,
     endpoint.paused_until,
     coalesce(application.throttle_rate, 0)::int AS app_throttle_rate,
     application.throttled_until AS app_throttled_until,
-    (endpoint.disabled OR endpoint.deleted_at IS NOT NULL)::boolean AS gone
+    coalesce(endpoint.disabled OR endpoint.deleted_at IS NOT NULL, false)::boolean AS gone
 FROM owed
-CROSS JOIN LATERAL (
+LEFT JOIN LATERAL (
     SELECT application.throttle_rate, application.throttled_until
     FROM application
     WHERE application.id = owed.app_id
+        AND owed.due_at <= @now::timestamptz
     LIMIT 1
-) AS application
-CROSS JOIN LATERAL (
+) AS application ON true
+LEFT JOIN LATERAL (
     SELECT endpoint.throttle_rate, endpoint.throttled_until, endpoint.paused_until, endpoint.disabled, endpoint.deleted_at
     FROM endpoint
     WHERE endpoint.app_id = owed.app_id
         AND endpoint.id = owed.endpoint_id
     LIMIT 1
-) AS endpoint
+) AS endpoint ON true
 WHERE owed.due_at <= @now::timestamptz
     OR owed.n = @max_queues::int
     OR endpoint.disabled
@@ -207,7 +233,8 @@ judged AS MATERIALIZED (
 moved AS (
     UPDATE delivery
     SET state = CASE WHEN judged.leased THEN 'leased' ELSE 'waiting' END,
-        due_at = CASE WHEN judged.leased THEN @leased_until::timestamptz ELSE delivery.due_at END,
+        -- Due from now on, since a claim may have looked at what was due before.
+        due_at = CASE WHEN judged.leased THEN @leased_until::timestamptz ELSE @now::timestamptz END,
         lease = CASE WHEN judged.leased THEN delivery.lease + 1 ELSE delivery.lease END
     FROM judged
     WHERE delivery.ctid = judged.tid
@@ -249,7 +276,7 @@ ORDER BY message_id, endpoint_id
 LIMIT @max_rows::int;
 
 -- name: DeliveryExpireManyAnyTenant :one
--- DeliveryExpireManyAnyTenant makes deliveries wait whose leases ran out between two times, and returns how many
+-- DeliveryExpireManyAnyTenant makes deliveries due whose leases ran out between two times, and returns how many
 -- that were.
 WITH expired AS MATERIALIZED (
     SELECT delivery.ctid::tid AS tid
@@ -263,7 +290,8 @@ WITH expired AS MATERIALIZED (
 ),
 waiting AS (
     UPDATE delivery
-    SET state = 'waiting'
+    SET state = 'waiting',
+        due_at = @now::timestamptz
     FROM expired
     WHERE delivery.ctid = expired.tid
     RETURNING delivery.message_id
@@ -272,7 +300,7 @@ SELECT count(*)
 FROM waiting;
 
 -- name: DeliveryPassedManyAnyTenant :one
--- DeliveryPassedManyAnyTenant makes fresh deliveries wait that the position has passed, and returns how many that
+-- DeliveryPassedManyAnyTenant makes fresh deliveries due that the position has passed, and returns how many that
 -- were: they were locked at that moment, or come from another cluster whose transactions had other numbers. If there
 -- is no position, it makes one.
 WITH place AS MATERIALIZED (
@@ -312,7 +340,8 @@ elsewhere AS MATERIALIZED (
 ),
 waiting AS (
     UPDATE delivery
-    SET state = 'waiting'
+    SET state = 'waiting',
+        due_at = @now::timestamptz
     FROM (
         SELECT passed.tid FROM passed
         UNION
@@ -324,14 +353,51 @@ waiting AS (
 SELECT count(*)
 FROM waiting;
 
+-- name: DeliveryFirstManyAnyTenant :many
+-- DeliveryFirstManyAnyTenant returns what is due first in each of the given queues, and the lowest number in those in
+-- order. It passes all dead entries of the queues, so claims look from where they have been instead.
+SELECT
+    q.endpoint_id::text AS endpoint_id,
+    q.queue::smallint AS queue,
+    waiting.due_at,
+    coalesce(in_order.seq, 0)::bigint AS seq
+FROM unnest(@endpoint_ids::text[], @queues::smallint[]) AS q(endpoint_id, queue)
+CROSS JOIN LATERAL (
+    SELECT delivery.due_at
+    FROM delivery
+    WHERE delivery.queue = q.queue
+        AND delivery.endpoint_id = q.endpoint_id
+        AND delivery.state = 'waiting'
+    ORDER BY delivery.due_at
+    LIMIT 1
+) AS waiting
+LEFT JOIN LATERAL (
+    SELECT delivery.seq
+    FROM delivery
+    WHERE q.queue = 2
+        AND delivery.endpoint_id = q.endpoint_id
+        AND delivery.queue = 2
+    ORDER BY delivery.seq
+    LIMIT 1
+) AS in_order ON true
+ORDER BY q.queue, q.endpoint_id
+LIMIT cardinality(@queues::smallint[]);
+
 -- name: DeliveryClaimManyAnyTenant :many
 -- DeliveryClaimManyAnyTenant leases due deliveries of the given queues, at most so many of each. A row
 -- without a lease cannot be sent: its payload is gone, or its endpoint was disabled or deleted just now.
 -- Of a queue in order it takes the first delivery alone, and nothing while that is leased or waits to be
--- tried again.
+-- tried again. In each queue it looks from what was the first there before, by time or by number: what was claimed
+-- leaves dead entries, which stay while anybody holds a snapshot.
 WITH queue AS (
-    SELECT q.endpoint_id, q.queue, q.most
-    FROM unnest(@endpoint_ids::text[], @queues::smallint[], @limits::int[]) AS q(endpoint_id, queue, most)
+    SELECT q.endpoint_id, q.queue, q.most, q.since, q.seq
+    FROM unnest(
+        @endpoint_ids::text[],
+        @queues::smallint[],
+        @limits::int[],
+        @sinces::timestamptz[],
+        @seqs::bigint[]
+    ) AS q(endpoint_id, queue, most, since, seq)
 ),
 first_in_order AS (
     -- Without a lock, which would be of the next one where another worker has this one locked.
@@ -342,6 +408,7 @@ first_in_order AS (
         FROM delivery
         WHERE delivery.endpoint_id = queue.endpoint_id
             AND delivery.queue = 2
+            AND delivery.seq >= queue.seq
         ORDER BY delivery.seq
         LIMIT 1
     ) AS delivery
@@ -371,6 +438,7 @@ due AS MATERIALIZED (
         FROM delivery
         WHERE delivery.endpoint_id = queue.endpoint_id
             AND delivery.queue = queue.queue
+            AND delivery.due_at >= queue.since
             AND delivery.due_at <= @now::timestamptz
             AND delivery.state = 'waiting'
         ORDER BY delivery.due_at
@@ -425,7 +493,7 @@ leased AS (
         AND taken.sendable
     RETURNING
         delivery.app_id, delivery.message_id, delivery.endpoint_id, taken.queue, delivery.lease, delivery.attempts,
-        delivery.manual, delivery.resume_at, delivery.subject,
+        delivery.manual, delivery.resume_at, delivery.subject, delivery.seq,
         taken.url, taken.secret, taken.headers, taken.old_secrets, taken.old_secrets_expire_at,
         taken.failing_since, taken.payload, taken.content_type, taken.traceparent
 )
@@ -447,12 +515,13 @@ SELECT
     leased.manual::boolean AS manual,
     leased.resume_at,
     coalesce(leased.subject, '')::text AS subject,
-    (leased.failing_since IS NOT NULL)::boolean AS failing
+    (leased.failing_since IS NOT NULL)::boolean AS failing,
+    coalesce(leased.seq, 0)::bigint AS seq
 FROM leased
 UNION ALL
 SELECT
     taken.app_id, taken.message_id, taken.endpoint_id, taken.queue, 0, 0, '', NULL, NULL, NULL, NULL, '', NULL, NULL,
-    false, NULL, '', false
+    false, NULL, '', false, 0
 FROM taken
 WHERE NOT taken.sendable
 ORDER BY message_id, endpoint_id
@@ -684,7 +753,7 @@ finished AS (
 ),
 rescheduled AS (
     UPDATE delivery
-    SET due_at = held.next_at,
+    SET due_at = greatest(held.next_at, @now::timestamptz), -- never before: a claim may have looked at what was due then
         attempts = held.attempts,
         queue = CASE WHEN delivery.queue = 2 THEN 2 WHEN held.attempts > 0 THEN 1 ELSE 0 END,
         state = 'waiting',

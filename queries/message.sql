@@ -228,7 +228,7 @@ queued AS (
         owed.endpoint_id,
         CASE
             WHEN owed.state = 'leased' THEN @leased_until::timestamptz
-            ELSE coalesce(owed.deliver_at, @now::timestamptz)
+            ELSE greatest(owed.deliver_at, @now::timestamptz)
         END,
         CASE WHEN owed.state = 'leased' THEN 1 ELSE 0 END,
         CASE WHEN owed.fifo THEN 2 ELSE 0 END,

@@ -31,7 +31,8 @@ func (q *DeliveryQueue) DeliveryClaim(ctx context.Context, room core.Room, after
 	if err != nil {
 		return core.Claim{Next: after}, err
 	}
-	c := claim{room: room, now: now, Claim: core.Claim{Next: next}, taken: map[core.Queue]int{}}
+	q.floors.looked(after, next, owed, now)
+	c := claim{room: room, now: now, Claim: core.Claim{Next: next}, taken: map[core.Queue]int{}, dueAt: map[core.Queue]time.Time{}}
 	free, limited, gone := c.sort(owed)
 	err = cmp.Or(
 		q.withdraw(ctx, &c, gone),
@@ -50,6 +51,7 @@ type claim struct {
 	unopened int        // leased and kept back: nothing can sign them
 	last     core.Queue // of those that something was taken from
 	taken    map[core.Queue]int
+	dueAt    map[core.Queue]time.Time                     // the first of each
 	unsent   db.DeliveryDropUnsendableManyAnyTenantParams // what was due and could not be leased
 }
 
@@ -60,6 +62,7 @@ func (c *claim) left() int { return c.room.Total - len(c.Deliveries) - c.unopene
 // what is owed no more. Of the rest it notes when to look again.
 func (c *claim) sort(owed []core.Owed) (free, limited []core.Owed, gone []string) {
 	for _, o := range owed {
+		c.dueAt[o.Queue] = o.DueAt
 		switch {
 		case o.Gone:
 			gone = append(gone, string(o.EndpointID))
@@ -87,9 +90,9 @@ func (c *claim) wakeAt(at time.Time) {
 
 // owed lists what is due, and where to go on; zero once there is nothing more.
 func (q *DeliveryQueue) owed(ctx context.Context, after core.Queue, now time.Time) ([]core.Owed, core.Queue, error) {
-	rows, err := queries.DeliveryOwedListAnyTenant(ctx, q.pool, db.DeliveryOwedListAnyTenantParams{
-		AfterEndpointID: string(after.EndpointID), AfterQueue: int16(after.Kind), MaxQueues: claimQueues, Now: now,
-	})
+	p := q.floors.from(after, now)
+	p.AfterEndpointID, p.AfterQueue, p.MaxQueues, p.Now = string(after.EndpointID), int16(after.Kind), claimQueues, now
+	rows, err := queries.DeliveryOwedListAnyTenant(ctx, q.pool, p)
 	if err != nil {
 		return nil, after, err
 	}
@@ -97,10 +100,10 @@ func (q *DeliveryQueue) owed(ctx context.Context, after core.Queue, now time.Tim
 	var owed []core.Owed
 	for _, row := range rows {
 		queue := core.Queue{EndpointID: core.EndpointID(row.EndpointID), Kind: core.QueueKind(row.Queue)}
-		if row.N == claimQueues {
+		if row.N == claimQueues && queue.Kind < endOfQueues {
 			next = queue
 		}
-		if row.Gone || !row.DueAt.After(now) {
+		if row.AppID != "" && (row.Gone || !row.DueAt.After(now)) {
 			owed = append(owed, core.Owed{
 				AppID: core.AppID(row.AppID), Queue: queue, DueAt: row.DueAt, Gone: row.Gone,
 				PausedUntil: orZero(row.PausedUntil),
@@ -190,6 +193,8 @@ func (q *DeliveryQueue) lease(ctx context.Context, conn db.DBTX, c *claim, allot
 		p.EndpointIDs = append(p.EndpointIDs, string(a.EndpointID))
 		p.Queues = append(p.Queues, int16(a.Kind))
 		p.Limits = append(p.Limits, int32(a.Most))
+		p.Sinces = append(p.Sinces, c.dueAt[a.Queue])
+		p.Seqs = append(p.Seqs, q.floors.seq(a.Queue))
 	}
 	if len(p.EndpointIDs) == 0 {
 		return nil, nil
@@ -205,6 +210,7 @@ func (q *DeliveryQueue) lease(ctx context.Context, conn db.DBTX, c *claim, allot
 		if c.taken[queue]++; queue.Compare(c.last) > 0 {
 			c.last = queue
 		}
+		q.floors.took(queue, row.Seq)
 		if row.Lease == 0 {
 			c.unsent.AppIDs = append(c.unsent.AppIDs, row.AppID)
 			c.unsent.MessageIDs = append(c.unsent.MessageIDs, row.MessageID)

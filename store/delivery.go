@@ -15,14 +15,15 @@ type DeliveryQueue struct {
 	rules     core.HealthRules
 	recorder  *batcher[core.Result, core.Recorded]
 	postponer *batcher[postponed, struct{}]
-	sweep     sweep
+	expiry    expiry
+	floors    floors
 }
 
 var _ core.DeliveryQueue = (*DeliveryQueue)(nil)
 
 // NewDeliveryQueue makes a queue, by whose rules endpoints that fail are left alone.
 func NewDeliveryQueue(s *Store, rules core.HealthRules) *DeliveryQueue {
-	q := &DeliveryQueue{Store: s, rules: rules}
+	q := &DeliveryQueue{Store: s, rules: rules, floors: floors{worth: floorWorth}}
 	q.recorder = newBatcher(q.recordMany, func(r core.Result) int { return len(r.Attempt.Response) })
 	q.recorder.rest = recordRest
 	q.postponer = newBatcher(q.postponeMany, func(postponed) int { return 0 })

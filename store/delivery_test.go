@@ -42,7 +42,9 @@ func (w *world) claim(room core.Room) []core.Delivery {
 func (w *world) claimAt(room core.Room, at time.Time) core.Claim {
 	w.t.Helper()
 	taken := w.take(room, at).Deliveries
-	w.expire(at)
+	if _, err := w.queue().DeliveryExpire(w.t.Context(), at); err != nil {
+		w.t.Fatal(err)
+	}
 	room.Total -= len(taken)
 	claim, err := w.queue().DeliveryClaim(w.t.Context(), room, core.Queue{}, at)
 	if err != nil {
@@ -55,7 +57,14 @@ func (w *world) claimAt(room core.Room, at time.Time) core.Claim {
 // testRules are such that a test reaches them.
 var testRules = core.HealthRules{CircuitFailures: 5, CircuitWait: time.Minute, DisableAfter: time.Hour, DisableFailures: 3}
 
-func (w *world) queue() *DeliveryQueue { return NewDeliveryQueue(w.Store, testRules) }
+// queue is the queue of a worker, whose looks begin at floors as soon as anything was claimed.
+func (w *world) queue() *DeliveryQueue {
+	if w.worker == nil {
+		w.worker = NewDeliveryQueue(w.Store, testRules)
+		w.worker.floors.worth = 1
+	}
+	return w.worker
+}
 
 // result is what a delivery ends with: success, or another try at next.
 func result(d core.Delivery, next time.Time) core.Result {

@@ -39,6 +39,8 @@ type world struct {
 	*Store
 	t   *testing.T
 	app core.Application
+
+	worker *DeliveryQueue // made by queue
 }
 
 func newWorld(t *testing.T) *world {
@@ -51,7 +53,7 @@ func newWorldWith(t *testing.T, keys SecretKeys) *world {
 	t.Helper()
 	w := &world{Store: openStore(t, pg.New(t), keys), t: t}
 	w.app = w.addApplication(testOrg, "acme")
-	w.expire(now()) // as a worker that starts
+	w.sweep(now()) // as a worker that starts
 	return w
 }
 

@@ -74,11 +74,18 @@ func deliveryCases() []queryCase {
 		query("of a full endpoint", queries.DeliveryTakeManyAnyTenant, takeParams(core.Room{Total: hotBatch, LeasedUntil: seedAt.Add(time.Minute)}, seedAt)).about(hotBatch).onHotPath(),
 		query("none ran out", queries.DeliveryExpireManyAnyTenant, db.DeliveryExpireManyAnyTenantParams{Now: seedAt, MaxRows: expireRows}).onHotPath(),
 		query("all ran out", queries.DeliveryExpireManyAnyTenant, db.DeliveryExpireManyAnyTenantParams{Now: seedAt.Add(time.Hour), MaxRows: expireRows}).about(2*hotBatch).onHotPath(),
-		query("nothing was passed", queries.DeliveryPassedManyAnyTenant, expireRows),
+		query("nothing was passed", queries.DeliveryPassedManyAnyTenant, db.DeliveryPassedManyAnyTenantParams{Now: seedAt, MaxRows: expireRows}),
 		query("announced", queries.DeliveryAnnounceAnyTenant, true),
-		query("none but retries that wait", queries.DeliveryOwedListAnyTenant, db.DeliveryOwedListAnyTenantParams{Now: seedAt, MaxQueues: claimQueues, AfterQueue: 1}).about(claimQueues),
-		query("all queues due", queries.DeliveryOwedListAnyTenant, db.DeliveryOwedListAnyTenantParams{Now: seedAt.Add(24 * time.Hour), MaxQueues: claimQueues}).about(claimQueues),
-		query("behind the last queue", queries.DeliveryOwedListAnyTenant, db.DeliveryOwedListAnyTenantParams{Now: seedAt, MaxQueues: claimQueues, AfterQueue: 3}),
+		query("none but retries that wait", queries.DeliveryOwedListAnyTenant, owedList(seedAt, core.QueueRetry)).about(claimQueues),
+		query("all queues due", queries.DeliveryOwedListAnyTenant, owedList(seedAt.Add(24*time.Hour), core.QueueFirst)).about(claimQueues),
+		query("floors in all queues", queries.DeliveryOwedListAnyTenant, owedList(seedAt.Add(24*time.Hour), core.QueueRetry, floorsOf(core.QueueRetry, paced.EndpointIDs)...)).about(claimQueues),
+		query("many with nothing", queries.DeliveryFirstManyAnyTenant, db.DeliveryFirstManyAnyTenantParams{
+			EndpointIDs: paced.EndpointIDs, Queues: always(hotBatch, int16(core.QueueOrdered)),
+		}).about(hotBatch),
+		query("many", queries.DeliveryFirstManyAnyTenant, db.DeliveryFirstManyAnyTenantParams{
+			EndpointIDs: paced.EndpointIDs, Queues: always(hotBatch, int16(core.QueueRetry)),
+		}).about(hotBatch),
+		query("behind the last queue", queries.DeliveryOwedListAnyTenant, owedList(seedAt, endOfQueues)),
 		query("nothing to drop", queries.DeliveryDropManyAnyTenant, db.DeliveryDropManyAnyTenantParams{EndpointIDs: paced.EndpointIDs, MaxEach: withdrawEach}).about(hotBatch),
 		query("of one application", queries.EndpointPaceLockManyAnyTenant, paced),
 		query("of many", queries.ApplicationPaceLockManyAnyTenant, apps),
@@ -101,11 +108,28 @@ func deliveryCases() []queryCase {
 	)
 }
 
+// owedList is a look from the beginning of the queues of a kind.
+func owedList(at time.Time, kind core.QueueKind, known ...floor) db.DeliveryOwedListAnyTenantParams {
+	p := (&floors{all: known}).from(core.Queue{Kind: kind}, at)
+	p.AfterQueue, p.Now, p.MaxQueues = int16(kind), at, claimQueues
+	return p
+}
+
+// floorsOf are floors above all that waits.
+func floorsOf(kind core.QueueKind, endpoints []string) []floor {
+	known := make([]floor, len(endpoints))
+	for i, id := range endpoints {
+		known[i] = floor{Queue: core.Queue{EndpointID: core.EndpointID(id), Kind: kind}, since: seedAt.AddDate(1, 0, 0)}
+	}
+	return known
+}
+
 func (h hotTenant) claimCases() []queryCase {
 	due := slices.Compact(h.endpoints(h.due))
 	claim := func(kind core.QueueKind) db.DeliveryClaimManyAnyTenantParams {
 		return db.DeliveryClaimManyAnyTenantParams{
 			MaxRows: hotBatch, EndpointIDs: due, Queues: always(len(due), int16(kind)), Limits: always(len(due), int32(hotBatch)),
+			Sinces: always(len(due), time.Time{}), Seqs: always(len(due), int64(0)),
 			Now: seedAt, Room: hotBatch, LeasedUntil: seedAt.Add(time.Minute),
 		}
 	}

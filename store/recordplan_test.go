@@ -72,6 +72,7 @@ func (w *world) aboutDeliveries(e core.Endpoint, deliveries []core.Delivery) map
 		"claim": func(ctx context.Context, conn db.DBTX) error {
 			_, err := queries.DeliveryClaimManyAnyTenant(ctx, conn, db.DeliveryClaimManyAnyTenantParams{
 				EndpointIDs: []string{string(e.ID)}, Queues: []int16{0}, Limits: []int32{100}, Room: 100, MaxRows: 100,
+				Sinces: []time.Time{{}}, Seqs: []int64{0},
 				Now: now(), LeasedUntil: now().Add(time.Minute),
 			})
 			return err
@@ -84,7 +85,7 @@ func (w *world) aboutDeliveries(e core.Endpoint, deliveries []core.Delivery) map
 			return err
 		},
 		"what is owed": func(ctx context.Context, conn db.DBTX) error {
-			_, err := queries.DeliveryOwedListAnyTenant(ctx, conn, db.DeliveryOwedListAnyTenantParams{Now: now(), MaxQueues: claimQueues})
+			_, err := queries.DeliveryOwedListAnyTenant(ctx, conn, owedList(now(), core.QueueFirst))
 			return err
 		},
 		"due": func(ctx context.Context, conn db.DBTX) error {

@@ -103,6 +103,7 @@ func TestADeliveryThatCannotBeSignedWaits(t *testing.T) {
 		t.Errorf("%d deliveries were handed over, %d of the room came back", len(d.taken), d.freed)
 	}
 	w.exec("UPDATE delivery SET due_at = now() - interval '1 minute'")
+	w.sweep(now())
 	claimed := w.claim(room())
 	for _, delivery := range append(d.taken, claimed...) {
 		if delivery.EndpointID != good.ID {
@@ -120,6 +121,7 @@ func TestADeliveryThatCannotBeSignedWaits(t *testing.T) {
 	}
 
 	w.exec("UPDATE delivery SET due_at = now() - interval '1 minute'")
+	w.sweep(now())
 	if all := w.with(newKeys(t, "ab")).claim(room()); len(all) != 6 {
 		t.Errorf("with its key %d were claimed", len(all))
 	}

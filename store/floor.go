@@ -1,0 +1,168 @@
+package store
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/postrider/postrider/core"
+	"github.com/postrider/postrider/db"
+)
+
+const (
+	// floorWorth is how many deliveries are claimed of a queue before looks at it begin at a floor: about as many
+	// dead entries cost as much as the rest of a look.
+	floorWorth = 64
+
+	// floorMargin is how far the floor of an empty queue stays behind the present, for transactions that are slow
+	// to commit. While somebody holds a snapshot, each look reads again what was claimed in that time. Every few
+	// seconds one looks farther back, for those that are slower: past the time that a statement may take.
+	floorMargin       = 250 * time.Millisecond
+	floorMarginSlow   = statementTimeout + 5*time.Second
+	floorSlowInterval = 5 * time.Second
+
+	// floorSweep is how many queues one statement of a sweep looks at from their beginnings.
+	floorSweep = 100
+
+	// floorCheap is how long that takes, for each queue, when there are few dead entries in them.
+	floorCheap = 200 * time.Microsecond
+)
+
+// floors are where looks into busy queues begin. What is claimed leaves dead entries at the beginning of its queue.
+// They stay while anybody holds a snapshot, and every look would pass all of them.
+type floors struct {
+	worth int // floorWorth; less in tests
+
+	mu  sync.Mutex
+	all []floor // in the order of their queues
+}
+
+// floor is where looks into a queue begin.
+type floor struct {
+	core.Queue
+	since time.Time // nothing waits that was due before
+	seq   int64     // nothing is owed that came before, in a queue in order
+	taken int       // claimed so far; looks begin here once that is worth it
+	idle  bool      // nothing was claimed since the last sweep
+
+	slowAt time.Time // when a look began floorMarginSlow before
+}
+
+// begin is where a look begins.
+func (l *floor) begin(now time.Time) time.Time {
+	if now.Sub(l.slowAt).Abs() < floorSlowInterval {
+		return l.since
+	}
+	l.slowAt = now
+	return l.since.Add(-floorMarginSlow)
+}
+
+// endOfQueues is after all queues that claims look at.
+const endOfQueues = 3
+
+// from returns the floors of a look that begins after a queue.
+func (f *floors) from(after core.Queue, now time.Time) (p db.DeliveryOwedListAnyTenantParams) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	add := func(queue core.Queue, since time.Time) {
+		p.FloorEndpointIDs = append(p.FloorEndpointIDs, string(queue.EndpointID))
+		p.FloorQueues = append(p.FloorQueues, int16(queue.Kind))
+		p.FloorSinces = append(p.FloorSinces, since)
+	}
+	for i := f.above(after); i < len(f.all) && len(p.FloorQueues) < claimQueues; i++ { // no look gets farther
+		if l := &f.all[i]; l.taken >= f.worth {
+			add(l.Queue, l.begin(now))
+		}
+	}
+	add(core.Queue{Kind: endOfQueues}, time.Time{})
+	return p
+}
+
+// looked raises the floors of the queues that a look passed: those after one and up to next, all if that is zero.
+func (f *floors) looked(after, next core.Queue, owed []core.Owed, now time.Time) {
+	due := make(map[core.Queue]time.Time, len(owed))
+	for _, o := range owed {
+		due[o.Queue] = o.DueAt
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	end := len(f.all)
+	if next != (core.Queue{}) {
+		end = f.above(next)
+	}
+	for i := f.above(after); i < end; i++ {
+		l := &f.all[i]
+		l.since = now.Add(-floorMargin)
+		if at, ok := due[l.Queue]; ok && at.Before(l.since) {
+			l.since = at
+		}
+	}
+}
+
+// took counts a delivery that was claimed of a queue, in a queue in order the one with the number seq.
+func (f *floors) took(queue core.Queue, seq int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	i := f.above(queue)
+	if i == 0 || f.all[i-1].Queue != queue {
+		f.all = slices.Insert(f.all, i, floor{Queue: queue})
+		i++
+	}
+	l := &f.all[i-1]
+	l.taken++
+	l.seq = max(l.seq, seq)
+	l.idle = false
+}
+
+// seq returns the number from which to look into a queue in order.
+func (f *floors) seq(queue core.Queue) int64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if i := f.above(queue); i > 0 && f.all[i-1].Queue == queue && f.all[i-1].taken >= f.worth {
+		return f.all[i-1].seq
+	}
+	return 0
+}
+
+// next returns the next queues that have floors, up to floorSweep.
+func (f *floors) next(after core.Queue) (queues []core.Queue) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, l := range f.all[f.above(after):] {
+		if len(queues) == floorSweep {
+			break
+		}
+		queues = append(queues, l.Queue)
+	}
+	return queues
+}
+
+// swept lowers floors to what a sweep has found from the first queue to the last one. Where that was cheap, queues of
+// which nothing was claimed since the sweep before need no floors.
+func (f *floors) swept(queues []core.Queue, found []db.DeliveryFirstManyAnyTenantRow, cheap bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, row := range found {
+		queue := core.Queue{EndpointID: core.EndpointID(row.EndpointID), Kind: core.QueueKind(row.Queue)}
+		l := &f.all[f.above(queue)-1]
+		l.seq = min(l.seq, row.Seq)
+		if row.DueAt.Before(l.since) {
+			l.since = row.DueAt
+		}
+	}
+	first, end := f.above(queues[0])-1, f.above(queues[len(queues)-1])
+	kept := slices.DeleteFunc(slices.Clone(f.all[first:end]), func(l floor) bool { return cheap && l.idle })
+	for i := range kept {
+		kept[i].idle = true
+	}
+	f.all = slices.Replace(f.all, first, end, kept...)
+}
+
+// above returns the index of the first floor of the queues after one.
+func (f *floors) above(queue core.Queue) int {
+	i, found := slices.BinarySearchFunc(f.all, queue, func(l floor, q core.Queue) int { return l.Compare(q) })
+	if found {
+		i++
+	}
+	return i
+}
