@@ -26,6 +26,9 @@ var statuses = map[core.Kind]int{
 	core.KindUnavailable:     http.StatusServiceUnavailable,
 }
 
+// retryAfter is how many seconds a client is asked to wait while the service cannot answer.
+const retryAfter = "1"
+
 // fail answers a request with an error. What is the client's fault it is told in full; of the rest
 // it gets a fixed sentence with the request's id, and the log gets the error, once.
 func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
@@ -36,6 +39,9 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	e := *clientError(err)
 	e.Fields = asSent(e.Fields, callOf(r.Context()).body)
 	status, body := errorAnswer(&e, callOf(r.Context()).id)
+	if e.Kind == core.KindUnavailable {
+		w.Header().Set("Retry-After", retryAfter)
+	}
 	switch {
 	case status >= http.StatusInternalServerError:
 		logFailure(r.Context(), s.log, r.Pattern, &e)

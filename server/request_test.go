@@ -205,7 +205,11 @@ func (slow) ApplicationGet(ctx context.Context, _ core.OrgID, _ string) (core.Ap
 func TestRequestsTimeOut(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, func(c *Config) { c.Service.Store, c.RequestTimeout = slow{}, time.Millisecond })
-	wantStatus(t, f.ask(t, "GET", "/api/v1/app/one", ""), 503, `"code":"unavailable"`)
+	w := f.ask(t, "GET", "/api/v1/app/one", "")
+	wantStatus(t, w, 503, `"code":"unavailable"`)
+	if wait := w.Header().Get("Retry-After"); wait != "1" {
+		t.Errorf("Retry-After: %q", wait)
+	}
 	if lines := f.logged.lines("request failed"); len(lines) != 1 || lines[0]["level"] != slog.LevelError {
 		t.Errorf("logged %v", lines)
 	}

@@ -22,8 +22,12 @@ type batcher[In, Out any] struct {
 	// the order in which they came.
 	sort func([]*call[In, Out]) int
 
+	bounded bool // no more than waitingRowsMax and waitingBytesMax may wait; what is more is refused at once
+
 	mu      sync.Mutex
-	waiting []*call[In, Out]
+	waiting []*call[In, Out] // of which some may have left
+	rows    int              // that wait and have not left
+	bytes   int              // of those
 	running bool
 }
 
@@ -33,8 +37,11 @@ type outcome[Out any] struct {
 }
 
 type call[In, Out any] struct {
-	in   In
-	done chan outcome[Out] // holds one, so that a caller who has left keeps nobody waiting
+	in      In
+	bytes   int
+	done    chan outcome[Out] // holds one, so that a caller who has left keeps nobody waiting
+	left    bool              // its caller is gone, before it came into a statement
+	running bool              // it is in a statement
 }
 
 // One statement takes at most this much: enough that more would not make it cheaper per row, and
@@ -44,29 +51,67 @@ const (
 	batchBytesMax = 8 << 20
 )
 
+// What may wait for a statement: as much as some seconds of them take. While the database is silent, more would fill
+// memory with requests whose clients give up.
+const (
+	waitingRowsMax  = 64 * batchRowsMax
+	waitingBytesMax = 8 * batchBytesMax
+)
+
 func newBatcher[In, Out any](run func(context.Context, []In) []outcome[Out], size func(In) int) *batcher[In, Out] {
 	return &batcher[In, Out]{run: run, size: size}
 }
 
-// do runs one request in the next statement. A caller whose context ends does not wait any longer;
-// its request may be carried out all the same.
-func (b *batcher[In, Out]) do(ctx context.Context, in In) (Out, error) {
-	c := &call[In, Out]{in: in, done: make(chan outcome[Out], 1)}
-	b.mu.Lock()
-	b.waiting = append(b.waiting, c)
-	start := !b.running
-	b.running = true
-	b.mu.Unlock()
-	if start {
-		go b.drain()
+// do runs one request in the next statement. A caller whose context ends does not wait any longer. If its request is in
+// a statement by then, it may be carried out all the same; otherwise it is not.
+func (b *batcher[In, Out]) do(ctx context.Context, in In) (none Out, err error) {
+	c := &call[In, Out]{in: in, bytes: b.size(in), done: make(chan outcome[Out], 1)}
+	if err := b.enqueue(c); err != nil {
+		return none, err
 	}
 	select {
 	case o := <-c.done:
 		return o.out, o.err
 	case <-ctx.Done():
-		var none Out
+		b.leave(c)
 		return none, mapError(ctx.Err())
 	}
+}
+
+// enqueue has a call wait for the next statement, and starts that if none is running.
+func (b *batcher[In, Out]) enqueue(c *call[In, Out]) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.bounded && (b.rows >= waitingRowsMax || b.bytes >= waitingBytesMax) {
+		return &core.Error{Kind: core.KindUnavailable, Code: "too_busy", Message: "Too many requests are waiting to be stored; retry later"}
+	}
+	b.waiting = append(b.waiting, c)
+	b.rows, b.bytes = b.rows+1, b.bytes+c.bytes
+	if !b.running {
+		b.running = true
+		go b.drain()
+	}
+	return nil
+}
+
+// leave takes a call out of those that wait, if it still does.
+func (b *batcher[In, Out]) leave(c *call[In, Out]) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if c.running {
+		return
+	}
+	var none In
+	c.left, c.in = true, none // lets go of its memory
+	b.rows, b.bytes = b.rows-1, b.bytes-c.bytes
+	if b.rows < len(b.waiting)/2 {
+		b.compact()
+	}
+}
+
+// compact removes the calls that have left.
+func (b *batcher[In, Out]) compact() {
+	b.waiting = slices.DeleteFunc(b.waiting, func(c *call[In, Out]) bool { return c.left })
 }
 
 // drain runs statement after statement until nothing waits.
@@ -102,15 +147,20 @@ func (b *batcher[In, Out]) answer(batch []*call[In, Out]) {
 func (b *batcher[In, Out]) take() []*call[In, Out] {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.rows < len(b.waiting) {
+		b.compact()
+	}
 	fit := len(b.waiting)
 	if b.sort != nil {
 		fit = b.sort(b.waiting)
 	}
 	n, bytes := 0, 0
 	for n < fit && n < batchRowsMax && bytes < batchBytesMax {
-		bytes += b.size(b.waiting[n].in)
+		bytes += b.waiting[n].bytes
+		b.waiting[n].running = true
 		n++
 	}
+	b.rows, b.bytes = b.rows-n, b.bytes-bytes
 	batch := b.waiting[:n:n]
 	b.waiting = b.waiting[n:]
 	if len(b.waiting) == 0 {

@@ -122,6 +122,81 @@ func TestACallerThatLeavesHoldsNobodyUp(t *testing.T) {
 	<-stays
 }
 
+// A caller that leaves before a statement has begun with its request takes it back.
+func TestARequestWhoseCallerLeftIsNotMade(t *testing.T) {
+	t.Parallel()
+	b, started, proceed := gated(1)
+	b.bounded = true
+	first := ask(t, b, 1)
+	<-started
+	ctx, leave := context.WithCancel(t.Context())
+	left := make(chan error)
+	for range 2000 {
+		go func() {
+			_, err := b.do(ctx, 7)
+			left <- err
+		}()
+	}
+	waitFor(t, b, 2000)
+	stays := ask(t, b, 3)
+	waitFor(t, b, 2003)
+	leave()
+	for range 2000 {
+		if err := <-left; !errors.Is(err, context.Canceled) {
+			t.Errorf("a caller that left: %v", err)
+		}
+	}
+	if b.rows != 3 || b.bytes != 3 || len(b.waiting) > 6 {
+		t.Errorf("%d requests wait, with %d bytes, and %d are kept", b.rows, b.bytes, len(b.waiting))
+	}
+	proceed <- struct{}{}
+	<-first
+	if batch := <-started; len(batch) != 3 || slices.Contains(batch, 7) {
+		t.Errorf("the next statement has %v", batch)
+	}
+	proceed <- struct{}{}
+	for range 3 {
+		<-stays
+	}
+	if b.rows != 0 || b.bytes != 0 || b.waiting != nil {
+		t.Errorf("%d requests wait, with %d bytes: %v", b.rows, b.bytes, b.waiting)
+	}
+}
+
+// While the database is silent, what waits for it is bounded. The rest is refused at once.
+func TestRequestsBeyondTheBoundAreRefused(t *testing.T) {
+	t.Parallel()
+	for name, size := range map[string]int{"rows": 1, "bytes": waitingBytesMax / 4} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			most := min(waitingRowsMax, waitingBytesMax/size)
+			b, started, proceed := gated(size)
+			b.bounded = true
+			first := ask(t, b, 1)
+			<-started
+			rest := ask(t, b, most)
+			waitFor(t, b, most)
+			if _, err := b.do(t.Context(), 1); !core.IsKind(err, core.KindUnavailable) {
+				t.Errorf("one more: %v", err)
+			}
+			go func() {
+				for range started {
+					proceed <- struct{}{}
+				}
+			}()
+			proceed <- struct{}{}
+			<-first
+			for range most {
+				<-rest
+			}
+			if out, err := b.do(t.Context(), 21); err != nil || out != 42 {
+				t.Errorf("afterwards: %d, %v", out, err)
+			}
+			close(started)
+		})
+	}
+}
+
 func TestSeparatelyFindsTheRowThatIsRefused(t *testing.T) {
 	t.Parallel()
 	statements := 0

@@ -41,6 +41,7 @@ func NewMessageInserter(s *Store, dispatcher core.Dispatcher) *MessageInserter {
 	size := func(m core.NewMessage) int { return len(*m.Payload) }
 	i.shared = newBatcher(i.insertShared, size)
 	i.crowded = newBatcher(i.insertMany, size)
+	i.shared.bounded, i.crowded.bounded = true, true
 	i.crowded.sort = func(waiting []*call[core.NewMessage, insertion]) int { return sortCrowds(i.crowds, waiting) }
 	return i
 }
