@@ -194,8 +194,8 @@ const releaseTimeout = 5 * time.Second
 // cut off, and the lease is still to be given back.
 func (w *Worker) attempt(ctx context.Context, d core.Delivery, sent func()) bool {
 	if !w.inTime(d) {
-		w.logLate()
 		sent()
+		w.giveBack(d)
 		return true
 	}
 	sending, span := w.startSpan(ctx, d)
@@ -241,18 +241,29 @@ func (w *Worker) pauseUntil(status int16, retryAfter time.Duration) time.Time {
 	return w.clock().Add(core.SlowDown(retryAfter))
 }
 
-// inTime tells whether the lease leaves time for an attempt and for writing it down. A delivery that
-// waited too long in this process is left to its lease: sending it now could mean sending it twice.
+// inTime reports whether the lease leaves time for an attempt and for writing it down. Sending a delivery that waited
+// too long in this process could mean sending it twice.
 func (w *Worker) inTime(d core.Delivery) bool {
 	slack := w.config.Lease - w.config.RequestTimeout
 	return d.LeasedUntil.Sub(w.clock()) >= w.config.RequestTimeout+slack/2
+}
+
+// giveBack makes a delivery due that waited too long in this process, so that it need not wait for the end of its lease
+// as well.
+func (w *Worker) giveBack(d core.Delivery) {
+	w.logLate()
+	ctx, cancel := context.WithTimeout(context.Background(), releaseTimeout)
+	defer cancel()
+	if err := w.queue.DeliveryPostpone(ctx, d, w.clock()); err != nil {
+		w.log.Warn("release failed; the lease will expire", "message", d.MessageID, "endpoint", d.EndpointID, "error", err)
+	}
 }
 
 // logLate logs, at most once per troublePeriod, that deliveries waited here for too long.
 func (w *Worker) logLate() {
 	now := w.clock().UnixNano()
 	if last := w.lateAt.Load(); now-last >= int64(troublePeriod) && w.lateAt.CompareAndSwap(last, now) {
-		w.log.Warn("deliveries waited too long for their turn; left until their leases run out",
+		w.log.Warn("deliveries waited too long for their turn; released",
 			"lease_ms", w.config.Lease.Milliseconds(), "request_timeout_ms", w.config.RequestTimeout.Milliseconds())
 	}
 }

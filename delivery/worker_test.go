@@ -271,7 +271,7 @@ func TestARecordThatFailsIsTriedAgain(t *testing.T) {
 	}
 }
 
-func TestADeliveryThatWaitedTooLongIsLeftToItsLease(t *testing.T) {
+func TestADeliveryThatWaitedTooLongIsGivenBack(t *testing.T) {
 	t.Parallel()
 	var requests atomic.Int32
 	receiver := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { requests.Add(1) }))
@@ -285,6 +285,9 @@ func TestADeliveryThatWaitedTooLongIsLeftToItsLease(t *testing.T) {
 		if !w.attempt(t.Context(), d, func() {}) || requests.Load() != 0 || len(q.results) != 0 {
 			t.Errorf("%d requests, results %v", requests.Load(), q.results)
 		}
+	}
+	if len(q.postponed) != 3 || time.Until(q.postponed[0].until) > 0 {
+		t.Errorf("given back: %+v", q.postponed)
 	}
 	if n := strings.Count(log.String(), "waited too long"); n != 1 {
 		t.Errorf("%d lines say so", n)
