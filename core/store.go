@@ -25,8 +25,8 @@ type Reader interface {
 	EndpointList(ctx context.Context, app AppID, page Page) (rows []Endpoint, ended string, err error)
 	// EndpointWanted tells whether any endpoint gets such a message.
 	EndpointWanted(ctx context.Context, app AppID, eventType string, channels []string) (bool, error)
-	EndpointStatsGet(ctx context.Context, app AppID, id EndpointID, since, until time.Time) (EndpointStats, error)
-	EndpointAttemptStatsGet(ctx context.Context, app AppID, id EndpointID, since, until time.Time) (EndpointAttemptStats, error)
+	EndpointStatsGet(ctx context.Context, app AppID, id EndpointID, period StatsPeriod) (EndpointStats, error)
+	EndpointAttemptStatsGet(ctx context.Context, app AppID, id EndpointID, period StatsPeriod) (EndpointAttemptStats, error)
 
 	MessageGet(ctx context.Context, app AppID, ref string) (Message, error)
 	// MessageGetMany returns those of the messages that are there, in any order.

@@ -12,43 +12,6 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-const attemptCount = `-- name: AttemptCount :one
-SELECT
-    count(*) FILTER (WHERE attempt.status = 0) AS succeeded,
-    count(*) FILTER (WHERE attempt.status = 2) AS failed
-FROM attempt
-WHERE attempt.app_id = $1
-    AND attempt.endpoint_id = $2
-    AND attempt.status IN (0, 2)
-    AND attempt.id > $3::text
-    AND attempt.id < $4::text
-`
-
-type AttemptCountParams struct {
-	AppID      core.AppID
-	EndpointID core.EndpointID
-	After      string
-	Before     string
-}
-
-type AttemptCountRow struct {
-	Succeeded int64
-	Failed    int64
-}
-
-// AttemptCount counts the attempts at an endpoint by their status, from the index alone.
-func (q *Queries) AttemptCount(ctx context.Context, db DBTX, arg AttemptCountParams) (AttemptCountRow, error) {
-	row := db.QueryRow(ctx, attemptCount,
-		arg.AppID,
-		arg.EndpointID,
-		arg.After,
-		arg.Before,
-	)
-	var i AttemptCountRow
-	err := row.Scan(&i.Succeeded, &i.Failed)
-	return i, err
-}
-
 const attemptExpunge = `-- name: AttemptExpunge :execrows
 UPDATE attempt
 SET response = $1

@@ -49,6 +49,18 @@ type Attempt struct {
 	CreatedAt time.Time
 }
 
+// How many attempts at an endpoint there were on a day up to an id, kept for statistics. May be truncated at any time; must be after attempts are inserted or deleted by hand.
+type AttemptCount struct {
+	AppID      core.AppID
+	EndpointID core.EndpointID
+	// The partition of attempt that was counted. If it is there no more, neither are its attempts, and the row counts nothing.
+	PartitionOID int64
+	// Counted are the attempts of the UTC day of this id, from its beginning up to this id; the first id of the next day: the whole day.
+	UntilID   string
+	Succeeded int64
+	Failed    int64
+}
+
 // Catches attempts of a time that has no partition, so that none is ever refused. The jobs move them to one of their own.
 type AttemptDefault struct {
 	AppID      core.AppID

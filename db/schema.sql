@@ -349,6 +349,42 @@ COMMENT ON COLUMN public.attempt.trigger IS '0 scheduled, 1 manual: the numbers 
 
 
 --
+-- Name: attempt_count; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.attempt_count (
+    app_id text NOT NULL COLLATE pg_catalog."C",
+    endpoint_id text NOT NULL COLLATE pg_catalog."C",
+    partition_oid bigint NOT NULL,
+    until_id text NOT NULL COLLATE pg_catalog."C",
+    succeeded bigint NOT NULL,
+    failed bigint NOT NULL,
+    CONSTRAINT attempt_count_succeeded_failed_check CHECK (((succeeded >= 0) AND (failed >= 0)))
+);
+
+
+--
+-- Name: TABLE attempt_count; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.attempt_count IS 'How many attempts at an endpoint there were on a day up to an id, kept for statistics. May be truncated at any time; must be after attempts are inserted or deleted by hand.';
+
+
+--
+-- Name: COLUMN attempt_count.partition_oid; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.attempt_count.partition_oid IS 'The partition of attempt that was counted. If it is there no more, neither are its attempts, and the row counts nothing.';
+
+
+--
+-- Name: COLUMN attempt_count.until_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.attempt_count.until_id IS 'Counted are the attempts of the UTC day of this id, from its beginning up to this id; the first id of the next day: the whole day.';
+
+
+--
 -- Name: attempt_default; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -1294,6 +1330,14 @@ ALTER TABLE ONLY public.application
 
 ALTER TABLE ONLY public.application
     ADD CONSTRAINT application_pkey PRIMARY KEY (org_id, id);
+
+
+--
+-- Name: attempt_count attempt_count_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.attempt_count
+    ADD CONSTRAINT attempt_count_pkey PRIMARY KEY (app_id, endpoint_id, partition_oid, until_id);
 
 
 --

@@ -23,6 +23,7 @@ type Store interface {
 	core.IdempotencyPruner
 	core.TokenRevocationPruner
 	core.TaskCleaner
+	core.AttemptCountPruner
 }
 
 // Run does the jobs every hour until ctx ends, the first time an hour from now: what must be done
@@ -41,6 +42,7 @@ func Run(ctx context.Context, store Store, clock func() time.Time, log *slog.Log
 			IdempotencyKeys(ctx, store, clock(), log),
 			TokenRevocations(ctx, store, clock()),
 			EndedTasks(ctx, store, clock()),
+			AttemptCounts(ctx, store, clock()),
 		)
 		if err != nil && ctx.Err() == nil {
 			log.Error("hourly jobs", "error", err)

@@ -26,6 +26,8 @@ type fakePartitions struct {
 	fakeEnded
 }
 
+func (f *fakePartitions) AttemptCountPrune(context.Context, time.Time) (int64, error) { return 0, nil }
+
 func (f *fakePartitions) IdempotencyPrune(_ context.Context, before time.Time) (int64, error) {
 	f.before = before
 	return 1, nil

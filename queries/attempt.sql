@@ -207,18 +207,6 @@ WHERE attempt.matches
 ORDER BY attempt.id
 LIMIT @max_rows::int;
 
--- name: AttemptCount :one
--- AttemptCount counts the attempts at an endpoint by their status, from the index alone.
-SELECT
-    count(*) FILTER (WHERE attempt.status = 0) AS succeeded,
-    count(*) FILTER (WHERE attempt.status = 2) AS failed
-FROM attempt
-WHERE attempt.app_id = @app_id
-    AND attempt.endpoint_id = @endpoint_id
-    AND attempt.status IN (0, 2)
-    AND attempt.id > @after::text
-    AND attempt.id < @before::text;
-
 -- name: AttemptExpunge :execrows
 -- AttemptExpunge takes what the receiver answered out of an attempt.
 UPDATE attempt

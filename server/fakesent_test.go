@@ -20,13 +20,13 @@ func (f *fake) EndpointWanted(_ context.Context, app core.AppID, eventType strin
 	}), f.broken
 }
 
-func (f *fake) EndpointStatsGet(ctx context.Context, app core.AppID, id core.EndpointID, since, until time.Time) (core.EndpointStats, error) {
-	stats, err := f.EndpointAttemptStatsGet(ctx, app, id, since, until)
+func (f *fake) EndpointStatsGet(ctx context.Context, app core.AppID, id core.EndpointID, p core.StatsPeriod) (core.EndpointStats, error) {
+	stats, err := f.EndpointAttemptStatsGet(ctx, app, id, p)
 	return core.EndpointStats{Succeeded: stats.Succeeded, Failed: stats.Failed}, err
 }
 
-func (f *fake) EndpointAttemptStatsGet(_ context.Context, app core.AppID, id core.EndpointID, since, until time.Time) (core.EndpointAttemptStats, error) {
-	f.filter = [2]time.Time{since, until}
+func (f *fake) EndpointAttemptStatsGet(_ context.Context, app core.AppID, id core.EndpointID, p core.StatsPeriod) (core.EndpointAttemptStats, error) {
+	f.filter = [2]time.Time{p.Since, p.Until}
 	var stats core.EndpointAttemptStats
 	for _, a := range f.attempts {
 		switch {

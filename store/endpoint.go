@@ -46,24 +46,23 @@ func (r reader) EndpointWanted(ctx context.Context, app core.AppID, eventType st
 	return wanted, mapError(err)
 }
 
-func (r reader) EndpointStatsGet(ctx context.Context, app core.AppID, id core.EndpointID, since, until time.Time) (core.EndpointStats, error) {
-	attempts, err := r.EndpointAttemptStatsGet(ctx, app, id, since, until)
+func (r reader) EndpointStatsGet(ctx context.Context, app core.AppID, id core.EndpointID, p core.StatsPeriod) (core.EndpointStats, error) {
+	attempts, err := r.EndpointAttemptStatsGet(ctx, app, id, p)
 	if err != nil {
 		return core.EndpointStats{}, err
 	}
 	owed, err := queries.DeliveryCount(ctx, r.conn, db.DeliveryCountParams{
-		AppID: app, EndpointID: id, After: string(core.MessageIDAt(since)), Before: string(core.MessageIDAt(until)),
+		AppID: app, EndpointID: id, After: string(core.MessageIDAt(p.Since)), Before: string(core.MessageIDAt(p.Until)),
 	})
 	return core.EndpointStats{
 		Succeeded: attempts.Succeeded, Failed: attempts.Failed, Pending: owed.Pending, Sending: owed.Sending,
 	}, mapError(err)
 }
 
-func (r reader) EndpointAttemptStatsGet(ctx context.Context, app core.AppID, id core.EndpointID, since, until time.Time) (core.EndpointAttemptStats, error) {
-	row, err := queries.AttemptCount(ctx, r.conn, db.AttemptCountParams{
-		AppID: app, EndpointID: id, After: string(core.AttemptIDAt(since)), Before: string(core.AttemptIDAt(until)),
-	})
-	return core.EndpointAttemptStats(row), mapError(err)
+func (r reader) EndpointAttemptStatsGet(ctx context.Context, app core.AppID, id core.EndpointID, p core.StatsPeriod) (core.EndpointAttemptStats, error) {
+	c := counter{conn: r.conn, app: app, endpoint: id, settled: core.AttemptIDAt(p.Now.Add(-countSettled))}
+	stats, err := c.count(ctx, p.Since, p.Until)
+	return stats, mapError(err)
 }
 
 func (t tx) EndpointLock(ctx context.Context, app core.AppID, ref string) (core.Endpoint, error) {

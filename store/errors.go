@@ -19,6 +19,8 @@ const (
 	codeSerialization = "40001"
 	codeDeadlock      = "40P01"
 
+	codeUndefinedTable = "42P01"
+
 	classConnection = "08" // connection exception
 	classRollback   = "40" // a deadlock, or two at once, however often it was tried
 	classResources  = "53" // disk full, too many connections

@@ -245,7 +245,7 @@ func (w planWorld) lists() []planCase {
 	}
 	failed := min(page, planInstants*(w.messages/planInstants/planFailures))
 	cases := []planCase{
-		{name: "counts", read: w.counts, rows: w.messages},
+		{name: "counts", read: w.counts, rows: w.messages, most: 2 * countStep},
 		{name: "a message's attempts", read: w.byMessage, rows: planEndpoints, most: 3 * peek},
 		{name: "destinations", read: w.destinationCount, rows: planEndpoints, most: 3 * peek},
 		{name: "some messages", read: w.someMessages, rows: page, most: 2*page + peek},
@@ -292,7 +292,7 @@ func (w planWorld) failed(sending bool) int {
 }
 
 func (w planWorld) counts(r reader) (int, error) {
-	stats, err := r.EndpointStatsGet(w.t.Context(), w.app.ID, w.endpoint, now().AddDate(0, 0, -28), now())
+	stats, err := r.EndpointStatsGet(w.t.Context(), w.app.ID, w.endpoint, core.StatsPeriod{Since: now().AddDate(0, 0, -28), Until: now(), Now: now()})
 	return int(stats.Succeeded + stats.Failed), err
 }
 

@@ -10,9 +10,6 @@ func attemptCases() []queryCase {
 	get := db.AttemptGetParams{AppID: large, MessageID: seedMessage(30, 8), ID: seedAttempt(30, 17)}
 	missing := get
 	missing.ID = seedAttempt(30, 99)
-	counted := func(app core.AppID, endpoint core.EndpointID) db.AttemptCountParams {
-		return db.AttemptCountParams{AppID: app, EndpointID: endpoint, After: string(seedAttempt(16, 0)), Before: afterAll}
-	}
 	var cases []queryCase
 	for _, list := range []struct {
 		name   string
@@ -51,8 +48,6 @@ func attemptCases() []queryCase {
 		query("of the large application", queries.AttemptGet, get),
 		query("not there", queries.AttemptGet, missing),
 		query("of the large application", queries.AttemptExpunge, db.AttemptExpungeParams{AppID: get.AppID, MessageID: get.MessageID, ID: get.ID}),
-		query("four weeks of all attempts", queries.AttemptCount, counted(large, seedEndpoint(0, 0))),
-		query("four weeks of a small application", queries.AttemptCount, counted(small, seedEndpoint(2, 0))),
 	)
 }
 
@@ -76,4 +71,40 @@ func attemptsOfMessageCases(large core.AppID) []queryCase {
 		)
 	}
 	return cases
+}
+
+func attemptCountCases() []queryCase {
+	large, small := seedApp(0), seedApp(2)
+	step := func(app core.AppID, endpoint core.EndpointID) db.AttemptCountManyParams {
+		return db.AttemptCountManyParams{AppID: app, EndpointID: endpoint, After: string(seedAttempt(30, 0)), Before: afterAll, MaxRows: countStep, Each: countEach}
+	}
+	edges := countEdges(seedAt.AddDate(0, 0, -28), seedAt)
+	look := db.AttemptCountKeptManyParams{AppID: large, EndpointID: seedEndpoint(0, 0)}
+	for i, e := range edges {
+		look.Ns = append(look.Ns, int32(i))
+		look.Partitions = append(look.Partitions, e.partition)
+		look.AfterIDs = append(look.AfterIDs, string(e.first))
+		look.UntilIDs = append(look.UntilIDs, string(e.until))
+	}
+	none := look
+	none.EndpointID = seedEndpoint(0, 4)
+	ids := times(countStep/countEach, func(i int) string { return string(seedAttempt(30, i)) })
+	forget, _ := countDelete(core.Attempt{AppID: large, EndpointID: seedEndpoint(0, 0), ID: seedAttempt(30, 0)})
+	pages := db.AttemptCountDeleteManyAnyTenantParams{FromPage: 0, ToPage: 2, BeforeID: string(seedAttempt(30, 0))}
+	nothing := pages
+	nothing.BeforeID = string(seedAttempt(99, 0))
+	return []queryCase{
+		query("a step of many attempts", queries.AttemptCountMany, step(large, seedEndpoint(0, 0))).reading(2 * countStep),
+		query("a step where all failed", queries.AttemptCountMany, step(large, seedEndpoint(0, 1))).reading(2 * countStep),
+		query("of a small application", queries.AttemptCountMany, step(small, seedEndpoint(2, 0))),
+		query("28 days", queries.AttemptCountKeptMany, look),
+		query("28 days of which none is kept", queries.AttemptCountKeptMany, none).about(len(edges)),
+		query("a step", queries.AttemptCountInsertMany, db.AttemptCountInsertManyParams{
+			AppID: large, EndpointID: seedEndpoint(0, 0), PartitionOID: 1, UntilIDs: ids,
+			Succeeded: always(len(ids), int64(1)), Failed: always(len(ids), int64(1)),
+		}),
+		query("of a day", queries.AttemptCountDelete, forget),
+		query("some pages", queries.AttemptCountDeleteManyAnyTenant, pages).reading(rowsAtMost),
+		query("some pages, nothing old", queries.AttemptCountDeleteManyAnyTenant, nothing).reading(rowsAtMost),
+	}
 }

@@ -144,6 +144,7 @@ func (s *seeded) fill(t *testing.T, size seed) {
 		s.fillInstant(t, size, n)
 	}
 	s.fillQueue(t, size)
+	s.fillCounts(t)
 	s.fillRest(t, size)
 	if err := s.pool.AcquireFunc(t.Context(), func(conn *pgxpool.Conn) error {
 		return history.Settle(t.Context(), conn.Conn())
@@ -213,6 +214,34 @@ func (s *seeded) fillInstant(t *testing.T, size seed, n int) {
 		CROSS JOIN LATERAL CAST(right(message.id, 10) AS int) AS n
 		CROSS JOIN LATERAL generate_series(0, CASE WHEN n % 4 = 0 AND n < $4::int THEN 1 ELSE 0 END) AS k
 		WHERE message.id BETWEEN $2 AND $5`, core.AttemptIDAt(at), seedMessage(n, 0), at, size.large, seedMessage(n, 9999))
+}
+
+// fillCounts makes the counts of four weeks that were asked of every endpoint, and of the large one every hour.
+func (s *seeded) fillCounts(t *testing.T) {
+	t.Helper()
+	var partitions, days, hours []string
+	for _, e := range countEdges(seedAt.AddDate(0, 0, -28).Truncate(24*time.Hour), seedAt.Truncate(24*time.Hour)) {
+		partitions, days = append(partitions, e.partition), append(days, string(e.until))
+	}
+	for n := range 24 * len(days) {
+		hours = append(hours, string(core.AttemptIDAt(seedAt.AddDate(0, 0, -28).Truncate(24*time.Hour).Add(time.Duration(n)*time.Hour+time.Minute))))
+	}
+	s.exec(t, `
+		INSERT INTO attempt_count (app_id, endpoint_id, partition_oid, until_id, succeeded, failed)
+		SELECT endpoint.app_id, endpoint.id, to_regclass(kept.partition)::oid::bigint, kept.until_id, 1000 * kept.n, kept.n
+		FROM endpoint
+		CROSS JOIN LATERAL unnest($1::text[], $2::text[]) WITH ORDINALITY AS kept(partition, until_id, n)
+		WHERE to_regclass(kept.partition) IS NOT NULL
+			AND endpoint.id <> $3
+			AND endpoint.app_id <> $4`,
+		partitions, days, seedEndpoint(0, 4), seedApp(1))
+	s.exec(t, `
+		INSERT INTO attempt_count (app_id, endpoint_id, partition_oid, until_id, succeeded, failed)
+		SELECT $1, $2, to_regclass(day.partition)::oid::bigint, day.hours[hour], 1000 * hour, hour
+		FROM unnest($3::text[]) WITH ORDINALITY AS d(partition, n)
+		CROSS JOIN LATERAL (SELECT d.partition, ($4::text[])[24 * d.n - 23 : 24 * d.n] AS hours) AS day
+		CROSS JOIN generate_series(1, 24) AS hour
+		WHERE to_regclass(day.partition) IS NOT NULL`, seedApp(0), seedEndpoint(0, 0), partitions, hours)
 }
 
 // fillQueue makes what is owed.

@@ -37,15 +37,21 @@ func (q *DeliveryQueue) recordMany(ctx context.Context, results []core.Result) [
 }
 
 // recordBatch records results: most by a statement that does no more than it must, and if there are
-// others, all in one transaction with what is to be told of them.
+// others, all in one transaction with what is to be told of them. So are results that come late, with the counts that
+// are kept without them.
 func (q *DeliveryQueue) recordBatch(ctx context.Context, results []core.Result) (rows []db.DeliveryRecordManyRow, err error) {
 	plain, others := sortResults(results)
-	if len(others) == 0 {
+	late := lateAttempts(results, q.Now())
+	if len(others) == 0 && len(late) == 0 {
 		return finish(ctx, q.pool, plain)
 	}
 	err = transact(ctx, q.pool, func(t pgx.Tx) error {
+		if err := forgetCounts(ctx, t, late); err != nil {
+			return err
+		}
 		finished, err := finish(ctx, t, plain)
-		if err != nil {
+		if err != nil || len(others) == 0 {
+			rows = finished
 			return err
 		}
 		recorded, err := queries.DeliveryRecordMany(ctx, t, recordParams(others, q.rules, q.Now()))

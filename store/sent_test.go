@@ -228,11 +228,11 @@ func TestHowMessagesStand(t *testing.T) {
 			}
 		}
 	}
-	stats, err := w.EndpointStatsGet(t.Context(), w.app.ID, e.ID, now().Add(-time.Hour), now().Add(time.Hour))
+	stats, err := w.EndpointStatsGet(t.Context(), w.app.ID, e.ID, core.StatsPeriod{Since: now().Add(-time.Hour), Until: now().Add(time.Hour), Now: now()})
 	if want := (core.EndpointStats{Succeeded: 1, Failed: 5, Pending: 1, Sending: 1}); err != nil || stats != want {
 		t.Errorf("%+v, %v; want %+v", stats, err, want)
 	}
-	counted, err := w.EndpointAttemptStatsGet(t.Context(), w.app.ID, e.ID, now().Add(-time.Hour), now().Add(time.Hour))
+	counted, err := w.EndpointAttemptStatsGet(t.Context(), w.app.ID, e.ID, core.StatsPeriod{Since: now().Add(-time.Hour), Until: now().Add(time.Hour), Now: now()})
 	if want := (core.EndpointAttemptStats{Succeeded: 1, Failed: 5}); err != nil || counted != want {
 		t.Errorf("%+v, %v; want %+v", counted, err, want)
 	}

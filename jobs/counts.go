@@ -1,0 +1,17 @@
+package jobs
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/postrider/postrider/core"
+)
+
+// AttemptCounts deletes the counts that statistics do not need any more. Nothing depends on when it runs.
+func AttemptCounts(ctx context.Context, store core.AttemptCountPruner, now time.Time) error {
+	if _, err := store.AttemptCountPrune(ctx, core.AttemptCountsKeptSince(now)); err != nil {
+		return fmt.Errorf("counts of attempts: %w", err)
+	}
+	return nil
+}
