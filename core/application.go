@@ -166,8 +166,8 @@ func (s *Service) applicationChange(ctx context.Context, scope Scope, ref string
 	return app, err
 }
 
-// ApplicationDelete deletes an application, its endpoints and what is still owed to them. Messages
-// and attempts stay until their retention ends; nobody can reach them any more.
+// ApplicationDelete deletes an application and its endpoints. What is still owed to them is dropped, if that is much, by
+// workers. Messages and attempts stay until their retention ends; nobody can reach them any more.
 func (s *Service) ApplicationDelete(ctx context.Context, scope Scope, ref string) error {
 	if err := scope.org(); err != nil {
 		return err

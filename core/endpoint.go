@@ -248,7 +248,8 @@ func (s *Service) EndpointUpdate(ctx context.Context, scope Scope, appRef, ref s
 	return findOrCreate(isNamed(ref, in.UID), change, create)
 }
 
-// EndpointPatch changes what change changes and leaves the rest.
+// EndpointPatch changes what change changes and leaves the rest. What an endpoint was owed when it was disabled is
+// dropped before it is enabled again, some at a time; cut off, it goes on with the next try.
 func (s *Service) EndpointPatch(ctx context.Context, scope Scope, appRef, ref string, change func(*EndpointIn)) (e Endpoint, err error) {
 	if err := scope.may(CapabilityManageEndpoint); err != nil {
 		return e, err
@@ -257,34 +258,51 @@ func (s *Service) EndpointPatch(ctx context.Context, scope Scope, appRef, ref st
 	if err != nil {
 		return e, err
 	}
-	err = s.Store.InTx(ctx, func(ctx context.Context, tx Tx) error {
-		if e, err = tx.EndpointLock(ctx, app.ID, ref); err != nil {
+	for done := false; !done; {
+		err = s.Store.InTx(ctx, func(ctx context.Context, tx Tx) error {
+			e, done, err = s.endpointPatch(ctx, tx, scope, app, ref, change)
 			return err
+		})
+		if err != nil {
+			return e, err
 		}
-		in := e.in()
-		change(&in)
-		uid := in.UID
-		in.UID = unlessKept(uid, e.UID)
-		if err := s.validate(&in, e.URL); err != nil {
-			return err
-		}
-		in.UID = uid
-		if !slices.Equal(in.EventTypes, e.EventTypes) {
-			if err := eventTypesExist(ctx, tx, scope.OrgID, in.EventTypes); err != nil {
-				return err
-			}
-		}
-		was := e.Disabled
-		in.fill(&e, s.now())
-		if err := tx.EndpointUpdate(ctx, e); err != nil {
-			return err
-		}
-		return tellOfEndpoint(ctx, tx, app, e, endpointChange(was, e.Disabled)...)
-	})
-	return e, err
+	}
+	return e, nil
 }
 
-// EndpointDelete deletes an endpoint and what is still owed to it. Its attempts stay readable.
+// endpointPatch changes an endpoint, or drops a part of what it is owed; then it is not done.
+func (s *Service) endpointPatch(ctx context.Context, tx Tx, scope Scope, app Application, ref string, change func(*EndpointIn)) (e Endpoint, done bool, err error) {
+	if e, err = tx.EndpointLock(ctx, app.ID, ref); err != nil {
+		return e, false, err
+	}
+	in := e.in()
+	change(&in)
+	uid := in.UID
+	in.UID = unlessKept(uid, e.UID)
+	if err := s.validate(&in, e.URL); err != nil {
+		return e, false, err
+	}
+	in.UID = uid
+	if !slices.Equal(in.EventTypes, e.EventTypes) {
+		if err := eventTypesExist(ctx, tx, scope.OrgID, in.EventTypes); err != nil {
+			return e, false, err
+		}
+	}
+	if e.Disabled && !in.Disabled {
+		if dropped, err := tx.DeliveryDropByEndpoint(ctx, app.ID, e.ID); err != nil || dropped == DropMost {
+			return e, false, err
+		}
+	}
+	was := e.Disabled
+	in.fill(&e, s.now())
+	if err := tx.EndpointUpdate(ctx, e); err != nil {
+		return e, false, err
+	}
+	return e, true, tellOfEndpoint(ctx, tx, app, e, endpointChange(was, e.Disabled)...)
+}
+
+// EndpointDelete deletes an endpoint. What is still owed to it is dropped, if that is much, by workers. Its attempts
+// stay readable.
 func (s *Service) EndpointDelete(ctx context.Context, scope Scope, appRef, ref string) error {
 	if err := scope.may(CapabilityManageEndpoint); err != nil {
 		return err

@@ -33,6 +33,7 @@ type fakeTx struct {
 	endpoint Endpoint
 	waiting  []OperationalEvent
 	refuse   error
+	dropped  bool
 
 	told      []OperationalEvent
 	stored    []NewMessage
@@ -53,6 +54,15 @@ func (f *fakeTx) EndpointInsert(_ context.Context, e Endpoint) error {
 func (f *fakeTx) EndpointUpdate(context.Context, Endpoint) error        { return f.refuse }
 func (f *fakeTx) EndpointUpdateSecret(context.Context, Endpoint) error  { return f.refuse }
 func (f *fakeTx) EndpointHeadersUpdate(context.Context, Endpoint) error { return f.refuse }
+
+// DeliveryDropByEndpoint finds one part to drop, of as much as there may be.
+func (f *fakeTx) DeliveryDropByEndpoint(context.Context, AppID, EndpointID) (int64, error) {
+	if f.dropped {
+		return 0, nil
+	}
+	f.dropped = true
+	return DropMost, nil
+}
 
 func (f *fakeTx) EndpointDelete(context.Context, AppID, EndpointID, time.Time) error { return f.refuse }
 

@@ -95,6 +95,9 @@ type Tx interface {
 	// DeliveryInsert makes a delivery that is due now, DeliveryResend one that is made by hand.
 	DeliveryInsert(ctx context.Context, app AppID, message MessageID, endpoint EndpointID, now time.Time) error
 	DeliveryResend(ctx context.Context, app AppID, message MessageID, endpoint EndpointID, now time.Time) error
+	// DeliveryDropByEndpoint drops what waits for an endpoint, at most DropMost deliveries, and returns how many those
+	// were. EndpointUpdate to disabled, EndpointDelete and ApplicationDelete do as much; workers drop the rest.
+	DeliveryDropByEndpoint(ctx context.Context, app AppID, endpoint EndpointID) (int64, error)
 
 	// TokenRevocationInsertMany stores one row for each session, or one if it names none.
 	TokenRevocationInsertMany(ctx context.Context, r TokenRevocation) error
@@ -107,6 +110,9 @@ type Tx interface {
 	OperationalTx
 	OutboxTx
 }
+
+// DropMost bounds what one unit of work drops of what is owed: a tenth of a second of work.
+const DropMost = 5000
 
 // Store is the database.
 type Store interface {

@@ -19,10 +19,6 @@ WITH endpoints AS (
         uid = NULL
     WHERE endpoint.app_id = $3
         AND endpoint.deleted_at IS NULL
-),
-dropped AS (
-    DELETE FROM delivery
-    WHERE delivery.app_id = $3
 )
 UPDATE application
 SET deleted_at = $1::timestamptz,
@@ -38,7 +34,7 @@ type ApplicationDeleteParams struct {
 	ID    core.AppID
 }
 
-// ApplicationDelete hides an application and its endpoints and drops what is still owed to them.
+// ApplicationDelete hides an application and its endpoints.
 func (q *Queries) ApplicationDelete(ctx context.Context, db DBTX, arg ApplicationDeleteParams) (int64, error) {
 	result, err := db.Exec(ctx, applicationDelete, arg.Now, arg.OrgID, arg.ID)
 	if err != nil {

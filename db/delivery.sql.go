@@ -348,6 +348,75 @@ func (q *Queries) DeliveryCount(ctx context.Context, db DBTX, arg DeliveryCountP
 	return i, err
 }
 
+const deliveryDropByApplication = `-- name: DeliveryDropByApplication :execrows
+WITH doomed AS MATERIALIZED (
+    -- SKIP LOCKED: a worker is about to drop it, or will find its endpoint deleted.
+    SELECT delivery.ctid::tid AS tid
+    FROM delivery
+    WHERE delivery.app_id = $1
+    ORDER BY delivery.app_id, delivery.message_id, delivery.endpoint_id
+    LIMIT $2::int
+    FOR UPDATE SKIP LOCKED
+)
+DELETE FROM delivery
+USING doomed
+WHERE delivery.ctid = doomed.tid
+`
+
+type DeliveryDropByApplicationParams struct {
+	AppID   core.AppID
+	MaxRows int32
+}
+
+// DeliveryDropByApplication drops what an application is owed, at most max_rows deliveries, and returns how many
+// that were.
+func (q *Queries) DeliveryDropByApplication(ctx context.Context, db DBTX, arg DeliveryDropByApplicationParams) (int64, error) {
+	result, err := db.Exec(ctx, deliveryDropByApplication, arg.AppID, arg.MaxRows)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const deliveryDropByEndpoint = `-- name: DeliveryDropByEndpoint :execrows
+WITH doomed AS MATERIALIZED (
+    SELECT candidate.tid
+    FROM unnest('{0, 1, 2, 3}'::smallint[]) AS kind(queue)
+    CROSS JOIN LATERAL (
+        SELECT delivery.ctid::tid AS tid
+        FROM delivery
+        -- Row comparisons, whose order only the index of what waits has.
+        WHERE (delivery.queue, delivery.endpoint_id) >= (kind.queue, $1::text)
+            AND (delivery.queue, delivery.endpoint_id) <= (kind.queue, $1::text)
+            AND delivery.state = 'waiting'
+            AND delivery.app_id || '' = $2
+        ORDER BY delivery.queue, delivery.endpoint_id, delivery.due_at
+        LIMIT $3::int
+        FOR UPDATE
+    ) AS candidate
+    LIMIT $3::int
+)
+DELETE FROM delivery
+USING doomed
+WHERE delivery.ctid = doomed.tid
+`
+
+type DeliveryDropByEndpointParams struct {
+	EndpointID string
+	AppID      core.AppID
+	MaxRows    int32
+}
+
+// DeliveryDropByEndpoint drops what waits for an endpoint, at most max_rows deliveries, and returns how many that
+// were. What is locked it waits for: fewer than max_rows means that nothing waits any more.
+func (q *Queries) DeliveryDropByEndpoint(ctx context.Context, db DBTX, arg DeliveryDropByEndpointParams) (int64, error) {
+	result, err := db.Exec(ctx, deliveryDropByEndpoint, arg.EndpointID, arg.AppID, arg.MaxRows)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const deliveryDropManyAnyTenant = `-- name: DeliveryDropManyAnyTenant :many
 WITH doomed AS MATERIALIZED (
     SELECT candidate.tid
@@ -923,6 +992,7 @@ LEFT JOIN LATERAL (
 WHERE owed.due_at <= $1::timestamptz
     OR owed.n = $2::int
     OR endpoint.disabled
+    OR endpoint.deleted_at IS NOT NULL
 ORDER BY owed.queue, owed.endpoint_id
 LIMIT $2::int
 `

@@ -13,13 +13,6 @@ import (
 )
 
 const endpointDelete = `-- name: EndpointDelete :execrows
-WITH dropped AS (
-    DELETE FROM delivery
-    WHERE delivery.app_id = $2
-        AND delivery.queue = ANY ('{0, 1, 2}') -- all that wait, by the index; workers drop the others
-        AND delivery.endpoint_id = $3
-        AND delivery.state = 'waiting'
-)
 UPDATE endpoint
 SET deleted_at = $1::timestamptz,
     uid = NULL
@@ -34,7 +27,7 @@ type EndpointDeleteParams struct {
 	ID    core.EndpointID
 }
 
-// EndpointDelete hides an endpoint and drops what is still owed to it.
+// EndpointDelete hides an endpoint.
 func (q *Queries) EndpointDelete(ctx context.Context, db DBTX, arg EndpointDeleteParams) (int64, error) {
 	result, err := db.Exec(ctx, endpointDelete, arg.Now, arg.AppID, arg.ID)
 	if err != nil {
@@ -535,14 +528,6 @@ func (q *Queries) EndpointLock(ctx context.Context, db DBTX, arg EndpointLockPar
 }
 
 const endpointUpdate = `-- name: EndpointUpdate :execrows
-WITH dropped AS (
-    DELETE FROM delivery
-    WHERE $6::boolean
-        AND delivery.app_id = $16
-        AND delivery.queue = ANY ('{0, 1, 2}') -- all that wait, by the index; workers drop the others
-        AND delivery.endpoint_id = $17
-        AND delivery.state = 'waiting'
-)
 UPDATE endpoint
 SET uid = $1,
     url = $2,
@@ -586,8 +571,7 @@ type EndpointUpdateParams struct {
 	ID             core.EndpointID
 }
 
-// EndpointUpdate replaces what a client can change of an endpoint. Disabled, it is owed nothing any more;
-// enabled again, it begins with a clean record.
+// EndpointUpdate replaces what a client can change of an endpoint. Enabled again, it begins with a clean record.
 func (q *Queries) EndpointUpdate(ctx context.Context, db DBTX, arg EndpointUpdateParams) (int64, error) {
 	result, err := db.Exec(ctx, endpointUpdate,
 		arg.UID,

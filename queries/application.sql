@@ -170,17 +170,13 @@ WHERE org_id = @org_id
     AND deleted_at IS NULL;
 
 -- name: ApplicationDelete :execrows
--- ApplicationDelete hides an application and its endpoints and drops what is still owed to them.
+-- ApplicationDelete hides an application and its endpoints.
 WITH endpoints AS (
     UPDATE endpoint
     SET deleted_at = @now::timestamptz,
         uid = NULL
     WHERE endpoint.app_id = @id
         AND endpoint.deleted_at IS NULL
-),
-dropped AS (
-    DELETE FROM delivery
-    WHERE delivery.app_id = @id
 )
 UPDATE application
 SET deleted_at = @now::timestamptz,

@@ -82,6 +82,7 @@ LEFT JOIN LATERAL (
 WHERE owed.due_at <= @now::timestamptz
     OR owed.n = @max_queues::int
     OR endpoint.disabled
+    OR endpoint.deleted_at IS NOT NULL
 ORDER BY owed.queue, owed.endpoint_id
 LIMIT @max_queues::int;
 
@@ -562,6 +563,46 @@ FROM dropped
 GROUP BY dropped.app_id, dropped.endpoint_id
 ORDER BY dropped.app_id, dropped.endpoint_id
 LIMIT cardinality(@endpoint_ids::text[]);
+
+-- name: DeliveryDropByEndpoint :execrows
+-- DeliveryDropByEndpoint drops what waits for an endpoint, at most max_rows deliveries, and returns how many that
+-- were. What is locked it waits for: fewer than max_rows means that nothing waits any more.
+WITH doomed AS MATERIALIZED (
+    SELECT candidate.tid
+    FROM unnest('{0, 1, 2, 3}'::smallint[]) AS kind(queue)
+    CROSS JOIN LATERAL (
+        SELECT delivery.ctid::tid AS tid
+        FROM delivery
+        -- Row comparisons, whose order only the index of what waits has.
+        WHERE (delivery.queue, delivery.endpoint_id) >= (kind.queue, @endpoint_id::text)
+            AND (delivery.queue, delivery.endpoint_id) <= (kind.queue, @endpoint_id::text)
+            AND delivery.state = 'waiting'
+            AND delivery.app_id || '' = @app_id
+        ORDER BY delivery.queue, delivery.endpoint_id, delivery.due_at
+        LIMIT @max_rows::int
+        FOR UPDATE
+    ) AS candidate
+    LIMIT @max_rows::int
+)
+DELETE FROM delivery
+USING doomed
+WHERE delivery.ctid = doomed.tid;
+
+-- name: DeliveryDropByApplication :execrows
+-- DeliveryDropByApplication drops what an application is owed, at most max_rows deliveries, and returns how many
+-- that were.
+WITH doomed AS MATERIALIZED (
+    -- SKIP LOCKED: a worker is about to drop it, or will find its endpoint deleted.
+    SELECT delivery.ctid::tid AS tid
+    FROM delivery
+    WHERE delivery.app_id = @app_id
+    ORDER BY delivery.app_id, delivery.message_id, delivery.endpoint_id
+    LIMIT @max_rows::int
+    FOR UPDATE SKIP LOCKED
+)
+DELETE FROM delivery
+USING doomed
+WHERE delivery.ctid = doomed.tid;
 
 -- name: DeliveryDropUnsendableManyAnyTenant :many
 -- DeliveryDropUnsendableManyAnyTenant drops those of the given due deliveries whose payload was expunged,

@@ -115,16 +115,7 @@ VALUES (
 );
 
 -- name: EndpointUpdate :execrows
--- EndpointUpdate replaces what a client can change of an endpoint. Disabled, it is owed nothing any more;
--- enabled again, it begins with a clean record.
-WITH dropped AS (
-    DELETE FROM delivery
-    WHERE @disabled::boolean
-        AND delivery.app_id = @app_id
-        AND delivery.queue = ANY ('{0, 1, 2}') -- all that wait, by the index; workers drop the others
-        AND delivery.endpoint_id = @id
-        AND delivery.state = 'waiting'
-)
+-- EndpointUpdate replaces what a client can change of an endpoint. Enabled again, it begins with a clean record.
 UPDATE endpoint
 SET uid = @uid,
     url = @url,
@@ -172,14 +163,7 @@ SELECT EXISTS (
 )::boolean;
 
 -- name: EndpointDelete :execrows
--- EndpointDelete hides an endpoint and drops what is still owed to it.
-WITH dropped AS (
-    DELETE FROM delivery
-    WHERE delivery.app_id = @app_id
-        AND delivery.queue = ANY ('{0, 1, 2}') -- all that wait, by the index; workers drop the others
-        AND delivery.endpoint_id = @id
-        AND delivery.state = 'waiting'
-)
+-- EndpointDelete hides an endpoint.
 UPDATE endpoint
 SET deleted_at = @now::timestamptz,
     uid = NULL

@@ -80,6 +80,10 @@ func (f *fake) DeliveryInsert(_ context.Context, _ core.AppID, message core.Mess
 	return nil
 }
 
+func (f *fake) DeliveryDropByEndpoint(context.Context, core.AppID, core.EndpointID) (int64, error) {
+	return 0, f.broken
+}
+
 func (f *fake) DeliveryResend(_ context.Context, _ core.AppID, message core.MessageID, endpoint core.EndpointID, _ time.Time) error {
 	f.owed = append(f.owed, core.Delivery{MessageID: message, EndpointID: endpoint, Manual: true})
 	return nil

@@ -85,5 +85,10 @@ func (t tx) ApplicationUpdate(ctx context.Context, app core.Application) error {
 }
 
 func (t tx) ApplicationDelete(ctx context.Context, org core.OrgID, id core.AppID, now time.Time) error {
-	return t.recall(ctx, id, wrote(queries.ApplicationDelete(ctx, t.conn, db.ApplicationDeleteParams{OrgID: org, ID: id, Now: now})))
+	if err := wrote(queries.ApplicationDelete(ctx, t.conn, db.ApplicationDeleteParams{OrgID: org, ID: id, Now: now})); err != nil {
+		return err
+	}
+	// Workers drop what is left.
+	_, err := queries.DeliveryDropByApplication(ctx, t.conn, db.DeliveryDropByApplicationParams{AppID: id, MaxRows: core.DropMost})
+	return t.recall(ctx, id, mapError(err))
 }

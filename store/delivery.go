@@ -43,6 +43,13 @@ func (t tx) DeliveryResend(ctx context.Context, app core.AppID, message core.Mes
 	}))
 }
 
+func (t tx) DeliveryDropByEndpoint(ctx context.Context, app core.AppID, endpoint core.EndpointID) (int64, error) {
+	dropped, err := queries.DeliveryDropByEndpoint(ctx, t.conn, db.DeliveryDropByEndpointParams{
+		AppID: app, EndpointID: string(endpoint), MaxRows: core.DropMost,
+	})
+	return dropped, mapError(err)
+}
+
 // DeliveryRelease makes deliveries due at once, so that others need not wait for their leases to run
 // out. Those whose lease is no longer held are left alone.
 func (q *DeliveryQueue) DeliveryRelease(ctx context.Context, deliveries []core.Delivery, now time.Time) error {

@@ -84,12 +84,16 @@ func (t tx) EndpointInsert(ctx context.Context, e core.Endpoint) error {
 }
 
 func (t tx) EndpointUpdate(ctx context.Context, e core.Endpoint) error {
-	return t.recall(ctx, e.AppID, wrote(queries.EndpointUpdate(ctx, t.conn, db.EndpointUpdateParams{
+	err := wrote(queries.EndpointUpdate(ctx, t.conn, db.EndpointUpdateParams{
 		AppID: e.AppID, ID: e.ID, UID: e.UID, URL: e.URL, Description: e.Description, Version: e.Version,
 		ThrottleRate: e.ThrottleRate, Disabled: e.Disabled, EventTypes: e.EventTypes, Channels: e.Channels,
 		Metadata: e.Metadata, UpdatedAt: e.UpdatedAt, FIFO: e.FIFO,
 		FailingSince: e.FailingSince, Failures: e.Failures, PausedUntil: e.PausedUntil, DisabledReason: e.DisabledReason,
-	})))
+	}))
+	if err == nil && e.Disabled {
+		_, err = t.DeliveryDropByEndpoint(ctx, e.AppID, e.ID) // workers drop what is left
+	}
+	return t.recall(ctx, e.AppID, err)
 }
 
 func (t tx) EndpointUpdateSecret(ctx context.Context, e core.Endpoint) error {
@@ -100,7 +104,11 @@ func (t tx) EndpointUpdateSecret(ctx context.Context, e core.Endpoint) error {
 }
 
 func (t tx) EndpointDelete(ctx context.Context, app core.AppID, id core.EndpointID, now time.Time) error {
-	return t.recall(ctx, app, wrote(queries.EndpointDelete(ctx, t.conn, db.EndpointDeleteParams{AppID: app, ID: id, Now: now})))
+	err := wrote(queries.EndpointDelete(ctx, t.conn, db.EndpointDeleteParams{AppID: app, ID: id, Now: now}))
+	if err == nil {
+		_, err = t.DeliveryDropByEndpoint(ctx, app, id) // workers drop what is left
+	}
+	return t.recall(ctx, app, err)
 }
 
 func (t tx) EndpointHeadersUpdate(ctx context.Context, e core.Endpoint) error {

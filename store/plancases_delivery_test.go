@@ -87,6 +87,13 @@ func deliveryCases() []queryCase {
 		}).about(hotBatch),
 		query("behind the last queue", queries.DeliveryOwedListAnyTenant, owedList(seedAt, endOfQueues)),
 		query("nothing to drop", queries.DeliveryDropManyAnyTenant, db.DeliveryDropManyAnyTenantParams{EndpointIDs: paced.EndpointIDs, MaxEach: withdrawEach}).about(hotBatch),
+		query("retries", queries.DeliveryDropByEndpoint, db.DeliveryDropByEndpointParams{AppID: large, EndpointID: string(seedEndpoint(0, 2)), MaxRows: core.DropMost}),
+		query("lanes", queries.DeliveryDropByEndpoint, db.DeliveryDropByEndpointParams{AppID: large, EndpointID: string(seedEndpoint(0, 4)), MaxRows: core.DropMost}),
+		query("a part of the lanes", queries.DeliveryDropByEndpoint, db.DeliveryDropByEndpointParams{AppID: large, EndpointID: string(seedEndpoint(0, 4)), MaxRows: 10}),
+		query("nothing waits", queries.DeliveryDropByEndpoint, db.DeliveryDropByEndpointParams{AppID: large, EndpointID: string(seedEndpoint(0, 0)), MaxRows: core.DropMost}),
+		query("of the large application", queries.DeliveryDropByApplication, db.DeliveryDropByApplicationParams{AppID: large, MaxRows: core.DropMost}),
+		query("a part", queries.DeliveryDropByApplication, db.DeliveryDropByApplicationParams{AppID: large, MaxRows: 10}),
+		query("nothing owed", queries.DeliveryDropByApplication, db.DeliveryDropByApplicationParams{AppID: seedApp(900), MaxRows: core.DropMost}),
 		query("of one application", queries.EndpointPaceLockManyAnyTenant, paced),
 		query("of many", queries.ApplicationPaceLockManyAnyTenant, apps),
 		query("of one application", queries.EndpointPaceUpdateManyAnyTenant, db.EndpointPaceUpdateManyAnyTenantParams{
