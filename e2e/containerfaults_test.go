@@ -14,6 +14,10 @@ import (
 // pastLease is longer than the lease of shortLeases.
 const pastLease = 4500 * time.Millisecond
 
+// soakLead is ten seconds' worth of messages: more than waits for a lease to run out, so that the load
+// goes on through every fault.
+const soakLead = 400
+
 // TestContainersSufferAndLoseNothing does to containers what happens to them where they are deployed,
 // one after the other under a load: their network goes away, they are frozen longer than a lease, they
 // are killed, and so is Postgres, which starts again with its data.
@@ -35,7 +39,7 @@ func TestContainersSufferAndLoseNothing(t *testing.T) {
 	whole, heal := context.WithCancel(t.Context())
 	load := &soakLoad{
 		api: func() string { return mustParse(api.url).Host }, token: c.token, apps: []string{app},
-		ledger: newLedger(), healed: whole, complain: t.Errorf,
+		ledger: newLedger(), lead: newLead(receiver, soakLead), healed: whole, complain: t.Errorf,
 	}
 	var loaded sync.WaitGroup
 	loaded.Go(func() { load.run(running, t) })

@@ -14,31 +14,45 @@ const steadyRate = 300
 // background starts a load, and returns what waits for its end and wants all of it accepted.
 func (l *load) background(t testing.TB) (ids func() []string) {
 	t.Helper()
-	loaded := make(chan struct{})
+	l.ended = make(chan struct{})
 	go func() {
-		defer close(loaded)
+		defer close(l.ended)
 		l.run(t.Context())
 	}()
-	t.Cleanup(func() { l.idle.Store(true); <-loaded })
+	t.Cleanup(func() { l.idle.Store(true); <-l.ended })
 	return func() []string {
 		t.Helper()
-		<-loaded
+		<-l.ended
 		return l.complete(t)
 	}
 }
 
-// steadyLoad sends at the steady rate.
-func steadyLoad(t testing.TB, c client, app string, messages int) *load {
+// halt ends a load in the background early, and wants all that it sent to be accepted.
+func (l *load) halt(t testing.TB) (ids []string) {
 	t.Helper()
-	return loadAt(t, steadyRate, c, app, messages)
+	l.idle.Store(true)
+	<-l.ended
+	if l.failure != nil {
+		t.Fatal(l.failure)
+	}
+	return l.ids()
 }
 
-// loadAt sends so many messages a second.
-func loadAt(t testing.TB, rate int, c client, app string, messages int) *load {
+// steadyLoad sends at the steady rate as long as its lead is not used up.
+func steadyLoad(t testing.TB, c client, app string, messages int, lead *lead) *load {
+	t.Helper()
+	return loadAt(t, steadyRate, c, app, messages, lead)
+}
+
+// loadAt sends so many messages a second as long as its lead is not used up.
+func loadAt(t testing.TB, rate int, c client, app string, messages int, lead *lead) *load {
 	t.Helper()
 	tick := time.NewTicker(time.Second / time.Duration(rate)) // garbage once nobody waits for it
-	return &load{client: c, app: app, messages: messages, senders: 16, pace: tick.C}
+	return &load{client: c, app: app, messages: messages, senders: 16, pace: tick.C, lead: lead}
 }
+
+// steadyLead is what steady loads may be ahead of deliveries: some seconds' worth of them.
+const steadyLead = 4 * steadyRate
 
 // TestSnapshotHeldElsewhereCostsDeliveriesNothing holds a snapshot beside a steady load, as a dump or a
 // report does. What was delivered since is dead and stays, and nothing may read through it.
@@ -79,7 +93,7 @@ func deliverBeside(t *testing.T, rate int, endpoint func(*receiver, client, stri
 	app, receiver := c.application(t), newReceiver(t, nil)
 	endpoint(receiver, c, app)
 
-	loaded := loadAt(t, rate, c, app, windows*each).background(t)
+	loaded := loadAt(t, rate, c, app, windows*each, newLead(receiver, steadyLead)).background(t)
 	receiver.awaitArrivals(t, each/2)
 	before := window(t, database, receiver, each)
 	t.Logf("before, a delivery costs %s", before)
@@ -131,7 +145,7 @@ func deliverBesideBacklog(t *testing.T, components []string) {
 	receiver.await(t, c.messages(t, app, 500)...)
 	vacuumEmpty(t, database)
 
-	loaded := steadyLoad(t, c, app, 4*each).background(t)
+	loaded := steadyLoad(t, c, app, 4*each, newLead(receiver, steadyLead)).background(t)
 	receiver.awaitArrivals(t, 500+each/2)
 	before := window(t, database, receiver, each)
 	t.Logf("alone, a delivery costs %s", before)

@@ -22,8 +22,10 @@ type load struct {
 	messages int // to send; 0: until something fails
 	senders  int
 	pace     <-chan time.Time // each message waits for a tick; nil: as fast as they are answered
+	lead     *lead            // the senders wait while it is used up; nil: they never wait for deliveries
 	idle     atomic.Bool      // stops the senders early
 
+	ended    chan struct{} // closed at the end of what background began
 	mu       sync.Mutex
 	accepted []string // the ids of messages that were answered with 202
 	failure  error    // the first request that was not
@@ -35,15 +37,20 @@ func (l *load) run(ctx context.Context) {
 	var senders sync.WaitGroup
 	for range l.senders {
 		senders.Go(func() {
-			for n := int(next.Add(1)); n <= l.messages && !l.idle.Load(); n = int(next.Add(1)) {
-				if l.pace != nil {
-					<-l.pace
-				}
+			for n := int(next.Add(1)); n <= l.messages && l.turn(ctx); n = int(next.Add(1)) {
 				l.send(ctx, n)
 			}
 		})
 	}
 	senders.Wait()
+}
+
+// turn waits until one more message may be sent, and reports whether one is to be sent at all.
+func (l *load) turn(ctx context.Context) bool {
+	if l.pace != nil {
+		<-l.pace
+	}
+	return poll(ctx, func() bool { return l.idle.Load() || !l.lead.usedUp() }) == nil && !l.idle.Load()
 }
 
 func (l *load) send(ctx context.Context, n int) {
@@ -52,6 +59,7 @@ func (l *load) send(ctx context.Context, n int) {
 	defer l.mu.Unlock()
 	if err == nil {
 		l.accepted = append(l.accepted, id)
+		l.lead.sent()
 		return
 	}
 	l.idle.Store(true)

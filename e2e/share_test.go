@@ -28,7 +28,8 @@ func TestWorkersShareFreshMessages(t *testing.T) {
 		workers = append(workers, &worker{process: p})
 	}
 	hold(t, database, writeHeld)
-	loads := []*load{steadyLoad(t, first, app, 1_000_000), steadyLoad(t, second, app, 1_000_000)}
+	lead := newLead(receiver, steadyLead)
+	loads := []*load{steadyLoad(t, first, app, 1_000_000, lead), steadyLoad(t, second, app, 1_000_000, lead)}
 	for _, l := range loads {
 		l.background(t)
 	}
@@ -41,11 +42,7 @@ func TestWorkersShareFreshMessages(t *testing.T) {
 	share(t, workers, 3*steadyRate)
 	var ids []string
 	for _, l := range loads {
-		l.idle.Store(true)
-		ids = append(ids, l.ids()...)
-		if l.failure != nil {
-			t.Error(l.failure)
-		}
+		ids = append(ids, l.halt(t)...)
 	}
 	receiver.await(t, ids...)
 	awaitRows(t, database, "SELECT (count(*) = 0)::int FROM delivery", 1)

@@ -19,6 +19,7 @@ type soakLoad struct {
 	token    string
 	apps     []string
 	ledger   *ledger
+	lead     *lead           // the clients wait while it is used up; nil: they never wait for deliveries
 	healed   context.Context // ended once nobody may give up any more
 	complain func(format string, args ...any)
 }
@@ -40,7 +41,9 @@ func (l *soakLoad) run(ctx context.Context, t testing.TB) {
 	for range soakSenders {
 		senders.Go(func() {
 			for pause(ctx, soakPerSend) == nil {
-				l.send(t.Context())
+				if !l.lead.usedUp() {
+					l.send(t.Context())
+				}
 			}
 		})
 	}
@@ -57,6 +60,7 @@ func (l *soakLoad) send(ctx context.Context) {
 			if err := l.ledger.accepted(n, app, id); err != nil {
 				l.complain("%v", err)
 			}
+			l.lead.sent()
 			return
 		}
 		if time.Now().After(deadline) {

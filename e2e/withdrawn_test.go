@@ -42,7 +42,7 @@ func TestWithdrawnDeliveriesAreNotMade(t *testing.T) {
 		for _, killed := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, killed %t", name, killed), func(t *testing.T) {
 				t.Parallel()
-				w := newWithdrawal(t)
+				w := newWithdrawal(t, killed)
 				done(t, withdraw(t.Context(), w))
 				w.end(t, killed)
 			})
@@ -67,11 +67,15 @@ type withdrawal struct {
 	other         *receiver
 }
 
-func newWithdrawal(t *testing.T) *withdrawal {
+// newWithdrawal waits until attempts are under way. Only the leases of a process that is to be killed are
+// short: without a kill nothing waits for them, and an attempt may take as long as a slow machine needs.
+func newWithdrawal(t *testing.T, killed bool) *withdrawal {
 	t.Helper()
 	w := &withdrawal{gate: newGate(t)}
-	w.settings = settings(newDatabase(t), "POSTRIDER_REQUEST_TIMEOUT=6s", "POSTRIDER_LEASE=8s",
-		fmt.Sprintf("POSTRIDER_ENDPOINT_CONCURRENCY=%d", underWay))
+	w.settings = settings(newDatabase(t), fmt.Sprintf("POSTRIDER_ENDPOINT_CONCURRENCY=%d", underWay))
+	if killed {
+		w.settings = append(w.settings, "POSTRIDER_REQUEST_TIMEOUT=6s", "POSTRIDER_LEASE=8s")
+	}
 	w.process = start(t, w.settings, "serve")
 	w.client = w.process.service(t).tenant(t)
 	w.app, w.receiver = w.application(t), newReceiver(t, w.gate.answer)
