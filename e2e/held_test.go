@@ -56,23 +56,29 @@ const steadyLead = 4 * steadyRate
 
 // TestSnapshotHeldElsewhereCostsDeliveriesNothing holds a snapshot beside a steady load, as a dump or a
 // report does. What was delivered since is dead and stays, and nothing may read through it.
+//
+// Like others that take a minute it is no subtest: parallel subtests begin after all other tests, and
+// would run on alone.
 func TestSnapshotHeldElsewhereCostsDeliveriesNothing(t *testing.T) {
 	t.Parallel()
 	skipIfShort(t)
-	t.Run("fresh", func(t *testing.T) {
-		t.Parallel()
-		deliverBeside(t, steadyRate, func(r *receiver, c client, app string) { r.endpoint(t, c, app) }, snapshotHeld, writeHeld)
-	})
-	t.Run("throttled", func(t *testing.T) { // each waits until it is claimed
-		t.Parallel()
-		deliverBeside(t, steadyRate, func(r *receiver, c client, app string) {
-			r.endpointLike(t, c, app, svix.EndpointIn{ThrottleRate: new(uint16(10_000))})
-		}, snapshotHeld)
-	})
-	t.Run("fifo", func(t *testing.T) { // one at a time
-		t.Parallel()
-		deliverBeside(t, steadyRate/5, func(r *receiver, c client, app string) { r.fifo(t, c, app) }, snapshotHeld)
-	})
+	deliverBeside(t, steadyRate, func(r *receiver, c client, app string) { r.endpoint(t, c, app) }, snapshotHeld, writeHeld)
+}
+
+// Throttled deliveries wait until they are claimed, each of them.
+func TestSnapshotHeldElsewhereCostsThrottledDeliveriesNothing(t *testing.T) {
+	t.Parallel()
+	skipIfShort(t)
+	deliverBeside(t, steadyRate, func(r *receiver, c client, app string) {
+		r.endpointLike(t, c, app, svix.EndpointIn{ThrottleRate: new(uint16(10_000))})
+	}, snapshotHeld)
+}
+
+// Those in order are made one at a time.
+func TestSnapshotHeldElsewhereCostsFIFODeliveriesNothing(t *testing.T) {
+	t.Parallel()
+	skipIfShort(t)
+	deliverBeside(t, steadyRate/5, func(r *receiver, c client, app string) { r.fifo(t, c, app) }, snapshotHeld)
 }
 
 // skipIfShort is for tests that take half a minute and more, all of it in other processes.
@@ -119,15 +125,16 @@ func deliverBeside(t *testing.T, rate int, endpoint func(*receiver, client, stri
 func TestQueueVacuumedWhileEmpty(t *testing.T) {
 	t.Parallel()
 	skipIfShort(t)
-	for name, components := range map[string][]string{"serve": {"serve"}, "api and worker": {"api", "worker"}} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			deliverBesideBacklog(t, components)
-		})
-	}
+	deliverBesideBacklog(t, "serve")
 }
 
-func deliverBesideBacklog(t *testing.T, components []string) {
+func TestQueueOfWorkersVacuumedWhileEmpty(t *testing.T) {
+	t.Parallel()
+	skipIfShort(t)
+	deliverBesideBacklog(t, "api", "worker")
+}
+
+func deliverBesideBacklog(t *testing.T, components ...string) {
 	t.Helper()
 	const each, backlog = 8 * steadyRate, 10
 	database := newDatabase(t)
