@@ -83,18 +83,28 @@ type producer struct {
 func (p *producer) sofar() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return slices.Clone(p.confirmed)
+	return slices.Clip(p.confirmed) // which only grows
 }
 
 func (p *producer) run(ctx context.Context) {
-	for ctx.Err() == nil {
+	for pause(ctx, 50*time.Millisecond) { // before it tries another connection
 		p.publish(ctx)
-		select {
-		case <-ctx.Done():
-		case <-time.After(50 * time.Millisecond): // before it tries another connection
-		}
 	}
 }
+
+// pause reports whether ctx has not ended after d.
+func pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
+}
+
+// producerPace is between two messages of a producer: more of them prove nothing more, and would take the
+// processors from the server that is to start again.
+const producerPace = 5 * time.Millisecond
 
 // publish goes on until something fails.
 func (p *producer) publish(ctx context.Context) {
@@ -107,7 +117,7 @@ func (p *producer) publish(ctx context.Context) {
 	if err != nil || channel.Confirm(false) != nil {
 		return
 	}
-	for ctx.Err() == nil {
+	for pause(ctx, producerPace) {
 		body := fmt.Sprintf("%s/%06d", p.name, len(p.sofar()))
 		confirmation, err := channel.PublishWithDeferredConfirm("", p.queue, true, false, amqp.Publishing{
 			MessageId: body, DeliveryMode: amqp.Persistent, Body: []byte(body),
