@@ -99,15 +99,16 @@ lint: ## go vet, and golangci-lint with .golangci.yml
 	$(tool) golangci-lint run
 
 # The tests are part of check-race too. They are named here because a test that is renamed, or that
-# skips itself for want of pg_dump, passes unnoticed.
+# skips itself for want of pg_dump, passes unnoticed. The race detector needs cgo, whatever the rest is
+# compiled with.
 .PHONY: check-migrations
 check-migrations: ## migrations go up, down and up again with rows present, and db/schema.sql is their result
 	@for test in TestMigrationsGoUpAndDownWithRowsPresent TestSchemaIsCurrent; do \
-		output=$$(go test -race ./store -v -run "^$$test$$" 2>&1) || true; \
+		output=$$(CGO_ENABLED=1 go test -race ./store -v -run "^$$test$$" 2>&1) || true; \
 		echo "$$output"; \
 		case "$$output" in *"--- PASS: $$test "*) ;; *) echo "$$test did not pass"; exit 1 ;; esac; \
 	done
 
 .PHONY: check-race
-check-race: ## all tests with the race detector, but the long one of faults, whose processes it does not see
-	go test -race -short ./...
+check-race: ## all packages with the race detector, but for long end-to-end tests, whose processes it does not see
+	CGO_ENABLED=1 go test -race -short ./...

@@ -53,9 +53,7 @@ type soak struct {
 // stored twice.
 func TestFaultsLoseNothing(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("it takes half a minute")
-	}
+	skipIfShort(t)
 	seed := *faultsSeed
 	if seed == 0 {
 		seed = rand.Uint64()

@@ -100,6 +100,7 @@ func (l *load) complete(t testing.TB) []string {
 
 func TestTenThousandMessagesAreDeliveredOnceEach(t *testing.T) {
 	t.Parallel()
+	skipIfShort(t)
 	p, s := serve(t)
 	l := &load{client: s.tenant(t), messages: 10_000, senders: 32}
 	l.app = l.application(t)

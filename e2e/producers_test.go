@@ -171,7 +171,7 @@ func rabbitMQ(t *testing.T) string {
 	}
 	container, err := testcontainers.Run(t.Context(), cmp.Or(os.Getenv("E2E_RABBITMQ_IMAGE"), "rabbitmq:4"),
 		testcontainers.WithExposedPorts("5672/tcp"), testcontainers.WithLabels(labels()))
-	testcontainers.CleanupContainer(t, container)
+	testcontainers.CleanupContainer(t, container, testcontainers.StopTimeout(0))
 	if err != nil && demandsDocker() {
 		t.Fatal(err)
 	}

@@ -117,6 +117,7 @@ func sourcesOf(p producer, org string) []string {
 // restarted. Whatever was published is delivered, none of it stored twice, each group in order.
 func TestConsumersAreKilledAndReplaced(t *testing.T) {
 	t.Parallel()
+	skipIfShort(t)
 	ownProcesses(t)
 	for name, newProducer := range producers {
 		t.Run(name, func(t *testing.T) {
@@ -147,6 +148,7 @@ func TestConsumersAreKilledAndReplaced(t *testing.T) {
 // what it has, goes on when the database is back, and ends for nothing.
 func TestDatabaseThatGoesAwayPausesConsumers(t *testing.T) {
 	t.Parallel()
+	skipIfShort(t)
 	postgres := newBreakable(t)
 	url := urlAt(must(postgres.url(t.Context()))(t), bridge(t, postgres))
 	f := newStreamTestOn(t, url, newKafka)

@@ -129,6 +129,7 @@ func TestRecoverDeliversWhatFailed(t *testing.T) {
 
 func TestKilledRecoverGoesOn(t *testing.T) {
 	t.Parallel()
+	skipIfShort(t)
 	// More than may be due to an endpoint at a time: the task waits for deliveries in its middle.
 	const messages = 12_000
 	limits := []string{noRetries, "POSTRIDER_REQUEST_TIMEOUT=1s", "POSTRIDER_LEASE=3s", "POSTRIDER_CIRCUIT_FAILURES=0"}

@@ -37,6 +37,7 @@ const shareLeast = 0.1
 // stopped makes nothing arrive twice, and one that is killed no more than it had under way.
 func TestWorkersShareTheLoad(t *testing.T) {
 	t.Parallel()
+	skipIfShort(t)
 	database := newDatabase(t)
 	c := start(t, settings(database), "api").service(t).tenant(t)
 	app := c.application(t)
