@@ -57,8 +57,9 @@ func (c *Config) dataDir() (string, error) {
 	return dir, nil
 }
 
-// secret is what tokens are signed with: the one that was set, or for the local Postgres one that is
-// generated the first time and kept beside it.
+// publishedSecret is in docker-compose.yml, for everybody to read.
+const publishedSecret = "development-only-secret-that-everyone-knows"
+
 // key is what tokens are signed and verified with.
 func (c *Config) key() (server.Key, error) {
 	secret, err := c.secret()
@@ -72,6 +73,8 @@ func (c *Config) key() (server.Key, error) {
 	return key, nil
 }
 
+// secret is what tokens are signed with: the one that was set, or for the local Postgres one that is
+// generated the first time and kept beside it.
 func (c *Config) secret() (string, error) {
 	if c.JWTSecret != "" {
 		return c.JWTSecret, nil

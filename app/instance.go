@@ -56,6 +56,9 @@ func (i *Instance) start(ctx context.Context, parts Parts) error {
 			return err
 		}
 		i.tokens = server.NewTokens(key, time.Now)
+		if i.config.JWTSecret == publishedSecret {
+			i.log.Warn("POSTRIDER_JWT_SECRET is the one that docker-compose.yml ships; anyone can issue tokens for any organisation")
+		}
 	}
 	if err := i.startTraces(ctx); err != nil {
 		return err

@@ -4,8 +4,21 @@ import (
 	"os"
 	"reflect"
 	"regexp"
+	"strings"
 	"testing"
 )
+
+// TestPublishedSecretIsThatOfCompose: a start warns of the one that people copy.
+func TestPublishedSecretIsThatOfCompose(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../docker-compose.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(text), "${POSTRIDER_JWT_SECRET:-"+publishedSecret+"}") {
+		t.Errorf("docker-compose.yml ships another secret than %s", publishedSecret)
+	}
+}
 
 // TestDocsNameSettingsThatExist reads what people copy from.
 func TestDocsNameSettingsThatExist(t *testing.T) {

@@ -20,7 +20,7 @@ import (
 	"github.com/postrider/postrider/store"
 )
 
-const testSecret = "a secret of the tests"
+const testSecret = "a secret that only these tests have"
 
 // A world is the API on a Postgres, and an organisation in it that has one of everything.
 type world struct {

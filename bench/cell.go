@@ -40,7 +40,7 @@ func (c config) components() []string {
 
 // newCell starts a postrider on a new database, or on the one that -database names.
 func (b *bench) newCell(ctx context.Context, binary string) (_ *cell, err error) {
-	c := &cell{url: b.database, binary: binary, jwtSecret: "POSTRIDER_JWT_SECRET=" + rand.Text(), processes: map[string]*postrider{}}
+	c := &cell{url: b.database, binary: binary, jwtSecret: "POSTRIDER_JWT_SECRET=" + rand.Text() + rand.Text(), processes: map[string]*postrider{}}
 	defer func() {
 		if err != nil {
 			c.stop()

@@ -89,7 +89,7 @@ func (b *bench) compare(ctx context.Context, binary string, v variant) (c compar
 	if err := os.Chmod(dir, 0o711); err != nil { // for the account of a root's Postgres
 		return c, err
 	}
-	secret := "POSTRIDER_JWT_SECRET=" + rand.Text()
+	secret := "POSTRIDER_JWT_SECRET=" + rand.Text() + rand.Text()
 	token, err := tokenOf(ctx, binary, secret)
 	if err != nil {
 		return c, err

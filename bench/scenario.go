@@ -72,7 +72,7 @@ type served struct {
 }
 
 func (b *bench) newServed(ctx context.Context, name, path string) (served, error) {
-	s := served{path: path, dir: filepath.Join(b.dir, name), jwtSecret: "POSTRIDER_JWT_SECRET=" + rand.Text(), secret: b.secret}
+	s := served{path: path, dir: filepath.Join(b.dir, name), jwtSecret: "POSTRIDER_JWT_SECRET=" + rand.Text() + rand.Text(), secret: b.secret}
 	var err error
 	s.token, err = tokenOf(ctx, path, s.jwtSecret)
 	return s, err

@@ -261,6 +261,9 @@ func TestABadKeyIsRefusedAtStartAndNotShown(t *testing.T) {
 		variable string
 	}{
 		"unknown algorithm":  {[]string{"POSTRIDER_JWT_ALGORITHM=none"}, "POSTRIDER_JWT_ALGORITHM"},
+		"a short secret":     {[]string{"POSTRIDER_JWT_SECRET=x"}, "POSTRIDER_JWT_SECRET"},
+		"31 bytes":           {[]string{"POSTRIDER_JWT_SECRET=" + strings.Repeat("x", 31)}, "POSTRIDER_JWT_SECRET"},
+		"31 bytes, HS512":    {[]string{"POSTRIDER_JWT_ALGORITHM=HS512", "POSTRIDER_JWT_SECRET=" + strings.Repeat("x", 31)}, "POSTRIDER_JWT_SECRET"},
 		"no PEM":             {[]string{"POSTRIDER_JWT_ALGORITHM=RS256", "POSTRIDER_JWT_SECRET=" + password}, "POSTRIDER_JWT_SECRET"},
 		"of another kind":    {[]string{"POSTRIDER_JWT_ALGORITHM=RS256", secretOf("EdDSA")}, "POSTRIDER_JWT_SECRET"},
 		"a PEM for a secret": {[]string{secretOf("RS256")}, "POSTRIDER_JWT_SECRET"},
@@ -298,5 +301,19 @@ func TestATokenOfEachSecretAlgorithmIsGood(t *testing.T) {
 		bad := newClient(t, good.url, service{settings: own[:1]}.token(t, "org_1")) // HS256, the same secret
 		wantGood(t, app, true, good)
 		wantGood(t, app, false, bad)
+	}
+}
+
+// TestThePublishedSecretIsWarnedOf starts as docker-compose.yml does.
+func TestThePublishedSecretIsWarnedOf(t *testing.T) {
+	t.Parallel()
+	const warning = "POSTRIDER_JWT_SECRET is the one that docker-compose.yml ships"
+	database := newDatabase(t)
+	for secret, warns := range map[string]bool{"development-only-secret-that-everyone-knows": true, strings.Repeat("x", 32): false} {
+		p := start(t, settings(database, "POSTRIDER_JWT_SECRET="+secret), "api")
+		p.ready(t)
+		if strings.Contains(p.stdout.String(), warning) != warns {
+			t.Errorf("with %q it warns: %t, want %t", secret, !warns, warns)
+		}
 	}
 }

@@ -123,5 +123,5 @@ func foreignToken(t testing.TB) string {
 	if deployment() != "" {
 		return "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJvcmdfMSJ9.c2lnbmVkIGJ5IG5vYm9keSBhdCBhbGw"
 	}
-	return service{settings: []string{"POSTRIDER_JWT_SECRET=another"}}.token(t, "org_"+random())
+	return service{settings: []string{"POSTRIDER_JWT_SECRET=a-secret-of-another-installation"}}.token(t, "org_"+random())
 }

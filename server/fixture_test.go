@@ -15,7 +15,7 @@ import (
 	"github.com/postrider/postrider/delivery"
 )
 
-const testSecret = "a secret of the tests"
+const testSecret = "a secret that only these tests have"
 
 var testNow = time.Date(2026, 1, 31, 9, 30, 0, 123_456_000, time.UTC)
 

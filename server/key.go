@@ -48,6 +48,10 @@ func ParseKey(algorithm, text string) (Key, error) {
 	return pemKey(method, strings.ReplaceAll(text, `\n`, "\n"))
 }
 
+// secretBytesMin is what RFC 7518 asks of HS256. A shorter one can be guessed by whoever has a token to try
+// guesses on. It asks for more with HS384 and HS512, where 32 bytes are as hard to guess.
+const secretBytesMin = 32
+
 // secretKey refuses a PEM: a public key is no secret, and whoever has it could sign.
 func secretKey(method jwt.SigningMethod, text string) (Key, error) {
 	if text == "" {
@@ -55,6 +59,10 @@ func secretKey(method jwt.SigningMethod, text string) (Key, error) {
 	}
 	if strings.Contains(text, "-----BEGIN ") {
 		return Key{}, fmt.Errorf("holds a PEM, and %s takes a secret", method.Alg())
+	}
+	if len(text) < secretBytesMin {
+		return Key{}, fmt.Errorf("has %d bytes, and %s takes at least %d: make one with openssl rand -hex 32",
+			len(text), method.Alg(), secretBytesMin)
 	}
 	secret := []byte(text)
 	return Key{method: method, verify: secret, sign: secret, secret: secret}, nil

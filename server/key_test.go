@@ -76,9 +76,9 @@ func tokensOf(t *testing.T, algorithm, text string) *Tokens {
 func signings() map[string][3]string {
 	k := keys()
 	return map[string][3]string{
-		"HS256": {testSecret, testSecret, "another"},
-		"HS384": {testSecret, testSecret, "another"},
-		"HS512": {testSecret, testSecret, "another"},
+		"HS256": {testSecret, testSecret, "another secret of these very tests"},
+		"HS384": {testSecret, testSecret, "another secret of these very tests"},
+		"HS512": {testSecret, testSecret, "another secret of these very tests"},
 		"RS256": {k.rsa, k.rsaPublic, k.rsaOther},
 		"RS384": {k.rsaPKCS1, k.rsaPublicPKCS1, k.rsaOther},
 		"RS512": {strings.ReplaceAll(k.rsa, "\n", `\n`), strings.ReplaceAll(k.rsaPublic, "\n", `\n`), k.rsaOther},
@@ -193,6 +193,8 @@ func TestBadKeysAreRefused(t *testing.T) {
 		"no secret":              {"HS256", "", "is empty"},
 		"a PEM for a secret":     {"HS256", k.rsaPublic, "holds a PEM, and HS256 takes a secret"},
 		"one line of it":         {"HS512", strings.ReplaceAll(k.edPublic, "\n", `\n`), "holds a PEM, and HS512 takes a secret"},
+		"a short secret":         {"HS256", testSecret[:31], "has 31 bytes, and HS256 takes at least 32"},
+		"a short one for HS512":  {"HS512", testSecret[:31], "has 31 bytes, and HS512 takes at least 32"},
 		"a secret for a PEM":     {"RS256", testSecret, "holds no PEM"},
 		"nothing for a PEM":      {"EdDSA", "", "holds no PEM"},
 		"Ed25519 for RSA":        {"RS256", k.ed, "not of RS256"},
