@@ -18,12 +18,13 @@ import (
 // Config is every setting, each a flag and a variable. It is the one place they are named: the
 // command line, --help and the refusals below are made of it.
 type Config struct {
-	DatabaseURL  string `env:"DATABASE_URL" placeholder:"URL" help:"Postgres 15 or newer, as postgres://user:password@host/database. Without it, serve, demo and migrate start a local one of their own."`
-	Listen       string `env:"POSTRIDER_LISTEN" default:"127.0.0.1:8071" help:"Where the API listens: host:port."`
-	DataDir      string `env:"POSTRIDER_DATA_DIR" placeholder:"DIR" help:"Where the local Postgres and the secret generated for it live. By default a directory of your user's data, or /var/lib/postrider for root."`
-	JWTSecret    string `name:"jwt-secret" env:"POSTRIDER_JWT_SECRET" placeholder:"SECRET" help:"What API tokens are signed with: a secret of 32 bytes or more (openssl rand -hex 32), or with RS256 and its like and EdDSA a private key as PEM, or a public one, which verifies tokens and makes none. A \\n stands for a line break. Required with a database of your own; generated once and kept for the local one."`
-	JWTAlgorithm string `name:"jwt-algorithm" env:"POSTRIDER_JWT_ALGORITHM" default:"HS256" help:"How API tokens are signed, and the only way that is accepted: HS256, HS384, HS512, RS256, RS384, RS512 or EdDSA."`
-	Migrate      bool   `env:"POSTRIDER_MIGRATE" default:"true" negatable:"" help:"Migrate the database at start."`
+	DatabaseURL      string `env:"DATABASE_URL" placeholder:"URL" help:"Postgres 15 or newer, as postgres://user:password@host/database. Without it, serve, demo and migrate start a local one of their own."`
+	Listen           string `env:"POSTRIDER_LISTEN" default:"127.0.0.1:8071" help:"Where the API listens: host:port."`
+	DataDir          string `env:"POSTRIDER_DATA_DIR" placeholder:"DIR" help:"Where the local Postgres and the secret generated for it live. By default a directory of your user's data, or /var/lib/postrider for root."`
+	JWTSecret        string `name:"jwt-secret" env:"POSTRIDER_JWT_SECRET" placeholder:"SECRET" help:"What API tokens are signed with: a secret of 32 bytes or more (openssl rand -hex 32), or with RS256 and its like and EdDSA a private key as PEM, or a public one, which verifies tokens and makes none. A \\n stands for a line break. Required with a database of your own; generated once and kept for the local one."`
+	JWTVerifySecrets string `name:"jwt-verify-secrets" env:"POSTRIDER_JWT_VERIFY_SECRETS" placeholder:"SECRETS" help:"More keys that API tokens are verified with, comma-separated, each like POSTRIDER_JWT_SECRET and of the same algorithm: the next one, before it signs, and old ones until their tokens have expired."`
+	JWTAlgorithm     string `name:"jwt-algorithm" env:"POSTRIDER_JWT_ALGORITHM" default:"HS256" help:"How API tokens are signed, and the only way that is accepted: HS256, HS384, HS512, RS256, RS384, RS512 or EdDSA."`
+	Migrate          bool   `env:"POSTRIDER_MIGRATE" default:"true" negatable:"" help:"Migrate the database at start."`
 
 	RetrySchedule  Durations      `env:"POSTRIDER_RETRY_SCHEDULE" default:"5s,5m,30m,2h,5h,10h,10h" help:"How long to wait after each failed attempt, comma-separated. Empty: no retry."`
 	RequestTimeout time.Duration  `env:"POSTRIDER_REQUEST_TIMEOUT" default:"30s" help:"How long one attempt may take as a whole."`
@@ -103,7 +104,9 @@ func (c *Config) Validate() error {
 	} else if c.JWTSecret != "" {
 		check(err == nil, "POSTRIDER_JWT_SECRET", "%v", err)
 	}
-	_, err := c.egress()
+	_, err := server.ParseKeys(c.JWTAlgorithm, c.JWTVerifySecrets)
+	check(err == nil || errors.Is(err, server.ErrAlgorithm), "POSTRIDER_JWT_VERIFY_SECRETS", "%v", err)
+	_, err = c.egress()
 	check(err == nil, "POSTRIDER_PROXY_URL", "%v", err)
 	_, err = c.roots()
 	check(err == nil, "POSTRIDER_CA_FILE", "%v", err)

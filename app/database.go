@@ -60,17 +60,21 @@ func (c *Config) dataDir() (string, error) {
 // publishedSecret is in docker-compose.yml, for everybody to read.
 const publishedSecret = "development-only-secret-that-everyone-knows"
 
-// key is what tokens are signed and verified with.
-func (c *Config) key() (server.Key, error) {
+// keys are what tokens are verified with, the first of which signs them.
+func (c *Config) keys() (server.Keys, error) {
 	secret, err := c.secret()
 	if err != nil {
-		return server.Key{}, err
+		return nil, err
 	}
-	key, err := server.ParseKey(c.JWTAlgorithm, secret)
+	signing, err := server.ParseKey(c.JWTAlgorithm, secret)
 	if err != nil {
-		return server.Key{}, fmt.Errorf("POSTRIDER_JWT_SECRET: %w", err)
+		return nil, fmt.Errorf("POSTRIDER_JWT_SECRET: %w", err)
 	}
-	return key, nil
+	verifying, err := server.ParseKeys(c.JWTAlgorithm, c.JWTVerifySecrets)
+	if err != nil {
+		return nil, fmt.Errorf("POSTRIDER_JWT_VERIFY_SECRETS: %w", err)
+	}
+	return append(server.Keys{signing}, verifying...), nil
 }
 
 // secret is what tokens are signed with: the one that was set, or for the local Postgres one that is

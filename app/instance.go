@@ -51,11 +51,11 @@ func Start(ctx context.Context, config Config, parts Parts, log *slog.Logger) (*
 
 func (i *Instance) start(ctx context.Context, parts Parts) error {
 	if parts.API {
-		key, err := i.config.key()
+		keys, err := i.config.keys()
 		if err != nil {
 			return err
 		}
-		i.tokens = server.NewTokens(key, time.Now)
+		i.tokens = server.NewTokens(keys, time.Now)
 		if i.config.JWTSecret == publishedSecret {
 			i.log.Warn("POSTRIDER_JWT_SECRET is the one that docker-compose.yml ships; anyone can issue tokens for any organisation")
 		}

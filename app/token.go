@@ -22,14 +22,14 @@ func (t tokenCommand) Run(c *Config, con console) error {
 	if t.Application != "" && !core.IsAppID(t.Application) {
 		return fmt.Errorf("--application: %q is no application's id: they begin with app_", t.Application)
 	}
-	key, err := c.key()
+	keys, err := c.keys()
 	if err != nil {
 		return err
 	}
-	if !key.CanSign() {
+	if !keys[0].CanSign() {
 		return errors.New("POSTRIDER_JWT_SECRET is a public key: tokens can be verified with it, and made only with the private one")
 	}
-	token, err := t.mint(server.NewTokens(key, time.Now))
+	token, err := t.mint(server.NewTokens(keys, time.Now))
 	if err != nil {
 		return err
 	}

@@ -39,11 +39,11 @@ func newWorld(tb testing.TB) *world {
 	config := Config{DatabaseURL: pg.New(tb), JWTSecret: testSecret, JWTAlgorithm: "HS256"}
 	w.Instance = &Instance{config: config, log: slog.New(w.logged)}
 	tb.Cleanup(w.Stop)
-	key, err := config.key()
+	keys, err := config.keys()
 	if err != nil {
 		tb.Fatal(err)
 	}
-	w.Instance.tokens = server.NewTokens(key, time.Now)
+	w.Instance.tokens = server.NewTokens(keys, time.Now)
 	if err := w.openStore(context.Background()); err != nil {
 		tb.Fatal(err)
 	}

@@ -317,3 +317,25 @@ func TestThePublishedSecretIsWarnedOf(t *testing.T) {
 		}
 	}
 }
+
+// TestTheKeyIsReplacedWithoutEndingTokens takes two processes through a rotation, one after the other.
+func TestTheKeyIsReplacedWithoutEndingTokens(t *testing.T) {
+	t.Parallel()
+	const signs, verifies = "POSTRIDER_JWT_SECRET=", "POSTRIDER_JWT_VERIFY_SECRETS="
+	old, next, database := random()+random()+random(), random()+random()+random(), newDatabase(t)
+	api := func(env ...string) string {
+		return "http://" + start(t, settings(database, env...), "api").ready(t)
+	}
+	minted := func(env ...string) string { return service{settings: env}.token(t, "org_1") }
+	announced, swapped := api(signs+old, verifies+next), api(signs+next, verifies+old)
+	ofOld, ofNext := minted(signs+old), minted(signs+next, verifies+old)
+	owner := newClient(t, announced, ofOld)
+	app := owner.application(t)
+	customer := owner.access(t, app, svix.AppPortalAccessIn{})
+	for _, url := range []string{announced, swapped} {
+		wantGood(t, app, true, newClient(t, url, ofOld), newClient(t, url, ofNext), newClient(t, url, customer.token))
+	}
+	after := api(signs + next)
+	wantGood(t, app, true, newClient(t, after, ofNext))
+	wantGood(t, app, false, newClient(t, after, ofOld), newClient(t, after, customer.token))
+}

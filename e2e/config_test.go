@@ -7,7 +7,7 @@ import (
 
 // variables are all there are; others rely on these names.
 var variables = []string{
-	"DATABASE_URL", "POSTRIDER_LISTEN", "POSTRIDER_DATA_DIR", "POSTRIDER_JWT_SECRET", "POSTRIDER_JWT_ALGORITHM",
+	"DATABASE_URL", "POSTRIDER_LISTEN", "POSTRIDER_DATA_DIR", "POSTRIDER_JWT_SECRET", "POSTRIDER_JWT_VERIFY_SECRETS", "POSTRIDER_JWT_ALGORITHM",
 	"POSTRIDER_MIGRATE",
 	"POSTRIDER_RETRY_SCHEDULE", "POSTRIDER_REQUEST_TIMEOUT", "POSTRIDER_ALLOW_SUBNETS",
 	"POSTRIDER_CONCURRENCY", "POSTRIDER_ENDPOINT_CONCURRENCY", "POSTRIDER_LEASE", "POSTRIDER_STOP_TIMEOUT",
@@ -55,6 +55,8 @@ func TestBadValueIsRefusedAtStart(t *testing.T) {
 	for _, test := range []struct{ variable, value string }{
 		{"DATABASE_URL", "mysql://localhost/postrider"},
 		{"DATABASE_URL", "postgres://someone:" + password + "@localhost:port/postrider"},
+		{"POSTRIDER_JWT_VERIFY_SECRETS", password},
+		{"POSTRIDER_JWT_VERIFY_SECRETS", strings.Repeat("x", 32) + ","},
 		{"POSTRIDER_LISTEN", "8071"},
 		{"POSTRIDER_LISTEN", "127.0.0.1:80710"},
 		{"POSTRIDER_MIGRATE", "maybe"},

@@ -20,7 +20,8 @@ import (
 // whatever a token's header says. No list of them is kept. Who has the key that signs can make a
 // token for any organisation, and organisations exist in tokens alone.
 type Tokens struct {
-	key    Key
+	key    Key  // signs
+	keys   Keys // verify
 	clock  func() time.Time
 	parser *jwt.Parser
 	times  *jwt.Validator
@@ -34,11 +35,11 @@ const verifiedMost = 1000
 
 const orgTokenLifetime = 10 * 365 * 24 * time.Hour
 
-// NewTokens makes the tokens of a key, which ParseKey made.
-func NewTokens(key Key, clock func() time.Time) *Tokens {
+// NewTokens makes the tokens of keys, of which there must be one.
+func NewTokens(keys Keys, clock func() time.Time) *Tokens {
 	times := []jwt.ParserOption{jwt.WithLeeway(core.ClockLeeway), jwt.WithTimeFunc(clock), jwt.WithIssuedAt()}
-	parser := jwt.NewParser(append(times, jwt.WithStrictDecoding(), jwt.WithValidMethods([]string{key.method.Alg()}))...)
-	return &Tokens{key: key, clock: clock, parser: parser, times: jwt.NewValidator(times...), verified: map[string]claims{}}
+	parser := jwt.NewParser(append(times, jwt.WithStrictDecoding(), jwt.WithValidMethods([]string{keys[0].method.Alg()}))...)
+	return &Tokens{key: keys[0], keys: keys, clock: clock, parser: parser, times: jwt.NewValidator(times...), verified: map[string]claims{}}
 }
 
 // claims is what a token says. Existing servers do not look at the issuer, and no more do we.
@@ -135,17 +136,18 @@ func (t *Tokens) verify(token string) (claims, error) {
 	return c, nil
 }
 
-// verifier is our key, for a token whose header asks for no extension: we know none (RFC 7515, crit).
+// verifier is our keys, for a token whose header asks for no extension: we know none (RFC 7515, crit).
 func (t *Tokens) verifier(token *jwt.Token) (any, error) {
 	if token.Header["crit"] != nil {
 		return nil, jwt.ErrTokenUnverifiable
 	}
-	return t.key.verify, nil
+	return t.keys.verifying(), nil
 }
 
 // untrusted is the answer to a token we did not sign. Who sends the secret itself is told so.
 func (t *Tokens) untrusted(token string) *core.Error {
-	if t.key.secret != nil && hmac.Equal([]byte(token), t.key.secret) {
+	isOurs := func(k Key) bool { return k.secret != nil && hmac.Equal([]byte(token), k.secret) }
+	if slices.ContainsFunc(t.keys, isOurs) {
 		return unauthenticated("Authentication failed. JWT signing secrets can not be used as tokens, please refer " +
 			"to https://github.com/svix/svix-webhooks#authentication for more information.")
 	}

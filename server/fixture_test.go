@@ -42,7 +42,7 @@ func newTokens(tb testing.TB, secret string, clock func() time.Time) *Tokens {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return NewTokens(key, clock)
+	return NewTokens(Keys{key}, clock)
 }
 
 // newFixture makes a server; change may change its configuration.

@@ -22,6 +22,33 @@ type Key struct {
 	secret []byte
 }
 
+// Keys are the keys of one algorithm: the first signs tokens, and all verify them.
+type Keys []Key
+
+// keysMax bounds what a forged token costs: each key is tried.
+const keysMax = 10
+
+// ParseKeys reads keys, comma-separated, each as ParseKey takes it; none is good too. Its errors hold nothing of
+// them.
+func ParseKeys(algorithm, text string) (Keys, error) {
+	if strings.TrimSpace(text) == "" {
+		return nil, nil
+	}
+	parts := strings.Split(text, ",")
+	if len(parts) > keysMax {
+		return nil, fmt.Errorf("has %d keys, and %d are the most", len(parts), keysMax)
+	}
+	var keys Keys
+	for i, part := range parts {
+		key, err := ParseKey(algorithm, strings.TrimSpace(part))
+		if err != nil {
+			return nil, fmt.Errorf("key %d %w", i+1, err)
+		}
+		keys = append(keys, key)
+	}
+	return keys, nil
+}
+
 // algorithms are those a key can be of, by the names that tokens give them.
 var algorithms = map[string]jwt.SigningMethod{
 	"HS256": jwt.SigningMethodHS256, "HS384": jwt.SigningMethodHS384, "HS512": jwt.SigningMethodHS512,
@@ -136,6 +163,15 @@ func parseBlock(block *pem.Block) (key any, err error) {
 		return nil, errors.New("holds a PEM that cannot be read as a key")
 	}
 	return key, nil
+}
+
+// verifying is all keys as the parser takes them.
+func (k Keys) verifying() jwt.VerificationKeySet {
+	var set jwt.VerificationKeySet
+	for _, key := range k {
+		set.Keys = append(set.Keys, key.verify)
+	}
+	return set
 }
 
 // CanSign tells whether tokens can be made with it, not just verified.

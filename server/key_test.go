@@ -68,7 +68,7 @@ func tokensOf(t *testing.T, algorithm, text string) *Tokens {
 	if err != nil {
 		t.Fatalf("%s: %v", algorithm, err)
 	}
-	return NewTokens(key, func() time.Time { return testNow })
+	return NewTokens(Keys{key}, func() time.Time { return testNow })
 }
 
 // signings are the algorithms, each with a key that signs, one of its own that verifies what that
