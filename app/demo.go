@@ -40,7 +40,7 @@ func (demoCommand) Run(ctx context.Context, c *Config, con console) error {
 		return err
 	}
 	defer i.Stop()
-	token, err := i.tokens.Org(defaultOrg)
+	token, err := i.tokens.Org(defaultOrg, time.Hour)
 	if err != nil {
 		return err
 	}

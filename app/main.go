@@ -34,7 +34,7 @@ type commands struct {
 	Jobs    jobsCommand    `cmd:"" help:"Run scheduled work and background tasks alone."`
 	Migrate migrateCommand `cmd:"" help:"Change the database's schema, or show where it stands."`
 	Secrets secretsCommand `cmd:"" help:"Encrypt the secrets of endpoints in the database, or count them by key."`
-	Token   tokenCommand   `cmd:"" help:"Print an API token."`
+	Token   tokenCommand   `cmd:"" help:"Print an API token, or end one."`
 	Listen  listenCommand  `cmd:"" help:"Receive webhooks and print them, to try with."`
 	Demo    demoCommand    `cmd:"" help:"Start everything, send real events, and show what arrives."`
 	Version versionCommand `cmd:"" help:"Print the version."`
@@ -43,6 +43,7 @@ type commands struct {
 // console is where a command writes for whoever typed it; the log goes to out as well.
 type console struct {
 	out io.Writer
+	err io.Writer // what is not the result
 	log *slog.Logger
 }
 
@@ -75,7 +76,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		telemetry.CaptureLibraries(log)
 	}
 	command.BindTo(ctx, (*context.Context)(nil))
-	if err := command.Run(&cli.Config, console{out: stdout, log: log}); err != nil && !errors.Is(err, context.Canceled) {
+	if err := command.Run(&cli.Config, console{out: stdout, err: stderr, log: log}); err != nil && !errors.Is(err, context.Canceled) {
 		fmt.Fprintf(stderr, "postrider: %s\n", oneLine(err))
 		return exitFailed
 	}

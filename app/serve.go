@@ -91,7 +91,7 @@ func (i *Instance) announce(con console) error {
 			"loopback_endpoints", i.loopbackAllowed())
 		return nil
 	}
-	token, err := i.tokens.Org(defaultOrg)
+	token, err := i.tokens.Org(defaultOrg, core.OrgTokenLifetime)
 	if err != nil {
 		return err
 	}

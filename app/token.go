@@ -1,26 +1,41 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
+	"os"
+	"strings"
 	"time"
 
 	"github.com/postrider/postrider/core"
 	"github.com/postrider/postrider/server"
+	"github.com/postrider/postrider/store"
 )
 
 type tokenCommand struct {
-	Org         string `arg:"" optional:"" default:"org_23rb8YdGqMT0qIzpgGwdXfHirMu" help:"The organisation: org_ and whatever names it to you."`
-	Application string `placeholder:"ID" help:"Make a token for this application of it alone, by its id."`
+	Issue  tokenIssueCommand  `cmd:"" default:"withargs" help:"Print an API token; what is chosen for it is said on standard error (the default)."`
+	Revoke tokenRevokeCommand `cmd:"" help:"End a token, or all tokens of an organisation, in every process with the next request."`
 }
 
-// Run prints the token and nothing else, so that it can be taken into a variable.
-func (t tokenCommand) Run(c *Config, con console) error {
+type tokenIssueCommand struct {
+	Org         string        `arg:"" optional:"" default:"org_23rb8YdGqMT0qIzpgGwdXfHirMu" help:"The organisation: org_ and whatever names it to you."`
+	Application string        `placeholder:"ID" help:"Make a token for this application of it alone, by its id."`
+	Expiry      time.Duration `placeholder:"DURATION" help:"How long the token is good, such as 720h; by default a year (8760h), and 28 days (672h) for an application."`
+}
+
+// Run prints the token and nothing else to standard output, so that it can be taken into a variable.
+func (t tokenIssueCommand) Run(c *Config, con console) error {
 	if !core.IsOrgID(t.Org) {
 		return fmt.Errorf("%q is no organisation: they begin with org_, and that of operational webhooks is nobody's", t.Org)
 	}
 	if t.Application != "" && !core.IsAppID(t.Application) {
 		return fmt.Errorf("--application: %q is no application's id: they begin with app_", t.Application)
+	}
+	lifetime, err := t.lifetime()
+	if err != nil {
+		return err
 	}
 	keys, err := c.keys()
 	if err != nil {
@@ -29,20 +44,105 @@ func (t tokenCommand) Run(c *Config, con console) error {
 	if !keys[0].CanSign() {
 		return errors.New("POSTRIDER_JWT_SECRET is a public key: tokens can be verified with it, and made only with the private one")
 	}
-	token, err := t.mint(server.NewTokens(keys, time.Now))
+	now := time.Now()
+	token, err := t.mint(server.NewTokens(keys, func() time.Time { return now }), now, lifetime)
 	if err != nil {
 		return err
 	}
 	con.printf("%s\n", token)
+	fmt.Fprintf(con.err, "token of %s expires at %s (--expiry %s)\n", subjectOf(core.Scope{OrgID: core.OrgID(t.Org), AppID: core.AppID(t.Application)}), now.Add(lifetime).UTC().Format(time.RFC3339), lifetime)
 	return nil
 }
 
-func (t tokenCommand) mint(tokens *server.Tokens) (string, error) {
+const tokenExpiryMax = 100 * 365 * 24 * time.Hour
+
+func (t tokenIssueCommand) lifetime() (time.Duration, error) {
+	switch {
+	case t.Expiry < 0 || t.Expiry > tokenExpiryMax || t.Expiry > 0 && t.Expiry < time.Second:
+		return 0, fmt.Errorf("--expiry: %s is not between 1s and %s (100 years)", t.Expiry, tokenExpiryMax)
+	case t.Expiry > 0:
+		return t.Expiry, nil
+	case t.Application != "":
+		return core.AppTokenLifetime, nil
+	}
+	return core.OrgTokenLifetime, nil
+}
+
+func (t tokenIssueCommand) mint(tokens *server.Tokens, now time.Time, lifetime time.Duration) (string, error) {
 	if t.Application != "" {
 		return tokens.App(core.AppGrant{
-			OrgID: core.OrgID(t.Org), AppID: core.AppID(t.Application),
-			IssuedAt: time.Now(), Lifetime: core.AppTokenLifetime,
+			OrgID: core.OrgID(t.Org), AppID: core.AppID(t.Application), IssuedAt: now, Lifetime: lifetime,
 		})
 	}
-	return tokens.Org(core.OrgID(t.Org))
+	return tokens.Org(core.OrgID(t.Org), lifetime)
+}
+
+type tokenRevokeCommand struct {
+	Token string `arg:"" optional:"" help:"The token, of an organisation or an application; - reads it from standard input."`
+	All   string `placeholder:"ORG" help:"End every token of this organisation that was issued before now instead. Those of its applications are ended over the API (expire-all)."`
+}
+
+func (t tokenRevokeCommand) Run(ctx context.Context, c *Config, con console) error {
+	switch {
+	case (t.Token == "") == (t.All == ""):
+		return errors.New("give either a token or --all with an organisation")
+	case t.All != "" && !core.IsOrgID(t.All):
+		return fmt.Errorf("--all: %q is no organisation: they begin with org_", t.All)
+	case t.All != "":
+		return t.revoke(ctx, c, con, "all tokens of "+t.All+" issued before now", func(s *core.Service) error {
+			return s.TokenRevokeMany(ctx, core.OrgID(t.All))
+		})
+	}
+	token, err := t.parse(c)
+	if err != nil {
+		return err
+	}
+	return t.revoke(ctx, c, con, "one token of "+subjectOf(token.Scope), func(s *core.Service) error {
+		return s.TokenRevoke(ctx, token)
+	})
+}
+
+func (t tokenRevokeCommand) revoke(ctx context.Context, c *Config, con console, what string, revoke func(*core.Service) error) error {
+	return withStore(ctx, *c, con, func(s *store.Store) error {
+		if err := revoke(&core.Service{Store: s, Clock: s.Now}); err != nil {
+			return err
+		}
+		select { // then no process trusts it any more
+		case <-time.After(store.TokenTrust):
+		case <-ctx.Done():
+		}
+		con.printf("revoked %s\n", what)
+		return nil
+	})
+}
+
+const tokenBytesMax = 64 << 10 // what a request's header may hold
+
+// parse refuses what no process would take for a token: to revoke it would change nothing, and whoever mistyped
+// one would believe that it had ended. Its errors don't show the token.
+func (t tokenRevokeCommand) parse(c *Config) (core.Token, error) {
+	text := t.Token
+	if text == "-" {
+		input, err := io.ReadAll(io.LimitReader(os.Stdin, tokenBytesMax))
+		if err != nil {
+			return core.Token{}, fmt.Errorf("read the token: %w", err)
+		}
+		text = string(input)
+	}
+	keys, err := c.keys()
+	if err != nil {
+		return core.Token{}, err
+	}
+	token, err := server.NewTokens(keys, time.Now).Parse(strings.TrimSpace(text))
+	if e, ok := errors.AsType[*core.Error](err); ok {
+		return token, fmt.Errorf("not revoked: no process with these keys accepts it: %s", e.Message)
+	}
+	return token, err
+}
+
+func subjectOf(scope core.Scope) string {
+	if scope.AppID != "" {
+		return string(scope.AppID) + " in " + string(scope.OrgID)
+	}
+	return string(scope.OrgID)
 }

@@ -59,7 +59,7 @@ func (w *world) populate(tb testing.TB) {
 	tb.Helper()
 	org := core.OrgID(fmt.Sprintf("org_%d", organisations.Add(1)))
 	w.org = string(org)
-	token, err := w.Instance.tokens.Org(org)
+	token, err := w.Instance.tokens.Org(org, core.OrgTokenLifetime)
 	if err != nil {
 		tb.Fatal(err)
 	}

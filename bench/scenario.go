@@ -105,8 +105,7 @@ func (s served) start(ctx context.Context, hook, sources string) (*target, error
 func tokenOf(ctx context.Context, path, jwtSecret string) (string, error) {
 	cmd := exec.CommandContext(ctx, path, "token")
 	cmd.Env = append(cleanEnvironment(), jwtSecret)
-	cmd.Stderr = os.Stderr
-	token, err := cmd.Output()
+	token, err := cmd.Output() // which keeps what it says of the token for an error
 	if err != nil {
 		return "", fmt.Errorf("%s token: %w", path, err)
 	}

@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// TokenRevocation says that tokens of one application are no longer good: those of them that were
-// issued before IssuedBefore, from EffectiveAt on.
+// TokenRevocation says that tokens of one application, or of an organisation itself, are no longer good: those
+// of them that were issued before IssuedBefore, from EffectiveAt on.
 type TokenRevocation struct {
 	OrgID        OrgID
-	AppID        AppID
+	AppID        AppID    // empty: of the organisation itself, and not of its applications
 	TokenHash    []byte   // only the token that has it; nil: not just one
 	SessionIDs   []string // only those of these sessions; nil: of all, and of none
 	IssuedBefore time.Time
@@ -24,28 +24,36 @@ type TokenRevocationPruner interface {
 	TokenRevocationPrune(ctx context.Context, now time.Time) (int64, error)
 }
 
-// TokenIsRevoked tells whether a good token is good no longer. Only those of applications can be
-// revoked: what an organisation sends its events with is never looked up.
+// TokenIsRevoked reports whether a valid token was revoked.
 func (s *Service) TokenIsRevoked(ctx context.Context, token Token) (bool, error) {
-	if token.AppID == "" {
-		return false, nil
-	}
 	return s.Store.TokenRevocationExists(ctx, token, s.now())
 }
 
-// AuthLogout ends the token it is called with, at once and for every process.
+// AuthLogout ends the token it is called with, at once and for every process. A token of an organisation may be
+// in use by many, so that its bearer cannot: whoever operates the service can, with TokenRevoke.
 func (s *Service) AuthLogout(ctx context.Context, token Token) error {
 	if token.AppID == "" {
 		return &Error{
 			Kind: KindBadRequest, Code: "not_revocable",
-			Message: "A token of an organisation cannot be logged out: only changing the key it is signed with ends it.",
+			Message: "A token of an organisation cannot be logged out. Whoever operates the service revokes it with postrider token revoke.",
 		}
 	}
+	return s.TokenRevoke(ctx, token)
+}
+
+// TokenRevoke ends one token, at once and for every process.
+func (s *Service) TokenRevoke(ctx context.Context, token Token) error {
 	return s.tokenRevoke(ctx, TokenRevocation{
 		OrgID: token.OrgID, AppID: token.AppID, TokenHash: token.Hash,
 		IssuedBefore: token.IssuedAt.Add(time.Microsecond), EffectiveAt: s.atOnce(),
 		ForgetAt: token.forgetAt(),
 	})
+}
+
+// TokenRevokeMany ends the tokens of an organisation itself that were issued before now. Those of its applications
+// are left, and ended by AuthExpireAll.
+func (s *Service) TokenRevokeMany(ctx context.Context, org OrgID) error {
+	return s.tokenRevoke(ctx, TokenRevocation{OrgID: org, IssuedBefore: s.now(), EffectiveAt: s.atOnce()})
 }
 
 // forgetAt is when the token can be taken for expired whatever the clock that looks at it.
@@ -108,7 +116,7 @@ func (s *Service) AuthExpireAll(ctx context.Context, scope Scope, appRef string,
 }
 
 // tokenRevoke also lets what the revocation makes needless be forgotten: of those that are about all
-// of an application's tokens, one that is in force and the latest.
+// tokens of an application or organisation, one that is in force and the latest.
 func (s *Service) tokenRevoke(ctx context.Context, r TokenRevocation) error {
 	return s.Store.InTx(ctx, func(ctx context.Context, tx Tx) error {
 		if r.TokenHash == nil && r.SessionIDs == nil {

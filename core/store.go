@@ -42,7 +42,7 @@ type Reader interface {
 	// DestinationList lists endpoints by the attempts at one message, of which none is before first.
 	DestinationList(ctx context.Context, app AppID, message MessageID, first AttemptID, page Page) ([]Destination, error)
 
-	// TokenRevocationExists tells whether anything revokes this token of an application by now.
+	// TokenRevocationExists reports whether anything revokes this token by now.
 	TokenRevocationExists(ctx context.Context, token Token, now time.Time) (bool, error)
 
 	BackgroundTaskGet(ctx context.Context, org OrgID, id TaskID) (BackgroundTask, error)
@@ -101,7 +101,7 @@ type Tx interface {
 
 	// TokenRevocationInsertMany stores one row for each session, or one if it names none.
 	TokenRevocationInsertMany(ctx context.Context, r TokenRevocation) error
-	// TokenRevocationSupersede has those about all tokens of an application that say no more than
+	// TokenRevocationSupersede has those about all tokens of an application, or of an organisation, that say no more than
 	// this one forgotten once this one is in force.
 	TokenRevocationSupersede(ctx context.Context, r TokenRevocation) error
 

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Token is a good token: what it reaches, and of an application's token what it takes to revoke it.
+// Token is a good token: what it reaches, and what it takes to revoke it.
 type Token struct {
 	Scope
 
@@ -40,6 +40,9 @@ const (
 	// AppTokenLifetime is how long a token of an application is good unless less is asked for. One
 	// that names a session never lives longer: after it, what revoked the session is forgotten.
 	AppTokenLifetime = 28 * 24 * time.Hour
+
+	// OrgTokenLifetime is how long a token of an organisation is good unless something else is asked for.
+	OrgTokenLifetime = 365 * 24 * time.Hour
 
 	// ClockLeeway is how far another machine's clock may be from ours.
 	ClockLeeway = 15 * time.Minute

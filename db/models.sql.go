@@ -336,9 +336,10 @@ type OutboxDeadLetter struct {
 	LetterID int64
 }
 
-// Tokens of applications that are no longer good. No foreign key: a token may name an application that is gone.
+// Tokens of applications and organisations that are no longer good. No foreign key: a token may name an application that is gone.
 type TokenRevocation struct {
 	OrgID core.OrgID
+	// Whose tokens: the application's id, or the organisation's for those of the organisation itself.
 	AppID core.AppID
 	// Only to tell rows apart: the API never shows one.
 	ID int64

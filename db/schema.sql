@@ -1243,7 +1243,14 @@ CREATE TABLE public.token_revocation (
 -- Name: TABLE token_revocation; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON TABLE public.token_revocation IS 'Tokens of applications that are no longer good. No foreign key: a token may name an application that is gone.';
+COMMENT ON TABLE public.token_revocation IS 'Tokens of applications and organisations that are no longer good. No foreign key: a token may name an application that is gone.';
+
+
+--
+-- Name: COLUMN token_revocation.app_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.token_revocation.app_id IS 'Whose tokens: the application''s id, or the organisation''s for those of the organisation itself.';
 
 
 --
@@ -1729,7 +1736,7 @@ CREATE INDEX token_revocation_app_id_issued_before_idx ON public.token_revocatio
 -- Name: INDEX token_revocation_app_id_issued_before_idx; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON INDEX public.token_revocation_app_id_issued_before_idx IS 'Look-up with each request that bears an application''s token. An index for each kind of row: in one for all, the few about all tokens look like half of it to the planner, which then reads the table.';
+COMMENT ON INDEX public.token_revocation_app_id_issued_before_idx IS 'Look-up with each request that bears a token. An index for each kind of row: in one for all, the few about all tokens look like half of it to the planner, which then reads the table.';
 
 
 --
@@ -1743,7 +1750,7 @@ CREATE INDEX token_revocation_app_id_session_id_issued_before_idx ON public.toke
 -- Name: INDEX token_revocation_app_id_session_id_issued_before_idx; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON INDEX public.token_revocation_app_id_session_id_issued_before_idx IS 'Look-up with each request that bears an application''s token.';
+COMMENT ON INDEX public.token_revocation_app_id_session_id_issued_before_idx IS 'Look-up with each request that bears a token.';
 
 
 --
@@ -1757,7 +1764,7 @@ CREATE INDEX token_revocation_app_id_token_hash_idx ON public.token_revocation U
 -- Name: INDEX token_revocation_app_id_token_hash_idx; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON INDEX public.token_revocation_app_id_token_hash_idx IS 'Look-up with each request that bears an application''s token.';
+COMMENT ON INDEX public.token_revocation_app_id_token_hash_idx IS 'Look-up with each request that bears a token.';
 
 
 --

@@ -12,60 +12,86 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-const tokenRevocationExists = `-- name: TokenRevocationExists :one
-SELECT (
-    EXISTS (
-        SELECT FROM token_revocation AS r
-        WHERE r.org_id = $1
-            AND r.app_id = $2
-            AND r.token_hash IS NULL
-            AND r.session_id IS NULL
-            AND r.issued_before > $3
-            AND r.effective_at <= $4::timestamptz
-    )
-    OR EXISTS (
-        SELECT FROM token_revocation AS r
-        WHERE r.org_id = $1
-            AND r.app_id = $2
-            AND r.token_hash = $5::bytea
-            AND r.issued_before > $3
-            AND r.effective_at <= $4::timestamptz
-    )
-    OR EXISTS (
-        SELECT FROM token_revocation AS r
-        WHERE r.org_id = $1
-            AND r.app_id = $2
-            AND r.token_hash IS NULL
-            AND r.session_id = $6::text
-            AND r.issued_before > $3
-            AND r.effective_at <= $4::timestamptz
-    )
-)::boolean
+const tokenRevocationFindMany = `-- name: TokenRevocationFindMany :many
+SELECT token.n::bigint AS n
+FROM unnest(
+    $1::text[], $2::text[], $3::bytea[], $4::text[], $5::timestamptz[],
+    $6::timestamptz[]
+) WITH ORDINALITY AS token(org_id, app_id, token_hash, session_id, issued_at, now, n)
+LEFT JOIN LATERAL (
+    SELECT true AS revoked
+    FROM token_revocation AS r
+    WHERE r.org_id = token.org_id
+        AND r.app_id = token.app_id
+        AND r.token_hash IS NULL
+        AND r.session_id IS NULL
+        AND r.issued_before > token.issued_at
+        AND r.effective_at <= token.now
+    LIMIT 1 -- keeps the planner from reading the whole table for a hash, here and below
+) AS every ON true
+LEFT JOIN LATERAL (
+    SELECT true AS revoked
+    FROM token_revocation AS r
+    WHERE r.org_id = token.org_id
+        AND r.app_id = token.app_id
+        AND r.token_hash = token.token_hash
+        AND r.issued_before > token.issued_at
+        AND r.effective_at <= token.now
+    LIMIT 1
+) AS one ON true
+LEFT JOIN LATERAL (
+    SELECT true AS revoked
+    FROM token_revocation AS r
+    WHERE r.org_id = token.org_id
+        AND r.app_id = token.app_id
+        AND r.token_hash IS NULL
+        AND r.session_id = token.session_id
+        AND r.issued_before > token.issued_at
+        AND r.effective_at <= token.now
+    LIMIT 1
+) AS session ON true
+WHERE every.revoked OR one.revoked OR session.revoked
+ORDER BY token.n
+LIMIT 512
 `
 
-type TokenRevocationExistsParams struct {
-	OrgID     core.OrgID
-	AppID     core.AppID
-	IssuedAt  time.Time
-	Now       time.Time
-	TokenHash []byte
-	SessionID string
+type TokenRevocationFindManyParams struct {
+	OrgIDs      []string
+	AppIDs      []string
+	TokenHashes [][]byte
+	SessionIDs  []string
+	IssuedAts   []time.Time
+	Nows        []time.Time
 }
 
-// TokenRevocationExists tells whether any row revokes a token of an application by now. The three kinds of row
-// are looked for apart, each by the index of its own.
-func (q *Queries) TokenRevocationExists(ctx context.Context, db DBTX, arg TokenRevocationExistsParams) (bool, error) {
-	row := db.QueryRow(ctx, tokenRevocationExists,
-		arg.OrgID,
-		arg.AppID,
-		arg.IssuedAt,
-		arg.Now,
-		arg.TokenHash,
-		arg.SessionID,
+// TokenRevocationFindMany returns the numbers, from 1, of those of the tokens that a row revokes by now. The three
+// kinds of row are looked for apart, each by the index of its own. A token of an organisation is looked for with the
+// organisation's id as its application's.
+func (q *Queries) TokenRevocationFindMany(ctx context.Context, db DBTX, arg TokenRevocationFindManyParams) ([]int64, error) {
+	rows, err := db.Query(ctx, tokenRevocationFindMany,
+		arg.OrgIDs,
+		arg.AppIDs,
+		arg.TokenHashes,
+		arg.SessionIDs,
+		arg.IssuedAts,
+		arg.Nows,
 	)
-	var column_1 bool
-	err := row.Scan(&column_1)
-	return column_1, err
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []int64
+	for rows.Next() {
+		var n int64
+		if err := rows.Scan(&n); err != nil {
+			return nil, err
+		}
+		items = append(items, n)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const tokenRevocationInsertMany = `-- name: TokenRevocationInsertMany :execrows

@@ -18,10 +18,11 @@ func TestTokenPrintsNothingButTheToken(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{
 		{"token"}, {"token", "org_mine"}, {"token", "org_mine", "--application", "app_2QzNYbYPcmsVWXRGgYf0V9r4XyZ"},
+		{"token", "issue", "org_mine", "--expiry=1h"},
 	} {
 		got := command(t, []string{secretSetting}, args...)
 		token, newline := strings.CutSuffix(got.stdout, "\n")
-		if got.code != 0 || got.stderr != "" || !newline || strings.ContainsAny(token, " \n") || strings.Count(token, ".") != 2 {
+		if got.code != 0 || strings.Count(got.stderr, "\n") != 1 || !strings.Contains(got.stderr, "expires at 20") || !newline || strings.ContainsAny(token, " \n") || strings.Count(token, ".") != 2 {
 			t.Errorf("%v: got %+v", args, got)
 		}
 	}
@@ -31,6 +32,7 @@ func TestTokenForNobodyIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{
 		{"token", "acme"}, {"token", "org_mine", "--application", "acme"},
+		{"token", "org_mine", "--expiry=-1h"}, {"token", "org_mine", "--expiry=1ms"}, {"token", "org_mine", "--expiry=1000000h"},
 		{"token", operationalOrg}, {"token", operationalOrg, "--application", "app_2QzNYbYPcmsVWXRGgYf0V9r4XyZ"},
 	} {
 		if got := command(t, []string{secretSetting}, args...); got.code == 0 || got.stdout != "" || got.stderr == "" {

@@ -35,7 +35,7 @@ func TestHelpNamesEverySetting(t *testing.T) {
 			t.Errorf("the help says nothing of --%s", flag)
 		}
 	}
-	for _, subcommand := range []string{"serve", "api", "worker", "consume", "jobs", "migrate up", "migrate down", "migrate status", "secrets encrypt", "secrets status", "token", "listen", "demo", "version"} {
+	for _, subcommand := range []string{"serve", "api", "worker", "consume", "jobs", "migrate up", "migrate down", "migrate status", "secrets encrypt", "secrets status", "token issue", "token revoke", "listen", "demo", "version"} {
 		if !strings.Contains(help.stdout, "\n  "+subcommand+" ") {
 			t.Errorf("the help says nothing of the command %s", subcommand)
 		}

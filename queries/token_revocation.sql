@@ -1,34 +1,47 @@
--- name: TokenRevocationExists :one
--- TokenRevocationExists tells whether any row revokes a token of an application by now. The three kinds of row
--- are looked for apart, each by the index of its own.
-SELECT (
-    EXISTS (
-        SELECT FROM token_revocation AS r
-        WHERE r.org_id = @org_id
-            AND r.app_id = @app_id
-            AND r.token_hash IS NULL
-            AND r.session_id IS NULL
-            AND r.issued_before > @issued_at
-            AND r.effective_at <= @now::timestamptz
-    )
-    OR EXISTS (
-        SELECT FROM token_revocation AS r
-        WHERE r.org_id = @org_id
-            AND r.app_id = @app_id
-            AND r.token_hash = @token_hash::bytea
-            AND r.issued_before > @issued_at
-            AND r.effective_at <= @now::timestamptz
-    )
-    OR EXISTS (
-        SELECT FROM token_revocation AS r
-        WHERE r.org_id = @org_id
-            AND r.app_id = @app_id
-            AND r.token_hash IS NULL
-            AND r.session_id = @session_id::text
-            AND r.issued_before > @issued_at
-            AND r.effective_at <= @now::timestamptz
-    )
-)::boolean;
+-- name: TokenRevocationFindMany :many
+-- TokenRevocationFindMany returns the numbers, from 1, of those of the tokens that a row revokes by now. The three
+-- kinds of row are looked for apart, each by the index of its own. A token of an organisation is looked for with the
+-- organisation's id as its application's.
+SELECT token.n::bigint AS n
+FROM unnest(
+    @org_ids::text[], @app_ids::text[], @token_hashes::bytea[], @session_ids::text[], @issued_ats::timestamptz[],
+    @nows::timestamptz[]
+) WITH ORDINALITY AS token(org_id, app_id, token_hash, session_id, issued_at, now, n)
+LEFT JOIN LATERAL (
+    SELECT true AS revoked
+    FROM token_revocation AS r
+    WHERE r.org_id = token.org_id
+        AND r.app_id = token.app_id
+        AND r.token_hash IS NULL
+        AND r.session_id IS NULL
+        AND r.issued_before > token.issued_at
+        AND r.effective_at <= token.now
+    LIMIT 1 -- keeps the planner from reading the whole table for a hash, here and below
+) AS every ON true
+LEFT JOIN LATERAL (
+    SELECT true AS revoked
+    FROM token_revocation AS r
+    WHERE r.org_id = token.org_id
+        AND r.app_id = token.app_id
+        AND r.token_hash = token.token_hash
+        AND r.issued_before > token.issued_at
+        AND r.effective_at <= token.now
+    LIMIT 1
+) AS one ON true
+LEFT JOIN LATERAL (
+    SELECT true AS revoked
+    FROM token_revocation AS r
+    WHERE r.org_id = token.org_id
+        AND r.app_id = token.app_id
+        AND r.token_hash IS NULL
+        AND r.session_id = token.session_id
+        AND r.issued_before > token.issued_at
+        AND r.effective_at <= token.now
+    LIMIT 1
+) AS session ON true
+WHERE every.revoked OR one.revoked OR session.revoked
+ORDER BY token.n
+LIMIT 512;
 
 -- name: TokenRevocationInsertMany :execrows
 -- TokenRevocationInsertMany stores one row for each of the sessions; an empty one is none.

@@ -33,8 +33,6 @@ type Tokens struct {
 // verifiedMost bounds the memory for tokens. Beyond it all are forgotten and verified again.
 const verifiedMost = 1000
 
-const orgTokenLifetime = 10 * 365 * 24 * time.Hour
-
 // NewTokens makes the tokens of keys, of which there must be one.
 func NewTokens(keys Keys, clock func() time.Time) *Tokens {
 	times := []jwt.ParserOption{jwt.WithLeeway(core.ClockLeeway), jwt.WithTimeFunc(clock), jwt.WithIssuedAt()}
@@ -69,12 +67,13 @@ func (t *Tokens) CanMake() error {
 	}
 }
 
-// Org makes a token for all of an organisation, good for ten years.
-func (t *Tokens) Org(org core.OrgID) (string, error) {
+// Org makes a token for all of an organisation.
+func (t *Tokens) Org(org core.OrgID, lifetime time.Duration) (string, error) {
 	if !core.IsOrgID(string(org)) {
 		return "", fmt.Errorf("%q is not a valid organization id: it must begin with org_, and not be the reserved one", org)
 	}
-	return t.sign(claims{}, string(org), t.clock(), orgTokenLifetime)
+	now := t.clock()
+	return t.sign(claims{Microseconds: microseconds(now)}, string(org), now, lifetime)
 }
 
 // App makes a token for one application.
@@ -84,10 +83,12 @@ func (t *Tokens) App(g core.AppGrant) (string, error) {
 	}
 	c := claims{
 		Org: (*string)(&g.OrgID), FeatureFlags: g.FeatureFlags, Capabilities: g.Capabilities, SessionID: g.SessionID,
-		Microseconds: int64(g.IssuedAt.Nanosecond() / int(time.Microsecond)),
+		Microseconds: microseconds(g.IssuedAt),
 	}
 	return t.sign(c, string(g.AppID), g.IssuedAt, g.Lifetime)
 }
+
+func microseconds(at time.Time) int64 { return int64(at.Nanosecond() / int(time.Microsecond)) }
 
 func (t *Tokens) sign(c claims, subject string, at time.Time, lifetime time.Duration) (string, error) {
 	if err := t.CanMake(); err != nil {
@@ -110,7 +111,7 @@ func (t *Tokens) Parse(token string) (core.Token, error) {
 	case c.Subject == "":
 		return core.Token{}, unauthenticated("Invalid token (missing `sub`).")
 	case c.Org == nil:
-		return orgToken(c.Subject)
+		return orgToken(c, token)
 	}
 	return appToken(c, token)
 }
@@ -154,13 +155,16 @@ func (t *Tokens) untrusted(token string) *core.Error {
 	return unauthenticated("Invalid token")
 }
 
-func orgToken(subject string) (core.Token, error) {
-	if !core.IsOrgID(subject) || !isText(subject) {
+func orgToken(c claims, token string) (core.Token, error) {
+	if !core.IsOrgID(c.Subject) || !isText(c.Subject) {
 		return core.Token{}, &core.Error{
 			Kind: core.KindBadRequest, Code: "bad_token", Message: "`sub` is not a valid organization id.",
 		}
 	}
-	return core.Token{Scope: core.Scope{OrgID: core.OrgID(subject)}}, nil
+	return core.Token{
+		Scope: core.Scope{OrgID: core.OrgID(c.Subject)},
+		Hash:  tokenHash(token), IssuedAt: c.issuedAt(), ExpiresAt: c.expiresAt(),
+	}, nil
 }
 
 func appToken(c claims, token string) (core.Token, error) {
@@ -250,7 +254,7 @@ func (s *server) token(ctx context.Context, h http.Header) (core.Token, error) {
 	}
 	revoked, err := s.handlers.service.TokenIsRevoked(ctx, token)
 	if err == nil && revoked {
-		err = unauthenticated("Invalid token (it was logged out or expired).")
+		err = unauthenticated("Invalid token (it was revoked, logged out or expired).")
 	}
 	return token, err
 }

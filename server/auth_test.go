@@ -46,7 +46,7 @@ func claimsOf(t *testing.T, token string) (claims map[string]any) {
 
 func TestTokensSayWhatTheSampleSays(t *testing.T) {
 	t.Parallel()
-	token, err := newTokens(t, sampleSecret, func() time.Time { return time.Unix(1655140639, 0) }).Org(sampleOrg)
+	token, err := newTokens(t, sampleSecret, func() time.Time { return time.Unix(1655140639, 0) }).Org(sampleOrg, 10*365*24*time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +85,7 @@ func TestTokensAreMadeForIDsAlone(t *testing.T) {
 	t.Parallel()
 	tokens := newTokens(t, testSecret, time.Now)
 	for _, org := range []core.OrgID{"", "a", "app_1", operationalOrg} {
-		if token, err := tokens.Org(org); err == nil {
+		if token, err := tokens.Org(org, core.OrgTokenLifetime); err == nil {
 			t.Errorf("a token for the organisation %q: %s", org, token)
 		}
 		if token, err := tokens.App(core.AppGrant{OrgID: org, AppID: "app_1"}); err == nil {

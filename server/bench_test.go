@@ -16,7 +16,7 @@ import (
 
 func BenchmarkTokensParse(b *testing.B) {
 	tokens := newTokens(b, testSecret, time.Now)
-	token, err := tokens.Org("org_a")
+	token, err := tokens.Org("org_a", core.OrgTokenLifetime)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -43,7 +43,7 @@ func BenchmarkMessageCreate(b *testing.B) {
 		Service: &core.Service{Store: &fake{}, Messages: nowhere{}, Clock: time.Now},
 		Tokens:  tokens, Log: slog.New(slog.DiscardHandler),
 	})
-	token, err := tokens.Org("org_a")
+	token, err := tokens.Org("org_a", core.OrgTokenLifetime)
 	if err != nil {
 		b.Fatal(err)
 	}

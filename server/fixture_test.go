@@ -123,7 +123,7 @@ func (f *fixture) token(t *testing.T, of string, featureFlags ...string) string 
 	case "two":
 		token, err = f.tokens.App(f.grant(f.ids.other, featureFlags))
 	default:
-		token, err = f.tokens.Org(core.OrgID(of))
+		token, err = f.tokens.Org(core.OrgID(of), core.OrgTokenLifetime)
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -92,7 +92,7 @@ func TestAlgorithms(t *testing.T) {
 		t.Run(algorithm, func(t *testing.T) {
 			t.Parallel()
 			maker := tokensOf(t, algorithm, key[0])
-			token, err := maker.Org("org_a")
+			token, err := maker.Org("org_a", core.OrgTokenLifetime)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -162,11 +162,11 @@ func TestAPublicKeyIsNoSecret(t *testing.T) {
 func TestAPublicKeyMakesNoTokens(t *testing.T) {
 	t.Parallel()
 	tokens := tokensOf(t, "EdDSA", keys().edPublic)
-	if token, err := tokens.Org("org_a"); !core.IsKind(err, core.KindBadRequest) {
+	if token, err := tokens.Org("org_a", core.OrgTokenLifetime); !core.IsKind(err, core.KindBadRequest) {
 		t.Errorf("%q, %v", token, err)
 	}
 	signer := tokensOf(t, "EdDSA", keys().ed)
-	token, err := signer.Org("org_a")
+	token, err := signer.Org("org_a", core.OrgTokenLifetime)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,7 +28,7 @@ func TestKeysRotateWithoutEndingTokens(t *testing.T) {
 		old, next := key[0], key[2]
 		token := func(of *Tokens) string {
 			t.Helper()
-			text, err := of.Org("org_a")
+			text, err := of.Org("org_a", core.OrgTokenLifetime)
 			if err != nil {
 				t.Fatal(err)
 			}

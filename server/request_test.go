@@ -148,8 +148,15 @@ func TestAccessLogHoldsNothingOfTheClients(t *testing.T) {
 	}
 }
 
+// trusting is a store without revocations, and without anything else.
+type trusting struct{ core.Store }
+
+func (trusting) TokenRevocationExists(context.Context, core.Token, time.Time) (bool, error) {
+	return false, nil
+}
+
 // panicking is a store that panics.
-type panicking struct{ core.Store }
+type panicking struct{ trusting }
 
 func TestPanicsAreAnsweredAndLoggedOnce(t *testing.T) {
 	t.Parallel()
@@ -195,7 +202,7 @@ func TestErrorsAfterTheAnswerBeganAreNotWrittenIntoIt(t *testing.T) {
 }
 
 // slow is a store that takes as long as it is given.
-type slow struct{ core.Store }
+type slow struct{ trusting }
 
 func (slow) ApplicationGet(ctx context.Context, _ core.OrgID, _ string) (core.Application, error) {
 	<-ctx.Done()

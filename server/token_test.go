@@ -185,14 +185,44 @@ func TestFlagsThatPostgresCannotTakeAreNone(t *testing.T) {
 	}
 }
 
-// TestTokensOfOrganisationsAreNotLookedUp is the hot path's: the store is broken, and the token good.
-func TestTokensOfOrganisationsAreNotLookedUp(t *testing.T) {
+// TestTokensOfOrganisationsAreLookedUp has the store broken: whether the token is good is not known then.
+func TestTokensOfOrganisationsAreLookedUp(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	org, app := f.token(t, "org_a"), f.token(t, "one")
 	f.store.broken = &core.Error{Kind: core.KindUnavailable, Code: "unavailable"}
-	wantStatus(t, f.send("POST", "/api/v1/app/one/msg", `{}`, "Authorization: Bearer "+org), 422)
-	wantStatus(t, f.send("POST", "/api/v1/app/one/msg", `{}`, "Authorization: Bearer "+app), 503)
+	for _, token := range []string{org, app} {
+		wantStatus(t, f.send("POST", "/api/v1/app/one/msg", `{}`, "Authorization: Bearer "+token), 503)
+	}
+}
+
+func TestTokensOfOrganisationsCanBeRevoked(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	bearer := func(token string) string { return "Authorization: Bearer " + token }
+	one := f.token(t, "org_a")
+	other := forge(hs256, fmt.Sprintf(`{"sub":"org_a","iat":%d}`, testNow.Add(time.Second).Unix()))
+	customer, neighbour := f.token(t, "one"), f.token(t, "org_b")
+	service := &core.Service{Store: f.store, Clock: func() time.Time { return testNow.Add(time.Microsecond) }}
+	parsed, err := f.tokens.Parse(one)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := service.TokenRevoke(t.Context(), parsed); err != nil {
+		t.Fatal(err)
+	}
+	wantStatus(t, f.send("GET", "/api/v1/app", "", bearer(one)), 401, `"code":"authentication_failed"`)
+	wantStatus(t, f.send("GET", "/api/v1/app", "", bearer(other)), 200)
+
+	older := forge(hs256, `{"sub":"org_a","iat":1}`)
+	wantStatus(t, f.send("GET", "/api/v1/app", "", bearer(older)), 200)
+	if err := service.TokenRevokeMany(t.Context(), "org_a"); err != nil {
+		t.Fatal(err)
+	}
+	wantStatus(t, f.send("GET", "/api/v1/app", "", bearer(older)), 401)
+	wantStatus(t, f.send("GET", "/api/v1/app", "", bearer(other)), 200)
+	wantStatus(t, f.send("GET", "/api/v1/app/one", "", bearer(customer)), 200)
+	wantStatus(t, f.send("GET", "/api/v1/app", "", bearer(neighbour)), 200)
 }
 
 // TestKeysMakeNoDifferenceToTokens sends one idempotency key with everything, as a client may that

@@ -2,6 +2,8 @@ package store
 
 import (
 	"slices"
+	"strconv"
+	"time"
 
 	"github.com/postrider/postrider/core"
 	"github.com/postrider/postrider/db"
@@ -84,16 +86,28 @@ func idempotencyCases() []queryCase {
 }
 
 func revocationCases() []queryCase {
-	exists := func(app int, session string, hash []byte) db.TokenRevocationExistsParams {
-		return db.TokenRevocationExistsParams{OrgID: seedOrg, AppID: seedApp(app), IssuedAt: seedAt.Add(-1), Now: seedAt, TokenHash: hash, SessionID: session}
+	find := func(subject string, session string, hash []byte, issued time.Time) db.TokenRevocationFindManyParams {
+		return db.TokenRevocationFindManyParams{
+			OrgIDs: []string{string(seedOrg)}, AppIDs: []string{subject}, IssuedAts: []time.Time{issued}, Nows: []time.Time{seedAt},
+			TokenHashes: [][]byte{hash}, SessionIDs: []string{session},
+		}
 	}
-	old := exists(2, "none", seedHash(-1))
-	old.IssuedAt = seedAt.AddDate(1, 0, 0)
+	app := func(n int) string { return string(seedApp(n)) }
+	before := seedAt.Add(-1)
+	many := find(app(9), "none", seedHash(-1), before)
+	for n := range 511 {
+		more := find(app(n%9), "session-"+strconv.Itoa(n), seedHash(n), before)
+		many.OrgIDs, many.AppIDs = append(many.OrgIDs, more.OrgIDs...), append(many.AppIDs, more.AppIDs...)
+		many.IssuedAts, many.Nows = append(many.IssuedAts, before), append(many.Nows, seedAt)
+		many.TokenHashes, many.SessionIDs = append(many.TokenHashes, more.TokenHashes...), append(many.SessionIDs, more.SessionIDs...)
+	}
 	return []queryCase{
-		query("a token that is good", queries.TokenRevocationExists, exists(9, "none", seedHash(-1))),
-		query("its session was revoked", queries.TokenRevocationExists, exists(1, "session-4", seedHash(-1))),
-		query("it was revoked itself", queries.TokenRevocationExists, exists(0, "none", seedHash(3))),
-		query("issued after all revocations", queries.TokenRevocationExists, old),
+		query("a token that is good", queries.TokenRevocationFindMany, find(app(9), "none", seedHash(-1), before)),
+		query("an organisation's that is good", queries.TokenRevocationFindMany, find(string(seedOrg), "", seedHash(-1), before)),
+		query("its session was revoked", queries.TokenRevocationFindMany, find(app(1), "session-4", seedHash(-1), before)),
+		query("it was revoked itself", queries.TokenRevocationFindMany, find(app(0), "none", seedHash(3), before)),
+		query("issued after all revocations", queries.TokenRevocationFindMany, find(app(2), "none", seedHash(-1), seedAt.AddDate(1, 0, 0))),
+		query("as many as there may be", queries.TokenRevocationFindMany, many),
 		query("of two sessions", queries.TokenRevocationInsertMany, db.TokenRevocationInsertManyParams{
 			OrgID: seedOrg, AppID: seedApp(0), IssuedBefore: seedAt, EffectiveAt: seedAt, ForgetAt: &seedAt, SessionIDs: []string{"a", "b"},
 		}),

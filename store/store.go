@@ -28,6 +28,8 @@ type Store struct {
 	clock     clock
 	twins     turns[core.IdempotencyKey]
 	unopened  unopened
+	tokens    *batcher[tokenAt, bool]
+	trusted   trusted
 	announcer *announcer
 }
 
@@ -84,6 +86,9 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		return nil, fmt.Errorf("database pool: %w", err)
 	}
 	s := &Store{reader: reader{pool, c.SecretKeys}, pool: pool, clock: clock{local: c.Clock, log: c.Log}, unopened: unopened{log: c.Log}}
+	s.tokens = newBatcher(func(ctx context.Context, tokens []tokenAt) []outcome[bool] {
+		return separately(tokens, func(some []tokenAt) ([]outcome[bool], error) { return s.findRevoked(ctx, some) })
+	}, func(tokenAt) int { return 0 })
 	s.announcer = newAnnouncer(s.deliveryAnnounce, announceRest)
 	err = checkServer(ctx, pool)
 	if err == nil {

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -69,6 +70,93 @@ func TestRevocations(t *testing.T) {
 	w.revokes(at, foreign, false)
 	foreign.AppID, foreign.OrgID = w.app.ID, "org_other"
 	w.revokes(at, foreign, false)
+}
+
+func TestRevocationsOfOrganisations(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	at := now()
+	ofOrg := func(hash string, at time.Time) core.Token {
+		return core.Token{Scope: core.Scope{OrgID: testOrg}, Hash: []byte(hash), IssuedAt: at}
+	}
+	one, other, customer := ofOrg("one", at), ofOrg("other", at), w.token("one", "", at)
+	neighbour := ofOrg("the neighbour's", at)
+	neighbour.OrgID = "org_other"
+	clock := time.Now()
+	w.clock.local = func() time.Time { clock = clock.Add(TokenTrust); return clock } // nothing is trusted
+	for _, token := range []core.Token{one, other, customer, neighbour} {
+		w.revokes(at, token, false)
+	}
+	if err := w.service().TokenRevoke(t.Context(), one); err != nil {
+		t.Fatal(err)
+	}
+	w.revokes(now(), one, true)
+	for _, token := range []core.Token{other, customer, neighbour} {
+		w.revokes(now(), token, false)
+	}
+	if err := w.service().TokenRevokeMany(t.Context(), testOrg); err != nil {
+		t.Fatal(err)
+	}
+	w.revokes(now(), other, true)
+	w.revokes(now(), ofOrg("never issued", time.Time{}), true)
+	w.revokes(now(), ofOrg("later", now().Add(time.Minute)), false)
+	w.revokes(now(), customer, false)
+	w.revokes(now(), neighbour, false)
+}
+
+// TestTokensAreTrustedForAMoment: those of applications are not, because their bearers expect a logout to be one.
+func TestTokensAreTrustedForAMoment(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	at, clock := now(), time.Now()
+	w.clock.local = func() time.Time { return clock }
+	org := core.Token{Scope: core.Scope{OrgID: testOrg}, Hash: []byte("one"), IssuedAt: at}
+	app := w.token("two", "", at)
+	for _, token := range []core.Token{org, app} {
+		w.revokes(at, token, false)
+		if err := w.service().TokenRevoke(t.Context(), token); err != nil {
+			t.Fatal(err)
+		}
+	}
+	clock = clock.Add(TokenTrust - 1)
+	w.revokes(now(), org, false)
+	w.revokes(now(), app, true)
+	clock = clock.Add(1)
+	w.revokes(now(), org, true)
+	clock = clock.Add(-1) // it is not remembered as good again, nor when a clock goes back
+	w.revokes(now(), app, true)
+	for n := range 2 * trustedMax {
+		w.trusted.put([]byte(fmt.Sprint(n)), clock)
+	}
+	if n := len(w.trusted.begun); n > trustedMax {
+		t.Errorf("%d tokens are remembered", n)
+	}
+}
+
+// TestRevocationsOfManyTokensAtOnce asks for more tokens than one statement takes, some of them twice, among them
+// one that Postgres cannot take at all.
+func TestRevocationsOfManyTokensAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	at := now()
+	for _, n := range []int{3, 600} {
+		if err := w.service().TokenRevoke(t.Context(), w.token(fmt.Sprint(n), "", at)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var asked sync.WaitGroup
+	for n := range 1200 {
+		asked.Go(func() {
+			n /= 2
+			w.revokes(now(), w.token(fmt.Sprint(n), "", at), n == 3 || n == 600)
+		})
+	}
+	asked.Go(func() {
+		if _, err := w.TokenRevocationExists(t.Context(), w.token("odd", "\x00", at), at); err == nil {
+			t.Error("a session that Postgres cannot take was looked for")
+		}
+	})
+	asked.Wait()
 }
 
 func TestLogoutIsForOneTokenAtOnce(t *testing.T) {
