@@ -109,10 +109,14 @@ func (s *Service) validate(in *EndpointIn, was string) error {
 const urlBytesMost = 65536 // of the normal form, which is ASCII
 
 // url checks a URL and puts it into the normal form. A change of another field need not repair the URL: one
-// that is sent as it is stored is kept even if it would be refused by now.
+// that is sent as it is stored, or shown, is kept even if it would be refused by now.
 func (s *Service) url(c *checks, in *EndpointIn, was string) {
 	normal, err := "", error(nil)
 	if len(in.URL) <= urlBytesMost {
+		if in.URL, err = unmaskURL(in.URL, was, s.DomainToASCII); err != nil {
+			c.body(false, err.Error(), "url")
+			return
+		}
 		normal, err = NormalURL(in.URL, s.DomainToASCII)
 	}
 	fits := len(in.URL) <= urlBytesMost && len(normal) <= urlBytesMost

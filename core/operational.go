@@ -74,11 +74,28 @@ func (s *Service) OperationalWebhookEndpointList(ctx context.Context, scope Scop
 // OperationalWebhookEndpointUpdate replaces what a client can say of an operational-webhook endpoint,
 // but for its secret and headers, or makes it when ref names none.
 func (s *Service) OperationalWebhookEndpointUpdate(ctx context.Context, scope Scope, ref string, in EndpointIn) (Endpoint, Created, error) {
+	if isMasked(in.URL) { // it is known only beside the stored one whether that is right
+		return s.operationalWebhookEndpointRead(ctx, scope, ref, in)
+	}
 	inner, app, err := s.operationalReady(ctx, scope, in)
 	if err != nil {
 		return Endpoint{}, false, err
 	}
 	return s.EndpointUpdate(ctx, inner, app, ref, in)
+}
+
+// operationalWebhookEndpointRead replaces what was read before, with its URL masked. To make an endpoint of that is
+// refused, and so is no reason to make the application first.
+func (s *Service) operationalWebhookEndpointRead(ctx context.Context, scope Scope, ref string, in EndpointIn) (Endpoint, Created, error) {
+	inner, app, err := scope.operational()
+	if err != nil {
+		return Endpoint{}, false, err
+	}
+	e, created, err := s.EndpointUpdate(ctx, inner, app, ref, in)
+	if IsKind(err, KindNotFound) {
+		err = Invalid(errURLMasked.Error(), "body", "url")
+	}
+	return e, created, err
 }
 
 // OperationalWebhookEndpointDelete deletes an operational-webhook endpoint and what is still owed to

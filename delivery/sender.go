@@ -50,7 +50,7 @@ func (s *sender) send(ctx context.Context, d core.Delivery) outcome {
 	at := s.clock()
 	o := outcome{Attempt: core.Attempt{
 		AppID: d.AppID, ID: core.NewAttemptID(at), MessageID: d.MessageID, EndpointID: d.EndpointID,
-		URL: d.URL, Status: core.StatusFail, Trigger: d.Trigger(), CreatedAt: at,
+		URL: core.MaskURL(d.URL), Status: core.StatusFail, Trigger: d.Trigger(), CreatedAt: at,
 	}}
 	answer, replays, err := s.exchange(ctx, cancel, d, at)
 	o.DurationMS, o.replays = s.clock().Sub(at).Milliseconds(), replays

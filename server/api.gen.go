@@ -666,6 +666,8 @@ type EndpointIn struct {
 	// URL Where its messages are sent, `http` or `https`. It is kept in the normal form of the
 	// [URL Standard](https://url.spec.whatwg.org/), without its fragment: what must be escaped is, `%2F` and other
 	// escapes stay, and the host is in lower case and ASCII (`xn--`). The form may have 65,536 characters.
+	// A user and password in it (`https://user:password@host/`) are sent as `Authorization: Basic` and shown as `***`. A URL
+	// with `***` that replaces one keeps them, as long as scheme, host and port are the same.
 	URL *string `json:"url,omitempty"`
 
 	// Version Kept and answered; it has no effect.
@@ -748,7 +750,7 @@ type EndpointOut struct {
 	UID       *string   `json:"uid"`
 	UpdatedAt Timestamp `json:"updatedAt"`
 
-	// URL Where its messages are sent, in the normal form of the URL Standard.
+	// URL Where its messages are sent, in the normal form of the URL Standard; *** stands for a user and password.
 	URL string `json:"url"`
 
 	// Version As it was given.
@@ -792,6 +794,8 @@ type EndpointPatch struct {
 	// URL Where its messages are sent, `http` or `https`. It is kept in the normal form of the
 	// [URL Standard](https://url.spec.whatwg.org/), without its fragment: what must be escaped is, `%2F` and other
 	// escapes stay, and the host is in lower case and ASCII (`xn--`). The form may have 65,536 characters. Null is refused.
+	// A user and password in it (`https://user:password@host/`) are sent as `Authorization: Basic` and shown as `***`. A URL
+	// with `***` that replaces one keeps them, as long as scheme, host and port are the same.
 	URL nullable.Nullable[string] `json:"url,omitempty"`
 
 	// Version Kept and answered; it has no effect. Null is refused.
@@ -868,6 +872,8 @@ type EndpointUpdate struct {
 	// URL Where its messages are sent, `http` or `https`. It is kept in the normal form of the
 	// [URL Standard](https://url.spec.whatwg.org/), without its fragment: what must be escaped is, `%2F` and other
 	// escapes stay, and the host is in lower case and ASCII (`xn--`). The form may have 65,536 characters.
+	// A user and password in it (`https://user:password@host/`) are sent as `Authorization: Basic` and shown as `***`. A URL
+	// with `***` that replaces one keeps them, as long as scheme, host and port are the same.
 	URL *string `json:"url,omitempty"`
 
 	// Version Kept and answered; it has no effect.
@@ -1245,7 +1251,7 @@ type MessageAttemptOut struct {
 	// TriggerType 0 if the schedule asked for it, 1 if a person or program did.
 	TriggerType MessageAttemptTriggerType `json:"triggerType"`
 
-	// URL The endpoint's URL at that time.
+	// URL The endpoint's URL at that time; *** stands for a user and password.
 	URL string `json:"url"`
 }
 
@@ -1315,7 +1321,7 @@ type MessageEndpointOut struct {
 	UID       *string   `json:"uid"`
 	UpdatedAt Timestamp `json:"updatedAt"`
 
-	// URL Where its messages are sent, in the normal form of the URL Standard.
+	// URL Where its messages are sent, in the normal form of the URL Standard; *** stands for a user and password.
 	URL string `json:"url"`
 
 	// Version As it was given.
@@ -1419,6 +1425,8 @@ type OperationalWebhookEndpointIn struct {
 	// URL Where operational webhooks are sent, `http` or `https`. It is kept in the normal form of the
 	// [URL Standard](https://url.spec.whatwg.org/), without its fragment: what must be escaped is, `%2F` and other
 	// escapes stay, and the host is in lower case and ASCII (`xn--`). The form may have 65,536 characters.
+	// A user and password in it (`https://user:password@host/`) are sent as `Authorization: Basic` and shown as `***`. A URL
+	// with `***` that replaces one keeps them, as long as scheme, host and port are the same.
 	URL *string `json:"url,omitempty"`
 }
 
@@ -1454,7 +1462,7 @@ type OperationalWebhookEndpointOut struct {
 	UID       *string   `json:"uid"`
 	UpdatedAt Timestamp `json:"updatedAt"`
 
-	// URL Where operational webhooks are sent, in the normal form of the URL Standard.
+	// URL Where operational webhooks are sent, in the normal form of the URL Standard; *** stands for a user and password.
 	URL string `json:"url"`
 }
 
@@ -1488,6 +1496,8 @@ type OperationalWebhookEndpointUpdate struct {
 	// URL Where operational webhooks are sent, `http` or `https`. It is kept in the normal form of the
 	// [URL Standard](https://url.spec.whatwg.org/), without its fragment: what must be escaped is, `%2F` and other
 	// escapes stay, and the host is in lower case and ASCII (`xn--`). The form may have 65,536 characters.
+	// A user and password in it (`https://user:password@host/`) are sent as `Authorization: Basic` and shown as `***`. A URL
+	// with `***` that replaces one keeps them, as long as scheme, host and port are the same.
 	URL *string `json:"url,omitempty"`
 }
 

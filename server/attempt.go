@@ -115,7 +115,7 @@ var statusTexts = map[core.AttemptStatus]MessageStatusText{
 
 func attemptOut(a core.Attempt) MessageAttemptOut {
 	return MessageAttemptOut{
-		ID: string(a.ID), MsgID: string(a.MessageID), EndpointID: string(a.EndpointID), URL: a.URL,
+		ID: string(a.ID), MsgID: string(a.MessageID), EndpointID: string(a.EndpointID), URL: core.MaskURL(a.URL),
 		Status: MessageStatus(a.Status), StatusText: statusTexts[a.Status],
 		ResponseStatusCode: a.ResponseStatusCode, Response: a.Response, ResponseDurationMs: a.DurationMS,
 		TriggerType: MessageAttemptTriggerType(a.Trigger), Timestamp: Timestamp(a.CreatedAt),

@@ -132,7 +132,7 @@ func putChannels(field *[]string, value nullable.Nullable[[]string]) {
 
 func endpointOut(e core.Endpoint) EndpointOut {
 	return EndpointOut{
-		ID: string(e.ID), UID: e.UID, URL: e.URL, Description: e.Description, Version: uint16(e.Version),
+		ID: string(e.ID), UID: e.UID, URL: core.MaskURL(e.URL), Description: e.Description, Version: uint16(e.Version),
 		ThrottleRate: rateOut(e.ThrottleRate), RateLimit: rateOut(e.ThrottleRate), Disabled: e.Disabled,
 		EventTypes: e.EventTypes, FilterTypes: e.EventTypes, Channels: e.Channels, Metadata: texts(e.Metadata),
 		CreatedAt: Timestamp(e.CreatedAt), UpdatedAt: Timestamp(e.UpdatedAt),

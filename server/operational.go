@@ -112,7 +112,7 @@ func (h *handlers) OperationalWebhookEndpointSecretRotate(
 
 func operationalEndpointOut(e core.Endpoint) OperationalWebhookEndpointOut {
 	return OperationalWebhookEndpointOut{
-		ID: string(e.ID), UID: e.UID, URL: e.URL, Description: e.Description,
+		ID: string(e.ID), UID: e.UID, URL: core.MaskURL(e.URL), Description: e.Description,
 		ThrottleRate: rateOut(e.ThrottleRate), RateLimit: rateOut(e.ThrottleRate), Disabled: e.Disabled,
 		EventTypes: e.EventTypes, FilterTypes: e.EventTypes, Metadata: texts(e.Metadata),
 		CreatedAt: Timestamp(e.CreatedAt), UpdatedAt: Timestamp(e.UpdatedAt),

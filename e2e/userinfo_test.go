@@ -1,0 +1,135 @@
+package e2e
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	svix "github.com/svix/svix-webhooks/go"
+)
+
+// withPassword is an organisation with an application whose endpoint's URL has a user and password, and with an
+// operational-webhook endpoint that has them too.
+type withPassword struct {
+	client
+	process  *process
+	database string
+	receiver *receiver
+	app      string
+	made     *svix.EndpointOut // where the receiver is
+	dead     *svix.EndpointOut // where nobody is
+	answers  string            // of what made them
+}
+
+const (
+	userinfo         = "ada:very%20secret@"
+	userinfoPassword = "very secret"
+)
+
+func newWithPassword(t *testing.T) *withPassword {
+	t.Helper()
+	w := &withPassword{database: newDatabase(t), receiver: newReceiver(t, nil)}
+	w.process = start(t, settings(w.database, sharedRetries, "POSTRIDER_LOG_LEVEL=debug"), "serve")
+	w.client = w.process.service(t).tenant(t)
+	w.app = w.application(t)
+	url := strings.Replace(w.receiver.url, "://", "://"+userinfo, 1)
+	w.made = must(w.Endpoint.Create(t.Context(), w.app, svix.EndpointIn{Url: url, Secret: &w.receiver.secret}, nil))(t)
+	w.dead = must(w.Endpoint.Create(t.Context(), w.app, svix.EndpointIn{Url: "http://" + userinfo + "127.0.0.1:1/"}, nil))(t)
+	w.answers = w.made.Url + w.dead.Url
+	w.answers += string(w.call(t, 201, "POST", operationalEndpoints, `{"url":"https://`+userinfo+`example.com/","uid":"ops"}`).body)
+	return w
+}
+
+const operationalEndpoints = "/api/v1/operational-webhook/endpoint"
+
+// wantBasic sends a message, which must arrive with the password.
+func (w *withPassword) wantBasic(t *testing.T) (message string) {
+	t.Helper()
+	message = w.message(t, w.app)
+	w.receiver.await(t, message)
+	request := http.Request{Header: w.receiver.of(message)[0].header}
+	if user, password, ok := request.BasicAuth(); !ok || user != "ada" || password != userinfoPassword {
+		t.Errorf("the receiver was called with %q", request.Header.Get("Authorization"))
+	}
+	return message
+}
+
+func wantHidden(t *testing.T, what, text string) {
+	t.Helper()
+	for _, secret := range []string{userinfoPassword, "very%20secret", "ada:", "ada@"} {
+		if strings.Contains(text, secret) {
+			t.Errorf("%s shows %q: %s", what, secret, tail(text))
+		}
+	}
+}
+
+// TestAPasswordInAnEndpointsURLIsSentAndNeverShown looks wherever its customer, its operator and a reader of logs and
+// attempts can, after a delivery that arrives and one that does not.
+func TestAPasswordInAnEndpointsURLIsSentAndNeverShown(t *testing.T) {
+	t.Parallel()
+	w := newWithPassword(t)
+	message := w.wantBasic(t)
+	await(t, func() string {
+		if n := len(must(w.MessageAttempt.ListByEndpoint(t.Context(), w.app, w.dead.Id, nil))(t).Data); n < 3 {
+			return "the dead endpoint was not tried to the end"
+		}
+		return ""
+	})
+	wantHidden(t, "the answer that makes an endpoint", w.answers)
+	for _, c := range []client{w.client, w.access(t, w.app, svix.AppPortalAccessIn{ReadOnly: new(true)})} {
+		for _, path := range []string{
+			"/endpoint", "/endpoint/" + w.made.Id, "/endpoint/" + w.dead.Id, "/endpoint/" + w.made.Id + "/headers", "/msg", "/msg/" + message,
+			"/attempt/endpoint/" + w.made.Id, "/attempt/endpoint/" + w.dead.Id, "/attempt/msg/" + message + "?with_msg=true",
+			"/msg/" + message + "/endpoint", "/endpoint/" + w.made.Id + "/msg",
+		} {
+			wantHidden(t, "GET "+path, string(c.call(t, 200, "GET", "/api/v1/app/"+w.app+path, "").body))
+		}
+	}
+	for _, path := range []string{"", "/ops"} {
+		wantHidden(t, "GET operational"+path, string(w.call(t, 200, "GET", operationalEndpoints+path, "").body))
+	}
+	wantHidden(t, "the log", w.process.stdout.String()+w.process.stderr.String())
+	var stored string
+	query(t, w.database, "SELECT string_agg(DISTINCT url, ' ') FROM attempt", &stored)
+	wantHidden(t, "an attempt in the database", stored)
+	if !strings.Contains(stored, "***@") {
+		t.Errorf("attempts are stored with the URLs %s", stored)
+	}
+}
+
+// TestAPasswordIsKeptWhereAURLIsWrittenBack has one who may change the endpoint and does not know the password try to
+// have it sent to a place of their own, too.
+func TestAPasswordIsKeptWhereAURLIsWrittenBack(t *testing.T) {
+	t.Parallel()
+	w, ctx := newWithPassword(t), t.Context()
+	masked := strings.Replace(w.receiver.url, "://", "://***@", 1)
+	read := must(w.Endpoint.Get(ctx, w.app, w.made.Id))(t)
+	if read.Url != masked {
+		t.Errorf("the URL is shown as %s, want %s", read.Url, masked)
+	}
+	must(w.Endpoint.Update(ctx, w.app, w.made.Id, svix.EndpointUpdate{Url: read.Url, Description: new("Renamed")}))(t)
+	w.wantBasic(t)
+	must(w.Endpoint.Patch(ctx, w.app, w.made.Id, svix.EndpointPatch{Url: new(read.Url + "other")}))(t)
+	w.wantBasic(t)
+
+	customer := w.access(t, w.app, svix.AppPortalAccessIn{})
+	evil := strings.Replace(masked, "127.0.0.1", "127.0.0.2", 1)
+	_, err := customer.Endpoint.Patch(ctx, w.app, w.made.Id, svix.EndpointPatch{Url: &evil})
+	refused(t, err, 422, "")
+	_, err = customer.Endpoint.Update(ctx, w.app, w.made.Id, svix.EndpointUpdate{Url: evil})
+	refused(t, err, 422, "")
+	_, err = customer.Endpoint.Create(ctx, w.app, svix.EndpointIn{Url: masked}, nil)
+	refused(t, err, 422, "")
+	w.wantBasic(t)
+
+	const ops = operationalEndpoints + "/ops"
+	w.call(t, 200, "PUT", ops, `{"url":"https://***@example.com/","uid":"ops","description":"Renamed"}`)
+	w.call(t, 422, "PUT", ops, `{"url":"https://***@example.org/","uid":"ops"}`)
+	stranger := w.process.service(t).tenant(t)
+	stranger.call(t, 422, "PUT", ops, `{"url":"https://***@example.com/","uid":"ops"}`)
+	var kept string
+	query(t, w.database, "SELECT url FROM endpoint WHERE uid = 'ops'", &kept)
+	if kept != "https://"+userinfo+"example.com/" {
+		t.Errorf("the operational endpoint's URL is now %s", kept)
+	}
+}
