@@ -18,7 +18,7 @@ import (
 // Config is every setting, each a flag and a variable. It is the one place they are named: the
 // command line, --help and the refusals below are made of it.
 type Config struct {
-	DatabaseURL      string `env:"DATABASE_URL" placeholder:"URL" help:"Postgres 15 or newer, as postgres://user:password@host/database. Without it, serve, demo and migrate start a local one of their own."`
+	DatabaseURL      string `env:"DATABASE_URL" placeholder:"URL" help:"Postgres 15 or newer, as postgres://user:password@host/database; several hosts are tried in turn (target_session_attrs=read-write). Without it, serve, demo and migrate start a local one of their own."`
 	Listen           string `env:"POSTRIDER_LISTEN" default:"127.0.0.1:8071" help:"Where the API listens: host:port."`
 	DataDir          string `env:"POSTRIDER_DATA_DIR" placeholder:"DIR" help:"Where the local Postgres and the secret generated for it live. By default a directory of your user's data, or /var/lib/postrider for root."`
 	JWTSecret        string `name:"jwt-secret" env:"POSTRIDER_JWT_SECRET" placeholder:"SECRET" help:"What API tokens are signed with: a secret of 32 bytes or more (openssl rand -hex 32), or with RS256 and its like and EdDSA a private key as PEM, or a public one, which verifies tokens and makes none. A \\n stands for a line break. Required with a database of your own; generated once and kept for the local one."`

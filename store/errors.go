@@ -77,7 +77,7 @@ func IsUnavailable(err error) bool { return core.IsKind(mapError(err), core.Kind
 // may succeed later.
 func isUnavailable(err error) bool {
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
-		return hasClass(e, classConnection, classRollback, classResources, classOperator, classSystem)
+		return isReadOnly(e) || hasClass(e, classConnection, classRollback, classResources, classOperator, classSystem)
 	}
 	if _, ok := errors.AsType[*core.Error](err); ok {
 		return false

@@ -81,10 +81,13 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		config.ConnConfig.RuntimeParams["application_name"] = "postrider"
 	}
 	config.AfterConnect = prepareConnection
+	move := &failover{clock: c.Clock}
+	config.ConnConfig.Tracer = move
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("database pool: %w", err)
 	}
+	move.pool.Store(pool)
 	s := &Store{reader: reader{pool, c.SecretKeys}, pool: pool, clock: clock{local: c.Clock, log: c.Log}, unopened: unopened{log: c.Log}}
 	s.tokens = newBatcher(func(ctx context.Context, tokens []tokenAt) []outcome[bool] {
 		return separately(tokens, func(some []tokenAt) ([]outcome[bool], error) { return s.findRevoked(ctx, some) })
