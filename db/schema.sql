@@ -245,6 +245,7 @@ CREATE TABLE public.application (
     throttled_until timestamp with time zone,
     CONSTRAINT application_id_check CHECK ((id ~~ 'app\_%'::text)),
     CONSTRAINT application_throttle_rate_check CHECK (((throttle_rate >= 1) AND (throttle_rate <= 65535))),
+    CONSTRAINT application_throttled_until_check CHECK (isfinite(throttled_until)),
     CONSTRAINT application_uid_check CHECK ((uid !~~ 'app\_%'::text))
 );
 
@@ -535,7 +536,10 @@ CREATE TABLE public.delivery (
     state text DEFAULT 'waiting'::text NOT NULL,
     txid xid8 DEFAULT pg_current_xact_id() NOT NULL,
     CONSTRAINT delivery_attempts_check CHECK ((attempts >= 0)),
+    CONSTRAINT delivery_due_at_check CHECK (isfinite(due_at)),
+    CONSTRAINT delivery_lease_check CHECK (((lease >= 0) AND (lease < '9000000000000000000'::bigint))),
     CONSTRAINT delivery_queue_check CHECK (((queue >= 0) AND (queue <= 3))),
+    CONSTRAINT delivery_resume_at_check CHECK (isfinite(resume_at)),
     CONSTRAINT delivery_seq_check CHECK (((queue = 2) = (seq IS NOT NULL))),
     CONSTRAINT delivery_state_check CHECK ((state = ANY (ARRAY['fresh'::text, 'waiting'::text, 'leased'::text]))),
     CONSTRAINT delivery_subject_place_check CHECK (((subject IS NULL) = (place IS NULL)))
@@ -709,10 +713,14 @@ CREATE TABLE public.endpoint (
     throttled_until timestamp with time zone,
     disabled_reason text,
     CONSTRAINT endpoint_disabled_reason_check CHECK ((disabled_reason = ANY (ARRAY['gone'::text, 'failing'::text]))),
+    CONSTRAINT endpoint_headers_check CHECK (((jsonb_typeof(headers) = 'object'::text) AND (NOT jsonb_path_exists(headers, 'strict $.*?(@.type() != "string")'::jsonpath)))),
     CONSTRAINT endpoint_id_check CHECK ((id ~~ 'ep\_%'::text)),
     CONSTRAINT endpoint_old_secrets_check CHECK (((cardinality(old_secrets) = cardinality(old_secrets_expire_at)) AND (cardinality(old_secrets) <= 10))),
+    CONSTRAINT endpoint_old_secrets_present_check CHECK (((array_position(old_secrets, NULL::bytea) IS NULL) AND (array_position(old_secrets_expire_at, NULL::timestamp with time zone) IS NULL) AND ('infinity'::timestamp with time zone <> ALL (old_secrets_expire_at)) AND ('-infinity'::timestamp with time zone <> ALL (old_secrets_expire_at)))),
     CONSTRAINT endpoint_paused_check CHECK (((paused_at IS NULL) = (paused_until IS NULL))),
+    CONSTRAINT endpoint_paused_until_check CHECK (isfinite(paused_until)),
     CONSTRAINT endpoint_throttle_rate_check CHECK (((throttle_rate >= 1) AND (throttle_rate <= 65535))),
+    CONSTRAINT endpoint_throttled_until_check CHECK (isfinite(throttled_until)),
     CONSTRAINT endpoint_uid_check CHECK ((uid !~~ 'ep\_%'::text))
 );
 

@@ -48,7 +48,7 @@ type claim struct {
 	core.Claim
 	room     core.Room
 	now      time.Time
-	unopened int        // leased and kept back: nothing can sign them
+	unopened int        // leased and kept back: their endpoint's row cannot be read
 	last     core.Queue // of those that something was taken from
 	taken    map[core.Queue]int
 	dueAt    map[core.Queue]time.Time                     // the first of each
@@ -178,8 +178,8 @@ func (q *DeliveryQueue) claimPaced(ctx context.Context, t pgx.Tx, c *claim, owed
 	return writeLimits(ctx, t, claimed, limits)
 }
 
-// lease leases what the allotments allow and there is room for, and returns it. Deliveries whose secrets
-// cannot be opened it keeps back: nothing is sent, and they are due again once the lease has run out.
+// lease leases what the allotments allow and there is room for, and returns it. Deliveries whose endpoint's row
+// cannot be read it keeps back: nothing is sent, and they are due again once the lease has run out.
 func (q *DeliveryQueue) lease(ctx context.Context, conn db.DBTX, c *claim, allotments []core.Allotment) ([]core.Delivery, error) {
 	p := db.DeliveryClaimManyAnyTenantParams{Now: c.now, LeasedUntil: c.room.LeasedUntil}
 	room := c.left()
@@ -217,25 +217,18 @@ func (q *DeliveryQueue) lease(ctx context.Context, conn db.DBTX, c *claim, allot
 			c.unsent.EndpointIDs = append(c.unsent.EndpointIDs, row.EndpointID)
 			continue
 		}
-		headers, err := readHeaders(row.Headers)
-		if err != nil {
-			return nil, err
+		d := core.Delivery{
+			AppID: core.AppID(row.AppID), MessageID: core.MessageID(row.MessageID), EndpointID: core.EndpointID(row.EndpointID),
+			Lease: row.Lease, LeasedUntil: c.room.LeasedUntil, Attempts: int(row.Attempts),
+			Ordered: queue.Kind == core.QueueOrdered, Failing: row.Failing, Subject: row.Subject,
+			Manual: row.Manual, ResumeAt: row.ResumeAt,
+			ContentType: row.ContentType, Payload: row.Payload, TraceParent: row.TraceParent,
 		}
-		app, endpoint := core.AppID(row.AppID), core.EndpointID(row.EndpointID)
-		secrets, err := q.keys.openSigning(app, endpoint, row.Secret, row.OldSecrets, row.OldSecretsExpireAt, c.now)
-		if err != nil {
+		if !q.receive(&d, receiving{row.URL, row.Secret, row.Headers, row.OldSecrets, row.OldSecretsExpireAt}, c.now) {
 			c.unopened++
-			q.unopened.tell(err, c.now)
 			continue
 		}
-		claimed = append(claimed, core.Delivery{
-			AppID: app, MessageID: core.MessageID(row.MessageID), EndpointID: endpoint,
-			Lease: row.Lease, LeasedUntil: c.room.LeasedUntil,
-			Attempts: int(row.Attempts), Ordered: queue.Kind == core.QueueOrdered, Failing: row.Failing, Manual: row.Manual, ResumeAt: row.ResumeAt,
-			Subject: row.Subject,
-			URL:     row.URL, Secrets: secrets, Headers: headers,
-			ContentType: row.ContentType, Payload: row.Payload, TraceParent: row.TraceParent,
-		})
+		claimed = append(claimed, d)
 	}
 	c.Deliveries = append(c.Deliveries, claimed...)
 	return claimed, nil

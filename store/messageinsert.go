@@ -150,9 +150,7 @@ func (i *MessageInserter) insertBatch(ctx context.Context, messages []core.NewMe
 	}
 	i.store.announcer.announce(newsOf(rows))
 	ns := numbers(messages)
-	if deliveries, err = i.readLeased(messages, ns, rows, room, now); err != nil {
-		return nil, err
-	}
+	deliveries = i.readLeased(messages, ns, rows, room, now)
 	outcomes := readInsertions(ns, rows)
 	i.crowds.see(messages, outcomes, rows)
 	return outcomes, nil
@@ -299,33 +297,24 @@ func numbers(messages []core.NewMessage) map[core.MessageID]int {
 	return ns
 }
 
-// readLeased reads the deliveries that were born leased. Those whose secrets cannot be opened are left to
-// their leases.
-func (i *MessageInserter) readLeased(messages []core.NewMessage, ns map[core.MessageID]int, rows []db.MessageInsertManyRow, room core.Room, now time.Time) ([]core.Delivery, error) {
+// readLeased reads the deliveries that were born leased.
+func (i *MessageInserter) readLeased(messages []core.NewMessage, ns map[core.MessageID]int, rows []db.MessageInsertManyRow, room core.Room, now time.Time) []core.Delivery {
 	var deliveries []core.Delivery
 	for _, row := range rows {
 		if row.EndpointID == "" {
 			continue
 		}
-		headers, err := readHeaders(row.Headers)
-		if err != nil {
-			return nil, err
-		}
-		app, endpoint := core.AppID(row.AppID), core.EndpointID(row.EndpointID)
-		secrets, err := i.store.keys.openSigning(app, endpoint, row.Secret, row.OldSecrets, row.OldSecretsExpireAt, now)
-		if err != nil {
-			i.store.unopened.tell(err, now)
-			continue
-		}
 		m := messages[ns[core.MessageID(row.MessageID)]]
-		deliveries = append(deliveries, core.Delivery{
-			AppID: app, MessageID: m.ID, EndpointID: endpoint, Lease: 1, LeasedUntil: room.LeasedUntil,
-			Failing: row.Failing,
-			URL:     row.URL, Secrets: secrets, Headers: headers,
+		d := core.Delivery{
+			AppID: core.AppID(row.AppID), MessageID: m.ID, EndpointID: core.EndpointID(row.EndpointID),
+			Lease: 1, LeasedUntil: room.LeasedUntil, Failing: row.Failing,
 			ContentType: m.ContentType, Payload: *m.Payload, TraceParent: m.TraceParent,
-		})
+		}
+		if i.store.receive(&d, receiving{row.URL, row.Secret, row.Headers, row.OldSecrets, row.OldSecretsExpireAt}, now) {
+			deliveries = append(deliveries, d)
+		}
 	}
-	return deliveries, nil
+	return deliveries
 }
 
 func readHeaders(text []byte) (core.Headers, error) {

@@ -23,23 +23,15 @@ func (q *DeliveryQueue) DeliveryTake(ctx context.Context, room core.Room, now ti
 			taken.More = int(row.N) == room.Total
 			continue
 		}
-		headers, err := readHeaders(row.Headers)
-		if err != nil {
-			return core.Taken{}, err
-		}
-		app, endpoint := core.AppID(row.AppID), core.EndpointID(row.EndpointID)
-		secrets, err := q.keys.openSigning(app, endpoint, row.Secret, row.OldSecrets, row.OldSecretsExpireAt, now)
-		if err != nil { // left until its lease runs out
-			q.unopened.tell(err, now)
-			continue
-		}
-		taken.Deliveries = append(taken.Deliveries, core.Delivery{
-			AppID: app, MessageID: core.MessageID(row.MessageID), EndpointID: endpoint,
+		d := core.Delivery{
+			AppID: core.AppID(row.AppID), MessageID: core.MessageID(row.MessageID), EndpointID: core.EndpointID(row.EndpointID),
 			Lease: row.Lease, LeasedUntil: room.LeasedUntil, Attempts: int(row.Attempts),
 			Failing: row.Failing, Subject: row.Subject,
-			URL: row.URL, Secrets: secrets, Headers: headers,
 			ContentType: row.ContentType, Payload: row.Payload, TraceParent: row.TraceParent,
-		})
+		}
+		if q.receive(&d, receiving{row.URL, row.Secret, row.Headers, row.OldSecrets, row.OldSecretsExpireAt}, now) {
+			taken.Deliveries = append(taken.Deliveries, d)
+		}
 	}
 	return taken, nil
 }

@@ -1,13 +1,41 @@
 package store
 
 import (
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/postrider/postrider/core"
 )
 
-// unopened tells of deliveries that are left to their leases, because a secret of their endpoint cannot
-// be opened: once a minute, since each of them comes again with every claim.
+// receiving is what a leased delivery takes from its endpoint's row.
+type receiving struct {
+	url                string
+	secret, headers    []byte
+	oldSecrets         [][]byte
+	oldSecretsExpireAt []time.Time
+}
+
+// receive adds to a delivery where it goes and what signs it. False: the endpoint's row cannot be read, and the delivery
+// is left until its lease runs out, so that others are made.
+func (s *Store) receive(d *core.Delivery, r receiving, now time.Time) bool {
+	headers, err := readHeaders(r.headers)
+	if err != nil {
+		s.unopened.tell(fmt.Errorf("endpoint %s: %w", d.EndpointID, err), now)
+		return false
+	}
+	secrets, err := s.keys.openSigning(d.AppID, d.EndpointID, r.secret, r.oldSecrets, r.oldSecretsExpireAt, now)
+	if err != nil {
+		s.unopened.tell(err, now)
+		return false
+	}
+	d.URL, d.Headers, d.Secrets = r.url, headers, secrets
+	return true
+}
+
+// unopened tells of deliveries that are left to their leases, because their endpoint's row cannot be read or its secrets
+// cannot be opened: once a minute, since each of them comes again with every claim.
 type unopened struct {
 	log *slog.Logger
 
