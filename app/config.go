@@ -41,7 +41,7 @@ type Config struct {
 	CircuitFailures     int           `env:"POSTRIDER_CIRCUIT_FAILURES" default:"20" help:"After so many failures in a row an endpoint is tried with one delivery at a time, now and then, until one succeeds. The others wait, and that does not count as failing. 0: never."`
 	CircuitWait         time.Duration `env:"POSTRIDER_CIRCUIT_WAIT" default:"1m" help:"How long to wait between those tries, at most."`
 	DisableAfter        time.Duration `env:"POSTRIDER_DISABLE_AFTER" default:"120h" help:"An endpoint that has been failing for so long is disabled. 0: never."`
-	Lease               time.Duration `env:"POSTRIDER_LEASE" default:"60s" help:"How long a delivery is kept for the process that took it. After a crash, that long until another takes over. At least a second longer than POSTRIDER_REQUEST_TIMEOUT."`
+	Lease               time.Duration `env:"POSTRIDER_LEASE" default:"60s" help:"How long a delivery is kept for the process that took it. After a crash, that long until another takes over. At least half as long again as POSTRIDER_REQUEST_TIMEOUT, and a second longer."`
 	StopTimeout         time.Duration `env:"POSTRIDER_STOP_TIMEOUT" default:"20s" help:"How long a stop waits for requests and attempts under way."`
 
 	DefaultSignatureType core.SignatureType `env:"POSTRIDER_DEFAULT_SIGNATURE_TYPE" default:"hmac256" help:"How endpoints sign whose secret no client gave: hmac256 (v1), or ed25519 (v1a)."`
@@ -79,13 +79,17 @@ const (
 	requestTimeoutMax = 5 * time.Minute
 	concurrencyMax    = 10_000
 	leaseMax          = time.Hour
-	leaseSlack        = time.Second // half of it for a claimed delivery to get its turn; what gets none in time is not sent
+	leaseSlackMin     = time.Second
 	stopTimeoutMax    = time.Hour
 
 	circuitFailuresMax = 1_000_000
 	circuitWaitMax     = time.Hour
 	disableAfterMax    = 365 * 24 * time.Hour
 )
+
+// leaseSlack is by how much a lease must be longer than an attempt. Half of it is for a claimed delivery to get its turn:
+// as many wait as are under way, and what gets no turn in that time is given back.
+func (c *Config) leaseSlack() time.Duration { return max(leaseSlackMin, c.RequestTimeout/2) }
 
 // Validate refuses what parses but makes no sense, all of it at once, by the variables' names.
 func (c *Config) Validate() error {
@@ -127,9 +131,9 @@ func (c *Config) Validate() error {
 		"POSTRIDER_CIRCUIT_WAIT", "%s is not between %s and %s", c.CircuitWait, core.CircuitWaitLeast, circuitWaitMax)
 	check(c.DisableAfter >= 0 && c.DisableAfter <= disableAfterMax,
 		"POSTRIDER_DISABLE_AFTER", "%s is not between 0 and %s", c.DisableAfter, disableAfterMax)
-	check(c.Lease >= c.RequestTimeout+leaseSlack && c.Lease <= leaseMax,
+	check(c.Lease >= c.RequestTimeout+c.leaseSlack() && c.Lease <= leaseMax,
 		"POSTRIDER_LEASE", "%s is not between %s (POSTRIDER_REQUEST_TIMEOUT of %s, and %s to begin and record an attempt) and %s",
-		c.Lease, c.RequestTimeout+leaseSlack, c.RequestTimeout, leaseSlack, leaseMax)
+		c.Lease, c.RequestTimeout+c.leaseSlack(), c.RequestTimeout, c.leaseSlack(), leaseMax)
 	check(c.StopTimeout >= 0 && c.StopTimeout <= stopTimeoutMax,
 		"POSTRIDER_STOP_TIMEOUT", "%s is not between 0 and %s", c.StopTimeout, stopTimeoutMax)
 	check(c.DefaultSignatureType == core.SignatureHMAC256 || c.DefaultSignatureType == core.SignatureEd25519,

@@ -26,7 +26,7 @@ func TestBadSettingsAreRefusedByName(t *testing.T) {
 		"--concurrency=0":             "POSTRIDER_CONCURRENCY",
 		"--endpoint-concurrency=x":    "--endpoint-concurrency",
 		"--lease=30s":                 "POSTRIDER_LEASE",
-		"--lease=30.005s":             "POSTRIDER_LEASE",
+		"--lease=44.999s":             "POSTRIDER_LEASE",
 		"--stop-timeout=-1s":          "POSTRIDER_STOP_TIMEOUT",
 		"--log-level=loud":            "--log-level",
 		"--log-format=xml":            "POSTRIDER_LOG_FORMAT",

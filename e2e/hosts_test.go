@@ -104,7 +104,7 @@ func TestAFailoverToAStandbyLosesNothing(t *testing.T) {
 	standby := newStandby(t, primary)
 	primary.synchronous(t)
 	database := hostsURL(primary.address, bridge(t, standby), bridge(t, primary)) // the standby is asked first
-	p := start(t, settings(database, "POSTRIDER_RETRY_SCHEDULE=1s,1s,1s", "POSTRIDER_LEASE=7s", "POSTRIDER_REQUEST_TIMEOUT=5s"), "serve")
+	p := start(t, settings(database, "POSTRIDER_RETRY_SCHEDULE=1s,1s,1s", "POSTRIDER_LEASE=8s", "POSTRIDER_REQUEST_TIMEOUT=5s"), "serve")
 	c := p.service(t).tenant(t)
 	r := newReceiver(t, nil)
 	app := c.application(t)

@@ -111,7 +111,7 @@ func (d *debts) deliver(t *testing.T, database string) {
 
 // longAttempts are not over when a process is killed, while its leases are over soon after.
 var longAttempts = []string{
-	"POSTRIDER_REQUEST_TIMEOUT=5s", "POSTRIDER_LEASE=7s", "POSTRIDER_CONCURRENCY=32", "POSTRIDER_ENDPOINT_CONCURRENCY=8",
+	"POSTRIDER_REQUEST_TIMEOUT=5s", "POSTRIDER_LEASE=8s", "POSTRIDER_CONCURRENCY=32", "POSTRIDER_ENDPOINT_CONCURRENCY=8",
 	"POSTRIDER_CIRCUIT_FAILURES=0", "POSTRIDER_RETRY_SCHEDULE=1s,2s" + strings.Repeat(",5s", 40),
 }
 

@@ -74,7 +74,7 @@ func newWithdrawal(t *testing.T, killed bool) *withdrawal {
 	w := &withdrawal{gate: newGate(t)}
 	w.settings = settings(newDatabase(t), fmt.Sprintf("POSTRIDER_ENDPOINT_CONCURRENCY=%d", underWay))
 	if killed {
-		w.settings = append(w.settings, "POSTRIDER_REQUEST_TIMEOUT=6s", "POSTRIDER_LEASE=8s")
+		w.settings = append(w.settings, "POSTRIDER_REQUEST_TIMEOUT=6s", "POSTRIDER_LEASE=9s")
 	}
 	w.process = start(t, w.settings, "serve")
 	w.client = w.process.service(t).tenant(t)
