@@ -74,10 +74,10 @@ func (i *Instance) startConsumers(dispatcher core.Dispatcher) error {
 		return fmt.Errorf("%s: %w", i.config.sourcesSetting(), err)
 	}
 	service := &core.Service{
-		Store: i.store, Messages: store.NewMessageInserter(i.store, dispatcher), Clock: i.store.Now,
+		Store: i.store.ForSources(), Messages: store.NewMessageInserter(i.store, dispatcher), Clock: i.store.Now,
 	}
 	for _, s := range sources {
-		o, err := s.open(i.store, i.log)
+		o, err := s.open(i.store.ForSources(), i.log)
 		if err != nil {
 			return fmt.Errorf("%s: %s: %w", i.config.sourcesSetting(), s.Name, err)
 		}

@@ -88,7 +88,7 @@ func (i *Instance) startParts(ctx context.Context, parts Parts) error {
 	}
 	if parts.Jobs {
 		i.background(func(ctx context.Context) { jobs.Run(ctx, i.store, i.store.Now, i.log) })
-		service := &core.Service{Store: i.store, Clock: i.store.Now}
+		service := &core.Service{Store: i.store.ForJobs(), Clock: i.store.Now}
 		i.background(func(ctx context.Context) { jobs.Tasks(ctx, service, i.log) })
 		i.background(func(ctx context.Context) { jobs.OperationalEvents(ctx, service, i.log) })
 	}

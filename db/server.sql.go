@@ -10,6 +10,18 @@ import (
 	"time"
 )
 
+const connectionLimitAnyTenant = `-- name: ConnectionLimitAnyTenant :one
+SELECT set_config('statement_timeout', $1::text, false)::text
+`
+
+// ConnectionLimitAnyTenant has Postgres end statements of a connection that take longer.
+func (q *Queries) ConnectionLimitAnyTenant(ctx context.Context, db DBTX, statementTimeout string) (string, error) {
+	row := db.QueryRow(ctx, connectionLimitAnyTenant, statementTimeout)
+	var column_1 string
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const connectionPrepareAnyTenant = `-- name: ConnectionPrepareAnyTenant :one
 SELECT (
     set_config('enable_seqscan', 'off', false)

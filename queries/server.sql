@@ -18,6 +18,10 @@ SELECT (
     || set_config('idle_in_transaction_session_timeout', @idle_timeout::text, false)
 )::text;
 
+-- name: ConnectionLimitAnyTenant :one
+-- ConnectionLimitAnyTenant has Postgres end statements of a connection that take longer.
+SELECT set_config('statement_timeout', @statement_timeout::text, false)::text;
+
 -- name: MigrateLockAnyTenant :one
 -- MigrateLockAnyTenant takes the lock that migrations run under, for as long as the connection
 -- lives; false: another process has it.

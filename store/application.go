@@ -18,12 +18,12 @@ func (r reader) ApplicationList(ctx context.Context, org core.OrgID, page core.P
 		OrgID: string(org), After: page.After, Before: page.Before, MaxRows: int32(page.Limit), MaxLooked: look(page, lookedMost),
 	}
 	if page.Descending {
-		rows, err := queries.ApplicationListDescending(ctx, r.conn, db.ApplicationListDescendingParams(p))
+		rows, err := queries.ApplicationListDescending(ctx, r.listing(), db.ApplicationListDescendingParams(p))
 		return looked(rows, err, func(row db.ApplicationListDescendingRow) (core.Application, bool, string) {
 			return listedApplication(db.ApplicationListAscendingRow(row))
 		})
 	}
-	rows, err := queries.ApplicationListAscending(ctx, r.conn, p)
+	rows, err := queries.ApplicationListAscending(ctx, r.listing(), p)
 	return looked(rows, err, listedApplication)
 }
 
@@ -39,7 +39,7 @@ func (r reader) ApplicationFilterMany(ctx context.Context, filter core.Applicati
 	for i, id := range ids {
 		texts[i] = string(id)
 	}
-	rows, err := queries.ApplicationFilterMany(ctx, r.conn, db.ApplicationFilterManyParams{
+	rows, err := queries.ApplicationFilterMany(ctx, r.listing(), db.ApplicationFilterManyParams{
 		AppIDs: texts, NoEndpoints: filter.NoEndpoints, DisabledEndpoints: filter.DisabledEndpoints,
 		PlayEndpoints: filter.PlayEndpoints,
 	})

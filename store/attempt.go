@@ -23,12 +23,12 @@ func (r reader) AttemptListByEndpoint(ctx context.Context, app core.AppID, endpo
 		p.MaxLooked = look(page, lookedUpMost)
 	}
 	if page.Descending {
-		rows, err := queries.AttemptListByEndpointDescending(ctx, r.conn, db.AttemptListByEndpointDescendingParams(p))
+		rows, err := queries.AttemptListByEndpointDescending(ctx, r.listing(), db.AttemptListByEndpointDescendingParams(p))
 		return looked(rows, err, func(row db.AttemptListByEndpointDescendingRow) (core.Attempt, bool, string) {
 			return listedAttempt(db.AttemptListByMessageAscendingRow(row))
 		})
 	}
-	rows, err := queries.AttemptListByEndpointAscending(ctx, r.conn, p)
+	rows, err := queries.AttemptListByEndpointAscending(ctx, r.listing(), p)
 	return looked(rows, err, func(row db.AttemptListByEndpointAscendingRow) (core.Attempt, bool, string) {
 		return listedAttempt(db.AttemptListByMessageAscendingRow(row))
 	})
@@ -43,12 +43,12 @@ func (r reader) AttemptListByMessage(ctx context.Context, app core.AppID, messag
 		MaxLooked: look(page, lookedMost),
 	}
 	if page.Descending {
-		rows, err := queries.AttemptListByMessageDescending(ctx, r.conn, db.AttemptListByMessageDescendingParams(p))
+		rows, err := queries.AttemptListByMessageDescending(ctx, r.listing(), db.AttemptListByMessageDescendingParams(p))
 		return looked(rows, err, func(row db.AttemptListByMessageDescendingRow) (core.Attempt, bool, string) {
 			return listedAttempt(db.AttemptListByMessageAscendingRow(row))
 		})
 	}
-	rows, err := queries.AttemptListByMessageAscending(ctx, r.conn, p)
+	rows, err := queries.AttemptListByMessageAscending(ctx, r.listing(), p)
 	return looked(rows, err, listedAttempt)
 }
 

@@ -297,7 +297,7 @@ var _ core.AttemptCountPruner = (*Store)(nil)
 // AttemptCountPrune deletes counts of attempts that began before a time.
 func (s *Store) AttemptCountPrune(ctx context.Context, before time.Time) (int64, error) {
 	return s.prune(ctx, "attempt_count", func(from, to int64) (int64, error) {
-		return queries.AttemptCountDeleteManyAnyTenant(ctx, s.pool, db.AttemptCountDeleteManyAnyTenantParams{
+		return queries.AttemptCountDeleteManyAnyTenant(ctx, s.pools.jobs, db.AttemptCountDeleteManyAnyTenantParams{
 			FromPage: from, ToPage: to, BeforeID: string(core.AttemptIDAt(before)),
 		})
 	})

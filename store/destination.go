@@ -25,7 +25,7 @@ func (r reader) nextAttempts(ctx context.Context, app core.AppID, endpoint core.
 	for i, l := range list {
 		ids[i] = string(l.MessageID)
 	}
-	rows, err := queries.DeliveryDueMany(ctx, r.conn, db.DeliveryDueManyParams{AppID: app, EndpointID: string(endpoint), MessageIDs: ids})
+	rows, err := queries.DeliveryDueMany(ctx, r.listing(), db.DeliveryDueManyParams{AppID: app, EndpointID: string(endpoint), MessageIDs: ids})
 	due := make(map[core.MessageID]db.DeliveryDueManyRow, len(rows))
 	for _, row := range rows {
 		due[row.MessageID] = row
@@ -49,12 +49,12 @@ func (r reader) attemptedMessageList(ctx context.Context, app core.AppID, endpoi
 		p.MaxLooked = look(page, lookedMost)
 	}
 	if page.Descending {
-		rows, err := queries.AttemptedMessageListDescending(ctx, r.conn, db.AttemptedMessageListDescendingParams(p))
+		rows, err := queries.AttemptedMessageListDescending(ctx, r.listing(), db.AttemptedMessageListDescendingParams(p))
 		return looked(rows, err, func(row db.AttemptedMessageListDescendingRow) (core.Latest, bool, string) {
 			return listedLatest(db.AttemptedMessageListAscendingRow(row))
 		})
 	}
-	rows, err := queries.AttemptedMessageListAscending(ctx, r.conn, p)
+	rows, err := queries.AttemptedMessageListAscending(ctx, r.listing(), p)
 	return looked(rows, err, listedLatest)
 }
 
@@ -66,12 +66,12 @@ func (r reader) attemptedMessageListFailed(ctx context.Context, app core.AppID, 
 		MaxLooked: look(page, lookedFarMost),
 	}
 	if page.Descending {
-		rows, err := queries.AttemptedMessageListFailedDescending(ctx, r.conn, db.AttemptedMessageListFailedDescendingParams(p))
+		rows, err := queries.AttemptedMessageListFailedDescending(ctx, r.listing(), db.AttemptedMessageListFailedDescendingParams(p))
 		return looked(rows, err, func(row db.AttemptedMessageListFailedDescendingRow) (core.Latest, bool, string) {
 			return listedLatest(db.AttemptedMessageListAscendingRow(row))
 		})
 	}
-	rows, err := queries.AttemptedMessageListFailedAscending(ctx, r.conn, p)
+	rows, err := queries.AttemptedMessageListFailedAscending(ctx, r.listing(), p)
 	return looked(rows, err, func(row db.AttemptedMessageListFailedAscendingRow) (core.Latest, bool, string) {
 		return listedLatest(db.AttemptedMessageListAscendingRow(row))
 	})
@@ -83,12 +83,12 @@ func (r reader) DestinationList(ctx context.Context, app core.AppID, message cor
 		After: page.After, Before: page.Before, MaxRows: int32(page.Limit),
 	}
 	if page.Descending {
-		rows, err := queries.DestinationListDescending(ctx, r.conn, db.DestinationListDescendingParams(p))
+		rows, err := queries.DestinationListDescending(ctx, r.listing(), db.DestinationListDescendingParams(p))
 		return entities(rows, err, func(row db.DestinationListDescendingRow) core.Destination {
 			return destination(db.DestinationListAscendingRow(row))
 		})
 	}
-	rows, err := queries.DestinationListAscending(ctx, r.conn, p)
+	rows, err := queries.DestinationListAscending(ctx, r.listing(), p)
 	return entities(rows, err, destination)
 }
 

@@ -21,12 +21,12 @@ func (r reader) EndpointList(ctx context.Context, app core.AppID, page core.Page
 		AppID: app, After: page.After, Before: page.Before, MaxRows: int32(page.Limit), MaxLooked: look(page, lookedMost),
 	}
 	if page.Descending {
-		rows, err := queries.EndpointListDescending(ctx, r.conn, db.EndpointListDescendingParams(p))
+		rows, err := queries.EndpointListDescending(ctx, r.listing(), db.EndpointListDescendingParams(p))
 		return r.endpoints(looked(rows, err, func(row db.EndpointListDescendingRow) (db.EndpointGetRow, bool, string) {
 			return listedEndpoint(db.EndpointListAscendingRow(row))
 		}))
 	}
-	rows, err := queries.EndpointListAscending(ctx, r.conn, p)
+	rows, err := queries.EndpointListAscending(ctx, r.listing(), p)
 	return r.endpoints(looked(rows, err, listedEndpoint))
 }
 
@@ -51,7 +51,7 @@ func (r reader) EndpointStatsGet(ctx context.Context, app core.AppID, id core.En
 	if err != nil {
 		return core.EndpointStats{}, err
 	}
-	owed, err := queries.DeliveryCount(ctx, r.conn, db.DeliveryCountParams{
+	owed, err := queries.DeliveryCount(ctx, r.listing(), db.DeliveryCountParams{
 		AppID: app, EndpointID: id, After: string(core.MessageIDAt(p.Since)), Before: string(core.MessageIDAt(p.Until)),
 	})
 	return core.EndpointStats{
@@ -60,7 +60,7 @@ func (r reader) EndpointStatsGet(ctx context.Context, app core.AppID, id core.En
 }
 
 func (r reader) EndpointAttemptStatsGet(ctx context.Context, app core.AppID, id core.EndpointID, p core.StatsPeriod) (core.EndpointAttemptStats, error) {
-	c := counter{conn: r.conn, app: app, endpoint: id, settled: core.AttemptIDAt(p.Now.Add(-countSettled))}
+	c := counter{conn: r.listing(), app: app, endpoint: id, settled: core.AttemptIDAt(p.Now.Add(-countSettled))}
 	stats, err := c.count(ctx, p.Since, p.Until)
 	return stats, mapError(err)
 }

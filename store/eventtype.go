@@ -19,12 +19,12 @@ func (r reader) EventTypeList(ctx context.Context, org core.OrgID, filter core.E
 		Archived: filter.Archived, AllFlags: filter.AllFlags, Flags: filter.Flags,
 	}
 	if page.Descending {
-		rows, err := queries.EventTypeListDescending(ctx, r.conn, db.EventTypeListDescendingParams(p))
+		rows, err := queries.EventTypeListDescending(ctx, r.listing(), db.EventTypeListDescendingParams(p))
 		return looked(rows, err, func(row db.EventTypeListDescendingRow) (core.EventType, bool, string) {
 			return listedEventType(db.EventTypeListAscendingRow(row))
 		})
 	}
-	rows, err := queries.EventTypeListAscending(ctx, r.conn, p)
+	rows, err := queries.EventTypeListAscending(ctx, r.listing(), p)
 	return looked(rows, err, listedEventType)
 }
 

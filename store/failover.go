@@ -8,7 +8,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // codeReadOnly is what a server says to a write that is a standby, or has become one while we were connected.
@@ -19,12 +18,12 @@ func isReadOnly(err error) bool {
 	return ok && e.Code == codeReadOnly
 }
 
-// failover has a pool connect anew once a server refuses to write: after a failover without a restart, connections stay
+// failover has the pools connect anew once a server refuses to write: after a failover without a restart, connections stay
 // open to the server that was the primary, and only a new one is made to the server that is. It listens to all statements
 // as their tracer.
 type failover struct {
 	clock   func() time.Time
-	pool    atomic.Pointer[pgxpool.Pool]
+	pools   atomic.Pointer[pools]
 	movedAt atomic.Int64 // in nanoseconds
 }
 
@@ -41,8 +40,8 @@ func (f *failover) TraceQueryEnd(_ context.Context, _ *pgx.Conn, data pgx.TraceQ
 	if data.Err == nil || !isReadOnly(data.Err) {
 		return
 	}
-	pool, now, last := f.pool.Load(), f.clock().UnixNano(), f.movedAt.Load()
-	if pool != nil && now-last >= int64(failoverRest) && f.movedAt.CompareAndSwap(last, now) {
-		pool.Reset() // those in use are closed when they are given back
+	pools, now, last := f.pools.Load(), f.clock().UnixNano(), f.movedAt.Load()
+	if pools != nil && now-last >= int64(failoverRest) && f.movedAt.CompareAndSwap(last, now) {
+		pools.reset()
 	}
 }

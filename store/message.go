@@ -23,12 +23,12 @@ func (r reader) MessageList(ctx context.Context, app core.AppID, filter core.Mes
 		MaxLooked: look(page, lookedMost),
 	}
 	if page.Descending {
-		rows, err := queries.MessageListDescending(ctx, r.conn, db.MessageListDescendingParams(p))
+		rows, err := queries.MessageListDescending(ctx, r.listing(), db.MessageListDescendingParams(p))
 		return looked(rows, err, func(row db.MessageListDescendingRow) (core.Message, bool, string) {
 			return listedMessage(db.MessageListAscendingRow(row))
 		})
 	}
-	rows, err := queries.MessageListAscending(ctx, r.conn, p)
+	rows, err := queries.MessageListAscending(ctx, r.listing(), p)
 	return looked(rows, err, listedMessage)
 }
 
@@ -45,7 +45,7 @@ func (r reader) MessageGetMany(ctx context.Context, app core.AppID, ids []core.M
 	for i, id := range ids {
 		texts[i] = string(id)
 	}
-	rows, err := queries.MessageGetMany(ctx, r.conn, db.MessageGetManyParams{AppID: app, IDs: texts})
+	rows, err := queries.MessageGetMany(ctx, r.listing(), db.MessageGetManyParams{AppID: app, IDs: texts})
 	return entities(rows, err, message)
 }
 

@@ -30,7 +30,7 @@ func (s *Store) Once(ctx context.Context, key core.IdempotencyKey, now time.Time
 	err = retried(func() error {
 		u := new(unit)
 		defer func() { s.announcer.announce(u.due) }()
-		return transact(ctx, s.pool, func(t pgx.Tx) error {
+		return transact(ctx, s.pools.requests, func(t pgx.Tx) error {
 			u.Tx = t
 			answer, err = s.once(ctx, u, key, now, work)
 			return err

@@ -9,6 +9,7 @@ var planExceptions = map[string]string{}
 var withoutPlans = map[string]string{
 	"AttemptCountLock":           "takes a lock",
 	"AttemptCountTryLock":        "takes a lock",
+	"ConnectionLimitAnyTenant":   "settings only",
 	"ConnectionPrepareAnyTenant": "settings only",
 	"DeliveryListenAnyTenant":    "LISTEN is not planned",
 	"DeliveryRecall":             "NOTIFY only",

@@ -16,14 +16,14 @@ const prunePages = 128
 // IdempotencyPrune deletes old keys, those of messages and the others.
 func (s *Store) IdempotencyPrune(ctx context.Context, before time.Time) (int64, error) {
 	keys, err := s.prune(ctx, "idempotency_key", func(from, to int64) (int64, error) {
-		return queries.IdempotencyKeyDeleteManyAnyTenant(ctx, s.pool,
+		return queries.IdempotencyKeyDeleteManyAnyTenant(ctx, s.pools.jobs,
 			db.IdempotencyKeyDeleteManyAnyTenantParams{FromPage: from, ToPage: to, Before: before})
 	})
 	if err != nil {
 		return keys, err
 	}
 	messages, err := s.prune(ctx, "message_key", func(from, to int64) (int64, error) {
-		return queries.MessageKeyDeleteManyAnyTenant(ctx, s.pool,
+		return queries.MessageKeyDeleteManyAnyTenant(ctx, s.pools.jobs,
 			db.MessageKeyDeleteManyAnyTenantParams{FromPage: from, ToPage: to, Before: before})
 	})
 	return keys + messages, err
@@ -32,7 +32,7 @@ func (s *Store) IdempotencyPrune(ctx context.Context, before time.Time) (int64, 
 // prune goes through a table from end to end. An index on the time would find the old rows at once,
 // and cost every message some of its speed; to read the table once an hour costs less.
 func (s *Store) prune(ctx context.Context, table string, slice func(from, to int64) (int64, error)) (int64, error) {
-	pages, err := queries.TablePagesAnyTenant(ctx, s.pool, table)
+	pages, err := queries.TablePagesAnyTenant(ctx, s.pools.jobs, table)
 	var deleted int64
 	for from := int64(0); from < pages && err == nil; from += prunePages {
 		var rows int64

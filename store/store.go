@@ -21,10 +21,11 @@ import (
 // queries are the compiled statements. They hold no connection: each call is given one.
 var queries = db.New()
 
-// Store is a pool of connections to one database.
+// Store is connections to one database. Requests use it as it is; ForJobs and ForSources are for other parts.
 type Store struct {
 	reader
-	pool      *pgxpool.Pool
+	pool      *pgxpool.Pool // for storing, claiming and recording
+	pools     *pools
 	clock     clock
 	twins     turns[core.IdempotencyKey]
 	unopened  unopened
@@ -45,7 +46,8 @@ var _ core.Store = (*Store)(nil)
 
 const (
 	// connectionsDefault is enough for the few statements that are ever under way at once: the hot
-	// path needs one each for storing, recording and claiming. pool_max_conns in the URL overrides it.
+	// path needs one each for storing, recording, claiming and tokens. Lists have three of them, what else requests do up
+	// to three, and jobs up to two. pool_max_conns in the URL overrides it.
 	connectionsDefault = 12
 
 	// statementTimeout bounds work that no request is waiting for.
@@ -67,8 +69,8 @@ const (
 	versionCrashing = 180000
 )
 
-// Connections is how many connections to the database there may be: the pool's, and the one that listens.
-func (s *Store) Connections() int { return int(s.pool.Config().MaxConns) + 1 }
+// Connections is how many connections to the database there may be: the pools', and the one that listens.
+func (s *Store) Connections() int { return s.pools.size() + 1 }
 
 // Open connects to the database that c.URL names. It returns an error when the server does not answer,
 // is older than Postgres 15, or is Postgres 18.0. Close the store when it is no longer used.
@@ -83,22 +85,24 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	config.AfterConnect = prepareConnection
 	move := &failover{clock: c.Clock}
 	config.ConnConfig.Tracer = move
-	pool, err := pgxpool.NewWithConfig(ctx, config)
+	pools, err := newPools(ctx, config)
 	if err != nil {
-		return nil, fmt.Errorf("database pool: %w", err)
+		return nil, err
 	}
-	move.pool.Store(pool)
-	s := &Store{reader: reader{pool, c.SecretKeys}, pool: pool, clock: clock{local: c.Clock, log: c.Log}, unopened: unopened{log: c.Log}}
+	move.pools.Store(pools)
+	s := &Store{pool: pools.main, pools: pools, clock: clock{local: c.Clock, log: c.Log}, unopened: unopened{log: c.Log}}
+	s.reader = reader{conn: pools.requests, lists: pools.lists, keys: c.SecretKeys}
+	hot := s.on(s.pool) // every message comes with a token
 	s.tokens = newBatcher(func(ctx context.Context, tokens []tokenAt) []outcome[bool] {
-		return separately(tokens, func(some []tokenAt) ([]outcome[bool], error) { return s.findRevoked(ctx, some) })
+		return separately(tokens, func(some []tokenAt) ([]outcome[bool], error) { return hot.findRevoked(ctx, some) })
 	}, func(tokenAt) int { return 0 })
 	s.announcer = newAnnouncer(s.deliveryAnnounce, announceRest)
-	err = checkServer(ctx, pool)
+	err = checkServer(ctx, s.pool)
 	if err == nil {
 		err = s.compareClock(ctx)
 	}
 	if err != nil {
-		pool.Close()
+		pools.close()
 		return nil, err
 	}
 	return s, nil
@@ -133,7 +137,7 @@ func checkServer(ctx context.Context, conn db.DBTX) error {
 // Close announces what is not announced yet, waits for the connections in use and closes all.
 func (s *Store) Close() {
 	s.announcer.close()
-	s.pool.Close()
+	s.pools.close()
 }
 
 // Ping tells whether the database answers.

@@ -28,12 +28,12 @@ func (r reader) BackgroundTaskList(ctx context.Context, org core.OrgID, filter c
 	var err error
 	if page.Descending {
 		var descending []db.BackgroundTaskListDescendingRow
-		descending, err = queries.BackgroundTaskListDescending(ctx, r.conn, db.BackgroundTaskListDescendingParams(p))
+		descending, err = queries.BackgroundTaskListDescending(ctx, r.listing(), db.BackgroundTaskListDescendingParams(p))
 		for _, row := range descending {
 			rows = append(rows, db.BackgroundTaskListAscendingRow(row))
 		}
 	} else {
-		rows, err = queries.BackgroundTaskListAscending(ctx, r.conn, p)
+		rows, err = queries.BackgroundTaskListAscending(ctx, r.listing(), p)
 	}
 	rows, ended, err := looked(rows, err, func(row db.BackgroundTaskListAscendingRow) (db.BackgroundTaskListAscendingRow, bool, string) {
 		return row, row.Matches, row.Ended
@@ -96,7 +96,7 @@ var _ core.TaskCleaner = (*Store)(nil)
 
 // BackgroundTaskDeleteEnded deletes tasks that ended before a time.
 func (s *Store) BackgroundTaskDeleteEnded(ctx context.Context, before time.Time, most int) (int64, error) {
-	deleted, err := queries.BackgroundTaskDeleteEndedAnyTenant(ctx, s.pool, db.BackgroundTaskDeleteEndedAnyTenantParams{
+	deleted, err := queries.BackgroundTaskDeleteEndedAnyTenant(ctx, s.pools.jobs, db.BackgroundTaskDeleteEndedAnyTenantParams{
 		Before: before, MaxRows: int32(most),
 	})
 	return deleted, mapError(err)

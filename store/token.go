@@ -138,7 +138,7 @@ const pruneRows = 1000
 
 // TokenRevocationPrune forgets the oldest of those that can be.
 func (s *Store) TokenRevocationPrune(ctx context.Context, now time.Time) (int64, error) {
-	deleted, err := queries.TokenRevocationPruneAnyTenant(ctx, s.pool, db.TokenRevocationPruneAnyTenantParams{
+	deleted, err := queries.TokenRevocationPruneAnyTenant(ctx, s.pools.jobs, db.TokenRevocationPruneAnyTenantParams{
 		Now: now, MaxRows: pruneRows,
 	})
 	return deleted, mapError(err)

@@ -12,14 +12,24 @@ import (
 	"github.com/postrider/postrider/db"
 )
 
-// reader reads on a connection, which is the pool's or a transaction's.
+// reader reads on a connection, which is a pool's or a transaction's.
 type reader struct {
-	conn db.DBTX
-	keys SecretKeys
+	conn  db.DBTX
+	lists db.DBTX // for lists and statistics; nil: conn
+	keys  SecretKeys
 }
 
 // on reads on another connection.
-func (r reader) on(conn db.DBTX) reader { return reader{conn, r.keys} }
+func (r reader) on(conn db.DBTX) reader { return reader{conn: conn, keys: r.keys} }
+
+// listing is the connection for statements that read many rows. Look-ups by key don't use it, because writes begin with
+// them.
+func (r reader) listing() db.DBTX {
+	if r.lists != nil {
+		return r.lists
+	}
+	return r.conn
+}
 
 // tx is a unit of work's reader that also writes.
 type tx struct{ reader }
@@ -40,8 +50,12 @@ type unit struct {
 // InTx runs work in a transaction and commits it. It is run again when Postgres asks for that, after
 // a deadlock or a serialisation failure.
 func (s *Store) InTx(ctx context.Context, work func(context.Context, core.Tx) error) error {
+	return s.inTxOf(ctx, s.pools.requests, work)
+}
+
+func (s *Store) inTxOf(ctx context.Context, in beginner, work func(context.Context, core.Tx) error) error {
 	return mapError(retried(func() error {
-		due, err := s.inTx(ctx, s.pool, work)
+		due, err := s.inTx(ctx, in, work)
 		s.announcer.announce(due)
 		return err
 	}))
@@ -69,7 +83,7 @@ func retried(run func() error) error {
 	return err
 }
 
-// beginner is the pool, or a transaction: one that begins inside of another is a savepoint.
+// beginner is a pool, a share of one, or a transaction: one that begins inside of another is a savepoint.
 type beginner interface {
 	Begin(ctx context.Context) (pgx.Tx, error)
 }

@@ -91,11 +91,11 @@ func TestDatabaseURLTakesWhatTheDriverKnows(t *testing.T) {
 		}
 	})
 	// The pool's size is taken from either form.
-	for text, want := range map[string]int32{
+	for text, want := range map[string]int{
 		all.String(): 7, keywords(all): 7, u.String(): connectionsDefault, keywords(*u): connectionsDefault,
 	} {
 		s := openStore(t, text, nil)
-		if got := s.pool.Config().MaxConns; got != want {
+		if got := s.Connections() - 1; got != want {
 			t.Errorf("%s: %d connections, want %d", text, got, want)
 		}
 	}

@@ -1,0 +1,127 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/postrider/postrider/core"
+	"github.com/postrider/postrider/db"
+)
+
+// pools are the connections of a store, shared out so that no sort of work takes all. Lists and statistics have a
+// pool of their own, because Postgres ends their statements sooner. What else requests do, and what jobs do, has shares
+// of the main pool, which leave at least a third of all connections to storing, claiming and recording.
+type pools struct {
+	main, list *pgxpool.Pool // one pool if the connections are too few to share out
+
+	lists    *share
+	requests *share
+	jobs     *share
+}
+
+// newPools makes pools of config.MaxConns connections in all.
+func newPools(ctx context.Context, config *pgxpool.Config) (p *pools, err error) {
+	all, lists := config.MaxConns, max(config.MaxConns/4, 1)
+	p = &pools{}
+	if all >= sharedLeast {
+		p.list, err = newListPool(ctx, config, lists)
+		if err != nil {
+			return nil, err
+		}
+		config = config.Copy()
+		config.MaxConns = all - lists
+		config.MinConns, config.MinIdleConns = min(config.MinConns, config.MaxConns), min(config.MinIdleConns, config.MaxConns)
+	}
+	if p.main, err = pgxpool.NewWithConfig(ctx, config); err != nil {
+		p.close()
+		return nil, fmt.Errorf("database pool: %w", err)
+	}
+	if p.list == nil {
+		p.list = p.main
+	}
+	p.lists, p.requests, p.jobs = newShare(p.list, int(lists)), newShare(p.main, int(all/4)), newShare(p.main, int(all/6))
+	p.lists.wait, p.lists.limit, p.requests.wait = listWait, listLimit, requestWait
+	return p, nil
+}
+
+// newListPool makes a pool that has no connection while nobody lists anything.
+func newListPool(ctx context.Context, config *pgxpool.Config, size int32) (*pgxpool.Pool, error) {
+	config = config.Copy()
+	config.MaxConns, config.MinConns, config.MinIdleConns = size, 0, 0
+	prepare := config.AfterConnect
+	config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		if err := prepare(ctx, conn); err != nil {
+			return err
+		}
+		_, err := queries.ConnectionLimitAnyTenant(ctx, conn, fmt.Sprintf("%dms", listLimit.Milliseconds()))
+		return err
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("database pool of lists: %w", err)
+	}
+	return pool, nil
+}
+
+// size is how many connections there may be.
+func (p *pools) size() int {
+	n := int(p.main.Config().MaxConns)
+	if p.list != p.main {
+		n += int(p.list.Config().MaxConns)
+	}
+	return n
+}
+
+// reset has all connections made anew; those in use are closed when they are given back.
+func (p *pools) reset() {
+	p.main.Reset()
+	p.list.Reset()
+}
+
+func (p *pools) close() {
+	for _, pool := range []*pgxpool.Pool{p.list, p.main} {
+		if pool != nil {
+			pool.Close()
+		}
+	}
+}
+
+// part is the store of one part of the process, which has other connections than requests have.
+type part struct {
+	reader
+	store *Store
+	conns connections
+}
+
+// connections are a pool or a share of one.
+type connections interface {
+	db.DBTX
+	beginner
+}
+
+var _ core.Store = part{}
+
+// ForJobs is the store for work in the background, lists included.
+func (s *Store) ForJobs() core.Store { return s.part(s.pools.jobs) }
+
+// SourceStore is what sources read and write.
+type SourceStore interface {
+	core.Store
+	core.Outbox
+}
+
+// ForSources is the store for sources, each of which takes messages in with one connection at a time.
+func (s *Store) ForSources() SourceStore { return s.part(s.pool) }
+
+func (s *Store) part(conns connections) part { return part{s.on(conns), s, conns} }
+
+// InTx runs work as [Store.InTx] does.
+func (p part) InTx(ctx context.Context, work func(context.Context, core.Tx) error) error {
+	return p.store.inTxOf(ctx, p.conns, work)
+}
+
+// Ping reports whether the database answers.
+func (p part) Ping(ctx context.Context) error { return p.store.Ping(ctx) }

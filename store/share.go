@@ -1,0 +1,159 @@
+package store
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/postrider/postrider/core"
+	"github.com/postrider/postrider/db"
+)
+
+const (
+	// listLimit is how long a statement of a list or of statistics may take: Postgres ends it then, whatever became of
+	// the request. Lists look at a bounded number of rows, which takes some milliseconds each time they are in memory.
+	listLimit = 10 * time.Second
+
+	// listWait is how long a list waits for a connection. A page of a dashboard makes some ten requests at a time, each of
+	// some milliseconds.
+	listWait = 2 * time.Second
+
+	// requestWait is the same for what else a request does, which others do not queue up for unless rows are locked.
+	requestWait = 10 * time.Second
+
+	// sharedLeast is how many connections are shared out. Of fewer, none can be kept for anybody.
+	sharedLeast = 4
+)
+
+// share is the part of a pool's connections that one sort of work may use at a time. It is to statements what the pool
+// is: they begin once a place is free.
+type share struct {
+	pool   *pgxpool.Pool
+	places chan struct{}
+	wait   time.Duration // for a place; 0: as long as the context
+	limit  time.Duration // of one statement; 0: the context's
+}
+
+var (
+	_ db.DBTX  = (*share)(nil)
+	_ beginner = (*share)(nil)
+)
+
+func newShare(pool *pgxpool.Pool, places int) *share {
+	return &share{pool: pool, places: make(chan struct{}, max(places, 1))}
+}
+
+// enter waits for a place and returns what gives it back, any number of times.
+func (s *share) enter(ctx context.Context) (leave func(), err error) {
+	if s.wait > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, s.wait, errShareFull)
+		defer cancel()
+	}
+	select {
+	case s.places <- struct{}{}:
+		return sync.OnceFunc(func() { <-s.places }), nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// errShareFull is unlike other trouble in that the database is well.
+var errShareFull = &core.Error{
+	Kind: core.KindUnavailable, Code: "too_busy", Message: "Too many requests of this sort are under way; retry later",
+}
+
+// begin is enter for one statement, whose context it returns.
+func (s *share) begin(ctx context.Context) (within context.Context, end func(), err error) {
+	leave, err := s.enter(ctx)
+	if err != nil || s.limit == 0 {
+		return ctx, leave, err
+	}
+	// Postgres is quicker, unless it cannot be reached; then the connection would be lost, and is by this.
+	within, cancel := context.WithTimeout(ctx, s.limit+time.Second)
+	return within, func() { cancel(); leave() }, nil
+}
+
+func (s *share) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+	ctx, end, err := s.begin(ctx)
+	if err != nil {
+		return pgconn.CommandTag{}, err
+	}
+	defer end()
+	return s.pool.Exec(ctx, sql, args...)
+}
+
+func (s *share) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	ctx, end, err := s.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := s.pool.Query(ctx, sql, args...)
+	if err != nil {
+		end()
+		return nil, err
+	}
+	return shareRows{rows, end}, nil
+}
+
+// shareRows keeps its place until it is closed.
+type shareRows struct {
+	pgx.Rows
+	end func()
+}
+
+func (r shareRows) Close() {
+	r.Rows.Close()
+	r.end()
+}
+
+func (s *share) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	ctx, end, err := s.begin(ctx)
+	if err != nil {
+		return failedRow{err}
+	}
+	return shareRow{s.pool.QueryRow(ctx, sql, args...), end}
+}
+
+// shareRow keeps its place until it is scanned.
+type shareRow struct {
+	pgx.Row
+	end func()
+}
+
+func (r shareRow) Scan(into ...any) error {
+	defer r.end()
+	return r.Row.Scan(into...)
+}
+
+type failedRow struct{ err error }
+
+func (r failedRow) Scan(...any) error { return r.err }
+
+// Begin begins a transaction that keeps its place until it is rolled back, which does nothing after a commit.
+func (s *share) Begin(ctx context.Context) (pgx.Tx, error) {
+	leave, err := s.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	t, err := s.pool.Begin(ctx)
+	if err != nil {
+		leave()
+		return nil, err
+	}
+	return shareTx{t, leave}, nil
+}
+
+type shareTx struct {
+	pgx.Tx
+	leave func()
+}
+
+func (t shareTx) Rollback(ctx context.Context) error {
+	defer t.leave()
+	return t.Tx.Rollback(ctx)
+}
