@@ -86,6 +86,14 @@ func NotFound() *Error {
 	return &Error{Kind: KindNotFound, Code: "not_found", Message: "Entity not found"}
 }
 
+// CodeTooBusy is the code of TooBusy.
+const CodeTooBusy = "too_busy"
+
+// TooBusy answers for a request that is one too many for now.
+func TooBusy(message string) *Error {
+	return &Error{Kind: KindUnavailable, Code: CodeTooBusy, Message: message}
+}
+
 // Conflict answers for a unique name that is taken.
 func Conflict(message string) *Error {
 	return &Error{Kind: KindConflict, Code: "conflict", Message: message}

@@ -83,7 +83,7 @@ func (b *batcher[In, Out]) enqueue(c *call[In, Out]) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.bounded && (b.rows >= waitingRowsMax || b.bytes >= waitingBytesMax) {
-		return &core.Error{Kind: core.KindUnavailable, Code: "too_busy", Message: "Too many requests are waiting to be stored; retry later"}
+		return core.TooBusy("Too many requests are waiting to be stored; retry later")
 	}
 	b.waiting = append(b.waiting, c)
 	b.rows, b.bytes = b.rows+1, b.bytes+c.bytes

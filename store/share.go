@@ -63,9 +63,7 @@ func (s *share) enter(ctx context.Context) (leave func(), err error) {
 }
 
 // errShareFull is unlike other trouble in that the database is well.
-var errShareFull = &core.Error{
-	Kind: core.KindUnavailable, Code: "too_busy", Message: "Too many requests of this sort are under way; retry later",
-}
+var errShareFull = core.TooBusy("Too many requests of this sort are under way; retry later")
 
 // begin is enter for one statement, whose context it returns.
 func (s *share) begin(ctx context.Context) (within context.Context, end func(), err error) {
