@@ -20,8 +20,13 @@ const (
 	codeDeadlock      = "40P01"
 
 	codeUndefinedTable = "42P01"
+	codeCanceled       = "57014"
+	codeForbidden      = "42501" // a privilege was revoked
 
 	classConnection = "08" // connection exception
+	classLogin      = "28" // another password, or no login at all
+	classDatabase   = "3D" // the database was dropped
+	classSchema     = "3F" // the schema was dropped
 	classRollback   = "40" // a deadlock, or two at once, however often it was tried
 	classResources  = "53" // disk full, too many connections
 	classOperator   = "57" // shutting down, cancelled
@@ -62,29 +67,50 @@ func mapError(err error) error {
 	}
 	if isUnavailable(err) {
 		return &core.Error{
-			Kind: core.KindUnavailable, Code: "unavailable",
+			Kind: core.KindUnavailable, Code: codeUnavailable,
 			Message: "The service cannot reach its database; try again.", Err: err,
 		}
 	}
 	return err
 }
 
-// IsUnavailable reports whether err, which may be of any function of this package, says that the database
-// is away, shutting down or out of resources, so that the same call may succeed later.
-func IsUnavailable(err error) bool { return core.IsKind(mapError(err), core.KindUnavailable) }
+// codeUnavailable is the code of errors that say that the database cannot be used.
+const codeUnavailable = "unavailable"
 
-// isUnavailable tells whether the database is away, shutting down or out of means: the same request
-// may succeed later.
+// IsUnavailable reports whether err, which may be of any function of this package, says that the database
+// is away, shutting down or out of resources, so that the same call may succeed later. A database that doesn't let us
+// in is not unavailable by this: at the start of a process its URL is wrong.
+func IsUnavailable(err error) bool {
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok && !isPassing(e) {
+		return false
+	}
+	return core.IsKind(mapError(err), core.KindUnavailable)
+}
+
+// isPassing reports whether what Postgres says ends without anybody changing its settings.
+func isPassing(e *pgconn.PgError) bool {
+	return isReadOnly(e) || hasClass(e, classConnection, classRollback, classResources, classOperator, classSystem)
+}
+
+// isShutOut reports whether Postgres says that we may not use the database any more.
+func isShutOut(e *pgconn.PgError) bool {
+	return e.Code == codeForbidden || hasClass(e, classLogin, classDatabase, classSchema)
+}
+
+// isUnavailable reports whether the database is away, shutting down, out of means, or doesn't let us in: the same
+// request may succeed later.
 func isUnavailable(err error) bool {
+	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+		return true // whatever it is that Postgres doesn't like about us
+	}
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
-		return isReadOnly(e) || hasClass(e, classConnection, classRollback, classResources, classOperator, classSystem)
+		return isPassing(e) || isShutOut(e)
 	}
 	if _, ok := errors.AsType[*core.Error](err); ok {
 		return false
 	}
-	_, connect := errors.AsType[*pgconn.ConnectError](err)
 	_, network := errors.AsType[net.Error](err)
-	return connect || network || errors.Is(err, context.DeadlineExceeded) || pgconn.SafeToRetry(err) ||
+	return network || errors.Is(err, context.DeadlineExceeded) || pgconn.SafeToRetry(err) ||
 		errors.Is(err, net.ErrClosed) || isUnexpectedEnd(err)
 }
 
