@@ -1,0 +1,68 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"net"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/postrider/postrider/core"
+	"github.com/postrider/postrider/db"
+)
+
+// Causes of an outage that have no SQLSTATE.
+const (
+	causeUnreachable = "unreachable"
+	causeNoAnswer    = "no answer"
+)
+
+// OutageCause returns why the database cannot be used, if err, which a function of this package returned, says so: the
+// SQLSTATE that Postgres answered, or that it didn't. What ends one statement, such as a deadlock or a timeout in
+// Postgres, is no outage. The errors of others, who may be unreachable as well, are none.
+func OutageCause(err error) (cause string, ok bool) {
+	if e, ok := errors.AsType[*core.Error](err); !ok || e.Code != codeUnavailable {
+		return "", false
+	}
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return e.Code, e.Code != codeCanceled && !hasClass(e, classRollback)
+	}
+	if errors.Is(err, context.DeadlineExceeded) || isTimeout(err) {
+		return causeNoAnswer, true
+	}
+	return causeUnreachable, true
+}
+
+func isTimeout(err error) bool {
+	e, ok := errors.AsType[net.Error](err)
+	return ok && e.Timeout()
+}
+
+// readyTimeout is far more than a database takes that is well.
+const readyTimeout = 5 * time.Second
+
+// errUndone ends a transaction that is to leave nothing.
+var errUndone = errors.New("undone")
+
+// Ready checks that the database takes writes: it writes a row and undoes that. A database that only answers may be a
+// standby, or have no space left.
+func (s *Store) Ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	key := make([]byte, 32)
+	rand.Read(key) // never fails: it ends the process instead
+	err := transact(ctx, s.pool, func(t pgx.Tx) error {
+		_, err := queries.IdempotencyKeyClaim(ctx, t, db.IdempotencyKeyClaimParams{KeyHash: key, Now: s.Now()})
+		if err != nil {
+			return err
+		}
+		return errUndone
+	})
+	if errors.Is(err, errUndone) {
+		return nil
+	}
+	return mapError(err)
+}
