@@ -26,6 +26,7 @@ type Parts struct{ API, Worker, Jobs, Consume bool }
 type Instance struct {
 	config  Config
 	log     *slog.Logger
+	outages *outages
 	store   *store.Store
 	traces  *telemetry.Traces
 	tokens  *server.Tokens // nil without the API
@@ -41,7 +42,8 @@ type Instance struct {
 // Start starts the parts, and what they need, and returns when all are ready. ctx bounds the start
 // alone; Stop ends what it started.
 func Start(ctx context.Context, config Config, parts Parts, log *slog.Logger) (*Instance, error) {
-	i := &Instance{config: config, log: log, failed: make(chan error, 1)}
+	outages := newOutages(log)
+	i := &Instance{config: config, log: outages.watched(), outages: outages, failed: make(chan error, 1)}
 	if err := i.start(ctx, parts); err != nil {
 		i.Stop()
 		return nil, err
@@ -83,6 +85,8 @@ func (e databaseAwayError) Unwrap() error { return e.error }
 // startParts starts those first that others hand work to, and last those that take work in.
 func (i *Instance) startParts(ctx context.Context, parts Parts) error {
 	i.background(i.store.KeepTime)
+	i.outages.ready = i.store.Ready
+	i.background(i.outages.watch)
 	if err := i.shareDescriptors(parts); err != nil {
 		return err
 	}

@@ -66,12 +66,16 @@ const (
 // startWaiting starts the parts once their database is reachable. A process that ended instead would be
 // restarted later and later by most supervisors, and stay away for minutes after the outage is over.
 func startWaiting(ctx context.Context, c Config, parts Parts, log *slog.Logger) (*Instance, error) {
+	var told time.Time
 	for wait := startRetryMin; ; wait = min(2*wait, startRetryMax) {
 		i, err := Start(ctx, c, parts, log)
 		if _, away := errors.AsType[databaseAwayError](err); !away || ctx.Err() != nil {
 			return i, err
 		}
-		log.Error("database unreachable; retrying", "error", oneLine(err), "retry_in_ms", wait.Milliseconds())
+		if now := time.Now(); now.Sub(told) >= outageReminder {
+			log.Error("database unreachable; retrying", "error", oneLine(err), "retry_in_ms", wait.Milliseconds())
+			told = now
+		}
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
