@@ -491,8 +491,8 @@ owed AS MATERIALIZED (
     FROM matched
 ),
 queued AS (
-    -- In this order, two statements that number deliveries to the same FIFO endpoints never wait for
-    -- each other in a circle.
+    -- In this order, two statements that number deliveries to FIFO endpoints of the same applications never wait
+    -- for each other in a circle.
     INSERT INTO delivery (app_id, message_id, endpoint_id, due_at, lease, queue, state)
     SELECT
         owed.app_id,
@@ -506,7 +506,7 @@ queued AS (
         CASE WHEN owed.fifo THEN 2 ELSE 0 END,
         owed.state
     FROM owed
-    ORDER BY owed.endpoint_id, owed.message_id
+    ORDER BY owed.app_id, owed.endpoint_id, owed.message_id
 ),
 due AS (
     -- Workers are told of them after the commit: NOTIFY holds a lock of the whole server until its own.

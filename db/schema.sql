@@ -15,7 +15,7 @@ CREATE FUNCTION public.delivery_number() RETURNS trigger
     AS $$
 BEGIN
     IF NEW.seq IS NULL THEN
-        PERFORM pg_advisory_xact_lock(hashtextextended(NEW.endpoint_id, 0));
+        PERFORM pg_advisory_xact_lock(hashtextextended(format('%s delivery %s', current_schema(), NEW.app_id), 0));
         NEW.seq := nextval('delivery_seq');
     END IF;
     RETURN NEW;
