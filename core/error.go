@@ -128,6 +128,23 @@ func isRefused(err error) bool {
 	return ok && e.Code == codeRefused
 }
 
+const codeExhausted = "exhausted"
+
+// Exhausted answers for a row that the database had no memory or locks for, alone in its statement. A retry may
+// help, unless it is the row that needs so much.
+func Exhausted(err error) *Error {
+	return &Error{
+		Kind: KindUnavailable, Code: codeExhausted,
+		Message: "The database ran out of memory or locks; try again.", Err: err,
+	}
+}
+
+// IsExhausted reports whether err is an Exhausted.
+func IsExhausted(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Code == codeExhausted
+}
+
 // Forbidden answers a token that may not do this to anything.
 func Forbidden() *Error {
 	// The space in the code is what existing clients compare with.

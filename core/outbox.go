@@ -85,8 +85,8 @@ type OutboxTx interface {
 // of it in the same unit of work: each is stored once, whoever dies. One that another process has taken
 // out meanwhile is answered as known. What is refused is put aside with its reason in that unit of work, too.
 //
-// If the database refuses the unit of work, it is split in halves until the message that causes it
-// is alone. That message cannot be put aside either; it stays in the outbox.
+// If the database refuses the unit of work, or has no memory or locks for it, it is split in halves until the message
+// that causes it is alone. That message cannot be put aside either; it stays in the outbox.
 func (s *Service) OutboxIngestMany(ctx context.Context, ins []IngestIn) []Ingested {
 	var outcomes []Ingested
 	err := s.Store.InTx(ctx, func(ctx context.Context, tx Tx) (err error) {
@@ -97,7 +97,7 @@ func (s *Service) OutboxIngestMany(ctx context.Context, ins []IngestIn) []Ingest
 	switch {
 	case err == nil:
 		return outcomes
-	case half == 0 || !isRefused(err):
+	case half == 0 || !isRefused(err) && !IsExhausted(err):
 		return slices.Repeat([]Ingested{{Err: err}}, len(ins))
 	}
 	outcomes = s.OutboxIngestMany(ctx, ins[:half])

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"runtime/debug"
@@ -37,6 +38,10 @@ const (
 
 	backOffLeast = 100 * time.Millisecond
 	backOffMost  = 15 * time.Second
+
+	// exhaustedMost is how often in a row the database may have no memory or locks for a message that is alone in its
+	// statement, before the message is put aside: three minutes, in which whatever else took them may end.
+	exhaustedMost = 20
 )
 
 // Run stores what the source has until ctx ends, and closes the source. It goes on whatever fails: while
@@ -153,6 +158,29 @@ type batch struct {
 	outcomes []core.Ingested
 	spans    []trace.Span
 	open     []int // those that are not stored yet, by their places
+
+	first     int // the first of them
+	exhausted int // how often in a row the database had no memory or locks for that one
+}
+
+// judge refuses the first open message once the database has had no memory or locks for it too often: those that
+// come behind it would wait for ever.
+func (b *batch) judge() {
+	if len(b.open) == 0 || !core.IsExhausted(b.outcomes[b.open[0]].Err) {
+		b.exhausted = 0
+		return
+	}
+	if b.open[0] != b.first {
+		b.first, b.exhausted = b.open[0], 0
+	}
+	if b.exhausted++; b.exhausted >= exhaustedMost {
+		b.ins[b.first].Err = errExhausted
+	}
+}
+
+var errExhausted = &core.Error{
+	Kind: core.KindTooLarge, Code: "exhausted",
+	Message: fmt.Sprintf("The database ran out of memory or locks for it %d times in a row", exhaustedMost),
 }
 
 func (l *loop) decode(ctx context.Context, messages []Message) *batch {
@@ -210,6 +238,7 @@ func (l *loop) store(ctx context.Context, b *batch) error {
 		}
 	}
 	b.open = open
+	b.judge()
 	return failure
 }
 

@@ -294,3 +294,42 @@ func TestMessageThatItsSourceCannotReadIsADeadLetter(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+// A message that the database never has the memory for is put aside in the end, and those behind it go on.
+func TestMessageThatExhaustsTheDatabaseIsPutAside(t *testing.T) {
+	t.Parallel()
+	source := &fakeSource{batches: [][]Message{batchOf("1", "2", "3")}}
+	sink := &fakeSink{answers: func(call int, in core.IngestIn) core.Ingested {
+		if call < exhaustedMost && in.Position != "1" { // what is behind it was not tried
+			return core.Ingested{Err: core.Exhausted(nil)}
+		}
+		return core.Ingested{}
+	}}
+	start(t, source, sink, untraced)
+	want := []string{"1 ack", "2 dead: " + errExhausted.Message, "3 ack"}
+	if got := source.await(t, 3); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if calls := len(sink.calls()); calls != exhaustedMost+1 {
+		t.Errorf("stored in %d calls, want %d", calls, exhaustedMost+1)
+	}
+}
+
+// A database that has no memory for a while does not cost a message.
+func TestMessageThatExhaustsTheDatabaseNowAndThenIsStored(t *testing.T) {
+	t.Parallel()
+	source := &fakeSource{batches: [][]Message{batchOf("1")}}
+	sink := &fakeSink{answers: func(call int, _ core.IngestIn) core.Ingested {
+		switch {
+		case call == 3*exhaustedMost:
+			return core.Ingested{}
+		case call%exhaustedMost == exhaustedMost-1:
+			return core.Ingested{Err: errAway}
+		}
+		return core.Ingested{Err: core.Exhausted(nil)}
+	}}
+	start(t, source, sink, untraced)
+	if got := source.await(t, 1); !slices.Equal(got, []string{"1 ack"}) {
+		t.Errorf("got %q", got)
+	}
+}

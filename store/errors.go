@@ -23,6 +23,9 @@ const (
 	codeCanceled       = "57014"
 	codeForbidden      = "42501" // a privilege was revoked
 
+	codeDiskFull           = "53100"
+	codeTooManyConnections = "53300"
+
 	classConnection = "08" // connection exception
 	classLogin      = "28" // another password, or no login at all
 	classDatabase   = "3D" // the database was dropped
@@ -64,6 +67,9 @@ func mapError(err error) error {
 		if hasClass(e, classData, classIntegrity, classLimit) {
 			return core.Refused(e.Message, err)
 		}
+	}
+	if isExhausted(err) {
+		return core.Exhausted(err)
 	}
 	if isUnavailable(err) {
 		return &core.Error{
@@ -114,11 +120,17 @@ func isUnavailable(err error) bool {
 		errors.Is(err, net.ErrClosed) || isUnexpectedEnd(err)
 }
 
-// isRefusal tells whether Postgres refused what one of the rows holds: without that row the
-// statement may go through.
+// isRefusal reports whether Postgres refused what one of the rows holds, or had no memory or locks for all of them:
+// without that row, or with fewer rows, the statement may go through.
 func isRefusal(err error) bool {
 	e, ok := errors.AsType[*pgconn.PgError](err)
-	return ok && hasClass(e, classData, classIntegrity, classLimit)
+	return ok && (hasClass(e, classData, classIntegrity, classLimit) || isExhausted(err))
+}
+
+// isExhausted reports whether a statement needed more memory or locks than Postgres had left.
+func isExhausted(err error) bool {
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && hasClass(e, classResources) && e.Code != codeDiskFull && e.Code != codeTooManyConnections
 }
 
 // isBadData reports whether that was for the data themselves. A constraint that none of our checks

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -118,9 +119,30 @@ func (i *MessageInserter) twin(ctx context.Context, app core.AppID, m core.NewMe
 
 // insertShared stores messages of many callers in one statement.
 func (i *MessageInserter) insertShared(ctx context.Context, messages []core.NewMessage) []outcome[insertion] {
-	return separately(messages, func(some []core.NewMessage) ([]outcome[insertion], error) {
-		return i.insertBatch(ctx, some, sharedDeliveries)
+	return pastExhausted(messages, func(messages []core.NewMessage) []outcome[insertion] {
+		return separately(messages, func(some []core.NewMessage) ([]outcome[insertion], error) {
+			return i.insertBatch(ctx, some, sharedDeliveries)
+		})
 	})
+}
+
+// exhaustedMost is how many rows of a batch may each be found to need more memory or locks than Postgres has, before
+// it is taken to have none for anybody. Each costs as many statements as the batch can be halved.
+const exhaustedMost = 8
+
+// pastExhausted goes on after rows that Postgres has no memory or locks for even when they are alone. separately does not,
+// for the sake of their order, which callers that know nothing of each other do not have.
+func pastExhausted[In, Out any](inputs []In, run func([]In) []outcome[Out]) []outcome[Out] {
+	var outcomes []outcome[Out]
+	for range exhaustedMost {
+		rest := run(inputs[len(outcomes):])
+		n := slices.IndexFunc(rest, func(o outcome[Out]) bool { return core.IsExhausted(o.err) })
+		if n < 0 || len(outcomes)+n+1 == len(inputs) {
+			return append(outcomes, rest...)
+		}
+		outcomes = append(outcomes, rest[:n+1]...)
+	}
+	return append(outcomes, failures[Out](len(inputs)-len(outcomes), outcomes[len(outcomes)-1].err)...)
 }
 
 // insertMany stores messages in statements of bounded fan-out, which do not share the time that one may take.

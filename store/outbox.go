@@ -56,7 +56,10 @@ func (r reader) outboxGetMany(ctx context.Context, keys []core.OutboxKey) ([]cor
 		return entities(rows, err, outboxMessage)
 	}
 	half := len(keys) / 2
-	if half == 0 {
+	switch {
+	case half == 0 && isExhausted(err):
+		return nil, mapError(err)
+	case half == 0:
 		return []core.OutboxMessage{{OutboxKey: keys[0], Err: err}}, nil
 	}
 	found, err := r.outboxGetMany(ctx, keys[:half])
