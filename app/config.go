@@ -34,6 +34,7 @@ type Config struct {
 	NoProxy           string `env:"POSTRIDER_NO_PROXY" placeholder:"HOSTS" help:"What is reached without the proxy, comma-separated: names, domains as .example.com, addresses, CIDRs."`
 	ProxyResolves     bool   `env:"POSTRIDER_PROXY_RESOLVES" help:"Give the proxy names rather than addresses. It must then keep endpoints from private addresses itself."`
 	CAFile            string `name:"ca-file" env:"POSTRIDER_CA_FILE" placeholder:"FILE" help:"Certificate authorities, as PEM, that endpoints' certificates may be of beside those that the system trusts."`
+	EndpointsMost     int    `name:"endpoints-per-application" env:"POSTRIDER_ENDPOINTS_PER_APPLICATION" default:"1000" help:"How many endpoints an application may have. One that has more keeps them. 0: any number."`
 	EndpointHTTPSOnly bool   `name:"endpoint-https-only" env:"POSTRIDER_ENDPOINT_HTTPS_ONLY" help:"Refuse endpoints that are not https."`
 
 	Concurrency         int           `env:"POSTRIDER_CONCURRENCY" default:"512" help:"Attempts under way at a time in this process; fewer if its limit of open files (ulimit -n) does not allow as many."`
@@ -82,6 +83,7 @@ const (
 	leaseSlackMin     = time.Second
 	stopTimeoutMax    = time.Hour
 
+	endpointsMax       = 1_000_000
 	circuitFailuresMax = 1_000_000
 	circuitWaitMax     = time.Hour
 	disableAfterMax    = 365 * 24 * time.Hour
@@ -125,6 +127,8 @@ func (c *Config) Validate() error {
 		"POSTRIDER_CONCURRENCY", "%d is not between 1 and %d", c.Concurrency, concurrencyMax)
 	check(c.EndpointConcurrency > 0 && c.EndpointConcurrency <= concurrencyMax,
 		"POSTRIDER_ENDPOINT_CONCURRENCY", "%d is not between 1 and %d", c.EndpointConcurrency, concurrencyMax)
+	check(c.EndpointsMost >= 0 && c.EndpointsMost <= endpointsMax,
+		"POSTRIDER_ENDPOINTS_PER_APPLICATION", "%d is not between 0 and %d", c.EndpointsMost, endpointsMax)
 	check(c.CircuitFailures >= 0 && c.CircuitFailures <= circuitFailuresMax,
 		"POSTRIDER_CIRCUIT_FAILURES", "%d is not between 0 and %d", c.CircuitFailures, circuitFailuresMax)
 	check(c.CircuitWait >= core.CircuitWaitLeast && c.CircuitWait <= circuitWaitMax,

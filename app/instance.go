@@ -270,7 +270,7 @@ func (i *Instance) handler(dispatcher core.Dispatcher) http.Handler {
 		Service: &core.Service{
 			Store: i.store, Messages: store.NewMessageInserter(i.store, dispatcher),
 			Tokens: i.tokens, Clock: i.store.Now, SignatureType: i.config.DefaultSignatureType,
-			HTTPSOnly: i.config.EndpointHTTPSOnly, DomainToASCII: delivery.DomainToASCII,
+			HTTPSOnly: i.config.EndpointHTTPSOnly, EndpointsMost: i.config.EndpointsMost, DomainToASCII: delivery.DomainToASCII,
 		},
 		Keys: i.store, Tokens: i.tokens, Log: i.log, RequestTimeout: handleTimeout,
 	})

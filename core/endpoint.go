@@ -186,12 +186,28 @@ func (s *Service) EndpointCreate(ctx context.Context, scope Scope, appRef string
 		if err := eventTypesExist(ctx, tx, scope.OrgID, in.EventTypes); err != nil {
 			return err
 		}
+		if err := s.roomForEndpoint(ctx, tx, app.ID); err != nil {
+			return err
+		}
 		if err := tx.EndpointInsert(ctx, e); err != nil {
 			return err
 		}
 		return tellOfEndpoint(ctx, tx, app, e, eventEndpointCreated)
 	})
 	return e, err
+}
+
+// roomForEndpoint refuses one more endpoint than an application may have. An application that has more, of a time with
+// another limit, keeps them.
+func (s *Service) roomForEndpoint(ctx context.Context, tx Tx, app AppID) error {
+	if s.EndpointsMost == 0 {
+		return nil
+	}
+	n, err := tx.EndpointCountForInsert(ctx, app, s.EndpointsMost)
+	if err == nil && n >= s.EndpointsMost {
+		err = TooManyEndpoints(s.EndpointsMost)
+	}
+	return err
 }
 
 // eventTypesExist refuses names of no event type, so that a misspelt subscription is noticed.

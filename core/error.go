@@ -2,6 +2,7 @@ package core
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 )
 
@@ -104,6 +105,14 @@ func EndpointDisabled() *Error {
 	return &Error{
 		Kind: KindConflict, Code: "endpoint_disabled",
 		Message: "The endpoint is disabled, and nothing is sent to it; enable it first.",
+	}
+}
+
+// TooManyEndpoints answers for an endpoint that the application may not have beside those it has.
+func TooManyEndpoints(most int) *Error {
+	return &Error{
+		Kind: KindConflict, Code: "too_many_endpoints",
+		Message: fmt.Sprintf("The application has %d endpoints or more already, as many as it may have; delete one first.", most),
 	}
 }
 

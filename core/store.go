@@ -80,6 +80,9 @@ type Tx interface {
 	EventTypeArchiveOthers(ctx context.Context, org OrgID, names []string, limit int, now time.Time) ([]EventType, error)
 
 	EndpointLock(ctx context.Context, app AppID, ref string) (Endpoint, error)
+	// EndpointCountForInsert counts an application's endpoints, up to most, and keeps others from creating one until the
+	// unit of work ends.
+	EndpointCountForInsert(ctx context.Context, app AppID, most int) (int, error)
 	EndpointInsert(ctx context.Context, e Endpoint) error
 	EndpointUpdate(ctx context.Context, e Endpoint) error
 	EndpointUpdateSecret(ctx context.Context, e Endpoint) error
@@ -142,6 +145,7 @@ type Service struct {
 	Clock         func() time.Time
 	SignatureType SignatureType // of the secrets it generates
 	HTTPSOnly     bool          // endpoints must be https
+	EndpointsMost int           // of an application; 0: any number
 	DomainToASCII DomainToASCII // of endpoints' URLs; nil: they must be ASCII
 }
 

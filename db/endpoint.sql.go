@@ -12,6 +12,30 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
+const endpointCount = `-- name: EndpointCount :one
+SELECT count(*)
+FROM (
+    SELECT
+    FROM endpoint
+    WHERE endpoint.app_id = $1
+        AND endpoint.deleted_at IS NULL
+    LIMIT $2::int
+) AS there
+`
+
+type EndpointCountParams struct {
+	AppID core.AppID
+	Most  int32
+}
+
+// EndpointCount counts the endpoints of an application, up to most.
+func (q *Queries) EndpointCount(ctx context.Context, db DBTX, arg EndpointCountParams) (int64, error) {
+	row := db.QueryRow(ctx, endpointCount, arg.AppID, arg.Most)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const endpointDelete = `-- name: EndpointDelete :execrows
 UPDATE endpoint
 SET deleted_at = $1::timestamptz,
@@ -205,6 +229,20 @@ func (q *Queries) EndpointInsert(ctx context.Context, db DBTX, arg EndpointInser
 		return 0, err
 	}
 	return result.RowsAffected(), nil
+}
+
+const endpointInsertLock = `-- name: EndpointInsertLock :one
+SELECT pg_advisory_xact_lock(hashtextextended(format('%s endpoint %s', current_schema(), tenant.app_id), 0))::text
+FROM (SELECT $1::text AS app_id) AS tenant
+`
+
+// EndpointInsertLock makes those who create endpoints of an application take turns, until the transaction ends: what
+// each counts then is what there is.
+func (q *Queries) EndpointInsertLock(ctx context.Context, db DBTX, appID string) (string, error) {
+	row := db.QueryRow(ctx, endpointInsertLock, appID)
+	var column_1 string
+	err := row.Scan(&column_1)
+	return column_1, err
 }
 
 const endpointListAscending = `-- name: EndpointListAscending :many

@@ -103,6 +103,23 @@ WHERE endpoint.matches
 ORDER BY endpoint.id DESC
 LIMIT @max_rows::int;
 
+-- name: EndpointInsertLock :one
+-- EndpointInsertLock makes those who create endpoints of an application take turns, until the transaction ends: what
+-- each counts then is what there is.
+SELECT pg_advisory_xact_lock(hashtextextended(format('%s endpoint %s', current_schema(), tenant.app_id), 0))::text
+FROM (SELECT @app_id::text AS app_id) AS tenant;
+
+-- name: EndpointCount :one
+-- EndpointCount counts the endpoints of an application, up to most.
+SELECT count(*)
+FROM (
+    SELECT
+    FROM endpoint
+    WHERE endpoint.app_id = @app_id
+        AND endpoint.deleted_at IS NULL
+    LIMIT @most::int
+) AS there;
+
 -- name: EndpointInsert :execrows
 -- EndpointInsert makes an endpoint; a uid that is taken violates endpoint_app_id_uid_key.
 INSERT INTO endpoint (

@@ -262,6 +262,16 @@ func (f *fake) EndpointList(_ context.Context, app core.AppID, p core.Page) ([]c
 		func(e core.Endpoint) bool { return e.AppID == app })
 }
 
+func (f *fake) EndpointCountForInsert(_ context.Context, app core.AppID, most int) (int, error) {
+	n := 0
+	for _, e := range f.endpoints {
+		if e.AppID == app {
+			n++
+		}
+	}
+	return min(n, most), f.broken
+}
+
 func (f *fake) EndpointInsert(ctx context.Context, e core.Endpoint) error {
 	if e.UID != nil {
 		if _, err := f.EndpointGet(ctx, e.AppID, *e.UID); err == nil {

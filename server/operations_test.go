@@ -234,3 +234,13 @@ func TestEveryAnswerOfTheContractIsTested(t *testing.T) {
 		}
 	}
 }
+
+func TestEndpointQuotaIsAConflict(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, func(c *Config) { c.Service.EndpointsMost = 1 })
+	const body = `{"url":"https://n.example/"}`
+	wantStatus(t, f.ask(t, "POST", "/api/v1/app/one/endpoint", body), 409, `"code":"too_many_endpoints"`)
+	wantStatus(t, f.ask(t, "PUT", "/api/v1/app/one/endpoint/n", body), 409, "delete one first")
+	wantStatus(t, f.ask(t, "PUT", "/api/v1/app/one/endpoint/hook", body), 200)
+	wantStatus(t, f.ask(t, "POST", "/api/v1/operational-webhook/endpoint", body), 409, `"code":"too_many_endpoints"`)
+}

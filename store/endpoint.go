@@ -73,6 +73,15 @@ func (t tx) EndpointLock(ctx context.Context, app core.AppID, ref string) (core.
 	return t.endpoint(db.EndpointGetRow(row))
 }
 
+func (t tx) EndpointCountForInsert(ctx context.Context, app core.AppID, most int) (int, error) {
+	// Two statements: the second sees what was committed while the first waited.
+	if _, err := queries.EndpointInsertLock(ctx, t.conn, string(app)); err != nil {
+		return 0, mapError(err)
+	}
+	n, err := queries.EndpointCount(ctx, t.conn, db.EndpointCountParams{AppID: app, Most: int32(most)})
+	return int(n), mapError(err)
+}
+
 func (t tx) EndpointInsert(ctx context.Context, e core.Endpoint) error {
 	return wrote(queries.EndpointInsert(ctx, t.conn, db.EndpointInsertParams{
 		AppID: e.AppID, ID: e.ID, UID: e.UID, URL: e.URL, Description: e.Description, Version: e.Version,

@@ -30,6 +30,9 @@ func endpointCases() []queryCase {
 		query("of 2,000", queries.EndpointListDescending, db.EndpointListDescendingParams(page)),
 		query("of a small application", queries.EndpointListAscending, small),
 		query("of a small application", queries.EndpointListDescending, db.EndpointListDescendingParams(small)),
+		query("any", queries.EndpointInsertLock, string(wide)),
+		query("of 2,000", queries.EndpointCount, db.EndpointCountParams{AppID: wide, Most: 200}),
+		query("of a small application", queries.EndpointCount, db.EndpointCountParams{AppID: seedApp(2), Most: 200}),
 		query("fresh", queries.EndpointInsert, db.EndpointInsertParams{
 			AppID: wide, ID: seedEndpoint(1, 999_999), UID: new("fresh"), URL: "https://hooks.example/", Version: 1, Secret: []byte{1}, Headers: core.Headers{},
 			Metadata: core.Metadata{}, CreatedAt: seedAt, UpdatedAt: seedAt, OldSecrets: [][]byte{}, OldSecretsExpireAt: []time.Time{},
