@@ -89,7 +89,7 @@ const (
 // check is what all installations agree on, but for the URL.
 func (in *EndpointIn) check(c *checks) {
 	c.uid(in.UID, endpointPrefix)
-	c.text(in.Description, "description")
+	c.boundedText(in.Description, descriptionBytesMax, "description")
 	c.body(in.Version >= 1 && in.Version <= 65535, "version must be between 1 and 65535", "version")
 	c.throttleRate(in.ThrottleRate)
 	c.names(in.EventTypes, endpointTypes, "", nameChars, "eventTypes")

@@ -94,7 +94,10 @@ func (s *Service) endpointHeadersChange(
 		e.Headers, e.UpdatedAt = change(e.Headers), s.now()
 		var c checks
 		c.headers(given)
-		c.body(len(given) == 0 || len(e.Headers) <= headersMost, headersTooMany, "headers")
+		if len(given) > 0 && c.err() == nil { // else the given ones alone are at fault
+			c.body(len(e.Headers) <= headersMost, headersTooMany, "headers")
+			c.body(e.Headers.bytes() <= headersBytesMax, headersTooLarge, "headers")
+		}
 		if err := c.err(); err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"time"
 )
 
@@ -44,9 +45,11 @@ func (in EventTypeIn) check(c *checks) {
 
 // checkContent checks all but the name.
 func (in EventTypeIn) checkContent(c *checks) {
-	c.text(in.Description, "description")
+	c.boundedText(in.Description, descriptionBytesMax, "description")
 	c.schemas(in.Schemas)
-	for _, flag := range in.FeatureFlags {
+	c.body(len(in.FeatureFlags) <= featureFlagsMost,
+		fmt.Sprintf("An event type can have at most %d feature flags, not %d", featureFlagsMost, len(in.FeatureFlags)), "featureFlags")
+	for _, flag := range in.FeatureFlags[:min(len(in.FeatureFlags), featureFlagsMost)] {
 		c.name(flag, "featureFlag")
 	}
 	if in.GroupName != nil {
@@ -54,9 +57,18 @@ func (in EventTypeIn) checkContent(c *checks) {
 	}
 }
 
+const (
+	featureFlagsMost = 1000
+	schemasBytesMax  = 512 << 10
+)
+
 // schemas checks that the schemas are an object of objects.
 func (c *checks) schemas(text json.RawMessage) {
 	if text == nil {
+		return
+	}
+	if len(text) > schemasBytesMax {
+		c.body(false, fmt.Sprintf("schemas must not exceed %d bytes, and have %d", schemasBytesMax, len(text)), "schemas")
 		return
 	}
 	var byVersion map[string]map[string]any

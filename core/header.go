@@ -36,6 +36,8 @@ const (
 	headersMost         = 100
 	headersTooMany      = "An endpoint can have at most 100 headers"
 	headerValueBytesMax = 4096
+	headersBytesMax     = 65_536 // of all names and values together
+	headersTooLarge     = "The headers of an endpoint must not exceed 65536 bytes in all"
 )
 
 func (c *checks) headers(headers Headers) {
@@ -43,6 +45,7 @@ func (c *checks) headers(headers Headers) {
 		c.body(false, headersTooMany, "headers")
 		return
 	}
+	c.body(headers.bytes() <= headersBytesMax, headersTooLarge, "headers")
 	seen := map[string]bool{}
 	for _, name := range slices.Sorted(maps.Keys(headers)) {
 		folded := strings.ToLower(name)
@@ -53,6 +56,14 @@ func (c *checks) headers(headers Headers) {
 			"Header values must be at most 4096 bytes, without control characters", "headers", name)
 		seen[folded] = true
 	}
+}
+
+// bytes is the length of all names and values.
+func (h Headers) bytes() (n int) {
+	for name, value := range h {
+		n += len(name) + len(value)
+	}
+	return n
 }
 
 func isReserved(name string) bool {

@@ -88,6 +88,19 @@ func (c *checks) text(s string, path ...string) {
 		"Control characters 0x00-0x08 not allowed.", path...)
 }
 
+// What clients store is read a page at a time, with every field, so every field is bounded. The database has the same
+// bounds as constraints; see the migration that bounds what clients store.
+const (
+	nameTextBytesMax    = 4096
+	descriptionBytesMax = 16_384
+)
+
+// boundedText checks a free text of up to most bytes.
+func (c *checks) boundedText(s string, most int, field string) {
+	c.body(len(s) <= most, fmt.Sprintf("%s must not exceed %d bytes, and has %d", field, most, len(s)), field)
+	c.text(s, field)
+}
+
 func (c *checks) throttleRate(rate *int32) {
 	c.body(rate == nil || *rate >= 1 && *rate <= 65535, "throttleRate must be between 1 and 65535", "throttleRate")
 }

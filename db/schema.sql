@@ -246,7 +246,8 @@ CREATE TABLE public.application (
     CONSTRAINT application_id_check CHECK ((id ~~ 'app\_%'::text)),
     CONSTRAINT application_throttle_rate_check CHECK (((throttle_rate >= 1) AND (throttle_rate <= 65535))),
     CONSTRAINT application_throttled_until_check CHECK (isfinite(throttled_until)),
-    CONSTRAINT application_uid_check CHECK ((uid !~~ 'app\_%'::text))
+    CONSTRAINT application_uid_check CHECK ((uid !~~ 'app\_%'::text)),
+    CONSTRAINT application_uid_name_metadata_check CHECK (((octet_length(uid) <= 256) AND (octet_length(name) <= 4096) AND (pg_column_size(metadata) <= 16384)))
 );
 
 
@@ -434,6 +435,7 @@ CREATE TABLE public.background_task (
     updated_at timestamp with time zone NOT NULL,
     next_at timestamp with time zone NOT NULL,
     CONSTRAINT background_task_id_check CHECK ((id ~~ 'qtask\_%'::text)),
+    CONSTRAINT background_task_parameters_check CHECK ((pg_column_size(parameters) <= 1048576)),
     CONSTRAINT background_task_status_check CHECK ((status = ANY (ARRAY['running'::text, 'finished'::text, 'failed'::text]))),
     CONSTRAINT background_task_task_check CHECK ((task = ANY (ARRAY['endpoint.recover'::text, 'endpoint.replay'::text, 'endpoint.bulk-replay'::text, 'application.purge_content'::text, 'application.stats'::text, 'event-type.aggregate'::text])))
 );
@@ -713,7 +715,9 @@ CREATE TABLE public.endpoint (
     throttled_until timestamp with time zone,
     disabled_reason text,
     CONSTRAINT endpoint_disabled_reason_check CHECK ((disabled_reason = ANY (ARRAY['gone'::text, 'failing'::text]))),
+    CONSTRAINT endpoint_event_types_channels_check CHECK (((pg_column_size(event_types) <= 300000) AND (pg_column_size(channels) <= 4096))),
     CONSTRAINT endpoint_headers_check CHECK (((jsonb_typeof(headers) = 'object'::text) AND (NOT jsonb_path_exists(headers, 'strict $.*?(@.type() != "string")'::jsonpath)))),
+    CONSTRAINT endpoint_headers_metadata_check CHECK (((pg_column_size(headers) <= 131072) AND (pg_column_size(metadata) <= 16384))),
     CONSTRAINT endpoint_id_check CHECK ((id ~~ 'ep\_%'::text)),
     CONSTRAINT endpoint_old_secrets_check CHECK (((cardinality(old_secrets) = cardinality(old_secrets_expire_at)) AND (cardinality(old_secrets) <= 10))),
     CONSTRAINT endpoint_old_secrets_present_check CHECK (((array_position(old_secrets, NULL::bytea) IS NULL) AND (array_position(old_secrets_expire_at, NULL::timestamp with time zone) IS NULL) AND ('infinity'::timestamp with time zone <> ALL (old_secrets_expire_at)) AND ('-infinity'::timestamp with time zone <> ALL (old_secrets_expire_at)))),
@@ -721,7 +725,8 @@ CREATE TABLE public.endpoint (
     CONSTRAINT endpoint_paused_until_check CHECK (isfinite(paused_until)),
     CONSTRAINT endpoint_throttle_rate_check CHECK (((throttle_rate >= 1) AND (throttle_rate <= 65535))),
     CONSTRAINT endpoint_throttled_until_check CHECK (isfinite(throttled_until)),
-    CONSTRAINT endpoint_uid_check CHECK ((uid !~~ 'ep\_%'::text))
+    CONSTRAINT endpoint_uid_check CHECK ((uid !~~ 'ep\_%'::text)),
+    CONSTRAINT endpoint_uid_url_description_check CHECK (((octet_length(uid) <= 256) AND (octet_length(url) <= 131072) AND (octet_length(description) <= 16384)))
 );
 
 
@@ -851,7 +856,9 @@ CREATE TABLE public.event_type (
     feature_flags text[],
     created_at timestamp with time zone NOT NULL,
     updated_at timestamp with time zone NOT NULL,
-    group_name text
+    group_name text,
+    CONSTRAINT event_type_name_description_group_name_check CHECK (((octet_length(name) <= 256) AND (octet_length(description) <= 16384) AND (octet_length(group_name) <= 256))),
+    CONSTRAINT event_type_schemas_feature_flags_check CHECK (((pg_column_size(schemas) <= 524292) AND (pg_column_size(feature_flags) <= 300000)))
 );
 
 
@@ -1420,6 +1427,14 @@ ALTER TABLE ONLY public.idempotency_key
 
 
 --
+-- Name: message message_channels_tags_traceparent_check; Type: CHECK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE public.message
+    ADD CONSTRAINT message_channels_tags_traceparent_check CHECK (((pg_column_size(channels) <= 4096) AND (pg_column_size(tags) <= 4096) AND (octet_length(traceparent) <= 256))) NOT VALID;
+
+
+--
 -- Name: message message_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -1436,6 +1451,14 @@ ALTER TABLE ONLY public.message_default
 
 
 --
+-- Name: message message_event_id_event_type_content_type_check; Type: CHECK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE public.message
+    ADD CONSTRAINT message_event_id_event_type_content_type_check CHECK (((octet_length(event_id) <= 256) AND (octet_length(event_type) <= 256) AND (octet_length(content_type) <= 256))) NOT VALID;
+
+
+--
 -- Name: message_event_id message_event_id_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -1449,6 +1472,14 @@ ALTER TABLE ONLY public.message_event_id
 
 ALTER TABLE ONLY public.message_key
     ADD CONSTRAINT message_key_pkey PRIMARY KEY (app_id, key_hash);
+
+
+--
+-- Name: message message_payload_check; Type: CHECK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE public.message
+    ADD CONSTRAINT message_payload_check CHECK ((octet_length(payload) <= 2097152)) NOT VALID;
 
 
 --

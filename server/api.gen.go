@@ -396,7 +396,7 @@ type ApplicationIn struct {
 	// Metadata Anything of your own, at most 4096 bytes as compact JSON without needless escapes.
 	Metadata Metadata `json:"metadata,omitempty"`
 
-	// Name A name for people. No control characters 0x00 to 0x08.
+	// Name A name for people, of up to 4096 bytes. No control characters 0x00 to 0x08.
 	Name *string `json:"name,omitempty"`
 
 	// RateLimit The older name of `throttleRate`, which wins if both are given.
@@ -438,7 +438,7 @@ type ApplicationPatch struct {
 	// Metadata Replaces all of it; null empties it. At most 4096 bytes as compact JSON.
 	Metadata nullable.Nullable[texts] `json:"metadata,omitempty"`
 
-	// Name A name for people. No control characters 0x00 to 0x08. Null is refused.
+	// Name A name for people, of up to 4096 bytes. No control characters 0x00 to 0x08. Null is refused.
 	Name nullable.Nullable[string] `json:"name,omitempty"`
 
 	// RateLimit The older name of `throttleRate`, which wins if both are given.
@@ -566,8 +566,8 @@ type EndpointAttemptStats struct {
 
 // EndpointHeadersIn defines model for EndpointHeadersIn.
 type EndpointHeadersIn struct {
-	// Headers At most 100. A value may hold 4096 bytes. Headers that the delivery itself sets are refused, such as
-	// `content-type`, `host`, those of the connection, and those that begin with `svix-` or `proxy-`. Values are
+	// Headers At most 100. A value may hold 4096 bytes, and all names and values together 64 KiB. Headers that the delivery
+	// itself sets are refused, such as `content-type`, `host`, those of the connection, and those that begin with `svix-` or `proxy-`. Values are
 	// sent as UTF-8; many receivers read them as Latin-1.
 	Headers texts `json:"headers"`
 }
@@ -624,7 +624,7 @@ type EndpointIn struct {
 	// Channels It receives only messages sent on one of these channels; null for all messages, whatever their channels.
 	Channels []Channel `json:"channels,omitempty"`
 
-	// Description A note for people. No control characters 0x00 to 0x08.
+	// Description A note for people, of up to 16384 bytes. No control characters 0x00 to 0x08.
 	Description *string `json:"description,omitempty"`
 
 	// Disabled True to send it nothing. What it is owed at that moment is dropped; recover brings it back.
@@ -641,9 +641,9 @@ type EndpointIn struct {
 	// FilterTypes The older name of `eventTypes`. To give both is a 422.
 	FilterTypes []EventTypeName `json:"filterTypes,omitempty"`
 
-	// Headers HTTP headers to send with each of its messages. A value may hold 4096 bytes. Headers that the
-	// delivery itself sets are refused, such as `content-type`, `host`, those of the connection, and those that
-	// begin with `svix-` or `proxy-`. Values are sent as UTF-8; many receivers read them as Latin-1.
+	// Headers HTTP headers to send with each of its messages, at most 100. A value may hold 4096 bytes, and all names
+	// and values together 64 KiB. Headers that the delivery itself sets are refused, such as `content-type`,
+	// `host`, those of the connection, and those that begin with `svix-` or `proxy-`. Values are sent as UTF-8; many receivers read them as Latin-1.
 	Headers texts `json:"headers,omitempty"`
 
 	// Metadata Anything of your own, at most 4096 bytes as compact JSON without needless escapes.
@@ -762,7 +762,7 @@ type EndpointPatch struct {
 	// Channels It receives only messages sent on one of these channels; null for all messages, whatever their channels.
 	Channels nullable.Nullable[[]string] `json:"channels,omitempty"`
 
-	// Description A note for people. No control characters 0x00 to 0x08. Null is refused.
+	// Description A note for people, of up to 16384 bytes. No control characters 0x00 to 0x08. Null is refused.
 	Description nullable.Nullable[string] `json:"description,omitempty"`
 
 	// Disabled True to send it nothing. What it is owed at that moment is dropped; recover brings it back. False clears its
@@ -840,7 +840,7 @@ type EndpointUpdate struct {
 	// Channels It receives only messages sent on one of these channels; null for all messages, whatever their channels.
 	Channels []Channel `json:"channels,omitempty"`
 
-	// Description A note for people. No control characters 0x00 to 0x08.
+	// Description A note for people, of up to 16384 bytes. No control characters 0x00 to 0x08.
 	Description *string `json:"description,omitempty"`
 
 	// Disabled True to send it nothing. What it is owed at that moment is dropped; recover brings it back.
@@ -954,7 +954,7 @@ type EventTypeIn struct {
 	// Deprecated True tells customers not to rely on it.
 	Deprecated *bool `json:"deprecated,omitempty"`
 
-	// Description What happened when this event is sent. No control characters 0x00 to 0x08.
+	// Description What happened when this event is sent, in up to 16384 bytes. No control characters 0x00 to 0x08.
 	Description *string `json:"description,omitempty"`
 
 	// FeatureFlag The older form of `featureFlags`, with one flag. Ignored if both are given.
@@ -971,7 +971,8 @@ type EventTypeIn struct {
 
 	// Schemas A JSON Schema of the payload for each version, such as `{"1":{"type":"object"}}`, kept as you wrote it. Each
 	// must be valid by draft 7, or by draft 4, 6, 2019-09 or 2020-12 if its `$schema` says so. Patterns are not
-	// looked at, and references are never followed. All together may hold 50000 JSON values, nested 64 deep.
+	// looked at, and references are never followed. All together may hold 512 KiB and 50000 JSON
+	// values, nested 64 deep.
 	Schemas json.RawMessage `json:"schemas,omitempty"`
 }
 
@@ -1015,7 +1016,7 @@ type EventTypePatch struct {
 	// Deprecated True tells customers not to rely on it. Null is refused.
 	Deprecated nullable.Nullable[bool] `json:"deprecated,omitempty"`
 
-	// Description What happened when this event is sent. No control characters 0x00 to 0x08. Null is refused.
+	// Description What happened when this event is sent, in up to 16384 bytes. No control characters 0x00 to 0x08. Null is refused.
 	Description nullable.Nullable[string] `json:"description,omitempty"`
 
 	// FeatureFlag The older form of `featureFlags`, with one flag. Ignored if both are given.
@@ -1039,7 +1040,7 @@ type EventTypeUpdate struct {
 	// Deprecated True tells customers not to rely on it.
 	Deprecated *bool `json:"deprecated,omitempty"`
 
-	// Description What happened when this event is sent. No control characters 0x00 to 0x08.
+	// Description What happened when this event is sent, in up to 16384 bytes. No control characters 0x00 to 0x08.
 	Description *string `json:"description,omitempty"`
 
 	// FeatureFlag The older form of `featureFlags`, with one flag. Ignored if both are given.
@@ -1053,7 +1054,8 @@ type EventTypeUpdate struct {
 
 	// Schemas A JSON Schema of the payload for each version, such as `{"1":{"type":"object"}}`, kept as you wrote it. Each
 	// must be valid by draft 7, or by draft 4, 6, 2019-09 or 2020-12 if its `$schema` says so. Patterns are not
-	// looked at, and references are never followed. All together may hold 50000 JSON values, nested 64 deep.
+	// looked at, and references are never followed. All together may hold 512 KiB and 50000 JSON
+	// values, nested 64 deep.
 	Schemas json.RawMessage `json:"schemas,omitempty"`
 }
 
@@ -1387,7 +1389,7 @@ type Metadata = texts
 
 // OperationalWebhookEndpointIn defines model for OperationalWebhookEndpointIn.
 type OperationalWebhookEndpointIn struct {
-	// Description A note for people. No control characters 0x00 to 0x08.
+	// Description A note for people, of up to 16384 bytes. No control characters 0x00 to 0x08.
 	Description *string `json:"description,omitempty"`
 
 	// Disabled True to send it nothing.
@@ -1399,9 +1401,9 @@ type OperationalWebhookEndpointIn struct {
 	// FilterTypes The older name of `eventTypes`. To give both is a 422.
 	FilterTypes []EventTypeName `json:"filterTypes,omitempty"`
 
-	// Headers HTTP headers to send with each of its messages. A value may hold 4096 bytes. Headers that the
-	// delivery itself sets are refused, such as `content-type`, `host`, those of the connection, and those that
-	// begin with `svix-` or `proxy-`. Values are sent as UTF-8; many receivers read them as Latin-1.
+	// Headers HTTP headers to send with each of its messages, at most 100. A value may hold 4096 bytes, and all names
+	// and values together 64 KiB. Headers that the delivery itself sets are refused, such as `content-type`,
+	// `host`, those of the connection, and those that begin with `svix-` or `proxy-`. Values are sent as UTF-8; many receivers read them as Latin-1.
 	Headers texts `json:"headers,omitempty"`
 
 	// Metadata Anything of your own, at most 4096 bytes as compact JSON without needless escapes.
@@ -1468,7 +1470,7 @@ type OperationalWebhookEndpointOut struct {
 
 // OperationalWebhookEndpointUpdate defines model for OperationalWebhookEndpointUpdate.
 type OperationalWebhookEndpointUpdate struct {
-	// Description A note for people. No control characters 0x00 to 0x08.
+	// Description A note for people, of up to 16384 bytes. No control characters 0x00 to 0x08.
 	Description *string `json:"description,omitempty"`
 
 	// Disabled True to send it nothing.
