@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"os"
 	"strings"
@@ -45,6 +46,9 @@ func runShared(ctx context.Context, c Config, parts Parts, con console) error {
 
 // run starts the parts and stops them when ctx ends or one of them fails.
 func run(ctx context.Context, c Config, parts Parts, con console) error {
+	if con.out == io.Writer(os.Stdout) { // The process is ours, as in Main.
+		limitMemory(con.log, availableMemory)
+	}
 	i, err := startWaiting(ctx, c, parts, con.log)
 	if err != nil {
 		return err
