@@ -81,7 +81,7 @@ func (s *Service) AttemptListByEndpoint(ctx context.Context, scope Scope, appRef
 // AttemptListByMessage lists the attempts to deliver one message, newest first. endpointRef, an
 // endpoint's id or uid, narrows it to one endpoint; empty, it does not.
 func (s *Service) AttemptListByMessage(ctx context.Context, scope Scope, appRef, ref, endpointRef string, filter AttemptFilter, withMessage bool, page Page) (List[AttemptOfMessage], error) {
-	m, err := s.MessageGet(ctx, scope, appRef, ref)
+	m, err := s.MessageGetBare(ctx, scope, appRef, ref)
 	if err != nil {
 		return List[AttemptOfMessage]{}, err
 	}
@@ -114,7 +114,7 @@ func (s *Service) attemptList(ctx context.Context, app AppID, withMessage bool, 
 	if !withMessage {
 		return out, nil
 	}
-	messages, err := s.messages(ctx, app, ids)
+	messages, _, err := s.messages(ctx, app, ids, true)
 	for i, id := range ids {
 		if m, ok := messages[id]; ok {
 			out.Data[i].Message = &m
@@ -125,7 +125,7 @@ func (s *Service) attemptList(ctx context.Context, app AppID, withMessage bool, 
 
 // AttemptGet finds one attempt to deliver one message.
 func (s *Service) AttemptGet(ctx context.Context, scope Scope, appRef, messageRef string, id AttemptID) (Attempt, error) {
-	m, err := s.MessageGet(ctx, scope, appRef, messageRef)
+	m, err := s.MessageGetBare(ctx, scope, appRef, messageRef)
 	if err != nil {
 		return Attempt{}, err
 	}

@@ -3,6 +3,7 @@ package core
 import (
 	"cmp"
 	"context"
+	"slices"
 	"time"
 )
 
@@ -71,7 +72,7 @@ func (s *Service) AttemptedMessageList(ctx context.Context, scope Scope, appRef,
 	if err != nil {
 		return List[AttemptedMessage]{}, err
 	}
-	messages, err := s.attemptedMessages(ctx, e.AppID, latest.Data)
+	messages, err := s.attemptedMessages(ctx, e.AppID, page, &latest)
 	l := List[AttemptedMessage]{Data: messages, Done: latest.Done, Next: latest.Next, Previous: latest.Previous}
 	if n := len(latest.Data); len(messages) < n && !l.Done { // it goes on after those that are left out, too
 		l.Next = cmp.Or(l.Next, string(latest.Data[n-1].MessageID))
@@ -89,18 +90,23 @@ func earliestAttempt(from string) AttemptID {
 	return AttemptIDAt(at.Add(-clockSkew))
 }
 
-// attemptedMessages adds the messages. One whose retention has ended is left out with its attempts.
-func (s *Service) attemptedMessages(ctx context.Context, app AppID, latest []Latest) ([]AttemptedMessage, error) {
-	ids := make([]MessageID, len(latest))
-	for i, l := range latest {
+// attemptedMessages adds the messages, and cuts the list off after as many as a page may hold. One whose retention
+// has ended is left out with its attempts.
+func (s *Service) attemptedMessages(ctx context.Context, app AppID, page Page, latest *List[Latest]) ([]AttemptedMessage, error) {
+	ids := make([]MessageID, len(latest.Data))
+	for i, l := range latest.Data {
 		ids[i] = l.MessageID
 	}
-	messages, err := s.messages(ctx, app, ids)
+	if page.flip { // into the order in which they were read
+		slices.Reverse(ids)
+	}
+	messages, n, err := s.messages(ctx, app, ids, page.Bare)
 	if err != nil {
 		return nil, err
 	}
-	attempted, now := make([]AttemptedMessage, 0, len(latest)), s.now()
-	for _, l := range latest {
+	latest.cut(page, n)
+	attempted, now := make([]AttemptedMessage, 0, n), s.now()
+	for _, l := range latest.Data {
 		if m, ok := messages[l.MessageID]; ok {
 			attempted = append(attempted, AttemptedMessage{
 				Message: m, Status: standing(l.Status, l.NextAt), NextAt: upcoming(l.NextAt, l.Leased, now),
@@ -110,20 +116,20 @@ func (s *Service) attemptedMessages(ctx context.Context, app AppID, latest []Lat
 	return attempted, nil
 }
 
-// messages finds messages by their ids.
-func (s *Service) messages(ctx context.Context, app AppID, ids []MessageID) (map[MessageID]Message, error) {
-	rows, err := s.Store.MessageGetMany(ctx, app, ids)
+// messages finds the first n messages by their ids, as MessageGetMany.
+func (s *Service) messages(ctx context.Context, app AppID, ids []MessageID, bare bool) (_ map[MessageID]Message, n int, _ error) {
+	rows, n, err := s.Store.MessageGetMany(ctx, app, ids, bare)
 	byID := make(map[MessageID]Message, len(rows))
 	for _, m := range rows {
 		byID[m.ID] = m.at(s.now())
 	}
-	return byID, err
+	return byID, n, err
 }
 
 // DestinationList lists the endpoints that a message was sent to or is owed to, deleted ones too, by
 // their ids.
 func (s *Service) DestinationList(ctx context.Context, scope Scope, appRef, ref string, page Page) (List[Destination], error) {
-	m, err := s.MessageGet(ctx, scope, appRef, ref)
+	m, err := s.MessageGetBare(ctx, scope, appRef, ref)
 	if err != nil {
 		return List[Destination]{}, err
 	}

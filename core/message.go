@@ -224,6 +224,15 @@ func (s *Service) MessageGet(ctx context.Context, scope Scope, appRef, ref strin
 	return s.message(ctx, app.ID, ref)
 }
 
+// MessageGetBare is MessageGet without the payload.
+func (s *Service) MessageGetBare(ctx context.Context, scope Scope, appRef, ref string) (Message, error) {
+	app, err := reachable(ctx, s.Store, scope, appRef)
+	if err != nil {
+		return Message{}, err
+	}
+	return s.Store.MessageGetBare(ctx, app.ID, ref)
+}
+
 func (s *Service) message(ctx context.Context, app AppID, ref string) (Message, error) {
 	m, err := s.Store.MessageGet(ctx, app, ref)
 	return m.at(s.now()), err

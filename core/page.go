@@ -15,6 +15,7 @@ type Page struct {
 	Limit         int
 	Descending    bool // the order to read in
 	Look          int  // how many rows to look at for it; 0: as many as the store sees fit
+	Bare          bool // without what is large and not shown: payloads of messages, responses of attempts
 	flip          bool // it was read against the order of display, because what counts is its end
 }
 
@@ -217,6 +218,19 @@ func (l *List[T]) endEarly(p Page, key string) {
 	if !p.flip || len(l.Data) == 0 {
 		l.Next = key
 	}
+}
+
+// cut leaves the first n of the items, in the order in which they were read.
+func (l *List[T]) cut(p Page, n int) {
+	switch {
+	case n >= len(l.Data):
+		return
+	case p.flip:
+		l.Data, l.Previous = l.Data[len(l.Data)-n:], ""
+	default:
+		l.Data, l.Next = l.Data[:n], ""
+	}
+	l.Done = false
 }
 
 // list reads one row more than the page has, to know whether anything follows.

@@ -29,8 +29,12 @@ type Reader interface {
 	EndpointAttemptStatsGet(ctx context.Context, app AppID, id EndpointID, period StatsPeriod) (EndpointAttemptStats, error)
 
 	MessageGet(ctx context.Context, app AppID, ref string) (Message, error)
-	// MessageGetMany returns those of the messages that are there, in any order.
-	MessageGetMany(ctx context.Context, app AppID, ids []MessageID) ([]Message, error)
+	// MessageGetBare is MessageGet without the payload.
+	MessageGetBare(ctx context.Context, app AppID, ref string) (Message, error)
+	// MessageGetMany returns those of the first n messages that are there: of as many as a page may hold with their
+	// payloads, or if bare, all without them.
+	MessageGetMany(ctx context.Context, app AppID, ids []MessageID, bare bool) (messages []Message, n int, err error)
+	// MessageList lists as many messages as a page may hold with their payloads.
 	MessageList(ctx context.Context, app AppID, filter MessageFilter, page Page) (rows []Message, ended string, err error)
 
 	AttemptGet(ctx context.Context, app AppID, message MessageID, id AttemptID) (Attempt, error)

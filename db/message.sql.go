@@ -173,8 +173,8 @@ func (q *Queries) MessageGetByEventID(ctx context.Context, db DBTX, arg MessageG
 const messageGetMany = `-- name: MessageGetMany :many
 SELECT
     message.app_id, message.id, message.event_id, message.event_type, message.channels, message.tags,
-    message.payload, message.expires_at, message.created_at, message.content_type, message.deliver_at,
-    message.traceparent
+    message.expires_at, message.created_at, message.content_type, message.deliver_at,
+    message.traceparent, coalesce(octet_length(message.payload), 0)::bigint AS payload_bytes
 FROM (SELECT DISTINCT i.id FROM unnest($1::text[]) AS i(id)) AS wanted
 CROSS JOIN LATERAL (
     -- LIMIT: a look-up for each in its partition, where a join might read all messages of the application.
@@ -193,16 +193,32 @@ type MessageGetManyParams struct {
 	AppID core.AppID
 }
 
-// MessageGetMany finds messages by their ids, in the order of those; what is not there is left out.
-func (q *Queries) MessageGetMany(ctx context.Context, db DBTX, arg MessageGetManyParams) ([]Message, error) {
+type MessageGetManyRow struct {
+	AppID        core.AppID
+	ID           core.MessageID
+	EventID      *string
+	EventType    string
+	Channels     []string
+	Tags         []string
+	ExpiresAt    time.Time
+	CreatedAt    time.Time
+	ContentType  *string
+	DeliverAt    *time.Time
+	TraceParent  *string
+	PayloadBytes int64
+}
+
+// MessageGetMany finds messages by their ids, without their payloads, in the order of those; what is
+// not there is left out.
+func (q *Queries) MessageGetMany(ctx context.Context, db DBTX, arg MessageGetManyParams) ([]MessageGetManyRow, error) {
 	rows, err := db.Query(ctx, messageGetMany, arg.IDs, arg.AppID)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []Message
+	var items []MessageGetManyRow
 	for rows.Next() {
-		var i Message
+		var i MessageGetManyRow
 		if err := rows.Scan(
 			&i.AppID,
 			&i.ID,
@@ -210,12 +226,12 @@ func (q *Queries) MessageGetMany(ctx context.Context, db DBTX, arg MessageGetMan
 			&i.EventType,
 			&i.Channels,
 			&i.Tags,
-			&i.Payload,
 			&i.ExpiresAt,
 			&i.CreatedAt,
 			&i.ContentType,
 			&i.DeliverAt,
 			&i.TraceParent,
+			&i.PayloadBytes,
 		); err != nil {
 			return nil, err
 		}
@@ -225,6 +241,26 @@ func (q *Queries) MessageGetMany(ctx context.Context, db DBTX, arg MessageGetMan
 		return nil, err
 	}
 	return items, nil
+}
+
+const messageIDGet = `-- name: MessageIDGet :one
+SELECT message_id
+FROM message_event_id
+WHERE app_id = $1
+    AND event_id = $2
+`
+
+type MessageIDGetParams struct {
+	AppID   core.AppID
+	EventID string
+}
+
+// MessageIDGet finds a message's id by the sender's own name for it.
+func (q *Queries) MessageIDGet(ctx context.Context, db DBTX, arg MessageIDGetParams) (core.MessageID, error) {
+	row := db.QueryRow(ctx, messageIDGet, arg.AppID, arg.EventID)
+	var message_id core.MessageID
+	err := row.Scan(&message_id)
+	return message_id, err
 }
 
 const messageInsert = `-- name: MessageInsert :execrows
@@ -687,8 +723,9 @@ func (q *Queries) MessageKeyGet(ctx context.Context, db DBTX, arg MessageKeyGetP
 const messageListAscending = `-- name: MessageListAscending :many
 SELECT
     message.app_id, message.id, message.event_id, message.event_type, message.channels, message.tags,
-    message.payload, message.expires_at, message.created_at, message.content_type, message.deliver_at,
+    message.expires_at, message.created_at, message.content_type, message.deliver_at,
     message.traceparent, message.matches::boolean AS matches,
+    coalesce(octet_length(message.payload), 0)::bigint AS payload_bytes,
     CASE WHEN message.n = $1::int THEN message.id ELSE '' END::text AS ended
 FROM (
     SELECT
@@ -729,20 +766,20 @@ type MessageListAscendingParams struct {
 }
 
 type MessageListAscendingRow struct {
-	AppID       core.AppID
-	ID          core.MessageID
-	EventID     *string
-	EventType   string
-	Channels    []string
-	Tags        []string
-	Payload     *string
-	ExpiresAt   time.Time
-	CreatedAt   time.Time
-	ContentType *string
-	DeliverAt   *time.Time
-	TraceParent *string
-	Matches     bool
-	Ended       string
+	AppID        core.AppID
+	ID           core.MessageID
+	EventID      *string
+	EventType    string
+	Channels     []string
+	Tags         []string
+	ExpiresAt    time.Time
+	CreatedAt    time.Time
+	ContentType  *string
+	DeliverAt    *time.Time
+	TraceParent  *string
+	Matches      bool
+	PayloadBytes int64
+	Ended        string
 }
 
 // MessageListAscending lists messages, oldest first, as MessageListDescending does.
@@ -771,13 +808,13 @@ func (q *Queries) MessageListAscending(ctx context.Context, db DBTX, arg Message
 			&i.EventType,
 			&i.Channels,
 			&i.Tags,
-			&i.Payload,
 			&i.ExpiresAt,
 			&i.CreatedAt,
 			&i.ContentType,
 			&i.DeliverAt,
 			&i.TraceParent,
 			&i.Matches,
+			&i.PayloadBytes,
 			&i.Ended,
 		); err != nil {
 			return nil, err
@@ -793,8 +830,9 @@ func (q *Queries) MessageListAscending(ctx context.Context, db DBTX, arg Message
 const messageListDescending = `-- name: MessageListDescending :many
 SELECT
     message.app_id, message.id, message.event_id, message.event_type, message.channels, message.tags,
-    message.payload, message.expires_at, message.created_at, message.content_type, message.deliver_at,
+    message.expires_at, message.created_at, message.content_type, message.deliver_at,
     message.traceparent, message.matches::boolean AS matches,
+    coalesce(octet_length(message.payload), 0)::bigint AS payload_bytes,
     CASE WHEN message.n = $1::int THEN message.id ELSE '' END::text AS ended
 FROM (
     SELECT
@@ -835,23 +873,24 @@ type MessageListDescendingParams struct {
 }
 
 type MessageListDescendingRow struct {
-	AppID       core.AppID
-	ID          core.MessageID
-	EventID     *string
-	EventType   string
-	Channels    []string
-	Tags        []string
-	Payload     *string
-	ExpiresAt   time.Time
-	CreatedAt   time.Time
-	ContentType *string
-	DeliverAt   *time.Time
-	TraceParent *string
-	Matches     bool
-	Ended       string
+	AppID        core.AppID
+	ID           core.MessageID
+	EventID      *string
+	EventType    string
+	Channels     []string
+	Tags         []string
+	ExpiresAt    time.Time
+	CreatedAt    time.Time
+	ContentType  *string
+	DeliverAt    *time.Time
+	TraceParent  *string
+	Matches      bool
+	PayloadBytes int64
+	Ended        string
 }
 
-// MessageListDescending lists messages, newest first. No index knows the filters: they are applied to max_looked
+// MessageListDescending lists messages, newest first, without their payloads: MessagePayloadGetMany has those of as
+// many as a page may hold. No index knows the filters: they are applied to max_looked
 // messages and no more. The last of those is returned whether it matches or not, and says that it is the last.
 // The LIMIT is hidden from the planner in a subquery. It then plans for the first tenth of the rows, and reads the
 // index in its order. A number would, where statistics say that there are hardly as many rows, make it read all of
@@ -881,15 +920,62 @@ func (q *Queries) MessageListDescending(ctx context.Context, db DBTX, arg Messag
 			&i.EventType,
 			&i.Channels,
 			&i.Tags,
-			&i.Payload,
 			&i.ExpiresAt,
 			&i.CreatedAt,
 			&i.ContentType,
 			&i.DeliverAt,
 			&i.TraceParent,
 			&i.Matches,
+			&i.PayloadBytes,
 			&i.Ended,
 		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const messagePayloadGetMany = `-- name: MessagePayloadGetMany :many
+SELECT wanted.id::text AS id, message.payload::text AS payload
+FROM (SELECT DISTINCT i.id FROM unnest($1::text[]) AS i(id)) AS wanted
+CROSS JOIN LATERAL (
+    -- LIMIT: as in MessageGetMany.
+    SELECT one.payload
+    FROM message AS one
+    WHERE one.app_id = $2
+        AND one.id = wanted.id
+    LIMIT 1
+) AS message
+WHERE message.payload IS NOT NULL
+ORDER BY wanted.id
+LIMIT cardinality($1::text[])
+`
+
+type MessagePayloadGetManyParams struct {
+	IDs   []string
+	AppID core.AppID
+}
+
+type MessagePayloadGetManyRow struct {
+	ID      string
+	Payload string
+}
+
+// MessagePayloadGetMany reads the payloads of messages, in the order of their ids; one that has none is left out.
+func (q *Queries) MessagePayloadGetMany(ctx context.Context, db DBTX, arg MessagePayloadGetManyParams) ([]MessagePayloadGetManyRow, error) {
+	rows, err := db.Query(ctx, messagePayloadGetMany, arg.IDs, arg.AppID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []MessagePayloadGetManyRow
+	for rows.Next() {
+		var i MessagePayloadGetManyRow
+		if err := rows.Scan(&i.ID, &i.Payload); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

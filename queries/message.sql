@@ -317,15 +317,17 @@ WHERE message_event_id.app_id = @app_id
     AND message_event_id.event_id = @event_id;
 
 -- name: MessageListDescending :many
--- MessageListDescending lists messages, newest first. No index knows the filters: they are applied to max_looked
+-- MessageListDescending lists messages, newest first, without their payloads: MessagePayloadGetMany has those of as
+-- many as a page may hold. No index knows the filters: they are applied to max_looked
 -- messages and no more. The last of those is returned whether it matches or not, and says that it is the last.
 -- The LIMIT is hidden from the planner in a subquery. It then plans for the first tenth of the rows, and reads the
 -- index in its order. A number would, where statistics say that there are hardly as many rows, make it read all of
 -- them and sort them.
 SELECT
     message.app_id, message.id, message.event_id, message.event_type, message.channels, message.tags,
-    message.payload, message.expires_at, message.created_at, message.content_type, message.deliver_at,
+    message.expires_at, message.created_at, message.content_type, message.deliver_at,
     message.traceparent, message.matches::boolean AS matches,
+    coalesce(octet_length(message.payload), 0)::bigint AS payload_bytes,
     CASE WHEN message.n = @max_looked::int THEN message.id ELSE '' END::text AS ended
 FROM (
     SELECT
@@ -357,8 +359,9 @@ LIMIT @max_rows::int;
 -- MessageListAscending lists messages, oldest first, as MessageListDescending does.
 SELECT
     message.app_id, message.id, message.event_id, message.event_type, message.channels, message.tags,
-    message.payload, message.expires_at, message.created_at, message.content_type, message.deliver_at,
+    message.expires_at, message.created_at, message.content_type, message.deliver_at,
     message.traceparent, message.matches::boolean AS matches,
+    coalesce(octet_length(message.payload), 0)::bigint AS payload_bytes,
     CASE WHEN message.n = @max_looked::int THEN message.id ELSE '' END::text AS ended
 FROM (
     SELECT
@@ -387,11 +390,12 @@ ORDER BY message.id
 LIMIT @max_rows::int;
 
 -- name: MessageGetMany :many
--- MessageGetMany finds messages by their ids, in the order of those; what is not there is left out.
+-- MessageGetMany finds messages by their ids, without their payloads, in the order of those; what is
+-- not there is left out.
 SELECT
     message.app_id, message.id, message.event_id, message.event_type, message.channels, message.tags,
-    message.payload, message.expires_at, message.created_at, message.content_type, message.deliver_at,
-    message.traceparent
+    message.expires_at, message.created_at, message.content_type, message.deliver_at,
+    message.traceparent, coalesce(octet_length(message.payload), 0)::bigint AS payload_bytes
 FROM (SELECT DISTINCT i.id FROM unnest(@ids::text[]) AS i(id)) AS wanted
 CROSS JOIN LATERAL (
     -- LIMIT: a look-up for each in its partition, where a join might read all messages of the application.
@@ -403,6 +407,29 @@ CROSS JOIN LATERAL (
 ) AS message
 ORDER BY message.id
 LIMIT cardinality(@ids::text[]);
+
+-- name: MessagePayloadGetMany :many
+-- MessagePayloadGetMany reads the payloads of messages, in the order of their ids; one that has none is left out.
+SELECT wanted.id::text AS id, message.payload::text AS payload
+FROM (SELECT DISTINCT i.id FROM unnest(@ids::text[]) AS i(id)) AS wanted
+CROSS JOIN LATERAL (
+    -- LIMIT: as in MessageGetMany.
+    SELECT one.payload
+    FROM message AS one
+    WHERE one.app_id = @app_id
+        AND one.id = wanted.id
+    LIMIT 1
+) AS message
+WHERE message.payload IS NOT NULL
+ORDER BY wanted.id
+LIMIT cardinality(@ids::text[]);
+
+-- name: MessageIDGet :one
+-- MessageIDGet finds a message's id by the sender's own name for it.
+SELECT message_id
+FROM message_event_id
+WHERE app_id = @app_id
+    AND event_id = @event_id;
 
 -- name: MessageInsert :execrows
 -- MessageInsert stores one message and owes it to nobody: the message itself, as MessageInsertMany

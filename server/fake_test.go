@@ -308,6 +308,12 @@ func (f *fake) MessageGet(_ context.Context, app core.AppID, ref string) (core.M
 	return get(f, f.messages, func(m core.Message) bool { return m.AppID == app && is(m.ID, m.EventID, ref) })
 }
 
+func (f *fake) MessageGetBare(ctx context.Context, app core.AppID, ref string) (core.Message, error) {
+	m, err := f.MessageGet(ctx, app, ref)
+	m.Payload = nil
+	return m, err
+}
+
 func (f *fake) MessageList(_ context.Context, app core.AppID, filter core.MessageFilter, p core.Page) ([]core.Message, string, error) {
 	f.filter = filter
 	return page(f, f.messages, p, func(m core.Message) string { return string(m.ID) },

@@ -46,10 +46,10 @@ func (f *fake) EndpointUpdateSecret(_ context.Context, e core.Endpoint) error {
 	return err
 }
 
-func (f *fake) MessageGetMany(_ context.Context, app core.AppID, ids []core.MessageID) ([]core.Message, error) {
+func (f *fake) MessageGetMany(_ context.Context, app core.AppID, ids []core.MessageID, _ bool) ([]core.Message, int, error) {
 	return slices.DeleteFunc(slices.Clone(f.messages), func(m core.Message) bool {
 		return m.AppID != app || !slices.Contains(ids, m.ID)
-	}), f.broken
+	}), len(ids), f.broken
 }
 
 func (f *fake) MessageInsert(_ context.Context, m core.Message) error {

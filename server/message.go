@@ -38,11 +38,15 @@ func messageIn(body *MessageIn) (core.MessageIn, error) {
 }
 
 func (h *handlers) MessageGet(ctx context.Context, r MessageGetRequestObject) (MessageGetResponseObject, error) {
-	m, err := h.service.MessageGet(ctx, scopeOf(ctx), r.AppID, r.MsgID)
+	get, withContent := h.service.MessageGet, or(r.Params.WithContent, true)
+	if !withContent {
+		get = h.service.MessageGetBare
+	}
+	m, err := get(ctx, scopeOf(ctx), r.AppID, r.MsgID)
 	if err != nil {
 		return nil, err
 	}
-	return answerMessage(http.StatusOK, messageOut(m, or(r.Params.WithContent, true))), nil
+	return answerMessage(http.StatusOK, messageOut(m, withContent)), nil
 }
 
 func (h *handlers) MessageList(ctx context.Context, r MessageListRequestObject) (MessageListResponseObject, error) {
@@ -55,6 +59,7 @@ func (h *handlers) MessageList(ctx context.Context, r MessageListRequestObject) 
 	if err != nil {
 		return nil, err
 	}
+	page.Bare = !or(p.WithContent, true)
 	filter := core.MessageFilter{Channel: orZero(p.Channel), Tag: orZero(p.Tag), EventTypes: p.EventTypes}
 	list, err := h.service.MessageList(ctx, scopeOf(ctx), r.AppID, filter, page)
 	if err != nil {

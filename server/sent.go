@@ -26,6 +26,7 @@ func (h *handlers) AttemptedMessageList(ctx context.Context, r AttemptedMessageL
 	if err != nil {
 		return nil, err
 	}
+	page.Bare = !or(p.WithContent, true)
 	list, err := h.service.AttemptedMessageList(ctx, scopeOf(ctx), r.AppID, r.EndpointID, filter, page)
 	if err != nil {
 		return nil, err

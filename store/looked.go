@@ -22,6 +22,10 @@ const (
 	lookedAttemptsMost = 20_000
 )
 
+// pageBytesMost is how much a page may hold, and one row more: two payloads of the largest size. Becoming JSON, it takes
+// several times as much memory.
+const pageBytesMost = 4 << 20
+
 // looked are the entities of a statement that looks at a bounded number of rows: those that match, up to the
 // first row that is the last of those that were looked at. ended is the key of that one.
 func looked[Row, Entity any](rows []Row, err error, read func(Row) (e Entity, matches bool, ended string)) (list []Entity, ended string, _ error) {

@@ -16,7 +16,47 @@ func (r reader) MessageGet(ctx context.Context, app core.AppID, ref string) (cor
 	return core.Message(row), mapError(err)
 }
 
+// MessageGetBare is MessageGet without the payload.
+func (r reader) MessageGetBare(ctx context.Context, app core.AppID, ref string) (core.Message, error) {
+	id := core.MessageID(ref)
+	if !core.IsMessageID(ref) {
+		var err error
+		if id, err = queries.MessageIDGet(ctx, r.conn, db.MessageIDGetParams{AppID: app, EventID: ref}); err != nil {
+			return core.Message{}, mapError(err)
+		}
+	}
+	found, _, err := r.on(r.conn).MessageGetMany(ctx, app, []core.MessageID{id}, true)
+	if err == nil && len(found) == 0 {
+		err = core.NotFound()
+	}
+	if err != nil {
+		return core.Message{}, err
+	}
+	return found[0], nil
+}
+
+// sized is a message without its payload, and how large that is.
+type sized struct {
+	core.Message
+	bytes int64
+}
+
 func (r reader) MessageList(ctx context.Context, app core.AppID, filter core.MessageFilter, page core.Page) ([]core.Message, string, error) {
+	list, ended, err := r.messageList(ctx, app, filter, page)
+	if err != nil {
+		return nil, "", err
+	}
+	messages, n, err := r.withPayloads(ctx, app, list, page.Bare)
+	if err != nil {
+		return nil, "", err
+	}
+	if n < len(list) {
+		ended = string(list[n-1].ID)
+	}
+	return messages, ended, nil
+}
+
+func (r reader) messageList(ctx context.Context, app core.AppID, filter core.MessageFilter, page core.Page) ([]sized, string, error) {
 	p := db.MessageListAscendingParams{
 		AppID: app, After: page.After, Before: page.Before, MaxRows: int32(page.Limit),
 		Channel: filter.Channel, Tag: filter.Tag, EventTypes: some(filter.EventTypes),
@@ -24,7 +64,7 @@ func (r reader) MessageList(ctx context.Context, app core.AppID, filter core.Mes
 	}
 	if page.Descending {
 		rows, err := queries.MessageListDescending(ctx, r.listing(), db.MessageListDescendingParams(p))
-		return looked(rows, err, func(row db.MessageListDescendingRow) (core.Message, bool, string) {
+		return looked(rows, err, func(row db.MessageListDescendingRow) (sized, bool, string) {
 			return listedMessage(db.MessageListAscendingRow(row))
 		})
 	}
@@ -32,21 +72,93 @@ func (r reader) MessageList(ctx context.Context, app core.AppID, filter core.Mes
 	return looked(rows, err, listedMessage)
 }
 
-func listedMessage(row db.MessageListAscendingRow) (core.Message, bool, string) {
-	return core.Message{
+func listedMessage(row db.MessageListAscendingRow) (sized, bool, string) {
+	return sized{core.Message{
 		AppID: row.AppID, ID: row.ID, EventID: row.EventID, EventType: row.EventType, Channels: row.Channels, Tags: row.Tags,
-		Payload: row.Payload, ExpiresAt: row.ExpiresAt, CreatedAt: row.CreatedAt, ContentType: row.ContentType,
+		ExpiresAt: row.ExpiresAt, CreatedAt: row.CreatedAt, ContentType: row.ContentType,
 		DeliverAt: row.DeliverAt, TraceParent: row.TraceParent,
-	}, row.Matches, row.Ended
+	}, row.PayloadBytes}, row.Matches, row.Ended
 }
 
-func (r reader) MessageGetMany(ctx context.Context, app core.AppID, ids []core.MessageID) ([]core.Message, error) {
+func (r reader) MessageGetMany(ctx context.Context, app core.AppID, ids []core.MessageID, bare bool) ([]core.Message, int, error) {
+	rows, err := queries.MessageGetMany(ctx, r.listing(), db.MessageGetManyParams{AppID: app, IDs: messageTexts(ids)})
+	found := make(map[core.MessageID]sized, len(rows))
+	for _, row := range rows {
+		found[row.ID] = sized{core.Message{
+			AppID: row.AppID, ID: row.ID, EventID: row.EventID, EventType: row.EventType, Channels: row.Channels, Tags: row.Tags,
+			ExpiresAt: row.ExpiresAt, CreatedAt: row.CreatedAt, ContentType: row.ContentType,
+			DeliverAt: row.DeliverAt, TraceParent: row.TraceParent,
+		}, row.PayloadBytes}
+	}
+	if err != nil {
+		return nil, 0, mapError(err)
+	}
+	var list []sized
+	var places []int
+	for place, id := range ids {
+		if m, there := found[id]; there {
+			list, places = append(list, m), append(places, place)
+			delete(found, id)
+		}
+	}
+	messages, n, err := r.withPayloads(ctx, app, list, bare)
+	if n < len(list) {
+		return messages, places[n], err
+	}
+	return messages, len(ids), err
+}
+
+// withPayloads adds the payloads of the first n messages, as many as a page may hold, and returns those; if bare, all
+// without payloads.
+func (r reader) withPayloads(ctx context.Context, app core.AppID, list []sized, bare bool) (messages []core.Message, n int, err error) {
+	payloads := map[string]string{}
+	if n = len(list); !bare {
+		if n = fitting(list); n > 0 {
+			if payloads, err = r.payloads(ctx, app, list[:n]); err != nil {
+				return nil, 0, err
+			}
+		}
+	}
+	messages = make([]core.Message, n)
+	for i, m := range list[:n] {
+		messages[i] = m.Message
+		if payload, there := payloads[string(m.ID)]; there {
+			messages[i].Payload = &payload
+		}
+	}
+	return messages, n, nil
+}
+
+// fitting is how many of the messages a page may hold with their payloads; at least one.
+func fitting(list []sized) int {
+	bytes := int64(0)
+	for n, m := range list {
+		if bytes += m.bytes; bytes > pageBytesMost && n > 0 {
+			return n
+		}
+	}
+	return len(list)
+}
+
+func (r reader) payloads(ctx context.Context, app core.AppID, list []sized) (map[string]string, error) {
+	ids := make([]string, 0, len(list))
+	for _, m := range list {
+		ids = append(ids, string(m.ID))
+	}
+	rows, err := queries.MessagePayloadGetMany(ctx, r.listing(), db.MessagePayloadGetManyParams{AppID: app, IDs: ids})
+	payloads := make(map[string]string, len(rows))
+	for _, row := range rows {
+		payloads[row.ID] = row.Payload
+	}
+	return payloads, mapError(err)
+}
+
+func messageTexts(ids []core.MessageID) []string {
 	texts := make([]string, len(ids))
 	for i, id := range ids {
 		texts[i] = string(id)
 	}
-	rows, err := queries.MessageGetMany(ctx, r.listing(), db.MessageGetManyParams{AppID: app, IDs: texts})
-	return entities(rows, err, message)
+	return texts
 }
 
 func (t tx) MessageInsert(ctx context.Context, m core.Message) error {
@@ -57,5 +169,3 @@ func (t tx) MessageExpungeMany(ctx context.Context, app core.AppID, refs []strin
 	there, err := queries.MessageExpungeMany(ctx, t.conn, db.MessageExpungeManyParams{AppID: app, Refs: refs})
 	return there, t.recall(ctx, app, mapError(err))
 }
-
-func message(row db.Message) core.Message { return core.Message(row) }

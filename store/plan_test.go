@@ -315,7 +315,7 @@ func (w planWorld) someMessages(r reader) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	rows, err = r.MessageGetMany(w.t.Context(), w.app.ID, ids)
+	rows, _, err = r.MessageGetMany(w.t.Context(), w.app.ID, ids, true)
 	return len(rows), err
 }
 

@@ -47,6 +47,8 @@ func messageCases() []queryCase {
 		query("of one instant", queries.MessageGetMany, db.MessageGetManyParams{AppID: large, IDs: page}),
 		query("of many instants", queries.MessageGetMany, db.MessageGetManyParams{AppID: large, IDs: scattered}),
 		query("of another application", queries.MessageGetMany, db.MessageGetManyParams{AppID: small, IDs: page}).about(planPageRows),
+		query("of many instants", queries.MessagePayloadGetMany, db.MessagePayloadGetManyParams{AppID: large, IDs: scattered}),
+		query("of the large application", queries.MessageIDGet, db.MessageIDGetParams{AppID: large, EventID: event}),
 		query("by id", queries.MessageExpungeMany, db.MessageExpungeManyParams{AppID: large, Refs: scattered}),
 		query("by event id", queries.MessageExpungeMany, db.MessageExpungeManyParams{AppID: large, Refs: []string{event}}),
 		query("not there", queries.MessageExpungeMany, db.MessageExpungeManyParams{AppID: small, Refs: []string{event, page[0]}}),
