@@ -133,12 +133,12 @@ func (s *Service) DestinationList(ctx context.Context, scope Scope, appRef, ref 
 	if err != nil {
 		return List[Destination]{}, err
 	}
-	return list(page, func(p Page) ([]Destination, error) {
-		rows, err := s.Store.DestinationList(ctx, m.AppID, m.ID, earliestAttempt(string(m.ID)), p)
+	return listLooked(page, func(p Page) ([]Destination, string, error) {
+		rows, ended, err := s.Store.DestinationList(ctx, m.AppID, m.ID, earliestAttempt(string(m.ID)), p)
 		now := s.now()
 		for i, row := range rows {
 			rows[i].Status, rows[i].NextAt = standing(row.Status, row.NextAt), upcoming(row.NextAt, row.Leased, now)
 		}
-		return rows, err
+		return rows, ended, err
 	})
 }

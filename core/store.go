@@ -44,7 +44,7 @@ type Reader interface {
 	// AttemptedMessageList lists messages by the attempts at one endpoint, of which none is before first.
 	AttemptedMessageList(ctx context.Context, app AppID, endpoint EndpointID, filter AttemptedMessageFilter, first AttemptID, page Page) (rows []Latest, ended string, err error)
 	// DestinationList lists endpoints by the attempts at one message, of which none is before first.
-	DestinationList(ctx context.Context, app AppID, message MessageID, first AttemptID, page Page) ([]Destination, error)
+	DestinationList(ctx context.Context, app AppID, message MessageID, first AttemptID, page Page) (rows []Destination, ended string, err error)
 
 	// TokenRevocationExists reports whether anything revokes this token by now.
 	TokenRevocationExists(ctx context.Context, token Token, now time.Time) (bool, error)

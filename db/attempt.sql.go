@@ -79,28 +79,29 @@ func (q *Queries) AttemptGet(ctx context.Context, db DBTX, arg AttemptGetParams)
 const attemptListByEndpointAscending = `-- name: AttemptListByEndpointAscending :many
 SELECT
     attempt.app_id, attempt.id, attempt.message_id, attempt.endpoint_id, attempt.url, attempt.status,
-    attempt.response_status_code, attempt.response, attempt.duration_ms, attempt.trigger, attempt.created_at,
+    attempt.response_status_code,
+    CASE WHEN $1::boolean THEN attempt.response ELSE '' END::text AS response, attempt.duration_ms, attempt.trigger, attempt.created_at,
     attempt.matches::boolean AS matches,
-    CASE WHEN attempt.n = $1::int THEN attempt.id ELSE '' END::text AS ended
-FROM unnest($2::smallint[]) AS wanted(status)
+    CASE WHEN attempt.n = $2::int THEN attempt.id ELSE '' END::text AS ended
+FROM unnest($3::smallint[]) AS wanted(status)
 CROSS JOIN LATERAL (
     SELECT numbered.app_id, numbered.id, numbered.message_id, numbered.endpoint_id, numbered.url, numbered.status, numbered.response_status_code, numbered.response, numbered.duration_ms, numbered.trigger, numbered.created_at, numbered.matches, numbered.n
     FROM (
         SELECT
             looked.app_id, looked.id, looked.message_id, looked.endpoint_id, looked.url, looked.status, looked.response_status_code, looked.response, looked.duration_ms, looked.trigger, looked.created_at,
             (
-                ($3::smallint = 0 OR looked.response_status_code BETWEEN $4::smallint AND $3::smallint)
+                ($4::smallint = 0 OR looked.response_status_code BETWEEN $5::smallint AND $4::smallint)
                 AND (
-                    ($5::text = '' AND $6::text = '' AND cardinality($7::text[]) = 0)
+                    ($6::text = '' AND $7::text = '' AND cardinality($8::text[]) = 0)
                     -- Not EXISTS, of which the planner may make a hash of all messages: a look-up for each row.
                     OR (
                         SELECT true
                         FROM message
                         WHERE message.app_id = looked.app_id
                             AND message.id = looked.message_id
-                            AND ($5::text = '' OR $5::text = ANY (message.channels))
-                            AND ($6::text = '' OR $6::text = ANY (message.tags))
-                            AND (cardinality($7::text[]) = 0 OR message.event_type = ANY ($7::text[]))
+                            AND ($6::text = '' OR $6::text = ANY (message.channels))
+                            AND ($7::text = '' OR $7::text = ANY (message.tags))
+                            AND (cardinality($8::text[]) = 0 OR message.event_type = ANY ($8::text[]))
                         LIMIT 1
                     )
                 )
@@ -109,37 +110,38 @@ CROSS JOIN LATERAL (
         FROM (
             SELECT one.app_id, one.id, one.message_id, one.endpoint_id, one.url, one.status, one.response_status_code, one.response, one.duration_ms, one.trigger, one.created_at
             FROM attempt AS one
-            WHERE one.app_id = $8
-                AND one.endpoint_id = $9
+            WHERE one.app_id = $9
+                AND one.endpoint_id = $10
                 AND one.status = wanted.status
-                AND one.id > $10::text
-                AND one.id < $11::text
+                AND one.id > $11::text
+                AND one.id < $12::text
             ORDER BY one.id
-            LIMIT (SELECT $1::int) -- hidden, as in MessageListDescending
+            LIMIT (SELECT $2::int) -- hidden, as in MessageListDescending
         ) AS looked
     ) AS numbered
     WHERE numbered.matches
-        OR numbered.n = $1::int
+        OR numbered.n = $2::int
     ORDER BY numbered.id
-    LIMIT $12::int
+    LIMIT $13::int
 ) AS attempt
 ORDER BY attempt.id
-LIMIT $12::int
+LIMIT $13::int
 `
 
 type AttemptListByEndpointAscendingParams struct {
-	MaxLooked  int32
-	Statuses   []int16
-	CodeTo     int16
-	CodeFrom   int16
-	Channel    string
-	Tag        string
-	EventTypes []string
-	AppID      core.AppID
-	EndpointID core.EndpointID
-	After      string
-	Before     string
-	MaxRows    int32
+	WithResponse bool
+	MaxLooked    int32
+	Statuses     []int16
+	CodeTo       int16
+	CodeFrom     int16
+	Channel      string
+	Tag          string
+	EventTypes   []string
+	AppID        core.AppID
+	EndpointID   core.EndpointID
+	After        string
+	Before       string
+	MaxRows      int32
 }
 
 type AttemptListByEndpointAscendingRow struct {
@@ -162,6 +164,7 @@ type AttemptListByEndpointAscendingRow struct {
 // AttemptListByEndpointDescending does.
 func (q *Queries) AttemptListByEndpointAscending(ctx context.Context, db DBTX, arg AttemptListByEndpointAscendingParams) ([]AttemptListByEndpointAscendingRow, error) {
 	rows, err := db.Query(ctx, attemptListByEndpointAscending,
+		arg.WithResponse,
 		arg.MaxLooked,
 		arg.Statuses,
 		arg.CodeTo,
@@ -210,28 +213,29 @@ func (q *Queries) AttemptListByEndpointAscending(ctx context.Context, db DBTX, a
 const attemptListByEndpointDescending = `-- name: AttemptListByEndpointDescending :many
 SELECT
     attempt.app_id, attempt.id, attempt.message_id, attempt.endpoint_id, attempt.url, attempt.status,
-    attempt.response_status_code, attempt.response, attempt.duration_ms, attempt.trigger, attempt.created_at,
+    attempt.response_status_code,
+    CASE WHEN $1::boolean THEN attempt.response ELSE '' END::text AS response, attempt.duration_ms, attempt.trigger, attempt.created_at,
     attempt.matches::boolean AS matches,
-    CASE WHEN attempt.n = $1::int THEN attempt.id ELSE '' END::text AS ended
-FROM unnest($2::smallint[]) AS wanted(status)
+    CASE WHEN attempt.n = $2::int THEN attempt.id ELSE '' END::text AS ended
+FROM unnest($3::smallint[]) AS wanted(status)
 CROSS JOIN LATERAL (
     SELECT numbered.app_id, numbered.id, numbered.message_id, numbered.endpoint_id, numbered.url, numbered.status, numbered.response_status_code, numbered.response, numbered.duration_ms, numbered.trigger, numbered.created_at, numbered.matches, numbered.n
     FROM (
         SELECT
             looked.app_id, looked.id, looked.message_id, looked.endpoint_id, looked.url, looked.status, looked.response_status_code, looked.response, looked.duration_ms, looked.trigger, looked.created_at,
             (
-                ($3::smallint = 0 OR looked.response_status_code BETWEEN $4::smallint AND $3::smallint)
+                ($4::smallint = 0 OR looked.response_status_code BETWEEN $5::smallint AND $4::smallint)
                 AND (
-                    ($5::text = '' AND $6::text = '' AND cardinality($7::text[]) = 0)
+                    ($6::text = '' AND $7::text = '' AND cardinality($8::text[]) = 0)
                     -- Not EXISTS, of which the planner may make a hash of all messages: a look-up for each row.
                     OR (
                         SELECT true
                         FROM message
                         WHERE message.app_id = looked.app_id
                             AND message.id = looked.message_id
-                            AND ($5::text = '' OR $5::text = ANY (message.channels))
-                            AND ($6::text = '' OR $6::text = ANY (message.tags))
-                            AND (cardinality($7::text[]) = 0 OR message.event_type = ANY ($7::text[]))
+                            AND ($6::text = '' OR $6::text = ANY (message.channels))
+                            AND ($7::text = '' OR $7::text = ANY (message.tags))
+                            AND (cardinality($8::text[]) = 0 OR message.event_type = ANY ($8::text[]))
                         LIMIT 1
                     )
                 )
@@ -240,37 +244,38 @@ CROSS JOIN LATERAL (
         FROM (
             SELECT one.app_id, one.id, one.message_id, one.endpoint_id, one.url, one.status, one.response_status_code, one.response, one.duration_ms, one.trigger, one.created_at
             FROM attempt AS one
-            WHERE one.app_id = $8
-                AND one.endpoint_id = $9
+            WHERE one.app_id = $9
+                AND one.endpoint_id = $10
                 AND one.status = wanted.status
-                AND one.id > $10::text
-                AND one.id < $11::text
+                AND one.id > $11::text
+                AND one.id < $12::text
             ORDER BY one.id DESC
-            LIMIT (SELECT $1::int) -- hidden, as in MessageListDescending
+            LIMIT (SELECT $2::int) -- hidden, as in MessageListDescending
         ) AS looked
     ) AS numbered
     WHERE numbered.matches
-        OR numbered.n = $1::int
+        OR numbered.n = $2::int
     ORDER BY numbered.id DESC
-    LIMIT $12::int
+    LIMIT $13::int
 ) AS attempt
 ORDER BY attempt.id DESC
-LIMIT $12::int
+LIMIT $13::int
 `
 
 type AttemptListByEndpointDescendingParams struct {
-	MaxLooked  int32
-	Statuses   []int16
-	CodeTo     int16
-	CodeFrom   int16
-	Channel    string
-	Tag        string
-	EventTypes []string
-	AppID      core.AppID
-	EndpointID core.EndpointID
-	After      string
-	Before     string
-	MaxRows    int32
+	WithResponse bool
+	MaxLooked    int32
+	Statuses     []int16
+	CodeTo       int16
+	CodeFrom     int16
+	Channel      string
+	Tag          string
+	EventTypes   []string
+	AppID        core.AppID
+	EndpointID   core.EndpointID
+	After        string
+	Before       string
+	MaxRows      int32
 }
 
 type AttemptListByEndpointDescendingRow struct {
@@ -295,6 +300,7 @@ type AttemptListByEndpointDescendingRow struct {
 // nothing that comes after the first of those rows is complete.
 func (q *Queries) AttemptListByEndpointDescending(ctx context.Context, db DBTX, arg AttemptListByEndpointDescendingParams) ([]AttemptListByEndpointDescendingRow, error) {
 	rows, err := db.Query(ctx, attemptListByEndpointDescending,
+		arg.WithResponse,
 		arg.MaxLooked,
 		arg.Statuses,
 		arg.CodeTo,
@@ -343,27 +349,28 @@ func (q *Queries) AttemptListByEndpointDescending(ctx context.Context, db DBTX, 
 const attemptListByMessageAscending = `-- name: AttemptListByMessageAscending :many
 SELECT
     attempt.app_id, attempt.id, attempt.message_id, attempt.endpoint_id, attempt.url, attempt.status,
-    attempt.response_status_code, attempt.response, attempt.duration_ms, attempt.trigger, attempt.created_at,
+    attempt.response_status_code,
+    CASE WHEN $1::boolean THEN attempt.response ELSE '' END::text AS response, attempt.duration_ms, attempt.trigger, attempt.created_at,
     attempt.matches::boolean AS matches,
-    CASE WHEN attempt.n = $1::int THEN attempt.id ELSE '' END::text AS ended
+    CASE WHEN attempt.n = $2::int THEN attempt.id ELSE '' END::text AS ended
 FROM (
     SELECT
         looked.app_id, looked.id, looked.message_id, looked.endpoint_id, looked.url, looked.status, looked.response_status_code, looked.response, looked.duration_ms, looked.trigger, looked.created_at,
         (
-            ($2::text = '' OR looked.endpoint_id = $2::text)
-            AND looked.status = ANY ($3::smallint[])
-            AND ($4::smallint = 0 OR looked.response_status_code BETWEEN $5::smallint AND $4::smallint)
+            ($3::text = '' OR looked.endpoint_id = $3::text)
+            AND looked.status = ANY ($4::smallint[])
+            AND ($5::smallint = 0 OR looked.response_status_code BETWEEN $6::smallint AND $5::smallint)
             AND (
-                ($6::text = '' AND $7::text = '' AND cardinality($8::text[]) = 0)
+                ($7::text = '' AND $8::text = '' AND cardinality($9::text[]) = 0)
                 -- Once: all attempts are of this message.
                 OR (
                     SELECT true
                     FROM message
-                    WHERE message.app_id = $9
-                        AND message.id = $10
-                        AND ($6::text = '' OR $6::text = ANY (message.channels))
-                        AND ($7::text = '' OR $7::text = ANY (message.tags))
-                        AND (cardinality($8::text[]) = 0 OR message.event_type = ANY ($8::text[]))
+                    WHERE message.app_id = $10
+                        AND message.id = $11
+                        AND ($7::text = '' OR $7::text = ANY (message.channels))
+                        AND ($8::text = '' OR $8::text = ANY (message.tags))
+                        AND (cardinality($9::text[]) = 0 OR message.event_type = ANY ($9::text[]))
                     LIMIT 1
                 )
             )
@@ -372,34 +379,35 @@ FROM (
     FROM (
         SELECT one.app_id, one.id, one.message_id, one.endpoint_id, one.url, one.status, one.response_status_code, one.response, one.duration_ms, one.trigger, one.created_at
         FROM attempt AS one
-        WHERE one.app_id = $9
-            AND one.message_id = $10
-            AND one.id > $11::text
-            AND one.id < $12::text
+        WHERE one.app_id = $10
+            AND one.message_id = $11
+            AND one.id > $12::text
+            AND one.id < $13::text
         ORDER BY one.id
-        LIMIT (SELECT $1::int) -- hidden, as in MessageListDescending
+        LIMIT (SELECT $2::int) -- hidden, as in MessageListDescending
     ) AS looked
 ) AS attempt
 WHERE attempt.matches
-    OR attempt.n = $1::int
+    OR attempt.n = $2::int
 ORDER BY attempt.id
-LIMIT $13::int
+LIMIT $14::int
 `
 
 type AttemptListByMessageAscendingParams struct {
-	MaxLooked  int32
-	EndpointID string
-	Statuses   []int16
-	CodeTo     int16
-	CodeFrom   int16
-	Channel    string
-	Tag        string
-	EventTypes []string
-	AppID      core.AppID
-	MessageID  core.MessageID
-	After      string
-	Before     string
-	MaxRows    int32
+	WithResponse bool
+	MaxLooked    int32
+	EndpointID   string
+	Statuses     []int16
+	CodeTo       int16
+	CodeFrom     int16
+	Channel      string
+	Tag          string
+	EventTypes   []string
+	AppID        core.AppID
+	MessageID    core.MessageID
+	After        string
+	Before       string
+	MaxRows      int32
 }
 
 type AttemptListByMessageAscendingRow struct {
@@ -422,6 +430,7 @@ type AttemptListByMessageAscendingRow struct {
 // AttemptListByMessageDescending does.
 func (q *Queries) AttemptListByMessageAscending(ctx context.Context, db DBTX, arg AttemptListByMessageAscendingParams) ([]AttemptListByMessageAscendingRow, error) {
 	rows, err := db.Query(ctx, attemptListByMessageAscending,
+		arg.WithResponse,
 		arg.MaxLooked,
 		arg.EndpointID,
 		arg.Statuses,
@@ -471,27 +480,28 @@ func (q *Queries) AttemptListByMessageAscending(ctx context.Context, db DBTX, ar
 const attemptListByMessageDescending = `-- name: AttemptListByMessageDescending :many
 SELECT
     attempt.app_id, attempt.id, attempt.message_id, attempt.endpoint_id, attempt.url, attempt.status,
-    attempt.response_status_code, attempt.response, attempt.duration_ms, attempt.trigger, attempt.created_at,
+    attempt.response_status_code,
+    CASE WHEN $1::boolean THEN attempt.response ELSE '' END::text AS response, attempt.duration_ms, attempt.trigger, attempt.created_at,
     attempt.matches::boolean AS matches,
-    CASE WHEN attempt.n = $1::int THEN attempt.id ELSE '' END::text AS ended
+    CASE WHEN attempt.n = $2::int THEN attempt.id ELSE '' END::text AS ended
 FROM (
     SELECT
         looked.app_id, looked.id, looked.message_id, looked.endpoint_id, looked.url, looked.status, looked.response_status_code, looked.response, looked.duration_ms, looked.trigger, looked.created_at,
         (
-            ($2::text = '' OR looked.endpoint_id = $2::text)
-            AND looked.status = ANY ($3::smallint[])
-            AND ($4::smallint = 0 OR looked.response_status_code BETWEEN $5::smallint AND $4::smallint)
+            ($3::text = '' OR looked.endpoint_id = $3::text)
+            AND looked.status = ANY ($4::smallint[])
+            AND ($5::smallint = 0 OR looked.response_status_code BETWEEN $6::smallint AND $5::smallint)
             AND (
-                ($6::text = '' AND $7::text = '' AND cardinality($8::text[]) = 0)
+                ($7::text = '' AND $8::text = '' AND cardinality($9::text[]) = 0)
                 -- Once: all attempts are of this message.
                 OR (
                     SELECT true
                     FROM message
-                    WHERE message.app_id = $9
-                        AND message.id = $10
-                        AND ($6::text = '' OR $6::text = ANY (message.channels))
-                        AND ($7::text = '' OR $7::text = ANY (message.tags))
-                        AND (cardinality($8::text[]) = 0 OR message.event_type = ANY ($8::text[]))
+                    WHERE message.app_id = $10
+                        AND message.id = $11
+                        AND ($7::text = '' OR $7::text = ANY (message.channels))
+                        AND ($8::text = '' OR $8::text = ANY (message.tags))
+                        AND (cardinality($9::text[]) = 0 OR message.event_type = ANY ($9::text[]))
                     LIMIT 1
                 )
             )
@@ -500,34 +510,35 @@ FROM (
     FROM (
         SELECT one.app_id, one.id, one.message_id, one.endpoint_id, one.url, one.status, one.response_status_code, one.response, one.duration_ms, one.trigger, one.created_at
         FROM attempt AS one
-        WHERE one.app_id = $9
-            AND one.message_id = $10
-            AND one.id > $11::text
-            AND one.id < $12::text
+        WHERE one.app_id = $10
+            AND one.message_id = $11
+            AND one.id > $12::text
+            AND one.id < $13::text
         ORDER BY one.id DESC
-        LIMIT (SELECT $1::int) -- hidden, as in MessageListDescending
+        LIMIT (SELECT $2::int) -- hidden, as in MessageListDescending
     ) AS looked
 ) AS attempt
 WHERE attempt.matches
-    OR attempt.n = $1::int
+    OR attempt.n = $2::int
 ORDER BY attempt.id DESC
-LIMIT $13::int
+LIMIT $14::int
 `
 
 type AttemptListByMessageDescendingParams struct {
-	MaxLooked  int32
-	EndpointID string
-	Statuses   []int16
-	CodeTo     int16
-	CodeFrom   int16
-	Channel    string
-	Tag        string
-	EventTypes []string
-	AppID      core.AppID
-	MessageID  core.MessageID
-	After      string
-	Before     string
-	MaxRows    int32
+	WithResponse bool
+	MaxLooked    int32
+	EndpointID   string
+	Statuses     []int16
+	CodeTo       int16
+	CodeFrom     int16
+	Channel      string
+	Tag          string
+	EventTypes   []string
+	AppID        core.AppID
+	MessageID    core.MessageID
+	After        string
+	Before       string
+	MaxRows      int32
 }
 
 type AttemptListByMessageDescendingRow struct {
@@ -550,6 +561,7 @@ type AttemptListByMessageDescendingRow struct {
 // them and no more, as MessageListDescending does.
 func (q *Queries) AttemptListByMessageDescending(ctx context.Context, db DBTX, arg AttemptListByMessageDescendingParams) ([]AttemptListByMessageDescendingRow, error) {
 	rows, err := db.Query(ctx, attemptListByMessageDescending,
+		arg.WithResponse,
 		arg.MaxLooked,
 		arg.EndpointID,
 		arg.Statuses,

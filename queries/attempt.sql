@@ -14,7 +14,8 @@ WHERE app_id = @app_id
 -- nothing that comes after the first of those rows is complete.
 SELECT
     attempt.app_id, attempt.id, attempt.message_id, attempt.endpoint_id, attempt.url, attempt.status,
-    attempt.response_status_code, attempt.response, attempt.duration_ms, attempt.trigger, attempt.created_at,
+    attempt.response_status_code,
+    CASE WHEN @with_response::boolean THEN attempt.response ELSE '' END::text AS response, attempt.duration_ms, attempt.trigger, attempt.created_at,
     attempt.matches::boolean AS matches,
     CASE WHEN attempt.n = @max_looked::int THEN attempt.id ELSE '' END::text AS ended
 FROM unnest(@statuses::smallint[]) AS wanted(status)
@@ -66,7 +67,8 @@ LIMIT @max_rows::int;
 -- AttemptListByEndpointDescending does.
 SELECT
     attempt.app_id, attempt.id, attempt.message_id, attempt.endpoint_id, attempt.url, attempt.status,
-    attempt.response_status_code, attempt.response, attempt.duration_ms, attempt.trigger, attempt.created_at,
+    attempt.response_status_code,
+    CASE WHEN @with_response::boolean THEN attempt.response ELSE '' END::text AS response, attempt.duration_ms, attempt.trigger, attempt.created_at,
     attempt.matches::boolean AS matches,
     CASE WHEN attempt.n = @max_looked::int THEN attempt.id ELSE '' END::text AS ended
 FROM unnest(@statuses::smallint[]) AS wanted(status)
@@ -118,7 +120,8 @@ LIMIT @max_rows::int;
 -- them and no more, as MessageListDescending does.
 SELECT
     attempt.app_id, attempt.id, attempt.message_id, attempt.endpoint_id, attempt.url, attempt.status,
-    attempt.response_status_code, attempt.response, attempt.duration_ms, attempt.trigger, attempt.created_at,
+    attempt.response_status_code,
+    CASE WHEN @with_response::boolean THEN attempt.response ELSE '' END::text AS response, attempt.duration_ms, attempt.trigger, attempt.created_at,
     attempt.matches::boolean AS matches,
     CASE WHEN attempt.n = @max_looked::int THEN attempt.id ELSE '' END::text AS ended
 FROM (
@@ -165,7 +168,8 @@ LIMIT @max_rows::int;
 -- AttemptListByMessageDescending does.
 SELECT
     attempt.app_id, attempt.id, attempt.message_id, attempt.endpoint_id, attempt.url, attempt.status,
-    attempt.response_status_code, attempt.response, attempt.duration_ms, attempt.trigger, attempt.created_at,
+    attempt.response_status_code,
+    CASE WHEN @with_response::boolean THEN attempt.response ELSE '' END::text AS response, attempt.duration_ms, attempt.trigger, attempt.created_at,
     attempt.matches::boolean AS matches,
     CASE WHEN attempt.n = @max_looked::int THEN attempt.id ELSE '' END::text AS ended
 FROM (

@@ -11,6 +11,7 @@ func (h *handlers) AttemptListByEndpoint(ctx context.Context, r AttemptListByEnd
 	if err != nil {
 		return nil, err
 	}
+	page.Bare = !or(r.Params.WithContent, true)
 	list, err := h.service.AttemptListByEndpoint(ctx, scopeOf(ctx), r.AppID, r.EndpointID, filter, orZero(r.Params.WithMsg), page)
 	if err != nil {
 		return nil, err
@@ -46,6 +47,7 @@ func (h *handlers) attemptListByMessage(ctx context.Context, appRef, ref string,
 	if err != nil {
 		return ListResponseMessageAttemptOut{}, err
 	}
+	page.Bare = !or(p.WithContent, true)
 	list, err := h.service.AttemptListByMessage(ctx, scopeOf(ctx), appRef, ref, orZero(p.EndpointID), filter, orZero(p.WithMsg), page)
 	return attemptListOut(list, p.WithContent), err
 }

@@ -100,13 +100,13 @@ func (f *fake) AttemptedMessageList(_ context.Context, app core.AppID, endpoint 
 	return latest, ended, err
 }
 
-func (f *fake) DestinationList(_ context.Context, app core.AppID, message core.MessageID, _ core.AttemptID, p core.Page) ([]core.Destination, error) {
-	attempts, _, err := page(f, f.attempts, p, func(a core.Attempt) string { return string(a.EndpointID) },
+func (f *fake) DestinationList(_ context.Context, app core.AppID, message core.MessageID, _ core.AttemptID, p core.Page) ([]core.Destination, string, error) {
+	attempts, ended, err := page(f, f.attempts, p, func(a core.Attempt) string { return string(a.EndpointID) },
 		func(a core.Attempt) bool { return a.AppID == app && a.MessageID == message })
 	destinations := make([]core.Destination, len(attempts))
 	for i, a := range attempts {
 		e, _ := find(f, f.endpoints, func(e core.Endpoint) bool { return e.ID == a.EndpointID })
 		destinations[i] = core.Destination{Endpoint: *e, Status: a.Status, NextAt: f.nextAt}
 	}
-	return destinations, cmp.Or(err, f.broken)
+	return destinations, ended, cmp.Or(err, f.broken)
 }

@@ -14,17 +14,18 @@ func (r reader) ApplicationGet(ctx context.Context, org core.OrgID, ref string) 
 }
 
 func (r reader) ApplicationList(ctx context.Context, org core.OrgID, page core.Page) ([]core.Application, string, error) {
+	conn := meter(r.listing())
 	p := db.ApplicationListAscendingParams{
 		OrgID: string(org), After: page.After, Before: page.Before, MaxRows: int32(page.Limit), MaxLooked: look(page, lookedMost),
 	}
 	if page.Descending {
-		rows, err := queries.ApplicationListDescending(ctx, r.listing(), db.ApplicationListDescendingParams(p))
-		return looked(rows, err, func(row db.ApplicationListDescendingRow) (core.Application, bool, string) {
+		rows, err := queries.ApplicationListDescending(ctx, conn, db.ApplicationListDescendingParams(p))
+		return paged(conn, applicationKey)(looked(rows, err, func(row db.ApplicationListDescendingRow) (core.Application, bool, string) {
 			return listedApplication(db.ApplicationListAscendingRow(row))
-		})
+		}))
 	}
-	rows, err := queries.ApplicationListAscending(ctx, r.listing(), p)
-	return looked(rows, err, listedApplication)
+	rows, err := queries.ApplicationListAscending(ctx, conn, p)
+	return paged(conn, applicationKey)(looked(rows, err, listedApplication))
 }
 
 func listedApplication(row db.ApplicationListAscendingRow) (core.Application, bool, string) {

@@ -13,8 +13,9 @@ func (r reader) AttemptGet(ctx context.Context, app core.AppID, message core.Mes
 }
 
 func (r reader) AttemptListByEndpoint(ctx context.Context, app core.AppID, endpoint core.EndpointID, filter core.AttemptFilter, page core.Page) ([]core.Attempt, string, error) {
+	conn := meter(r.listing())
 	p := db.AttemptListByEndpointAscendingParams{
-		AppID: app, EndpointID: endpoint, After: page.After, Before: page.Before, MaxRows: int32(page.Limit),
+		AppID: app, EndpointID: endpoint, After: page.After, Before: page.Before, MaxRows: int32(page.Limit), WithResponse: !page.Bare,
 		Statuses: statuses(filter), CodeFrom: filter.CodeFrom, CodeTo: filter.CodeTo,
 		Channel: filter.Channel, Tag: filter.Tag, EventTypes: some(filter.EventTypes),
 		MaxLooked: look(page, lookedMost),
@@ -23,33 +24,34 @@ func (r reader) AttemptListByEndpoint(ctx context.Context, app core.AppID, endpo
 		p.MaxLooked = look(page, lookedUpMost)
 	}
 	if page.Descending {
-		rows, err := queries.AttemptListByEndpointDescending(ctx, r.listing(), db.AttemptListByEndpointDescendingParams(p))
-		return looked(rows, err, func(row db.AttemptListByEndpointDescendingRow) (core.Attempt, bool, string) {
+		rows, err := queries.AttemptListByEndpointDescending(ctx, conn, db.AttemptListByEndpointDescendingParams(p))
+		return paged(conn, attemptKey)(looked(rows, err, func(row db.AttemptListByEndpointDescendingRow) (core.Attempt, bool, string) {
 			return listedAttempt(db.AttemptListByMessageAscendingRow(row))
-		})
+		}))
 	}
-	rows, err := queries.AttemptListByEndpointAscending(ctx, r.listing(), p)
-	return looked(rows, err, func(row db.AttemptListByEndpointAscendingRow) (core.Attempt, bool, string) {
+	rows, err := queries.AttemptListByEndpointAscending(ctx, conn, p)
+	return paged(conn, attemptKey)(looked(rows, err, func(row db.AttemptListByEndpointAscendingRow) (core.Attempt, bool, string) {
 		return listedAttempt(db.AttemptListByMessageAscendingRow(row))
-	})
+	}))
 }
 
 func (r reader) AttemptListByMessage(ctx context.Context, app core.AppID, message core.MessageID, filter core.AttemptFilter, page core.Page) ([]core.Attempt, string, error) {
+	conn := meter(r.listing())
 	p := db.AttemptListByMessageAscendingParams{
-		AppID: app, MessageID: message, After: page.After, Before: page.Before, MaxRows: int32(page.Limit),
+		AppID: app, MessageID: message, After: page.After, Before: page.Before, MaxRows: int32(page.Limit), WithResponse: !page.Bare,
 		EndpointID: string(filter.EndpointID), Statuses: statuses(filter),
 		CodeFrom: filter.CodeFrom, CodeTo: filter.CodeTo,
 		Channel: filter.Channel, Tag: filter.Tag, EventTypes: some(filter.EventTypes),
 		MaxLooked: look(page, lookedMost),
 	}
 	if page.Descending {
-		rows, err := queries.AttemptListByMessageDescending(ctx, r.listing(), db.AttemptListByMessageDescendingParams(p))
-		return looked(rows, err, func(row db.AttemptListByMessageDescendingRow) (core.Attempt, bool, string) {
+		rows, err := queries.AttemptListByMessageDescending(ctx, conn, db.AttemptListByMessageDescendingParams(p))
+		return paged(conn, attemptKey)(looked(rows, err, func(row db.AttemptListByMessageDescendingRow) (core.Attempt, bool, string) {
 			return listedAttempt(db.AttemptListByMessageAscendingRow(row))
-		})
+		}))
 	}
-	rows, err := queries.AttemptListByMessageAscending(ctx, r.listing(), p)
-	return looked(rows, err, listedAttempt)
+	rows, err := queries.AttemptListByMessageAscending(ctx, conn, p)
+	return paged(conn, attemptKey)(looked(rows, err, listedAttempt))
 }
 
 func statuses(filter core.AttemptFilter) []int16 {

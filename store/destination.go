@@ -77,23 +77,24 @@ func (r reader) attemptedMessageListFailed(ctx context.Context, app core.AppID, 
 	})
 }
 
-func (r reader) DestinationList(ctx context.Context, app core.AppID, message core.MessageID, first core.AttemptID, page core.Page) ([]core.Destination, error) {
+func (r reader) DestinationList(ctx context.Context, app core.AppID, message core.MessageID, first core.AttemptID, page core.Page) ([]core.Destination, string, error) {
+	conn := meter(r.listing())
 	p := db.DestinationListAscendingParams{
 		AppID: app, MessageID: string(message), MaxLooked: lookedAttemptsMost, FirstAttemptID: string(first),
 		After: page.After, Before: page.Before, MaxRows: int32(page.Limit),
 	}
 	if page.Descending {
-		rows, err := queries.DestinationListDescending(ctx, r.listing(), db.DestinationListDescendingParams(p))
-		return entities(rows, err, func(row db.DestinationListDescendingRow) core.Destination {
+		rows, err := queries.DestinationListDescending(ctx, conn, db.DestinationListDescendingParams(p))
+		return paged(conn, destinationKey)(looked(rows, err, func(row db.DestinationListDescendingRow) (core.Destination, bool, string) {
 			return destination(db.DestinationListAscendingRow(row))
-		})
+		}))
 	}
-	rows, err := queries.DestinationListAscending(ctx, r.listing(), p)
-	return entities(rows, err, destination)
+	rows, err := queries.DestinationListAscending(ctx, conn, p)
+	return paged(conn, destinationKey)(looked(rows, err, destination))
 }
 
 // destination leaves out what a list must never show: secrets and headers.
-func destination(row db.DestinationListAscendingRow) core.Destination {
+func destination(row db.DestinationListAscendingRow) (core.Destination, bool, string) {
 	d := core.Destination{
 		Endpoint: core.Endpoint{
 			AppID: row.AppID, ID: row.ID, UID: row.UID, URL: row.URL, Description: row.Description, Version: row.Version,
@@ -105,7 +106,7 @@ func destination(row db.DestinationListAscendingRow) core.Destination {
 	if row.Owed {
 		d.NextAt = &row.DueAt
 	}
-	return d
+	return d, true, ""
 }
 
 func listedLatest(row db.AttemptedMessageListAscendingRow) (core.Latest, bool, string) {

@@ -17,17 +17,18 @@ func (r reader) EndpointGet(ctx context.Context, app core.AppID, ref string) (co
 }
 
 func (r reader) EndpointList(ctx context.Context, app core.AppID, page core.Page) ([]core.Endpoint, string, error) {
+	conn := meter(r.listing())
 	p := db.EndpointListAscendingParams{
 		AppID: app, After: page.After, Before: page.Before, MaxRows: int32(page.Limit), MaxLooked: look(page, lookedMost),
 	}
 	if page.Descending {
-		rows, err := queries.EndpointListDescending(ctx, r.listing(), db.EndpointListDescendingParams(p))
-		return r.endpoints(looked(rows, err, func(row db.EndpointListDescendingRow) (db.EndpointGetRow, bool, string) {
+		rows, err := queries.EndpointListDescending(ctx, conn, db.EndpointListDescendingParams(p))
+		return r.endpoints(paged(conn, endpointKey)(looked(rows, err, func(row db.EndpointListDescendingRow) (db.EndpointGetRow, bool, string) {
 			return listedEndpoint(db.EndpointListAscendingRow(row))
-		}))
+		})))
 	}
-	rows, err := queries.EndpointListAscending(ctx, r.listing(), p)
-	return r.endpoints(looked(rows, err, listedEndpoint))
+	rows, err := queries.EndpointListAscending(ctx, conn, p)
+	return r.endpoints(paged(conn, endpointKey)(looked(rows, err, listedEndpoint)))
 }
 
 func listedEndpoint(row db.EndpointListAscendingRow) (db.EndpointGetRow, bool, string) {

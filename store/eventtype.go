@@ -14,18 +14,19 @@ func (r reader) EventTypeGet(ctx context.Context, org core.OrgID, name string) (
 }
 
 func (r reader) EventTypeList(ctx context.Context, org core.OrgID, filter core.EventTypeFilter, page core.Page) ([]core.EventType, string, error) {
+	conn := meter(r.listing())
 	p := db.EventTypeListAscendingParams{
 		OrgID: org, After: page.After, Before: page.Before, MaxRows: int32(page.Limit), MaxLooked: look(page, lookedMost),
 		Archived: filter.Archived, AllFlags: filter.AllFlags, Flags: filter.Flags,
 	}
 	if page.Descending {
-		rows, err := queries.EventTypeListDescending(ctx, r.listing(), db.EventTypeListDescendingParams(p))
-		return looked(rows, err, func(row db.EventTypeListDescendingRow) (core.EventType, bool, string) {
+		rows, err := queries.EventTypeListDescending(ctx, conn, db.EventTypeListDescendingParams(p))
+		return paged(conn, eventTypeKey)(looked(rows, err, func(row db.EventTypeListDescendingRow) (core.EventType, bool, string) {
 			return listedEventType(db.EventTypeListAscendingRow(row))
-		})
+		}))
 	}
-	rows, err := queries.EventTypeListAscending(ctx, r.listing(), p)
-	return looked(rows, err, listedEventType)
+	rows, err := queries.EventTypeListAscending(ctx, conn, p)
+	return paged(conn, eventTypeKey)(looked(rows, err, listedEventType))
 }
 
 func listedEventType(row db.EventTypeListAscendingRow) (core.EventType, bool, string) {

@@ -355,6 +355,6 @@ func (w planWorld) destinationCount(r reader) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	rows, err := r.DestinationList(w.t.Context(), w.app.ID, id, core.AttemptIDAt(now().AddDate(0, 0, -11)), core.Page{Before: "~", Limit: 51})
+	rows, _, err := r.DestinationList(w.t.Context(), w.app.ID, id, core.AttemptIDAt(now().AddDate(0, 0, -11)), core.Page{Before: "~", Limit: 51})
 	return len(rows), err
 }

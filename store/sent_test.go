@@ -268,7 +268,7 @@ func (w *world) destinations(id core.MessageID, pending, failed core.EndpointID)
 	w.exec("UPDATE endpoint SET deleted_at = now() WHERE id = $1", failed)
 	want := map[core.EndpointID]core.AttemptStatus{pending: core.StatusPending, failed: core.StatusFail}
 	for _, descending := range []bool{false, true} {
-		rows, err := w.DestinationList(w.t.Context(), w.app.ID, id, "", core.Page{Before: "~", Limit: 10, Descending: descending})
+		rows, _, err := w.DestinationList(w.t.Context(), w.app.ID, id, "", core.Page{Before: "~", Limit: 10, Descending: descending})
 		got := map[core.EndpointID]core.AttemptStatus{}
 		for i, row := range rows {
 			got[row.Endpoint.ID] = row.Status
@@ -280,7 +280,7 @@ func (w *world) destinations(id core.MessageID, pending, failed core.EndpointID)
 			w.t.Errorf("%v, %v; want %v", got, err, want)
 		}
 	}
-	one, err := w.DestinationList(w.t.Context(), w.app.ID, id, "", core.Page{After: string(min(pending, failed)), Before: "~", Limit: 10})
+	one, _, err := w.DestinationList(w.t.Context(), w.app.ID, id, "", core.Page{After: string(min(pending, failed)), Before: "~", Limit: 10})
 	if err != nil || len(one) != 1 {
 		w.t.Errorf("behind the first: %d, %v", len(one), err)
 	}

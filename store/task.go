@@ -24,20 +24,21 @@ func (r reader) BackgroundTaskList(ctx context.Context, org core.OrgID, filter c
 		After: page.After, Before: page.Before, MaxRows: int32(page.Limit), MaxDataBytes: taskDataListed,
 		MaxLooked: look(page, lookedMost),
 	}
+	conn := meter(r.listing())
 	var rows []db.BackgroundTaskListAscendingRow
 	var err error
 	if page.Descending {
 		var descending []db.BackgroundTaskListDescendingRow
-		descending, err = queries.BackgroundTaskListDescending(ctx, r.listing(), db.BackgroundTaskListDescendingParams(p))
+		descending, err = queries.BackgroundTaskListDescending(ctx, conn, db.BackgroundTaskListDescendingParams(p))
 		for _, row := range descending {
 			rows = append(rows, db.BackgroundTaskListAscendingRow(row))
 		}
 	} else {
-		rows, err = queries.BackgroundTaskListAscending(ctx, r.listing(), p)
+		rows, err = queries.BackgroundTaskListAscending(ctx, conn, p)
 	}
-	rows, ended, err := looked(rows, err, func(row db.BackgroundTaskListAscendingRow) (db.BackgroundTaskListAscendingRow, bool, string) {
+	rows, ended, err := paged(conn, taskKey)(looked(rows, err, func(row db.BackgroundTaskListAscendingRow) (db.BackgroundTaskListAscendingRow, bool, string) {
 		return row, row.Matches, row.Ended
-	})
+	}))
 	tasks := make([]core.BackgroundTask, len(rows))
 	for i := range rows {
 		if err == nil {
