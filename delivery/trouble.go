@@ -133,11 +133,11 @@ func (t *troubles) pausing(now time.Time) bool {
 	return now.Before(t.paused)
 }
 
-// postpone gives a delivery back, to be tried again later.
-func (w *Worker) postpone(d core.Delivery, cause *trouble) {
+// postpone gives a delivery back, to be tried at a later time or, if that is now, at once.
+func (w *Worker) postpone(d core.Delivery, until time.Time) {
 	ctx, cancel := context.WithTimeout(context.Background(), releaseTimeout)
 	defer cancel()
-	if err := w.queue.DeliveryPostpone(ctx, d, w.troubles.postpone(cause)); err != nil {
-		w.log.Warn("postpone a delivery; its lease will run out", "message", d.MessageID, "endpoint", d.EndpointID, "error", err)
+	if err := w.queue.DeliveryPostpone(ctx, d, until); err != nil {
+		w.log.Warn("postpone failed; the lease will expire", "message", d.MessageID, "endpoint", d.EndpointID, "error", err)
 	}
 }

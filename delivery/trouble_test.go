@@ -190,7 +190,7 @@ func TestEndpointThatSpeaksFirstPausesNoOthers(t *testing.T) {
 func TestTroubleWithOneDestinationPausesNoOthers(t *testing.T) {
 	t.Parallel()
 	w := New(testConfig(), newQueue(), time.Now, slog.New(slog.DiscardHandler))
-	w.postpone(core.Delivery{}, troubleOf(syscall.EADDRNOTAVAIL))
+	w.postpone(core.Delivery{}, w.troubles.postpone(troubleOf(syscall.EADDRNOTAVAIL)))
 	if room := w.Reserve(time.Now()); room.Total == 0 {
 		t.Error("fresh deliveries are not taken")
 	}

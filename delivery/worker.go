@@ -195,7 +195,8 @@ const releaseTimeout = 5 * time.Second
 func (w *Worker) attempt(ctx context.Context, d core.Delivery, sent func()) bool {
 	if !w.inTime(d) {
 		sent()
-		w.giveBack(d)
+		w.logLate()
+		w.postpone(d, w.clock()) // rather than have it wait for the end of its lease as well
 		return true
 	}
 	sending, span := w.startSpan(ctx, d)
@@ -206,7 +207,7 @@ func (w *Worker) attempt(ctx context.Context, d core.Delivery, sent func()) bool
 		return false
 	}
 	if o.trouble != nil {
-		w.postpone(d, o.trouble)
+		w.postpone(d, w.troubles.postpone(o.trouble))
 		return true
 	}
 	w.record(ctx, d, w.result(d, o.Attempt, o.retryAfter), o.replays)
@@ -246,17 +247,6 @@ func (w *Worker) pauseUntil(status int16, retryAfter time.Duration) time.Time {
 func (w *Worker) inTime(d core.Delivery) bool {
 	slack := w.config.Lease - w.config.RequestTimeout
 	return d.LeasedUntil.Sub(w.clock()) >= w.config.RequestTimeout+slack/2
-}
-
-// giveBack makes a delivery due that waited too long in this process, so that it need not wait for the end of its lease
-// as well.
-func (w *Worker) giveBack(d core.Delivery) {
-	w.logLate()
-	ctx, cancel := context.WithTimeout(context.Background(), releaseTimeout)
-	defer cancel()
-	if err := w.queue.DeliveryPostpone(ctx, d, w.clock()); err != nil {
-		w.log.Warn("release failed; the lease will expire", "message", d.MessageID, "endpoint", d.EndpointID, "error", err)
-	}
 }
 
 // logLate logs, at most once per troublePeriod, that deliveries waited here for too long.
