@@ -21,7 +21,8 @@ const (
 )
 
 // outages log a database outage for all parts of the process: one event when it begins, one each minute while it lasts,
-// and one when it ends. An outage of the same cause within a minute of such an event waits for the next one. Without them each request, worker and job would log its own failures.
+// and one when it ends. An outage of the same cause within a minute of such an event waits for the next one. Without them
+// each request, worker and job would log its own failures.
 type outages struct {
 	log   *slog.Logger
 	ready func(context.Context) error // checks that the database takes writes; nil: not yet opened
