@@ -25,10 +25,19 @@ type Delivery struct {
 	Secrets     []Secret // the endpoint's, and those before it whose grace period lasts
 	Headers     Headers
 	ContentType *string // nil: JSON
-	Payload     string
+
+	Payload      string // empty if it is large and not read yet: see DeliveryQueue.MessagePayloadGet
+	PayloadBytes int
 
 	TraceParent *string // the trace that the message is part of; nil: none
 }
+
+// LargePayload is the size in bytes above which payloads are not read with deliveries. A process holds some thousand
+// deliveries, so smaller payloads take up to 16 MiB of its memory.
+const LargePayload = 16 << 10
+
+// Large reports whether the payload is to be held once for all deliveries of its message.
+func (d Delivery) Large() bool { return d.PayloadBytes > LargePayload }
 
 // Trigger is what makes us attempt it.
 func (d Delivery) Trigger() Trigger {
@@ -82,6 +91,7 @@ type Room struct {
 	Total       int
 	PerEndpoint int          // at most this many to any one endpoint, so that none fills the whole room
 	Full        []EndpointID // and none to these
+	FullApps    []AppID      // nor to endpoints of these
 	Fresh       bool         // it is for deliveries that were stored just now
 	LeasedUntil time.Time    // the lease that goes with them
 }
@@ -110,6 +120,8 @@ type DeliveryQueue interface {
 	// DeliveryClaim leases waiting deliveries that are due, as many as there is room for. It goes from queue to
 	// queue from after on, a bounded number of them.
 	DeliveryClaim(ctx context.Context, room Room, after Queue, now time.Time) (Claim, error)
+	// MessagePayloadGet reads a payload that is to be sent. Not found: it was removed, or has expired.
+	MessagePayloadGet(ctx context.Context, app AppID, id MessageID, now time.Time) (string, error)
 	// DeliveryRecord writes down what came of an attempt. If the lease had run out, the attempt is
 	// written down all the same.
 	DeliveryRecord(ctx context.Context, result Result) (Recorded, error)

@@ -148,7 +148,7 @@ taken AS MATERIALIZED (
     SELECT
         due.tid, due.app_id, due.message_id, due.endpoint_id, due.queue,
         endpoint.url, endpoint.secret, endpoint.headers, endpoint.old_secrets, endpoint.old_secrets_expire_at,
-        endpoint.failing_since, message.payload, message.content_type, message.traceparent,
+        endpoint.failing_since, message.payload, message.payload_bytes, message.content_type, message.traceparent,
         endpoint.id IS NOT NULL AND message.id IS NOT NULL AS sendable
     FROM (
         SELECT due.tid, due.app_id, due.message_id, due.endpoint_id, due.queue FROM due
@@ -168,7 +168,9 @@ taken AS MATERIALIZED (
         LIMIT 1
     ) AS endpoint ON true
     LEFT JOIN LATERAL (
-        SELECT message.id, message.payload, message.content_type, message.traceparent
+        SELECT
+            message.id, message.content_type, message.traceparent, octet_length(message.payload) AS payload_bytes,
+            CASE WHEN octet_length(message.payload) <= $9::int THEN message.payload ELSE '' END AS payload
         FROM message
         WHERE message.app_id = due.app_id
             AND message.id = due.message_id
@@ -179,7 +181,7 @@ taken AS MATERIALIZED (
 ),
 leased AS (
     UPDATE delivery
-    SET due_at = $9::timestamptz,
+    SET due_at = $10::timestamptz,
         lease = delivery.lease + 1,
         state = 'leased'
     FROM taken
@@ -189,7 +191,7 @@ leased AS (
         delivery.app_id, delivery.message_id, delivery.endpoint_id, taken.queue, delivery.lease, delivery.attempts,
         delivery.manual, delivery.resume_at, delivery.subject, delivery.seq,
         taken.url, taken.secret, taken.headers, taken.old_secrets, taken.old_secrets_expire_at,
-        taken.failing_since, taken.payload, taken.content_type, taken.traceparent
+        taken.failing_since, taken.payload, taken.payload_bytes, taken.content_type, taken.traceparent
 )
 SELECT
     leased.app_id::text AS app_id,
@@ -204,6 +206,7 @@ SELECT
     leased.old_secrets,
     leased.old_secrets_expire_at,
     leased.payload::text AS payload,
+    leased.payload_bytes::int AS payload_bytes,
     leased.content_type,
     leased.traceparent,
     leased.manual::boolean AS manual,
@@ -214,7 +217,7 @@ SELECT
 FROM leased
 UNION ALL
 SELECT
-    taken.app_id, taken.message_id, taken.endpoint_id, taken.queue, 0, 0, '', NULL, NULL, NULL, NULL, '', NULL, NULL,
+    taken.app_id, taken.message_id, taken.endpoint_id, taken.queue, 0, 0, '', NULL, NULL, NULL, NULL, '', 0, NULL, NULL,
     false, NULL, '', false, 0
 FROM taken
 WHERE NOT taken.sendable
@@ -223,15 +226,16 @@ LIMIT $1::int
 `
 
 type DeliveryClaimManyAnyTenantParams struct {
-	MaxRows     int32
-	EndpointIDs []string
-	Queues      []int16
-	Limits      []int32
-	Sinces      []time.Time
-	Seqs        []int64
-	Now         time.Time
-	Room        int32
-	LeasedUntil time.Time
+	MaxRows      int32
+	EndpointIDs  []string
+	Queues       []int16
+	Limits       []int32
+	Sinces       []time.Time
+	Seqs         []int64
+	Now          time.Time
+	Room         int32
+	LargePayload int32
+	LeasedUntil  time.Time
 }
 
 type DeliveryClaimManyAnyTenantRow struct {
@@ -247,6 +251,7 @@ type DeliveryClaimManyAnyTenantRow struct {
 	OldSecrets         [][]byte
 	OldSecretsExpireAt []time.Time
 	Payload            string
+	PayloadBytes       int32
 	ContentType        *string
 	TraceParent        *string
 	Manual             bool
@@ -259,7 +264,7 @@ type DeliveryClaimManyAnyTenantRow struct {
 // DeliveryClaimManyAnyTenant leases due deliveries of the given queues, at most so many of each. A row
 // without a lease cannot be sent: its payload is gone, or its endpoint was disabled or deleted just now.
 // Of a queue in order it takes the first delivery alone, and nothing while that is leased or waits to be
-// tried again. In each queue it looks from what was the first there before, by time or by number: what was claimed
+// tried again. Of a large payload it reads the size alone. In each queue it looks from what was the first there before, by time or by number: what was claimed
 // leaves dead entries, which stay while anybody holds a snapshot.
 func (q *Queries) DeliveryClaimManyAnyTenant(ctx context.Context, db DBTX, arg DeliveryClaimManyAnyTenantParams) ([]DeliveryClaimManyAnyTenantRow, error) {
 	rows, err := db.Query(ctx, deliveryClaimManyAnyTenant,
@@ -271,6 +276,7 @@ func (q *Queries) DeliveryClaimManyAnyTenant(ctx context.Context, db DBTX, arg D
 		arg.Seqs,
 		arg.Now,
 		arg.Room,
+		arg.LargePayload,
 		arg.LeasedUntil,
 	)
 	if err != nil {
@@ -293,6 +299,7 @@ func (q *Queries) DeliveryClaimManyAnyTenant(ctx context.Context, db DBTX, arg D
 			&i.OldSecrets,
 			&i.OldSecretsExpireAt,
 			&i.Payload,
+			&i.PayloadBytes,
 			&i.ContentType,
 			&i.TraceParent,
 			&i.Manual,
@@ -1698,13 +1705,14 @@ judged AS MATERIALIZED (
     SELECT
         fresh.tid,
         endpoint.url, endpoint.secret, endpoint.headers, endpoint.old_secrets, endpoint.old_secrets_expire_at,
-        endpoint.failing_since, message.payload, message.content_type, message.traceparent,
+        endpoint.failing_since, message.payload, message.payload_bytes, message.content_type, message.traceparent,
         endpoint.id IS NOT NULL
             AND message.id IS NOT NULL
             AND application.id IS NOT NULL
             AND fresh.endpoint_id <> ALL ($3::text[])
+            AND fresh.app_id <> ALL ($4::text[])
             AND row_number() OVER (PARTITION BY fresh.endpoint_id ORDER BY fresh.txid, fresh.message_id)
-                <= $4::int AS leased
+                <= $5::int AS leased
     FROM fresh
     LEFT JOIN LATERAL (
         SELECT application.id
@@ -1727,12 +1735,14 @@ judged AS MATERIALIZED (
         LIMIT 1
     ) AS endpoint ON true
     LEFT JOIN LATERAL (
-        SELECT message.id, message.payload, message.content_type, message.traceparent
+        SELECT
+            message.id, message.content_type, message.traceparent, octet_length(message.payload) AS payload_bytes,
+            CASE WHEN octet_length(message.payload) <= $6::int THEN message.payload ELSE '' END AS payload
         FROM message
         WHERE message.app_id = fresh.app_id
             AND message.id = fresh.message_id
             AND message.payload IS NOT NULL
-            AND message.expires_at > $5::timestamptz
+            AND message.expires_at > $7::timestamptz
         LIMIT 1
     ) AS message ON true
 ),
@@ -1740,7 +1750,7 @@ moved AS (
     UPDATE delivery
     SET state = CASE WHEN judged.leased THEN 'leased' ELSE 'waiting' END,
         -- Due from now on, since a claim may have looked at what was due before.
-        due_at = CASE WHEN judged.leased THEN $6::timestamptz ELSE $5::timestamptz END,
+        due_at = CASE WHEN judged.leased THEN $8::timestamptz ELSE $7::timestamptz END,
         lease = CASE WHEN judged.leased THEN delivery.lease + 1 ELSE delivery.lease END
     FROM judged
     WHERE delivery.ctid = judged.tid
@@ -1748,7 +1758,7 @@ moved AS (
         delivery.app_id, delivery.message_id, delivery.endpoint_id, delivery.lease, delivery.attempts,
         delivery.subject, judged.leased,
         judged.url, judged.secret, judged.headers, judged.old_secrets, judged.old_secrets_expire_at,
-        judged.failing_since, judged.payload, judged.content_type, judged.traceparent
+        judged.failing_since, judged.payload, judged.payload_bytes, judged.content_type, judged.traceparent
 ),
 unhurried AS (
     -- This commit need not wait for the disk: lost, the deliveries are fresh again.
@@ -1766,6 +1776,7 @@ SELECT
     nullif(moved.old_secrets, '{}')::bytea[] AS old_secrets,
     nullif(moved.old_secrets_expire_at, '{}')::timestamptz[] AS old_secrets_expire_at,
     moved.payload::text AS payload,
+    moved.payload_bytes::int AS payload_bytes,
     moved.content_type,
     moved.traceparent,
     coalesce(moved.subject, '')::text AS subject,
@@ -1775,7 +1786,7 @@ FROM unhurried
 CROSS JOIN moved
 WHERE moved.leased
 UNION ALL
-SELECT '', '', '', 0, 0, '', '', '{}', NULL, NULL, '', NULL, NULL, '', false, counted.n
+SELECT '', '', '', 0, 0, '', '', '{}', NULL, NULL, '', 0, NULL, NULL, '', false, counted.n
 FROM place
 CROSS JOIN counted
 ORDER BY message_id, endpoint_id
@@ -1786,7 +1797,9 @@ type DeliveryTakeManyAnyTenantParams struct {
 	MaxRows         int32
 	Most            int32
 	FullEndpointIDs []string
+	FullAppIDs      []string
 	RoomPerEndpoint int32
+	LargePayload    int32
 	Now             time.Time
 	LeasedUntil     time.Time
 }
@@ -1803,6 +1816,7 @@ type DeliveryTakeManyAnyTenantRow struct {
 	OldSecrets         [][]byte
 	OldSecretsExpireAt []time.Time
 	Payload            string
+	PayloadBytes       int32
 	ContentType        *string
 	TraceParent        *string
 	Subject            string
@@ -1812,14 +1826,16 @@ type DeliveryTakeManyAnyTenantRow struct {
 
 // DeliveryTakeManyAnyTenant takes fresh deliveries from the position of the take before it, at most so many, and
 // advances the position. It leases those that may be sent at once and makes the rest wait: what is more than their
-// endpoint has room for here, and what has to be claimed by the state of its endpoint or application. The row
-// without a message counts what was read. There is none while another process takes.
+// endpoint or application has room for here, and what has to be claimed by the state of either. Of a large payload it
+// reads the size alone, and MessagePayloadGet the rest. The row without a message counts what was read. There is none while another process takes.
 func (q *Queries) DeliveryTakeManyAnyTenant(ctx context.Context, db DBTX, arg DeliveryTakeManyAnyTenantParams) ([]DeliveryTakeManyAnyTenantRow, error) {
 	rows, err := db.Query(ctx, deliveryTakeManyAnyTenant,
 		arg.MaxRows,
 		arg.Most,
 		arg.FullEndpointIDs,
+		arg.FullAppIDs,
 		arg.RoomPerEndpoint,
+		arg.LargePayload,
 		arg.Now,
 		arg.LeasedUntil,
 	)
@@ -1842,6 +1858,7 @@ func (q *Queries) DeliveryTakeManyAnyTenant(ctx context.Context, db DBTX, arg De
 			&i.OldSecrets,
 			&i.OldSecretsExpireAt,
 			&i.Payload,
+			&i.PayloadBytes,
 			&i.ContentType,
 			&i.TraceParent,
 			&i.Subject,

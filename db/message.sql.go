@@ -498,14 +498,15 @@ matched AS (
             ) AS immediate,
         row_number() OVER (ORDER BY wanted.message_id, wanted.endpoint_id) <= $20::int AS fits,
         row_number() OVER (PARTITION BY wanted.endpoint_id ORDER BY wanted.message_id) <= $21::int
-            AND wanted.endpoint_id <> ALL ($22::text[]) AS fits_endpoint
+            AND wanted.endpoint_id <> ALL ($22::text[])
+            AND wanted.app_id <> ALL ($23::text[]) AS fits_endpoint
     FROM wanted
     WHERE wanted.message_id NOT IN (SELECT unstored.id FROM unstored)
 ),
 owed AS MATERIALIZED (
     -- The first of them, as far as this process has room, are born leased to it: those that need no claim to say
     -- when they may be sent. Others that need none are fresh, for whoever takes them first, unless this process
-    -- has all it can for their endpoint.
+    -- has all it can for their endpoint or application.
     SELECT
         matched.app_id,
         matched.message_id,
@@ -536,7 +537,7 @@ queued AS (
         owed.message_id,
         owed.endpoint_id,
         CASE
-            WHEN owed.state = 'leased' THEN $23::timestamptz
+            WHEN owed.state = 'leased' THEN $24::timestamptz
             ELSE greatest(owed.deliver_at, $19::timestamptz)
         END,
         CASE WHEN owed.state = 'leased' THEN 1 ELSE 0 END,
@@ -585,7 +586,7 @@ UNION ALL
 SELECT owed.app_id, '', '', '', '', '{}', NULL, NULL, false, false, false, count(*), ''
 FROM owed
 GROUP BY owed.app_id
-HAVING count(*) > $24::int
+HAVING count(*) > $25::int
 ORDER BY message_id, app_id, endpoint_id
 LIMIT $1::int
 `
@@ -613,6 +614,7 @@ type MessageInsertManyParams struct {
 	Room            int32
 	RoomPerEndpoint int32
 	FullEndpointIDs []string
+	FullAppIDs      []string
 	LeasedUntil     time.Time
 	Many            int32
 }
@@ -664,6 +666,7 @@ func (q *Queries) MessageInsertMany(ctx context.Context, db DBTX, arg MessageIns
 		arg.Room,
 		arg.RoomPerEndpoint,
 		arg.FullEndpointIDs,
+		arg.FullAppIDs,
 		arg.LeasedUntil,
 		arg.Many,
 	)
@@ -938,6 +941,30 @@ func (q *Queries) MessageListDescending(ctx context.Context, db DBTX, arg Messag
 		return nil, err
 	}
 	return items, nil
+}
+
+const messagePayloadGet = `-- name: MessagePayloadGet :one
+SELECT message.payload::text AS payload
+FROM message
+WHERE message.app_id = $1
+    AND message.id = $2
+    AND message.payload IS NOT NULL
+    AND message.expires_at > $3::timestamptz
+LIMIT 1
+`
+
+type MessagePayloadGetParams struct {
+	AppID core.AppID
+	ID    core.MessageID
+	Now   time.Time
+}
+
+// MessagePayloadGet reads the payload of a message that has not expired.
+func (q *Queries) MessagePayloadGet(ctx context.Context, db DBTX, arg MessagePayloadGetParams) (string, error) {
+	row := db.QueryRow(ctx, messagePayloadGet, arg.AppID, arg.ID, arg.Now)
+	var payload string
+	err := row.Scan(&payload)
+	return payload, err
 }
 
 const messagePayloadGetMany = `-- name: MessagePayloadGetMany :many

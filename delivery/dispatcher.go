@@ -1,28 +1,29 @@
 package delivery
 
 import (
+	"cmp"
 	"context"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/postrider/postrider/core"
 )
 
-// dispatcher holds the deliveries leased to this process and decides which is sent next: endpoints
-// take turns, each has a bounded number under way, and so has the process. All of it is in memory; the
-// leases in the database are what survives.
+// dispatcher holds the deliveries leased to this process and decides which is sent next: applications
+// take turns, and so do the endpoints of each; each endpoint has a bounded number under way, and so has
+// the process. All of it is in memory; the leases in the database are what survives.
 //
 // One endpoint never has more than half of everything, and only one once three quarters are used up; see
-// part. That goes for what is under way as for what waits.
+// part. One application never has more than three quarters; see [core.Part]. That goes for what is under
+// way as for what waits, and for the memory of large payloads.
 //
 // Fresh deliveries, handed over by the statement that stored them, may use part of its room only.
 // The rest is for claims, so that what is already waiting in the database gets its turn however much
 // is coming in.
 type dispatcher struct {
 	config  Config
-	attempt func(ctx context.Context, d core.Delivery, sent func()) bool // sent: once the endpoint is done with it
-	hungry  func()                                                       // called when there is room again for what had to be left in the database
+	attempt func(ctx context.Context, q *queued, sent func()) bool // sent: once the endpoint is done with it
+	hungry  func()                                                 // called when there is room again for what had to be left in the database
 
 	hungryFresh func() // the same, for fresh deliveries
 
@@ -31,7 +32,9 @@ type dispatcher struct {
 
 	mu       sync.Mutex
 	lanes    map[core.EndpointID]*lane
-	ready    []*lane // lanes that can start an attempt, in the order of their turns
+	tenants  map[core.AppID]*tenant
+	ready    []*tenant // those that may be able to start an attempt, in the order of their turns
+	payloads *payloads
 	waiting  int
 	active   int
 	reserved int
@@ -42,72 +45,23 @@ type dispatcher struct {
 	orphans  []core.Delivery
 }
 
-// lane is one endpoint's deliveries.
-type lane struct {
-	endpoint core.EndpointID
-	waiting  []core.Delivery
-	active   int
-	ready    bool // it is in dispatcher.ready
-	starved  bool // the last claim passed it over, or took only part
+// queued is a delivery in this process.
+type queued struct {
+	core.Delivery
+	payload *payload // the memory reserved for it; nil: none, or the payload is small
 }
-
-func (l *lane) load() int { return len(l.waiting) + l.active }
 
 // capacity is how many deliveries the process holds at most: as many waiting as under way, so that an
 // attempt that ends always finds the next.
 func (d *dispatcher) capacity() int { return 2 * d.config.Concurrency }
 
-func newDispatcher(config Config, attempt func(context.Context, core.Delivery, func()) bool, hungry, hungryFresh func()) *dispatcher {
+func newDispatcher(config Config, attempt func(context.Context, *queued, func()) bool, hungry, hungryFresh func()) *dispatcher {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &dispatcher{
 		config: config, attempt: attempt, hungry: hungry, hungryFresh: hungryFresh, attempts: ctx, cutOff: cancel,
-		lanes: map[core.EndpointID]*lane{}, quiet: make(chan struct{}),
+		lanes: map[core.EndpointID]*lane{}, tenants: map[core.AppID]*tenant{}, payloads: newPayloads(cmp.Or(config.PayloadBytes, payloadBytes)),
+		quiet: make(chan struct{}),
 	}
-}
-
-// part is how much an endpoint may have where so much is left of the whole: all that it may have at most,
-// an eighth of that once half is used up, and one once three quarters are. It is so until only least is
-// left. So however many endpoints are slow at once, others find a place.
-func (d *dispatcher) part(left, whole int) (part, least int) {
-	switch most := d.config.EndpointConcurrency; {
-	case left > whole/2:
-		return most, whole / 2
-	case left > whole/4:
-		return max(1, most/8), whole / 4
-	}
-	return 1, 0
-}
-
-// Reserve gives fresh deliveries three quarters of the process's room.
-func (d *dispatcher) Reserve(now time.Time) core.Room { return d.reserve(d.capacity()*3/4, true, now) }
-
-// reserveForClaim gives claims all of it.
-func (d *dispatcher) reserveForClaim(now time.Time) core.Room {
-	return d.reserve(d.capacity(), false, now)
-}
-
-// reserve sets aside what share has left. A lane may take a part of it while it holds no more than that,
-// so that there is always a next one. What is left for those who come when others have taken their part
-// is not shared out to these: the room ends where the part becomes smaller.
-func (d *dispatcher) reserve(share int, fresh bool, now time.Time) core.Room {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	left := share - d.waiting - d.active - d.reserved
-	part, least := d.part(left, share)
-	room := core.Room{Fresh: fresh, PerEndpoint: part, Total: left - least, LeasedUntil: now.Add(d.config.Lease).Truncate(time.Microsecond)}
-	room.Total = max(0, room.Total)
-	if d.stopped {
-		room.Total = 0
-	}
-	for id, l := range d.lanes {
-		if l.load() > room.PerEndpoint {
-			room.Full = append(room.Full, id)
-			l.starved = true
-		}
-	}
-	d.starve(room, room.Total == 0)
-	d.reserved += room.Total
-	return room
 }
 
 // Dispatch takes deliveries over and frees their reservation.
@@ -122,9 +76,11 @@ func (d *dispatcher) Dispatch(room core.Room, deliveries []core.Delivery) {
 	}
 	taken := map[*lane]int{}
 	for _, delivery := range deliveries {
-		l := d.lane(delivery.EndpointID)
-		l.waiting = append(l.waiting, delivery)
-		d.waiting++
+		l := d.lane(delivery.AppID, delivery.EndpointID)
+		q := &queued{Delivery: delivery}
+		d.payloads.keep(q)
+		l.waiting = append(l.waiting, q)
+		d.count(l, +1, 0)
 		d.enqueue(l)
 		if taken[l]++; taken[l] >= room.PerEndpoint {
 			l.starved = true
@@ -133,77 +89,12 @@ func (d *dispatcher) Dispatch(room core.Room, deliveries []core.Delivery) {
 	d.start()
 }
 
-// starve notes that there was less room than could have been used.
-func (d *dispatcher) starve(room core.Room, starved bool) {
-	if room.Fresh {
-		d.missed = d.missed || starved
-	} else {
-		d.starved = d.starved || starved
-	}
-}
-
-// expect has endpoints that have more due claimed for again once they have room.
-func (d *dispatcher) expect(more []core.EndpointID) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, id := range more {
-		l, ok := d.lanes[id]
-		if !ok {
-			d.hungry() // it is done with all it got
-			continue
-		}
-		l.starved = true
-		d.feed(l)
-	}
-}
-
-func (d *dispatcher) lane(id core.EndpointID) *lane {
-	l, ok := d.lanes[id]
-	if !ok {
-		l = &lane{endpoint: id}
-		d.lanes[id] = l
-	}
-	return l
-}
-
-// enqueue gives the lane a turn, at the end of the line, if it can use one.
-func (d *dispatcher) enqueue(l *lane) {
-	if !l.ready && len(l.waiting) > 0 && l.active < d.config.EndpointConcurrency {
-		l.ready = true
-		d.ready = append(d.ready, l)
-	}
-}
-
-// start begins attempts while there is anything to begin. A lane that has its part under way keeps its
-// turn until there is more.
-func (d *dispatcher) start() {
-	for passed := 0; d.active < d.config.Concurrency && passed < len(d.ready); {
-		l := d.ready[0]
-		d.ready = d.ready[1:]
-		if part, _ := d.part(d.config.Concurrency-d.active, d.config.Concurrency); l.active >= part {
-			d.ready = append(d.ready, l)
-			passed++
-			continue
-		}
-		passed = 0
-		l.ready = false
-		delivery := l.waiting[0]
-		l.waiting[0] = core.Delivery{} // lets go of the payload
-		l.waiting = l.waiting[1:]
-		d.waiting--
-		l.active++
-		d.active++
-		d.enqueue(l)
-		go d.run(l, delivery)
-	}
-}
-
-func (d *dispatcher) run(l *lane, delivery core.Delivery) {
-	finished := d.attempt(d.attempts, delivery, func() { d.leave(l) })
+func (d *dispatcher) run(l *lane, q *queued) {
+	finished := d.attempt(d.attempts, q, func() { d.leave(l, q) })
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if !finished {
-		d.orphans = append(d.orphans, delivery)
+		d.orphans = append(d.orphans, q.Delivery)
 	}
 	d.active--
 	d.start()
@@ -213,15 +104,13 @@ func (d *dispatcher) run(l *lane, delivery core.Delivery) {
 	}
 }
 
-// leave makes the attempt's place at its endpoint free. Its place in the process it keeps until it is
-// written down: a process that can write nothing down soon sends nothing more.
-func (d *dispatcher) leave(l *lane) {
+// leave makes the attempt's place at its endpoint free, and its payload's memory. Its place in the process it
+// keeps until it is written down: a process that can write nothing down soon sends nothing more.
+func (d *dispatcher) leave(l *lane, q *queued) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	l.active--
-	if l.load() == 0 {
-		delete(d.lanes, l.endpoint)
-	}
+	d.payloads.drop(q)
+	d.count(l, 0, -1)
 	d.enqueue(l)
 	d.start()
 	d.feed(l)
@@ -232,7 +121,7 @@ func (d *dispatcher) rest(id core.EndpointID) []core.Delivery {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if l, ok := d.lanes[id]; ok {
-		return d.empty(id, l)
+		return d.empty(l)
 	}
 	return nil
 }
@@ -242,39 +131,12 @@ func (d *dispatcher) recall(app core.AppID) []core.Delivery {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var recalled []core.Delivery
-	for id, l := range d.lanes {
-		if len(l.waiting) > 0 && (app == "" || l.waiting[0].AppID == app) {
-			recalled = append(recalled, d.empty(id, l)...)
+	for _, l := range d.lanes {
+		if len(l.waiting) > 0 && (app == "" || l.tenant.app == app) {
+			recalled = append(recalled, d.empty(l)...)
 		}
 	}
 	return recalled
-}
-
-// empty takes away what waits in a lane, and the lane if it has nothing under way.
-func (d *dispatcher) empty(id core.EndpointID, l *lane) []core.Delivery {
-	waiting := l.waiting
-	l.waiting, l.ready = nil, false
-	d.ready = slices.DeleteFunc(d.ready, func(r *lane) bool { return r == l })
-	d.waiting -= len(waiting)
-	if l.load() == 0 {
-		delete(d.lanes, id)
-	}
-	return waiting
-}
-
-// feed asks for a claim when what had to be left in the database now has room. Half empty, not just
-// not full: a claim is worth its statement when it brings many.
-func (d *dispatcher) feed(l *lane) {
-	half := d.waiting+d.active <= d.capacity()/2
-	endpoint := l.starved && l.load() <= d.config.EndpointConcurrency
-	if d.starved && half || endpoint {
-		d.starved, l.starved = false, false
-		d.hungry()
-	}
-	if d.missed && half {
-		d.missed = false
-		d.hungryFresh()
-	}
 }
 
 // stop starts nothing more, waits for what is under way, cuts off what takes too long, and returns
@@ -283,10 +145,8 @@ func (d *dispatcher) stop(timeout time.Duration) []core.Delivery {
 	d.mu.Lock()
 	d.stopped = true
 	for _, l := range d.lanes {
-		d.orphans = append(d.orphans, l.waiting...)
-		l.waiting = nil
+		d.orphans = append(d.orphans, d.empty(l)...)
 	}
-	d.ready, d.waiting = nil, 0
 	if d.active == 0 {
 		close(d.quiet)
 	}

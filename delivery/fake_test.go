@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -24,6 +25,10 @@ type fakeQueue struct {
 	postponed []postponed
 	claiming  func(context.Context) // called in each claim
 	fail      int                   // how many records fail before one is taken
+
+	payloads map[core.MessageID]string // of large deliveries
+	reads    int                       // of those
+	reading  func() error              // called in each
 
 	claims  []core.Queue // where each claim began
 	next    []core.Queue // where each says to go on
@@ -53,6 +58,10 @@ func (q *fakeQueue) DeliveryClaim(ctx context.Context, room core.Room, after cor
 		taken[id] = room.PerEndpoint
 	}
 	for _, d := range q.due {
+		if slices.Contains(room.FullApps, d.AppID) {
+			left = append(left, d)
+			continue
+		}
 		if len(claimed) < room.Total && taken[d.EndpointID] < room.PerEndpoint {
 			taken[d.EndpointID]++
 			d.Lease++
@@ -74,6 +83,22 @@ func (q *fakeQueue) DeliveryTake(context.Context, core.Room, time.Time) (core.Ta
 func (q *fakeQueue) DeliveryExpire(context.Context, time.Time) (int, error) { return 0, nil }
 
 func (q *fakeQueue) DeliverySweep(context.Context, time.Time) (int, error) { return 0, nil }
+
+func (q *fakeQueue) MessagePayloadGet(_ context.Context, _ core.AppID, id core.MessageID, _ time.Time) (string, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.reads++
+	if q.reading != nil {
+		if err := q.reading(); err != nil {
+			return "", err
+		}
+	}
+	payload, ok := q.payloads[id]
+	if !ok {
+		return "", core.NotFound()
+	}
+	return payload, nil
+}
 
 func (q *fakeQueue) DeliveryRecord(_ context.Context, r core.Result) (core.Recorded, error) {
 	q.mu.Lock()

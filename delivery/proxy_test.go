@@ -259,7 +259,7 @@ func TestTheProxysPasswordIsInNoLog(t *testing.T) {
 	w := New(config, q, time.Now, slog.New(slog.NewTextHandler(&text, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	d := q.due[0]
 	d.LeasedUntil = time.Now().Add(time.Minute)
-	w.attempt(t.Context(), d, func() {})
+	w.attempt(t.Context(), &queued{Delivery: d}, func() {})
 	if len(q.postponed) != 1 || len(q.results) != 0 || strings.Contains(text.String(), password) || !strings.Contains(text.String(), noProxy) {
 		t.Errorf("%d postponed, %d recorded, and the log %s", len(q.postponed), len(q.results), text.String())
 	}

@@ -74,7 +74,7 @@ func TestReplaysAreLogged(t *testing.T) {
 	for range 2 {
 		d := testDelivery("http://" + receiver)
 		d.LeasedUntil = time.Now().Add(time.Hour)
-		w.attempt(t.Context(), d, func() {})
+		w.attempt(t.Context(), &queued{Delivery: d}, func() {})
 	}
 	for i, line := range strings.Split(strings.TrimSpace(lines.String()), "\n") {
 		if want := `"replays":` + strconv.Itoa(i); !strings.Contains(line, want) {

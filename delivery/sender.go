@@ -153,7 +153,7 @@ func sign(header http.Header, d core.Delivery, at time.Time) {
 	id, timestamp := string(d.MessageID), strconv.FormatInt(at.Unix(), 10)
 	var signatures []string
 	for _, secret := range d.Secrets {
-		signatures = append(signatures, secret.Sign(d.MessageID, at, []byte(d.Payload)))
+		signatures = append(signatures, secret.Sign(d.MessageID, at, d.Payload))
 	}
 	signature := strings.Join(signatures, " ")
 	for _, family := range []string{"Webhook-", "Svix-"} {

@@ -245,7 +245,7 @@ func TestCutOffAttemptsAreNotResults(t *testing.T) {
 	w := New(testConfig(), q, time.Now, nil)
 	d := testDelivery(receiver.URL)
 	d.LeasedUntil = time.Now().Add(time.Minute)
-	if w.attempt(ctx, d, func() {}) || len(q.results) != 0 {
+	if w.attempt(ctx, &queued{Delivery: d}, func() {}) || len(q.results) != 0 {
 		t.Errorf("an attempt that was cut off was recorded: %+v", q.results)
 	}
 }

@@ -44,7 +44,7 @@ func TestEndpointsThatHangLeaveRoomForOthers(t *testing.T) {
 	config := testConfig()
 	config.Concurrency, config.EndpointConcurrency = 64, 16
 	end := make(chan struct{})
-	d := newDispatcher(config, func(_ context.Context, _ core.Delivery, sent func()) bool {
+	d := newDispatcher(config, func(_ context.Context, _ *queued, sent func()) bool {
 		<-end
 		sent()
 		return true
@@ -57,7 +57,7 @@ func TestEndpointsThatHangLeaveRoomForOthers(t *testing.T) {
 		for n := range 20 {
 			endpoint := fmt.Sprint("hanging", n)
 			for range room.PerEndpoint {
-				if len(claimed) < room.Total && !slices.Contains(room.Full, core.EndpointID(endpoint)) {
+				if len(claimed) < room.Total && len(room.FullApps) == 0 && !slices.Contains(room.Full, core.EndpointID(endpoint)) {
 					claimed = append(claimed, g.backlog(1, endpoint)...)
 				}
 			}
@@ -65,7 +65,9 @@ func TestEndpointsThatHangLeaveRoomForOthers(t *testing.T) {
 		d.Dispatch(room, claimed)
 	}
 	room := d.reserveForClaim(time.Now())
-	d.Dispatch(room, g.backlog(1, "other"))
+	other := g.backlog(1, "other")
+	other[0].AppID = "app_2"
+	d.Dispatch(room, other)
 	if room.Total == 0 || room.PerEndpoint != 1 || d.lanes["other"].active != 1 {
 		t.Errorf("room for %d, %d of an endpoint; under way %d, waiting %d; at the other one under way %d",
 			room.Total, room.PerEndpoint, d.active, d.waiting, d.lanes["other"].active)
@@ -84,11 +86,11 @@ func TestWhatWaitsForARestingEndpointIsGivenBack(t *testing.T) {
 	w.Dispatch(w.reserveForClaim(time.Now()), g.backlog(3, "a", "b"))
 	d := g.backlog(1, "a")[0]
 	d.LeasedUntil = time.Now().Add(time.Hour)
-	if !w.attempt(t.Context(), d, func() {}) || len(q.results) != 1 {
+	if !w.attempt(t.Context(), &queued{Delivery: d}, func() {}) || len(q.results) != 1 {
 		t.Fatalf("results: %+v", q.results)
 	}
-	if len(q.released) != 3 || w.waiting != 3 || len(w.ready) != 1 || w.ready[0].endpoint != "b" {
-		t.Errorf("%d were given back, %d wait, %d endpoints have a turn", len(q.released), w.waiting, len(w.ready))
+	if turns := w.tenants[d.AppID].ready; len(q.released) != 3 || w.waiting != 3 || len(turns) != 1 || turns[0].endpoint != "b" {
+		t.Errorf("%d were given back, %d wait, %d endpoints have a turn", len(q.released), w.waiting, len(turns))
 	}
 	for _, d := range q.released {
 		if d.EndpointID != "a" {
@@ -183,7 +185,7 @@ func TestTheNextOfAFIFOEndpointIsClaimedAtOnce(t *testing.T) {
 func TestWhatIsLeftOfAClaimIsClaimedWhenThereIsRoom(t *testing.T) {
 	t.Parallel()
 	end, hungry := make(chan struct{}), make(chan struct{}, 100)
-	d := newDispatcher(testConfig(), func(_ context.Context, _ core.Delivery, sent func()) bool {
+	d := newDispatcher(testConfig(), func(_ context.Context, _ *queued, sent func()) bool {
 		<-end
 		sent()
 		return true

@@ -132,7 +132,7 @@ func TestTroublePostponesDeliveries(t *testing.T) {
 	d.LeasedUntil = clock.now().Add(time.Hour)
 	for _, wait := range []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second, 30 * time.Second, 30 * time.Second} {
 		for range 3 {
-			w.attempt(t.Context(), d, func() {})
+			w.attempt(t.Context(), &queued{Delivery: d}, func() {})
 		}
 		for _, p := range q.postponed {
 			if after := p.until.Sub(clock.now()); after < wait || after > wait+wait/2 {
@@ -180,7 +180,7 @@ func TestEndpointThatSpeaksFirstPausesNoOthers(t *testing.T) {
 	w := New(config, q, time.Now, slog.New(slog.DiscardHandler))
 	d := testDelivery("http://hooks.example:22")
 	d.LeasedUntil = time.Now().Add(time.Hour)
-	w.attempt(t.Context(), d, func() {})
+	w.attempt(t.Context(), &queued{Delivery: d}, func() {})
 	if len(q.results) != 1 || len(q.postponed) != 0 || w.troubles.pausing(time.Now()) {
 		t.Errorf("%d recorded, %d postponed", len(q.results), len(q.postponed))
 	}

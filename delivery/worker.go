@@ -35,6 +35,7 @@ type Config struct {
 	Proxy               *Proxy         // what endpoints are reached by; nil: directly
 	Roots               *x509.CertPool // who signs receivers' certificates; nil: who the system trusts
 	Tracer              trace.Tracer   // of attempts; nil: none
+	PayloadBytes        int            // of large payloads held at a time; 64 MiB if 0
 	resolver            *net.Resolver  // tests have their own
 }
 
@@ -192,17 +193,22 @@ const releaseTimeout = 5 * time.Second
 
 // attempt sends one delivery and writes down what came of it; in between it calls sent. False: it was
 // cut off, and the lease is still to be given back.
-func (w *Worker) attempt(ctx context.Context, d core.Delivery, sent func()) bool {
-	if !w.inTime(d) {
+func (w *Worker) attempt(ctx context.Context, q *queued, sent func()) bool {
+	if !w.inTime(q.Delivery) {
 		sent()
 		w.logLate()
-		w.postpone(d, w.clock()) // rather than have it wait for the end of its lease as well
+		w.postpone(q.Delivery, w.clock()) // rather than have it wait for the end of its lease as well
 		return true
 	}
-	sending, span := w.startSpan(ctx, d)
-	o := w.sender.send(sending, d)
+	if !w.load(ctx, q) {
+		sent()
+		return true
+	}
+	sending, span := w.startSpan(ctx, q.Delivery)
+	o := w.sender.send(sending, q.Delivery)
 	endSpan(span, o)
 	sent()
+	d := q.Delivery // without the payload: what is left to do may take as long as the database is away
 	if ctx.Err() != nil && o.Status != core.StatusSuccess {
 		return false
 	}

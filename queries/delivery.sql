@@ -89,8 +89,8 @@ LIMIT @max_queues::int;
 -- name: DeliveryTakeManyAnyTenant :many
 -- DeliveryTakeManyAnyTenant takes fresh deliveries from the position of the take before it, at most so many, and
 -- advances the position. It leases those that may be sent at once and makes the rest wait: what is more than their
--- endpoint has room for here, and what has to be claimed by the state of its endpoint or application. The row
--- without a message counts what was read. There is none while another process takes.
+-- endpoint or application has room for here, and what has to be claimed by the state of either. Of a large payload it
+-- reads the size alone, and MessagePayloadGet the rest. The row without a message counts what was read. There is none while another process takes.
 WITH place AS MATERIALIZED (
     SELECT
         delivery_position.id,
@@ -193,11 +193,12 @@ judged AS MATERIALIZED (
     SELECT
         fresh.tid,
         endpoint.url, endpoint.secret, endpoint.headers, endpoint.old_secrets, endpoint.old_secrets_expire_at,
-        endpoint.failing_since, message.payload, message.content_type, message.traceparent,
+        endpoint.failing_since, message.payload, message.payload_bytes, message.content_type, message.traceparent,
         endpoint.id IS NOT NULL
             AND message.id IS NOT NULL
             AND application.id IS NOT NULL
             AND fresh.endpoint_id <> ALL (@full_endpoint_ids::text[])
+            AND fresh.app_id <> ALL (@full_app_ids::text[])
             AND row_number() OVER (PARTITION BY fresh.endpoint_id ORDER BY fresh.txid, fresh.message_id)
                 <= @room_per_endpoint::int AS leased
     FROM fresh
@@ -222,7 +223,9 @@ judged AS MATERIALIZED (
         LIMIT 1
     ) AS endpoint ON true
     LEFT JOIN LATERAL (
-        SELECT message.id, message.payload, message.content_type, message.traceparent
+        SELECT
+            message.id, message.content_type, message.traceparent, octet_length(message.payload) AS payload_bytes,
+            CASE WHEN octet_length(message.payload) <= @large_payload::int THEN message.payload ELSE '' END AS payload
         FROM message
         WHERE message.app_id = fresh.app_id
             AND message.id = fresh.message_id
@@ -243,7 +246,7 @@ moved AS (
         delivery.app_id, delivery.message_id, delivery.endpoint_id, delivery.lease, delivery.attempts,
         delivery.subject, judged.leased,
         judged.url, judged.secret, judged.headers, judged.old_secrets, judged.old_secrets_expire_at,
-        judged.failing_since, judged.payload, judged.content_type, judged.traceparent
+        judged.failing_since, judged.payload, judged.payload_bytes, judged.content_type, judged.traceparent
 ),
 unhurried AS (
     -- This commit need not wait for the disk: lost, the deliveries are fresh again.
@@ -261,6 +264,7 @@ SELECT
     nullif(moved.old_secrets, '{}')::bytea[] AS old_secrets,
     nullif(moved.old_secrets_expire_at, '{}')::timestamptz[] AS old_secrets_expire_at,
     moved.payload::text AS payload,
+    moved.payload_bytes::int AS payload_bytes,
     moved.content_type,
     moved.traceparent,
     coalesce(moved.subject, '')::text AS subject,
@@ -270,7 +274,7 @@ FROM unhurried
 CROSS JOIN moved
 WHERE moved.leased
 UNION ALL
-SELECT '', '', '', 0, 0, '', '', '{}', NULL, NULL, '', NULL, NULL, '', false, counted.n
+SELECT '', '', '', 0, 0, '', '', '{}', NULL, NULL, '', 0, NULL, NULL, '', false, counted.n
 FROM place
 CROSS JOIN counted
 ORDER BY message_id, endpoint_id
@@ -388,7 +392,7 @@ LIMIT cardinality(@queues::smallint[]);
 -- DeliveryClaimManyAnyTenant leases due deliveries of the given queues, at most so many of each. A row
 -- without a lease cannot be sent: its payload is gone, or its endpoint was disabled or deleted just now.
 -- Of a queue in order it takes the first delivery alone, and nothing while that is leased or waits to be
--- tried again. In each queue it looks from what was the first there before, by time or by number: what was claimed
+-- tried again. Of a large payload it reads the size alone. In each queue it looks from what was the first there before, by time or by number: what was claimed
 -- leaves dead entries, which stay while anybody holds a snapshot.
 WITH queue AS (
     SELECT q.endpoint_id, q.queue, q.most, q.since, q.seq
@@ -455,7 +459,7 @@ taken AS MATERIALIZED (
     SELECT
         due.tid, due.app_id, due.message_id, due.endpoint_id, due.queue,
         endpoint.url, endpoint.secret, endpoint.headers, endpoint.old_secrets, endpoint.old_secrets_expire_at,
-        endpoint.failing_since, message.payload, message.content_type, message.traceparent,
+        endpoint.failing_since, message.payload, message.payload_bytes, message.content_type, message.traceparent,
         endpoint.id IS NOT NULL AND message.id IS NOT NULL AS sendable
     FROM (
         SELECT due.tid, due.app_id, due.message_id, due.endpoint_id, due.queue FROM due
@@ -475,7 +479,9 @@ taken AS MATERIALIZED (
         LIMIT 1
     ) AS endpoint ON true
     LEFT JOIN LATERAL (
-        SELECT message.id, message.payload, message.content_type, message.traceparent
+        SELECT
+            message.id, message.content_type, message.traceparent, octet_length(message.payload) AS payload_bytes,
+            CASE WHEN octet_length(message.payload) <= @large_payload::int THEN message.payload ELSE '' END AS payload
         FROM message
         WHERE message.app_id = due.app_id
             AND message.id = due.message_id
@@ -496,7 +502,7 @@ leased AS (
         delivery.app_id, delivery.message_id, delivery.endpoint_id, taken.queue, delivery.lease, delivery.attempts,
         delivery.manual, delivery.resume_at, delivery.subject, delivery.seq,
         taken.url, taken.secret, taken.headers, taken.old_secrets, taken.old_secrets_expire_at,
-        taken.failing_since, taken.payload, taken.content_type, taken.traceparent
+        taken.failing_since, taken.payload, taken.payload_bytes, taken.content_type, taken.traceparent
 )
 SELECT
     leased.app_id::text AS app_id,
@@ -511,6 +517,7 @@ SELECT
     leased.old_secrets,
     leased.old_secrets_expire_at,
     leased.payload::text AS payload,
+    leased.payload_bytes::int AS payload_bytes,
     leased.content_type,
     leased.traceparent,
     leased.manual::boolean AS manual,
@@ -521,7 +528,7 @@ SELECT
 FROM leased
 UNION ALL
 SELECT
-    taken.app_id, taken.message_id, taken.endpoint_id, taken.queue, 0, 0, '', NULL, NULL, NULL, NULL, '', NULL, NULL,
+    taken.app_id, taken.message_id, taken.endpoint_id, taken.queue, 0, 0, '', NULL, NULL, NULL, NULL, '', 0, NULL, NULL,
     false, NULL, '', false, 0
 FROM taken
 WHERE NOT taken.sendable

@@ -189,14 +189,15 @@ matched AS (
             ) AS immediate,
         row_number() OVER (ORDER BY wanted.message_id, wanted.endpoint_id) <= @room::int AS fits,
         row_number() OVER (PARTITION BY wanted.endpoint_id ORDER BY wanted.message_id) <= @room_per_endpoint::int
-            AND wanted.endpoint_id <> ALL (@full_endpoint_ids::text[]) AS fits_endpoint
+            AND wanted.endpoint_id <> ALL (@full_endpoint_ids::text[])
+            AND wanted.app_id <> ALL (@full_app_ids::text[]) AS fits_endpoint
     FROM wanted
     WHERE wanted.message_id NOT IN (SELECT unstored.id FROM unstored)
 ),
 owed AS MATERIALIZED (
     -- The first of them, as far as this process has room, are born leased to it: those that need no claim to say
     -- when they may be sent. Others that need none are fresh, for whoever takes them first, unless this process
-    -- has all it can for their endpoint.
+    -- has all it can for their endpoint or application.
     SELECT
         matched.app_id,
         matched.message_id,
@@ -423,6 +424,16 @@ CROSS JOIN LATERAL (
 WHERE message.payload IS NOT NULL
 ORDER BY wanted.id
 LIMIT cardinality(@ids::text[]);
+
+-- name: MessagePayloadGet :one
+-- MessagePayloadGet reads the payload of a message that has not expired.
+SELECT message.payload::text AS payload
+FROM message
+WHERE message.app_id = @app_id
+    AND message.id = @id
+    AND message.payload IS NOT NULL
+    AND message.expires_at > @now::timestamptz
+LIMIT 1;
 
 -- name: MessageIDGet :one
 -- MessageIDGet finds a message's id by the sender's own name for it.

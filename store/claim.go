@@ -66,7 +66,7 @@ func (c *claim) sort(owed []core.Owed) (free, limited []core.Owed, gone []string
 		switch {
 		case o.Gone:
 			gone = append(gone, string(o.EndpointID))
-		case slices.Contains(c.room.Full, o.EndpointID):
+		case slices.Contains(c.room.Full, o.EndpointID), slices.Contains(c.room.FullApps, o.AppID):
 		case !o.Limited():
 			free = append(free, o)
 		case o.WaitUntil().After(c.now):
@@ -181,7 +181,7 @@ func (q *DeliveryQueue) claimPaced(ctx context.Context, t pgx.Tx, c *claim, owed
 // lease leases what the allotments allow and there is room for, and returns it. Deliveries whose endpoint's row
 // cannot be read it keeps back: nothing is sent, and they are due again once the lease has run out.
 func (q *DeliveryQueue) lease(ctx context.Context, conn db.DBTX, c *claim, allotments []core.Allotment) ([]core.Delivery, error) {
-	p := db.DeliveryClaimManyAnyTenantParams{Now: c.now, LeasedUntil: c.room.LeasedUntil}
+	p := db.DeliveryClaimManyAnyTenantParams{Now: c.now, LeasedUntil: c.room.LeasedUntil, LargePayload: core.LargePayload}
 	room := c.left()
 	for _, a := range allotments {
 		if a.Kind == core.QueueOrdered {
@@ -222,7 +222,7 @@ func (q *DeliveryQueue) lease(ctx context.Context, conn db.DBTX, c *claim, allot
 			Lease: row.Lease, LeasedUntil: c.room.LeasedUntil, Attempts: int(row.Attempts),
 			Ordered: queue.Kind == core.QueueOrdered, Failing: row.Failing, Subject: row.Subject,
 			Manual: row.Manual, ResumeAt: row.ResumeAt,
-			ContentType: row.ContentType, Payload: row.Payload, TraceParent: row.TraceParent,
+			ContentType: row.ContentType, Payload: row.Payload, PayloadBytes: int(row.PayloadBytes), TraceParent: row.TraceParent,
 		}
 		if !q.receive(&d, receiving{row.URL, row.Secret, row.Headers, row.OldSecrets, row.OldSecretsExpireAt}, c.now) {
 			c.unopened++

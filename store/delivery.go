@@ -31,6 +31,12 @@ func NewDeliveryQueue(s *Store, rules core.HealthRules) *DeliveryQueue {
 	return q
 }
 
+// MessagePayloadGet reads a payload, a bounded number of them at a time.
+func (q *DeliveryQueue) MessagePayloadGet(ctx context.Context, app core.AppID, id core.MessageID, now time.Time) (string, error) {
+	payload, err := queries.MessagePayloadGet(ctx, q.pools.payloads, db.MessagePayloadGetParams{AppID: app, ID: id, Now: now})
+	return payload, mapError(err)
+}
+
 func (t tx) DeliveryInsert(ctx context.Context, app core.AppID, message core.MessageID, endpoint core.EndpointID, now time.Time) error {
 	return wrote(queries.DeliveryInsert(ctx, t.conn, db.DeliveryInsertParams{
 		AppID: string(app), MessageID: string(message), EndpointID: string(endpoint), Now: now,

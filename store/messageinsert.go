@@ -224,7 +224,7 @@ func insertParams(messages []core.NewMessage, room core.Room, now time.Time) db.
 	p := db.MessageInsertManyParams{
 		Now: now, KeysSince: now.Add(-core.IdempotencyLifetime),
 		Room: int32(room.Total), RoomPerEndpoint: int32(room.PerEndpoint),
-		FullEndpointIDs: endpointTexts(room.Full), LeasedUntil: room.LeasedUntil,
+		FullEndpointIDs: texts(room.Full), FullAppIDs: texts(room.FullApps), LeasedUntil: room.LeasedUntil,
 		TooMany: math.MaxInt64, Many: manyDeliveries,
 		// Each message, each application, each delivery that is leased, and what to announce: fresh and waiting.
 		MaxRows: int32(2*len(messages) + room.Total + 2),
@@ -276,7 +276,8 @@ func orEmpty(s *string) string {
 	return *s
 }
 
-func endpointTexts(ids []core.EndpointID) []string {
+// texts is never nil: in SQL that would be NULL, and NULL equals nothing.
+func texts[ID ~string](ids []ID) []string {
 	texts := make([]string, len(ids))
 	for i, id := range ids {
 		texts[i] = string(id)
@@ -330,7 +331,7 @@ func (i *MessageInserter) readLeased(messages []core.NewMessage, ns map[core.Mes
 		d := core.Delivery{
 			AppID: core.AppID(row.AppID), MessageID: m.ID, EndpointID: core.EndpointID(row.EndpointID),
 			Lease: 1, LeasedUntil: room.LeasedUntil, Failing: row.Failing,
-			ContentType: m.ContentType, Payload: *m.Payload, TraceParent: m.TraceParent,
+			ContentType: m.ContentType, Payload: *m.Payload, PayloadBytes: len(*m.Payload), TraceParent: m.TraceParent,
 		}
 		if i.store.receive(&d, receiving{row.URL, row.Secret, row.Headers, row.OldSecrets, row.OldSecretsExpireAt}, now) {
 			deliveries = append(deliveries, d)

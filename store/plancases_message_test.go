@@ -47,6 +47,7 @@ func messageCases() []queryCase {
 		query("of one instant", queries.MessageGetMany, db.MessageGetManyParams{AppID: large, IDs: page}),
 		query("of many instants", queries.MessageGetMany, db.MessageGetManyParams{AppID: large, IDs: scattered}),
 		query("of another application", queries.MessageGetMany, db.MessageGetManyParams{AppID: small, IDs: page}).about(planPageRows),
+		query("to send", queries.MessagePayloadGet, db.MessagePayloadGetParams{AppID: large, ID: core.MessageID(scattered[0]), Now: seedAt}),
 		query("of many instants", queries.MessagePayloadGetMany, db.MessagePayloadGetManyParams{AppID: large, IDs: scattered}),
 		query("of the large application", queries.MessageIDGet, db.MessageIDGetParams{AppID: large, EventID: event}),
 		query("by id", queries.MessageExpungeMany, db.MessageExpungeManyParams{AppID: large, Refs: scattered}),

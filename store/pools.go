@@ -12,14 +12,15 @@ import (
 )
 
 // pools are the connections of a store, shared out so that no sort of work takes all. Lists and statistics have a
-// pool of their own, because Postgres ends their statements sooner. What else requests do, and what jobs do, has shares
-// of the main pool, which leave at least a third of all connections to storing, claiming and recording.
+// pool of their own, because Postgres ends their statements sooner. Other requests, jobs, and reading large payloads
+// have shares of the main pool, which leave at least a quarter of all connections to storing, claiming and recording.
 type pools struct {
 	main, list *pgxpool.Pool // one pool if the connections are too few to share out
 
 	lists    *share
 	requests *share
 	jobs     *share
+	payloads *share
 }
 
 // newPools makes pools of config.MaxConns connections in all.
@@ -43,6 +44,7 @@ func newPools(ctx context.Context, config *pgxpool.Config) (p *pools, err error)
 		p.list = p.main
 	}
 	p.lists, p.requests, p.jobs = newShare(p.list, int(lists)), newShare(p.main, int(all/4)), newShare(p.main, int(all/6))
+	p.payloads = newShare(p.main, int(all/12))
 	p.lists.wait, p.lists.limit, p.requests.wait = listWait, listLimit, requestWait
 	return p, nil
 }

@@ -178,7 +178,7 @@ func BenchmarkOpenAndSign(b *testing.B) {
 						b.Fatal(err)
 					}
 					if signs {
-						secrets[0].Sign("msg_1", at, payload)
+						secrets[0].Sign("msg_1", at, string(payload))
 					}
 				}
 			})

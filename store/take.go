@@ -27,7 +27,7 @@ func (q *DeliveryQueue) DeliveryTake(ctx context.Context, room core.Room, now ti
 			AppID: core.AppID(row.AppID), MessageID: core.MessageID(row.MessageID), EndpointID: core.EndpointID(row.EndpointID),
 			Lease: row.Lease, LeasedUntil: room.LeasedUntil, Attempts: int(row.Attempts),
 			Failing: row.Failing, Subject: row.Subject,
-			ContentType: row.ContentType, Payload: row.Payload, TraceParent: row.TraceParent,
+			ContentType: row.ContentType, Payload: row.Payload, PayloadBytes: int(row.PayloadBytes), TraceParent: row.TraceParent,
 		}
 		if q.receive(&d, receiving{row.URL, row.Secret, row.Headers, row.OldSecrets, row.OldSecretsExpireAt}, now) {
 			taken.Deliveries = append(taken.Deliveries, d)
@@ -39,6 +39,6 @@ func (q *DeliveryQueue) DeliveryTake(ctx context.Context, room core.Room, now ti
 func takeParams(room core.Room, now time.Time) db.DeliveryTakeManyAnyTenantParams {
 	return db.DeliveryTakeManyAnyTenantParams{
 		Most: int32(room.Total), MaxRows: int32(room.Total + 1), Now: now, LeasedUntil: room.LeasedUntil,
-		RoomPerEndpoint: int32(room.PerEndpoint), FullEndpointIDs: endpointTexts(room.Full),
+		RoomPerEndpoint: int32(room.PerEndpoint), FullEndpointIDs: texts(room.Full), FullAppIDs: texts(room.FullApps), LargePayload: core.LargePayload,
 	}
 }

@@ -1,0 +1,138 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"github.com/postrider/postrider/core"
+)
+
+// payloads bounds the memory of large payloads. Each is held once, however many deliveries of its message are under way,
+// and from when the first is about to be sent until the last has been. The dispatcher's mutex guards it.
+type payloads struct {
+	memory *core.Shares[core.AppID] // bytes
+	held   map[messageKey]*payload
+}
+
+type messageKey struct {
+	app core.AppID
+	id  core.MessageID
+}
+
+// payload is one that is held. The methods that read it are safe for concurrent use.
+type payload struct {
+	bytes   int
+	holders int // deliveries
+
+	text    atomic.Pointer[string] // nil: not read yet
+	reading singleflight.Group
+}
+
+func newPayloads(bytes int) *payloads {
+	return &payloads{memory: core.NewShares[core.AppID](bytes), held: map[messageKey]*payload{}}
+}
+
+// keep keeps the payload that a fresh delivery came with while there is memory for it. Otherwise it is read again once
+// the delivery has its turn.
+func (ps *payloads) keep(q *queued) {
+	if !q.Large() || q.Payload == "" {
+		return
+	}
+	text := q.Payload
+	q.Payload = ""
+	if ps.reserve(q) {
+		q.payload.text.CompareAndSwap(nil, &text)
+	}
+}
+
+// reserve takes memory for a delivery's payload, unless it has it. False: there is none left for its application.
+func (ps *payloads) reserve(q *queued) bool {
+	if !q.Large() || q.payload != nil {
+		return true
+	}
+	key := messageKey{q.AppID, q.MessageID}
+	p := ps.held[key]
+	if p == nil {
+		if !ps.memory.Take(q.AppID, q.PayloadBytes) {
+			return false
+		}
+		p = &payload{bytes: q.PayloadBytes}
+		ps.held[key] = p
+	}
+	p.holders++
+	q.payload = p
+	return true
+}
+
+// drop lets go of a delivery's payload, and of its memory with the last delivery of the message.
+func (ps *payloads) drop(q *queued) {
+	q.Payload = ""
+	p := q.payload
+	if p == nil {
+		return
+	}
+	q.payload = nil
+	if p.holders--; p.holders == 0 {
+		delete(ps.held, messageKey{q.AppID, q.MessageID})
+		ps.memory.Give(q.AppID, p.bytes)
+	}
+}
+
+// payloadBytes is the default of Config.PayloadBytes: 32 payloads of the largest size that the API takes.
+const payloadBytes = 64 << 20
+
+// payloadTimeout bounds reading a payload: two megabytes take some ten milliseconds. It is part of the time between a
+// lease and an attempt.
+const payloadTimeout = 5 * time.Second
+
+// read returns the payload; the first caller reads it by get, and others share what that returns.
+func (p *payload) read(ctx context.Context, get func(context.Context) (string, error)) (string, error) {
+	if text := p.text.Load(); text != nil {
+		return *text, nil
+	}
+	_, err, _ := p.reading.Do("", func() (any, error) {
+		if p.text.Load() != nil {
+			return nil, nil
+		}
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), payloadTimeout)
+		defer cancel()
+		text, err := get(ctx)
+		if err == nil {
+			p.text.Store(&text)
+		}
+		return nil, err
+	})
+	if err != nil {
+		return "", err
+	}
+	return *p.text.Load(), nil
+}
+
+// load reads the payload of a delivery that is about to be sent, if it is large. Where it cannot be read, the delivery
+// is given back; the next claim drops it if the payload is gone. False: there is nothing to send.
+func (w *Worker) load(ctx context.Context, q *queued) bool {
+	if q.payload == nil {
+		return true
+	}
+	text, err := q.payload.read(ctx, func(ctx context.Context) (string, error) {
+		return w.queue.MessagePayloadGet(ctx, q.AppID, q.MessageID, w.clock())
+	})
+	if err == nil {
+		q.Payload = text
+		return true
+	}
+	until := w.clock()
+	if e, ok := errors.AsType[*core.Error](err); !ok || e.Kind != core.KindNotFound {
+		w.log.Error("payload read failed; delivery postponed", "message", q.MessageID, "retry_in_ms", payloadRetry.Milliseconds(),
+			"error", err)
+		until = until.Add(payloadRetry)
+	}
+	w.postpone(q.Delivery, until)
+	return false
+}
+
+const payloadRetry = time.Second
