@@ -39,6 +39,7 @@ type Config struct {
 
 	Concurrency         int           `env:"POSTRIDER_CONCURRENCY" default:"512" help:"Attempts under way at a time in this process; fewer if its limit of open files (ulimit -n) does not allow as many."`
 	EndpointConcurrency int           `env:"POSTRIDER_ENDPOINT_CONCURRENCY" default:"64" help:"Of those, to any one endpoint; an eighth of that once half of all are under way, and one once three quarters are."`
+	PayloadMemoryMiB    int           `name:"payload-memory-mib" env:"POSTRIDER_PAYLOAD_MEMORY_MIB" default:"64" help:"Memory for payloads over 16 KiB that are being delivered, in MiB. Request bodies of that size get a quarter of it, and handling one takes up to five times its size. What does not fit waits its turn; requests get 503 after 5 s."`
 	CircuitFailures     int           `env:"POSTRIDER_CIRCUIT_FAILURES" default:"20" help:"After so many failures in a row an endpoint is tried with one delivery at a time, now and then, until one succeeds. The others wait, and that does not count as failing. 0: never."`
 	CircuitWait         time.Duration `env:"POSTRIDER_CIRCUIT_WAIT" default:"1m" help:"How long to wait between those tries, at most."`
 	DisableAfter        time.Duration `env:"POSTRIDER_DISABLE_AFTER" default:"120h" help:"An endpoint that has been failing for so long is disabled. 0: never."`
@@ -82,6 +83,9 @@ const (
 	leaseMax          = time.Hour
 	leaseSlackMin     = time.Second
 	stopTimeoutMax    = time.Hour
+
+	payloadMemoryMin = 8 // MiB: a body of the largest size fits into a quarter
+	payloadMemoryMax = 1 << 16
 
 	endpointsMax       = 1_000_000
 	circuitFailuresMax = 1_000_000
@@ -127,6 +131,8 @@ func (c *Config) Validate() error {
 		"POSTRIDER_CONCURRENCY", "%d is not between 1 and %d", c.Concurrency, concurrencyMax)
 	check(c.EndpointConcurrency > 0 && c.EndpointConcurrency <= concurrencyMax,
 		"POSTRIDER_ENDPOINT_CONCURRENCY", "%d is not between 1 and %d", c.EndpointConcurrency, concurrencyMax)
+	check(c.PayloadMemoryMiB >= payloadMemoryMin && c.PayloadMemoryMiB <= payloadMemoryMax,
+		"POSTRIDER_PAYLOAD_MEMORY_MIB", "%d is not between %d and %d", c.PayloadMemoryMiB, payloadMemoryMin, payloadMemoryMax)
 	check(c.EndpointsMost >= 0 && c.EndpointsMost <= endpointsMax,
 		"POSTRIDER_ENDPOINTS_PER_APPLICATION", "%d is not between 0 and %d", c.EndpointsMost, endpointsMax)
 	check(c.CircuitFailures >= 0 && c.CircuitFailures <= circuitFailuresMax,

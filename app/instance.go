@@ -210,7 +210,7 @@ func (i *Instance) startWorker() (core.Dispatcher, error) {
 		IdleConnections: min(2*concurrency, i.descriptors.idle),
 		RequestTimeout:  c.RequestTimeout, Lease: c.Lease, StopTimeout: c.StopTimeout,
 		RetrySchedule: c.schedule(), AllowSubnets: i.allowSubnets(), UserAgent: userAgent(),
-		Proxy: proxy, Roots: roots, Tracer: i.traces.Tracer(),
+		Proxy: proxy, Roots: roots, Tracer: i.traces.Tracer(), PayloadBytes: c.PayloadMemoryMiB << 20,
 	}, store.NewDeliveryQueue(i.store, c.healthRules()), i.store.Now, i.log)
 	i.background(func(ctx context.Context) { i.store.Listen(ctx, worker) })
 	i.background(worker.Run)
@@ -273,6 +273,7 @@ func (i *Instance) handler(dispatcher core.Dispatcher) http.Handler {
 			HTTPSOnly: i.config.EndpointHTTPSOnly, EndpointsMost: i.config.EndpointsMost, DomainToASCII: delivery.DomainToASCII,
 		},
 		Keys: i.store, Tokens: i.tokens, Log: i.log, RequestTimeout: handleTimeout,
+		BodyMemory: i.config.PayloadMemoryMiB << 20 / 4,
 	})
 }
 

@@ -13,9 +13,6 @@ import (
 	"github.com/postrider/postrider/wire"
 )
 
-// bodyBytesFirst is the most that a client's word for the length of its body makes us allocate.
-const bodyBytesFirst = 64 << 10
-
 // decodeBody reads a request's JSON body, whatever Content-Type says, into v, a pointer to one of the generated
 // types.
 func decodeBody(r *http.Request, v any) error {
@@ -23,7 +20,7 @@ func decodeBody(r *http.Request, v any) error {
 		return err
 	}
 	var body bytes.Buffer
-	body.Grow(int(min(max(r.ContentLength, 0), bodyBytesFirst)) + bytes.MinRead)
+	body.Grow(int(max(r.ContentLength, 0)) + bytes.MinRead) // which there is room for: see bodies
 	if _, err := body.ReadFrom(r.Body); err != nil {
 		return unreadable(err)
 	}

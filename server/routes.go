@@ -7,16 +7,17 @@ import (
 )
 
 // routes is a ServeMux that answers paths and methods it does not have as the API answers errors,
-// asks for a token where the contract says so, and heeds idempotency keys. It is the router that the
+// asks for a token where the contract says so, bounds the memory of bodies, and honours idempotency keys. It is the router that the
 // generated code registers its operations with.
 type routes struct {
 	mux           http.ServeMux
 	authenticated func(http.HandlerFunc) http.HandlerFunc
+	admitted      func(http.HandlerFunc) http.HandlerFunc
 	once          func(http.HandlerFunc) http.HandlerFunc
 }
 
-func newRoutes(authenticated, once func(http.HandlerFunc) http.HandlerFunc) *routes {
-	rs := &routes{authenticated: authenticated, once: once}
+func newRoutes(authenticated, admitted, once func(http.HandlerFunc) http.HandlerFunc) *routes {
+	rs := &routes{authenticated: authenticated, admitted: admitted, once: once}
 	rs.mux.HandleFunc("/", rs.noRoute)
 	return rs
 }
@@ -30,7 +31,7 @@ func (rs *routes) HandleFunc(pattern string, handler func(http.ResponseWriter, *
 		if method == http.MethodPost && !ownKeys[op.OperationID] && !noKeys[op.OperationID] {
 			handler = rs.once(handler)
 		}
-		handler = rs.authenticated(handler)
+		handler = rs.authenticated(rs.admitted(handler))
 	}
 	rs.mux.HandleFunc(pattern, handler)
 }

@@ -18,6 +18,9 @@ type Config struct {
 
 	// BodyBytesMax is the most a request's body may hold; 0: 2 MiB.
 	BodyBytesMax int64
+	// BodyMemory is how many bytes large bodies of all requests may hold at a time; 0: 16 MiB. Handling a request takes
+	// up to five times its body.
+	BodyMemory int
 	// RequestTimeout bounds the work on a request; 0: 30 s. It does not bound how long a client takes
 	// to send its body: that is http.Server's ReadTimeout.
 	RequestTimeout time.Duration
@@ -25,6 +28,7 @@ type Config struct {
 
 const (
 	bodyBytesMax   = 2 << 20 // what existing servers take
+	bodyMemory     = 16 << 20
 	requestTimeout = 30 * time.Second
 )
 
@@ -35,6 +39,7 @@ type server struct {
 	tokens   *Tokens
 	clock    func() time.Time
 	bytes    int64
+	bodies   *bodies
 	timeout  time.Duration
 	routes   *routes
 }
@@ -47,7 +52,8 @@ func New(c Config) http.Handler {
 		bytes:   cmp.Or(c.BodyBytesMax, bodyBytesMax),
 		timeout: cmp.Or(c.RequestTimeout, requestTimeout),
 	}
-	s.routes = newRoutes(s.authenticated, s.once)
+	s.bodies = newBodies(cmp.Or(c.BodyMemory, bodyMemory), s.bytes)
+	s.routes = newRoutes(s.authenticated, s.admitted, s.once)
 	s.routes.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/docs", http.StatusTemporaryRedirect)
 	})
