@@ -410,6 +410,23 @@ crowded AS (
     ) AS counted
     WHERE counted.total >= $17::bigint
 ),
+locked AS MATERIALIZED (
+    -- Deliveries to FIFO endpoints are numbered under a lock of their application. Where another transaction has it,
+    -- the application's messages are left out rather than have everybody's wait, unless the caller prefers to wait.
+    SELECT ordered.app_id
+    FROM (
+        SELECT DISTINCT wanted.app_id
+        FROM wanted
+        WHERE wanted.fifo
+    ) AS ordered
+    WHERE NOT $18::boolean
+        AND NOT pg_try_advisory_xact_lock(hashtextextended(format('%s delivery %s', current_schema(), ordered.app_id), 0))
+),
+left_out AS (
+    SELECT crowded.app_id FROM crowded
+    UNION ALL
+    SELECT locked.app_id FROM locked
+),
 named AS (
     -- In the order of the index, so that two statements with the same names wait for each other
     -- and never in a circle. A message sent again by its key must not take another name.
@@ -417,13 +434,13 @@ named AS (
     SELECT input.app_id, input.event_id, input.id
     FROM input
     WHERE input.event_id <> ''
-        AND input.app_id NOT IN (SELECT crowded.app_id FROM crowded)
+        AND input.app_id NOT IN (SELECT left_out.app_id FROM left_out)
         AND NOT EXISTS (
             SELECT
             FROM message_key
             WHERE message_key.app_id = input.app_id
                 AND message_key.key_hash = input.key_hash
-                AND message_key.created_at > $18::timestamptz
+                AND message_key.created_at > $19::timestamptz
         )
     ORDER BY input.app_id, input.event_id, input.id
     ON CONFLICT (app_id, event_id) DO NOTHING
@@ -434,16 +451,16 @@ keyed AS (
     -- wins, and the other finds it as it would one of another statement.
     INSERT INTO message_key AS old (app_id, key_hash, message_id, created_at)
     SELECT DISTINCT ON (input.app_id, input.key_hash)
-        input.app_id, input.key_hash, input.id, $19::timestamptz
+        input.app_id, input.key_hash, input.id, $20::timestamptz
     FROM input
     WHERE input.key_hash <> ''
-        AND input.app_id NOT IN (SELECT crowded.app_id FROM crowded)
+        AND input.app_id NOT IN (SELECT left_out.app_id FROM left_out)
         AND (input.event_id = '' OR input.id IN (SELECT named.message_id FROM named))
     ORDER BY input.app_id, input.key_hash, input.id
     ON CONFLICT (app_id, key_hash) DO UPDATE
     SET message_id = excluded.message_id,
         created_at = excluded.created_at
-    WHERE old.created_at <= $18::timestamptz
+    WHERE old.created_at <= $19::timestamptz
     RETURNING message_id
 ),
 stored AS (
@@ -465,7 +482,7 @@ stored AS (
         nullif(input.due_at, input.created_at),
         nullif(input.traceparent, '')
     FROM input
-    WHERE input.app_id NOT IN (SELECT crowded.app_id FROM crowded)
+    WHERE input.app_id NOT IN (SELECT left_out.app_id FROM left_out)
         AND (input.event_id = '' OR input.id IN (SELECT named.message_id FROM named))
         AND (input.key_hash = '' OR input.id IN (SELECT keyed.message_id FROM keyed))
     RETURNING app_id, id
@@ -496,10 +513,10 @@ matched AS (
             AND wanted.app_id <> ALL (
                 ARRAY(SELECT addressed.app_id FROM addressed WHERE addressed.throttle_rate IS NOT NULL)
             ) AS immediate,
-        row_number() OVER (ORDER BY wanted.message_id, wanted.endpoint_id) <= $20::int AS fits,
-        row_number() OVER (PARTITION BY wanted.endpoint_id ORDER BY wanted.message_id) <= $21::int
-            AND wanted.endpoint_id <> ALL ($22::text[])
-            AND wanted.app_id <> ALL ($23::text[]) AS fits_endpoint
+        row_number() OVER (ORDER BY wanted.message_id, wanted.endpoint_id) <= $21::int AS fits,
+        row_number() OVER (PARTITION BY wanted.endpoint_id ORDER BY wanted.message_id) <= $22::int
+            AND wanted.endpoint_id <> ALL ($23::text[])
+            AND wanted.app_id <> ALL ($24::text[]) AS fits_endpoint
     FROM wanted
     WHERE wanted.message_id NOT IN (SELECT unstored.id FROM unstored)
 ),
@@ -523,7 +540,7 @@ owed AS MATERIALIZED (
         CASE
             WHEN NOT matched.immediate THEN 'waiting'
             WHEN matched.fits AND matched.fits_endpoint THEN 'leased'
-            WHEN matched.fits_endpoint OR $21::int = 0 THEN 'fresh'
+            WHEN matched.fits_endpoint OR $22::int = 0 THEN 'fresh'
             ELSE 'waiting'
         END AS state
     FROM matched
@@ -537,8 +554,8 @@ queued AS (
         owed.message_id,
         owed.endpoint_id,
         CASE
-            WHEN owed.state = 'leased' THEN $24::timestamptz
-            ELSE greatest(owed.deliver_at, $19::timestamptz)
+            WHEN owed.state = 'leased' THEN $25::timestamptz
+            ELSE greatest(owed.deliver_at, $20::timestamptz)
         END,
         CASE WHEN owed.state = 'leased' THEN 1 ELSE 0 END,
         CASE WHEN owed.fifo THEN 2 ELSE 0 END,
@@ -552,7 +569,7 @@ due AS (
     FROM owed
     WHERE owed.state <> 'leased'
         AND owed.deliver_at IS NULL
-        AND coalesce(owed.paused_until, '-infinity') <= $19::timestamptz
+        AND coalesce(owed.paused_until, '-infinity') <= $20::timestamptz
 )
 SELECT
     owed.app_id::text AS app_id,
@@ -566,27 +583,28 @@ SELECT
     (owed.failing_since IS NOT NULL)::boolean AS failing,
     true::boolean AS stored,
     false::boolean AS crowded_out,
+    false::boolean AS locked_out,
     0::bigint AS deliveries,
     ''::text AS due
 FROM owed
 WHERE owed.state = 'leased'
 UNION ALL
-SELECT stored.app_id, stored.id, '', '', '', '{}', NULL, NULL, false, true, false, 0, ''
+SELECT stored.app_id, stored.id, '', '', '', '{}', NULL, NULL, false, true, false, false, 0, ''
 FROM stored
 WHERE stored.id NOT IN (SELECT owed.message_id FROM owed WHERE owed.state = 'leased')
 UNION ALL
 SELECT
     unstored.app_id, unstored.id, '', '', '', '{}', NULL, NULL, false, false,
-    unstored.app_id IN (SELECT crowded.app_id FROM crowded), 0, ''
+    unstored.app_id IN (SELECT crowded.app_id FROM crowded), unstored.app_id IN (SELECT locked.app_id FROM locked), 0, ''
 FROM unstored
 UNION ALL
-SELECT '', '', '', '', '', '{}', NULL, NULL, false, false, false, 0, due.state
+SELECT '', '', '', '', '', '{}', NULL, NULL, false, false, false, false, 0, due.state
 FROM due
 UNION ALL
-SELECT owed.app_id, '', '', '', '', '{}', NULL, NULL, false, false, false, count(*), ''
+SELECT owed.app_id, '', '', '', '', '{}', NULL, NULL, false, false, false, false, count(*), ''
 FROM owed
 GROUP BY owed.app_id
-HAVING count(*) > $25::int
+HAVING count(*) > $26::int
 ORDER BY message_id, app_id, endpoint_id
 LIMIT $1::int
 `
@@ -609,6 +627,7 @@ type MessageInsertManyParams struct {
 	DueAts          []time.Time
 	TraceParents    []string
 	TooMany         int64
+	WaitForLocks    bool
 	KeysSince       time.Time
 	Now             time.Time
 	Room            int32
@@ -631,6 +650,7 @@ type MessageInsertManyRow struct {
 	Failing            bool
 	Stored             bool
 	CrowdedOut         bool
+	LockedOut          bool
 	Deliveries         int64
 	Due                string
 }
@@ -661,6 +681,7 @@ func (q *Queries) MessageInsertMany(ctx context.Context, db DBTX, arg MessageIns
 		arg.DueAts,
 		arg.TraceParents,
 		arg.TooMany,
+		arg.WaitForLocks,
 		arg.KeysSince,
 		arg.Now,
 		arg.Room,
@@ -689,6 +710,7 @@ func (q *Queries) MessageInsertMany(ctx context.Context, db DBTX, arg MessageIns
 			&i.Failing,
 			&i.Stored,
 			&i.CrowdedOut,
+			&i.LockedOut,
 			&i.Deliveries,
 			&i.Due,
 		); err != nil {

@@ -29,8 +29,14 @@ SELECT (
     || set_config('jit', 'off', false)
     || set_config('max_parallel_workers_per_gather', '0', false)
     || set_config('idle_in_transaction_session_timeout', $1::text, false)
+    || set_config('lock_timeout', $2::text, false)
 )::text
 `
+
+type ConnectionPrepareAnyTenantParams struct {
+	IdleTimeout string
+	LockTimeout string
+}
 
 // ConnectionPrepareAnyTenant makes the plans of a connection the same on tables that are empty and
 // on tables that are full. Plans are cached: made while delivery is small, one reads the whole table,
@@ -38,9 +44,10 @@ SELECT (
 // Bitmaps are for reading many rows in no order: where statistics took the queue for empty, one was sorted to find
 // the first row of it. Compiling plans never pays for statements of a millisecond, nor do parallel workers: to feed
 // them, a list of a page was read as a whole and sorted. And it has Postgres end a transaction whose
-// process was frozen in the middle, so that nobody waits for its locks until it wakes up.
-func (q *Queries) ConnectionPrepareAnyTenant(ctx context.Context, db DBTX, idleTimeout string) (string, error) {
-	row := db.QueryRow(ctx, connectionPrepareAnyTenant, idleTimeout)
+// process was frozen in the middle, so that nobody waits for its locks until it wakes up, and statements that wait
+// for a lock for too long, so that they don't keep connections from others.
+func (q *Queries) ConnectionPrepareAnyTenant(ctx context.Context, db DBTX, arg ConnectionPrepareAnyTenantParams) (string, error) {
+	row := db.QueryRow(ctx, connectionPrepareAnyTenant, arg.IdleTimeout, arg.LockTimeout)
 	var column_1 string
 	err := row.Scan(&column_1)
 	return column_1, err

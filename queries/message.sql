@@ -101,6 +101,23 @@ crowded AS (
     ) AS counted
     WHERE counted.total >= @too_many::bigint
 ),
+locked AS MATERIALIZED (
+    -- Deliveries to FIFO endpoints are numbered under a lock of their application. Where another transaction has it,
+    -- the application's messages are left out rather than have everybody's wait, unless the caller prefers to wait.
+    SELECT ordered.app_id
+    FROM (
+        SELECT DISTINCT wanted.app_id
+        FROM wanted
+        WHERE wanted.fifo
+    ) AS ordered
+    WHERE NOT @wait_for_locks::boolean
+        AND NOT pg_try_advisory_xact_lock(hashtextextended(format('%s delivery %s', current_schema(), ordered.app_id), 0))
+),
+left_out AS (
+    SELECT crowded.app_id FROM crowded
+    UNION ALL
+    SELECT locked.app_id FROM locked
+),
 named AS (
     -- In the order of the index, so that two statements with the same names wait for each other
     -- and never in a circle. A message sent again by its key must not take another name.
@@ -108,7 +125,7 @@ named AS (
     SELECT input.app_id, input.event_id, input.id
     FROM input
     WHERE input.event_id <> ''
-        AND input.app_id NOT IN (SELECT crowded.app_id FROM crowded)
+        AND input.app_id NOT IN (SELECT left_out.app_id FROM left_out)
         AND NOT EXISTS (
             SELECT
             FROM message_key
@@ -128,7 +145,7 @@ keyed AS (
         input.app_id, input.key_hash, input.id, @now::timestamptz
     FROM input
     WHERE input.key_hash <> ''
-        AND input.app_id NOT IN (SELECT crowded.app_id FROM crowded)
+        AND input.app_id NOT IN (SELECT left_out.app_id FROM left_out)
         AND (input.event_id = '' OR input.id IN (SELECT named.message_id FROM named))
     ORDER BY input.app_id, input.key_hash, input.id
     ON CONFLICT (app_id, key_hash) DO UPDATE
@@ -156,7 +173,7 @@ stored AS (
         nullif(input.due_at, input.created_at),
         nullif(input.traceparent, '')
     FROM input
-    WHERE input.app_id NOT IN (SELECT crowded.app_id FROM crowded)
+    WHERE input.app_id NOT IN (SELECT left_out.app_id FROM left_out)
         AND (input.event_id = '' OR input.id IN (SELECT named.message_id FROM named))
         AND (input.key_hash = '' OR input.id IN (SELECT keyed.message_id FROM keyed))
     RETURNING app_id, id
@@ -258,24 +275,25 @@ SELECT
     (owed.failing_since IS NOT NULL)::boolean AS failing,
     true::boolean AS stored,
     false::boolean AS crowded_out,
+    false::boolean AS locked_out,
     0::bigint AS deliveries,
     ''::text AS due
 FROM owed
 WHERE owed.state = 'leased'
 UNION ALL
-SELECT stored.app_id, stored.id, '', '', '', '{}', NULL, NULL, false, true, false, 0, ''
+SELECT stored.app_id, stored.id, '', '', '', '{}', NULL, NULL, false, true, false, false, 0, ''
 FROM stored
 WHERE stored.id NOT IN (SELECT owed.message_id FROM owed WHERE owed.state = 'leased')
 UNION ALL
 SELECT
     unstored.app_id, unstored.id, '', '', '', '{}', NULL, NULL, false, false,
-    unstored.app_id IN (SELECT crowded.app_id FROM crowded), 0, ''
+    unstored.app_id IN (SELECT crowded.app_id FROM crowded), unstored.app_id IN (SELECT locked.app_id FROM locked), 0, ''
 FROM unstored
 UNION ALL
-SELECT '', '', '', '', '', '{}', NULL, NULL, false, false, false, 0, due.state
+SELECT '', '', '', '', '', '{}', NULL, NULL, false, false, false, false, 0, due.state
 FROM due
 UNION ALL
-SELECT owed.app_id, '', '', '', '', '{}', NULL, NULL, false, false, false, count(*), ''
+SELECT owed.app_id, '', '', '', '', '{}', NULL, NULL, false, false, false, false, count(*), ''
 FROM owed
 GROUP BY owed.app_id
 HAVING count(*) > @many::int

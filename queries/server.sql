@@ -9,13 +9,15 @@ SELECT current_setting('server_version_num')::int;
 -- Bitmaps are for reading many rows in no order: where statistics took the queue for empty, one was sorted to find
 -- the first row of it. Compiling plans never pays for statements of a millisecond, nor do parallel workers: to feed
 -- them, a list of a page was read as a whole and sorted. And it has Postgres end a transaction whose
--- process was frozen in the middle, so that nobody waits for its locks until it wakes up.
+-- process was frozen in the middle, so that nobody waits for its locks until it wakes up, and statements that wait
+-- for a lock for too long, so that they don't keep connections from others.
 SELECT (
     set_config('enable_seqscan', 'off', false)
     || set_config('enable_bitmapscan', 'off', false)
     || set_config('jit', 'off', false)
     || set_config('max_parallel_workers_per_gather', '0', false)
     || set_config('idle_in_transaction_session_timeout', @idle_timeout::text, false)
+    || set_config('lock_timeout', @lock_timeout::text, false)
 )::text;
 
 -- name: ConnectionLimitAnyTenant :one

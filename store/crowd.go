@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"iter"
+	"maps"
 	"math"
 	"slices"
 	"sync"
@@ -78,6 +79,7 @@ type sighting struct {
 	messages   int
 	deliveries int // 0: not many
 	crowdedOut bool
+	lockedOut  bool
 }
 
 // see learns from a statement.
@@ -93,14 +95,16 @@ func (c *crowds) see(messages []core.NewMessage, outcomes []outcome[insertion], 
 	for n, m := range messages {
 		one := seen[addressOf(m)]
 		one.messages++
-		one.crowdedOut = outcomes[n].out.crowdedOut
+		one.crowdedOut, one.lockedOut = outcomes[n].out.crowdedOut, outcomes[n].out.lockedOut
 		one.deliveries = deliveries[outcomes[n].out.app]
 		seen[addressOf(m)] = one
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for a, one := range seen {
-		c.learn(a, one)
+		if !one.lockedOut { // then nothing is known of its deliveries
+			c.learn(a, one)
+		}
 	}
 }
 
@@ -160,10 +164,11 @@ func sortCrowds[Out any](c *crowds, waiting []*call[core.NewMessage, Out]) int {
 }
 
 // inParts stores messages in as many statements as their fan-out needs, those of each application in their
-// order. One message alone is stored whatever its fan-out. As separately, it runs nothing after a failure
-// that no row caused.
+// order. One message alone is stored whatever its fan-out. Those of applications that somebody else has locked are left
+// out. As separately, it runs nothing after a failure that no row caused.
 func inParts(c *crowds, messages []core.NewMessage, run func([]core.NewMessage, int64) ([]outcome[insertion], error)) []outcome[insertion] {
 	outcomes := make([]outcome[insertion], len(messages))
+	leftOut := map[address]insertion{}
 	left := make([]int, len(messages)) // the places of those that are not stored yet
 	for place := range left {
 		left[place] = place
@@ -176,11 +181,9 @@ func inParts(c *crowds, messages []core.NewMessage, run func([]core.NewMessage, 
 		}
 		part = part[:min(c.fitting(slices.Values(part)), most)]
 		done := separately(part, func(some []core.NewMessage) ([]outcome[insertion], error) {
-			if len(some) == 1 {
-				return run(some, math.MaxInt64)
-			}
-			return run(some, crowdDeliveries)
+			return inOrder(leftOut, some, run)
 		})
+		maps.DeleteFunc(leftOut, func(_ address, i insertion) bool { return !i.lockedOut })
 		var crowdedOut []int
 		for k, o := range done {
 			outcomes[left[k]] = o
@@ -201,4 +204,34 @@ func inParts(c *crowds, messages []core.NewMessage, run func([]core.NewMessage, 
 		}
 	}
 	return outcomes
+}
+
+// inOrder runs a statement without the messages of applications that an earlier one left out, and notes which it
+// leaves out itself: no message is stored before one that precedes it.
+func inOrder(leftOut map[address]insertion, messages []core.NewMessage, run func([]core.NewMessage, int64) ([]outcome[insertion], error)) ([]outcome[insertion], error) {
+	outcomes := make([]outcome[insertion], len(messages))
+	var some []core.NewMessage
+	var places []int
+	for n, m := range messages {
+		if earlier, ok := leftOut[addressOf(m)]; ok {
+			outcomes[n].out = earlier
+			continue
+		}
+		some, places = append(some, m), append(places, n)
+	}
+	if len(some) == 0 {
+		return outcomes, nil
+	}
+	tooMany := int64(crowdDeliveries)
+	if len(some) == 1 {
+		tooMany = math.MaxInt64
+	}
+	done, err := run(some, tooMany)
+	for k, o := range done {
+		outcomes[places[k]] = o
+		if o.out.leftOut() {
+			leftOut[addressOf(some[k])] = o.out
+		}
+	}
+	return outcomes, err
 }

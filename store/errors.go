@@ -19,6 +19,7 @@ const (
 	codeSerialization = "40001"
 	codeDeadlock      = "40P01"
 
+	codeLocked         = "55P03" // a lock was not free within lock_timeout
 	codeUndefinedTable = "42P01"
 	codeCanceled       = "57014"
 	codeForbidden      = "42501" // a privilege was revoked
@@ -68,6 +69,9 @@ func mapError(err error) error {
 			return core.Refused(e.Message, err)
 		}
 	}
+	if isLocked(err) {
+		return errLocked(err)
+	}
 	if isExhausted(err) {
 		return core.Exhausted(err)
 	}
@@ -78,6 +82,19 @@ func mapError(err error) error {
 		}
 	}
 	return err
+}
+
+// errLocked answers for rows that somebody else keeps locked. The database is well otherwise.
+func errLocked(err error) *core.Error {
+	e := core.TooBusy("Other requests or transactions have this locked; retry later")
+	e.Err = err
+	return e
+}
+
+// isLocked reports whether a statement waited too long for a lock.
+func isLocked(err error) bool {
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && e.Code == codeLocked
 }
 
 // codeUnavailable is the code of errors that say that the database cannot be used.

@@ -34,14 +34,20 @@ type insertion struct {
 	stored bool       // it is in the store
 
 	crowdedOut bool // not stored, because its application has too many deliveries for one statement
+	lockedOut  bool // not stored, because somebody else stores to FIFO endpoints of its application
 }
+
+// leftOut reports whether the message is to be in a later statement.
+func (i insertion) leftOut() bool { return i.crowdedOut || i.lockedOut }
 
 // NewMessageInserter makes an inserter; dispatcher is nil in a process that makes no deliveries.
 func NewMessageInserter(s *Store, dispatcher core.Dispatcher) *MessageInserter {
 	i := &MessageInserter{store: s, dispatcher: dispatcher, crowds: newCrowds()}
 	size := func(m core.NewMessage) int { return len(*m.Payload) }
 	i.shared = newBatcher(i.insertShared, size)
-	i.crowded = newBatcher(i.insertMany, size)
+	i.crowded = newBatcher(func(ctx context.Context, messages []core.NewMessage) []outcome[insertion] {
+		return pastExhausted(messages, func(some []core.NewMessage) []outcome[insertion] { return i.insertMany(ctx, some) })
+	}, size)
 	i.shared.bounded, i.crowded.bounded = true, true
 	i.crowded.sort = func(waiting []*call[core.NewMessage, insertion]) int { return sortCrowds(i.crowds, waiting) }
 	return i
@@ -55,7 +61,20 @@ func (i *MessageInserter) MessageInsert(ctx context.Context, m core.NewMessage) 
 	return i.stored(ctx, m, done, err)
 }
 
+// insert has the message in statement after statement until it is left out no more.
 func (i *MessageInserter) insert(ctx context.Context, m core.NewMessage) (insertion, error) {
+	for wait := newLockWait(); ; {
+		done, err := i.insertOnce(ctx, m)
+		if err != nil || !done.lockedOut {
+			return done, err
+		}
+		if err := wait.next(ctx); err != nil {
+			return insertion{}, err
+		}
+	}
+}
+
+func (i *MessageInserter) insertOnce(ctx context.Context, m core.NewMessage) (insertion, error) {
 	if i.crowds.weight(addressOf(m)) == 0 {
 		done, err := i.shared.do(ctx, m)
 		if err != nil || !done.crowdedOut {
@@ -73,10 +92,34 @@ func (i *MessageInserter) MessageInsertMany(ctx context.Context, messages []core
 	if len(messages) == 0 {
 		return stored
 	}
-	for n, o := range i.insertMany(ctx, messages) {
+	for n, o := range i.insertAll(ctx, messages) {
 		stored[n].Message, stored[n].Err = i.stored(ctx, messages[n], o.out, o.err)
 	}
 	return stored
+}
+
+// insertAll stores messages, those of applications that somebody else has locked once they are free.
+func (i *MessageInserter) insertAll(ctx context.Context, messages []core.NewMessage) []outcome[insertion] {
+	outcomes := i.insertMany(ctx, messages)
+	for wait := newLockWait(); ; {
+		var left []core.NewMessage
+		var places []int
+		for n, o := range outcomes {
+			if o.out.lockedOut {
+				left, places = append(left, messages[n]), append(places, n)
+			}
+		}
+		if len(left) == 0 {
+			return outcomes
+		}
+		again := failures[insertion](len(left), wait.next(ctx))
+		if again[0].err == nil {
+			again = i.insertMany(ctx, left)
+		}
+		for k, o := range again {
+			outcomes[places[k]] = o
+		}
+	}
 }
 
 // stored is the answer to one caller.
@@ -188,7 +231,7 @@ func (t tx) MessageInsertMany(ctx context.Context, messages []core.NewMessage, n
 	seen := newCrowds()
 	outcomes := inParts(seen, messages, func(some []core.NewMessage, tooMany int64) (outcomes []outcome[insertion], err error) {
 		p := insertParams(some, core.Room{}, now)
-		p.TooMany = tooMany
+		p.TooMany, p.WaitForLocks = tooMany, true // here another try would be another transaction's
 		err = transact(ctx, outer, func(inner pgx.Tx) error {
 			rows, err := queries.MessageInsertMany(ctx, inner, p)
 			if err != nil {
@@ -290,7 +333,7 @@ func readInsertions(ns map[core.MessageID]int, rows []db.MessageInsertManyRow) [
 	outcomes := make([]outcome[insertion], len(ns))
 	for _, row := range rows {
 		if n, ok := ns[core.MessageID(row.MessageID)]; ok {
-			outcomes[n].out = insertion{app: core.AppID(row.AppID), stored: row.Stored, crowdedOut: row.CrowdedOut}
+			outcomes[n].out = insertion{app: core.AppID(row.AppID), stored: row.Stored, crowdedOut: row.CrowdedOut, lockedOut: row.LockedOut}
 		}
 	}
 	return outcomes

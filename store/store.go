@@ -61,6 +61,10 @@ const (
 	// for a millisecond, but where their process is stopped.
 	idleInTransaction = "30s"
 
+	// lockTimeout is how long a statement waits for a lock, as Postgres spells it. It is longer than a migration waits
+	// for its lock on a table, which others queue up after.
+	lockTimeout = "5s"
+
 	// versionMin is Postgres 15's server_version_num.
 	versionMin = 150000
 
@@ -115,7 +119,9 @@ func prepareConnection(ctx context.Context, conn *pgx.Conn) error {
 		Name: "timestamptz", OID: pgtype.TimestamptzOID,
 		Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC},
 	})
-	_, err := queries.ConnectionPrepareAnyTenant(ctx, conn, idleInTransaction)
+	_, err := queries.ConnectionPrepareAnyTenant(ctx, conn, db.ConnectionPrepareAnyTenantParams{
+		IdleTimeout: idleInTransaction, LockTimeout: lockTimeout,
+	})
 	return err
 }
 
