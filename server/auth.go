@@ -238,7 +238,7 @@ func (s *server) authenticated(next http.HandlerFunc) http.HandlerFunc {
 		}
 		c := callOf(r.Context())
 		c.token, c.scope = token, token.Scope
-		next(w, r)
+		next(w, r.WithContext(core.WithCustomer(r.Context(), token.Customer())))
 	}
 }
 

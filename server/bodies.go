@@ -16,18 +16,12 @@ type bodies struct {
 	limit int64 // of one body
 
 	mu      sync.Mutex
-	memory  *core.Shares[customer] // bytes
+	memory  *core.Shares[core.Customer] // bytes
 	waiting []*bodyWaiter
 }
 
-// customer is whose token a request bears.
-type customer struct {
-	org core.OrgID
-	app core.AppID
-}
-
 type bodyWaiter struct {
-	customer customer
+	customer core.Customer
 	bytes    int
 	admitted chan struct{} // closed once it has room
 }
@@ -45,7 +39,7 @@ const (
 )
 
 func newBodies(memory int, limit int64) *bodies {
-	return &bodies{memory: core.NewShares[customer](memory), limit: limit}
+	return &bodies{memory: core.NewShares[core.Customer](memory), limit: limit}
 }
 
 // admitted has a request wait until there is room for its body.
@@ -59,8 +53,7 @@ func (s *server) admitted(next http.HandlerFunc) http.HandlerFunc {
 			next(w, r)
 			return
 		}
-		scope := scopeOf(r.Context())
-		c := customer{scope.OrgID, scope.AppID}
+		c := core.CustomerOf(r.Context())
 		if err := s.bodies.enter(r.Context(), c, int(bytes)); err != nil {
 			s.fail(w, r, err)
 			return
@@ -71,7 +64,7 @@ func (s *server) admitted(next http.HandlerFunc) http.HandlerFunc {
 }
 
 // enter waits until there is room.
-func (b *bodies) enter(ctx context.Context, c customer, bytes int) error {
+func (b *bodies) enter(ctx context.Context, c core.Customer, bytes int) error {
 	waiter, err := b.join(c, bytes)
 	if waiter == nil {
 		return err
@@ -93,7 +86,7 @@ func (b *bodies) enter(ctx context.Context, c customer, bytes int) error {
 var errBodiesBusy = core.TooBusy("Too many large requests are being handled; retry later")
 
 // join takes room if there is some, and otherwise waits for it.
-func (b *bodies) join(c customer, bytes int) (*bodyWaiter, error) {
+func (b *bodies) join(c core.Customer, bytes int) (*bodyWaiter, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
@@ -120,7 +113,7 @@ func (b *bodies) withdraw(waiter *bodyWaiter) bool {
 }
 
 // leave gives room back, to those that wait for it.
-func (b *bodies) leave(c customer, bytes int) {
+func (b *bodies) leave(c core.Customer, bytes int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.memory.Give(c, bytes)

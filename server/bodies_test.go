@@ -74,7 +74,7 @@ func TestLargeBodiesShareMemory(t *testing.T) {
 		if most := slow.most.Load(); most != 50 {
 			t.Errorf("%d of 50 small bodies were handled at a time", most)
 		}
-		if b := f.Handler.(*server).bodies; !b.memory.Take(customer{"org_a", ""}, 150_000) || b.memory.Take(customer{"org_b", ""}, 1) {
+		if b := f.Handler.(*server).bodies; !b.memory.Take(core.Customer{OrgID: "org_a"}, 150_000) || b.memory.Take(core.Customer{OrgID: "org_b"}, 1) {
 			t.Error("not all memory was given back")
 		}
 	})
@@ -84,7 +84,7 @@ func TestLargeBodyIsRefusedWhenThereIsNoRoomForLong(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBodies(100, 100)
-		greedy, other := customer{"org", "greedy"}, customer{"org", "other"}
+		greedy, other := core.Customer{OrgID: "org", AppID: "greedy"}, core.Customer{OrgID: "org", AppID: "other"}
 		for range 8 {
 			if err := b.enter(t.Context(), greedy, 10); err != nil {
 				t.Fatal(err)

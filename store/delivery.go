@@ -31,8 +31,9 @@ func NewDeliveryQueue(s *Store, rules core.HealthRules) *DeliveryQueue {
 	return q
 }
 
-// MessagePayloadGet reads a payload, a bounded number of them at a time.
+// MessagePayloadGet reads a payload, a bounded number of them at a time. Applications take turns.
 func (q *DeliveryQueue) MessagePayloadGet(ctx context.Context, app core.AppID, id core.MessageID, now time.Time) (string, error) {
+	ctx = core.WithCustomer(ctx, core.Customer{AppID: app})
 	payload, err := queries.MessagePayloadGet(ctx, q.pools.payloads, db.MessagePayloadGetParams{AppID: app, ID: id, Now: now})
 	return payload, mapError(err)
 }

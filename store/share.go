@@ -33,7 +33,7 @@ const (
 // is: they begin once a place is free.
 type share struct {
 	pool   *pgxpool.Pool
-	places chan struct{}
+	places *places
 	wait   time.Duration // for a place; 0: as long as the context
 	limit  time.Duration // of one statement; 0: the context's
 }
@@ -44,7 +44,7 @@ var (
 )
 
 func newShare(pool *pgxpool.Pool, places int) *share {
-	return &share{pool: pool, places: make(chan struct{}, max(places, 1))}
+	return &share{pool: pool, places: newPlaces(max(places, 1))}
 }
 
 // enter waits for a place and returns what gives it back, any number of times.
@@ -54,12 +54,10 @@ func (s *share) enter(ctx context.Context) (leave func(), err error) {
 		ctx, cancel = context.WithTimeoutCause(ctx, s.wait, errShareFull)
 		defer cancel()
 	}
-	select {
-	case s.places <- struct{}{}:
-		return sync.OnceFunc(func() { <-s.places }), nil
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+	if err := s.places.enter(ctx); err != nil {
+		return nil, err
 	}
+	return sync.OnceFunc(s.places.leave), nil
 }
 
 // errShareFull is unlike other trouble in that the database is well.

@@ -1,0 +1,101 @@
+package store
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/postrider/postrider/core"
+)
+
+// places are a bounded number of places, which customers take turns to have: one that asks for a hundred waits behind
+// its own requests, and another customer's next request is served after at most one of them.
+type places struct {
+	most int
+
+	mu    sync.Mutex
+	taken int
+	lines []*placeLine // of customers that wait, in the order of their turns
+}
+
+// placeLine is one customer's requests for a place.
+type placeLine struct {
+	customer core.Customer
+	waiting  []chan struct{} // closed once it has a place
+}
+
+func newPlaces(most int) *places { return &places{most: most} }
+
+// enter waits for a place. An error is why the context ended.
+func (p *places) enter(ctx context.Context) error {
+	customer := core.CustomerOf(ctx)
+	entered := p.join(customer)
+	if entered == nil {
+		return nil
+	}
+	select {
+	case <-entered:
+		return nil
+	case <-ctx.Done():
+	}
+	if !p.withdraw(customer, entered) {
+		p.leave() // it was given one at this moment
+	}
+	return context.Cause(ctx)
+}
+
+// join takes a place and returns nil, or returns what is closed once there is one.
+func (p *places) join(customer core.Customer) chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.taken < p.most {
+		p.taken++
+		return nil
+	}
+	entered := make(chan struct{})
+	if i := p.line(customer); i >= 0 {
+		p.lines[i].waiting = append(p.lines[i].waiting, entered)
+	} else {
+		p.lines = append(p.lines, &placeLine{customer, []chan struct{}{entered}})
+	}
+	return entered
+}
+
+func (p *places) line(customer core.Customer) int {
+	return slices.IndexFunc(p.lines, func(l *placeLine) bool { return l.customer == customer })
+}
+
+// withdraw reports whether the request still waited.
+func (p *places) withdraw(customer core.Customer, entered chan struct{}) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	i := p.line(customer)
+	if i < 0 {
+		return false
+	}
+	l := p.lines[i]
+	n := slices.Index(l.waiting, entered)
+	if n < 0 {
+		return false
+	}
+	if l.waiting = slices.Delete(l.waiting, n, n+1); len(l.waiting) == 0 {
+		p.lines = slices.Delete(p.lines, i, i+1)
+	}
+	return true
+}
+
+// leave gives a place back: to the customer whose turn it is, if any waits.
+func (p *places) leave() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.lines) == 0 {
+		p.taken--
+		return
+	}
+	l := p.lines[0]
+	p.lines = p.lines[1:]
+	close(l.waiting[0])
+	if l.waiting = l.waiting[1:]; len(l.waiting) > 0 {
+		p.lines = append(p.lines, l)
+	}
+}
