@@ -17,33 +17,47 @@ var errURLMasked = errors.New("url has *** where a user and password go. It stan
 
 // MaskURL is how a stored URL, of whichever release, is shown.
 func MaskURL(text string) string {
-	before, userinfo, after := cutUserinfo(text)
+	before, userinfo, after := CutUserinfo(text)
 	if userinfo == "" {
 		return text
 	}
 	return before + URLMask + "@" + after
 }
 
-// cutUserinfo cuts a URL before its user and behind its @. Without a user, all of it is in before.
-func cutUserinfo(text string) (before, userinfo, after string) {
-	begin := strings.IndexByte(text, ':') + 1
-	for begin < len(text) && strings.IndexByte("/\\\t\r\n", text[begin]) >= 0 {
-		begin++
-	}
-	end := len(text)
-	if i := strings.IndexAny(text[begin:], `/\?#`); i >= 0 {
-		end = begin + i
-	}
-	at := strings.LastIndexByte(text[begin:end], '@')
+// CutUserinfo cuts a URL before its user and after its @. Without a user, all of it is in before.
+func CutUserinfo(text string) (before, userinfo, after string) {
+	begin, at, _ := authority(text)
 	if at < 0 {
 		return text, "", ""
 	}
-	return text[:begin], text[begin : begin+at], text[begin+at+1:]
+	return text[:begin], text[begin:at], text[at+1:]
+}
+
+// URLOrigin returns the scheme, host and port of a URL, as they are written in it.
+func URLOrigin(text string) string {
+	begin, at, end := authority(text)
+	return text[:begin] + text[max(begin, at+1):end]
+}
+
+// authority returns where a URL's user, host and port begin and end, and where the @ between them is; -1: there is none.
+func authority(text string) (begin, at, end int) {
+	begin = strings.IndexByte(text, ':') + 1
+	for begin < len(text) && strings.IndexByte("/\\\t\r\n", text[begin]) >= 0 {
+		begin++
+	}
+	end = len(text)
+	if i := strings.IndexAny(text[begin:], `/\?#`); i >= 0 {
+		end = begin + i
+	}
+	if at = strings.LastIndexByte(text[begin:end], '@'); at >= 0 {
+		at += begin
+	}
+	return begin, at, end
 }
 
 // isMasked reports whether a URL has the mask in place of a user.
 func isMasked(text string) bool {
-	_, userinfo, _ := cutUserinfo(text)
+	_, userinfo, _ := CutUserinfo(text)
 	plain, err := url.PathUnescape(userinfo)
 	return err == nil && plain == URLMask
 }
@@ -58,18 +72,10 @@ func unmaskURL(text, was string, toASCII DomainToASCII) (string, error) {
 		return was, nil
 	}
 	normal, err := NormalURL(text, toASCII)
-	scheme, _, place := cutUserinfo(normal)
-	wasScheme, userinfo, wasPlace := cutUserinfo(was)
-	if err != nil || userinfo == "" || isMasked(was) || scheme != wasScheme || hostOf(place) != hostOf(wasPlace) {
+	scheme, _, place := CutUserinfo(normal)
+	_, userinfo, _ := CutUserinfo(was)
+	if err != nil || userinfo == "" || isMasked(was) || URLOrigin(normal) != URLOrigin(was) {
 		return text, cmp.Or(err, errURLMasked)
 	}
 	return scheme + userinfo + "@" + place, nil
-}
-
-// hostOf is the host and port at the beginning of what follows the @.
-func hostOf(place string) string {
-	if i := strings.IndexAny(place, `/\?#`); i >= 0 {
-		return place[:i]
-	}
-	return place
 }

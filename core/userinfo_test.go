@@ -75,3 +75,22 @@ func TestEndpointURLKeepsItsPasswordWhereItIsWrittenBack(t *testing.T) {
 		}
 	}
 }
+
+func TestURLOriginIsSchemeHostAndPort(t *testing.T) {
+	t.Parallel()
+	for stored, want := range map[string]string{
+		"https://example.com":                      "https://example.com",
+		"https://example.com/a?b=c@d":              "https://example.com",
+		"https://user:password@example.com:8443/a": "https://example.com:8443",
+		"https://***@example.com?a@b":              "https://example.com",
+		"https://a@b@[::1]:80#c":                   "https://[::1]:80",
+		"https:\\\\user@example.com\\a@b":          "https:\\\\example.com",
+		"https://user@":                            "https://",
+		"user@example.com":                         "example.com",
+		"":                                         "",
+	} {
+		if got := URLOrigin(stored); got != want {
+			t.Errorf("the origin of %q is %q, want %q", stored, got, want)
+		}
+	}
+}
