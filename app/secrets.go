@@ -11,8 +11,8 @@ import (
 )
 
 type secretsCommand struct {
-	Encrypt secretsEncryptCommand `cmd:"" help:"Encrypt every secret in the database under the first of POSTRIDER_SECRET_KEYS: those that are not encrypted, and those under another key. Safe while others run; go on after a break by running it again."`
-	Status  secretsStatusCommand  `cmd:"" help:"Count the secrets in the database by the key they are encrypted under."`
+	Encrypt secretsEncryptCommand `cmd:"" help:"Encrypt all endpoints' secrets, headers and users and passwords in URLs under the first of POSTRIDER_SECRET_KEYS: those that are not encrypted, and those under another key. Safe while others run; if interrupted, run it again."`
+	Status  secretsStatusCommand  `cmd:"" help:"Count the secrets in the database by the key they are encrypted under, and the endpoints whose headers or URLs are not encrypted."`
 }
 
 type (
@@ -29,7 +29,7 @@ func (secretsEncryptCommand) Run(ctx context.Context, c *Config, con console) er
 	}
 	return withStore(ctx, *c, con, func(s *store.Store) error {
 		changed, err := resealAll(ctx, s)
-		con.printf("changed the secrets of %d endpoints\n", changed)
+		con.printf("encrypted the secrets of %d endpoints\n", changed)
 		if err != nil {
 			return err
 		}
@@ -42,7 +42,7 @@ func (secretsEncryptCommand) Run(ctx context.Context, c *Config, con console) er
 	})
 }
 
-// resealAll does it again as long as that helps: a secret that somebody holds is skipped, and is free
+// resealAll does it again as long as that helps: an endpoint that somebody holds is skipped, and is free
 // a moment later.
 func resealAll(ctx context.Context, s *store.Store) (changed int, err error) {
 	for {
@@ -54,18 +54,18 @@ func resealAll(ctx context.Context, s *store.Store) (changed int, err error) {
 	}
 }
 
-// remaining is an error while there is a secret that is not under the first key.
+// remaining is an error while there is something that is not under the first key.
 func remaining(counts []store.SecretCount) error {
 	var n int64
 	for _, c := range counts {
 		if !c.First {
-			n += c.Secrets
+			n += c.Secrets + c.Headers + c.Userinfos
 		}
 	}
 	if n == 0 {
 		return nil
 	}
-	return fmt.Errorf("%d secrets remain that are not under the first key: their keys are not configured, or they were in use; run it again", n)
+	return fmt.Errorf("%d values remain that are not encrypted under the first key: their keys are not configured, or they were in use; run it again", n)
 }
 
 func (secretsStatusCommand) Run(ctx context.Context, c *Config, con console) error {
@@ -88,8 +88,19 @@ func printCounts(con console, counts []store.SecretCount) {
 		case !c.Known:
 			note = "a key that is not configured"
 		}
-		con.printf("%-8s  %d secrets  (%s)\n", c.Fingerprint, c.Secrets, note)
+		con.printf("%-8s  %s  (%s)\n", c.Fingerprint, counted(c), note)
 	}
+}
+
+func counted(c store.SecretCount) string {
+	text := fmt.Sprintf("%d secrets", c.Secrets)
+	if c.Headers > 0 {
+		text += fmt.Sprintf(", headers of %d endpoints", c.Headers)
+	}
+	if c.Userinfos > 0 {
+		text += fmt.Sprintf(", users in %d URLs", c.Userinfos)
+	}
+	return text
 }
 
 // withStore works on the database that was given, or on the local one while it runs for this.
@@ -117,7 +128,7 @@ func (c *Config) openStore(ctx context.Context, log *slog.Logger) (*store.Store,
 	return s, nil
 }
 
-// secretCheckTimeout bounds reading the whole table of endpoints, which takes a second for a million.
+// secretCheckTimeout bounds reading the whole table of endpoints, which takes some five seconds for a million.
 const secretCheckTimeout = 10 * time.Second
 
 // checkSecretKeys refuses to start where endpoints could not be sent to for want of a key. Where it

@@ -143,15 +143,19 @@ func (q *Queries) EndpointGet(ctx context.Context, db DBTX, arg EndpointGetParam
 
 const endpointHeadersUpdate = `-- name: EndpointHeadersUpdate :execrows
 UPDATE endpoint
-SET headers = $1,
-    updated_at = $2
-WHERE app_id = $3
-    AND id = $4
+SET url = $1,
+    headers = $2,
+    secret = $3,
+    updated_at = $4
+WHERE app_id = $5
+    AND id = $6
     AND deleted_at IS NULL
 `
 
 type EndpointHeadersUpdateParams struct {
+	URL       string
 	Headers   core.Headers
+	Secret    []byte
 	UpdatedAt time.Time
 	AppID     core.AppID
 	ID        core.EndpointID
@@ -160,7 +164,9 @@ type EndpointHeadersUpdateParams struct {
 // EndpointHeadersUpdate replaces an endpoint's own HTTP headers.
 func (q *Queries) EndpointHeadersUpdate(ctx context.Context, db DBTX, arg EndpointHeadersUpdateParams) (int64, error) {
 	result, err := db.Exec(ctx, endpointHeadersUpdate,
+		arg.URL,
 		arg.Headers,
+		arg.Secret,
 		arg.UpdatedAt,
 		arg.AppID,
 		arg.ID,
@@ -569,29 +575,33 @@ const endpointUpdate = `-- name: EndpointUpdate :execrows
 UPDATE endpoint
 SET uid = $1,
     url = $2,
-    description = $3,
-    version = $4,
-    throttle_rate = $5,
-    disabled = $6::boolean,
-    event_types = $7,
-    channels = $8,
-    metadata = $9,
-    updated_at = $10,
-    fifo = $11,
-    throttled_until = CASE WHEN $5::int IS NOT NULL THEN endpoint.throttled_until END,
-    failures = $12,
-    failing_since = $13,
-    paused_until = $14,
-    paused_at = CASE WHEN $14::timestamptz IS NOT NULL THEN endpoint.paused_at END,
-    disabled_reason = $15
-WHERE endpoint.app_id = $16
-    AND endpoint.id = $17
+    headers = $3,
+    secret = $4,
+    description = $5,
+    version = $6,
+    throttle_rate = $7,
+    disabled = $8::boolean,
+    event_types = $9,
+    channels = $10,
+    metadata = $11,
+    updated_at = $12,
+    fifo = $13,
+    throttled_until = CASE WHEN $7::int IS NOT NULL THEN endpoint.throttled_until END,
+    failures = $14,
+    failing_since = $15,
+    paused_until = $16,
+    paused_at = CASE WHEN $16::timestamptz IS NOT NULL THEN endpoint.paused_at END,
+    disabled_reason = $17
+WHERE endpoint.app_id = $18
+    AND endpoint.id = $19
     AND endpoint.deleted_at IS NULL
 `
 
 type EndpointUpdateParams struct {
 	UID            *string
 	URL            string
+	Headers        core.Headers
+	Secret         []byte
 	Description    string
 	Version        int32
 	ThrottleRate   *int32
@@ -609,11 +619,14 @@ type EndpointUpdateParams struct {
 	ID             core.EndpointID
 }
 
-// EndpointUpdate replaces what a client can change of an endpoint. Enabled again, it begins with a clean record.
+// EndpointUpdate replaces what a client can change of an endpoint. Enabled again, it begins with a clean record. Like the
+// next two it replaces url, headers and secret together, because they may be sealed as one.
 func (q *Queries) EndpointUpdate(ctx context.Context, db DBTX, arg EndpointUpdateParams) (int64, error) {
 	result, err := db.Exec(ctx, endpointUpdate,
 		arg.UID,
 		arg.URL,
+		arg.Headers,
+		arg.Secret,
 		arg.Description,
 		arg.Version,
 		arg.ThrottleRate,
@@ -638,16 +651,20 @@ func (q *Queries) EndpointUpdate(ctx context.Context, db DBTX, arg EndpointUpdat
 
 const endpointUpdateSecret = `-- name: EndpointUpdateSecret :execrows
 UPDATE endpoint
-SET secret = $1,
-    old_secrets = $2,
-    old_secrets_expire_at = $3,
-    updated_at = $4
-WHERE app_id = $5
-    AND id = $6
+SET url = $1,
+    headers = $2,
+    secret = $3,
+    old_secrets = $4,
+    old_secrets_expire_at = $5,
+    updated_at = $6
+WHERE app_id = $7
+    AND id = $8
     AND deleted_at IS NULL
 `
 
 type EndpointUpdateSecretParams struct {
+	URL                string
+	Headers            core.Headers
 	Secret             []byte
 	OldSecrets         [][]byte
 	OldSecretsExpireAt []time.Time
@@ -659,6 +676,8 @@ type EndpointUpdateSecretParams struct {
 // EndpointUpdateSecret replaces an endpoint's secret and the old ones that still sign beside it.
 func (q *Queries) EndpointUpdateSecret(ctx context.Context, db DBTX, arg EndpointUpdateSecretParams) (int64, error) {
 	result, err := db.Exec(ctx, endpointUpdateSecret,
+		arg.URL,
+		arg.Headers,
 		arg.Secret,
 		arg.OldSecrets,
 		arg.OldSecretsExpireAt,

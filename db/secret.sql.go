@@ -14,11 +14,14 @@ import (
 const secretCountAnyTenant = `-- name: SecretCountAnyTenant :many
 SELECT
     stored.fingerprint::text AS fingerprint,
-    count(*) AS secrets,
-    count(*) FILTER (WHERE stored.deleted_at IS NULL) AS in_use
+    count(*) FILTER (WHERE stored.part = 'secret') AS secrets,
+    count(*) FILTER (WHERE stored.part = 'secret' AND stored.deleted_at IS NULL) AS in_use,
+    count(*) FILTER (WHERE stored.part = 'headers') AS headers,
+    count(*) FILTER (WHERE stored.part = 'userinfo') AS userinfos
 FROM (
     SELECT
         endpoint.deleted_at,
+        each.part,
         CASE
             WHEN octet_length(each.secret) > $1::int
                 AND substring(each.secret FROM 1 FOR octet_length($2::bytea)) = $2::bytea
@@ -26,7 +29,19 @@ FROM (
             ELSE ''
         END AS fingerprint
     FROM endpoint
-    CROSS JOIN LATERAL unnest(array_append(endpoint.old_secrets, endpoint.secret)) AS each(secret)
+    CROSS JOIN LATERAL (
+        SELECT 'secret' AS part, held.secret
+        FROM unnest(array_append(endpoint.old_secrets, endpoint.secret)) AS held(secret)
+        UNION ALL
+        SELECT 'headers', NULL
+        WHERE endpoint.headers <> '{}'
+        UNION ALL
+        SELECT 'userinfo', NULL
+        WHERE CASE
+            WHEN position('@' IN endpoint.url) > 0
+                THEN substring(endpoint.url FROM $4::text) NOT IN ('', $5::text)
+        END
+    ) AS each
     WHERE endpoint.app_id > ''
 ) AS stored
 GROUP BY stored.fingerprint
@@ -38,20 +53,31 @@ type SecretCountAnyTenantParams struct {
 	PlainBytesMax    int32
 	Sealed           []byte
 	FingerprintBytes int32
+	UserinfoPattern  string
+	Masked           string
 }
 
 type SecretCountAnyTenantRow struct {
 	Fingerprint string
 	Secrets     int64
 	InUse       int64
+	Headers     int64
+	Userinfos   int64
 }
 
 // SecretCountAnyTenant counts the secrets, old ones and those of deleted endpoints included, by the
 // fingerprint of the key they are sealed under (empty: none), and how many of them are of endpoints that
 // are there. sealed is what a sealed one begins with; plain_bytes_max is how long one may be that is
-// not marked.
+// not marked. Beside the secrets that are not sealed it counts the endpoints that have headers, or userinfo in their
+// URLs, which are not; sealed ones are part of a secret.
 func (q *Queries) SecretCountAnyTenant(ctx context.Context, db DBTX, arg SecretCountAnyTenantParams) ([]SecretCountAnyTenantRow, error) {
-	rows, err := db.Query(ctx, secretCountAnyTenant, arg.PlainBytesMax, arg.Sealed, arg.FingerprintBytes)
+	rows, err := db.Query(ctx, secretCountAnyTenant,
+		arg.PlainBytesMax,
+		arg.Sealed,
+		arg.FingerprintBytes,
+		arg.UserinfoPattern,
+		arg.Masked,
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +85,13 @@ func (q *Queries) SecretCountAnyTenant(ctx context.Context, db DBTX, arg SecretC
 	var items []SecretCountAnyTenantRow
 	for rows.Next() {
 		var i SecretCountAnyTenantRow
-		if err := rows.Scan(&i.Fingerprint, &i.Secrets, &i.InUse); err != nil {
+		if err := rows.Scan(
+			&i.Fingerprint,
+			&i.Secrets,
+			&i.InUse,
+			&i.Headers,
+			&i.Userinfos,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -72,42 +104,55 @@ func (q *Queries) SecretCountAnyTenant(ctx context.Context, db DBTX, arg SecretC
 
 const secretLockAnyTenant = `-- name: SecretLockAnyTenant :many
 SELECT
-    endpoint.app_id, endpoint.id, endpoint.secret, endpoint.old_secrets
+    endpoint.app_id, endpoint.id, endpoint.url, endpoint.headers, endpoint.secret, endpoint.old_secrets
 FROM endpoint
 WHERE (endpoint.app_id, endpoint.id) > ($1::text, $2::text)
-    AND EXISTS (
-        SELECT
-        FROM unnest(array_append(endpoint.old_secrets, endpoint.secret)) AS each(secret)
-        WHERE octet_length(each.secret) <= $3::int
-            OR substring(each.secret FROM 1 FOR octet_length($4::bytea)) <> $4::bytea
+    AND (
+        endpoint.headers <> '{}'
+        OR CASE
+            WHEN position('@' IN endpoint.url) > 0
+                THEN substring(endpoint.url FROM $3::text) NOT IN ('', $4::text)
+        END
+        OR EXISTS (
+            SELECT
+            FROM unnest(array_append(endpoint.old_secrets, endpoint.secret)) AS each(secret)
+            WHERE octet_length(each.secret) <= $5::int
+                OR substring(each.secret FROM 1 FOR octet_length($6::bytea)) <> $6::bytea
+        )
     )
 ORDER BY endpoint.app_id, endpoint.id
-LIMIT $5::int
+LIMIT $7::int
 FOR NO KEY UPDATE OF endpoint SKIP LOCKED
 `
 
 type SecretLockAnyTenantParams struct {
-	AfterAppID    string
-	AfterID       string
-	PlainBytesMax int32
-	Sealed        []byte
-	MaxRows       int32
+	AfterAppID      string
+	AfterID         string
+	UserinfoPattern string
+	Masked          string
+	PlainBytesMax   int32
+	Sealed          []byte
+	MaxRows         int32
 }
 
 type SecretLockAnyTenantRow struct {
 	AppID      core.AppID
 	ID         core.EndpointID
+	URL        string
+	Headers    core.Headers
 	Secret     []byte
 	OldSecrets [][]byte
 }
 
 // SecretLockAnyTenant finds the next endpoints after one that have a secret, or an old one, that does
-// not begin with sealed, and keeps others from changing them until the transaction ends. SKIP LOCKED:
-// it waits for nobody while it holds others' rows, and so is in no deadlock.
+// not begin with sealed, or headers or userinfo that are not sealed, and keeps others from changing them until the
+// transaction ends. SKIP LOCKED: it waits for nobody while it holds others' rows, and so is in no deadlock.
 func (q *Queries) SecretLockAnyTenant(ctx context.Context, db DBTX, arg SecretLockAnyTenantParams) ([]SecretLockAnyTenantRow, error) {
 	rows, err := db.Query(ctx, secretLockAnyTenant,
 		arg.AfterAppID,
 		arg.AfterID,
+		arg.UserinfoPattern,
+		arg.Masked,
 		arg.PlainBytesMax,
 		arg.Sealed,
 		arg.MaxRows,
@@ -122,6 +167,8 @@ func (q *Queries) SecretLockAnyTenant(ctx context.Context, db DBTX, arg SecretLo
 		if err := rows.Scan(
 			&i.AppID,
 			&i.ID,
+			&i.URL,
+			&i.Headers,
 			&i.Secret,
 			&i.OldSecrets,
 		); err != nil {
@@ -137,23 +184,29 @@ func (q *Queries) SecretLockAnyTenant(ctx context.Context, db DBTX, arg SecretLo
 
 const secretUpdate = `-- name: SecretUpdate :execrows
 UPDATE endpoint
-SET secret = $1,
-    old_secrets = $2
-WHERE app_id = $3
-    AND id = $4
+SET url = $1,
+    headers = $2,
+    secret = $3,
+    old_secrets = $4
+WHERE app_id = $5
+    AND id = $6
 `
 
 type SecretUpdateParams struct {
+	URL        string
+	Headers    core.Headers
 	Secret     []byte
 	OldSecrets [][]byte
 	AppID      core.AppID
 	ID         core.EndpointID
 }
 
-// SecretUpdate replaces how the secrets of an endpoint are stored, and not the secrets: that is no
+// SecretUpdate replaces how an endpoint's secrets, headers and userinfo are stored, and not what they are: that is no
 // update of the endpoint.
 func (q *Queries) SecretUpdate(ctx context.Context, db DBTX, arg SecretUpdateParams) (int64, error) {
 	result, err := db.Exec(ctx, secretUpdate,
+		arg.URL,
+		arg.Headers,
 		arg.Secret,
 		arg.OldSecrets,
 		arg.AppID,

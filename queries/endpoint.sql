@@ -132,10 +132,13 @@ VALUES (
 );
 
 -- name: EndpointUpdate :execrows
--- EndpointUpdate replaces what a client can change of an endpoint. Enabled again, it begins with a clean record.
+-- EndpointUpdate replaces what a client can change of an endpoint. Enabled again, it begins with a clean record. Like the
+-- next two it replaces url, headers and secret together, because they may be sealed as one.
 UPDATE endpoint
 SET uid = @uid,
     url = @url,
+    headers = @headers,
+    secret = @secret,
     description = @description,
     version = @version,
     throttle_rate = @throttle_rate,
@@ -158,7 +161,9 @@ WHERE endpoint.app_id = @app_id
 -- name: EndpointUpdateSecret :execrows
 -- EndpointUpdateSecret replaces an endpoint's secret and the old ones that still sign beside it.
 UPDATE endpoint
-SET secret = @secret,
+SET url = @url,
+    headers = @headers,
+    secret = @secret,
     old_secrets = @old_secrets,
     old_secrets_expire_at = @old_secrets_expire_at,
     updated_at = @updated_at
@@ -191,7 +196,9 @@ WHERE endpoint.app_id = @app_id
 -- name: EndpointHeadersUpdate :execrows
 -- EndpointHeadersUpdate replaces an endpoint's own HTTP headers.
 UPDATE endpoint
-SET headers = @headers,
+SET url = @url,
+    headers = @headers,
+    secret = @secret,
     updated_at = @updated_at
 WHERE app_id = @app_id
     AND id = @id

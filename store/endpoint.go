@@ -84,18 +84,21 @@ func (t tx) EndpointCountForInsert(ctx context.Context, app core.AppID, most int
 }
 
 func (t tx) EndpointInsert(ctx context.Context, e core.Endpoint) error {
+	c := t.columns(e)
 	return wrote(queries.EndpointInsert(ctx, t.conn, db.EndpointInsertParams{
-		AppID: e.AppID, ID: e.ID, UID: e.UID, URL: e.URL, Description: e.Description, Version: e.Version,
+		AppID: e.AppID, ID: e.ID, UID: e.UID, URL: c.url, Description: e.Description, Version: e.Version,
 		ThrottleRate: e.ThrottleRate, Disabled: e.Disabled, EventTypes: e.EventTypes, Channels: e.Channels,
-		Secret: t.keys.seal(e.Secret, e.AppID, e.ID), Headers: e.Headers, Metadata: e.Metadata,
+		Secret: c.secret, Headers: c.headers, Metadata: e.Metadata,
 		CreatedAt: e.CreatedAt, UpdatedAt: e.UpdatedAt, OldSecrets: t.keys.sealMany(e.OldSecrets, e.AppID, e.ID),
 		OldSecretsExpireAt: e.OldSecretsExpireAt, FIFO: e.FIFO,
 	}))
 }
 
 func (t tx) EndpointUpdate(ctx context.Context, e core.Endpoint) error {
+	c := t.columns(e)
 	err := wrote(queries.EndpointUpdate(ctx, t.conn, db.EndpointUpdateParams{
-		AppID: e.AppID, ID: e.ID, UID: e.UID, URL: e.URL, Description: e.Description, Version: e.Version,
+		AppID: e.AppID, ID: e.ID, UID: e.UID, URL: c.url, Headers: c.headers, Secret: c.secret,
+		Description: e.Description, Version: e.Version,
 		ThrottleRate: e.ThrottleRate, Disabled: e.Disabled, EventTypes: e.EventTypes, Channels: e.Channels,
 		Metadata: e.Metadata, UpdatedAt: e.UpdatedAt, FIFO: e.FIFO,
 		FailingSince: e.FailingSince, Failures: e.Failures, PausedUntil: e.PausedUntil, DisabledReason: e.DisabledReason,
@@ -107,9 +110,10 @@ func (t tx) EndpointUpdate(ctx context.Context, e core.Endpoint) error {
 }
 
 func (t tx) EndpointUpdateSecret(ctx context.Context, e core.Endpoint) error {
+	c := t.columns(e)
 	return t.recall(ctx, e.AppID, wrote(queries.EndpointUpdateSecret(ctx, t.conn, db.EndpointUpdateSecretParams{
-		AppID: e.AppID, ID: e.ID, Secret: t.keys.seal(e.Secret, e.AppID, e.ID), OldSecrets: t.keys.sealMany(e.OldSecrets, e.AppID, e.ID),
-		OldSecretsExpireAt: e.OldSecretsExpireAt, UpdatedAt: e.UpdatedAt,
+		AppID: e.AppID, ID: e.ID, URL: c.url, Headers: c.headers, Secret: c.secret,
+		OldSecrets: t.keys.sealMany(e.OldSecrets, e.AppID, e.ID), OldSecretsExpireAt: e.OldSecretsExpireAt, UpdatedAt: e.UpdatedAt,
 	})))
 }
 
@@ -122,14 +126,20 @@ func (t tx) EndpointDelete(ctx context.Context, app core.AppID, id core.Endpoint
 }
 
 func (t tx) EndpointHeadersUpdate(ctx context.Context, e core.Endpoint) error {
+	c := t.columns(e)
 	return t.recall(ctx, e.AppID, wrote(queries.EndpointHeadersUpdate(ctx, t.conn, db.EndpointHeadersUpdateParams{
-		AppID: e.AppID, ID: e.ID, Headers: e.Headers, UpdatedAt: e.UpdatedAt,
+		AppID: e.AppID, ID: e.ID, URL: c.url, Headers: c.headers, Secret: c.secret, UpdatedAt: e.UpdatedAt,
 	})))
+}
+
+// columns seals what an endpoint is called with. The three columns are written together, whichever of them changes.
+func (t tx) columns(e core.Endpoint) columns {
+	return t.keys.sealCredentials(credentials{e.URL, e.Headers, e.Secret}, e.AppID, e.ID)
 }
 
 // endpoint maps a row, whose secrets it opens; the other queries' rows are the same.
 func (r reader) endpoint(row db.EndpointGetRow) (core.Endpoint, error) {
-	secret, err := r.keys.open(row.Secret, row.AppID, row.ID)
+	c, err := r.keys.openCredentials(columns{row.URL, row.Headers, row.Secret}, row.AppID, row.ID)
 	if err != nil {
 		return core.Endpoint{}, err
 	}
@@ -138,9 +148,9 @@ func (r reader) endpoint(row db.EndpointGetRow) (core.Endpoint, error) {
 		return core.Endpoint{}, err
 	}
 	return core.Endpoint{
-		AppID: row.AppID, ID: row.ID, UID: row.UID, URL: row.URL, Description: row.Description, Version: row.Version,
+		AppID: row.AppID, ID: row.ID, UID: row.UID, URL: c.url, Description: row.Description, Version: row.Version,
 		ThrottleRate: row.ThrottleRate, Disabled: row.Disabled, FIFO: row.FIFO, EventTypes: row.EventTypes,
-		Channels: row.Channels, Secret: secret, Headers: row.Headers, Metadata: row.Metadata,
+		Channels: row.Channels, Secret: c.secret, Headers: c.headers, Metadata: row.Metadata,
 		CreatedAt: row.CreatedAt, UpdatedAt: row.UpdatedAt,
 		OldSecrets: old, OldSecretsExpireAt: row.OldSecretsExpireAt,
 		Health: core.Health{

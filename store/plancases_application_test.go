@@ -45,14 +45,18 @@ func applicationCases() []queryCase {
 }
 
 func secretCases() []queryCase {
-	lock := db.SecretLockAnyTenantParams{PlainBytesMax: 75, Sealed: []byte("sealed:"), MaxRows: 100}
+	lock := db.SecretLockAnyTenantParams{
+		PlainBytesMax: 75, Sealed: []byte("sealed:"), UserinfoPattern: userinfoPattern, Masked: core.URLMask, MaxRows: 100,
+	}
 	end := lock
 	end.AfterAppID = "~"
 	return []queryCase{
-		query("all of them", queries.SecretCountAnyTenant, db.SecretCountAnyTenantParams{PlainBytesMax: 75, Sealed: lock.Sealed, FingerprintBytes: 8}).reading(rowsAtMost),
+		query("all of them", queries.SecretCountAnyTenant, db.SecretCountAnyTenantParams{
+			PlainBytesMax: 75, Sealed: lock.Sealed, FingerprintBytes: 8, UserinfoPattern: userinfoPattern, Masked: core.URLMask,
+		}).reading(rowsAtMost),
 		query("none sealed", queries.SecretLockAnyTenant, lock),
 		query("after the last", queries.SecretLockAnyTenant, end),
-		query("of one endpoint", queries.SecretUpdate, db.SecretUpdateParams{AppID: seedApp(1), ID: seedEndpoint(1, 9), Secret: []byte{1}, OldSecrets: [][]byte{}}),
+		query("of one endpoint", queries.SecretUpdate, db.SecretUpdateParams{AppID: seedApp(1), ID: seedEndpoint(1, 9), Headers: core.Headers{}, Secret: []byte{1}, OldSecrets: [][]byte{}}),
 	}
 }
 

@@ -14,7 +14,10 @@ func endpointCases() []queryCase {
 	small := page
 	small.AppID = seedApp(2)
 	update := func(app core.AppID, id core.EndpointID, disabled bool) db.EndpointUpdateParams {
-		return db.EndpointUpdateParams{URL: "https://hooks.example/", Version: 1, Disabled: disabled, Metadata: core.Metadata{}, UpdatedAt: seedAt, AppID: app, ID: id}
+		return db.EndpointUpdateParams{
+			URL: "https://hooks.example/", Headers: core.Headers{}, Secret: []byte{1}, Version: 1, Disabled: disabled,
+			Metadata: core.Metadata{}, UpdatedAt: seedAt, AppID: app, ID: id,
+		}
 	}
 	wanted := func(app core.AppID, eventType string) db.EndpointWantedParams {
 		return db.EndpointWantedParams{AppID: app, EventType: eventType, Channels: []string{}}
@@ -39,8 +42,8 @@ func endpointCases() []queryCase {
 		}),
 		query("of 2,000", queries.EndpointUpdate, update(wide, id, false)),
 		query("of the large application", queries.EndpointUpdate, update(large, seedEndpoint(0, 2), true)),
-		query("of 2,000", queries.EndpointUpdateSecret, db.EndpointUpdateSecretParams{Secret: []byte{1}, OldSecrets: [][]byte{}, OldSecretsExpireAt: []time.Time{}, UpdatedAt: seedAt, AppID: wide, ID: id}),
-		query("of 2,000", queries.EndpointHeadersUpdate, db.EndpointHeadersUpdateParams{Headers: core.Headers{}, UpdatedAt: seedAt, AppID: wide, ID: id}),
+		query("of 2,000", queries.EndpointUpdateSecret, db.EndpointUpdateSecretParams{Headers: core.Headers{}, Secret: []byte{1}, OldSecrets: [][]byte{}, OldSecretsExpireAt: []time.Time{}, UpdatedAt: seedAt, AppID: wide, ID: id}),
+		query("of 2,000", queries.EndpointHeadersUpdate, db.EndpointHeadersUpdateParams{Headers: core.Headers{}, Secret: []byte{1}, UpdatedAt: seedAt, AppID: wide, ID: id}),
 		// The endpoints of one application, as storing a message does.
 		query("by four of 2,000", queries.EndpointWanted, wanted(wide, "type.499")).reading(fullSeed.wide),
 		query("by none of 2,000", queries.EndpointWanted, wanted(wide, "none")).reading(fullSeed.wide),

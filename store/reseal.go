@@ -7,29 +7,37 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/postrider/postrider/core"
 	"github.com/postrider/postrider/db"
 )
 
-// SecretCount is how many secrets are stored under a key.
+// SecretCount is how many secrets are stored under a key. Headers and the userinfo of URLs are encrypted as part of a
+// secret, and counted only where they are not.
 type SecretCount struct {
 	Fingerprint string // of the key; empty: none
 	First       bool   // it is the key that secrets are written under
 	Known       bool   // it is among the keys, or none is needed
 	Secrets     int64  // old ones and those of deleted endpoints included
 	InUse       int64  // those of endpoints that are there
+	Headers     int64  // endpoints whose headers are not encrypted, deleted ones included
+	Userinfos   int64  // endpoints whose URLs have a user or password that is not encrypted, deleted ones included
 }
+
+// userinfoPattern finds, as its group, the user and password that core.CutUserinfo finds.
+const userinfoPattern = `^[^:]*:[/\\\t\r\n]*([^/\\?#]*)@`
 
 // SecretCount counts the stored secrets of all tenants, in the order of the fingerprints. It reads the
 // whole table of endpoints.
 func (s *Store) SecretCount(ctx context.Context) ([]SecretCount, error) {
 	rows, err := queries.SecretCountAnyTenant(ctx, s.pool, db.SecretCountAnyTenantParams{
 		Sealed: marked(kindSealed, 0), PlainBytesMax: plainBytesMax, FingerprintBytes: fingerprintBytes,
+		UserinfoPattern: userinfoPattern, Masked: core.URLMask,
 	})
 	counts := make([]SecretCount, len(rows))
 	for i, row := range rows {
 		fingerprint, _ := hex.DecodeString(row.Fingerprint) // the query encoded it
 		counts[i] = SecretCount{
-			Fingerprint: row.Fingerprint, Secrets: row.Secrets, InUse: row.InUse,
+			Fingerprint: row.Fingerprint, Secrets: row.Secrets, InUse: row.InUse, Headers: row.Headers, Userinfos: row.Userinfos,
 			First: len(s.keys) > 0 && s.keys[0].fingerprint == string(fingerprint),
 			Known: row.Fingerprint == "" || s.keys.find(string(fingerprint)) != nil,
 		}
@@ -40,8 +48,8 @@ func (s *Store) SecretCount(ctx context.Context) ([]SecretCount, error) {
 // resealBatch is how many endpoints one transaction changes: some 10 ms.
 const resealBatch = 100
 
-// SecretReseal encrypts every stored secret of all tenants under the first key, in batches of one
-// transaction each, and returns how many endpoints it changed secrets of. There must be a key. Done again, it goes on with
+// SecretReseal encrypts the secrets, headers and userinfo of all tenants' endpoints under the first key, in batches of
+// one transaction each, and returns how many endpoints it changed. There must be a key. Done again, it goes on with
 // what is left; what somebody holds at the moment, or what does not open, it leaves.
 func (s *Store) SecretReseal(ctx context.Context) (changed int, err error) {
 	for b := (resealed{looked: resealBatch}); b.looked == resealBatch; {
@@ -66,12 +74,12 @@ type resealed struct {
 	last            db.SecretLockAnyTenantRow
 }
 
-// resealBatch locks the endpoints that it may change, so that a secret that is rotated meanwhile waits,
-// or is skipped.
+// resealBatch locks the endpoints that it may change, so that whoever changes one meanwhile waits, and skips those that
+// somebody is changing.
 func (r reader) resealBatch(ctx context.Context, after db.SecretLockAnyTenantRow) (resealed, error) {
 	rows, err := queries.SecretLockAnyTenant(ctx, r.conn, db.SecretLockAnyTenantParams{
 		AfterAppID: string(after.AppID), AfterID: string(after.ID), Sealed: r.keys[0].sealed(),
-		PlainBytesMax: plainBytesMax, MaxRows: resealBatch,
+		PlainBytesMax: plainBytesMax, UserinfoPattern: userinfoPattern, Masked: core.URLMask, MaxRows: resealBatch,
 	})
 	b := resealed{looked: len(rows)}
 	for _, row := range rows {
@@ -86,14 +94,14 @@ func (r reader) resealBatch(ctx context.Context, after db.SecretLockAnyTenantRow
 
 // resealRow tells whether there was anything to change that could be opened.
 func (k SecretKeys) resealRow(row db.SecretLockAnyTenantRow) (p db.SecretUpdateParams, changed bool) {
-	reseal := func(stored []byte) []byte {
-		again := k.reseal(stored, row.AppID, row.ID)
-		changed = changed || !bytes.Equal(again, stored)
-		return again
+	c, changed := k.resealCredentials(columns{row.URL, row.Headers, row.Secret}, row.AppID, row.ID)
+	p = db.SecretUpdateParams{
+		AppID: row.AppID, ID: row.ID, URL: c.url, Headers: c.headers, Secret: c.secret, OldSecrets: [][]byte{},
 	}
-	p = db.SecretUpdateParams{AppID: row.AppID, ID: row.ID, Secret: reseal(row.Secret), OldSecrets: [][]byte{}}
 	for _, old := range row.OldSecrets {
-		p.OldSecrets = append(p.OldSecrets, reseal(old))
+		again := k.reseal(old, row.AppID, row.ID)
+		changed = changed || !bytes.Equal(again, old)
+		p.OldSecrets = append(p.OldSecrets, again)
 	}
 	return p, changed
 }

@@ -14,6 +14,10 @@ import (
 //	mark 'e' seed, public key          an ed25519 key
 //	mark 's' fingerprint, nonce, text  any of these, sealed
 //
+// What is sealed may also be
+//
+//	mark 'c' JSON                      sealedCredentials
+//
 // The mark is so long that whatever bears it has more than 75 bytes (33 of mark, 1 of kind, 4 of
 // fingerprint, 24 of nonce and 16 that authenticate are 78), and no HMAC key that a client can choose
 // has more. So no key is ever taken for something else, whatever it begins with and whichever release
@@ -27,6 +31,8 @@ const (
 	kindHMAC    = 'h'
 	kindEd25519 = 'e'
 	kindSealed  = 's'
+
+	kindCredentials = 'c' // only within what is sealed
 )
 
 // marked begins a secret that is not an HMAC key as it is.

@@ -161,7 +161,7 @@ func TestEverySecretComesUnderTheFirstKey(t *testing.T) {
 		return tx.EndpointDelete(ctx, deleted.AppID, deleted.ID, now())
 	})
 	want := map[string]SecretCount{
-		"":      {Known: true, Secrets: 120, InUse: 120},
+		"":      {Known: true, Secrets: 120, InUse: 120, Headers: 120},
 		a.hex(): {Fingerprint: a.hex(), Known: true, Secrets: 4, InUse: 2},
 		c.hex(): {Fingerprint: c.hex(), Secrets: 1, InUse: 1},
 	}

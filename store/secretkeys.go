@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"golang.org/x/crypto/chacha20poly1305"
 
@@ -78,6 +77,10 @@ func (k SecretKeys) seal(s core.Secret, app core.AppID, endpoint core.EndpointID
 	if len(k) == 0 {
 		return plain
 	}
+	return k.sealBytes(plain, app, endpoint)
+}
+
+func (k SecretKeys) sealBytes(plain []byte, app core.AppID, endpoint core.EndpointID) []byte {
 	key := k[0]
 	stored := marked(kindSealed, fingerprintBytes+key.aead.NonceSize()+len(plain)+key.aead.Overhead())
 	stored = append(stored, key.fingerprint...)
@@ -149,17 +152,14 @@ func (k SecretKeys) openMany(stored [][]byte, app core.AppID, endpoint core.Endp
 	return secrets, nil
 }
 
-// openSigning opens the secrets that sign at that time: all or none, because a signature that is
-// missing is a webhook that some receiver refuses.
-func (k SecretKeys) openSigning(app core.AppID, endpoint core.EndpointID, current []byte, old [][]byte,
-	expireAt []time.Time, now time.Time,
-) ([]core.Secret, error) {
-	return k.openMany(core.SigningSecrets(current, old, expireAt, now), app, endpoint)
+// isFirst reports whether a stored secret is sealed under the first key.
+func (k SecretKeys) isFirst(stored []byte) bool {
+	return len(stored) > plainBytesMax && bytes.HasPrefix(stored, k[0].sealed())
 }
 
-// reseal is a stored secret under the first key. One that does not open stays as it is.
+// reseal is a stored old secret under the first key. One that does not open stays as it is.
 func (k SecretKeys) reseal(stored []byte, app core.AppID, endpoint core.EndpointID) []byte {
-	if len(stored) > plainBytesMax && bytes.HasPrefix(stored, k[0].sealed()) {
+	if k.isFirst(stored) {
 		return stored
 	}
 	s, err := k.open(stored, app, endpoint)

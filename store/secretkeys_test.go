@@ -173,12 +173,12 @@ func BenchmarkOpenAndSign(b *testing.B) {
 			b.Run(fmt.Sprintf("%s/sign=%t", c.name, signs), func(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
-					secrets, err := keys.openSigning("app_1", "ep_1", c.stored, nil, nil, at)
+					opened, err := keys.openCredentials(columns{secret: c.stored}, "app_1", "ep_1")
 					if err != nil {
 						b.Fatal(err)
 					}
 					if signs {
-						secrets[0].Sign("msg_1", at, string(payload))
+						opened.secret.Sign("msg_1", at, string(payload))
 					}
 				}
 			})

@@ -25,12 +25,19 @@ func (s *Store) receive(d *core.Delivery, r receiving, now time.Time) bool {
 		s.unopened.tell(fmt.Errorf("endpoint %s: %w", d.EndpointID, err), now)
 		return false
 	}
-	secrets, err := s.keys.openSigning(d.AppID, d.EndpointID, r.secret, r.oldSecrets, r.oldSecretsExpireAt, now)
+	// All that sign open or none is used, because a signature that is missing is a webhook that some receiver refuses.
+	signing := core.SigningSecrets(r.secret, r.oldSecrets, r.oldSecretsExpireAt, now)
+	c, err := s.keys.openCredentials(columns{r.url, headers, signing[0]}, d.AppID, d.EndpointID)
 	if err != nil {
 		s.unopened.tell(err, now)
 		return false
 	}
-	d.URL, d.Headers, d.Secrets = r.url, headers, secrets
+	old, err := s.keys.openMany(signing[1:], d.AppID, d.EndpointID)
+	if err != nil {
+		s.unopened.tell(err, now)
+		return false
+	}
+	d.URL, d.Headers, d.Secrets = c.url, c.headers, append([]core.Secret{c.secret}, old...)
 	return true
 }
 
