@@ -152,7 +152,8 @@ type Endpoint struct {
 	AppID core.AppID
 	ID    core.EndpointID
 	// The client's own name for it. Never begins like an id, so that one lookup serves both.
-	UID          *string
+	UID *string
+	// Where its webhooks go. With *** for the user and password: those are sealed in secret.
 	URL          string
 	Description  string
 	Version      int32
@@ -162,9 +163,9 @@ type Endpoint struct {
 	EventTypes []string
 	// It wants only messages with one of these channels; NULL: messages with and without channels alike.
 	Channels []string
-	// The key that signs its webhooks. Never in a log, never in a list.
+	// The key that signs its webhooks. Encrypted, it may hold the headers and the user and password of the URL as well. Never in a log, never in a list.
 	Secret []byte
-	// Its own HTTP headers by name. Values may be credentials: never in a log.
+	// Its own HTTP headers by name. Empty if it has none, or if they are sealed in secret. Values may be credentials: never in a log.
 	Headers  core.Headers
 	Metadata core.Metadata
 	// The first failed attempt since the last that succeeded; NULL: the last one succeeded.

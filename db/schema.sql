@@ -723,6 +723,7 @@ CREATE TABLE public.endpoint (
     CONSTRAINT endpoint_old_secrets_present_check CHECK (((array_position(old_secrets, NULL::bytea) IS NULL) AND (array_position(old_secrets_expire_at, NULL::timestamp with time zone) IS NULL) AND ('infinity'::timestamp with time zone <> ALL (old_secrets_expire_at)) AND ('-infinity'::timestamp with time zone <> ALL (old_secrets_expire_at)))),
     CONSTRAINT endpoint_paused_check CHECK (((paused_at IS NULL) = (paused_until IS NULL))),
     CONSTRAINT endpoint_paused_until_check CHECK (isfinite(paused_until)),
+    CONSTRAINT endpoint_secret_old_secrets_check CHECK (((octet_length(secret) <= 524288) AND (pg_column_size(old_secrets) <= 16384))),
     CONSTRAINT endpoint_throttle_rate_check CHECK (((throttle_rate >= 1) AND (throttle_rate <= 65535))),
     CONSTRAINT endpoint_throttled_until_check CHECK (isfinite(throttled_until)),
     CONSTRAINT endpoint_uid_check CHECK ((uid !~~ 'ep\_%'::text)),
@@ -745,6 +746,13 @@ COMMENT ON COLUMN public.endpoint.uid IS 'The client''s own name for it. Never b
 
 
 --
+-- Name: COLUMN endpoint.url; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.endpoint.url IS 'Where its webhooks go. With *** for the user and password: those are sealed in secret.';
+
+
+--
 -- Name: COLUMN endpoint.event_types; Type: COMMENT; Schema: public; Owner: -
 --
 
@@ -762,14 +770,14 @@ COMMENT ON COLUMN public.endpoint.channels IS 'It wants only messages with one o
 -- Name: COLUMN endpoint.secret; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.endpoint.secret IS 'The key that signs its webhooks. Never in a log, never in a list.';
+COMMENT ON COLUMN public.endpoint.secret IS 'The key that signs its webhooks. Encrypted, it may hold the headers and the user and password of the URL as well. Never in a log, never in a list.';
 
 
 --
 -- Name: COLUMN endpoint.headers; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.endpoint.headers IS 'Its own HTTP headers by name. Values may be credentials: never in a log.';
+COMMENT ON COLUMN public.endpoint.headers IS 'Its own HTTP headers by name. Empty if it has none, or if they are sealed in secret. Values may be credentials: never in a log.';
 
 
 --

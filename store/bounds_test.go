@@ -29,7 +29,9 @@ func TestBoundsOfColumnsAreConstraints(t *testing.T) {
 		"application": {"uid": "repeat('a', 257)", "name": "repeat('a', 4097)", "metadata": "jsonb_build_object('a', repeat('a', 16384))"},
 		"endpoint": {
 			"uid": "repeat('a', 257)", "url": "repeat('a', 131073)", "description": "repeat('a', 16385)", "event_types": large, "channels": large,
-			"headers": "jsonb_build_object('a', repeat('a', 131072))", "metadata": "jsonb_build_object('a', repeat('a', 16384))",
+			"secret":      "convert_to(repeat('a', 524289), 'UTF8')",
+			"old_secrets": "ARRAY[convert_to((SELECT string_agg(md5(n::text), '') FROM generate_series(1, 1000) AS n), 'UTF8')], old_secrets_expire_at = '{2100-01-01}'",
+			"headers":     "jsonb_build_object('a', repeat('a', 131072))", "metadata": "jsonb_build_object('a', repeat('a', 16384))",
 		},
 		"event_type": {
 			"name": "repeat('a', 257)", "description": "repeat('a', 16385)", "group_name": "repeat('a', 257)", "feature_flags": large,
