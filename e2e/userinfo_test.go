@@ -26,10 +26,10 @@ const (
 	userinfoPassword = "very secret"
 )
 
-func newWithPassword(t *testing.T) *withPassword {
+func newWithPassword(t *testing.T, more ...string) *withPassword {
 	t.Helper()
 	w := &withPassword{database: newDatabase(t), receiver: newReceiver(t, nil)}
-	w.process = start(t, settings(w.database, sharedRetries, "POSTRIDER_LOG_LEVEL=debug"), "serve")
+	w.process = start(t, settings(w.database, append(more, sharedRetries, "POSTRIDER_LOG_LEVEL=debug")...), "serve")
 	w.client = w.process.service(t).tenant(t)
 	w.app = w.application(t)
 	url := strings.Replace(w.receiver.url, "://", "://"+userinfo, 1)
@@ -101,7 +101,19 @@ func TestAPasswordInAnEndpointsURLIsSentAndNeverShown(t *testing.T) {
 // have it sent to a place of their own, too.
 func TestAPasswordIsKeptWhereAURLIsWrittenBack(t *testing.T) {
 	t.Parallel()
-	w, ctx := newWithPassword(t), t.Context()
+	for name, c := range map[string]struct{ keys, stored string }{
+		"plain": {"", userinfo}, "encrypted": {firstKey, "***@"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			keepPassword(t, newWithPassword(t, "POSTRIDER_SECRET_KEYS="+c.keys), "https://"+c.stored+"example.com/")
+		})
+	}
+}
+
+func keepPassword(t *testing.T, w *withPassword, stored string) {
+	t.Helper()
+	ctx := t.Context()
 	masked := strings.Replace(w.receiver.url, "://", "://***@", 1)
 	read := must(w.Endpoint.Get(ctx, w.app, w.made.Id))(t)
 	if read.Url != masked {
@@ -129,7 +141,7 @@ func TestAPasswordIsKeptWhereAURLIsWrittenBack(t *testing.T) {
 	stranger.call(t, 422, "PUT", ops, `{"url":"https://***@example.com/","uid":"ops"}`)
 	var kept string
 	query(t, w.database, "SELECT url FROM endpoint WHERE uid = 'ops'", &kept)
-	if kept != "https://"+userinfo+"example.com/" {
+	if kept != stored {
 		t.Errorf("the operational endpoint's URL is now %s", kept)
 	}
 }
