@@ -47,7 +47,7 @@ type Config struct {
 	StopTimeout         time.Duration `env:"POSTRIDER_STOP_TIMEOUT" default:"20s" help:"How long a stop waits for requests and attempts under way."`
 
 	DefaultSignatureType core.SignatureType `env:"POSTRIDER_DEFAULT_SIGNATURE_TYPE" default:"hmac256" help:"How endpoints sign whose secret no client gave: hmac256 (v1), or ed25519 (v1a)."`
-	SecretKeys           string             `env:"POSTRIDER_SECRET_KEYS" placeholder:"KEYS" help:"What endpoints' secrets are encrypted with in the database, comma-separated, each the base64 of 32 random bytes: openssl rand -base64 32. The first encrypts, all decrypt. Without it they are stored as they are."`
+	SecretKeys           string             `env:"POSTRIDER_SECRET_KEYS" placeholder:"KEYS" help:"Keys that encrypt endpoints' secrets, headers, and users and passwords in URLs in the database, comma-separated, each the base64 of 32 random bytes: openssl rand -base64 32. The first encrypts, all decrypt. Without it they are stored as they are."`
 
 	SourcesFile string `env:"POSTRIDER_SOURCES_FILE" placeholder:"FILE" help:"Where messages come from besides the API: brokers, and the outbox, as YAML; see docs/consume.md. By default the outbox alone."`
 	Sources     string `env:"POSTRIDER_SOURCES" placeholder:"YAML" help:"The same as a text instead of a file."`

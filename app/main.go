@@ -33,7 +33,7 @@ type commands struct {
 	Consume consumeCommand `cmd:"" help:"Run message consumers alone: brokers and the outbox, as POSTRIDER_SOURCES_FILE names them."`
 	Jobs    jobsCommand    `cmd:"" help:"Run scheduled work and background tasks alone."`
 	Migrate migrateCommand `cmd:"" help:"Change the database's schema, or show where it stands."`
-	Secrets secretsCommand `cmd:"" help:"Encrypt the secrets of endpoints in the database, or count them by key."`
+	Secrets secretsCommand `cmd:"" help:"Encrypt the secrets, headers and passwords of endpoints in the database, or count them by key."`
 	Token   tokenCommand   `cmd:"" help:"Print an API token, or end one."`
 	Listen  listenCommand  `cmd:"" help:"Receive webhooks and print them, to try with."`
 	Demo    demoCommand    `cmd:"" help:"Start everything, send real events, and show what arrives."`
