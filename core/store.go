@@ -50,6 +50,11 @@ type Reader interface {
 	TokenRevocationExists(ctx context.Context, token Token, now time.Time) (bool, error)
 
 	BackgroundTaskGet(ctx context.Context, org OrgID, id TaskID) (BackgroundTask, error)
+	// BackgroundTaskRunningGet finds the task that keeps t from beginning.
+	BackgroundTaskRunningGet(ctx context.Context, t BackgroundTask) (TaskID, error)
+	// BackgroundTaskPlaceList looks at up to most places that have running tasks, after one, and returns those where a
+	// step may be made. The last one it looked at is where to go on; empty: there are no more.
+	BackgroundTaskPlaceList(ctx context.Context, after string, most int, now time.Time) (places []TaskPlace, next string, err error)
 	// BackgroundTaskList may leave out data that is large.
 	BackgroundTaskList(ctx context.Context, org OrgID, filter BackgroundTaskFilter, page Page) (rows []BackgroundTask, ended string, err error)
 	// ApplicationResolveMany returns those of the refs that are applications, with their ids.

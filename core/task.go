@@ -2,6 +2,8 @@ package core
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 )
 
@@ -32,6 +34,9 @@ const taskPrefix = "qtask_"
 
 // NewTaskID makes the id of a task of that instant.
 func NewTaskID(at time.Time) TaskID { return TaskID(newID(taskPrefix, at)) }
+
+// TaskIDAt is to tasks what MessageIDAt is to messages.
+func TaskIDAt(at time.Time) TaskID { return TaskID(firstID(taskPrefix, at)) }
 
 // TaskKind is what a task does. The words are the API's.
 type TaskKind string
@@ -112,9 +117,38 @@ func newTask(org OrgID, kind TaskKind, now time.Time) BackgroundTask {
 	}
 }
 
+// taskInsertTries is how often a task is begun anew that was refused for another, which has ended meanwhile.
+const taskInsertTries = 3
+
+// taskInsert begins a task, unless one of its kind runs for the same endpoint, application or organisation.
 func (s *Service) taskInsert(ctx context.Context, t BackgroundTask) (BackgroundTask, error) {
-	err := s.Store.InTx(ctx, func(ctx context.Context, tx Tx) error { return tx.BackgroundTaskInsert(ctx, t) })
+	var err error
+	for range taskInsertTries {
+		err = s.Store.InTx(ctx, func(ctx context.Context, tx Tx) error { return tx.BackgroundTaskInsert(ctx, t) })
+		if e, ok := errors.AsType[*Error](err); !ok || e.Code != codeTaskRuns {
+			return t, err
+		}
+		running, failed := s.Store.BackgroundTaskRunningGet(ctx, t)
+		if failed == nil {
+			return t, anotherTaskRuns(fmt.Sprintf("The background task %s (%s)", running, t.Task))
+		}
+		if !IsKind(failed, KindNotFound) {
+			return t, failed
+		}
+	}
 	return t, err
+}
+
+const codeTaskRuns = "task_running"
+
+// AnotherTaskRuns answers for a task that may not begin while another of its kind runs.
+func AnotherTaskRuns() *Error { return anotherTaskRuns("A background task of this kind") }
+
+func anotherTaskRuns(which string) *Error {
+	return &Error{
+		Kind: KindConflict, Code: codeTaskRuns,
+		Message: which + " is still running; wait until it has ended, or get it to see its progress.",
+	}
 }
 
 // BackgroundTaskFilter narrows a list of tasks; its zero value does not.
@@ -159,6 +193,6 @@ func TasksEndedBefore(now time.Time) time.Time { return now.Add(-taskRetention) 
 
 // TaskCleaner deletes tasks.
 type TaskCleaner interface {
-	// BackgroundTaskDeleteEnded deletes tasks that ended before, at most so many, and tells how many.
+	// BackgroundTaskDeleteEnded deletes tasks that began and ended before, at most so many, and tells how many.
 	BackgroundTaskDeleteEnded(ctx context.Context, before time.Time, most int) (int64, error)
 }

@@ -42,9 +42,9 @@ type Batch struct {
 // TaskTx is what a step of a background task does in its unit of work. The Many methods look at one
 // Range.
 type TaskTx interface {
-	// BackgroundTaskClaim locks the running task whose turn it is, among those that nobody else has
-	// locked. Not found: there is none.
-	BackgroundTaskClaim(ctx context.Context, now time.Time) (BackgroundTask, error)
+	// BackgroundTaskClaim locks the first running task of a place, after one, that may make a step, among those that
+	// nobody else has locked. Not found: there is none.
+	BackgroundTaskClaim(ctx context.Context, place TaskPlace, after TaskID, now time.Time) (BackgroundTask, error)
 	BackgroundTaskUpdate(ctx context.Context, t BackgroundTask) error
 	// BackgroundTaskPostpone changes when and whether the next step is made. False: the task has moved on,
 	// and is left alone.
@@ -64,18 +64,51 @@ type TaskTx interface {
 	ApplicationEventTypesMany(ctx context.Context, apps []AppID) ([]AppEventTypes, error)
 }
 
-// BackgroundTaskStep makes the next step of the task whose turn it is, in one unit of work: what it
-// does and how far it has come are committed together, so that a process that dies here leaves nothing
-// half done, nothing locked and nothing to be done twice. False: no task waits for a step.
-func (s *Service) BackgroundTaskStep(ctx context.Context) (bool, error) {
+// BackgroundTaskStep makes the next step of the task whose turn it is. False: no task waits for a step. An error with
+// true is of that task alone, which waits for its next turn.
+func (s *Service) BackgroundTaskStep(ctx context.Context, turns *TaskTurns) (bool, error) {
+	if err := s.taskLook(ctx, turns); err != nil {
+		return false, err
+	}
+	for turn, ok := turns.take(); ok; turn, ok = turns.take() {
+		worked, err := s.taskStep(ctx, turn)
+		turns.give(turn, worked == (err == nil)) // not where there was nothing to do, nor where a step failed
+		if worked || err != nil {
+			return worked, err
+		}
+	}
+	return false, nil
+}
+
+// taskLook finds out who has tasks, if that was not done lately.
+func (s *Service) taskLook(ctx context.Context, turns *TaskTurns) error {
+	now := s.now()
+	after, ok := turns.look(now)
+	if !ok {
+		return nil
+	}
+	found, next, err := s.Store.BackgroundTaskPlaceList(ctx, after, taskPlacesLooked, now)
+	if err != nil {
+		next = after
+	}
+	ended := s.now()
+	turns.looked(found, next, ended.Sub(now), ended)
+	return err
+}
+
+// taskStep makes the next step of a place's task, in one unit of work: what it does and how far the task has come are
+// committed together, so that a process that dies here leaves nothing half done, nothing locked and nothing to be done
+// twice. False: no task of the place waits for a step.
+func (s *Service) taskStep(ctx context.Context, turn *taskTurn) (bool, error) {
 	now := s.now()
 	var claimed BackgroundTask
+	var after TaskID
 	err := s.Store.InTx(ctx, func(ctx context.Context, tx Tx) (err error) {
-		if claimed, err = tx.BackgroundTaskClaim(ctx, now); err != nil {
+		if claimed, after, err = turn.claim(ctx, tx, now); err != nil {
 			return err
 		}
 		t := claimed
-		t.Failures, t.UpdatedAt, t.NextAt = 0, now, now
+		t.Failures, t.UpdatedAt = 0, now
 		if err := t.step(ctx, tx, now); err != nil {
 			return err
 		}
@@ -84,16 +117,30 @@ func (s *Service) BackgroundTaskStep(ctx context.Context) (bool, error) {
 		}
 		return t.tellOfEnd(ctx, tx)
 	})
-	switch {
-	case err == nil:
-		return true, nil
-	case claimed.ID == "" && IsKind(err, KindNotFound):
-		return false, nil
-	case claimed.ID == "":
+	if claimed.ID == "" {
+		if IsKind(err, KindNotFound) {
+			err = nil
+		}
 		return false, err
+	}
+	turn.claimed(claimed.ID, after, now)
+	if err == nil {
+		return true, nil
 	}
 	s.taskPostpone(ctx, claimed, IsKind(err, KindUnavailable))
 	return true, &TaskError{ID: claimed.ID, Task: claimed.Task, Err: err}
+}
+
+// claim claims the next task of the place, and after the last one the first again. It returns where it looked from.
+func (t *taskTurn) claim(ctx context.Context, tx Tx, now time.Time) (BackgroundTask, TaskID, error) {
+	begin := t.begin(now)
+	for _, after := range []TaskID{t.after, begin} {
+		task, err := tx.BackgroundTaskClaim(ctx, t.TaskPlace, after, now)
+		if err == nil || !IsKind(err, KindNotFound) || after == begin {
+			return task, after, err
+		}
+	}
+	return BackgroundTask{}, begin, NotFound()
 }
 
 // TaskError is a step that failed.

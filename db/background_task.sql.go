@@ -125,18 +125,44 @@ SELECT
     org_id, id, task, app_id, endpoint_id, parameters, status, cursor, processed, data, failures, error,
     created_at, updated_at, next_at
 FROM background_task
-WHERE status = 'running'
-    AND next_at <= $1
-ORDER BY next_at, id
+WHERE coalesce(app_id, org_id) = $1::text
+    AND id > $2::text
+    AND status = 'running'
+    AND next_at <= $3
+ORDER BY coalesce(app_id, org_id), id
 LIMIT 1
 FOR NO KEY UPDATE SKIP LOCKED
 `
 
-// BackgroundTaskClaimAnyTenant locks the running task whose turn it is. SKIP LOCKED: another process
-// makes a step of those at this moment.
-func (q *Queries) BackgroundTaskClaimAnyTenant(ctx context.Context, db DBTX, now time.Time) (BackgroundTask, error) {
-	row := db.QueryRow(ctx, backgroundTaskClaimAnyTenant, now)
-	var i BackgroundTask
+type BackgroundTaskClaimAnyTenantParams struct {
+	Place string
+	After string
+	Now   time.Time
+}
+
+type BackgroundTaskClaimAnyTenantRow struct {
+	OrgID      core.OrgID
+	ID         core.TaskID
+	Task       core.TaskKind
+	AppID      *core.AppID
+	EndpointID *core.EndpointID
+	Parameters core.TaskParameters
+	Status     core.TaskStatus
+	Cursor     string
+	Processed  int64
+	Data       core.TaskData
+	Failures   int16
+	Error      *string
+	CreatedAt  time.Time
+	UpdatedAt  time.Time
+	NextAt     time.Time
+}
+
+// BackgroundTaskClaimAnyTenant locks the first running task of a place, after one, that may make a step. SKIP LOCKED:
+// another process makes a step of those at this moment.
+func (q *Queries) BackgroundTaskClaimAnyTenant(ctx context.Context, db DBTX, arg BackgroundTaskClaimAnyTenantParams) (BackgroundTaskClaimAnyTenantRow, error) {
+	row := db.QueryRow(ctx, backgroundTaskClaimAnyTenant, arg.Place, arg.After, arg.Now)
+	var i BackgroundTaskClaimAnyTenantRow
 	err := row.Scan(
 		&i.OrgID,
 		&i.ID,
@@ -163,21 +189,23 @@ WHERE background_task.ctid = ANY (ARRAY(
     SELECT ended.ctid
     FROM background_task AS ended
     WHERE ended.status <> 'running'
-        AND ended.updated_at < $1::timestamptz
-    ORDER BY ended.updated_at
-    LIMIT $2::int
+        AND ended.id < $1::text
+        AND ended.updated_at < $2::timestamptz
+    ORDER BY ended.id
+    LIMIT $3::int
     FOR UPDATE SKIP LOCKED
 ))
 `
 
 type BackgroundTaskDeleteEndedAnyTenantParams struct {
-	Before  time.Time
-	MaxRows int32
+	BeforeID string
+	Before   time.Time
+	MaxRows  int32
 }
 
-// BackgroundTaskDeleteEndedAnyTenant deletes tasks that ended before a time, a bounded number of them.
+// BackgroundTaskDeleteEndedAnyTenant deletes tasks that began and ended before a time, a bounded number of them.
 func (q *Queries) BackgroundTaskDeleteEndedAnyTenant(ctx context.Context, db DBTX, arg BackgroundTaskDeleteEndedAnyTenantParams) (int64, error) {
-	result, err := db.Exec(ctx, backgroundTaskDeleteEndedAnyTenant, arg.Before, arg.MaxRows)
+	result, err := db.Exec(ctx, backgroundTaskDeleteEndedAnyTenant, arg.BeforeID, arg.Before, arg.MaxRows)
 	if err != nil {
 		return 0, err
 	}
@@ -198,10 +226,28 @@ type BackgroundTaskGetParams struct {
 	ID    core.TaskID
 }
 
+type BackgroundTaskGetRow struct {
+	OrgID      core.OrgID
+	ID         core.TaskID
+	Task       core.TaskKind
+	AppID      *core.AppID
+	EndpointID *core.EndpointID
+	Parameters core.TaskParameters
+	Status     core.TaskStatus
+	Cursor     string
+	Processed  int64
+	Data       core.TaskData
+	Failures   int16
+	Error      *string
+	CreatedAt  time.Time
+	UpdatedAt  time.Time
+	NextAt     time.Time
+}
+
 // BackgroundTaskGet finds a task.
-func (q *Queries) BackgroundTaskGet(ctx context.Context, db DBTX, arg BackgroundTaskGetParams) (BackgroundTask, error) {
+func (q *Queries) BackgroundTaskGet(ctx context.Context, db DBTX, arg BackgroundTaskGetParams) (BackgroundTaskGetRow, error) {
 	row := db.QueryRow(ctx, backgroundTaskGet, arg.OrgID, arg.ID)
-	var i BackgroundTask
+	var i BackgroundTaskGetRow
 	err := row.Scan(
 		&i.OrgID,
 		&i.ID,
@@ -511,6 +557,86 @@ func (q *Queries) BackgroundTaskListDescending(ctx context.Context, db DBTX, arg
 	return items, nil
 }
 
+const backgroundTaskPlaceListAnyTenant = `-- name: BackgroundTaskPlaceListAnyTenant :many
+WITH RECURSIVE looked AS (
+    SELECT
+        CAST($3 AS text) COLLATE "C" AS place,
+        NULL::text COLLATE "C" AS org_id,
+        0 AS n
+    UNION ALL
+    SELECT following.place, following.org_id, looked.n + 1
+    FROM looked
+    CROSS JOIN LATERAL (
+        SELECT coalesce(background_task.app_id, background_task.org_id) AS place, background_task.org_id
+        FROM background_task
+        WHERE coalesce(background_task.app_id, background_task.org_id) > looked.place
+            AND background_task.status = 'running'
+        ORDER BY coalesce(background_task.app_id, background_task.org_id), background_task.id
+        LIMIT 1
+    ) AS following
+    WHERE looked.n < $2::int
+)
+SELECT
+    looked.place::text AS place,
+    looked.org_id::text AS org_id,
+    looked.n::int AS n,
+    (due.found IS TRUE)::boolean AS due
+FROM looked
+LEFT JOIN LATERAL (
+    SELECT true AS found
+    FROM background_task
+    WHERE coalesce(background_task.app_id, background_task.org_id) = looked.place
+        AND background_task.status = 'running'
+        AND background_task.next_at <= $1::timestamptz
+    ORDER BY coalesce(background_task.app_id, background_task.org_id), background_task.id
+    LIMIT 1
+) AS due ON true
+WHERE looked.n > 0
+    AND (due.found OR looked.n = $2::int)
+ORDER BY looked.place
+LIMIT $2::int
+`
+
+type BackgroundTaskPlaceListAnyTenantParams struct {
+	Now       time.Time
+	MaxPlaces int32
+	After     string
+}
+
+type BackgroundTaskPlaceListAnyTenantRow struct {
+	Place string
+	OrgID string
+	N     int32
+	Due   bool
+}
+
+// BackgroundTaskPlaceListAnyTenant goes from place to place, an application or else an organisation, by one probe of the
+// index each, however many tasks run there. It lists those in which a step may be made, and the last one it looked at.
+func (q *Queries) BackgroundTaskPlaceListAnyTenant(ctx context.Context, db DBTX, arg BackgroundTaskPlaceListAnyTenantParams) ([]BackgroundTaskPlaceListAnyTenantRow, error) {
+	rows, err := db.Query(ctx, backgroundTaskPlaceListAnyTenant, arg.Now, arg.MaxPlaces, arg.After)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []BackgroundTaskPlaceListAnyTenantRow
+	for rows.Next() {
+		var i BackgroundTaskPlaceListAnyTenantRow
+		if err := rows.Scan(
+			&i.Place,
+			&i.OrgID,
+			&i.N,
+			&i.Due,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const backgroundTaskPostpone = `-- name: BackgroundTaskPostpone :execrows
 UPDATE background_task
 SET status = $1,
@@ -552,6 +678,38 @@ func (q *Queries) BackgroundTaskPostpone(ctx context.Context, db DBTX, arg Backg
 		return 0, err
 	}
 	return result.RowsAffected(), nil
+}
+
+const backgroundTaskRunningGet = `-- name: BackgroundTaskRunningGet :one
+SELECT id
+FROM background_task
+WHERE coalesce(app_id, org_id) = $1::text
+    AND coalesce(endpoint_id, '') = $2::text
+    AND task = $3
+    AND status = 'running'
+    AND NOT duplicate
+    AND org_id = $4
+`
+
+type BackgroundTaskRunningGetParams struct {
+	Place      string
+	EndpointID string
+	Task       core.TaskKind
+	OrgID      core.OrgID
+}
+
+// BackgroundTaskRunningGet finds the task of a kind that runs for an application and an endpoint. Without an application
+// its place has the organisation's id.
+func (q *Queries) BackgroundTaskRunningGet(ctx context.Context, db DBTX, arg BackgroundTaskRunningGetParams) (core.TaskID, error) {
+	row := db.QueryRow(ctx, backgroundTaskRunningGet,
+		arg.Place,
+		arg.EndpointID,
+		arg.Task,
+		arg.OrgID,
+	)
+	var id core.TaskID
+	err := row.Scan(&id)
+	return id, err
 }
 
 const backgroundTaskUpdate = `-- name: BackgroundTaskUpdate :execrows

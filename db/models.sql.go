@@ -106,8 +106,10 @@ type BackgroundTask struct {
 	Error     *string
 	CreatedAt time.Time
 	UpdatedAt time.Time
-	// When the next step may be made. Each step puts it at the end of the queue.
+	// When the next step may be made: at once, unless the task waits for deliveries or after a failure.
 	NextAt time.Time
+	// Began beside another of its kind, before that was refused; runs to its end.
+	Duplicate bool
 }
 
 // A message still owed to an endpoint. Deleted when it has arrived or is given up.

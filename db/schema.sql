@@ -434,11 +434,13 @@ CREATE TABLE public.background_task (
     created_at timestamp with time zone NOT NULL,
     updated_at timestamp with time zone NOT NULL,
     next_at timestamp with time zone NOT NULL,
+    duplicate boolean DEFAULT false NOT NULL,
     CONSTRAINT background_task_id_check CHECK ((id ~~ 'qtask\_%'::text)),
     CONSTRAINT background_task_parameters_check CHECK ((pg_column_size(parameters) <= 1048576)),
     CONSTRAINT background_task_status_check CHECK ((status = ANY (ARRAY['running'::text, 'finished'::text, 'failed'::text]))),
     CONSTRAINT background_task_task_check CHECK ((task = ANY (ARRAY['endpoint.recover'::text, 'endpoint.replay'::text, 'endpoint.bulk-replay'::text, 'application.purge_content'::text, 'application.stats'::text, 'event-type.aggregate'::text])))
-);
+)
+WITH (fillfactor='60');
 
 
 --
@@ -515,7 +517,14 @@ COMMENT ON COLUMN public.background_task.error IS 'Why it failed, as the API sho
 -- Name: COLUMN background_task.next_at; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.background_task.next_at IS 'When the next step may be made. Each step puts it at the end of the queue.';
+COMMENT ON COLUMN public.background_task.next_at IS 'When the next step may be made: at once, unless the task waits for deliveries or after a failure.';
+
+
+--
+-- Name: COLUMN background_task.duplicate; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.background_task.duplicate IS 'Began beside another of its kind, before that was refused; runs to its end.';
 
 
 --
@@ -1647,31 +1656,45 @@ CREATE INDEX attempt_default_endpoint_id_message_id_idx ON public.attempt_defaul
 
 
 --
--- Name: background_task_next_at_running_idx; Type: INDEX; Schema: public; Owner: -
+-- Name: background_task_app_id_endpoint_id_task_running_key; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX background_task_next_at_running_idx ON public.background_task USING btree (next_at) WHERE (status = 'running'::text);
-
-
---
--- Name: INDEX background_task_next_at_running_idx; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON INDEX public.background_task_next_at_running_idx IS 'Whose turn it is.';
+CREATE UNIQUE INDEX background_task_app_id_endpoint_id_task_running_key ON public.background_task USING btree (COALESCE(app_id, org_id), COALESCE(endpoint_id, ''::text), task) WHERE ((status = 'running'::text) AND (NOT duplicate));
 
 
 --
--- Name: background_task_updated_at_ended_idx; Type: INDEX; Schema: public; Owner: -
+-- Name: INDEX background_task_app_id_endpoint_id_task_running_key; Type: COMMENT; Schema: public; Owner: -
 --
 
-CREATE INDEX background_task_updated_at_ended_idx ON public.background_task USING btree (updated_at) WHERE (status <> 'running'::text);
+COMMENT ON INDEX public.background_task_app_id_endpoint_id_task_running_key IS 'One task of a kind runs for an endpoint, an application or an organisation.';
 
 
 --
--- Name: INDEX background_task_updated_at_ended_idx; Type: COMMENT; Schema: public; Owner: -
+-- Name: background_task_app_id_id_running_idx; Type: INDEX; Schema: public; Owner: -
 --
 
-COMMENT ON INDEX public.background_task_updated_at_ended_idx IS 'What has ended long ago, to be deleted.';
+CREATE INDEX background_task_app_id_id_running_idx ON public.background_task USING btree (COALESCE(app_id, org_id), id) WHERE (status = 'running'::text);
+
+
+--
+-- Name: INDEX background_task_app_id_id_running_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.background_task_app_id_id_running_idx IS 'Which applications have running tasks, and those of each, for their turns.';
+
+
+--
+-- Name: background_task_id_ended_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX background_task_id_ended_idx ON public.background_task USING btree (id) WHERE (status <> 'running'::text);
+
+
+--
+-- Name: INDEX background_task_id_ended_idx; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON INDEX public.background_task_id_ended_idx IS 'Ended tasks, oldest first, to be deleted.';
 
 
 --

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/postrider/postrider/core"
@@ -11,16 +12,32 @@ import (
 
 // TaskStepper makes steps of background tasks; it is core's use case.
 type TaskStepper interface {
-	// BackgroundTaskStep makes one step of the task whose turn it is. False: there is none.
-	BackgroundTaskStep(ctx context.Context) (bool, error)
+	// BackgroundTaskStep makes one step of the task whose turn it is. False: there is none. An error with true is of
+	// that task alone.
+	BackgroundTaskStep(ctx context.Context, turns *core.TaskTurns) (bool, error)
 }
 
-// Tasks makes steps of background tasks until ctx ends: each step takes the task that has waited
-// longest, so that all of them go on.
+// taskSteps is how many steps are made at a time, of different applications: where one has work without end, another
+// does not wait for its steps. More would need more of the connections that jobs have.
+const taskSteps = 2
+
+// Tasks makes steps of background tasks until ctx ends. Organisations take turns, and the applications of each.
 func Tasks(ctx context.Context, stepper TaskStepper, log *slog.Logger) {
-	steps(ctx, stepper.BackgroundTaskStep, func(err error) {
-		log.Error("step of a background task", "error", err)
-	})
+	var turns core.TaskTurns
+	failed := func(err error) { log.Error("step of a background task", "error", err) }
+	step := func(ctx context.Context) (bool, error) {
+		worked, err := stepper.BackgroundTaskStep(ctx, &turns)
+		if worked && err != nil { // others do not wait for it
+			failed(err)
+			return true, nil
+		}
+		return worked, err
+	}
+	var running sync.WaitGroup
+	for range taskSteps {
+		running.Go(func() { steps(ctx, step, failed) })
+	}
+	running.Wait()
 }
 
 const (

@@ -45,15 +45,18 @@ func TestEndedTasksAreDeletedBatchByBatch(t *testing.T) {
 // fakeSteps is that many steps to be made.
 type fakeSteps struct {
 	left, made, asked atomic.Int32
+	bad               atomic.Int32 // steps that fail
 	fail              atomic.Bool
 	slow              time.Duration
 }
 
-func (f *fakeSteps) BackgroundTaskStep(ctx context.Context) (bool, error) {
+func (f *fakeSteps) BackgroundTaskStep(ctx context.Context, _ *core.TaskTurns) (bool, error) {
 	f.asked.Add(1)
 	switch {
 	case f.fail.Load():
-		return true, errors.New("away")
+		return false, errors.New("away")
+	case f.bad.Add(-1) >= 0:
+		return true, errors.New("a step of one task failed")
 	case f.left.Load() == 0:
 		return false, nil
 	}
@@ -112,7 +115,7 @@ func TestAfterAFailureThereIsAPause(t *testing.T) {
 	f.fail.Store(true)
 	running(t, f, func(pass func(time.Duration), _ func()) {
 		pass(10*stepPoll - stepPoll/2)
-		if asked := f.asked.Load(); asked != 10 {
+		if asked := f.asked.Load(); asked != taskSteps*10 {
 			t.Errorf("%d steps failed in 10 polls", asked)
 		}
 		f.fail.Store(false)
@@ -124,15 +127,29 @@ func TestAfterAFailureThereIsAPause(t *testing.T) {
 	})
 }
 
+// A task whose steps fail made all others wait a second for each failure.
+func TestStepThatFailsHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	f := &fakeSteps{}
+	f.bad.Store(100)
+	f.left.Store(100)
+	running(t, f, func(pass func(time.Duration), _ func()) {
+		pass(0)
+		if made := f.made.Load(); made != 100 {
+			t.Errorf("%d steps of 100 were made beside those that failed", made)
+		}
+	})
+}
+
 func TestAStopWaitsForTheStepUnderWay(t *testing.T) {
 	t.Parallel()
 	f := &fakeSteps{slow: 5 * time.Second}
-	f.left.Store(3)
+	f.left.Store(10)
 	running(t, f, func(pass func(time.Duration), stop func()) {
 		pass(time.Second)
 		stop()
-		if f.made.Load() != 1 || f.asked.Load() != 1 {
-			t.Errorf("a stop made %d of %d steps end well, want the one under way and no other", f.made.Load(), f.asked.Load())
+		if f.made.Load() != taskSteps || f.asked.Load() != taskSteps {
+			t.Errorf("a stop made %d of %d steps end well, want those under way and no other", f.made.Load(), f.asked.Load())
 		}
 	})
 }
@@ -143,7 +160,7 @@ func TestAStepThatHangsIsCutOff(t *testing.T) {
 	f.left.Store(1)
 	running(t, f, func(pass func(time.Duration), _ func()) {
 		pass(stepTimeout + 2*stepPoll)
-		if f.asked.Load() != 2 || f.made.Load() != 0 {
+		if f.asked.Load() != 2*taskSteps || f.made.Load() != 0 {
 			t.Errorf("asked %d times, made %d", f.asked.Load(), f.made.Load())
 		}
 	})

@@ -91,16 +91,71 @@ WHERE background_task.matches
 ORDER BY background_task.id
 LIMIT @max_rows::int;
 
+-- name: BackgroundTaskRunningGet :one
+-- BackgroundTaskRunningGet finds the task of a kind that runs for an application and an endpoint. Without an application
+-- its place has the organisation's id.
+SELECT id
+FROM background_task
+WHERE coalesce(app_id, org_id) = @place::text
+    AND coalesce(endpoint_id, '') = @endpoint_id::text
+    AND task = @task
+    AND status = 'running'
+    AND NOT duplicate
+    AND org_id = @org_id;
+
+-- name: BackgroundTaskPlaceListAnyTenant :many
+-- BackgroundTaskPlaceListAnyTenant goes from place to place, an application or else an organisation, by one probe of the
+-- index each, however many tasks run there. It lists those in which a step may be made, and the last one it looked at.
+WITH RECURSIVE looked AS (
+    SELECT
+        CAST(@after AS text) COLLATE "C" AS place,
+        NULL::text COLLATE "C" AS org_id,
+        0 AS n
+    UNION ALL
+    SELECT following.place, following.org_id, looked.n + 1
+    FROM looked
+    CROSS JOIN LATERAL (
+        SELECT coalesce(background_task.app_id, background_task.org_id) AS place, background_task.org_id
+        FROM background_task
+        WHERE coalesce(background_task.app_id, background_task.org_id) > looked.place
+            AND background_task.status = 'running'
+        ORDER BY coalesce(background_task.app_id, background_task.org_id), background_task.id
+        LIMIT 1
+    ) AS following
+    WHERE looked.n < @max_places::int
+)
+SELECT
+    looked.place::text AS place,
+    looked.org_id::text AS org_id,
+    looked.n::int AS n,
+    (due.found IS TRUE)::boolean AS due
+FROM looked
+LEFT JOIN LATERAL (
+    SELECT true AS found
+    FROM background_task
+    WHERE coalesce(background_task.app_id, background_task.org_id) = looked.place
+        AND background_task.status = 'running'
+        AND background_task.next_at <= @now::timestamptz
+    ORDER BY coalesce(background_task.app_id, background_task.org_id), background_task.id
+    LIMIT 1
+) AS due ON true
+WHERE looked.n > 0
+    AND (due.found OR looked.n = @max_places::int)
+ORDER BY looked.place
+LIMIT @max_places::int;
+
 -- name: BackgroundTaskClaimAnyTenant :one
--- BackgroundTaskClaimAnyTenant locks the running task whose turn it is. SKIP LOCKED: another process
--- makes a step of those at this moment.
+-- BackgroundTaskClaimAnyTenant locks the first running task of a place, after one, that may make a step. SKIP LOCKED:
+-- another process makes a step of those at this moment.
 SELECT
     org_id, id, task, app_id, endpoint_id, parameters, status, cursor, processed, data, failures, error,
     created_at, updated_at, next_at
 FROM background_task
-WHERE status = 'running'
+WHERE coalesce(app_id, org_id) = @place::text
+    AND id > @after::text
+    AND status = 'running'
     AND next_at <= @now
-ORDER BY next_at, id
+ORDER BY coalesce(app_id, org_id), id
 LIMIT 1
 FOR NO KEY UPDATE SKIP LOCKED;
 
@@ -133,14 +188,15 @@ WHERE org_id = @org_id
     AND cursor = @cursor;
 
 -- name: BackgroundTaskDeleteEndedAnyTenant :execrows
--- BackgroundTaskDeleteEndedAnyTenant deletes tasks that ended before a time, a bounded number of them.
+-- BackgroundTaskDeleteEndedAnyTenant deletes tasks that began and ended before a time, a bounded number of them.
 DELETE FROM background_task
 WHERE background_task.ctid = ANY (ARRAY(
     SELECT ended.ctid
     FROM background_task AS ended
     WHERE ended.status <> 'running'
+        AND ended.id < @before_id::text
         AND ended.updated_at < @before::timestamptz
-    ORDER BY ended.updated_at
+    ORDER BY ended.id
     LIMIT @max_rows::int
     FOR UPDATE SKIP LOCKED
 ));

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -61,4 +62,51 @@ func TestPeriodsAreCutToWhatCanBeSent(t *testing.T) {
 	if p.Since.Year() != 2014 || !p.Until.Equal(testNow) || len(p.AppIDs) != 2 || p.AppIDs[0] > p.AppIDs[1] {
 		t.Errorf("the period is %s to %s of %q", p.Since, p.Until, p.AppIDs)
 	}
+}
+
+// begins are the requests that begin tasks.
+var begins = []struct{ method, path, body string }{
+	{"POST", "/app/one/endpoint/hook/recover", `{"since":"2026-01-20"}`},
+	{"POST", "/app/one/endpoint/hook/replay-missing", `{"since":"2026-01-20"}`},
+	{"POST", "/app/one/endpoint/hook/bulk-replay", `{"since":"2026-01-20"}`},
+	{"POST", "/app/one/msg/expunge-all-contents", ""},
+	{"POST", "/stats/usage/app", `{"since":"2026-01-01","until":"2026-02-01"}`},
+	{"PUT", "/stats/usage/event-types", ""},
+}
+
+func TestTaskBeginsOnceItsTwinHasEnded(t *testing.T) {
+	t.Parallel()
+	for _, begin := range begins {
+		t.Run(begin.path, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			ask := func() *httptest.ResponseRecorder { return f.ask(t, begin.method, "/api/v1"+begin.path, begin.body) }
+			wantStatus(t, ask(), 202)
+			first := &f.store.tasks[len(f.store.tasks)-1]
+			second := ask()
+			wantStatus(t, second, 409)
+			if text := second.Body.String(); !strings.Contains(text, string(first.ID)) || !strings.Contains(text, `"code":"task_running"`) {
+				t.Errorf("the answer does not name %s: %s", first.ID, text)
+			}
+			first.Status = core.TaskFailed
+			wantStatus(t, ask(), 202)
+		})
+	}
+}
+
+func TestTaskIsAnsweredAgainToItsKey(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	ask := func(key string) *httptest.ResponseRecorder {
+		return f.send("POST", "/api/v1/app/one/endpoint/hook/recover", `{"since":"2026-01-20"}`,
+			"Authorization: Bearer "+f.token(t, "org_a"), "Idempotency-Key: "+key)
+	}
+	first := ask("a")
+	wantStatus(t, first, 202)
+	again := ask("a")
+	wantStatus(t, again, 202)
+	if first.Body.String() != again.Body.String() {
+		t.Errorf("answered %s, then %s", first.Body, again.Body)
+	}
+	wantStatus(t, ask("b"), 409)
 }

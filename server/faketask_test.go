@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"time"
 
 	"github.com/postrider/postrider/core"
 )
@@ -21,9 +22,24 @@ func (f *fake) OperationalEventInsert(_ context.Context, e core.OperationalEvent
 	return nil
 }
 
-func (f *fake) BackgroundTaskInsert(_ context.Context, t core.BackgroundTask) error {
+func (f *fake) BackgroundTaskInsert(ctx context.Context, t core.BackgroundTask) error {
+	if _, err := f.BackgroundTaskRunningGet(ctx, t); err == nil {
+		return core.AnotherTaskRuns()
+	}
 	f.tasks = append(f.tasks, t)
 	return nil
+}
+
+func (f *fake) BackgroundTaskRunningGet(_ context.Context, t core.BackgroundTask) (core.TaskID, error) {
+	running, err := get(f, f.tasks, func(other core.BackgroundTask) bool {
+		return other.Status == core.TaskRunning && other.Task == t.Task && other.Place() == t.Place() &&
+			orZero(other.EndpointID) == orZero(t.EndpointID)
+	})
+	return running.ID, err
+}
+
+func (f *fake) BackgroundTaskPlaceList(context.Context, string, int, time.Time) ([]core.TaskPlace, string, error) {
+	return nil, "", f.broken
 }
 
 func (f *fake) BackgroundTaskGet(_ context.Context, org core.OrgID, id core.TaskID) (core.BackgroundTask, error) {

@@ -97,7 +97,7 @@ func (f *fixture) seed() {
 		AppID: ids.app, ID: ids.attempt, MessageID: ids.message, EndpointID: ids.endpoint, URL: "https://ours.example/",
 		Status: core.StatusFail, ResponseStatusCode: 503, Response: "Ours", DurationMS: 12, Trigger: core.TriggerManual, CreatedAt: testNow,
 	}}
-	s.tasks = seedTasks(ids.app, ids.endpoint)
+	s.tasks = seedTasks(ids.app, second.ID)
 }
 
 // operationalOrg is where operational-webhook endpoints are stored: to change it would be to lose them.

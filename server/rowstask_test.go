@@ -14,6 +14,7 @@ var rowsTask = map[string][]row{
 		{"null", "/app/one/endpoint/hook/recover", `{"since":"2026-01-20","until":null}`, 202, nil},
 		{"unknown", "/app/one/endpoint/none/recover", `{"since":"2026-01-20"}`, 404, nil},
 		{"disabled", "/app/one/endpoint/off/recover", `{"since":"2026-01-20"}`, 409, []string{`{"code":"endpoint_disabled","detail":"The endpoint is disabled, and nothing is sent to it; enable it first."}`}},
+		{"one runs", "/app/one/endpoint/second/recover", `{"since":"2026-01-20"}`, 409, []string{`{"code":"task_running","detail":"The background task ` + taskOfApp + ` (endpoint.recover) is still running; wait until it has ended, or get it to see its progress."}`}},
 		{"unknown application", "/app/none/endpoint/hook/recover", `{"since":"2026-01-20"}`, 404, nil},
 		{"no since", "/app/one/endpoint/hook/recover", `{}`, 422, []string{"missing field `since`"}},
 		{"longer", "/app/one/endpoint/hook/recover", `{"since":"2026-01-17T09:20:00Z"}`, 422, []string{`"loc":["body","since"]`, "Cannot recover more than 14 days of messages"}},
@@ -26,6 +27,7 @@ var rowsTask = map[string][]row{
 	},
 	"EndpointReplayMissing": {
 		{"since", "/app/one/endpoint/hook/replay-missing", `{"since":"2020-01-01"}`, 202, []string{`"task":"endpoint.replay"`}},
+		{"another kind runs", "/app/one/endpoint/second/replay-missing", `{"since":"2026-01-20"}`, 202, nil},
 		{"unknown", "/app/one/endpoint/none/replay-missing", `{"since":"2026-01-20"}`, 404, nil},
 		{"disabled", "/app/one/endpoint/off/replay-missing", `{"since":"2026-01-20"}`, 409, []string{`{"code":"endpoint_disabled","detail":"The endpoint is disabled, and nothing is sent to it; enable it first."}`}},
 		{"backwards", "/app/one/endpoint/hook/replay-missing", `{"since":"2026-01-20","until":"2026-01-19"}`, 422, nil},

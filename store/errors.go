@@ -46,6 +46,8 @@ var constraints = map[string]func() *core.Error{
 		return core.Conflict("An application with that id or uid already exists")
 	},
 	"endpoint_app_id_uid_key": func() *core.Error { return core.Conflict("A conflict has occurred") },
+	// The use case says which task it is.
+	"background_task_app_id_endpoint_id_task_running_key": func() *core.Error { return core.AnotherTaskRuns() },
 }
 
 // mapError turns what the driver returns into what core speaks of. Errors of core pass as they are.

@@ -295,11 +295,11 @@ func TestTheEndOfATaskIsToldWhicheverStepMakesIt(t *testing.T) {
 	w.addAttempts(e, 500, w.addMessages(w.app.ID, 700, past())...)
 	task := w.recovers(e, past().Add(-time.Minute))
 	s := w.service()
-	if _, err := s.BackgroundTaskStep(t.Context()); err != nil || w.told() != nil {
+	if _, err := s.BackgroundTaskStep(t.Context(), new(core.TaskTurns)); err != nil || w.told() != nil {
 		t.Errorf("after one step of two: %v, told %+v", err, w.told())
 	}
 	s.Store = &breaking{Store: w.Store, times: 1, err: errors.New("a defect")}
-	if _, err := s.BackgroundTaskStep(t.Context()); err == nil || w.told() != nil {
+	if _, err := s.BackgroundTaskStep(t.Context(), new(core.TaskTurns)); err == nil || w.told() != nil {
 		t.Errorf("after a step that failed: %v, told %+v", err, w.told())
 	}
 	w.steps(w.ahead(time.Minute))
@@ -322,7 +322,7 @@ func TestATaskThatFailsIsTold(t *testing.T) {
 	w.exec("UPDATE background_task SET failures = 4 WHERE status = 'running'")
 	s := w.service()
 	s.Store = &breaking{Store: w.Store, times: 1, err: errors.New("a defect")}
-	if _, err := s.BackgroundTaskStep(t.Context()); err == nil {
+	if _, err := s.BackgroundTaskStep(t.Context(), new(core.TaskTurns)); err == nil {
 		t.Error("the step did not fail")
 	}
 	got := w.told()
@@ -340,7 +340,7 @@ func TestATaskThatMovedOnIsNotToldToHaveFailed(t *testing.T) {
 	w.exec("UPDATE background_task SET failures = 4")
 	s := w.service()
 	s.Store = &after{breaking: breaking{Store: w.Store, times: 1, err: errors.New("a defect")}, then: func() { w.steps(w.service()) }}
-	if _, err := s.BackgroundTaskStep(t.Context()); err == nil {
+	if _, err := s.BackgroundTaskStep(t.Context(), new(core.TaskTurns)); err == nil {
 		t.Error("the step did not fail")
 	}
 	if got := w.told(); len(got) != 1 || !strings.Contains(got[0].Payload, `"status":"finished"`) {

@@ -165,8 +165,8 @@ func (s *seeded) fillRest(t *testing.T, size seed) {
 	for _, sql := range []string{
 		`INSERT INTO event_type (org_id, name, description, archived, deprecated, created_at, updated_at)
 			SELECT $1, 'type.' || n, '', n % 10 = 0, false, $2, $2 FROM generate_series(1, $3::int) AS n`,
-		`INSERT INTO background_task (org_id, id, task, app_id, parameters, status, cursor, processed, data, failures, created_at, updated_at, next_at)
-			SELECT $1, 'qtask_' || lpad(n::text, 27, '0'), 'application.stats', 'app_' || lpad((n % 3)::text, 27, '0'), '{}',
+		`INSERT INTO background_task (org_id, id, task, app_id, endpoint_id, parameters, status, cursor, processed, data, failures, created_at, updated_at, next_at)
+			SELECT $1, 'qtask_' || lpad(n::text, 27, '0'), 'endpoint.recover', 'app_' || lpad((n % 3)::text, 27, '0'), 'ep_' || lpad(n::text, 27, '0'), '{}',
 				CASE WHEN n % 100 = 0 THEN 'running' ELSE 'finished' END, '', 0, '{}', 0, $2, $2, $2
 			FROM generate_series(1, $3::int) AS n`,
 		`INSERT INTO idempotency_key (org_id, key_hash, status, body, created_at)

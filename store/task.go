@@ -18,6 +18,30 @@ func (r reader) BackgroundTaskGet(ctx context.Context, org core.OrgID, id core.T
 	return core.BackgroundTask(row), mapError(err)
 }
 
+func (r reader) BackgroundTaskRunningGet(ctx context.Context, t core.BackgroundTask) (core.TaskID, error) {
+	p := db.BackgroundTaskRunningGetParams{OrgID: t.OrgID, Task: t.Task, Place: t.Place().ID}
+	if t.EndpointID != nil {
+		p.EndpointID = string(*t.EndpointID)
+	}
+	id, err := queries.BackgroundTaskRunningGet(ctx, r.conn, p)
+	return id, mapError(err)
+}
+
+func (r reader) BackgroundTaskPlaceList(ctx context.Context, after string, most int, now time.Time) (places []core.TaskPlace, next string, err error) {
+	rows, err := queries.BackgroundTaskPlaceListAnyTenant(ctx, r.conn, db.BackgroundTaskPlaceListAnyTenantParams{
+		After: after, MaxPlaces: int32(most), Now: now,
+	})
+	for _, row := range rows {
+		if row.Due {
+			places = append(places, core.TaskPlace{OrgID: core.OrgID(row.OrgID), ID: row.Place})
+		}
+		if int(row.N) == most {
+			next = row.Place
+		}
+	}
+	return places, next, mapError(err)
+}
+
 func (r reader) BackgroundTaskList(ctx context.Context, org core.OrgID, filter core.BackgroundTaskFilter, page core.Page) ([]core.BackgroundTask, string, error) {
 	p := db.BackgroundTaskListAscendingParams{
 		OrgID: org, OnlyAppID: string(filter.AppID), Status: string(filter.Status), Task: string(filter.Task),
@@ -73,8 +97,10 @@ func (t tx) BackgroundTaskInsert(ctx context.Context, task core.BackgroundTask) 
 	return wrote(queries.BackgroundTaskInsert(ctx, t.conn, db.BackgroundTaskInsertParams(task)))
 }
 
-func (t tx) BackgroundTaskClaim(ctx context.Context, now time.Time) (core.BackgroundTask, error) {
-	row, err := queries.BackgroundTaskClaimAnyTenant(ctx, t.conn, now)
+func (t tx) BackgroundTaskClaim(ctx context.Context, place core.TaskPlace, after core.TaskID, now time.Time) (core.BackgroundTask, error) {
+	row, err := queries.BackgroundTaskClaimAnyTenant(ctx, t.conn, db.BackgroundTaskClaimAnyTenantParams{
+		Place: place.ID, After: string(after), Now: now,
+	})
 	return core.BackgroundTask(row), mapError(err)
 }
 
@@ -98,7 +124,7 @@ var _ core.TaskCleaner = (*Store)(nil)
 // BackgroundTaskDeleteEnded deletes tasks that ended before a time.
 func (s *Store) BackgroundTaskDeleteEnded(ctx context.Context, before time.Time, most int) (int64, error) {
 	deleted, err := queries.BackgroundTaskDeleteEndedAnyTenant(ctx, s.pools.jobs, db.BackgroundTaskDeleteEndedAnyTenantParams{
-		Before: before, MaxRows: int32(most),
+		BeforeID: string(core.TaskIDAt(before)), Before: before, MaxRows: int32(most),
 	})
 	return deleted, mapError(err)
 }

@@ -79,8 +79,9 @@ func (w *world) ahead(by time.Duration) *core.Service {
 // steps makes steps until there are no more, and returns how many there were.
 func (w *world) steps(s *core.Service) int {
 	w.t.Helper()
+	var turns core.TaskTurns
 	for n := 0; ; n++ {
-		worked, err := s.BackgroundTaskStep(w.t.Context())
+		worked, err := s.BackgroundTaskStep(w.t.Context(), &turns)
 		if err != nil {
 			w.t.Fatal(err)
 		}
@@ -212,11 +213,11 @@ func TestAStepThatFailsIsTakenBackAndMadeAgain(t *testing.T) {
 	w.addAttempts(e, 500, w.addMessages(w.app.ID, 700, past())...)
 	task := w.recovers(e, past().Add(-time.Minute))
 	s := w.service()
-	if worked, err := s.BackgroundTaskStep(t.Context()); !worked || err != nil {
+	if worked, err := s.BackgroundTaskStep(t.Context(), new(core.TaskTurns)); !worked || err != nil {
 		t.Fatal(worked, err)
 	}
 	s.Store = &breaking{Store: w.Store, times: 1, err: errors.New("a defect with a secret in it")}
-	if worked, err := s.BackgroundTaskStep(t.Context()); !worked || err == nil || !strings.Contains(err.Error(), string(task.ID)) {
+	if worked, err := s.BackgroundTaskStep(t.Context(), new(core.TaskTurns)); !worked || err == nil || !strings.Contains(err.Error(), string(task.ID)) {
 		t.Errorf("worked %v, %v; want an error that names the task", worked, err)
 	}
 	if now := w.task(task.ID); now.Processed != 500 || now.Failures != 1 || !now.NextAt.After(now.UpdatedAt) || w.owed()[e.ID] != 500 {
@@ -243,7 +244,7 @@ func TestATaskFailsAfterFiveFailuresInARow(t *testing.T) {
 	for n := range 5 {
 		s := w.ahead(time.Duration(n) * time.Hour)
 		s.Store = &breaking{Store: w.Store, times: 1, err: errors.New("a secret")}
-		if _, err := s.BackgroundTaskStep(t.Context()); err == nil {
+		if _, err := s.BackgroundTaskStep(t.Context(), new(core.TaskTurns)); err == nil {
 			t.Fatal("no error")
 		}
 		waits = append(waits, w.task(task.ID).NextAt.Sub(s.Now()).Round(5*time.Second))
@@ -268,7 +269,7 @@ func TestADatabaseThatIsAwayIsNotTheTasksFault(t *testing.T) {
 	for n := range 10 {
 		s := w.ahead(time.Duration(n) * time.Hour)
 		s.Store = &breaking{Store: w.Store, times: 1, err: &core.Error{Kind: core.KindUnavailable}}
-		if _, err := s.BackgroundTaskStep(t.Context()); err == nil {
+		if _, err := s.BackgroundTaskStep(t.Context(), new(core.TaskTurns)); err == nil {
 			t.Fatal("no error")
 		}
 	}
@@ -285,7 +286,7 @@ func TestATaskWhoseStepTookTooLongGoesBehindTheOthers(t *testing.T) {
 	ctx, timeUp := context.WithCancel(t.Context())
 	s := w.service()
 	s.Store = &breaking{Store: w.Store, times: 1, err: context.DeadlineExceeded, before: timeUp}
-	if _, err := s.BackgroundTaskStep(ctx); err == nil {
+	if _, err := s.BackgroundTaskStep(ctx, new(core.TaskTurns)); err == nil {
 		t.Fatal("no error")
 	}
 	if now := w.task(task.ID); !now.NextAt.After(now.UpdatedAt) {
@@ -314,7 +315,7 @@ func TestATaskEndsWithWhatItIsAbout(t *testing.T) {
 			e := w.addEndpoint(nil)
 			w.addAttempts(e, 500, w.addMessages(w.app.ID, 700, past())...)
 			task := w.recovers(e, past().Add(-time.Minute))
-			if _, err := w.service().BackgroundTaskStep(t.Context()); err != nil {
+			if _, err := w.service().BackgroundTaskStep(t.Context(), new(core.TaskTurns)); err != nil {
 				t.Fatal(err)
 			}
 			end(w, e)

@@ -283,8 +283,14 @@ func TestEndedTasksAreDeleted(t *testing.T) {
 	e := w.addEndpoint(nil)
 	old, failed, recent := w.replaysMissing(e), w.replaysMissing(e), w.replaysMissing(e)
 	running := w.recovers(e, past())
-	w.exec("UPDATE background_task SET updated_at = now() - interval '91 days' WHERE id <> $1", recent.ID)
 	w.exec("UPDATE background_task SET status = 'failed' WHERE id = $1", failed.ID)
+	for _, task := range []*core.BackgroundTask{&old, &failed, &running} {
+		began := core.NewTaskID(now().AddDate(0, 0, -92))
+		w.exec("UPDATE background_task SET id = $2, updated_at = now() - interval '91 days' WHERE id = $1", task.ID, began)
+		task.ID = began
+	}
+	long := w.replaysMissing(e) // began long ago, and has just ended
+	w.exec("UPDATE background_task SET id = $2 WHERE id = $1", long.ID, core.NewTaskID(now().AddDate(0, 0, -92)))
 	before := core.TasksEndedBefore(now())
 	for range 2 {
 		if n, err := w.BackgroundTaskDeleteEnded(t.Context(), before, 1); err != nil || n != 1 {

@@ -26,8 +26,9 @@ func TestStepsThatAreMadeAtOnceDoNothingTwice(t *testing.T) {
 			var runners sync.WaitGroup
 			for range 4 {
 				runners.Go(func() {
+					turns := new(core.TaskTurns) // of a process
 					for s := w.service(); value[int](w, "SELECT count(*) FROM background_task WHERE status = 'running'") > 0; {
-						if _, err := s.BackgroundTaskStep(t.Context()); err != nil {
+						if _, err := s.BackgroundTaskStep(t.Context(), turns); err != nil {
 							t.Error(err)
 						}
 					}
@@ -48,48 +49,23 @@ func TestAStepDoesNotWaitForAnother(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	e := w.addEndpoint(nil)
-	w.recovers(e, past())
-	second := w.recovers(e, past())
+	first := w.recovers(e, past())
+	second := w.recovers(w.addEndpoint(nil), past())
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	w.in(func(_ context.Context, tx core.Tx) error { // another process is making a step of the first
-		if _, err := tx.BackgroundTaskClaim(ctx, now()); err != nil {
+		if _, err := tx.BackgroundTaskClaim(ctx, first.Place(), "", now()); err != nil {
 			return err
 		}
-		if worked, err := w.service().BackgroundTaskStep(ctx); !worked || err != nil {
+		if worked, err := w.service().BackgroundTaskStep(ctx, new(core.TaskTurns)); !worked || err != nil {
 			t.Errorf("the other task: %v, %v", worked, err)
 		}
-		if worked, err := w.service().BackgroundTaskStep(ctx); worked || err != nil {
+		if worked, err := w.service().BackgroundTaskStep(ctx, new(core.TaskTurns)); worked || err != nil {
 			t.Errorf("with nothing left: %v, %v", worked, err)
 		}
 		return nil
 	})
 	if now := w.task(second.ID); now.Status != core.TaskFinished {
 		t.Errorf("the task is %+v", now)
-	}
-}
-
-func TestTasksTakeTurns(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	ids := w.addMessages(w.app.ID, 1_100, past())
-	var begun []core.TaskID
-	for range 3 {
-		e := w.addEndpoint(nil)
-		w.addAttempts(e, 500, ids...)
-		begun = append(begun, w.recovers(e, past().Add(-time.Minute)).ID)
-	}
-	s := w.service()
-	for round := 1; round <= 2; round++ {
-		for range begun {
-			if _, err := s.BackgroundTaskStep(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-		}
-		for _, id := range begun {
-			if now := w.task(id); now.Processed != int64(500*round) {
-				t.Errorf("after %d rounds a task has processed %d", round, now.Processed)
-			}
-		}
 	}
 }
