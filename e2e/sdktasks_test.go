@@ -9,24 +9,31 @@ import (
 	"github.com/svix/svix-webhooks/go/models"
 )
 
+// aggregate begins a task of the organisation.
+func (c client) aggregate(t testing.TB) string {
+	t.Helper()
+	return begun(t, func() (*svix.AggregateEventTypesOut, error) { return c.Statistics.AggregateEventTypes(t.Context()) }).Id
+}
+
 func aMinuteAgo() time.Time { return time.Now().Add(-time.Minute) }
 
 var taskMethods = map[string]method{
 	"BackgroundTask.List": func(t *testing.T, w walk) {
-		task := must(w.Statistics.AggregateEventTypes(t.Context()))(t).Id
+		task := w.aggregate(t)
 		has(t, must(w.BackgroundTask.List(t.Context(), nil))(t).Data, task, func(b svix.BackgroundTaskOut) string { return b.Id })
 	},
 	"BackgroundTask.Get": func(t *testing.T, w walk) {
-		task := must(w.Statistics.AggregateEventTypes(t.Context()))(t).Id
+		task := w.aggregate(t)
 		same(t, must(w.BackgroundTask.Get(t.Context(), task))(t).Task, models.BACKGROUNDTASKTYPE_EVENT_TYPE_AGGREGATE)
 	},
 	"Statistics.AggregateAppStats": func(t *testing.T, w walk) {
 		in := svix.AppUsageStatsIn{Since: aMinuteAgo(), Until: time.Now().Add(time.Minute), AppIds: []string{w.app}}
-		stats := w.finished(t, must(w.Statistics.AggregateAppStats(t.Context(), in, nil))(t).Id)["appStats"].([]any)
+		task := begun(t, func() (*svix.AppUsageStatsOut, error) { return w.Statistics.AggregateAppStats(t.Context(), in, nil) })
+		stats := w.finished(t, task.Id)["appStats"].([]any)
 		same(t, stats[0].(map[string]any)["appId"].(string), w.app)
 	},
 	"Statistics.AggregateEventTypes": func(t *testing.T, w walk) {
-		data := w.finished(t, must(w.Statistics.AggregateEventTypes(t.Context()))(t).Id)
+		data := w.finished(t, w.aggregate(t))
 		has(t, data["event_types"].([]any), w.app, func(line any) string { return line.(map[string]any)["appId"].(string) })
 	},
 	"Endpoint.Recover": func(t *testing.T, w walk) {
