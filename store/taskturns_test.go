@@ -30,9 +30,8 @@ func TestTaskBesideManyHasEverySecondStep(t *testing.T) {
 	const messages, alone = 2_100, 5 // steps of 500
 	for name, flood := range map[string]func(*world){
 		"of another application": func(w *world) {
-			other := w.addApplication(testOrg, "other")
-			w.addMessages(other.ID, messages, past())
-			w.addReplays(other, 300)
+			w.addMessages(w.app.ID, messages, past())
+			w.addReplays(w.app, 300)
 		},
 		"of another organisation": func(w *world) {
 			other := w.addApplication("org_other", "other")
@@ -51,8 +50,9 @@ func TestTaskBesideManyHasEverySecondStep(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			flood(w)
-			w.addMessages(w.app.ID, messages, past())
-			task := w.addReplays(w.app, 1)[0]
+			app := w.addApplication(testOrg, "neighbour")
+			w.addMessages(app.ID, messages, past())
+			task := w.addReplays(app, 1)[0]
 			turns, steps := new(core.TaskTurns), 0
 			for s := w.service(); w.task(task).Status == core.TaskRunning; steps++ {
 				if worked, err := s.BackgroundTaskStep(t.Context(), turns); !worked || err != nil {
