@@ -57,15 +57,16 @@ func (f *fakeSteps) BackgroundTaskStep(ctx context.Context, _ *core.TaskTurns) (
 		return false, errors.New("away")
 	case f.bad.Add(-1) >= 0:
 		return true, errors.New("a step of one task failed")
-	case f.left.Load() == 0:
+	case f.left.Add(-1) < 0:
+		f.left.Add(1)
 		return false, nil
 	}
 	select {
 	case <-ctx.Done():
+		f.left.Add(1)
 		return true, ctx.Err()
 	case <-time.After(f.slow):
 	}
-	f.left.Add(-1)
 	f.made.Add(1)
 	return true, nil
 }
@@ -157,7 +158,7 @@ func TestAStopWaitsForTheStepUnderWay(t *testing.T) {
 func TestAStepThatHangsIsCutOff(t *testing.T) {
 	t.Parallel()
 	f := &fakeSteps{slow: time.Hour}
-	f.left.Store(1)
+	f.left.Store(taskSteps)
 	running(t, f, func(pass func(time.Duration), _ func()) {
 		pass(stepTimeout + 2*stepPoll)
 		if f.asked.Load() != 2*taskSteps || f.made.Load() != 0 {
