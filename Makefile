@@ -54,6 +54,10 @@ bench: ## measure throughput against a bare relay
 isolation: ## measure what dead endpoints with long backlogs cost healthy ones
 	go run ./bench -scenario isolation -rounds 3
 
+.PHONY: neighbours
+neighbours: ## measure what attacks by one customer cost another
+	go run ./bench -scenario neighbours
+
 # Neither sqlc nor a diff notices the file of queries that are gone, so all of them go first.
 .PHONY: generate
 generate: ## write db/, the server's types and db/schema.sql anew, from queries/, migrations and contract

@@ -35,6 +35,8 @@ type config struct {
 
 	due       int
 	endpoints int
+
+	attack string
 }
 
 func parseConfig(args []string) (config, error) {
@@ -51,16 +53,17 @@ func parseConfig(args []string) (config, error) {
 	f.StringVar(&c.binary, "binary", "", "measure this postrider rather than one built from the working tree")
 	f.StringVar(&c.against, "against", "", "measure this postrider too, in the same rounds")
 	f.StringVar(&c.profile, "profile", "", "write CPU profiles of relay, load and receive into this `directory`; postrider offers none, so for serve use perf")
-	f.StringVar(&c.scenario, "scenario", throughputName, "throughput; isolation: what dead endpoints cost the others; kafka: what comes through it, beside REST; snapshot: what a snapshot held elsewhere costs; or retries: how fast those go out that are due at once")
-	f.IntVar(&c.rate, "rate", 0, "isolation, snapshot: messages a second to healthy endpoints; by default 100 and 1000")
-	f.DurationVar(&c.span, "span", 0, "isolation: how long each measurement takes; by default 20s. snapshot: how long messages are sent, up to the release; by default 10m")
+	f.StringVar(&c.scenario, "scenario", throughputName, "throughput; isolation: what dead endpoints cost the others; kafka: what comes through it, beside REST; snapshot: what a snapshot held elsewhere costs; retries: how fast those go out that are due at once; or neighbours: what one customer's attacks cost another")
+	f.IntVar(&c.rate, "rate", 0, "isolation, snapshot, neighbours: messages a second to healthy endpoints; by default 100, 1000 and 20")
+	f.DurationVar(&c.span, "span", 0, "isolation: how long each measurement takes; by default 20s. snapshot: how long messages are sent, up to the release; by default 10m. neighbours: how long each is measured, alone and beside; by default 10s")
 	f.IntVar(&c.backlog, "backlog", 100_000, "isolation: deliveries that wait for dead endpoints")
 	f.StringVar(&c.beside, "beside", "", "isolation: these variants alone, comma-separated: hanging, refused, slow, hostile, many")
-	f.BoolVar(&c.split, "split", true, "snapshot, retries: accept and deliver in processes apart; false: in one")
+	f.BoolVar(&c.split, "split", true, "snapshot, retries, neighbours: accept and deliver in processes apart; false: in one, as neighbours do by default")
 	f.StringVar(&c.held, "held", "snapshot", "snapshot: the transactions that are held, comma-separated: snapshot, write, idle; or none, to compare")
 	f.StringVar(&c.database, "database", "", "snapshot, retries: the `URL` of a database to use instead of a new one for each round; retries: what is owed there is given up, and endpoints are pointed at this machine")
 	f.IntVar(&c.due, "due", 200_000, "retries: how many are due")
 	f.IntVar(&c.endpoints, "endpoints", 5_000, "retries: at how many endpoints")
+	f.StringVar(&c.attack, "attack", "", "neighbours: these attacks alone, comma-separated")
 	if err := f.Parse(args); err != nil {
 		return c, flag.ErrHelp // Parse has said what is wrong
 	}
@@ -80,6 +83,13 @@ func (c *config) setDefaults(given map[string]bool) {
 	}
 	if (c.scenario == snapshotName || c.scenario == retriesName) && !given["rounds"] {
 		c.rounds = 1 // they are long enough
+	}
+	if c.scenario == neighboursName {
+		c.rate, c.span = cmp.Or(c.rate, 20), cmp.Or(c.span, 10*time.Second)
+		c.split = c.split && given["split"]
+		if !given["rounds"] {
+			c.rounds = 3
+		}
 	}
 	c.rate, c.span = cmp.Or(c.rate, 100), cmp.Or(c.span, 20*time.Second)
 }
@@ -102,13 +112,14 @@ func (c config) validate() error {
 		return fmt.Errorf("-payload: from %d to %d", payloadMin, payloadMax)
 	case c.only != "" && c.only != relayName && c.only != serveName:
 		return errors.New("-only: relay or serve")
-	case !slices.Contains([]string{throughputName, isolationName, kafkaName, snapshotName, retriesName}, c.scenario):
-		return errors.New("-scenario: throughput, isolation, kafka, snapshot or retries")
+	case !slices.Contains([]string{throughputName, isolationName, kafkaName, snapshotName, retriesName, neighboursName}, c.scenario):
+		return errors.New("-scenario: throughput, isolation, kafka, snapshot, retries or neighbours")
 	case c.rate < healthyEndpoints || c.rate > 1000 || c.span < time.Second || c.backlog < batchMax || c.backlog > messagesMax:
 		return fmt.Errorf("-rate: from %d to 1000; -span: 1s or more; -backlog: from %d to %d", healthyEndpoints, batchMax, messagesMax)
 	case c.due > messagesMax || c.endpoints < 1 || c.due < c.endpoints:
 		return fmt.Errorf("-endpoints: 1 or more; -due: from as many to %d", messagesMax)
 	}
 	_, err := c.heldNames()
-	return err
+	_, unknown := attacksNamed(c.attack)
+	return errors.Join(err, unknown)
 }

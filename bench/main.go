@@ -14,6 +14,7 @@
 //	go run ./bench -scenario kafka     # what comes through Kafka, beside what comes by REST
 //	go run ./bench -scenario snapshot  # what a snapshot held elsewhere costs deliveries
 //	go run ./bench -scenario retries   # how fast retries go out that are all due at once
+//	go run ./bench -scenario neighbours # what one customer's attacks cost another
 package main
 
 import (
@@ -48,6 +49,7 @@ var roles = map[string]func(ctx context.Context, args []string, stdout io.Writer
 	"kafka":   kafkaMain,
 	"produce": produceMain,
 	"serve":   serveMain,
+	"attack":  attackMain,
 }
 
 func run(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer) error {

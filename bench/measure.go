@@ -36,6 +36,8 @@ func (c config) roundLimit() time.Duration {
 	case retriesName:
 		const slowest = 50 // a second
 		return 2 * (roundTimeout + time.Duration(c.due/slowest)*time.Second)
+	case neighboursName:
+		return 2 * time.Duration(len(allAttacks)) * (prepareLimit + 3*(c.span+neighbourPatience+neighbourArrival))
 	}
 	return 3 * roundTimeout
 }
@@ -68,6 +70,8 @@ func measure(ctx context.Context, c config, out io.Writer) error {
 		return b.snapshot(ctx)
 	case retriesName:
 		return b.retries(ctx)
+	case neighboursName:
+		return b.neighbours(ctx)
 	}
 	scenarios, err := b.scenarios(ctx)
 	if err != nil {

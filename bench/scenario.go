@@ -101,9 +101,9 @@ func (s served) start(ctx context.Context, hook, sources string) (*target, error
 	return &target{url: api.base + "/api/v1/app/" + app + "/msg", token: api.token, app: app, check: check, stop: p.stop}, nil
 }
 
-// tokenOf has the postrider at path make a token.
-func tokenOf(ctx context.Context, path, jwtSecret string) (string, error) {
-	cmd := exec.CommandContext(ctx, path, "token")
+// tokenOf has the postrider at path make a token, of the organisation if one is named.
+func tokenOf(ctx context.Context, path, jwtSecret string, organisation ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, path, append([]string{"token"}, organisation...)...)
 	cmd.Env = append(cleanEnvironment(), jwtSecret)
 	token, err := cmd.Output() // which keeps what it says of the token for an error
 	if err != nil {
