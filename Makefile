@@ -36,6 +36,13 @@ SEED := 0
 faults: ## break processes, Postgres, networks and receivers under load for FAULTS (10m); every message is accounted for
 	go test ./e2e -run '^TestFaultsLoseNothing$$' -count=1 -v -timeout 0 -faults $(FAULTS) -seed $(SEED)
 
+# The same tests do it with a few of everything in `make test`. What only the store can be made to do is beside them.
+.PHONY: hostile
+hostile: ## attack one customer by another at full size: quotas, large texts and rows, fan-out, lists, tasks, payloads, outages
+	go test ./e2e -run 'Neighbours|LittleMemory|TooLarge|GaveUp|TakeLong|Viewer|Password|ReadOnly|Silently|ShutsUsOut|Descriptor' \
+		-count=1 -v -timeout 0 -parallel 1 -hostile
+	go test ./store -run 'Quota|FIFOEndpoints|OneRow|HostsMinutesApart|LeasesOfASlowClock|NothingCanBeWritten|Share|Crowd|AnyRow' -count=1
+
 # A target at a time: go test takes no more. What is found is written to testdata/fuzz, to be committed.
 FUZZTIME := 30s
 .PHONY: fuzz

@@ -49,9 +49,14 @@ type flooded struct{ refused, strange atomic.Int64 }
 // flood reads a path a hundred times at a time, until the test ends.
 func (c client) flood(t testing.TB, path string) *flooded {
 	t.Helper()
+	return c.floodOf(t, 100, path)
+}
+
+func (c client) floodOf(t testing.TB, clients int, path string) *flooded {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	f, readers := new(flooded), new(sync.WaitGroup)
-	for range 100 {
+	for range clients {
 		readers.Go(func() {
 			for ctx.Err() == nil {
 				f.count(c.send(ctx, http.MethodGet, path, ""))

@@ -1,0 +1,222 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// hostile has the tests of what customers do to each other do it at full size, as `make hostile` does.
+var hostile = flag.Bool("hostile", false, "attack at full size")
+
+// hostileSize is how many of something an attack has: all that there may be, or a few.
+func hostileSize(few, all int) int {
+	if *hostile {
+		return all
+	}
+	return few
+}
+
+const (
+	// neighbourPatience is how long a neighbour's client waits for an answer: far longer than any answer should take,
+	// on a slow and busy machine. How much longer they take is measured by bench -scenario neighbours.
+	neighbourPatience = 10 * time.Second
+	// neighbourLeast is how many messages a neighbour sends beside an attack, however short that is.
+	neighbourLeast = 10
+	// memoryMost is what a process may have with its default settings.
+	memoryMost = 512 << 20
+)
+
+// neighbour is a customer that others must not hurt. It sends one message after the other.
+type neighbour struct {
+	client
+	app      string
+	receiver *receiver
+	answered atomic.Int64 // messages that were accepted
+	failed   atomic.Bool  // one was not
+}
+
+// newNeighbour makes a neighbour of another organisation than any attacker's.
+func newNeighbour(t testing.TB, s service) *neighbour {
+	t.Helper()
+	n := &neighbour{client: s.tenant(t), receiver: newReceiver(t, nil)}
+	n.app = n.application(t)
+	n.receiver.endpoint(t, n.client, n.app)
+	return n
+}
+
+// beside sends until the attack returns. Every message must be accepted in time, and arrive.
+func (n *neighbour) beside(t testing.TB, attack func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	var sender sync.WaitGroup
+	var ids []string
+	var slowest time.Duration
+	sender.Go(func() {
+		for ctx.Err() == nil || len(ids) < neighbourLeast {
+			began := time.Now()
+			id, err := n.post(t.Context())
+			if t.Context().Err() != nil {
+				return // the attack has ended the test
+			}
+			if err != nil {
+				n.failed.Store(true)
+				t.Errorf("a neighbour's message: %v", err)
+				return
+			}
+			n.answered.Add(1)
+			ids, slowest = append(ids, id), max(slowest, time.Since(began))
+			_ = pause(ctx, 50*time.Millisecond)
+		}
+	})
+	t.Cleanup(func() { cancel(); sender.Wait() }) // should the attack end the test
+	attack()
+	cancel()
+	sender.Wait()
+	n.receiver.await(t, ids...)
+	t.Logf("the neighbour sent %d messages; the slowest answer took %s", len(ids), slowest.Round(time.Millisecond))
+}
+
+// awaitAnswered waits until so many messages were accepted, or one was not.
+func (n *neighbour) awaitAnswered(t testing.TB, messages int) {
+	t.Helper()
+	await(t, func() string {
+		if answered := int(n.answered.Load()); answered < messages && !n.failed.Load() {
+			return fmt.Sprintf("%d messages of the neighbour were accepted, want %d", answered, messages)
+		}
+		return ""
+	})
+}
+
+func (n *neighbour) post(ctx context.Context) (id string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, neighbourPatience)
+	defer cancel()
+	answer, err := n.send(ctx, http.MethodPost, "/api/v1/app/"+n.app+"/msg", `{"eventType":"e","payload":{"of":"the neighbour"}}`)
+	if err == nil && answer.status != http.StatusAccepted {
+		err = fmt.Errorf("status %d: %.200s", answer.status, answer.body)
+	}
+	if err != nil {
+		return "", err
+	}
+	var made struct{ ID string }
+	err = json.Unmarshal(answer.body, &made)
+	return made.ID, err
+}
+
+// wantLittleMemory reads the most memory that a process has had so far, where Linux tells.
+func (p *process) wantLittleMemory(t testing.TB) {
+	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	if err != nil {
+		t.Logf("how much memory a process has had is not known here: %v", err)
+		return
+	}
+	_, peak, _ := strings.Cut(string(status), "VmHWM:")
+	peak, _, _ = strings.Cut(peak, "kB")
+	kilobytes := must(strconv.Atoi(strings.TrimSpace(peak)))(t)
+	t.Logf("%s has had %d MB at most", p.cmd.Args[1], kilobytes>>10)
+	if kilobytes<<10 > memoryMost {
+		t.Errorf("%s has had %d MB of memory, want %d at most", p.cmd.Args[1], kilobytes>>10, memoryMost>>20)
+	}
+}
+
+// endpoints makes this many endpoints of an application, all alike, ten at a time.
+func (c client) endpoints(t testing.TB, app string, n int, in map[string]any) (ids []string) {
+	t.Helper()
+	body := string(must(json.Marshal(in))(t))
+	ids = make([]string, n)
+	concurrently(n, func(i int) {
+		answer, err := c.send(t.Context(), http.MethodPost, "/api/v1/app/"+app+"/endpoint", body)
+		var made struct{ ID string }
+		if err != nil || answer.status != http.StatusCreated || json.Unmarshal(answer.body, &made) != nil {
+			t.Errorf("an endpoint: status %d: %.200s: %v", answer.status, answer.body, err)
+		}
+		ids[i] = made.ID
+	})
+	if t.Failed() {
+		t.FailNow()
+	}
+	return ids
+}
+
+// concurrently does something so many times, ten at a time.
+func concurrently(times int, do func(n int)) {
+	var workers sync.WaitGroup
+	for first := range 10 {
+		workers.Go(func() {
+			for n := first; n < times; n += 10 {
+				do(n)
+			}
+		})
+	}
+	workers.Wait()
+}
+
+// counter is a receiver that keeps nothing of what arrives but how often.
+type counter struct {
+	url string
+
+	mu    sync.Mutex
+	times map[string]int // by message
+	total int
+}
+
+// newCounter starts one that takes each webhook as take does; nil: at once.
+func newCounter(t testing.TB, take http.HandlerFunc) *counter {
+	t.Helper()
+	c := &counter{times: map[string]int{}}
+	c.url = listenHTTP(t, func(w http.ResponseWriter, r *http.Request) {
+		if take != nil {
+			take(w, r)
+		}
+		if !discard(r) {
+			return // cut off on the way
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.times[r.Header.Get("Webhook-Id")]++
+		c.total++
+	})
+	return c
+}
+
+// listenHTTP serves until the test ends, and returns the URL.
+func listenHTTP(t testing.TB, handler http.HandlerFunc) string {
+	t.Helper()
+	ownProcesses(t)
+	listener := must(net.Listen("tcp", "127.0.0.1:0"))(t)
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: patience}
+	go func() { _ = server.Serve(listener) }() // until the test ends
+	t.Cleanup(func() { _ = server.Close() })
+	return "http://" + listener.Addr().String() + "/"
+}
+
+// discard reads a body, and reports whether all of it came.
+func discard(r *http.Request) bool {
+	_, err := io.Copy(io.Discard, r.Body)
+	return err == nil
+}
+
+// await waits until so many webhooks of as many messages have come.
+func (c *counter) await(t testing.TB, messages, webhooks int) {
+	t.Helper()
+	await(t, func() string {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.total >= webhooks && len(c.times) >= messages {
+			return ""
+		}
+		return fmt.Sprintf("%d webhooks of %d messages have come, want %d of %d", c.total, len(c.times), webhooks, messages)
+	})
+}

@@ -1,0 +1,232 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// TestNeighboursAreServedBesideEndpointsPastTheQuota has a customer make more FIFO endpoints than it may have, and send to
+// those there are.
+func TestNeighboursAreServedBesideEndpointsPastTheQuota(t *testing.T) {
+	t.Parallel()
+	quota := hostileSize(20, 1000)
+	_, s := serve(t, fmt.Sprintf("POSTRIDER_ENDPOINTS_PER_APPLICATION=%d", quota))
+	attacker, n, c := s.tenant(t), newNeighbour(t, s), newCounter(t, nil)
+	app := attacker.application(t)
+	n.beside(t, func() {
+		in := map[string]any{"url": c.url, "fifo": true}
+		attacker.endpoints(t, app, quota, in)
+		concurrently(quota/2, func(int) {
+			attacker.call(t, http.StatusConflict, "POST", "/api/v1/app/"+app+"/endpoint", `{"url":"`+c.url+`","fifo":true}`)
+		})
+		attacker.message(t, app)
+		c.await(t, 1, quota)
+	})
+}
+
+// TestNeighboursAreServedBesideAFanOutWithLargeHeaders sends to many endpoints that have as many bytes of headers as
+// they may.
+func TestNeighboursAreServedBesideAFanOutWithLargeHeaders(t *testing.T) {
+	t.Parallel()
+	endpoints, messages := hostileSize(20, 100), hostileSize(3, 30)
+	p, s := serve(t)
+	attacker, n, c := s.tenant(t), newNeighbour(t, s), newCounter(t, nil)
+	app := attacker.application(t)
+	headers := map[string]string{}
+	for i := range 16 { // of 4,096 bytes each with its name
+		headers[fmt.Sprintf("X-Header-%02d", i)] = strings.Repeat("h", 4096-len("X-Header-00"))
+	}
+	attacker.endpoints(t, app, endpoints, map[string]any{"url": c.url, "headers": headers})
+	n.beside(t, func() {
+		for range messages {
+			attacker.message(t, app)
+		}
+		c.await(t, messages, messages*endpoints)
+	})
+	p.wantLittleMemory(t)
+}
+
+// TestNeighboursAreServedBesideAFanOutToAllEndpoints sends to as many endpoints as an application may have.
+func TestNeighboursAreServedBesideAFanOutToAllEndpoints(t *testing.T) {
+	t.Parallel()
+	endpoints, messages := hostileSize(100, 1000), hostileSize(5, 50)
+	p, s := serve(t)
+	attacker, n, c := s.tenant(t), newNeighbour(t, s), newCounter(t, nil)
+	app := attacker.application(t)
+	attacker.endpoints(t, app, endpoints, map[string]any{"url": c.url})
+	n.beside(t, func() {
+		for range messages {
+			attacker.message(t, app)
+		}
+		c.await(t, messages, messages*endpoints)
+	})
+	p.wantLittleMemory(t)
+}
+
+// TestNeighboursAreServedBesideListsThatMatchNothing has a hundred clients list messages and attempts by what none of
+// them has.
+func TestNeighboursAreServedBesideListsThatMatchNothing(t *testing.T) {
+	t.Parallel()
+	messages := hostileSize(1000, 20_000)
+	p, s := serve(t)
+	attacker, n, c := s.tenant(t), newNeighbour(t, s), newCounter(t, nil)
+	app := attacker.application(t)
+	endpoint := attacker.endpoints(t, app, 1, map[string]any{"url": c.url})[0]
+	for range messages / 1000 {
+		attacker.messages(t, app, 1000)
+	}
+	c.await(t, messages, messages)
+	var floods []*flooded
+	n.beside(t, func() {
+		for _, list := range []string{
+			"/msg?channel=none", "/msg?tag=none&limit=250", "/msg?event_types=none", "/endpoint/" + endpoint + "/msg?channel=none",
+			"/attempt/endpoint/" + endpoint + "?status=2", "/attempt/endpoint/" + endpoint + "?event_types=none&limit=250",
+		} {
+			floods = append(floods, attacker.floodOf(t, 100/6+1, "/api/v1/app/"+app+list))
+		}
+		until := time.After(time.Duration(hostileSize(1, 20)) * time.Second)
+		for waiting := true; waiting; {
+			select {
+			case <-until:
+				waiting = false
+			default:
+				n.call(t, http.StatusOK, "GET", "/api/v1/app/"+n.app, "")
+			}
+		}
+	})
+	for _, f := range floods {
+		if strange := f.strange.Load(); strange > 0 {
+			t.Errorf("%d lists were answered neither with 200 nor with 503 and Retry-After", strange)
+		}
+	}
+	p.wantLittleMemory(t)
+}
+
+// TestNeighboursAreServedBesideManyTasks begins a task of each kind at each endpoint. What a quota refuses, it refuses
+// with a reason; the rest goes on beside the neighbour's own task, which ends before all of them have.
+func TestNeighboursAreServedBesideManyTasks(t *testing.T) {
+	t.Parallel()
+	endpoints, messages := hostileSize(30, 1000), hostileSize(50, 1000)
+	p, s := serve(t)
+	attacker, n, c := s.tenant(t), newNeighbour(t, s), newCounter(t, nil)
+	app := attacker.application(t)
+	attacker.messages(t, app, messages)
+	ids := attacker.endpoints(t, app, endpoints, map[string]any{"url": c.url})
+	var begun, refused atomic.Int64
+	since := time.Now().Add(-time.Hour).UTC().Format(time.RFC3339)
+	n.beside(t, func() {
+		concurrently(3*endpoints, func(i int) {
+			kind := []string{"replay-missing", "bulk-replay", "recover"}[i%3]
+			answer, err := attacker.send(t.Context(), "POST", "/api/v1/app/"+app+"/endpoint/"+ids[i/3]+"/"+kind, `{"since":"`+since+`"}`)
+			switch {
+			case err != nil || answer.status >= http.StatusInternalServerError:
+				t.Errorf("a task: status %d: %.200s: %v", answer.status, answer.body, err)
+			case answer.status == http.StatusAccepted:
+				begun.Add(1)
+			default:
+				refused.Add(1)
+			}
+		})
+		task := n.call(t, http.StatusAccepted, "POST", "/api/v1/app/"+n.app+"/msg/expunge-all-contents", "")
+		var started struct{ ID string }
+		task.decode(t, &started)
+		n.call(t, http.StatusOK, "GET", "/api/v1/background-task/"+started.ID, "")
+	})
+	if begun.Load() == 0 {
+		t.Error("no task was begun")
+	}
+	t.Logf("%d tasks were begun, %d refused", begun.Load(), refused.Load())
+	p.wantLittleMemory(t)
+}
+
+// TestNeighboursAreServedBesideAbandonedRequests has clients of another hang up as soon as they have asked.
+func TestNeighboursAreServedBesideAbandonedRequests(t *testing.T) {
+	t.Parallel()
+	_, s := serve(t)
+	attacker, n, c := s.tenant(t), newNeighbour(t, s), newCounter(t, nil)
+	app := attacker.application(t)
+	attacker.endpoints(t, app, 10, map[string]any{"url": c.url})
+	paths := []string{"/msg?channel=none", "/endpoint", "/attempt/msg/none", "/msg"}
+	n.beside(t, func() {
+		concurrently(hostileSize(200, 5000), func(i int) {
+			ctx, hangUp := context.WithTimeout(t.Context(), time.Duration(i%20)*time.Millisecond)
+			defer hangUp()
+			method, body := "GET", ""
+			if i%4 == 3 {
+				method, body = "POST", `{"eventType":"e","payload":{}}`
+			}
+			_, _ = attacker.send(ctx, method, "/api/v1/app/"+app+paths[i%4], body)
+		})
+	})
+}
+
+// TestTextsThatAreTooLargeAreRefused has each text that a customer stores a byte longer than it may be, and in one that is
+// far longer.
+func TestTextsThatAreTooLargeAreRefused(t *testing.T) {
+	t.Parallel()
+	p, s := serve(t)
+	attacker, n := s.tenant(t), newNeighbour(t, s)
+	app := attacker.application(t)
+	path := "/api/v1/app/" + app
+	long := func(n int) string { return strings.Repeat("a", n) }
+	n.beside(t, func() {
+		for range hostileSize(1, 20) {
+			for _, bytes := range []int{0, 1_500_000} {
+				for _, request := range [][2]string{
+					{"/api/v1/app", `{"name":"` + long(4097+bytes) + `"}`},
+					{"/api/v1/app", `{"name":"a","uid":"` + long(257+bytes) + `"}`},
+					{"/api/v1/app", `{"name":"a","metadata":{"a":"` + long(4097+bytes) + `"}}`},
+					{path + "/endpoint", `{"url":"https://example.com/","description":"` + long(16385+bytes) + `"}`},
+					{path + "/endpoint", `{"url":"https://example.com/` + long(65537+bytes) + `"}`},
+					{path + "/endpoint", `{"url":"https://example.com/","headers":{"a":"` + long(4097+bytes) + `"}}`},
+					{path + "/endpoint", `{"url":"https://example.com/","metadata":{"a":"` + long(4097+bytes) + `"}}`},
+					{path + "/endpoint", `{"url":"https://example.com/","channels":["` + long(257+bytes) + `"]}`},
+					{path + "/msg", `{"eventType":"` + long(257+bytes) + `","payload":{}}`},
+					{path + "/msg", `{"eventType":"e","eventId":"` + long(257+bytes) + `","payload":{}}`},
+					{path + "/msg", `{"eventType":"e","tags":["` + long(257+bytes) + `"],"payload":{}}`},
+					{"/api/v1/event-type", `{"name":"` + long(257+bytes) + `","description":""}`},
+					{"/api/v1/event-type", `{"name":"a","description":"` + long(16385+bytes) + `"}`},
+				} {
+					attacker.call(t, http.StatusUnprocessableEntity, "POST", request[0], request[1])
+				}
+			}
+		}
+	})
+	attacker.call(t, http.StatusRequestEntityTooLarge, "POST", path+"/msg", `{"eventType":"e","payload":"`+long(2<<20)+`"}`)
+	p.wantLittleMemory(t)
+}
+
+// TestPagesOfTheLargestRowsNeedLittleMemory lists endpoints and messages that are as large as they may be, ten pages at a
+// time.
+func TestPagesOfTheLargestRowsNeedLittleMemory(t *testing.T) {
+	t.Parallel()
+	endpoints, messages := hostileSize(50, 250), hostileSize(10, 60)
+	p, s := serve(t)
+	attacker, n := s.tenant(t), newNeighbour(t, s)
+	app := attacker.application(t)
+	path := "/api/v1/app/" + app
+	payload := `{"eventType":"e","payload":{"a":"` + strings.Repeat("a", 2_000_000) + `"}}`
+	for range messages {
+		attacker.call(t, http.StatusAccepted, "POST", path+"/msg?with_content=false", payload)
+	}
+	attacker.endpoints(t, app, endpoints, map[string]any{
+		"url": "https://example.com/" + strings.Repeat("u", 65_000), "description": strings.Repeat("d", 16_384),
+		"metadata": map[string]string{"m": strings.Repeat("m", 4000)},
+	})
+	n.beside(t, func() {
+		concurrently(hostileSize(30, 300), func(i int) {
+			list := []string{"/endpoint?limit=250", "/msg?limit=250", "/msg?limit=250&with_content=false"}[i%3]
+			answer, err := attacker.send(t.Context(), "GET", path+list, "")
+			full := answer.status == http.StatusServiceUnavailable && answer.header.Get("Retry-After") != ""
+			if err != nil || answer.status != http.StatusOK && !full {
+				t.Errorf("%s: status %d: %v", list, answer.status, err)
+			}
+		})
+	})
+	p.wantLittleMemory(t)
+}
