@@ -13,7 +13,7 @@ import (
 
 // pools are the connections of a store, shared out so that no sort of work takes all. Lists and statistics have a
 // pool of their own, because Postgres ends their statements sooner. Other requests, jobs, and reading large payloads
-// have shares of the main pool, which leave at least a quarter of all connections to storing, claiming and recording.
+// have shares of the main pool, which leave at least a third of all connections to storing, claiming and recording.
 type pools struct {
 	main, list *pgxpool.Pool // one pool if the connections are too few to share out
 
@@ -25,7 +25,7 @@ type pools struct {
 
 // newPools makes pools of config.MaxConns connections in all.
 func newPools(ctx context.Context, config *pgxpool.Config) (p *pools, err error) {
-	all, lists := config.MaxConns, max(config.MaxConns/4, 1)
+	all, lists := config.MaxConns, max(config.MaxConns/6, 1)
 	p = &pools{}
 	if all >= sharedLeast {
 		p.list, err = newListPool(ctx, config, lists)

@@ -92,7 +92,7 @@ func TestShareOfListsLeavesTheRestToOthers(t *testing.T) {
 	w := newWorld(t)
 	w.addEndpoint(nil)
 	unlock := w.lockTable("event_type")
-	results := w.flood(connectionsDefault/4, func(ctx context.Context) error { return listEventTypes(ctx, w.Store) })
+	results := w.flood(connectionsDefault/6, func(ctx context.Context) error { return listEventTypes(ctx, w.Store) })
 	w.wantHotPath()
 	w.addApplication(testOrg, "meanwhile") // a request that writes
 	if err := listEventTypes(t.Context(), w.Store); !core.IsKind(err, core.KindUnavailable) {

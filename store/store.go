@@ -46,7 +46,7 @@ var _ core.Store = (*Store)(nil)
 
 const (
 	// connectionsDefault is enough for the few statements that are ever under way at once: the hot
-	// path needs one each for storing, recording, claiming and tokens. Lists have three of them, what else requests do up
+	// path needs one each for storing, recording, claiming and tokens. Lists have two of them, what else requests do up
 	// to three, and jobs up to two. pool_max_conns in the URL overrides it.
 	connectionsDefault = 12
 
