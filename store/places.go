@@ -12,10 +12,12 @@ import (
 // its own requests, and another customer's next request is served after at most one of them.
 type places struct {
 	most int
+	each int // that one customer may have at a time
 
 	mu    sync.Mutex
 	taken int
-	lines []*placeLine // of customers that wait, in the order of their turns
+	by    map[core.Customer]int // of those
+	lines []*placeLine          // of customers that wait, in the order of their turns
 }
 
 // placeLine is one customer's requests for a place.
@@ -24,7 +26,9 @@ type placeLine struct {
 	waiting  []chan struct{} // closed once it has a place
 }
 
-func newPlaces(most int) *places { return &places{most: most} }
+func newPlaces(most int) *places {
+	return &places{most: most, each: most, by: map[core.Customer]int{}}
+}
 
 // enter waits for a place. An error is why the context ended.
 func (p *places) enter(ctx context.Context) error {
@@ -39,7 +43,7 @@ func (p *places) enter(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	if !p.withdraw(customer, entered) {
-		p.leave() // it was given one at this moment
+		p.leave(customer) // it was given one at this moment
 	}
 	return context.Cause(ctx)
 }
@@ -48,8 +52,8 @@ func (p *places) enter(ctx context.Context) error {
 func (p *places) join(customer core.Customer) chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.taken < p.most {
-		p.taken++
+	if p.taken < p.most && p.by[customer] < p.each {
+		p.take(customer)
 		return nil
 	}
 	entered := make(chan struct{})
@@ -84,17 +88,27 @@ func (p *places) withdraw(customer core.Customer, entered chan struct{}) bool {
 	return true
 }
 
-// leave gives a place back: to the customer whose turn it is, if any waits.
-func (p *places) leave() {
+func (p *places) take(customer core.Customer) {
+	p.taken++
+	p.by[customer]++
+}
+
+// leave gives a customer's place back, to the next in turn that may have it.
+func (p *places) leave(customer core.Customer) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.lines) == 0 {
-		p.taken--
+	p.taken--
+	if p.by[customer]--; p.by[customer] == 0 {
+		delete(p.by, customer)
+	}
+	i := slices.IndexFunc(p.lines, func(l *placeLine) bool { return p.by[l.customer] < p.each })
+	if i < 0 {
 		return
 	}
-	l := p.lines[0]
-	p.lines = p.lines[1:]
+	l := p.lines[i]
+	p.take(l.customer)
 	close(l.waiting[0])
+	p.lines = slices.Delete(p.lines, i, i+1)
 	if l.waiting = l.waiting[1:]; len(l.waiting) > 0 {
 		p.lines = append(p.lines, l)
 	}

@@ -19,15 +19,16 @@ func TestPlacesAreTakenInTurns(t *testing.T) {
 		served := []core.AppID{}
 		var running sync.WaitGroup
 		ask := func(app core.AppID) {
+			customer := core.Customer{OrgID: testOrg, AppID: app}
 			running.Go(func() {
-				if err := p.enter(core.WithCustomer(t.Context(), core.Customer{OrgID: testOrg, AppID: app})); err != nil {
+				if err := p.enter(core.WithCustomer(t.Context(), customer)); err != nil {
 					t.Error(err)
 				}
 				mu.Lock()
 				served = append(served, app)
 				mu.Unlock()
 				<-time.After(time.Second)
-				p.leave()
+				p.leave(customer)
 			})
 			synctest.Wait()
 		}
@@ -51,12 +52,12 @@ func TestPlacesAreTakenInTurns(t *testing.T) {
 func TestPlacesAreNotLostToRequestsThatGiveUp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		p := newPlaces(1)
+		p, customer := newPlaces(1), core.Customer{OrgID: testOrg}
 		gaveUp := errors.New("gave up")
 		var running sync.WaitGroup
 		for n := range 200 {
 			running.Go(func() {
-				ctx, cancel := context.WithTimeoutCause(t.Context(), time.Duration(1+n%7)*time.Second, gaveUp)
+				ctx, cancel := context.WithTimeoutCause(core.WithCustomer(t.Context(), customer), time.Duration(1+n%7)*time.Second, gaveUp)
 				defer cancel()
 				if err := p.enter(ctx); errors.Is(err, gaveUp) {
 					return
@@ -64,7 +65,7 @@ func TestPlacesAreNotLostToRequestsThatGiveUp(t *testing.T) {
 					t.Error(err)
 				}
 				<-time.After(time.Second) // others give up at the moment that it leaves
-				p.leave()
+				p.leave(customer)
 			})
 		}
 		running.Wait()
@@ -75,4 +76,27 @@ func TestPlacesAreNotLostToRequestsThatGiveUp(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+func TestPlacesAreNotAllOneCustomers(t *testing.T) {
+	t.Parallel()
+	p := newPlaces(4)
+	p.each = 2
+	greedy, other := core.Customer{AppID: "greedy"}, core.Customer{AppID: "other"}
+	var waits []chan struct{}
+	for range 5 {
+		waits = append(waits, p.join(greedy))
+	}
+	if p.join(other) != nil {
+		t.Error("a customer takes more than its part")
+	}
+	p.leave(other) // for another of greedy's, which has to wait all the same
+	if p.taken != 2 || waits[1] != nil || waits[2] == nil {
+		t.Errorf("%d places are taken", p.taken)
+	}
+	p.leave(greedy)
+	<-waits[2]
+	if p.taken != 2 || p.by[greedy] != 2 {
+		t.Errorf("%d places are taken, %v", p.taken, p.by)
+	}
 }

@@ -45,6 +45,7 @@ func newPools(ctx context.Context, config *pgxpool.Config) (p *pools, err error)
 	}
 	p.lists, p.requests, p.jobs = newShare(p.list, int(lists)), newShare(p.main, int(all/4)), newShare(p.main, int(all/6))
 	p.payloads = newShare(p.main, int(all/12))
+	p.lists.places.each = max(int(lists)/2, 1)
 	p.lists.wait, p.lists.limit, p.requests.wait = listWait, listLimit, requestWait
 	return p, nil
 }

@@ -57,7 +57,8 @@ func (s *share) enter(ctx context.Context) (leave func(), err error) {
 	if err := s.places.enter(ctx); err != nil {
 		return nil, err
 	}
-	return sync.OnceFunc(s.places.leave), nil
+	customer := core.CustomerOf(ctx)
+	return sync.OnceFunc(func() { s.places.leave(customer) }), nil
 }
 
 // errShareFull is unlike other trouble in that the database is well.

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -92,7 +93,11 @@ func TestShareOfListsLeavesTheRestToOthers(t *testing.T) {
 	w := newWorld(t)
 	w.addEndpoint(nil)
 	unlock := w.lockTable("event_type")
-	results := w.flood(connectionsDefault/6, func(ctx context.Context) error { return listEventTypes(ctx, w.Store) })
+	var callers atomic.Int32
+	results := w.flood(connectionsDefault/6, func(ctx context.Context) error {
+		app := core.AppID(strconv.Itoa(int(callers.Add(1)) % 2)) // one alone would not get all
+		return listEventTypes(core.WithCustomer(ctx, core.Customer{AppID: app}), w.Store)
+	})
 	w.wantHotPath()
 	w.addApplication(testOrg, "meanwhile") // a request that writes
 	if err := listEventTypes(t.Context(), w.Store); !core.IsKind(err, core.KindUnavailable) {
