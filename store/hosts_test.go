@@ -99,14 +99,14 @@ func TestDatabaseURLNamesHostsOfWhichTheFirstIsReadOnly(t *testing.T) {
 func TestHostsThatDoNotAnswerAreGivenUp(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]time.Duration{
-		"postgres://a,b/db":                              connectTimeoutDefault,
-		"postgres://a:1,a:2/db?sslmode=disable":          connectTimeoutDefault,
-		"host=/tmp/a,/tmp/b dbname=db":                   connectTimeoutDefault,
+		"postgres://a,b/db":                              connectTimeoutEach,
+		"postgres://a:1,a:2/db?sslmode=disable":          connectTimeoutEach,
+		"host=/tmp/a,/tmp/b dbname=db":                   connectTimeoutEach,
 		"postgres://a,b/db?connect_timeout=9":            9 * time.Second,
-		"postgres://a/db":                                0,
-		"postgres://a/db?sslmode=prefer":                 0, // twice, with and without TLS
-		"postgres://someone@/db?host=/tmp/a&port=5432":   0,
-		"postgres://someone@%2Ftmp%2Fa/db?sslmode=allow": 0,
+		"postgres://a/db":                                connectTimeout,
+		"postgres://a/db?sslmode=prefer":                 connectTimeout, // twice, with and without TLS
+		"postgres://someone@/db?host=/tmp/a&port=5432":   connectTimeout,
+		"postgres://someone@%2Ftmp%2Fa/db?sslmode=allow": connectTimeout,
 	} {
 		config, err := poolConfig(text)
 		if err != nil || config.ConnConfig.ConnectTimeout != want {

@@ -2,14 +2,22 @@ package store
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/postrider/postrider/core"
 )
 
-const listenRetry = time.Second
+const (
+	listenRetry = time.Second
+
+	// listenPing is how long a connection that listens hears nothing before it is asked whether it still works. One
+	// that a proxy or a firewall dropped would hear nothing for ever, and workers would go by their polls alone.
+	listenPing = 15 * time.Second
+)
 
 // Listener is a worker that is told of deliveries.
 type Listener interface {
@@ -36,14 +44,14 @@ func (s *Store) listen(ctx context.Context, l Listener) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close(context.WithoutCancel(ctx))
-	if err := queries.DeliveryListenAnyTenant(ctx, conn); err != nil {
+	defer closeConn(ctx, conn)
+	if err := startListening(ctx, conn); err != nil {
 		return err
 	}
 	l.Recall("") // changes before this connection were not heard of
 	l.Wake()
 	for {
-		heard, err := conn.WaitForNotification(ctx)
+		heard, err := nextNotification(ctx, conn, listenPing)
 		if err != nil {
 			return err
 		}
@@ -57,6 +65,40 @@ func (s *Store) listen(ctx context.Context, l Listener) error {
 			l.Wake()
 		}
 	}
+}
+
+func startListening(ctx context.Context, conn *pgx.Conn) error {
+	ctx, cancel := context.WithTimeout(ctx, statementTimeout)
+	defer cancel()
+	return queries.DeliveryListenAnyTenant(ctx, conn)
+}
+
+// nextNotification waits for a notification. It returns an error once the connection does not answer.
+func nextNotification(ctx context.Context, conn *pgx.Conn, ping time.Duration) (*pgconn.Notification, error) {
+	for {
+		waiting, cancel := context.WithTimeout(ctx, ping)
+		heard, err := conn.WaitForNotification(waiting)
+		cancel()
+		if err == nil || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+			return heard, err
+		}
+		if err := pingConn(ctx, conn); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func pingConn(ctx context.Context, conn *pgx.Conn) error {
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
+	defer cancel()
+	return conn.Ping(ctx)
+}
+
+// closeConn takes leave of a server, which may be gone.
+func closeConn(ctx context.Context, conn *pgx.Conn) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pingTimeout)
+	defer cancel()
+	_ = conn.Close(ctx)
 }
 
 // recall goes with a write after which what workers hold of the application's deliveries is stale.

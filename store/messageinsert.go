@@ -92,7 +92,10 @@ func (i *MessageInserter) MessageInsertMany(ctx context.Context, messages []core
 	if len(messages) == 0 {
 		return stored
 	}
-	for n, o := range i.insertAll(ctx, messages) {
+	outcomes := i.insertAll(ctx, messages)
+	ctx, cancel := context.WithTimeout(ctx, statementTimeout)
+	defer cancel()
+	for n, o := range outcomes {
 		stored[n].Message, stored[n].Err = i.stored(ctx, messages[n], o.out, o.err)
 	}
 	return stored

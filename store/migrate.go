@@ -55,8 +55,10 @@ func migrations(ctx context.Context, databaseURL string, work func(*dbmate.DB) e
 	if err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
-	defer conn.Close(context.WithoutCancel(ctx)) // which gives the lock back
-	if err := checkServer(ctx, conn); err != nil {
+	defer closeConn(ctx, conn) // which gives the lock back
+	checking, cancel := context.WithTimeout(ctx, statementTimeout)
+	defer cancel()
+	if err := checkServer(checking, conn); err != nil {
 		return err
 	}
 	if err := lockMigrations(ctx, conn); err != nil {
@@ -75,7 +77,7 @@ func migrations(ctx context.Context, databaseURL string, work func(*dbmate.DB) e
 // CREATE INDEX CONCURRENTLY in the process that has the lock would wait for that, in a circle.
 func lockMigrations(ctx context.Context, conn *pgx.Conn) error {
 	for {
-		if locked, err := queries.MigrateLockAnyTenant(ctx, conn, migrateLock); err != nil || locked {
+		if locked, err := tryLockMigrations(ctx, conn); err != nil || locked {
 			return err
 		}
 		select {
@@ -84,4 +86,10 @@ func lockMigrations(ctx context.Context, conn *pgx.Conn) error {
 		case <-time.After(migrateLockPoll):
 		}
 	}
+}
+
+func tryLockMigrations(ctx context.Context, conn *pgx.Conn) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, statementTimeout)
+	defer cancel()
+	return queries.MigrateLockAnyTenant(ctx, conn, migrateLock)
 }

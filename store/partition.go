@@ -14,7 +14,7 @@ var _ core.Partitioner = (*Store)(nil)
 
 // PartitionCreate makes one partition.
 func (s *Store) PartitionCreate(ctx context.Context, p core.Partition) (bool, error) {
-	made, err := queries.PartitionCreateAnyTenant(ctx, s.pools.jobs, db.PartitionCreateAnyTenantParams{
+	made, err := queries.PartitionCreateAnyTenant(ctx, s.pools.upkeep, db.PartitionCreateAnyTenantParams{
 		Parent: p.Table, Suffix: p.Suffix, LowerID: p.From, UpperID: p.To,
 	})
 	return made, mapError(err)
@@ -22,18 +22,18 @@ func (s *Store) PartitionCreate(ctx context.Context, p core.Partition) (bool, er
 
 // PartitionCaught looks for what the default partitions caught.
 func (s *Store) PartitionCaught(ctx context.Context) (core.MessageID, core.AttemptID, error) {
-	message, err := queries.PartitionMessageCaughtAnyTenant(ctx, s.pools.jobs)
+	message, err := queries.PartitionMessageCaughtAnyTenant(ctx, s.pools.upkeep)
 	if err != nil {
 		return "", "", mapError(err)
 	}
-	attempt, err := queries.PartitionAttemptCaughtAnyTenant(ctx, s.pools.jobs)
+	attempt, err := queries.PartitionAttemptCaughtAnyTenant(ctx, s.pools.upkeep)
 	return core.MessageID(message), core.AttemptID(attempt), mapError(err)
 }
 
 // PartitionAnalyze gathers statistics of the partitioned tables whose last ones are from before a time, and
 // reports whether there were any. One process does that at a time; the others report false.
 func (s *Store) PartitionAnalyze(ctx context.Context, before time.Time) (analyzed bool, err error) {
-	err = transact(ctx, s.pools.jobs, func(t pgx.Tx) error {
+	err = transact(ctx, s.pools.upkeep, func(t pgx.Tx) error {
 		if locked, err := queries.PartitionStatisticsLockAnyTenant(ctx, t); err != nil || !locked {
 			return err
 		}

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -21,6 +22,8 @@ type pools struct {
 	requests *share
 	jobs     *share
 	payloads *share
+	upkeep   *share // the places of jobs, for what may take minutes
+	sources  *share // any number of places
 }
 
 // newPools makes pools of config.MaxConns connections in all.
@@ -44,9 +47,12 @@ func newPools(ctx context.Context, config *pgxpool.Config) (p *pools, err error)
 		p.list = p.main
 	}
 	p.lists, p.requests, p.jobs = newShare(p.list, int(lists)), newShare(p.main, int(all/4)), newShare(p.main, int(all/6))
+	p.upkeep, p.sources = p.jobs.limited(upkeepTimeout), newShare(p.main, int(all)).limited(sourceTimeout)
 	p.payloads = newShare(p.main, int(all/12))
 	p.lists.places.each = max(int(lists)/2, 1)
-	p.lists.wait, p.lists.limit, p.requests.wait = listWait, listLimit, requestWait
+	p.lists.wait, p.requests.wait = listWait, requestWait
+	// Postgres is quicker, unless it cannot be reached; then the connection would be lost, and is by this.
+	p.lists.limit = listLimit + time.Second
 	return p, nil
 }
 
@@ -59,6 +65,8 @@ func newListPool(ctx context.Context, config *pgxpool.Config, size int32) (*pgxp
 		if err := prepare(ctx, conn); err != nil {
 			return err
 		}
+		ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+		defer cancel()
 		_, err := queries.ConnectionLimitAnyTenant(ctx, conn, fmt.Sprintf("%dms", listLimit.Milliseconds()))
 		return err
 	}
@@ -117,7 +125,7 @@ type SourceStore interface {
 }
 
 // ForSources is the store for sources, each of which takes messages in with one connection at a time.
-func (s *Store) ForSources() SourceStore { return s.part(s.pool) }
+func (s *Store) ForSources() SourceStore { return s.part(s.pools.sources) }
 
 func (s *Store) part(conns connections) part { return part{s.on(conns), s, conns} }
 

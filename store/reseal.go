@@ -29,6 +29,8 @@ const userinfoPattern = `^[^:]*:[/\\\t\r\n]*([^/\\?#]*)@`
 // SecretCount counts the stored secrets of all tenants, in the order of the fingerprints. It reads the
 // whole table of endpoints.
 func (s *Store) SecretCount(ctx context.Context) ([]SecretCount, error) {
+	ctx, cancel := context.WithTimeout(ctx, upkeepTimeout)
+	defer cancel()
 	rows, err := queries.SecretCountAnyTenant(ctx, s.pool, db.SecretCountAnyTenantParams{
 		Sealed: marked(kindSealed, 0), PlainBytesMax: plainBytesMax, FingerprintBytes: fingerprintBytes,
 		UserinfoPattern: userinfoPattern, Masked: core.URLMask,
@@ -55,6 +57,8 @@ func (s *Store) SecretReseal(ctx context.Context) (changed int, err error) {
 	for b := (resealed{looked: resealBatch}); b.looked == resealBatch; {
 		var next resealed
 		err := retried(func() error {
+			ctx, cancel := context.WithTimeout(ctx, statementTimeout)
+			defer cancel()
 			return transact(ctx, s.pool, func(t pgx.Tx) (err error) {
 				next, err = s.on(t).resealBatch(ctx, b.last)
 				return err

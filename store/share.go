@@ -35,7 +35,7 @@ type share struct {
 	pool   *pgxpool.Pool
 	places *places
 	wait   time.Duration // for a place; 0: as long as the context
-	limit  time.Duration // of one statement; 0: the context's
+	limit  time.Duration // of one statement, those of a transaction included
 }
 
 var (
@@ -44,7 +44,14 @@ var (
 )
 
 func newShare(pool *pgxpool.Pool, places int) *share {
-	return &share{pool: pool, places: newPlaces(max(places, 1))}
+	return &share{pool: pool, places: newPlaces(max(places, 1)), limit: statementTimeout}
+}
+
+// limited is the same places for statements that may take longer.
+func (s *share) limited(limit time.Duration) *share {
+	longer := *s
+	longer.limit = limit
+	return &longer
 }
 
 // enter waits for a place and returns what gives it back, any number of times.
@@ -67,11 +74,11 @@ var errShareFull = core.TooBusy("Too many requests of this sort are under way; r
 // begin is enter for one statement, whose context it returns.
 func (s *share) begin(ctx context.Context) (within context.Context, end func(), err error) {
 	leave, err := s.enter(ctx)
-	if err != nil || s.limit == 0 {
-		return ctx, leave, err
+	if err != nil {
+		return ctx, nil, err
 	}
-	// Postgres is quicker, unless it cannot be reached; then the connection would be lost, and is by this.
-	within, cancel := context.WithTimeout(ctx, s.limit+time.Second)
+	// A server that went away without a word never answers. The deadline closes the connection.
+	within, cancel := context.WithTimeout(ctx, s.limit)
 	return within, func() { cancel(); leave() }, nil
 }
 
@@ -137,7 +144,7 @@ func (s *share) Begin(ctx context.Context) (pgx.Tx, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := s.pool.Begin(ctx)
+	t, err := limitedBegin(ctx, s.pool, s.limit)
 	if err != nil {
 		leave()
 		return nil, err
@@ -153,4 +160,51 @@ type shareTx struct {
 func (t shareTx) Rollback(ctx context.Context) error {
 	defer t.leave()
 	return t.Tx.Rollback(ctx)
+}
+
+// limitedTx is a transaction each of whose statements has a deadline, and so have those of its savepoints.
+type limitedTx struct {
+	pgx.Tx
+	limit time.Duration
+}
+
+func limitedBegin(ctx context.Context, in beginner, limit time.Duration) (pgx.Tx, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	t, err := in.Begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return limitedTx{t, limit}, nil
+}
+
+func (t limitedTx) Begin(ctx context.Context) (pgx.Tx, error) {
+	return limitedBegin(ctx, t.Tx, t.limit)
+}
+
+func (t limitedTx) Commit(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, t.limit)
+	defer cancel()
+	return t.Tx.Commit(ctx)
+}
+
+func (t limitedTx) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+	ctx, cancel := context.WithTimeout(ctx, t.limit)
+	defer cancel()
+	return t.Tx.Exec(ctx, sql, args...)
+}
+
+func (t limitedTx) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	ctx, cancel := context.WithTimeout(ctx, t.limit)
+	rows, err := t.Tx.Query(ctx, sql, args...)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	return shareRows{rows, cancel}, nil
+}
+
+func (t limitedTx) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	ctx, cancel := context.WithTimeout(ctx, t.limit)
+	return shareRow{t.Tx.QueryRow(ctx, sql, args...), cancel}
 }

@@ -50,8 +50,17 @@ const (
 	// to three, and jobs up to two. pool_max_conns in the URL overrides it.
 	connectionsDefault = 12
 
-	// statementTimeout bounds work that no request is waiting for.
+	// statementTimeout bounds every statement that has no bound of its own. They take milliseconds, or wait for locks that
+	// others hold for as long. It is as long as a request may take: whoever waits for one has given up by then.
 	statementTimeout = 30 * time.Second
+
+	// upkeepTimeout bounds a statement that may read a whole table: making a partition of the rows that the default
+	// partition caught, and analyzing. A million rows take some ten seconds.
+	upkeepTimeout = 10 * time.Minute
+
+	// sourceTimeout bounds a statement of the outbox, which waits up to outboxLockTimeout for locks and stores 8 MiB of
+	// messages for at most as many endpoints as one statement may have.
+	sourceTimeout = time.Minute
 
 	// recordRest makes the statements that record results fewer, by half under load. Nobody waits for
 	// one of them but its attempt's place among those under way.
@@ -101,7 +110,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		return separately(tokens, func(some []tokenAt) ([]outcome[bool], error) { return hot.findRevoked(ctx, some) })
 	}, func(tokenAt) int { return 0 })
 	s.announcer = newAnnouncer(s.deliveryAnnounce, announceRest)
-	err = checkServer(ctx, s.pool)
+	err = s.checkServer(ctx)
 	if err == nil {
 		err = s.compareClock(ctx)
 	}
@@ -115,6 +124,8 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 // prepareConnection makes times come out of the database in UTC, not in the machine's zone, plans
 // steady, and transactions short.
 func prepareConnection(ctx context.Context, conn *pgx.Conn) error {
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout) // the pool sets none
+	defer cancel()
 	conn.TypeMap().RegisterType(&pgtype.Type{
 		Name: "timestamptz", OID: pgtype.TimestamptzOID,
 		Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC},
@@ -123,6 +134,12 @@ func prepareConnection(ctx context.Context, conn *pgx.Conn) error {
 		IdleTimeout: idleInTransaction, LockTimeout: lockTimeout,
 	})
 	return err
+}
+
+func (s *Store) checkServer(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, statementTimeout)
+	defer cancel()
+	return checkServer(ctx, s.pool)
 }
 
 // checkServer refuses a server that cannot be used, before anything is done to it.

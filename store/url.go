@@ -4,7 +4,6 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -34,18 +33,12 @@ func poolConfig(databaseURL string) (*pgxpool.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	if namesSeveralHosts(config.ConnConfig) && config.ConnConfig.ConnectTimeout == 0 {
-		config.ConnConfig.ConnectTimeout = connectTimeoutDefault
-	}
+	dialWatchfully(config)
 	if !namesPoolSize(databaseURL) {
 		config.MaxConns = connectionsDefault
 	}
 	return config, nil
 }
-
-// connectTimeoutDefault is how long one of several hosts may take, where connect_timeout doesn't say. Without a limit a
-// host that is switched off, and so answers nothing, would keep the next one from being asked for minutes.
-const connectTimeoutDefault = 5 * time.Second
 
 // namesSeveralHosts reports whether there is another server to try. Fallbacks may also be the same host without TLS.
 func namesSeveralHosts(c *pgx.ConnConfig) bool {
