@@ -77,6 +77,22 @@ func (q *Queries) MigrateLockAnyTenant(ctx context.Context, db DBTX, key int64) 
 	return pg_try_advisory_lock, err
 }
 
+const serverSpaceAnyTenant = `-- name: ServerSpaceAnyTenant :one
+SELECT count(*)::bigint
+FROM set_config('work_mem', '64kB', true) AS reduced (work_mem)
+CROSS JOIN LATERAL unnest(array_fill(repeat(reduced.work_mem, 2000), ARRAY[128])) AS written (page)
+`
+
+// ServerSpaceAnyTenant fails on a server that has no space left: it has some 1 MiB written to a temporary file,
+// which is not logged, and gone at its end. A row alone may fit where messages do not. The memory that would hold it
+// is reduced for the transaction.
+func (q *Queries) ServerSpaceAnyTenant(ctx context.Context, db DBTX) (int64, error) {
+	row := db.QueryRow(ctx, serverSpaceAnyTenant)
+	var column_1 int64
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const serverTimeAnyTenant = `-- name: ServerTimeAnyTenant :one
 SELECT clock_timestamp()::timestamptz
 `

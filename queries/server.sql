@@ -37,3 +37,11 @@ LISTEN postrider_delivery;
 -- name: ServerTimeAnyTenant :one
 -- ServerTimeAnyTenant is the time on the server's clock.
 SELECT clock_timestamp()::timestamptz;
+
+-- name: ServerSpaceAnyTenant :one
+-- ServerSpaceAnyTenant fails on a server that has no space left: it has some 1 MiB written to a temporary file,
+-- which is not logged, and gone at its end. A row alone may fit where messages do not. The memory that would hold it
+-- is reduced for the transaction.
+SELECT count(*)::bigint
+FROM set_config('work_mem', '64kB', true) AS reduced (work_mem)
+CROSS JOIN LATERAL unnest(array_fill(repeat(reduced.work_mem, 2000), ARRAY[128])) AS written (page);

@@ -47,8 +47,17 @@ const readyTimeout = 5 * time.Second
 // errUndone ends a transaction that is to leave nothing.
 var errUndone = errors.New("undone")
 
-// Ready checks that the database takes writes: it writes a row and undoes that. A database that only answers may be a
-// standby, or have no space left.
+// codeLimited is what temp_file_limit is answered with.
+const codeLimited = "53400"
+
+// isLimited reports whether a role may not write temporary files, which nothing else needs.
+func isLimited(err error) bool {
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && e.Code == codeLimited
+}
+
+// Ready checks that the database takes writes and has space for them: it writes a row and undoes that. A database that
+// only answers may be a standby, or its disk full.
 func (s *Store) Ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
@@ -57,6 +66,9 @@ func (s *Store) Ready(ctx context.Context) error {
 	err := transact(ctx, s.pool, func(t pgx.Tx) error {
 		_, err := queries.IdempotencyKeyClaim(ctx, t, db.IdempotencyKeyClaimParams{KeyHash: key, Now: s.Now()})
 		if err != nil {
+			return err
+		}
+		if _, err := queries.ServerSpaceAnyTenant(ctx, t); err != nil && !isLimited(err) {
 			return err
 		}
 		return errUndone

@@ -22,6 +22,7 @@ var withoutPlans = map[string]string{
 	"PartitionMessageAnalyzeAnyTenant": "ANALYZE is not planned",
 	"PartitionStatisticsGetAnyTenant":  "reads the statistics collector",
 	"PartitionStatisticsLockAnyTenant": "takes a lock",
+	"ServerSpaceAnyTenant":             "writes a temporary file",
 	"ServerTimeAnyTenant":              "the clock only",
 	"ServerVersionAnyTenant":           "settings only",
 	"TablePagesAnyTenant":              "asks for the size of a file",
