@@ -24,6 +24,7 @@ type Config struct {
 	JWTSecret        string `name:"jwt-secret" env:"POSTRIDER_JWT_SECRET" placeholder:"SECRET" help:"What API tokens are signed with: a secret of 32 bytes or more (openssl rand -hex 32), or with RS256 and its like and EdDSA a private key as PEM, or a public one, which verifies tokens and makes none. A \\n stands for a line break. Required with a database of your own; generated once and kept for the local one."`
 	JWTVerifySecrets string `name:"jwt-verify-secrets" env:"POSTRIDER_JWT_VERIFY_SECRETS" placeholder:"SECRETS" help:"More keys that API tokens are verified with, comma-separated, each like POSTRIDER_JWT_SECRET and of the same algorithm: the next one, before it signs, and old ones until their tokens have expired."`
 	JWTAlgorithm     string `name:"jwt-algorithm" env:"POSTRIDER_JWT_ALGORITHM" default:"HS256" help:"How API tokens are signed, and the only way that is accepted: HS256, HS384, HS512, RS256, RS384, RS512 or EdDSA."`
+	OpsListen        string `env:"POSTRIDER_OPS_LISTEN" default:"127.0.0.1:9071" help:"Where every component answers health checks, without a token: GET /livez and /readyz. The default gives way to another process that listens there. Empty: nowhere."`
 	Migrate          bool   `env:"POSTRIDER_MIGRATE" default:"true" negatable:"" help:"Migrate the database at start."`
 
 	RetrySchedule  Durations      `env:"POSTRIDER_RETRY_SCHEDULE" default:"5s,5m,30m,2h,5h,10h,10h" help:"How long to wait after each failed attempt, comma-separated. Empty: no retry."`
@@ -37,14 +38,15 @@ type Config struct {
 	EndpointsMost     int    `name:"endpoints-per-application" env:"POSTRIDER_ENDPOINTS_PER_APPLICATION" default:"1000" help:"How many endpoints an application may have. One that has more keeps them. 0: any number."`
 	EndpointHTTPSOnly bool   `name:"endpoint-https-only" env:"POSTRIDER_ENDPOINT_HTTPS_ONLY" help:"Refuse endpoints that are not https."`
 
-	Concurrency         int           `env:"POSTRIDER_CONCURRENCY" default:"512" help:"Attempts under way at a time in this process; fewer if its limit of open files (ulimit -n) does not allow as many."`
-	EndpointConcurrency int           `env:"POSTRIDER_ENDPOINT_CONCURRENCY" default:"64" help:"Of those, to any one endpoint; an eighth of that once half of all are under way, and one once three quarters are."`
-	PayloadMemoryMiB    int           `name:"payload-memory-mib" env:"POSTRIDER_PAYLOAD_MEMORY_MIB" default:"64" help:"Memory for payloads over 16 KiB that are being delivered, in MiB. Request bodies of that size get a quarter of it, and handling one takes up to five times its size. What does not fit waits its turn; requests get 503 after 5 s."`
-	CircuitFailures     int           `env:"POSTRIDER_CIRCUIT_FAILURES" default:"20" help:"After so many failures in a row an endpoint is tried with one delivery at a time, now and then, until one succeeds. The others wait, and that does not count as failing. 0: never."`
-	CircuitWait         time.Duration `env:"POSTRIDER_CIRCUIT_WAIT" default:"1m" help:"How long to wait between those tries, at most."`
-	DisableAfter        time.Duration `env:"POSTRIDER_DISABLE_AFTER" default:"120h" help:"An endpoint that has been failing for so long is disabled. 0: never."`
-	Lease               time.Duration `env:"POSTRIDER_LEASE" default:"60s" help:"How long a delivery is kept for the process that took it. After a crash, that long until another takes over. At least half as long again as POSTRIDER_REQUEST_TIMEOUT, and a second longer."`
-	StopTimeout         time.Duration `env:"POSTRIDER_STOP_TIMEOUT" default:"20s" help:"How long a stop waits for requests and attempts under way."`
+	Concurrency         int            `env:"POSTRIDER_CONCURRENCY" default:"512" help:"Attempts under way at a time in this process; fewer if its limit of open files (ulimit -n) does not allow as many."`
+	EndpointConcurrency int            `env:"POSTRIDER_ENDPOINT_CONCURRENCY" default:"64" help:"Of those, to any one endpoint; an eighth of that once half of all are under way, and one once three quarters are."`
+	PayloadMemoryMiB    int            `name:"payload-memory-mib" env:"POSTRIDER_PAYLOAD_MEMORY_MIB" default:"64" help:"Memory for payloads over 16 KiB that are being delivered, in MiB. Request bodies of that size get a quarter of it, and handling one takes up to five times its size. What does not fit waits its turn; requests get 503 after 5 s."`
+	CircuitFailures     int            `env:"POSTRIDER_CIRCUIT_FAILURES" default:"20" help:"After so many failures in a row an endpoint is tried with one delivery at a time, now and then, until one succeeds. The others wait, and that does not count as failing. 0: never."`
+	CircuitWait         time.Duration  `env:"POSTRIDER_CIRCUIT_WAIT" default:"1m" help:"How long to wait between those tries, at most."`
+	DisableAfter        time.Duration  `env:"POSTRIDER_DISABLE_AFTER" default:"120h" help:"An endpoint that has been failing for so long is disabled. 0: never."`
+	Lease               time.Duration  `env:"POSTRIDER_LEASE" default:"60s" help:"How long a delivery is kept for the process that took it. After a crash, that long until another takes over. At least half as long again as POSTRIDER_REQUEST_TIMEOUT, and a second longer."`
+	StopTimeout         time.Duration  `env:"POSTRIDER_STOP_TIMEOUT" default:"20s" help:"How long a stop waits for requests and attempts under way."`
+	StopDelay           *time.Duration `env:"POSTRIDER_STOP_DELAY" placeholder:"DURATION" help:"How long the API goes on answering after SIGTERM, not ready and with Connection: close, so that load balancers move on before it closes. A second signal ends the delay. By default 5s; 0 at a terminal and with the local Postgres. Give the process longer to stop than this and POSTRIDER_STOP_TIMEOUT together."`
 
 	DefaultSignatureType core.SignatureType `env:"POSTRIDER_DEFAULT_SIGNATURE_TYPE" default:"hmac256" help:"How endpoints sign whose secret no client gave: hmac256 (v1), or ed25519 (v1a)."`
 	SecretKeys           string             `env:"POSTRIDER_SECRET_KEYS" placeholder:"KEYS" help:"Keys that encrypt endpoints' secrets, headers, and users and passwords in URLs in the database, comma-separated, each the base64 of 32 random bytes: openssl rand -base64 32. The first encrypts, all decrypt. Without it they are stored as they are."`
@@ -83,6 +85,7 @@ const (
 	leaseMax          = time.Hour
 	leaseSlackMin     = time.Second
 	stopTimeoutMax    = time.Hour
+	stopDelayMax      = 10 * time.Minute
 
 	payloadMemoryMin = 8 // MiB: a body of the largest size fits into a quarter
 	payloadMemoryMax = 1 << 16
@@ -121,6 +124,8 @@ func (c *Config) Validate() error {
 	_, err = c.roots()
 	check(err == nil, "POSTRIDER_CA_FILE", "%v", err)
 	check(isHostPort(c.Listen), "POSTRIDER_LISTEN", "%q is no host:port", c.Listen)
+	check(c.OpsListen == "" || isHostPort(c.OpsListen), "POSTRIDER_OPS_LISTEN", "%q is no host:port", c.OpsListen)
+	check(!samePort(c.OpsListen, c.Listen), "POSTRIDER_OPS_LISTEN", "%q has the port of POSTRIDER_LISTEN, %q", c.OpsListen, c.Listen)
 	check(len(c.RetrySchedule) <= retriesMax, "POSTRIDER_RETRY_SCHEDULE", "at most %d retries", retriesMax)
 	for _, wait := range c.RetrySchedule {
 		check(wait >= 0 && wait <= retryWaitMax, "POSTRIDER_RETRY_SCHEDULE", "%s is not between 0 and %s", wait, retryWaitMax)
@@ -146,6 +151,8 @@ func (c *Config) Validate() error {
 		c.Lease, c.RequestTimeout+c.leaseSlack(), c.RequestTimeout, c.leaseSlack(), leaseMax)
 	check(c.StopTimeout >= 0 && c.StopTimeout <= stopTimeoutMax,
 		"POSTRIDER_STOP_TIMEOUT", "%s is not between 0 and %s", c.StopTimeout, stopTimeoutMax)
+	check(c.StopDelay == nil || *c.StopDelay >= 0 && *c.StopDelay <= stopDelayMax,
+		"POSTRIDER_STOP_DELAY", "it is not between 0 and %s", stopDelayMax)
 	check(c.DefaultSignatureType == core.SignatureHMAC256 || c.DefaultSignatureType == core.SignatureEd25519,
 		"POSTRIDER_DEFAULT_SIGNATURE_TYPE", "%q is neither hmac256 nor ed25519", c.DefaultSignatureType)
 	_, err = store.ParseSecretKeys(c.SecretKeys)
@@ -163,6 +170,16 @@ func isHostPort(s string) bool {
 	}
 	_, err = strconv.ParseUint(port, 10, 16)
 	return err == nil
+}
+
+// samePort reports whether two addresses have the same port, whatever their hosts; 0 is any.
+func samePort(a, b string) bool {
+	_, one, err := net.SplitHostPort(a)
+	if err != nil {
+		return false
+	}
+	_, other, err := net.SplitHostPort(b)
+	return err == nil && one == other && one != "0"
 }
 
 func (c *Config) schedule() core.RetrySchedule { return core.RetrySchedule(c.RetrySchedule) }

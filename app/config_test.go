@@ -29,6 +29,10 @@ func TestBadSettingsAreRefusedByName(t *testing.T) {
 		"--lease=30s":                    "POSTRIDER_LEASE",
 		"--lease=44.999s":                "POSTRIDER_LEASE",
 		"--stop-timeout=-1s":             "POSTRIDER_STOP_TIMEOUT",
+		"--stop-delay=-1s":               "POSTRIDER_STOP_DELAY",
+		"--stop-delay=11m":               "POSTRIDER_STOP_DELAY",
+		"--ops-listen=9071":              "POSTRIDER_OPS_LISTEN",
+		"--ops-listen=0.0.0.0:8071":      "POSTRIDER_OPS_LISTEN", // the API's port
 		"--log-level=loud":               "--log-level",
 		"--log-format=xml":               "POSTRIDER_LOG_FORMAT",
 		"--default-signature-type=v1":    "POSTRIDER_DEFAULT_SIGNATURE_TYPE",

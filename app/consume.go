@@ -89,7 +89,7 @@ func (i *Instance) startConsumers(dispatcher core.Dispatcher) error {
 			Name: s.Name, System: o.system, Source: o.source, Sink: sink, Decode: o.decode,
 			StopTimeout: i.config.StopTimeout, Tracer: i.traces.Tracer(), Log: i.log,
 		}
-		i.background(func(ctx context.Context) { ingest.Run(ctx, config) })
+		i.part(func(ctx context.Context) { ingest.Run(ctx, config) })
 	}
 	return nil
 }

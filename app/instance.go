@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/postrider/postrider/core"
@@ -35,8 +37,10 @@ type Instance struct {
 
 	descriptors descriptors
 
-	failed  chan error // holds the first part's failure
-	closers []func()   // in the order the parts were started
+	draining atomic.Bool // it was told to stop
+	failed   chan error  // holds the first part's failure
+	stoppers []func()    // of parts, which stop at once
+	closers  []func()    // of what they need, in the order it was started
 }
 
 // Start starts the parts, and what they need, and returns when all are ready. ctx bounds the start
@@ -91,10 +95,10 @@ func (i *Instance) startParts(ctx context.Context, parts Parts) error {
 		return err
 	}
 	if parts.Jobs {
-		i.background(func(ctx context.Context) { jobs.Run(ctx, i.store, i.store.Now, i.log) })
+		i.part(func(ctx context.Context) { jobs.Run(ctx, i.store, i.store.Now, i.log) })
 		service := &core.Service{Store: i.store.ForJobs(), Clock: i.store.Now}
-		i.background(func(ctx context.Context) { jobs.Tasks(ctx, service, i.log) })
-		i.background(func(ctx context.Context) { jobs.OperationalEvents(ctx, service, i.log) })
+		i.part(func(ctx context.Context) { jobs.Tasks(ctx, service, i.log) })
+		i.part(func(ctx context.Context) { jobs.OperationalEvents(ctx, service, i.log) })
 	}
 	var dispatcher core.Dispatcher
 	if parts.Worker {
@@ -154,15 +158,21 @@ func (i *Instance) startTraces(ctx context.Context) (err error) {
 
 const tracesStopTimeout = 5 * time.Second
 
-// background runs a part until Stop, which waits for it.
-func (i *Instance) background(run func(context.Context)) {
+// background runs what parts need until they have stopped, and waits for it.
+func (i *Instance) background(run func(context.Context)) { i.onStop(started(run)) }
+
+// part runs a part until Stop, which waits for it.
+func (i *Instance) part(run func(context.Context)) { i.stoppers = append(i.stoppers, started(run)) }
+
+// started runs something until stop, which waits for it.
+func started(run func(context.Context)) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		run(ctx)
 	}()
-	i.onStop(func() { cancel(); <-done })
+	return func() { cancel(); <-done }
 }
 
 func (i *Instance) onStop(f func()) { i.closers = append(i.closers, f) }
@@ -213,7 +223,7 @@ func (i *Instance) startWorker() (core.Dispatcher, error) {
 		Proxy: proxy, Roots: roots, Tracer: i.traces.Tracer(), PayloadBytes: c.PayloadMemoryMiB << 20,
 	}, store.NewDeliveryQueue(i.store, c.healthRules()), i.store.Now, i.log)
 	i.background(func(ctx context.Context) { i.store.Listen(ctx, worker) })
-	i.background(worker.Run)
+	i.part(worker.Run)
 	return worker, nil
 }
 
@@ -250,7 +260,7 @@ func (i *Instance) startAPI(ctx context.Context, dispatcher core.Dispatcher) err
 	i.address = listener.Addr()
 	listener = newClientListener(server.Listen(listener), i.descriptors.clients)
 	s := &http.Server{
-		Handler: i.handler(dispatcher), ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout,
+		Handler: i.closeWhileDraining(i.handler(dispatcher)), ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout,
 		WriteTimeout: writeTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytesMax,
 		DisableGeneralOptionsHandler: true, // so that CORS is answered for * as well
 		ErrorLog:                     telemetry.TextLog(i.log, slog.LevelDebug, "API connection failed"),
@@ -260,7 +270,7 @@ func (i *Instance) startAPI(ctx context.Context, dispatcher core.Dispatcher) err
 			i.fail(fmt.Errorf("serve the API: %w", err))
 		}
 	}()
-	i.onStop(func() { i.stopAPI(s) })
+	i.stoppers = append(i.stoppers, func() { i.stopAPI(s) })
 	return nil
 }
 
@@ -297,9 +307,16 @@ func (i *Instance) Wait(ctx context.Context) error {
 	}
 }
 
-// Stop stops the parts, those first that take work in: accepted requests are answered, attempts under
-// way finish, leases are given back, the local Postgres shuts down.
+// Stop stops the parts, all at once, so that it takes POSTRIDER_STOP_TIMEOUT and not some times as long: accepted requests
+// are answered, attempts under way finish, leases are given back. What is stored meanwhile is left to other workers, or to
+// this one when it starts again. At last the local Postgres shuts down.
 func (i *Instance) Stop() {
+	var stopping sync.WaitGroup
+	for _, stop := range i.stoppers {
+		stopping.Go(stop)
+	}
+	stopping.Wait()
+	i.stoppers = nil
 	for _, f := range slices.Backward(i.closers) {
 		f()
 	}

@@ -27,17 +27,18 @@ const (
 type commands struct {
 	Config
 
-	Serve   serveCommand   `cmd:"" default:"1" help:"Run everything in one process (the default)."`
-	API     apiCommand     `cmd:"" name:"api" help:"Run the REST API alone."`
-	Worker  workerCommand  `cmd:"" help:"Run deliveries alone."`
-	Consume consumeCommand `cmd:"" help:"Run message consumers alone: brokers and the outbox, as POSTRIDER_SOURCES_FILE names them."`
-	Jobs    jobsCommand    `cmd:"" help:"Run scheduled work and background tasks alone."`
-	Migrate migrateCommand `cmd:"" help:"Change the database's schema, or show where it stands."`
-	Secrets secretsCommand `cmd:"" help:"Encrypt the secrets, headers and passwords of endpoints in the database, or count them by key."`
-	Token   tokenCommand   `cmd:"" help:"Print an API token, or end one."`
-	Listen  listenCommand  `cmd:"" help:"Receive webhooks and print them, to try with."`
-	Demo    demoCommand    `cmd:"" help:"Start everything, send real events, and show what arrives."`
-	Version versionCommand `cmd:"" help:"Print the version."`
+	Serve       serveCommand       `cmd:"" default:"1" help:"Run everything in one process (the default)."`
+	API         apiCommand         `cmd:"" name:"api" help:"Run the REST API alone."`
+	Worker      workerCommand      `cmd:"" help:"Run deliveries alone."`
+	Consume     consumeCommand     `cmd:"" help:"Run message consumers alone: brokers and the outbox, as POSTRIDER_SOURCES_FILE names them."`
+	Jobs        jobsCommand        `cmd:"" help:"Run scheduled work and background tasks alone."`
+	Migrate     migrateCommand     `cmd:"" help:"Change the database's schema, or show where it stands."`
+	Secrets     secretsCommand     `cmd:"" help:"Encrypt the secrets, headers and passwords of endpoints in the database, or count them by key."`
+	Healthcheck healthcheckCommand `cmd:"" help:"Ask the process that runs with the same POSTRIDER_OPS_LISTEN whether it is ready; the exit code says it."`
+	Token       tokenCommand       `cmd:"" help:"Print an API token, or end one."`
+	Listen      listenCommand      `cmd:"" help:"Receive webhooks and print them, to try with."`
+	Demo        demoCommand        `cmd:"" help:"Start everything, send real events, and show what arrives."`
+	Version     versionCommand     `cmd:"" help:"Print the version."`
 }
 
 // console is where a command writes for whoever typed it; the log goes to out as well.
@@ -106,12 +107,17 @@ func oneLine(err error) string {
 	return strings.ReplaceAll(strings.Join(parts, "; "), ":; ", ": ")
 }
 
-// isTerminal tells whether somebody reads along.
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
+// isTerminal reports whether somebody sits at the other end of what a command reads or writes. The device that nothing
+// comes from, which is standard input in containers and under supervisors, is a character device, too.
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
 	if !ok {
 		return false
 	}
 	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return false
+	}
+	null, err := os.Stat(os.DevNull)
+	return err != nil || !os.SameFile(info, null)
 }

@@ -49,15 +49,24 @@ func run(ctx context.Context, c Config, parts Parts, con console) error {
 	if con.out == io.Writer(os.Stdout) { // The process is ours, as in Main.
 		limitMemory(con.log, availableMemory)
 	}
+	o, err := startOps(ctx, c, con.log)
+	if err != nil {
+		return err
+	}
+	defer o.stop()
 	i, err := startWaiting(ctx, c, parts, con.log)
 	if err != nil {
 		return err
 	}
 	defer i.Stop()
-	if err := i.announce(con); err != nil {
+	o.started(i)
+	if err := i.announce(con, o); err != nil {
 		return err
 	}
 	err = i.Wait(ctx)
+	if err == nil {
+		err = i.drain(i.stopDelay(isTerminal(con.out) || isTerminal(os.Stdin)))
+	}
 	con.log.Info("stopping")
 	return err
 }
@@ -89,13 +98,13 @@ func startWaiting(ctx context.Context, c Config, parts Parts, log *slog.Logger) 
 }
 
 // announce tells that everything is ready: a person how to go on, a log that it is so.
-func (i *Instance) announce(con console) error {
+func (i *Instance) announce(con console, o *ops) error {
 	address := ""
 	if i.address != nil {
 		address = i.address.String()
 	}
 	if i.address == nil || !i.local || !isTerminal(con.out) || !i.makesTokens() {
-		con.log.Info("ready", "version", Version(), "address", address, "local_database", i.local,
+		con.log.Info("ready", "version", Version(), "address", address, "ops_address", o.text(), "local_database", i.local,
 			"loopback_endpoints", i.loopbackAllowed())
 		return nil
 	}

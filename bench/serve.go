@@ -32,7 +32,8 @@ func serveMain(ctx context.Context, args []string, stdout io.Writer) error {
 	cmd := exec.CommandContext(ctx, *binary, *component)
 	cmd.Env = append(cleanEnvironment(),
 		"POSTRIDER_JWT_SECRET="+os.Getenv("POSTRIDER_JWT_SECRET"), "POSTRIDER_DATA_DIR="+*dir,
-		"POSTRIDER_LISTEN=127.0.0.1:0", "POSTRIDER_LOG_FORMAT=json", "POSTRIDER_SOURCES="+*sources)
+		"POSTRIDER_LISTEN=127.0.0.1:0", "POSTRIDER_LOG_FORMAT=json", "POSTRIDER_SOURCES="+*sources,
+		"POSTRIDER_STOP_DELAY=0s", "POSTRIDER_OPS_LISTEN=") // several run at a time, and nobody balances their load
 	if *database != "" {
 		cmd.Env = append(cmd.Env, "DATABASE_URL="+*database, "POSTRIDER_ALLOW_SUBNETS=127.0.0.0/8,::1/128")
 	}

@@ -41,7 +41,9 @@ type dispatcher struct {
 	starved  bool // the last claim had less room than it could have used
 	missed   bool // the last fresh deliveries had
 	stopped  bool
-	quiet    chan struct{} // closed once stopped and nothing is active
+	cut      bool          // what took too long to stop was cut off
+	quiet    chan struct{} // closed once stopped, and nothing is active or comes any more
+	hushed   sync.Once     // closes quiet
 	orphans  []core.Delivery
 }
 
@@ -72,6 +74,7 @@ func (d *dispatcher) Dispatch(room core.Room, deliveries []core.Delivery) {
 	d.starve(room, len(deliveries) >= room.Total)
 	if d.stopped {
 		d.orphans = append(d.orphans, deliveries...)
+		d.hush()
 		return
 	}
 	taken := map[*lane]int{}
@@ -99,9 +102,7 @@ func (d *dispatcher) run(l *lane, q *queued) {
 	d.active--
 	d.start()
 	d.feed(l)
-	if d.stopped && d.active == 0 {
-		close(d.quiet)
-	}
+	d.hush()
 }
 
 // leave makes the attempt's place at its endpoint free, and its payload's memory. Its place in the process it
@@ -147,16 +148,31 @@ func (d *dispatcher) stop(timeout time.Duration) []core.Delivery {
 	for _, l := range d.lanes {
 		d.orphans = append(d.orphans, d.empty(l)...)
 	}
-	if d.active == 0 {
-		close(d.quiet)
-	}
+	d.hush()
 	d.mu.Unlock()
 
-	cut := time.AfterFunc(timeout, d.cutOff)
+	cut := time.AfterFunc(timeout, d.cutShort)
 	defer cut.Stop()
 	<-d.quiet
 	d.cutOff()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.orphans
+}
+
+// hush ends a stop once nothing is under way. Statements that were given room may still lease deliveries, which are to be
+// given back as well.
+func (d *dispatcher) hush() {
+	if d.stopped && d.active == 0 && (d.reserved == 0 || d.cut) {
+		d.hushed.Do(func() { close(d.quiet) })
+	}
+}
+
+// cutShort has a stop wait for nothing but the ends of the attempts that it cuts off.
+func (d *dispatcher) cutShort() {
+	d.cutOff()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.cut = true
+	d.hush()
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -87,9 +88,13 @@ func launch(settings []string, args ...string) (*process, error) {
 	return launchCommand(exec.Command(binary, args...), settings)
 }
 
+// harnessSettings are those of all processes, unless a test says otherwise: hundreds of them stop, and no load balancer
+// has to notice; and many run at a time, of which one would have the default address.
+var harnessSettings = []string{"POSTRIDER_STOP_DELAY=0s", "POSTRIDER_OPS_LISTEN="}
+
 func launchCommand(cmd *exec.Cmd, settings []string) (*process, error) {
 	p := &process{cmd: cmd, done: make(chan struct{})}
-	p.cmd.Env = append(cleanEnvironment(), settings...)
+	p.cmd.Env = slices.Concat(cleanEnvironment(), harnessSettings, settings)
 	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
 	p.cmd.WaitDelay = patience // for an output that somebody else holds open
 	launched.Lock()
@@ -189,6 +194,7 @@ func (p *process) ready(t testing.TB) (address string) {
 type logLine struct {
 	Message string `json:"msg"`
 	Address string `json:"address"`
+	Ops     string `json:"ops_address"`
 }
 
 func readyLine(log string) (line logLine, ok bool) {

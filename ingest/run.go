@@ -36,6 +36,8 @@ const (
 	// that has to be twice as long at least.
 	ExtendEvery = 10 * time.Second
 
+	closeLeast = time.Second
+
 	backOffLeast = 100 * time.Millisecond
 	backOffMost  = 15 * time.Second
 
@@ -51,12 +53,15 @@ func Run(ctx context.Context, c Config) {
 	c.ExtendEvery = cmp.Or(c.ExtendEvery, ExtendEvery)
 	c.BackOffMost = cmp.Or(c.BackOffMost, backOffMost)
 	l := &loop{Config: c, log: c.Log.With("source_name", c.Name)}
+	settling, cancel := outlasting(ctx, c.StopTimeout)
+	defer cancel()
 	for ctx.Err() == nil {
 		if batch := l.receive(ctx); len(batch) > 0 {
-			l.handle(ctx, batch)
+			l.handle(ctx, settling, batch)
 		}
 	}
-	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.StopTimeout)
+	// A broker that was away until now is not waited for as long again.
+	closing, cancel := outlasting(settling, closeLeast)
 	defer cancel()
 	if err := c.Source.Close(closing); err != nil {
 		l.log.Warn("close failed", "error", err)
@@ -101,17 +106,15 @@ func (l *loop) persist(ctx context.Context, step string, try func() error) (work
 	}
 }
 
-// handle stores a batch and settles it.
-func (l *loop) handle(ctx context.Context, batch []Message) {
+// handle stores a batch and settles it. What is stored is acknowledged even when a stop has begun, as long as that may
+// take.
+func (l *loop) handle(ctx, settling context.Context, batch []Message) {
 	stop := l.extend(ctx, batch)
 	defer stop()
 	b := l.decode(ctx, batch)
 	defer b.endSpans()
 	l.persist(ctx, "store", func() error { return l.store(ctx, b) })
 	settlements := l.settlements(b)
-	// What is stored is acknowledged even when a stop has begun, as long as that may take.
-	settling, cancel := outlasting(ctx, l.StopTimeout)
-	defer cancel()
 	if !l.persist(settling, "settle", func() error { return l.Source.Settle(settling, settlements) }) {
 		l.log.Warn("messages not settled; they will be redelivered and recognised", "messages", len(batch))
 	}

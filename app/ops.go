@@ -1,0 +1,155 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/postrider/postrider/store"
+	"github.com/postrider/postrider/telemetry"
+)
+
+const (
+	// opsListenDefault is where a process is asked how it is, unless it was told otherwise or another one is there.
+	opsListenDefault = "127.0.0.1:9071"
+
+	// readyFor is how long an answer of the database is good for, so that any number of probes costs it one write a second.
+	readyFor = time.Second
+
+	// readyTimeout is how long the database has to answer: as long as most who probe would wait.
+	readyTimeout = 2 * time.Second
+
+	// opsConnections is how many may probe at a time. They are among descriptorsOwn.
+	opsConnections = 8
+
+	opsTimeout   = 5 * time.Second
+	opsHeaderMax = 8 << 10
+)
+
+// ops answers those who run the process, apart from the API's clients: is it alive, is it ready.
+type ops struct {
+	log      *slog.Logger
+	address  net.Addr // nil: there is no listener
+	server   *http.Server
+	database probe
+	instance atomic.Pointer[Instance] // nil: the parts have not started
+}
+
+// startOps listens where c says. It does so before anything else is started, so that a process that waits for
+// its database is alive and not ready.
+func startOps(ctx context.Context, c Config, log *slog.Logger) (*ops, error) {
+	o := &ops{log: log}
+	o.database.check = func(ctx context.Context) error { return o.instance.Load().store.Ready(ctx) }
+	if c.OpsListen == "" {
+		return o, nil
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.OpsListen)
+	switch {
+	case err == nil:
+	case c.OpsListen == opsListenDefault:
+		log.Warn("health checks unavailable; another process listens on the default address", "address", c.OpsListen, "error", err)
+		return o, nil
+	default:
+		return nil, fmt.Errorf("POSTRIDER_OPS_LISTEN: %w", err)
+	}
+	o.address = listener.Addr()
+	o.server = &http.Server{
+		Handler: o.handler(), ReadTimeout: opsTimeout, WriteTimeout: opsTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: opsHeaderMax,
+		ErrorLog: telemetry.TextLog(log, slog.LevelDebug, "health check connection failed"),
+	}
+	go o.serve(newClientListener(listener, opsConnections))
+	return o, nil
+}
+
+func (o *ops) serve(listener net.Listener) {
+	if err := o.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		o.log.Error("health checks ended", "error", err)
+	}
+}
+
+func (o *ops) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { writeHealth(w, health{Status: "ok"}) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { writeHealth(w, o.ready()) })
+	return mux
+}
+
+// started has the process be ready, as far as it is up to its parts.
+func (o *ops) started(i *Instance) { o.instance.Store(i) }
+
+// stop ends the listener, last of all. Nobody waits for its answers.
+func (o *ops) stop() {
+	if o.server != nil {
+		_ = o.server.Close() // it has nothing to lose
+	}
+}
+
+// text is the listener's address; empty: there is none.
+func (o *ops) text() string {
+	if o.address == nil {
+		return ""
+	}
+	return o.address.String()
+}
+
+// health is an answer. It names no address and quotes no error: whoever may probe need not be trusted.
+type health struct {
+	Status string `json:"status"`           // ok or unavailable
+	Failed string `json:"failed,omitempty"` // which check
+	Cause  string `json:"cause,omitempty"`  // of the database: an SQLSTATE, or that it does not answer
+}
+
+func writeHealth(w http.ResponseWriter, h health) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	if h.Failed != "" {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+	_ = json.NewEncoder(w).Encode(h) // only a client that has gone makes this fail
+}
+
+func (o *ops) ready() health {
+	i := o.instance.Load()
+	switch {
+	case i == nil:
+		return health{Status: "unavailable", Failed: "starting"}
+	case i.draining.Load():
+		return health{Status: "unavailable", Failed: "draining"}
+	}
+	if err := o.database.ask(); err != nil {
+		cause, _ := store.OutageCause(err)
+		return health{Status: "unavailable", Failed: "database", Cause: cause}
+	}
+	return health{Status: "ok"}
+}
+
+// probe is a check that is made for all who ask at about the same time.
+type probe struct {
+	check func(context.Context) error
+
+	mu  sync.Mutex
+	at  time.Time // when it was last made
+	err error
+}
+
+// ask returns what the check found within the last readyFor, or finds now. Concurrent callers block and share the answer.
+func (p *probe) ask() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.at.IsZero() && time.Since(p.at) < readyFor {
+		return p.err
+	}
+	// Not in the context of whoever asks: the others have not hung up.
+	ctx, cancel := context.WithTimeout(context.Background(), readyTimeout)
+	defer cancel()
+	p.err = p.check(ctx)
+	p.at = time.Now()
+	return p.err
+}

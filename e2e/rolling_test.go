@@ -1,0 +1,212 @@
+package e2e
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// balancer hands requests to those processes that say they are ready, as load balancers do. It tries another one only where
+// the first has not begun with the request: it could not connect, or was answered with 503.
+type balancer struct {
+	*httptest.Server
+	transport *http.Transport
+
+	mu      sync.Mutex
+	members map[*process]*balanced
+	next    int
+}
+
+// balanced is a process behind a balancer.
+type balanced struct {
+	api, ops string
+	ready    bool
+}
+
+// probeEvery is how often a balancer probes; stopDelay is longer than it takes to notice.
+const (
+	probeEvery       = 100 * time.Millisecond
+	stopDelaySetting = "POSTRIDER_STOP_DELAY=2s"
+)
+
+func newBalancer(t *testing.T) *balancer {
+	t.Helper()
+	b := &balancer{members: map[*process]*balanced{}, transport: &http.Transport{MaxIdleConnsPerHost: 64}}
+	b.Server = httptest.NewServer(b)
+	ticks := time.NewTicker(probeEvery)
+	ended := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-ended:
+				return
+			case <-ticks.C:
+				b.probe(t)
+			}
+		}
+	}()
+	t.Cleanup(func() { ticks.Stop(); close(ended); b.Close(); b.transport.CloseIdleConnections() })
+	return b
+}
+
+// add takes in a process that is ready.
+func (b *balancer) add(t *testing.T, p *process) {
+	t.Helper()
+	m := &balanced{api: "http://" + p.ready(t), ops: p.ops(t), ready: true}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.members[p] = m
+}
+
+func (b *balancer) remove(p *process) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.members, p)
+}
+
+func (b *balancer) all() (all []*balanced) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, m := range b.members {
+		all = append(all, m)
+	}
+	return all
+}
+
+func (b *balancer) probe(t *testing.T) {
+	for _, m := range b.all() {
+		answer, err := probe(t, m.ops+"/readyz")
+		b.mu.Lock()
+		m.ready = err == nil && answer.status == http.StatusOK
+		b.mu.Unlock()
+	}
+}
+
+// order is where to try a request: at those that are ready first, in turn.
+func (b *balancer) order() (urls []string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var others []string
+	for _, m := range b.members {
+		if m.ready {
+			urls = append(urls, m.api)
+		} else {
+			others = append(others, m.api)
+		}
+	}
+	b.next++
+	if n := len(urls); n > 0 {
+		urls = append(urls[b.next%n:], urls[:b.next%n]...)
+	}
+	return append(urls, others...)
+}
+
+func (b *balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	err = errors.New("no process")
+	for _, url := range b.order() {
+		var answer response
+		if answer, err = b.pass(r, url, body); errors.Is(err, syscall.ECONNREFUSED) || err == nil && answer.status == http.StatusServiceUnavailable {
+			continue
+		}
+		if err == nil {
+			w.WriteHeader(answer.status)
+			_, _ = w.Write(answer.body)
+			return
+		}
+		break
+	}
+	w.WriteHeader(http.StatusBadGateway)
+	fmt.Fprint(w, err)
+}
+
+func (b *balancer) pass(r *http.Request, url string, body []byte) (response, error) {
+	request, err := http.NewRequestWithContext(r.Context(), r.Method, url+r.URL.RequestURI(), bytes.NewReader(body))
+	if err != nil {
+		return response{}, err
+	}
+	request.Header, request.GetBody = r.Header.Clone(), nil // the transport itself is to send nothing twice
+	return readResponse(b.transport.RoundTrip(request))
+}
+
+// TestRollingRestartFailsNoRequest restarts two API processes behind a balancer, one after the other, under a load.
+func TestRollingRestartFailsNoRequest(t *testing.T) {
+	t.Parallel()
+	skipIfShort(t)
+	database := newDatabase(t)
+	start(t, settings(database), "worker").ready(t)
+	b := newBalancer(t)
+	launch := func() *process {
+		p := start(t, settings(database, opsSetting, stopDelaySetting), "api")
+		b.add(t, p)
+		return p
+	}
+	fleet := []*process{launch(), launch()}
+	c := service{url: b.URL, settings: []string{secretSetting}}.tenant(t)
+	app, receiver := c.application(t), newReceiver(t, nil)
+	receiver.endpoint(t, c, app)
+	const rate = 100
+	l := loadAt(t, rate, c, app, 600*rate, newLead(receiver, 20*rate))
+	l.background(t)
+	for range 2 {
+		for i, old := range fleet {
+			old.stop(t)
+			b.remove(old)
+			fleet[i] = launch()
+		}
+	}
+	ids := l.halt(t)
+	receiver.await(t, ids...)
+	if duplicated, strange := receiver.counts(ids); duplicated+strange > 0 {
+		t.Errorf("of %d messages %d were delivered more than once, and %d were not answered", len(ids), duplicated, strange)
+	}
+	t.Logf("%d messages accepted and delivered in four restarts", len(ids))
+}
+
+// TestStopDelayAnswersOnEndingConnections reads a connection that was kept, and ends the delay, which is far longer than a
+// test waits, by a second signal.
+func TestStopDelayAnswersOnEndingConnections(t *testing.T) {
+	t.Parallel()
+	p, s := serve(t, opsSetting, "POSTRIDER_STOP_DELAY=10m")
+	c := s.tenant(t)
+	app, url := c.application(t), p.ops(t)
+	kept := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1}}
+	get := func() *http.Response {
+		request := must(http.NewRequestWithContext(t.Context(), "GET", s.url+"/api/v1/app/"+app, nil))(t)
+		request.Header.Set("Authorization", "Bearer "+c.token)
+		answer := must(kept.Do(request))(t)
+		defer answer.Body.Close()
+		must(io.Copy(io.Discard, answer.Body))(t)
+		return answer
+	}
+	if answer := get(); answer.StatusCode != http.StatusOK || answer.Close {
+		t.Fatalf("before: %d, close: %t", answer.StatusCode, answer.Close)
+	}
+	p.terminate(t)
+	awaitProbe(t, url+"/readyz", http.StatusServiceUnavailable, "draining")
+	for range 2 { // on the connection that was kept, and on a new one
+		if answer := get(); answer.StatusCode != http.StatusOK || !answer.Close {
+			t.Errorf("while it drains: %d, close: %t", answer.StatusCode, answer.Close)
+		}
+	}
+	c.message(t, app)
+	if p.hasEnded() {
+		t.Fatal("it does not wait for the delay")
+	}
+	p.stop(t)
+	if _, err := net.Dial("tcp", mustParse(s.url).Host); err == nil {
+		t.Error("it still listens")
+	}
+}
