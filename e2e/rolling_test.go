@@ -9,13 +9,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 )
 
-// balancer hands requests to those processes that say they are ready, as load balancers do. It tries another one only where
-// the first has not begun with the request: it could not connect, or was answered with 503.
+// balancer hands requests to those processes that say they are ready. It is worse than real ones in that it tries no
+// request again, not even if it could not connect.
 type balancer struct {
 	*httptest.Server
 	transport *http.Transport
@@ -29,12 +28,14 @@ type balancer struct {
 type balanced struct {
 	api, ops string
 	ready    bool
+	passing  int // requests under way
 }
 
-// probeEvery is how often a balancer probes; stopDelay is longer than it takes to notice.
 const (
-	probeEvery       = 100 * time.Millisecond
-	stopDelaySetting = "POSTRIDER_STOP_DELAY=2s"
+	probeEvery = 100 * time.Millisecond
+
+	// longDelay is far longer than a test waits. A second signal ends it.
+	longDelay = "POSTRIDER_STOP_DELAY=10m"
 )
 
 func newBalancer(t *testing.T) *balancer {
@@ -90,50 +91,61 @@ func (b *balancer) probe(t *testing.T) {
 	}
 }
 
-// order is where to try a request: at those that are ready first, in turn.
-func (b *balancer) order() (urls []string) {
+// pick chooses among the processes that are ready, in turn.
+func (b *balancer) pick() *balanced {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	var others []string
+	var ready []*balanced
 	for _, m := range b.members {
 		if m.ready {
-			urls = append(urls, m.api)
-		} else {
-			others = append(others, m.api)
+			ready = append(ready, m)
 		}
 	}
-	b.next++
-	if n := len(urls); n > 0 {
-		urls = append(urls[b.next%n:], urls[:b.next%n]...)
+	if len(ready) == 0 {
+		return nil
 	}
-	return append(urls, others...)
+	b.next++
+	m := ready[b.next%len(ready)]
+	m.passing++
+	return m
+}
+
+func (b *balancer) passed(m *balanced) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	m.passing--
+}
+
+// isQuiet reports whether a process is sent nothing any more.
+func (b *balancer) isQuiet(p *process) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	m := b.members[p]
+	return !m.ready && m.passing == 0
 }
 
 func (b *balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(r.Body)
+	answer, err := b.pass(r)
 	if err != nil {
-		w.WriteHeader(http.StatusBadRequest)
+		w.WriteHeader(http.StatusBadGateway)
+		fmt.Fprint(w, err)
 		return
 	}
-	err = errors.New("no process")
-	for _, url := range b.order() {
-		var answer response
-		if answer, err = b.pass(r, url, body); errors.Is(err, syscall.ECONNREFUSED) || err == nil && answer.status == http.StatusServiceUnavailable {
-			continue
-		}
-		if err == nil {
-			w.WriteHeader(answer.status)
-			_, _ = w.Write(answer.body)
-			return
-		}
-		break
-	}
-	w.WriteHeader(http.StatusBadGateway)
-	fmt.Fprint(w, err)
+	w.WriteHeader(answer.status)
+	_, _ = w.Write(answer.body)
 }
 
-func (b *balancer) pass(r *http.Request, url string, body []byte) (response, error) {
-	request, err := http.NewRequestWithContext(r.Context(), r.Method, url+r.URL.RequestURI(), bytes.NewReader(body))
+func (b *balancer) pass(r *http.Request) (response, error) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return response{}, err
+	}
+	m := b.pick()
+	if m == nil {
+		return response{}, errors.New("no process is ready")
+	}
+	defer b.passed(m)
+	request, err := http.NewRequestWithContext(r.Context(), r.Method, m.api+r.URL.RequestURI(), bytes.NewReader(body))
 	if err != nil {
 		return response{}, err
 	}
@@ -149,7 +161,7 @@ func TestRollingRestartFailsNoRequest(t *testing.T) {
 	start(t, settings(database), "worker").ready(t)
 	b := newBalancer(t)
 	launch := func() *process {
-		p := start(t, settings(database, opsSetting, stopDelaySetting), "api")
+		p := start(t, settings(database, opsSetting, longDelay), "api")
 		b.add(t, p)
 		return p
 	}
@@ -162,6 +174,13 @@ func TestRollingRestartFailsNoRequest(t *testing.T) {
 	l.background(t)
 	for range 2 {
 		for i, old := range fleet {
+			old.terminate(t)
+			await(t, func() string {
+				if !b.isQuiet(old) {
+					return "the balancer sends to a process that was told to stop"
+				}
+				return ""
+			})
 			old.stop(t)
 			b.remove(old)
 			fleet[i] = launch()
@@ -179,7 +198,7 @@ func TestRollingRestartFailsNoRequest(t *testing.T) {
 // test waits, by a second signal.
 func TestStopDelayAnswersOnEndingConnections(t *testing.T) {
 	t.Parallel()
-	p, s := serve(t, opsSetting, "POSTRIDER_STOP_DELAY=10m")
+	p, s := serve(t, opsSetting, longDelay)
 	c := s.tenant(t)
 	app, url := c.application(t), p.ops(t)
 	kept := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1}}
