@@ -45,7 +45,7 @@ func (s *Store) listen(ctx context.Context, l Listener) error {
 		return err
 	}
 	defer closeConn(ctx, conn)
-	if err := startListening(ctx, conn); err != nil {
+	if err := startListening(ctx, conn, statementTimeout); err != nil {
 		return err
 	}
 	l.Recall("") // changes before this connection were not heard of
@@ -67,8 +67,8 @@ func (s *Store) listen(ctx context.Context, l Listener) error {
 	}
 }
 
-func startListening(ctx context.Context, conn *pgx.Conn) error {
-	ctx, cancel := context.WithTimeout(ctx, statementTimeout)
+func startListening(ctx context.Context, conn *pgx.Conn, limit time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	return queries.DeliveryListenAnyTenant(ctx, conn)
 }
@@ -82,16 +82,11 @@ func nextNotification(ctx context.Context, conn *pgx.Conn, ping time.Duration) (
 		if err == nil || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
 			return heard, err
 		}
-		if err := pingConn(ctx, conn); err != nil {
+		// Once more changes nothing, and pg_stat_activity goes on showing what the connection is for.
+		if err := startListening(ctx, conn, pingTimeout); err != nil {
 			return nil, err
 		}
 	}
-}
-
-func pingConn(ctx context.Context, conn *pgx.Conn) error {
-	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
-	defer cancel()
-	return conn.Ping(ctx)
 }
 
 // closeConn takes leave of a server, which may be gone.

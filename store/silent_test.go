@@ -106,7 +106,7 @@ func TestListenNoticesThatItsConnectionWasDropped(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer closeConn(t.Context(), conn)
-	if err := startListening(t.Context(), conn); err != nil {
+	if err := startListening(t.Context(), conn, statementTimeout); err != nil {
 		t.Fatal(err)
 	}
 	proxy.hush()
@@ -123,7 +123,7 @@ func TestListenHearsAfterAQuietTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer closeConn(t.Context(), conn)
-	if err := startListening(t.Context(), conn); err != nil {
+	if err := startListening(t.Context(), conn, statementTimeout); err != nil {
 		t.Fatal(err)
 	}
 	other := openStore(t, database, nil)
