@@ -29,6 +29,9 @@ func (h *handlers) MessageCreateMany(ctx context.Context, r MessageCreateManyReq
 	if err != nil {
 		return nil, err
 	}
+	if err := noneStored(stored); err != nil {
+		return nil, err
+	}
 	out := MessageBatchOut{Data: make([]MessageBatchItem, len(stored))}
 	var payloads []*json.RawMessage
 	for i, s := range stored {
@@ -41,6 +44,20 @@ func (h *handlers) MessageCreateMany(ctx context.Context, r MessageCreateManyReq
 		payloads = append(payloads, &item.Message.Payload)
 	}
 	return answerMessages(http.StatusAccepted, out, payloads), nil
+}
+
+// noneStored is why the service could store no message of a batch: the whole is to be sent again then. A client
+// that looks at the status alone would take it for accepted.
+func noneStored(stored []core.Stored) (unavailable error) {
+	for _, s := range stored {
+		switch {
+		case s.Err == nil:
+			return nil
+		case core.IsKind(s.Err, core.KindUnavailable):
+			unavailable = s.Err
+		}
+	}
+	return unavailable
 }
 
 // decodeMessage reads one message of a batch. Its application is that of the path, and is not made.
