@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -38,7 +37,7 @@ type ops struct {
 	log      *slog.Logger
 	address  net.Addr // nil: there is no listener
 	server   *http.Server
-	database probe
+	database *probe
 	instance atomic.Pointer[Instance] // nil: the parts have not started
 }
 
@@ -46,7 +45,7 @@ type ops struct {
 // its database is alive and not ready.
 func startOps(ctx context.Context, c Config, log *slog.Logger) (*ops, error) {
 	o := &ops{log: log}
-	o.database.check = func(ctx context.Context) error { return o.instance.Load().store.Ready(ctx) }
+	o.database = newProbe(func(ctx context.Context) error { return o.instance.Load().store.Ready(ctx) })
 	if c.OpsListen == "" {
 		return o, nil
 	}
@@ -133,16 +132,22 @@ func (o *ops) ready() health {
 // probe is a check that is made for all who ask at about the same time.
 type probe struct {
 	check func(context.Context) error
+	turn  chan struct{} // holds one while nobody asks
 
-	mu  sync.Mutex
 	at  time.Time // when it was last made
 	err error
 }
 
+func newProbe(check func(context.Context) error) *probe {
+	p := &probe{check: check, turn: make(chan struct{}, 1)}
+	p.turn <- struct{}{}
+	return p
+}
+
 // ask returns what the check found within the last readyFor, or finds now. Concurrent callers block and share the answer.
 func (p *probe) ask() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	<-p.turn
+	defer func() { p.turn <- struct{}{} }()
 	if !p.at.IsZero() && time.Since(p.at) < readyFor {
 		return p.err
 	}

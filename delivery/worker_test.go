@@ -358,3 +358,23 @@ func TestStopCutsOffWhatTakesTooLong(t *testing.T) {
 		t.Errorf("%d results, %d leases given back; want none and 3", len(q.results), len(q.released))
 	}
 }
+
+// TestStopGivesBackWhatAStatementLeasesMeanwhile: the API and sources stop beside the worker.
+func TestStopGivesBackWhatAStatementLeasesMeanwhile(t *testing.T) {
+	t.Parallel()
+	g := newGate(t)
+	q := newQueue()
+	w := New(testConfig(), q, time.Now, slog.New(slog.DiscardHandler))
+	room := w.Reserve(time.Now())
+	ended := make(chan []core.Delivery)
+	go func() { ended <- w.stop(time.Minute) }()
+	for stopped := false; !stopped; {
+		w.mu.Lock()
+		stopped = w.stopped
+		w.mu.Unlock()
+	}
+	w.Dispatch(room, g.backlog(1, "a"))
+	if given := <-ended; len(given) != 1 {
+		t.Errorf("%d leases are given back, want 1", len(given))
+	}
+}
