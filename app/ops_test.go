@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
@@ -70,7 +71,7 @@ func TestReadyzSaysWhatFailedAndNoMore(t *testing.T) {
 	} {
 		step.change()
 		answer := httptest.NewRecorder()
-		o.handler().ServeHTTP(answer, httptest.NewRequest("GET", "/readyz", nil))
+		o.handler().ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/readyz", nil))
 		if text := answer.Body.String(); answer.Code != 503 || !strings.Contains(text, step.want) || strings.Contains(text, "secret") {
 			t.Errorf("%d %s, want %s", answer.Code, text, step.want)
 		}

@@ -53,15 +53,10 @@ func largePayload(name string) string {
 	return `{"` + name + `":"` + base64.StdEncoding.EncodeToString(noise) + `"}`
 }
 
-// TestFullDiskIsUnavailableAndHeals lets the disk of the database run full, under the API and a source.
-func TestFullDiskIsUnavailableAndHeals(t *testing.T) {
-	t.Parallel()
-	skipIfShort(t)
-	server, ok := newBreakable(t).(*localPostgres)
-	if !ok {
-		t.Skip("this test needs a Postgres server on this machine")
-	}
-	disk := smallDisk(t, server)
+// smallDatabase is a database on a small disk. What Postgres logs ahead is elsewhere: without space for that it ends.
+func smallDatabase(t testing.TB, server *localPostgres) (url, disk string) {
+	t.Helper()
+	disk = smallDisk(t, server)
 	execute(t, server.address, fmt.Sprintf("CREATE TABLESPACE small LOCATION '%s'", filepath.Join(disk, "space")))
 	execute(t, server.address, "CREATE DATABASE small TABLESPACE small")
 	t.Cleanup(func() { // the directory goes before the server does
@@ -70,7 +65,18 @@ func TestFullDiskIsUnavailableAndHeals(t *testing.T) {
 	})
 	u := mustParse(server.address)
 	u.Path = "/small"
-	database := u.String()
+	return u.String(), disk
+}
+
+// TestFullDiskIsUnavailableAndHeals lets the disk of the database run full, under the API and a source.
+func TestFullDiskIsUnavailableAndHeals(t *testing.T) {
+	t.Parallel()
+	skipIfShort(t)
+	server, ok := newBreakable(t).(*localPostgres)
+	if !ok {
+		t.Skip("this test needs a Postgres server on this machine")
+	}
+	database, disk := smallDatabase(t, server)
 
 	p := start(t, settings(database, opsSetting), "api")
 	s := p.service(t)

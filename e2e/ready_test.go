@@ -22,7 +22,7 @@ func (p *process) ops(t testing.TB) string {
 // probe asks one health check.
 func probe(t testing.TB, url string) (response, error) {
 	t.Helper()
-	request := must(http.NewRequestWithContext(t.Context(), "GET", url, nil))(t)
+	request := must(http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil))(t)
 	return readResponse(httpClient.Do(request))
 }
 

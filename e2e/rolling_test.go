@@ -83,6 +83,7 @@ func (b *balancer) all() (all []*balanced) {
 }
 
 func (b *balancer) probe(t *testing.T) {
+	t.Helper()
 	for _, m := range b.all() {
 		answer, err := probe(t, m.ops+"/readyz")
 		b.mu.Lock()
@@ -203,7 +204,7 @@ func TestStopDelayAnswersOnEndingConnections(t *testing.T) {
 	app, url := c.application(t), p.ops(t)
 	kept := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1}}
 	get := func() *http.Response {
-		request := must(http.NewRequestWithContext(t.Context(), "GET", s.url+"/api/v1/app/"+app, nil))(t)
+		request := must(http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/api/v1/app/"+app, nil))(t)
 		request.Header.Set("Authorization", "Bearer "+c.token)
 		answer := must(kept.Do(request))(t)
 		defer answer.Body.Close()
