@@ -203,6 +203,7 @@ func TestWhatIsLeftOfAClaimIsClaimedWhenThereIsRoom(t *testing.T) {
 	if asked() != 1 {
 		t.Error("no claim was asked for an endpoint that has got rid of all it had")
 	}
+	d.reserved = 20
 	d.Dispatch(core.Room{Total: 10, PerEndpoint: 4}, g.backlog(2, "a"))
 	asked()
 	if d.expect([]core.EndpointID{"a"}); asked() != 1 {

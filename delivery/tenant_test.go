@@ -99,9 +99,11 @@ func TestClaimsGoOnOnceAnApplicationHasRoom(t *testing.T) {
 	config.Concurrency = 8
 	h := newHanging(t, config)
 	h.Dispatch(core.Room{}, deliveriesOf("greedy", 14))
-	if room := h.reserveForClaim(time.Now()); len(room.FullApps) != 1 {
+	room := h.reserveForClaim(time.Now())
+	if len(room.FullApps) != 1 {
 		t.Fatalf("an application that has 14 of 16 places is not full: %+v", room)
 	}
+	h.Dispatch(room, nil)
 	for len(h.hungry) > 0 {
 		<-h.hungry
 	}
