@@ -63,6 +63,7 @@ func startOps(ctx context.Context, c Config, log *slog.Logger) (*ops, error) {
 		Handler: o.handler(), ReadTimeout: opsTimeout, WriteTimeout: opsTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: opsHeaderMax,
 		ErrorLog: telemetry.TextLog(log, slog.LevelDebug, "health check connection failed"),
 	}
+	o.server.SetKeepAlivesEnabled(false) // or a few probers that keep connections would lock out the others
 	go o.serve(newClientListener(listener, opsConnections))
 	return o, nil
 }

@@ -69,7 +69,8 @@ func (w *world) populate(tb testing.TB) {
 	w.ids["{endpoint_id}"] = w.make(tb, "/app/one/endpoint", `{"url":"https://n.example/","uid":"hook"}`)
 	w.ids["{msg_id}"] = w.make(tb, "/app/one/msg", `{"eventType":"a.made","eventId":"order-1","payload":{},"channels":["c"],"tags":["t"]}`)
 	w.ids["{watcher}"] = w.make(tb, "/operational-webhook/endpoint", `{"url":"https://n.example/","uid":"ops"}`)
-	w.ids["{task_id}"] = w.make(tb, "/stats/usage/app", `{"since":"2026-01-01T00:00:00Z","until":"2026-01-02T00:00:00Z"}`)
+	w.make(tb, "/app/one/endpoint", `{"url":"https://n.example/","uid":"other"}`) // one task of a kind runs for an endpoint
+	w.ids["{task_id}"] = w.make(tb, "/app/one/endpoint/other/recover", fmt.Sprintf(`{"since":%q}`, time.Now().Add(-time.Hour).Format(time.RFC3339)))
 	app := core.AppID(w.ids["{app_id}"])
 	grant := core.AppGrant{OrgID: org, AppID: app, IssuedAt: time.Now(), Lifetime: core.AppTokenLifetime}
 	if w.tokens[true], err = w.Instance.tokens.App(grant); err != nil {

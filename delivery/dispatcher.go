@@ -81,7 +81,7 @@ func (d *dispatcher) Dispatch(room core.Room, deliveries []core.Delivery) {
 	for _, delivery := range deliveries {
 		l := d.lane(delivery.AppID, delivery.EndpointID)
 		q := &queued{Delivery: delivery}
-		d.payloads.keep(q)
+		d.payloads.keep(q, l.waiting)
 		l.waiting = append(l.waiting, q)
 		d.count(l, +1, 0)
 		d.enqueue(l)
@@ -137,6 +137,7 @@ func (d *dispatcher) recall(app core.AppID) []core.Delivery {
 			recalled = append(recalled, d.empty(l)...)
 		}
 	}
+	d.start() // others may have waited for the memory of these
 	return recalled
 }
 

@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -37,14 +38,16 @@ func newPayloads(bytes int) *payloads {
 }
 
 // keep keeps the payload that a fresh delivery came with while there is memory for it. Otherwise it is read again once
-// the delivery has its turn.
-func (ps *payloads) keep(q *queued) {
+// the delivery has its turn. One that comes after others that have no memory gets none: they go first, and would wait for
+// what it has.
+func (ps *payloads) keep(q *queued, before []*queued) {
 	if !q.Large() || q.Payload == "" {
 		return
 	}
 	text := q.Payload
 	q.Payload = ""
-	if ps.reserve(q) {
+	wants := func(other *queued) bool { return other.Large() && other.payload == nil }
+	if !slices.ContainsFunc(before, wants) && ps.reserve(q) {
 		q.payload.text.CompareAndSwap(nil, &text)
 	}
 }
@@ -85,8 +88,7 @@ func (ps *payloads) drop(q *queued) {
 // payloadBytes is the default of Config.PayloadBytes: 32 payloads of the largest size that the API takes.
 const payloadBytes = 64 << 20
 
-// payloadTimeout bounds reading a payload: two megabytes take some ten milliseconds. It is part of the time between a
-// lease and an attempt.
+// payloadTimeout bounds reading a payload: two megabytes take some ten milliseconds.
 const payloadTimeout = 5 * time.Second
 
 // read returns the payload; the first caller reads it by get, and others share what that returns.
@@ -98,7 +100,7 @@ func (p *payload) read(ctx context.Context, get func(context.Context) (string, e
 		if p.text.Load() != nil {
 			return nil, nil
 		}
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), payloadTimeout)
+		ctx, cancel := context.WithTimeout(ctx, payloadTimeout)
 		defer cancel()
 		text, err := get(ctx)
 		if err == nil {
@@ -113,26 +115,24 @@ func (p *payload) read(ctx context.Context, get func(context.Context) (string, e
 }
 
 // load reads the payload of a delivery that is about to be sent, if it is large. Where it cannot be read, the delivery
-// is given back; the next claim drops it if the payload is gone. False: there is nothing to send.
-func (w *Worker) load(ctx context.Context, q *queued) bool {
+// is to be given back until then; if the payload is gone, the next claim drops it. False: there is nothing to send.
+func (w *Worker) load(ctx context.Context, q *queued) (until time.Time, ok bool) {
 	if q.payload == nil {
-		return true
+		return time.Time{}, true
 	}
 	text, err := q.payload.read(ctx, func(ctx context.Context) (string, error) {
 		return w.queue.MessagePayloadGet(ctx, q.AppID, q.MessageID, w.clock())
 	})
-	if err == nil {
+	switch e, ok := errors.AsType[*core.Error](err); {
+	case err == nil:
 		q.Payload = text
-		return true
+		return time.Time{}, true
+	case ok && e.Kind == core.KindNotFound:
+		return w.clock(), false
 	}
-	until := w.clock()
-	if e, ok := errors.AsType[*core.Error](err); !ok || e.Kind != core.KindNotFound {
-		w.log.Error("payload read failed; delivery postponed", "message", q.MessageID, "retry_in_ms", payloadRetry.Milliseconds(),
-			"error", err)
-		until = until.Add(payloadRetry)
-	}
-	w.postpone(q.Delivery, until)
-	return false
+	w.log.Error("payload read failed; delivery postponed", "message", q.MessageID, "retry_in_ms", payloadRetry.Milliseconds(),
+		"error", err)
+	return w.clock().Add(payloadRetry), false
 }
 
 const payloadRetry = time.Second

@@ -161,3 +161,33 @@ func TestPayloadThatIsGoneOrUnreadableGivesTheDeliveryBack(t *testing.T) {
 		})
 	}
 }
+
+func TestPayloadMemoryIsNotKeptAfterADeliveryWithoutIt(t *testing.T) {
+	t.Parallel()
+	config := testConfig()
+	config.Concurrency, config.EndpointConcurrency, config.PayloadBytes = 8, 1, 8*mebibyte
+	h := newHanging(t, config)
+	fresh := func() []core.Delivery {
+		d := largeDeliveries("app", 1, 2*mebibyte)
+		d[0].EndpointID, d[0].Payload = "endpoint", string(make([]byte, 2*mebibyte))
+		return d
+	}
+	h.Dispatch(core.Room{}, largeDeliveries("app", 1, 6*mebibyte))
+	claimed := largeDeliveries("app", 1, 2*mebibyte)
+	claimed[0].EndpointID = "endpoint"
+	h.Dispatch(core.Room{}, claimed) // there is no memory for it
+	h.end <- struct{}{}
+	awaitLocked(t, h.dispatcher, func() bool { return h.lanes["endpoint"].active == 1 })
+	h.payloads.memory.Take("app", 6*mebibyte)
+	waits := largeDeliveries("app", 1, 2*mebibyte)
+	waits[0].EndpointID = "endpoint"
+	h.Dispatch(core.Room{}, waits)
+	h.payloads.memory.Give("app", 6*mebibyte)
+	h.Dispatch(core.Room{}, fresh())
+	if l := h.lanes["endpoint"]; len(l.waiting) != 2 || l.waiting[0].payload != nil || l.waiting[1].payload != nil {
+		t.Errorf("a delivery has memory, and the one before it waits for some")
+	}
+	for range 3 {
+		h.end <- struct{}{}
+	}
+}

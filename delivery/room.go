@@ -19,26 +19,37 @@ func (d *dispatcher) part(left, whole int) (part, least int) {
 	return 1, 0
 }
 
-// Reserve gives fresh deliveries three quarters of the process's room.
-func (d *dispatcher) Reserve(now time.Time) core.Room { return d.reserve(d.capacity()*3/4, true, now) }
+// Reserve gives fresh deliveries three quarters of the process's room. Half of what is left then is for applications
+// that have nothing here: however much of others is claimed, theirs need not wait for a claim.
+func (d *dispatcher) Reserve(now time.Time) core.Room {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	whole, left := d.capacity()*3/4, d.left()
+	return d.reserve(max(left-d.capacity()/4, min(left-d.capacity()/8, whole/8)), whole, true, now)
+}
 
 // reserveForClaim gives claims all of it.
 func (d *dispatcher) reserveForClaim(now time.Time) core.Room {
-	return d.reserve(d.capacity(), false, now)
-}
-
-// reserve sets aside what share has left. A lane may take a part of it while it holds no more than that,
-// so that there is always a next one. What is left for those who come when others have taken their part
-// is not shared out to these: the room ends where the part becomes smaller.
-func (d *dispatcher) reserve(share int, fresh bool, now time.Time) core.Room {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	left := share - d.waiting - d.active - d.reserved
-	part, least := d.part(left, share)
-	appPart, appLeast := core.Part(left, share)
-	room := core.Room{Fresh: fresh, PerEndpoint: part, Total: left - max(least, appLeast), LeasedUntil: now.Add(d.config.Lease).Truncate(time.Microsecond)}
-	room.Total = max(0, room.Total)
-	if d.stopped {
+	return d.reserve(d.left(), d.capacity(), false, now)
+}
+
+// left is how many more deliveries the process may hold.
+func (d *dispatcher) left() int { return d.capacity() - d.waiting - d.active - d.reserved }
+
+// reserve sets aside some of what is left of the whole. A lane may take a part of it while it holds no more than that,
+// so that there is always a next one. What is left for those who come when others have taken their part
+// is not shared out to these: the room ends where the part becomes smaller. Of the last part, half is left to statements
+// that run at the same time.
+func (d *dispatcher) reserve(left, whole int, fresh bool, now time.Time) core.Room {
+	part, least := d.part(left, whole)
+	appPart, appLeast := core.Part(left, whole)
+	room := core.Room{Fresh: fresh, PerEndpoint: part, LeasedUntil: now.Add(d.config.Lease).Truncate(time.Microsecond)}
+	if least = max(least, appLeast); least == 0 {
+		least = left / 2
+	}
+	if room.Total = max(0, left-least); d.stopped {
 		room.Total = 0
 	}
 	for id, t := range d.tenants {

@@ -194,14 +194,14 @@ const releaseTimeout = 5 * time.Second
 // attempt sends one delivery and writes down what came of it; in between it calls sent. False: it was
 // cut off, and the lease is still to be given back.
 func (w *Worker) attempt(ctx context.Context, q *queued, sent func()) bool {
-	if !w.inTime(q.Delivery) {
-		sent()
+	until, ok := w.load(ctx, q)
+	if ok && !w.inTime(q.Delivery) {
 		w.logLate()
-		w.postpone(q.Delivery, w.clock()) // rather than have it wait for the end of its lease as well
-		return true
+		until, ok = w.clock(), false // rather than have it wait for the end of its lease as well
 	}
-	if !w.load(ctx, q) {
+	if !ok {
 		sent()
+		w.postpone(q.Delivery, until)
 		return true
 	}
 	sending, span := w.startSpan(ctx, q.Delivery)

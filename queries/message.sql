@@ -102,16 +102,21 @@ crowded AS (
     WHERE counted.total >= @too_many::bigint
 ),
 locked AS MATERIALIZED (
-    -- Deliveries to FIFO endpoints are numbered under a lock of their application. Where another transaction has it,
-    -- the application's messages are left out rather than have everybody's wait, unless the caller prefers to wait.
+    -- Deliveries to FIFO endpoints are numbered under a lock of their application, which is taken here, before anything
+    -- is written. Where another transaction has it, the application's messages are left out rather than have
+    -- everybody's wait, unless the caller prefers to wait; then in the order of the applications.
     SELECT ordered.app_id
     FROM (
-        SELECT DISTINCT wanted.app_id
+        SELECT DISTINCT wanted.app_id, hashtextextended(format('%s delivery %s', current_schema(), wanted.app_id), 0) AS key
         FROM wanted
         WHERE wanted.fifo
+        ORDER BY wanted.app_id
+        OFFSET 0
     ) AS ordered
-    WHERE NOT @wait_for_locks::boolean
-        AND NOT pg_try_advisory_xact_lock(hashtextextended(format('%s delivery %s', current_schema(), ordered.app_id), 0))
+    WHERE CASE
+        WHEN @wait_for_locks::boolean THEN pg_advisory_xact_lock(ordered.key)::text IS NULL
+        ELSE NOT pg_try_advisory_xact_lock(ordered.key)
+    END
 ),
 left_out AS (
     SELECT crowded.app_id FROM crowded

@@ -18,6 +18,7 @@ type bodies struct {
 	mu      sync.Mutex
 	memory  *core.Shares[core.Customer] // bytes
 	waiting []*bodyWaiter
+	waiters *core.Shares[core.Customer] // of bodyWaitersMax
 }
 
 type bodyWaiter struct {
@@ -39,7 +40,9 @@ const (
 )
 
 func newBodies(memory int, limit int64) *bodies {
-	return &bodies{memory: core.NewShares[core.Customer](memory), limit: limit}
+	return &bodies{
+		memory: core.NewShares[core.Customer](memory), waiters: core.NewShares[core.Customer](bodyWaitersMax), limit: limit,
+	}
 }
 
 // admitted has a request wait until there is room for its body.
@@ -92,7 +95,7 @@ func (b *bodies) join(c core.Customer, bytes int) (*bodyWaiter, error) {
 	switch {
 	case b.memory.Take(c, bytes):
 		return nil, nil
-	case len(b.waiting) >= bodyWaitersMax:
+	case !b.waiters.Take(c, 1):
 		return nil, errBodiesBusy
 	}
 	waiter := &bodyWaiter{c, bytes, make(chan struct{})}
@@ -109,6 +112,7 @@ func (b *bodies) withdraw(waiter *bodyWaiter) bool {
 		return false
 	}
 	b.waiting = slices.Delete(b.waiting, i, i+1)
+	b.waiters.Give(waiter.customer, 1)
 	return true
 }
 
@@ -121,6 +125,7 @@ func (b *bodies) leave(c core.Customer, bytes int) {
 		if !b.memory.Take(waiter.customer, waiter.bytes) {
 			return false
 		}
+		b.waiters.Give(waiter.customer, 1)
 		close(waiter.admitted)
 		return true
 	})

@@ -23,7 +23,9 @@ type MessageInserter struct {
 	dispatcher core.Dispatcher // nil: this process makes no deliveries
 	crowds     *crowds
 	shared     *batcher[core.NewMessage, insertion]
-	crowded    *batcher[core.NewMessage, insertion] // beside it, so that nobody else waits for crowds
+	large      *batcher[core.NewMessage, insertion] // beside it: compressing and writing megabytes takes a while
+	crowded    *batcher[core.NewMessage, insertion] // beside them, so that nobody else waits for crowds
+	batches    *places                              // of statements for messages that come many at a time
 }
 
 var _ core.MessageInserter = (*MessageInserter)(nil)
@@ -42,13 +44,13 @@ func (i insertion) leftOut() bool { return i.crowdedOut || i.lockedOut }
 
 // NewMessageInserter makes an inserter; dispatcher is nil in a process that makes no deliveries.
 func NewMessageInserter(s *Store, dispatcher core.Dispatcher) *MessageInserter {
-	i := &MessageInserter{store: s, dispatcher: dispatcher, crowds: newCrowds()}
+	i := &MessageInserter{store: s, dispatcher: dispatcher, crowds: newCrowds(), batches: newPlaces(max(s.pools.size()/4, 1))}
 	size := func(m core.NewMessage) int { return len(*m.Payload) }
-	i.shared = newBatcher(i.insertShared, size)
+	i.shared, i.large = newBatcher(i.insertShared, size), newBatcher(i.insertShared, size)
 	i.crowded = newBatcher(func(ctx context.Context, messages []core.NewMessage) []outcome[insertion] {
 		return pastExhausted(messages, func(some []core.NewMessage) []outcome[insertion] { return i.insertMany(ctx, some) })
 	}, size)
-	i.shared.bounded, i.crowded.bounded = true, true
+	i.shared.bounded, i.large.bounded, i.crowded.bounded = true, true, true
 	i.crowded.sort = func(waiting []*call[core.NewMessage, insertion]) int { return sortCrowds(i.crowds, waiting) }
 	return i
 }
@@ -76,7 +78,11 @@ func (i *MessageInserter) insert(ctx context.Context, m core.NewMessage) (insert
 
 func (i *MessageInserter) insertOnce(ctx context.Context, m core.NewMessage) (insertion, error) {
 	if i.crowds.weight(addressOf(m)) == 0 {
-		done, err := i.shared.do(ctx, m)
+		shared := i.shared
+		if len(*m.Payload) > core.LargePayload {
+			shared = i.large
+		}
+		done, err := shared.do(ctx, m)
 		if err != nil || !done.crowdedOut {
 			return done, err
 		}
@@ -103,7 +109,7 @@ func (i *MessageInserter) MessageInsertMany(ctx context.Context, messages []core
 
 // insertAll stores messages, those of applications that somebody else has locked once they are free.
 func (i *MessageInserter) insertAll(ctx context.Context, messages []core.NewMessage) []outcome[insertion] {
-	outcomes := i.insertMany(ctx, messages)
+	outcomes := i.insertInTurn(ctx, messages)
 	for wait := newLockWait(); ; {
 		var left []core.NewMessage
 		var places []int
@@ -117,7 +123,7 @@ func (i *MessageInserter) insertAll(ctx context.Context, messages []core.NewMess
 		}
 		again := failures[insertion](len(left), wait.next(ctx))
 		if again[0].err == nil {
-			again = i.insertMany(ctx, left)
+			again = i.insertInTurn(ctx, left)
 		}
 		for k, o := range again {
 			outcomes[places[k]] = o
@@ -189,6 +195,18 @@ func pastExhausted[In, Out any](inputs []In, run func([]In) []outcome[Out]) []ou
 		outcomes = append(outcomes, rest[:n+1]...)
 	}
 	return append(outcomes, failures[Out](len(inputs)-len(outcomes), outcomes[len(outcomes)-1].err)...)
+}
+
+// insertInTurn stores messages once it is their customer's turn: their statements are not shared, and would keep as many
+// connections as there are requests.
+func (i *MessageInserter) insertInTurn(ctx context.Context, messages []core.NewMessage) []outcome[insertion] {
+	within, cancel := context.WithTimeoutCause(ctx, requestWait, errShareFull)
+	defer cancel()
+	if err := i.batches.enter(within); err != nil {
+		return failures[insertion](len(messages), err)
+	}
+	defer i.batches.leave(core.CustomerOf(ctx))
+	return i.insertMany(ctx, messages)
 }
 
 // insertMany stores messages in statements of bounded fan-out, which do not share the time that one may take.

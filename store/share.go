@@ -26,7 +26,7 @@ const (
 	requestWait = 10 * time.Second
 
 	// sharedLeast is how many connections are shared out. Of fewer, none can be kept for anybody.
-	sharedLeast = 4
+	sharedLeast = 6
 )
 
 // share is the part of a pool's connections that one sort of work may use at a time. It is to statements what the pool

@@ -178,7 +178,7 @@ func TestSharesAddUpToThePoolSize(t *testing.T) {
 			t.Errorf("pool_max_conns=%d: %d connections in all, want %d", size, got, size+1)
 		}
 		main, p := int(s.pool.Config().MaxConns), s.pools
-		if left := main - p.requests.places.most - p.jobs.places.most; size >= sharedLeast && left < size/3 {
+		if left := main - p.requests.places.most - p.jobs.places.most - p.payloads.places.most; size >= sharedLeast && left < size/3 {
 			t.Errorf("pool_max_conns=%d: %d are left to messages, want a third", size, left)
 		}
 		for what, call := range map[string]func() error{
