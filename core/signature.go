@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"strconv"
+	"sync"
 	"time"
 )
 
@@ -18,16 +19,20 @@ func (s Secret) Sign(id MessageID, at time.Time, payload string) string {
 	}
 	mac := hmac.New(sha256.New, s.key)
 	mac.Write([]byte(head))
+	buffer := signBuffers.Get().(*[signBytes]byte)
+	defer signBuffers.Put(buffer)
 	for rest := payload; rest != ""; {
-		piece := rest[:min(len(rest), signedAtOnce)]
-		mac.Write([]byte(piece))
-		rest = rest[len(piece):]
+		n := copy(buffer[:], rest)
+		mac.Write(buffer[:n])
+		rest = rest[n:]
 	}
 	return "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// signedAtOnce bounds the copy that is made of a payload: many attempts may sign the same megabytes.
-const signedAtOnce = 32 << 10
+// Payloads are copied piece by piece to be signed: many attempts may sign the same megabytes at a time.
+const signBytes = 16 << 10
+
+var signBuffers = sync.Pool{New: func() any { return new([signBytes]byte) }}
 
 // signEd25519 copies the payload: ed25519 reads what it signs twice, and so takes it in one piece.
 func signEd25519(private ed25519.PrivateKey, head, payload string) []byte {

@@ -92,7 +92,7 @@ type answer struct {
 func answerTo(query string, version int) (answer, error) {
 	switch {
 	case strings.Contains(query, "set_config"):
-		return answer{[]uint32{pgtype.TextOID}, pgtype.TextOID, []byte("offoff30s")}, nil
+		return answer{[]uint32{pgtype.TextOID, pgtype.TextOID}, pgtype.TextOID, []byte("offoff30s5s")}, nil
 	case strings.Contains(query, "server_version_num"):
 		return answer{nil, pgtype.Int4OID, binary.BigEndian.AppendUint32(nil, uint32(version))}, nil
 	case strings.Contains(query, "clock_timestamp") && version >= versionMin && version != versionCrashing:
