@@ -38,3 +38,23 @@ func TestMemoryIsLimitedUnlessSaidOtherwise(t *testing.T) { //nolint:paralleltes
 		}
 	}
 }
+
+func TestHeapLimitLeavesRoomForGarbage(t *testing.T) {
+	t.Parallel()
+	const most = 4 << 30
+	for live, want := range map[int64]int64{
+		0:                     smallHeap,
+		100 << 20:             smallHeap,
+		smallHeap * 3 / 4:     smallHeap,
+		smallHeap*3/4 + 1<<20: 2 * (smallHeap*3/4 + 1<<20),
+		1 << 30:               2 << 30,
+		3 << 30:               most,
+	} {
+		if got := heapLimit(live, most); got != want {
+			t.Errorf("with %d MiB live the limit is %d MiB, want %d", live>>20, got>>20, want>>20)
+		}
+	}
+	if got := heapLimit(0, 100<<20); got != 100<<20 {
+		t.Errorf("in a container of 100 MiB the limit is %d MiB", got>>20)
+	}
+}

@@ -47,7 +47,9 @@ func runShared(ctx context.Context, c Config, parts Parts, con console) error {
 // run starts the parts and stops them when ctx ends or one of them fails.
 func run(ctx context.Context, c Config, parts Parts, con console) error {
 	if con.out == io.Writer(os.Stdout) { // The process is ours, as in Main.
-		limitMemory(con.log, availableMemory)
+		if most := limitMemory(con.log, availableMemory); most > 0 {
+			go keepHeapSmall(ctx, most)
+		}
 	}
 	o, err := startOps(ctx, c, con.log)
 	if err != nil {
