@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -23,7 +24,8 @@ type slowInserter struct {
 func (i *slowInserter) MessageInsert(ctx context.Context, m core.NewMessage) (core.Message, error) {
 	n := i.storing.Add(1)
 	defer i.storing.Add(-1)
-	for most := i.most.Load(); n > most && !i.most.CompareAndSwap(most, n); most = i.most.Load() {
+	for most := i.most.Load(); n > most; most = i.most.Load() {
+		i.most.CompareAndSwap(most, n)
 	}
 	<-time.After(time.Second)
 	return i.inserter.MessageInsert(ctx, m)
@@ -111,6 +113,6 @@ func TestLargeBodyIsRefusedWhenThereIsNoRoomForLong(t *testing.T) {
 }
 
 func isBusy(err error) bool {
-	e, ok := err.(*core.Error)
+	e, ok := errors.AsType[*core.Error](err)
 	return ok && e.Code == core.CodeTooBusy
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"testing"
@@ -130,7 +131,7 @@ func TestLockWaitEnds(t *testing.T) {
 		for ; err == nil; err = wait.next(t.Context()) {
 			tries++
 		}
-		if e, ok := err.(*core.Error); !ok || e.Code != core.CodeTooBusy {
+		if e, ok := errors.AsType[*core.Error](err); !ok || e.Code != core.CodeTooBusy {
 			t.Error(err)
 		}
 		if lasted := time.Since(began); lasted < requestWait || lasted > requestWait+lockPauseMax || tries > 500 {
@@ -152,7 +153,7 @@ func TestStatementsWaitForLocksForABoundedTime(t *testing.T) {
 		t.Errorf("lock_timeout is %s", got)
 	}
 	err := mapError(&pgconn.PgError{Code: codeLocked})
-	if e, ok := err.(*core.Error); !ok || e.Kind != core.KindUnavailable || e.Code != core.CodeTooBusy {
+	if e, ok := errors.AsType[*core.Error](err); !ok || e.Kind != core.KindUnavailable || e.Code != core.CodeTooBusy {
 		t.Errorf("a lock that was not free: %v", err)
 	}
 	if _, outage := OutageCause(err); outage {

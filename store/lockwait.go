@@ -8,8 +8,8 @@ import (
 // lockWait is what passes between a message's tries to be stored while somebody else has its application locked.
 // Statements don't wait for that lock: each would keep a connection, and the messages that share it.
 type lockWait struct {
-	until time.Time
-	pause time.Duration
+	pause  time.Duration // before the next
+	waited time.Duration // in all, without the tries
 }
 
 const (
@@ -17,13 +17,11 @@ const (
 	lockPauseMax = 25 * time.Millisecond
 )
 
-func newLockWait() lockWait {
-	return lockWait{until: time.Now().Add(requestWait), pause: lockPauseMin}
-}
+func newLockWait() lockWait { return lockWait{pause: lockPauseMin} }
 
 // next returns when it is time for another try. After requestWait it fails.
 func (w *lockWait) next(ctx context.Context) error {
-	if !time.Now().Before(w.until) {
+	if w.waited >= requestWait {
 		return errLocked(nil)
 	}
 	select {
@@ -31,6 +29,7 @@ func (w *lockWait) next(ctx context.Context) error {
 	case <-ctx.Done():
 		return mapError(ctx.Err())
 	}
+	w.waited += w.pause
 	w.pause = min(2*w.pause, lockPauseMax)
 	return nil
 }
