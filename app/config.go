@@ -31,7 +31,7 @@ type Config struct {
 	RequestTimeout time.Duration  `env:"POSTRIDER_REQUEST_TIMEOUT" default:"30s" help:"How long one attempt may take as a whole."`
 	AllowSubnets   []netip.Prefix `env:"POSTRIDER_ALLOW_SUBNETS" placeholder:"CIDRS" help:"Private and other special addresses that endpoints may have all the same, comma-separated. By default none; with the local Postgres and a loopback listener, loopback."`
 
-	ProxyURL          string `name:"proxy-url" env:"POSTRIDER_PROXY_URL" placeholder:"URL" help:"A proxy to reach endpoints by: http, https, socks5 or socks5h, as http://user:password@host:3128. HTTPS_PROXY and its like are not heeded. Names are resolved here, checked, and the proxy is given the address; with socks5h it is given the name."`
+	ProxyURL          string `name:"proxy-url" env:"POSTRIDER_PROXY_URL" placeholder:"URL" help:"A proxy to reach endpoints by: http, https, socks5 or socks5h, as http://user:password@host:3128. HTTPS_PROXY and similar variables are ignored. Names are resolved here, checked, and the proxy is given the address; with socks5h it is given the name."`
 	NoProxy           string `env:"POSTRIDER_NO_PROXY" placeholder:"HOSTS" help:"What is reached without the proxy, comma-separated: names, domains as .example.com, addresses, CIDRs."`
 	ProxyResolves     bool   `env:"POSTRIDER_PROXY_RESOLVES" help:"Give the proxy names rather than addresses. It must then keep endpoints from private addresses itself."`
 	CAFile            string `name:"ca-file" env:"POSTRIDER_CA_FILE" placeholder:"FILE" help:"Certificate authorities, as PEM, that endpoints' certificates may be of beside those that the system trusts."`
@@ -48,7 +48,7 @@ type Config struct {
 	StopTimeout         time.Duration  `env:"POSTRIDER_STOP_TIMEOUT" default:"20s" help:"How long a stop waits for requests and attempts under way."`
 	StopDelay           *time.Duration `env:"POSTRIDER_STOP_DELAY" placeholder:"DURATION" help:"How long the API goes on answering after SIGTERM, not ready and with Connection: close, so that load balancers move on before it closes. A second signal ends the delay. By default 5s; 0 at a terminal and with the local Postgres. Give the process longer to stop than this and POSTRIDER_STOP_TIMEOUT together."`
 
-	DefaultSignatureType core.SignatureType `env:"POSTRIDER_DEFAULT_SIGNATURE_TYPE" default:"hmac256" help:"How endpoints sign whose secret no client gave: hmac256 (v1), or ed25519 (v1a)."`
+	DefaultSignatureType core.SignatureType `env:"POSTRIDER_DEFAULT_SIGNATURE_TYPE" default:"hmac256" help:"Signature type for endpoints created without a secret: hmac256 (v1), or ed25519 (v1a)."`
 	SecretKeys           string             `env:"POSTRIDER_SECRET_KEYS" placeholder:"KEYS" help:"Keys that encrypt endpoints' secrets, headers, and users and passwords in URLs in the database, comma-separated, each the base64 of 32 random bytes: openssl rand -base64 32. The first encrypts, all decrypt. Without it they are stored as they are."`
 
 	SourcesFile string `env:"POSTRIDER_SOURCES_FILE" placeholder:"FILE" help:"Where messages come from besides the API: brokers, and the outbox, as YAML; see docs/consume.md. By default the outbox alone."`

@@ -2,13 +2,13 @@ package core
 
 import "context"
 
-// Customer is whose work something is, where customers share it: that of a token.
+// Customer is who work is done for, where customers share connections or memory. A token belongs to one.
 type Customer struct {
 	OrgID OrgID
 	AppID AppID // empty: the organisation's own
 }
 
-// Customer is whose requests a token of the scope makes.
+// Customer returns the customer that tokens of the scope belong to.
 func (s Scope) Customer() Customer { return Customer{s.OrgID, s.AppID} }
 
 type customerKey struct{}
@@ -18,7 +18,7 @@ func WithCustomer(ctx context.Context, c Customer) context.Context {
 	return context.WithValue(ctx, customerKey{}, c)
 }
 
-// CustomerOf returns whose work a context is for; that of no customer, such as a job's, is the zero value's.
+// CustomerOf returns the customer that a context's work is for. Work for no customer, such as a job's, has the zero value.
 func CustomerOf(ctx context.Context) Customer {
 	c, _ := ctx.Value(customerKey{}).(Customer)
 	return c

@@ -31,7 +31,7 @@ type TaskPlace struct {
 	ID    string // the application's, or the organisation's
 }
 
-// Place is whose turns the task has its steps in.
+// Place returns the place whose turns the task's steps are made in.
 func (t BackgroundTask) Place() TaskPlace {
 	p := TaskPlace{OrgID: t.OrgID, ID: string(t.OrgID)}
 	if t.AppID != nil {

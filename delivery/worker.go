@@ -318,7 +318,7 @@ func (w *Worker) recorded(d core.Delivery, result core.Result, replays int, held
 	level, message := slog.LevelDebug, "attempt failed"
 	switch {
 	case !held:
-		level, message = slog.LevelWarn, "the delivery was owed no more, or its lease ran out during the attempt and another worker makes it too"
+		level, message = slog.LevelWarn, "delivery withdrawn or lease expired; may be sent twice"
 	case result.Attempt.Status == core.StatusSuccess:
 		message = "delivered"
 	case result.NextAt.IsZero():

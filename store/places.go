@@ -8,8 +8,8 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// places are a bounded number of places, which customers take turns to have: one that asks for a hundred waits behind
-// its own requests, and another customer's next request is served after at most one of them.
+// places limits how many callers run at a time. Customers take turns: if one customer makes a hundred requests, another
+// customer's next request waits for at most one of them.
 type places struct {
 	most int
 	each int // that one customer may have at a time
