@@ -106,7 +106,9 @@ func TestLargeBodyIsRefusedWhenThereIsNoRoomForLong(t *testing.T) {
 			t.Errorf("a client that hung up waited %s: %v", time.Since(began), err)
 		}
 		time.AfterFunc(time.Second, func() { b.leave(greedy, 10); b.leave(greedy, 10) })
-		if err := b.enter(t.Context(), greedy, 10); err != nil || len(b.waiting) != 0 {
+		err := b.enter(t.Context(), greedy, 10)
+		synctest.Wait() // for the one that left
+		if err != nil || len(b.waiting) != 0 {
 			t.Errorf("once there was room: %v, and %d wait", err, len(b.waiting))
 		}
 	})

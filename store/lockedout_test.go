@@ -80,9 +80,19 @@ func TestMessageInsertManyStoresLockedApplicationsInOrder(t *testing.T) {
 	w := newWorld(t)
 	w.addEndpoint(func(e *core.Endpoint) { e.FIFO = true })
 	holder := w.lockFIFO(w.app.ID)
-	time.AfterFunc(50*time.Millisecond, func() { _ = holder.Rollback(context.Background()) })
+	inserter := NewMessageInserter(w.Store, nil)
 	messages := w.events(20, func(int, *core.NewMessage) {})
-	for _, one := range NewMessageInserter(w.Store, nil).MessageInsertMany(t.Context(), messages) {
+	stored := make(chan []core.Stored, 1)
+	go func() { stored <- inserter.MessageInsertMany(t.Context(), messages) }()
+	for range 5 { // while the others try
+		if done := inserter.insertMany(t.Context(), w.events(1, func(int, *core.NewMessage) {})); !done[0].out.lockedOut {
+			t.Errorf("beside the lock: %+v", done[0])
+		}
+	}
+	if err := holder.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, one := range <-stored {
 		if one.Err != nil {
 			t.Error(one.Err)
 		}
