@@ -12,8 +12,9 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// payloads bounds the memory of large payloads. Each is held once, however many deliveries of its message are under way,
-// and from when the first is about to be sent until the last has been. The dispatcher's mutex guards it.
+// payloads bounds the memory of large payloads. Each is held once, however many deliveries of its message are under way:
+// from when it is handed over, or else from when the first is about to be sent, until the last has been. The dispatcher's
+// mutex guards it.
 type payloads struct {
 	memory *core.Shares[core.AppID] // bytes
 	held   map[messageKey]*payload

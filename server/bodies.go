@@ -11,7 +11,7 @@ import (
 )
 
 // bodies bounds the memory of large request bodies. A request has room for all of its body before any of it is read, and
-// until it is answered. Others wait for it in the order in which they came.
+// until it is answered. Room that is given back goes to those that wait, in the order in which they came.
 type bodies struct {
 	limit int64 // of one body
 
@@ -30,7 +30,7 @@ type bodyWaiter struct {
 const (
 	// smallBody is what a request may hold without waiting for room: nearly every request does, and thousands of them
 	// take some ten megabytes.
-	smallBody = 16 << 10
+	smallBody = core.LargePayload
 
 	// bodyWait is how long a request waits for room. The client may take until readTimeout to send its body.
 	bodyWait = 5 * time.Second
