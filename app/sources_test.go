@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"sigs.k8s.io/yaml"
+
 	"github.com/postrider/postrider/core"
 )
 
@@ -36,6 +38,32 @@ func TestDocsConfigureSources(t *testing.T) {
 	}
 	if len(examples) < 6 || !seen["kafka"] || !seen["sqs"] || !seen["rabbitmq"] || !seen["nats"] || !seen["outbox"] {
 		t.Errorf("%d examples, of %v", len(examples), seen)
+	}
+}
+
+// TestDocsConfigureKafkaInCompose: the example's sources are valid.
+func TestDocsConfigureKafkaInCompose(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../examples/kafka/docker-compose.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var compose struct {
+		Services struct {
+			Consume struct {
+				Environment struct {
+					Sources string `json:"POSTRIDER_SOURCES"`
+				}
+			}
+		}
+	}
+	if err := yaml.Unmarshal(text, &compose); err != nil {
+		t.Fatal(err)
+	}
+	c := &Config{Sources: compose.Services.Consume.Environment.Sources}
+	sources, err := c.sources()
+	if err != nil || len(sources) != 2 || sources[1].Kafka == nil {
+		t.Errorf("%+v, %v", sources, err)
 	}
 }
 
