@@ -29,7 +29,7 @@ func TestDocsNameSettingsThatExist(t *testing.T) {
 			known[field.Tag.Get("env")] = true
 		}
 	}
-	for _, file := range []string{"../README.md", "../CONTRIBUTING.md", "../docs/from-svix.md", "../docs/consume.md", "../docker-compose.yml", "../deploy/Dockerfile"} {
+	for _, file := range append(docFiles(t), "../docker-compose.yml", "../deploy/Dockerfile") {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
