@@ -34,7 +34,7 @@ const patience = time.Minute
 func TestReceiverGetsWhatTheOutboxExampleSends(t *testing.T) {
 	t.Parallel()
 	url := pg.New(t)
-	c := client{t: t, url: startPostrider(t, url), token: strings.TrimSpace(string(output(t, secret, "token")))}
+	c := client{t: t, url: startPostrider(t, url), token: strings.TrimSpace(string(output(t, "token", secret)))}
 	arrived := make(chan string, 1)
 	var receiver http.Handler
 	endpoint := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { receiver.ServeHTTP(w, r) }))
