@@ -68,7 +68,7 @@ func startPostrider(t *testing.T, database string) string {
 	go func() {
 		ended <- app.Main(ctx, []string{"serve", "--database-url=" + database, "--listen=127.0.0.1:0", "--ops-listen=",
 			"--stop-delay=0s", "--allow-subnets=127.0.0.0/8", "--log-format=json", secret}, log, log)
-		log.Close()
+		_ = log.Close() // of a pipe, which cannot fail
 	}()
 	t.Cleanup(func() {
 		cancel()
