@@ -103,6 +103,23 @@ func TestDocsListEverySetting(t *testing.T) {
 	}
 }
 
+// TestDocsNameFilesThatExist: paths in back quotes that begin with a directory of the repository.
+func TestDocsNameFilesThatExist(t *testing.T) {
+	t.Parallel()
+	quoted := regexp.MustCompile("`([\\w.*-]+/[\\w./*-]*)`")
+	for _, file := range docFiles(t) {
+		for _, path := range quoted.FindAllStringSubmatch(readDoc(t, file), -1) {
+			top, _, _ := strings.Cut(path[1], "/")
+			if _, err := os.Stat(filepath.Join("..", top)); err != nil || strings.Contains(path[1], "YYYY") {
+				continue
+			}
+			if found, err := filepath.Glob(filepath.Join("..", path[1])); err != nil || len(found) == 0 {
+				t.Errorf("%s names %s, which is not in the repository", file, path[1])
+			}
+		}
+	}
+}
+
 func readDoc(t *testing.T, file string) string {
 	t.Helper()
 	text, err := os.ReadFile(file)
