@@ -12,20 +12,24 @@ const (
 	stepTimeout = 20 * time.Second
 )
 
-// steps makes steps until ctx ends, one after the other while there is work, and else one each second.
+// steps makes steps until ctx ends: one after the other while there is work, and else one each second. After each it
+// rests for as long as the step took, up to a second. So background work takes at most half of the time that it could
+// have, and what customers wait for has the other half.
 // A stop lets the step under way finish.
 func steps(ctx context.Context, step func(context.Context) (bool, error), failed func(error)) {
 	for ctx.Err() == nil {
+		begun := time.Now()
 		worked, err := oneStep(ctx, step)
 		if err != nil {
 			failed(err)
 		}
+		rest := stepPoll
 		if worked && err == nil {
-			continue
+			rest = min(time.Since(begun), stepPoll)
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(stepPoll):
+		case <-time.After(rest):
 		}
 	}
 }

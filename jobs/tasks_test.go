@@ -110,6 +110,27 @@ func TestStepsFollowEachOtherAtOnceAndPollWhileIdle(t *testing.T) {
 	})
 }
 
+// 3,000 tasks of one customer made another's webhooks wait four times as long.
+func TestStepsRestAsLongAsTheyTake(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		step time.Duration
+		made int32 // by one of taskSteps in a minute
+	}{
+		{10 * time.Millisecond, 3000},
+		{5 * stepPoll, 10}, // the rest is short enough for others to have their turn
+	} {
+		f := &fakeSteps{slow: test.step}
+		f.left.Store(1 << 30)
+		running(t, f, func(pass func(time.Duration), _ func()) {
+			pass(time.Minute - time.Nanosecond)
+			if made := f.made.Load(); made != taskSteps*test.made {
+				t.Errorf("%d steps of %s were made in a minute, want %d", made, test.step, taskSteps*test.made)
+			}
+		})
+	}
+}
+
 func TestAfterAFailureThereIsAPause(t *testing.T) {
 	t.Parallel()
 	f := &fakeSteps{}
