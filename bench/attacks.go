@@ -36,6 +36,11 @@ var allAttacks = []attack{
 		run:     func(ctx context.Context, a *attacker) { a.paced(ctx, 5, a.path("/msg")) },
 	},
 	{
+		name: "a20", about: "the same, 20 messages a second, which is more than can be sent",
+		prepare: func(ctx context.Context, a *attacker) error { return a.newApp(ctx, endpointsQuota, nil) },
+		run:     func(ctx context.Context, a *attacker) { a.paced(ctx, 20, a.path("/msg")) },
+	},
+	{
 		name: "b", about: "1 message a second to 100 endpoints with 64 kB of headers each",
 		prepare: func(ctx context.Context, a *attacker) error { return a.newApp(ctx, 100, largestHeaders()) },
 		run:     func(ctx context.Context, a *attacker) { a.paced(ctx, 1, a.path("/msg")) },

@@ -93,6 +93,7 @@ type Room struct {
 	Full        []EndpointID // and none to these
 	FullApps    []AppID      // nor to endpoints of these
 	Fresh       bool         // it is for deliveries that were stored just now
+	Read        int          // of those, if that is more than Total: what there is no room for waits
 	LeasedUntil time.Time    // the lease that goes with them
 }
 
@@ -109,7 +110,7 @@ type Dispatcher interface {
 // stored, waiting while it is due at a time of its own, and leased while a worker has it.
 type DeliveryQueue interface {
 	// DeliveryTake leases fresh deliveries, up to the room's total, and makes those wait that cannot be sent at
-	// once.
+	// once. Where it reads more than there is room for, applications take turns.
 	DeliveryTake(ctx context.Context, room Room, now time.Time) (Taken, error)
 	// DeliveryExpire makes deliveries due whose leases ran out since it was called before, and returns how many
 	// those were.

@@ -1701,9 +1701,10 @@ deleted AS (
     DELETE FROM delivery_position
     WHERE delivery_position.id = ANY (ARRAY(SELECT inserted.id - 1 FROM inserted))
 ),
-judged AS MATERIALIZED (
+sendable AS (
     SELECT
-        fresh.tid,
+        fresh.tid, fresh.message_id, fresh.endpoint_id, fresh.txid,
+        row_number() OVER (PARTITION BY fresh.app_id ORDER BY fresh.txid, fresh.message_id, fresh.endpoint_id) AS turn,
         endpoint.url, endpoint.secret, endpoint.headers, endpoint.old_secrets, endpoint.old_secrets_expire_at,
         endpoint.failing_since, message.payload, message.payload_bytes, message.content_type, message.traceparent,
         endpoint.id IS NOT NULL
@@ -1712,7 +1713,7 @@ judged AS MATERIALIZED (
             AND fresh.endpoint_id <> ALL ($3::text[])
             AND fresh.app_id <> ALL ($4::text[])
             AND row_number() OVER (PARTITION BY fresh.endpoint_id ORDER BY fresh.txid, fresh.message_id)
-                <= $5::int AS leased
+                <= $5::int AS yes
     FROM fresh
     LEFT JOIN LATERAL (
         SELECT application.id
@@ -1746,11 +1747,23 @@ judged AS MATERIALIZED (
         LIMIT 1
     ) AS message ON true
 ),
+judged AS MATERIALIZED (
+    SELECT
+        sendable.tid,
+        sendable.url, sendable.secret, sendable.headers, sendable.old_secrets, sendable.old_secrets_expire_at,
+        sendable.failing_since, sendable.payload, sendable.payload_bytes, sendable.content_type, sendable.traceparent,
+        sendable.yes
+            AND row_number() OVER (
+                PARTITION BY sendable.yes
+                ORDER BY sendable.turn, sendable.txid, sendable.message_id, sendable.endpoint_id
+            ) <= $8::int AS leased
+    FROM sendable
+),
 moved AS (
     UPDATE delivery
     SET state = CASE WHEN judged.leased THEN 'leased' ELSE 'waiting' END,
         -- Due from now on, since a claim may have looked at what was due before.
-        due_at = CASE WHEN judged.leased THEN $8::timestamptz ELSE $7::timestamptz END,
+        due_at = CASE WHEN judged.leased THEN $9::timestamptz ELSE $7::timestamptz END,
         lease = CASE WHEN judged.leased THEN delivery.lease + 1 ELSE delivery.lease END
     FROM judged
     WHERE delivery.ctid = judged.tid
@@ -1801,6 +1814,7 @@ type DeliveryTakeManyAnyTenantParams struct {
 	RoomPerEndpoint int32
 	LargePayload    int32
 	Now             time.Time
+	Room            int32
 	LeasedUntil     time.Time
 }
 
@@ -1824,10 +1838,11 @@ type DeliveryTakeManyAnyTenantRow struct {
 	N                  int32
 }
 
-// DeliveryTakeManyAnyTenant takes fresh deliveries from the position of the take before it, at most so many, and
-// advances the position. It leases those that may be sent at once and makes the rest wait: what is more than their
-// endpoint or application has room for here, and what has to be claimed by the state of either. Of a large payload it
-// reads the size alone, and MessagePayloadGet the rest. The row without a message counts what was read. There is none while another process takes.
+// DeliveryTakeManyAnyTenant reads up to @most fresh deliveries from the position of the take before it, and advances
+// the position. It leases up to @room of those that may be sent at once, and makes the rest wait: what is more than
+// their endpoint or application has room for here, and what has to be claimed by the state of either. Where there is
+// not room for all, applications take turns. Of a large payload it reads the size alone, and MessagePayloadGet the
+// rest. The row without a message counts what was read. There is none while another process takes.
 func (q *Queries) DeliveryTakeManyAnyTenant(ctx context.Context, db DBTX, arg DeliveryTakeManyAnyTenantParams) ([]DeliveryTakeManyAnyTenantRow, error) {
 	rows, err := db.Query(ctx, deliveryTakeManyAnyTenant,
 		arg.MaxRows,
@@ -1837,6 +1852,7 @@ func (q *Queries) DeliveryTakeManyAnyTenant(ctx context.Context, db DBTX, arg De
 		arg.RoomPerEndpoint,
 		arg.LargePayload,
 		arg.Now,
+		arg.Room,
 		arg.LeasedUntil,
 	)
 	if err != nil {

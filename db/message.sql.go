@@ -521,14 +521,17 @@ matched AS (
         row_number() OVER (ORDER BY wanted.message_id, wanted.endpoint_id) <= $21::int AS fits,
         row_number() OVER (PARTITION BY wanted.endpoint_id ORDER BY wanted.message_id) <= $22::int
             AND wanted.endpoint_id <> ALL ($23::text[])
-            AND wanted.app_id <> ALL ($24::text[]) AS fits_endpoint
+            AND wanted.app_id <> ALL ($24::text[]) AS fits_endpoint,
+        row_number() OVER (PARTITION BY wanted.app_id ORDER BY wanted.message_id, wanted.endpoint_id)
+            <= $25::int AS fits_fresh
     FROM wanted
     WHERE wanted.message_id NOT IN (SELECT unstored.id FROM unstored)
 ),
 owed AS MATERIALIZED (
     -- The first of them, as far as this process has room, are born leased to it: those that need no claim to say
     -- when they may be sent. Others that need none are fresh, for whoever takes them first, unless this process
-    -- has all it can for their endpoint or application.
+    -- has all it can for their endpoint or application, or there are many of one application: fresh ones are taken in
+    -- the order in which they were stored, so that those of others would wait behind them.
     SELECT
         matched.app_id,
         matched.message_id,
@@ -545,7 +548,7 @@ owed AS MATERIALIZED (
         CASE
             WHEN NOT matched.immediate THEN 'waiting'
             WHEN matched.fits AND matched.fits_endpoint THEN 'leased'
-            WHEN matched.fits_endpoint OR $22::int = 0 THEN 'fresh'
+            WHEN matched.fits_fresh AND (matched.fits_endpoint OR $22::int = 0) THEN 'fresh'
             ELSE 'waiting'
         END AS state
     FROM matched
@@ -559,7 +562,7 @@ queued AS (
         owed.message_id,
         owed.endpoint_id,
         CASE
-            WHEN owed.state = 'leased' THEN $25::timestamptz
+            WHEN owed.state = 'leased' THEN $26::timestamptz
             ELSE greatest(owed.deliver_at, $20::timestamptz)
         END,
         CASE WHEN owed.state = 'leased' THEN 1 ELSE 0 END,
@@ -609,7 +612,7 @@ UNION ALL
 SELECT owed.app_id, '', '', '', '', '{}', NULL, NULL, false, false, false, false, count(*), ''
 FROM owed
 GROUP BY owed.app_id
-HAVING count(*) > $26::int
+HAVING count(*) > $27::int
 ORDER BY message_id, app_id, endpoint_id
 LIMIT $1::int
 `
@@ -639,6 +642,7 @@ type MessageInsertManyParams struct {
 	RoomPerEndpoint int32
 	FullEndpointIDs []string
 	FullAppIDs      []string
+	FreshPerApp     int32
 	LeasedUntil     time.Time
 	Many            int32
 }
@@ -693,6 +697,7 @@ func (q *Queries) MessageInsertMany(ctx context.Context, db DBTX, arg MessageIns
 		arg.RoomPerEndpoint,
 		arg.FullEndpointIDs,
 		arg.FullAppIDs,
+		arg.FreshPerApp,
 		arg.LeasedUntil,
 		arg.Many,
 	)

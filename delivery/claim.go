@@ -7,17 +7,13 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// look ends leases, takes fresh deliveries, and claims, as far as each is asked for. It reports whether it found
-// anything to send. After a failure it tries nothing more: the others would fail, too, and fill the log.
+// look ends leases and claims, as far as each is asked for. It reports whether it found anything to send. After a failure
+// it tries nothing more: the rest would fail, too, and fill the log.
 func (w *Worker) look(ctx context.Context, expire, claim bool) (found bool) {
 	if expire && !w.expire(ctx) {
 		return false
 	}
-	found, ok := w.take(ctx)
-	if claim && ok {
-		found = w.claimRound(ctx) || found
-	}
-	return found
+	return claim && w.claimRound(ctx)
 }
 
 // expire ends the leases that ran out. What it finds is due. It reports whether that worked.
@@ -30,7 +26,7 @@ func (w *Worker) expire(ctx context.Context) (ok bool) {
 		w.log.Error("lease expiry failed; retrying", "error", err)
 	}
 	if n > 0 {
-		w.Wake()
+		w.wakeClaims()
 	}
 	return err == nil
 }
@@ -65,32 +61,41 @@ func (w *Worker) sweeps(ctx context.Context) {
 	}
 }
 
-// take takes fresh deliveries until there is no room or none are left. It reports whether it took any, and whether
-// that worked.
-func (w *Worker) take(ctx context.Context) (found, ok bool) {
+// takeRead is how many fresh deliveries a take reads while there are more than there is room for. What is ahead of
+// another application's delivery waits then, instead of it. Writing that takes some 15 ms.
+const takeRead = 1024
+
+// take takes fresh deliveries until there is no room or none are left. It reports whether it took any.
+func (w *Worker) take(ctx context.Context) (found bool) {
 	for ctx.Err() == nil {
 		now := w.clock()
 		room := w.Reserve(now)
 		if room.Total == 0 {
 			w.Dispatch(room, nil)
-			return found, true
+			return found
+		}
+		if w.behind {
+			room.Read = takeRead
 		}
 		// A stop does not cut the statement off: nobody would know of what it had leased.
 		taken, err := w.queue.DeliveryTake(context.WithoutCancel(ctx), room, now)
 		w.Dispatch(room, taken.Deliveries)
 		if err != nil {
 			w.log.Error("take failed; retrying", "error", err)
-			return found, false
+			return found
 		}
 		found = found || len(taken.Deliveries) > 0
 		if taken.Busy { // what the other process does not see may be for us
 			time.AfterFunc(emptyRest, w.WakeFresh)
 		}
-		if !taken.More {
-			return found, true
+		if w.behind { // what there was no room for waits now
+			w.wakeClaims()
+		}
+		if w.behind = taken.More; !taken.More {
+			return found
 		}
 	}
-	return found, true
+	return found
 }
 
 // claimRound claims, and has polls rest according to how long it took to find nothing.
@@ -108,30 +113,28 @@ func (w *Worker) claimRound(ctx context.Context) (found bool) {
 // claim goes on round the queues in which something waits, from where the last claim had to stop for
 // want of room, until there is no room or all were looked at. Starting over each time would let the
 // first endpoints have all of it. False: there was nothing to do.
+//
+// After pollInterval it stops, too, and asks to be called again: leases are to be ended in time.
 func (w *Worker) claim(ctx context.Context) (found bool) {
+	began := w.clock()
 	for fromFirst := w.after == (core.Queue{}); ctx.Err() == nil; {
 		now := w.clock()
 		if w.troubles.pausing(now) {
 			return found
 		}
-		room := w.reserveForClaim(now)
-		if room.Total == 0 {
-			w.Dispatch(room, nil)
+		if now.Sub(began) >= pollInterval {
+			w.wakeClaims()
 			return found
 		}
-		// A stop does not cut the statement off: nobody would know of what it had leased.
-		claim, err := w.queue.DeliveryClaim(context.WithoutCancel(ctx), room, w.after, now)
-		w.Dispatch(room, claim.Deliveries)
-		w.expect(claim.More)
-		w.logEnded(claim)
-		if err != nil {
-			w.log.Error("claim deliveries", "error", err)
+		found = w.claimForOthers(ctx, now) || found
+		claim, ok := w.claimAfter(ctx, w.after, nil)
+		if !ok {
 			return found
 		}
-		w.wakeAt(claim.WakeAt)
 		w.after = claim.Next
 		found = found || claim.Ended() || len(claim.Deliveries) > 0
 		if claim.Next == (core.Queue{}) {
+			w.others.begin(w.clock())
 			if fromFirst && !claim.Ended() {
 				return found
 			}
@@ -139,4 +142,28 @@ func (w *Worker) claim(ctx context.Context) (found bool) {
 		}
 	}
 	return found
+}
+
+// claimAfter makes the claim that follows a queue, for all applications but some. False: there is no room for any, or it
+// failed.
+func (w *Worker) claimAfter(ctx context.Context, after core.Queue, but []core.AppID) (_ core.Claim, ok bool) {
+	now := w.clock()
+	room := w.reserveForClaim(now)
+	if room.Total == 0 {
+		w.Dispatch(room, nil)
+		return core.Claim{}, false
+	}
+	room.FullApps = append(room.FullApps, but...)
+	// A stop does not cut the statement off: nobody would know of what it had leased.
+	claim, err := w.queue.DeliveryClaim(context.WithoutCancel(ctx), room, after, now)
+	w.Dispatch(room, claim.Deliveries)
+	w.expect(claim.More)
+	w.logEnded(claim)
+	if err != nil {
+		w.log.Error("claim deliveries", "error", err)
+		return claim, false
+	}
+	w.wakeAt(claim.WakeAt)
+	w.others.count(claim.Deliveries)
+	return claim, true
 }

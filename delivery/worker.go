@@ -51,8 +51,10 @@ type Worker struct {
 	wake     chan struct{} // holds one: something that waits may be due
 	fresh    chan struct{} // holds one: something may have been stored
 	next     chan struct{} // holds one: the next of a FIFO endpoint is due
-	after    core.Queue    // the next claim goes on after it; Run's alone
-	roundAt  time.Time     // polls claim from then on; Run's alone
+	behind   bool          // the last take left fresh deliveries; takes' alone
+	after    core.Queue    // the next claim goes on after it; claims' alone, as what follows
+	others   others        // claims for applications that do not wait for the end of a round
+	roundAt  time.Time     // polls claim from then on
 	lateAt   atomic.Int64  // when logLate last wrote, in Unix nanoseconds
 }
 
@@ -71,12 +73,18 @@ func New(config Config, queue core.DeliveryQueue, clock func() time.Time, log *s
 		fresh:    make(chan struct{}, 1),
 		next:     make(chan struct{}, 1),
 	}
-	w.dispatcher = newDispatcher(config, w.attempt, w.Wake, w.WakeFresh)
+	w.dispatcher = newDispatcher(config, w.attempt, w.wakeClaims, w.WakeFresh)
 	return w
 }
 
-// Wake makes the worker look for due deliveries now. It never blocks.
-func (w *Worker) Wake() { signal(w.wake) }
+// Wake makes the worker look for deliveries that are due or were stored now. It never blocks.
+func (w *Worker) Wake() {
+	w.wakeClaims()
+	w.WakeFresh()
+}
+
+// wakeClaims makes the worker look for due deliveries now.
+func (w *Worker) wakeClaims() { signal(w.wake) }
 
 // WakeFresh makes the worker look for deliveries that were stored just now. It never blocks.
 func (w *Worker) WakeFresh() { signal(w.fresh) }
@@ -104,14 +112,21 @@ const (
 // finish within Config.StopTimeout, cuts off those that do not, and gives back the leases of all that
 // was not attempted to the end.
 func (w *Worker) Run(ctx context.Context) {
-	var sweeps sync.WaitGroup
-	defer sweeps.Wait()
-	sweeps.Go(func() { w.sweeps(ctx) })
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	beside.Go(func() { w.sweeps(ctx) })
+	beside.Go(func() { w.takes(ctx) })
+	w.claims(ctx)
+	w.release(w.stop(w.config.StopTimeout))
+}
+
+// claims ends leases that ran out and claims what is due, until ctx ends.
+func (w *Worker) claims(ctx context.Context) {
 	poll := time.NewTicker(pollInterval)
 	defer poll.Stop()
 	for expire, claim := true, true; ctx.Err() == nil; {
 		if !w.look(ctx, expire, claim) {
-			w.restIdle(ctx)
+			rest(ctx, w.next)
 		}
 		expire, claim = false, false
 		select {
@@ -121,28 +136,44 @@ func (w *Worker) Run(ctx context.Context) {
 			expire, claim = true, !w.clock().Before(w.roundAt)
 		case <-w.wake:
 			claim = true
+		}
+	}
+}
+
+// takes takes fresh deliveries until ctx ends. It does so beside claims: either may have more to do than can be sent for
+// hours.
+func (w *Worker) takes(ctx context.Context) {
+	poll := time.NewTicker(pollInterval)
+	defer poll.Stop()
+	for ctx.Err() == nil {
+		if !w.take(ctx) {
+			rest(ctx, nil)
+		}
+		select {
+		case <-ctx.Done():
+		case <-poll.C:
 		case <-w.fresh:
 		}
 	}
-	w.release(w.stop(w.config.StopTimeout))
 }
 
 // emptyRest is how long the worker does not look after it found nothing: it may be woken a thousand times
 // a second for deliveries that others take, or that it may not take.
 const emptyRest = 20 * time.Millisecond
 
-func (w *Worker) restIdle(ctx context.Context) {
+// rest waits that long, or until it is cut short.
+func rest(ctx context.Context, cut <-chan struct{}) {
 	select {
 	case <-ctx.Done():
 	case <-time.After(emptyRest):
-	case <-w.next:
+	case <-cut:
 	}
 }
 
 // wakeForNext makes the worker look at once for what waited for a delivery that is over now.
 func (w *Worker) wakeForNext() {
 	signal(w.next)
-	w.Wake()
+	w.wakeClaims()
 }
 
 // Reserve sets room aside for fresh deliveries; none while attempts would only be postponed.
@@ -169,7 +200,7 @@ func (w *Worker) logEnded(claim core.Claim) {
 // now: what a rate allows in that time is claimed at once.
 func (w *Worker) wakeAt(at time.Time) {
 	if wait := at.Sub(w.clock()); !at.IsZero() && wait < pollInterval {
-		time.AfterFunc(max(wait, emptyRest), w.Wake)
+		time.AfterFunc(max(wait, emptyRest), w.wakeClaims)
 	}
 }
 

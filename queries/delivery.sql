@@ -87,10 +87,11 @@ ORDER BY owed.queue, owed.endpoint_id
 LIMIT @max_queues::int;
 
 -- name: DeliveryTakeManyAnyTenant :many
--- DeliveryTakeManyAnyTenant takes fresh deliveries from the position of the take before it, at most so many, and
--- advances the position. It leases those that may be sent at once and makes the rest wait: what is more than their
--- endpoint or application has room for here, and what has to be claimed by the state of either. Of a large payload it
--- reads the size alone, and MessagePayloadGet the rest. The row without a message counts what was read. There is none while another process takes.
+-- DeliveryTakeManyAnyTenant reads up to @most fresh deliveries from the position of the take before it, and advances
+-- the position. It leases up to @room of those that may be sent at once, and makes the rest wait: what is more than
+-- their endpoint or application has room for here, and what has to be claimed by the state of either. Where there is
+-- not room for all, applications take turns. Of a large payload it reads the size alone, and MessagePayloadGet the
+-- rest. The row without a message counts what was read. There is none while another process takes.
 WITH place AS MATERIALIZED (
     SELECT
         delivery_position.id,
@@ -189,9 +190,10 @@ deleted AS (
     DELETE FROM delivery_position
     WHERE delivery_position.id = ANY (ARRAY(SELECT inserted.id - 1 FROM inserted))
 ),
-judged AS MATERIALIZED (
+sendable AS (
     SELECT
-        fresh.tid,
+        fresh.tid, fresh.message_id, fresh.endpoint_id, fresh.txid,
+        row_number() OVER (PARTITION BY fresh.app_id ORDER BY fresh.txid, fresh.message_id, fresh.endpoint_id) AS turn,
         endpoint.url, endpoint.secret, endpoint.headers, endpoint.old_secrets, endpoint.old_secrets_expire_at,
         endpoint.failing_since, message.payload, message.payload_bytes, message.content_type, message.traceparent,
         endpoint.id IS NOT NULL
@@ -200,7 +202,7 @@ judged AS MATERIALIZED (
             AND fresh.endpoint_id <> ALL (@full_endpoint_ids::text[])
             AND fresh.app_id <> ALL (@full_app_ids::text[])
             AND row_number() OVER (PARTITION BY fresh.endpoint_id ORDER BY fresh.txid, fresh.message_id)
-                <= @room_per_endpoint::int AS leased
+                <= @room_per_endpoint::int AS yes
     FROM fresh
     LEFT JOIN LATERAL (
         SELECT application.id
@@ -233,6 +235,18 @@ judged AS MATERIALIZED (
             AND message.expires_at > @now::timestamptz
         LIMIT 1
     ) AS message ON true
+),
+judged AS MATERIALIZED (
+    SELECT
+        sendable.tid,
+        sendable.url, sendable.secret, sendable.headers, sendable.old_secrets, sendable.old_secrets_expire_at,
+        sendable.failing_since, sendable.payload, sendable.payload_bytes, sendable.content_type, sendable.traceparent,
+        sendable.yes
+            AND row_number() OVER (
+                PARTITION BY sendable.yes
+                ORDER BY sendable.turn, sendable.txid, sendable.message_id, sendable.endpoint_id
+            ) <= @room::int AS leased
+    FROM sendable
 ),
 moved AS (
     UPDATE delivery

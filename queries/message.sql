@@ -212,14 +212,17 @@ matched AS (
         row_number() OVER (ORDER BY wanted.message_id, wanted.endpoint_id) <= @room::int AS fits,
         row_number() OVER (PARTITION BY wanted.endpoint_id ORDER BY wanted.message_id) <= @room_per_endpoint::int
             AND wanted.endpoint_id <> ALL (@full_endpoint_ids::text[])
-            AND wanted.app_id <> ALL (@full_app_ids::text[]) AS fits_endpoint
+            AND wanted.app_id <> ALL (@full_app_ids::text[]) AS fits_endpoint,
+        row_number() OVER (PARTITION BY wanted.app_id ORDER BY wanted.message_id, wanted.endpoint_id)
+            <= @fresh_per_app::int AS fits_fresh
     FROM wanted
     WHERE wanted.message_id NOT IN (SELECT unstored.id FROM unstored)
 ),
 owed AS MATERIALIZED (
     -- The first of them, as far as this process has room, are born leased to it: those that need no claim to say
     -- when they may be sent. Others that need none are fresh, for whoever takes them first, unless this process
-    -- has all it can for their endpoint or application.
+    -- has all it can for their endpoint or application, or there are many of one application: fresh ones are taken in
+    -- the order in which they were stored, so that those of others would wait behind them.
     SELECT
         matched.app_id,
         matched.message_id,
@@ -236,7 +239,7 @@ owed AS MATERIALIZED (
         CASE
             WHEN NOT matched.immediate THEN 'waiting'
             WHEN matched.fits AND matched.fits_endpoint THEN 'leased'
-            WHEN matched.fits_endpoint OR @room_per_endpoint::int = 0 THEN 'fresh'
+            WHEN matched.fits_fresh AND (matched.fits_endpoint OR @room_per_endpoint::int = 0) THEN 'fresh'
             ELSE 'waiting'
         END AS state
     FROM matched

@@ -137,6 +137,10 @@ func (i *MessageInserter) insertShared(ctx context.Context, messages []core.NewM
 	})
 }
 
+// freshPerApp is how many deliveries of one application a statement stores as fresh: no fewer than the senders of a busy
+// application have under way.
+const freshPerApp = 128
+
 // exhaustedMost is how many rows of a batch may each be found to need more memory or locks than Postgres has, before
 // it is taken to have none for anybody. Each costs as many statements as the batch can be halved.
 const exhaustedMost = 8
@@ -236,7 +240,7 @@ func insertParams(messages []core.NewMessage, room core.Room, now time.Time) db.
 		Now: now, KeysSince: now.Add(-core.IdempotencyLifetime),
 		Room: int32(room.Total), RoomPerEndpoint: int32(room.PerEndpoint),
 		FullEndpointIDs: texts(room.Full), FullAppIDs: texts(room.FullApps), LeasedUntil: room.LeasedUntil,
-		TooMany: math.MaxInt64, Many: manyDeliveries,
+		TooMany: math.MaxInt64, Many: manyDeliveries, FreshPerApp: freshPerApp,
 		// Each message, each application, each delivery that is leased, and what to announce: fresh and waiting.
 		MaxRows: int32(2*len(messages) + room.Total + 2),
 	}

@@ -13,14 +13,15 @@ import (
 func (q *DeliveryQueue) DeliveryTake(ctx context.Context, room core.Room, now time.Time) (core.Taken, error) {
 	ctx, cancel := context.WithTimeout(ctx, statementTimeout)
 	defer cancel()
-	rows, err := queries.DeliveryTakeManyAnyTenant(ctx, q.pool, takeParams(room, now))
+	p := takeParams(room, now)
+	rows, err := queries.DeliveryTakeManyAnyTenant(ctx, q.pool, p)
 	if err != nil {
 		return core.Taken{}, mapError(err)
 	}
 	taken := core.Taken{Busy: len(rows) == 0}
 	for _, row := range rows {
 		if row.MessageID == "" {
-			taken.More = int(row.N) == room.Total
+			taken.More = row.N == p.Most
 			continue
 		}
 		d := core.Delivery{
@@ -38,7 +39,7 @@ func (q *DeliveryQueue) DeliveryTake(ctx context.Context, room core.Room, now ti
 
 func takeParams(room core.Room, now time.Time) db.DeliveryTakeManyAnyTenantParams {
 	return db.DeliveryTakeManyAnyTenantParams{
-		Most: int32(room.Total), MaxRows: int32(room.Total + 1), Now: now, LeasedUntil: room.LeasedUntil,
+		Most: int32(max(room.Total, room.Read)), Room: int32(room.Total), MaxRows: int32(room.Total + 1), Now: now, LeasedUntil: room.LeasedUntil,
 		RoomPerEndpoint: int32(room.PerEndpoint), FullEndpointIDs: texts(room.Full), FullAppIDs: texts(room.FullApps), LargePayload: core.LargePayload,
 	}
 }

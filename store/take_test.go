@@ -310,3 +310,48 @@ func TestTakesTakeTurns(t *testing.T) {
 		t.Errorf("%d positions", n)
 	}
 }
+
+// What one application had stored before was in the way of the others' deliveries until it was sent.
+func TestTakeHasApplicationsTakeTurns(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	owe(t, w.pool, w.addEndpoint(nil), 20)
+	other := w.addApplication(testOrg, "other")
+	owe(t, w.pool, w.addEndpoint(func(e *core.Endpoint) { e.AppID = other.ID }), 2)
+	room := takeRoom(5)
+	room.Read = 100
+	taken := w.take(room, now())
+	apps := map[core.AppID]int{}
+	for _, d := range taken.Deliveries {
+		apps[d.AppID]++
+	}
+	if apps[w.app.ID] != 3 || apps[other.ID] != 2 || taken.More {
+		t.Errorf("of 20 and 2 deliveries, with room for 5, %v were taken; more: %v", apps, taken.More)
+	}
+	if states := w.states(); states["leased"] != 5 || states["waiting"] != 17 {
+		t.Errorf("%v, want those that there was no room for to wait", states)
+	}
+	if claimed := w.claim(takeRoom(100)); len(claimed) != 17 {
+		t.Errorf("%d of those that wait are claimed", len(claimed))
+	}
+}
+
+// Fresh deliveries are taken in the order in which they were stored.
+func TestMessageToManyEndpointsLeavesFreshDeliveriesOfOthersNearTheFront(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	other := w.addApplication(testOrg, "other")
+	w.addEndpoints(w.app.ID, freshPerApp+10, "NULL")
+	w.addEndpoints(other.ID, 1, "NULL")
+	w.store(1)
+	states := w.states()
+	if states["fresh"] != freshPerApp || states["waiting"] != 10 {
+		t.Errorf("%v, want %d fresh", states, freshPerApp)
+	}
+	if taken := w.take(takeRoom(1000), now()); len(taken.Deliveries) != freshPerApp {
+		t.Errorf("%d were taken", len(taken.Deliveries))
+	}
+	if claimed := w.claim(takeRoom(1000)); len(claimed) != 10 {
+		t.Errorf("%d were claimed", len(claimed))
+	}
+}
