@@ -31,7 +31,7 @@ func (i *Instance) openDatabase(ctx context.Context) error {
 	}
 	i.onStop(func() {
 		if err := pg.Stop(); err != nil {
-			i.log.Error("stop the local Postgres", "error", err)
+			i.log.Error("local Postgres stop failed; a server may be left running", "error", err)
 		}
 	})
 	go func() {

@@ -90,7 +90,7 @@ func (d *demo) cleanUp() {
 	ctx, cancel := context.WithTimeout(context.Background(), demoCallLimit)
 	defer cancel()
 	if err := d.client.call(ctx, http.MethodDelete, "/app/"+d.app, nil, nil); err != nil {
-		d.con.log.Warn("delete the demo's application", "error", err)
+		d.con.log.Warn("application delete failed; the demo's application remains", "application", d.app, "error", err)
 	}
 }
 
@@ -117,7 +117,7 @@ func (d *demo) addReceiver(ctx context.Context, name string, refusals int) error
 	}
 	go func() {
 		if err := serveHTTP(ctx, listener, r); err != nil {
-			d.con.log.Error("receiver", "error", err)
+			d.con.log.Error("receiver failed; its webhooks will not arrive", "receiver", name, "error", err)
 		}
 	}()
 	d.con.printf("Made the endpoint %s at %s.\n", endpoint.ID, url)

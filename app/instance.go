@@ -63,7 +63,8 @@ func (i *Instance) start(ctx context.Context, parts Parts) error {
 		}
 		i.tokens = server.NewTokens(keys, time.Now)
 		if i.config.JWTSecret == publishedSecret {
-			i.log.Warn("POSTRIDER_JWT_SECRET is the one that docker-compose.yml ships; anyone can issue tokens for any organisation")
+			i.log.Warn("signing secret published in docker-compose.yml; anyone can issue tokens for any organisation",
+				"setting", "POSTRIDER_JWT_SECRET")
 		}
 	}
 	if err := i.startTraces(ctx); err != nil {
@@ -134,7 +135,7 @@ func (i *Instance) shareDescriptors(parts Parts) (err error) {
 		return err
 	}
 	if parts.Worker && i.descriptors.attempts < i.config.Concurrency {
-		i.log.Warn("concurrency reduced; the limit of open files allows no more attempts at a time", "limit", i.descriptors.limit,
+		i.log.Warn("concurrency reduced; the open file limit allows fewer attempts", "limit", i.descriptors.limit,
 			"configured", i.config.Concurrency, "concurrency", i.descriptors.attempts)
 	}
 	return nil
@@ -150,7 +151,7 @@ func (i *Instance) startTraces(ctx context.Context) (err error) {
 		ctx, cancel := context.WithTimeout(context.Background(), tracesStopTimeout)
 		defer cancel()
 		if err := i.traces.Stop(ctx); err != nil {
-			i.log.Warn("export the last traces", "error", err)
+			i.log.Warn("trace export failed; the last spans are lost", "error", err)
 		}
 	})
 	return nil
@@ -263,7 +264,7 @@ func (i *Instance) startAPI(ctx context.Context, dispatcher core.Dispatcher) err
 		Handler: i.closeWhileDraining(i.handler(dispatcher)), ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout,
 		WriteTimeout: writeTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytesMax,
 		DisableGeneralOptionsHandler: true, // so that CORS is answered for * as well
-		ErrorLog:                     telemetry.TextLog(i.log, slog.LevelDebug, "API connection failed"),
+		ErrorLog:                     telemetry.TextLog(i.log, slog.LevelDebug, "client connection failed"),
 	}
 	go func() {
 		if err := s.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
@@ -292,7 +293,7 @@ func (i *Instance) stopAPI(s *http.Server) {
 	ctx, cancel := context.WithTimeout(context.Background(), i.config.StopTimeout)
 	defer cancel()
 	if err := s.Shutdown(ctx); err != nil {
-		i.log.Warn("requests were cut off", "error", err)
+		i.log.Warn("graceful shutdown timed out; requests in flight cut off", "error", err)
 		_ = s.Close() // what it closes is lost anyway
 	}
 }

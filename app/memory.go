@@ -21,7 +21,7 @@ func limitMemory(log *slog.Logger, available memlimit.Provider) int64 {
 	limit, err := memlimit.SetGoMemLimitWithOpts(memlimit.WithProvider(available), memlimit.WithRatio(memoryRatio))
 	switch {
 	case err != nil:
-		log.Warn("memory limit not set", "error", err)
+		log.Warn("memory limit detection failed; no limit set", "error", err)
 	case limit > 0:
 		log.Debug("memory limit set", "limit_bytes", limit)
 	}

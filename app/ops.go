@@ -53,7 +53,7 @@ func startOps(ctx context.Context, c Config, log *slog.Logger) (*ops, error) {
 	switch {
 	case err == nil:
 	case c.OpsListen == opsListenDefault:
-		log.Warn("health checks unavailable; another process listens on the default address", "address", c.OpsListen, "error", err)
+		log.Warn("health checks disabled; the default address is in use", "address", c.OpsListen, "error", err)
 		return o, nil
 	default:
 		return nil, fmt.Errorf("POSTRIDER_OPS_LISTEN: %w", err)
@@ -70,7 +70,7 @@ func startOps(ctx context.Context, c Config, log *slog.Logger) (*ops, error) {
 
 func (o *ops) serve(listener net.Listener) {
 	if err := o.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-		o.log.Error("health checks ended", "error", err)
+		o.log.Error("health check server failed; probes get no answer", "error", err)
 	}
 }
 

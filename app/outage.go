@@ -110,7 +110,7 @@ func (o *outages) check(ctx context.Context) {
 		return
 	}
 	if o.logged {
-		o.log.LogAttrs(ctx, slog.LevelInfo, "database available again",
+		o.log.LogAttrs(ctx, slog.LevelInfo, "database recovered",
 			slog.Int64("after_ms", o.last.Sub(o.began).Milliseconds()), slog.Int("failures", o.failures))
 	}
 	o.began = time.Time{}

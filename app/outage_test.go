@@ -49,7 +49,7 @@ func inOutages(t *testing.T, test func(*outageLog)) {
 func (l *outageLog) wait(d time.Duration) {
 	for end := time.Now().Add(d); time.Now().Before(end); <-time.After(time.Second) {
 		for n := 0; n < 10 && l.away.Load(); n++ {
-			l.Error("claim deliveries", "error", errAway)
+			l.Error("claim failed; retrying", "error", errAway)
 		}
 	}
 	synctest.Wait()
@@ -58,10 +58,10 @@ func (l *outageLog) wait(d time.Duration) {
 func (l *outageLog) want(t *testing.T, unavailable, again int) {
 	t.Helper()
 	text := l.String()
-	if strings.Count(text, "database unavailable") != unavailable || strings.Count(text, "available again") != again {
+	if strings.Count(text, "database unavailable") != unavailable || strings.Count(text, "database recovered") != again {
 		t.Errorf("want %d events of outages and %d of their ends:\n%s", unavailable, again, text)
 	}
-	if strings.Contains(text, "msg=\"claim deliveries\"") {
+	if strings.Contains(text, "msg=\"claim failed") {
 		t.Errorf("each failure is logged:\n%s", text)
 	}
 }

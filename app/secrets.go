@@ -138,7 +138,7 @@ func checkSecretKeys(ctx context.Context, s *store.Store, log *slog.Logger) erro
 	defer cancel()
 	counts, err := s.SecretCount(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
-		log.Warn("the keys of all secrets could not be checked in time", "limit", secretCheckTimeout)
+		log.Warn("secret key check timed out; deliveries that need a missing key will wait", "timeout_ms", secretCheckTimeout.Milliseconds())
 		return nil
 	}
 	if err != nil {

@@ -160,7 +160,7 @@ func (w *Worker) claimAfter(ctx context.Context, after core.Queue, but []core.Ap
 	w.expect(claim.More)
 	w.logEnded(claim)
 	if err != nil {
-		w.log.Error("claim deliveries", "error", err)
+		w.log.Error("claim failed; retrying", "error", err)
 		return claim, false
 	}
 	w.wakeAt(claim.WakeAt)

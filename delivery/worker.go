@@ -216,7 +216,7 @@ func (w *Worker) release(deliveries []core.Delivery) {
 	ctx, cancel := context.WithTimeout(context.Background(), releaseTimeout)
 	defer cancel()
 	if err := w.queue.DeliveryRelease(ctx, deliveries, w.clock()); err != nil {
-		w.log.Warn("give leases back; they will run out", "deliveries", len(deliveries), "error", err)
+		w.log.Warn("lease release failed; the leases will expire", "deliveries", len(deliveries), "error", err)
 	}
 }
 
@@ -290,7 +290,7 @@ func (w *Worker) inTime(d core.Delivery) bool {
 func (w *Worker) logLate() {
 	now := w.clock().UnixNano()
 	if last := w.lateAt.Load(); now-last >= int64(troublePeriod) && w.lateAt.CompareAndSwap(last, now) {
-		w.log.Warn("deliveries waited too long for their turn; released",
+		w.log.Warn("deliveries queued too long; leases released",
 			"lease_ms", w.config.Lease.Milliseconds(), "request_timeout_ms", w.config.RequestTimeout.Milliseconds())
 	}
 }
@@ -320,7 +320,7 @@ func (w *Worker) record(ctx context.Context, d core.Delivery, result core.Result
 			return
 		}
 		if !w.pause(ctx, wait, d.LeasedUntil) {
-			w.log.Error("record an attempt; its delivery will be made again", "message", d.MessageID,
+			w.log.Error("attempt recording failed; will be sent again", "message", d.MessageID,
 				"endpoint", d.EndpointID, "error", err)
 			return
 		}
@@ -351,9 +351,9 @@ func (w *Worker) recorded(d core.Delivery, result core.Result, replays int, held
 	case !held:
 		level, message = slog.LevelWarn, "delivery withdrawn or lease expired; may be sent twice"
 	case result.Attempt.Status == core.StatusSuccess:
-		message = "delivered"
+		message = "delivery succeeded"
 	case result.NextAt.IsZero():
-		level, message = slog.LevelWarn, "delivery failed for good"
+		level, message = slog.LevelWarn, "delivery failed; no retries left"
 	default:
 		if wait := result.NextAt.Sub(w.clock()); wait < pollInterval {
 			time.AfterFunc(wait, w.Wake)

@@ -289,7 +289,7 @@ func TestADeliveryThatWaitedTooLongIsGivenBack(t *testing.T) {
 	if len(q.postponed) != 3 || time.Until(q.postponed[0].until) > 0 {
 		t.Errorf("given back: %+v", q.postponed)
 	}
-	if n := strings.Count(log.String(), "waited too long"); n != 1 {
+	if n := strings.Count(log.String(), "queued too long"); n != 1 {
 		t.Errorf("%d lines say so", n)
 	}
 }

@@ -307,7 +307,7 @@ func TestATokenOfEachSecretAlgorithmIsGood(t *testing.T) {
 // TestThePublishedSecretIsWarnedOf starts as docker-compose.yml does.
 func TestThePublishedSecretIsWarnedOf(t *testing.T) {
 	t.Parallel()
-	const warning = "POSTRIDER_JWT_SECRET is the one that docker-compose.yml ships"
+	const warning = "signing secret published in docker-compose.yml"
 	database := newDatabase(t)
 	for secret, warns := range map[string]bool{"development-only-secret-that-everyone-knows": true, strings.Repeat("x", 32): false} {
 		p := start(t, settings(database, "POSTRIDER_JWT_SECRET="+secret), "api")

@@ -50,7 +50,7 @@ func TestEmptyScheduleMeansNoRetry(t *testing.T) {
 	id := c.message(t, app)
 	await(t, func() string {
 		for line := range strings.Lines(p.stdout.String()) {
-			if strings.Contains(line, "failed for good") && strings.Contains(line, id) {
+			if strings.Contains(line, "delivery failed; no retries left") && strings.Contains(line, id) {
 				return ""
 			}
 		}

@@ -55,7 +55,7 @@ func TestDatabaseThatShutsUsOutIsUnavailable(t *testing.T) {
 
 			administerAll(t, role, way.open)
 			await(t, func() string {
-				if n, _ := p.events("database available again"); n == 0 {
+				if n, _ := p.events("database recovered"); n == 0 {
 					return "the log does not say that the database is back"
 				}
 				return ""

@@ -124,7 +124,7 @@ func TestOpsAddressIsAnErrorWhereItWasAskedFor(t *testing.T) {
 	}
 	p := start(t, settings(newDatabase(t), "POSTRIDER_OPS_LISTEN=127.0.0.1:9071"), "worker") // as by default
 	p.ready(t)
-	if n, _ := p.events("health checks unavailable; another process listens on the default address"); n != 1 {
+	if n, _ := p.events("health checks disabled; the default address is in use"); n != 1 {
 		t.Errorf("%d warnings, want 1", n)
 	}
 }

@@ -17,7 +17,7 @@ type worker struct {
 
 // delivered is how many deliveries it has made since mark.
 func (w *worker) delivered() int {
-	return strings.Count(w.stdout.String(), `"msg":"delivered"`) - w.before
+	return strings.Count(w.stdout.String(), `"msg":"delivery succeeded"`) - w.before
 }
 
 func (w *worker) mark() { w.before += w.delivered() }

@@ -60,7 +60,7 @@ func PutAside(log *slog.Logger, one Settlement, whole Letter, put func(Letter) e
 	}
 	letter, err := putLess(letter, refusal, put)
 	if err == nil {
-		log.Warn("dead letter was too large; put aside in part", "topic", one.Message.Topic,
+		log.Warn("dead letter too large; stored in part", "topic", one.Message.Topic,
 			"position", one.Message.Position, "left_out", letter.lack(whole), "reason", CutReason(one.Reason), "error", refusal)
 	}
 	return err

@@ -89,7 +89,7 @@ func (l *loop) persist(ctx context.Context, step string, try func() error) (work
 		err := try()
 		if err == nil {
 			if failed {
-				l.log.Info("step recovered", "step", step)
+				l.log.Info(step + " recovered") //nolint:sloglint // step is receive, store or settle
 			}
 			return true
 		}
@@ -97,7 +97,7 @@ func (l *loop) persist(ctx context.Context, step string, try func() error) (work
 			return false
 		}
 		failed = true
-		l.log.Error("step failed; retrying", "step", step, "error", err, "retry_in_ms", wait.Milliseconds())
+		l.log.Error(step+" failed; retrying", "error", err, "retry_in_ms", wait.Milliseconds()) //nolint:sloglint // as above
 		select {
 		case <-ctx.Done():
 			return false
@@ -256,7 +256,7 @@ func (l *loop) settlements(b *batch) []Settlement {
 			settlements[i].Verdict = Retry
 		case outcome.Err != nil:
 			settlements[i].Verdict, settlements[i].Reason = DeadLetter, core.Reason(outcome.Err)
-			l.log.Warn("message refused; put aside", "topic", m.Topic, "position", m.Position,
+			l.log.Warn("message refused; moved to dead letters", "topic", m.Topic, "position", m.Position,
 				"reason", settlements[i].Reason)
 		case outcome.Known:
 			known++

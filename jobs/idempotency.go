@@ -15,6 +15,6 @@ func IdempotencyKeys(ctx context.Context, store core.IdempotencyPruner, now time
 	if err != nil {
 		return fmt.Errorf("idempotency keys: %w", err)
 	}
-	log.Debug("deleted idempotency keys", "number", deleted)
+	log.Debug("idempotency keys deleted", "keys", deleted)
 	return nil
 }

@@ -45,8 +45,8 @@ func Run(ctx context.Context, store Store, clock func() time.Time, log *slog.Log
 			AttemptCounts(ctx, store, clock()),
 		)
 		if err != nil && ctx.Err() == nil {
-			log.Error("hourly jobs", "error", err)
 			wait = retry
+			log.Error("hourly jobs failed; retrying", "error", err, "retry_in_ms", wait.Milliseconds())
 		}
 	}
 }

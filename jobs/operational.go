@@ -25,6 +25,6 @@ func OperationalEvents(ctx context.Context, stepper OperationalEventStepper, log
 		return stepper.OperationalEventStep(ctx)
 	}
 	steps(ctx, step, func(err error) {
-		log.Error("store operational webhooks", "error", err)
+		log.Error("operational webhooks not stored; retrying", "error", err)
 	})
 }

@@ -23,7 +23,7 @@ func Partitions(ctx context.Context, store core.Partitioner, now time.Time, log 
 			return err
 		}
 		for _, p := range caught {
-			log.Warn("rows had no partition; making it", "table", p.Table, "week", p.Suffix)
+			log.Warn("rows found outside any partition; creating their partition", "table", p.Table, "week", p.Suffix)
 			if err := create(ctx, store, p, log); err != nil {
 				return err
 			}
@@ -41,7 +41,7 @@ func create(ctx context.Context, store core.Partitioner, p core.Partition, log *
 		return fmt.Errorf("partition %s_%s: %w", p.Table, p.Suffix, err)
 	}
 	if made {
-		log.Debug("made a partition", "table", p.Table, "week", p.Suffix)
+		log.Debug("partition created", "table", p.Table, "week", p.Suffix)
 	}
 	return nil
 }

@@ -24,7 +24,7 @@ const taskSteps = 2
 // Tasks makes steps of background tasks until ctx ends. Organisations take turns, and the applications of each.
 func Tasks(ctx context.Context, stepper TaskStepper, log *slog.Logger) {
 	var turns core.TaskTurns
-	failed := func(err error) { log.Error("step of a background task", "error", err) }
+	failed := func(err error) { log.Error("background task step failed; retrying", "error", err) }
 	step := func(ctx context.Context) (bool, error) {
 		worked, err := stepper.BackgroundTaskStep(ctx, &turns)
 		if worked && err != nil { // others do not wait for it

@@ -43,7 +43,7 @@ func (f *fixture) wantAnswer(t *testing.T, r *http.Request) {
 	if err := json.Unmarshal(w.Body.Bytes(), &body); isJSON && err != nil {
 		return // a payload with a number that is beyond Go's: it is the sender's, to the last digit
 	}
-	route, _ := f.logged.lines("request")[0]["route"].(string)
+	route, _ := f.logged.lines("request answered")[0]["route"].(string)
 	method, path, _ := strings.Cut(route, " ")
 	op := contract().Paths[path].operations()[method]
 	if op != nil && (r.Method != http.MethodHead || w.Code/100 == 2) {

@@ -7,7 +7,7 @@ import (
 
 func (h *handlers) HealthGet(ctx context.Context, _ HealthGetRequestObject) (HealthGetResponseObject, error) {
 	if err := h.service.HealthGet(ctx); err != nil {
-		h.log.LogAttrs(ctx, slog.LevelWarn, "not healthy",
+		h.log.LogAttrs(ctx, slog.LevelWarn, "health check failed",
 			slog.String("request_id", callOf(ctx).id), slog.Any("error", err))
 		return HealthGet500JSONResponse(healthOut(HealthCheckStatusError)), nil
 	}

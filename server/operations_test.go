@@ -81,7 +81,7 @@ func TestOperations(t *testing.T) {
 				op := operationByID(t, id)
 				f := newFixture(t)
 				f.call(t, op, r, f.token(t, bearer(op)))
-				if line := f.logged.lines("request")[0]; r.status != 404 && line["route"] != op.Method+" "+op.Path {
+				if line := f.logged.lines("request answered")[0]; r.status != 404 && line["route"] != op.Method+" "+op.Path {
 					t.Errorf("%s %s went to %s", op.Method, r.path, line["route"])
 				}
 			})

@@ -192,11 +192,11 @@ func (s *server) logAccess(a *answer, r *http.Request, c *call, began time.Time)
 	if !s.log.Enabled(r.Context(), slog.LevelDebug) {
 		return
 	}
-	s.log.LogAttrs(r.Context(), slog.LevelDebug, "request",
+	s.log.LogAttrs(r.Context(), slog.LevelDebug, "request answered",
 		slog.String("method", r.Method),
 		slog.String("route", r.Pattern),
 		slog.Int("status", a.status),
-		slog.Duration("duration", s.clock().Sub(began)),
+		slog.Float64("duration_ms", s.clock().Sub(began).Seconds()*1000),
 		slog.String("request_id", c.id),
 		slog.String("org_id", string(c.scope.OrgID)),
 	)

@@ -117,7 +117,7 @@ func TestRequestIDs(t *testing.T) {
 			if test.want != "" && got != test.want || got == "" || strings.ContainsAny(got, "\n ") || len(got) > 128 {
 				t.Errorf("id = %q, want %q", got, test.want)
 			}
-			if line := f.logged.lines("request")[0]; line["request_id"] != got {
+			if line := f.logged.lines("request answered")[0]; line["request_id"] != got {
 				t.Errorf("logged %v, answered %s", line, got)
 			}
 		})
@@ -128,7 +128,7 @@ func TestAccessLogHoldsNothingOfTheClients(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.ask(t, "POST", "/api/v1/app/one/msg?secretquery=1", `{"eventType":"n","payload":{"secretbody":1}}`, "Idempotency-Key: secretkey")
-	lines := f.logged.lines("request")
+	lines := f.logged.lines("request answered")
 	if len(lines) != 1 {
 		t.Fatalf("%d lines", len(lines))
 	}
@@ -168,7 +168,7 @@ func TestPanicsAreAnsweredAndLoggedOnce(t *testing.T) {
 	if len(lines) != 1 || lines[0]["request_id"] != "77" || !strings.Contains(lines[0]["stack"].(string), "ApplicationGet") {
 		t.Errorf("logged %v", lines)
 	}
-	if access := f.logged.lines("request"); len(access) != 1 || access[0]["status"] != int64(500) {
+	if access := f.logged.lines("request answered"); len(access) != 1 || access[0]["status"] != int64(500) {
 		t.Errorf("logged %v", access)
 	}
 }

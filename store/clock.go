@@ -58,9 +58,9 @@ func (c *clock) compare(ctx context.Context, conn db.DBTX) error {
 func (c *clock) tell(before, offset time.Duration) {
 	switch differ, differed := offset.Abs() >= clockSkew, before.Abs() >= clockSkew; {
 	case differ && (offset-before).Abs() >= clockSkew:
-		c.log.Warn("clock differs from the database server's; using the server's time", "offset_ms", offset.Milliseconds())
+		c.log.Warn("clock differs from the database server; using the server's time", "offset_ms", offset.Milliseconds())
 	case differed && !differ:
-		c.log.Info("clock agrees with the database server's", "offset_ms", offset.Milliseconds())
+		c.log.Info("clock agrees with the database server", "offset_ms", offset.Milliseconds())
 	}
 }
 

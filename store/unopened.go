@@ -60,6 +60,6 @@ func (u *unopened) tell(err error, now time.Time) {
 	if now.Sub(u.toldAt) < unopenedInterval {
 		return
 	}
-	u.log.Error("deliveries are not made and wait", "times", u.left, "error", err)
+	u.log.Error("endpoint unreadable; deliveries wait", "deliveries", u.left, "error", err)
 	u.left, u.toldAt = 0, now
 }

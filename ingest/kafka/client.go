@@ -123,5 +123,5 @@ func (l clientLog) Level() kgo.LogLevel {
 }
 
 func (l clientLog) Log(level kgo.LogLevel, text string, attrs ...any) {
-	l.log.Debug("the Kafka client has something to say", "class", level.String(), "text", text, slog.Group("about", attrs...))
+	l.log.Debug("kafka client log", "class", level.String(), "text", text, slog.Group("about", attrs...))
 }

@@ -45,7 +45,7 @@ func (s *Source) usable(ctx context.Context, client *kgo.Client) error {
 			name, group.ProtocolType)
 	case group.Protocol != "" && group.Protocol != balancer.ProtocolName(): // "": it is being chosen
 		// Java's members support ours too by default, since Kafka 3.0. Which they do, brokers do not tell.
-		s.log.Warn("group shares partitions by another protocol; we can join only if all its members support ours too",
+		s.log.Warn("group uses another assignment protocol; joining works only if every member supports ours",
 			"group", name, "protocol", group.Protocol, "ours", balancer.ProtocolName())
 	}
 	return nil
@@ -56,7 +56,7 @@ func (s *Source) usable(ctx context.Context, client *kgo.Client) error {
 func (s *Source) newer(ctx context.Context, client *kgo.Client) error {
 	answer, err := kmsg.NewPtrListGroupsRequest().RequestWith(ctx, client)
 	if answer == nil {
-		s.log.Debug("groups are not listed; the kind of ours is not known", "group", s.config.Group, "error", err)
+		s.log.Debug("group listing failed; group type unknown", "group", s.config.Group, "error", err)
 		return nil
 	}
 	for _, group := range answer.Groups {
@@ -68,7 +68,7 @@ func (s *Source) newer(ctx context.Context, client *kgo.Client) error {
 		case kind == "share", kind == "streams" && !empty:
 			return fmt.Errorf("group: %s is a %s group, which consumers cannot join; name another group", group.Group, kind)
 		case kind == consumers && !empty:
-			s.log.Warn("group has members of Kafka's newer protocol, which are not Postrider's; they take some of the partitions",
+			s.log.Warn("group has members that use Kafka's new protocol; they take some of the partitions",
 				"group", group.Group)
 		}
 	}

@@ -54,7 +54,7 @@ func New(c Config, log *slog.Logger) (*Source, error) {
 		return nil, fmt.Errorf("brokers, topics, group: %w", err)
 	}
 	if set.mechanism != nil && set.tls == nil && c.SASL.Mechanism == plainText {
-		log.Warn("the password goes over the network for all to read: sasl.mechanism plain wants tls")
+		log.Warn("password sent unencrypted; configure tls with sasl.mechanism plain")
 	}
 	return s, nil
 }

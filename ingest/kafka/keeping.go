@@ -42,7 +42,7 @@ func (s *Source) keeping(ctx context.Context, client *kgo.Client) error {
 	room, unknown := strconv.Atoi(configs[letters][maxMessageBytes])
 	for _, topic := range s.config.Topics {
 		if most, err := strconv.Atoi(configs[topic][maxMessageBytes]); err == nil && unknown == nil && most > room {
-			s.log.Warn("topic may have messages that are too large for the topic for dead letters; give that a larger "+maxMessageBytes,
+			s.log.Warn("dead letter topic allows smaller messages than the topic; raise its max.message.bytes",
 				"topic", topic, "bytes", most, "dead_letter_topic", letters, "dead_letter_bytes", room)
 		}
 	}

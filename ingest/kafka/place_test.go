@@ -102,7 +102,7 @@ func TestDeletedMessagesAreCounted(t *testing.T) {
 			}
 			missed := func(n, from int) map[string]string {
 				return map[string]string{
-					"text":  "brokers deleted messages before they were read; reading goes on at the first that is left",
+					"text":  "messages deleted before they were read; reading resumes at the first one left",
 					"group": b.config.Group, "topic": b.topic(), "partition": fmt.Sprint(number),
 					"missed": fmt.Sprint(n), "due_offset": fmt.Sprint(from), "offset": fmt.Sprint(from + n),
 				}
@@ -169,7 +169,7 @@ func TestOffsetPastTheEnd(t *testing.T) {
 	s.log = log
 	batch := whole(t, s, 5)
 	warned.want(t, map[string]string{
-		"text":  "offset to read on at is past the end of its partition; reading goes on before it, and messages may come again",
+		"text":  "committed offset past the end of the partition; reading resumes earlier and may repeat messages",
 		"topic": b.topic(), "partition": fmt.Sprint(record(batch[0]).Partition), "due_offset": "1000", "offset": "0",
 	})
 	settle(t, s, verdicts(ingest.Ack, batch)...)

@@ -52,7 +52,7 @@ func (s *Source) positions(ctx context.Context, client *kgo.Client) error {
 		r.done(p, err)
 	}
 	if len(r.problems) == 0 && len(open) > 0 {
-		s.log.Warn("partitions were not looked into; nothing came of them in time", "group", s.config.Group, "partitions", len(open))
+		s.log.Warn("partition check timed out; partitions unchecked", "group", s.config.Group, "partitions", len(open))
 	}
 	return some(r.problems)
 }

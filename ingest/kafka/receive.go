@@ -72,7 +72,7 @@ func (s *Source) take(ctx context.Context, client *kgo.Client) ([]ingest.Message
 	switch {
 	case len(b.messages) > 0:
 		for _, problem := range b.problems {
-			s.log.Warn("not all came that should have", "group", s.config.Group, "error", problem)
+			s.log.Warn("partition read failed; other partitions continue", "group", s.config.Group, "error", problem)
 		}
 		return b.messages, nil
 	case len(b.remade) > 0:
@@ -121,17 +121,17 @@ func (s *Source) probe(ctx context.Context, client *kgo.Client) error {
 func (s *Source) warn(b batch) {
 	log := s.log.With("group", s.config.Group)
 	for _, loss := range b.losses {
-		log.Warn("brokers have lost messages that were read; reading goes on where their log parts from what was read",
+		log.Warn("brokers lost messages already read; reading resumes where their log diverges",
 			"topic", loss.Topic, "partition", loss.Partition, "read_to_offset", loss.ConsumedTo, "offset", loss.ResetTo)
 	}
 	for _, g := range b.gaps {
 		log := log.With("topic", g.topic, "partition", g.number, "due_offset", g.due, "offset", g.found)
 		if g.missed > 0 {
-			log.Warn("brokers deleted messages before they were read; reading goes on at the first that is left",
+			log.Warn("messages deleted before they were read; reading resumes at the first one left",
 				"missed", g.missed)
 			continue
 		}
-		log.Warn("offset to read on at is past the end of its partition; reading goes on before it, and messages may come again")
+		log.Warn("committed offset past the end of the partition; reading resumes earlier and may repeat messages")
 	}
 }
 
@@ -148,7 +148,7 @@ func (s *Source) readAnew(client *kgo.Client) {
 	if len(s.remade) == 0 {
 		return
 	}
-	s.log.Warn("topics were deleted; what is made again under their names is read from its start", "topics", s.remade)
+	s.log.Warn("topics deleted; topics recreated under their names are read from the start", "topics", s.remade)
 	client.PurgeTopicsFromConsuming(s.remade...)
 	client.AddConsumeTopics(s.remade...)
 	s.stalls.remade(s.remade)

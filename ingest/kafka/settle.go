@@ -85,7 +85,7 @@ func (s *Source) commit(ctx context.Context, done offsets) error {
 			s.remake(refused.topic)
 		}
 		if isOthers(err) {
-			s.log.Info("commit refused; the messages are another consumer's by now or will come again, or their topic is gone",
+			s.log.Info("commit refused; partition reassigned or topic deleted, messages may be redelivered",
 				"group", s.config.Group, "error", err)
 			continue
 		}

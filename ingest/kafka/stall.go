@@ -107,7 +107,7 @@ func (s *stalls) over(p partition) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if one := s.all[p]; one != nil && !one.said.IsZero() {
-		s.log.Info("messages can be read again", "topic", p.topic, "partition", p.number,
+		s.log.Info("partition read recovered", "topic", p.topic, "partition", p.number,
 			"stalled_for_s", seconds(s.now().Sub(one.since)))
 	}
 	delete(s.all, p)
@@ -143,7 +143,7 @@ func (s *stalls) say(group string, offset func(partition) int64) {
 		if p.number != wholeTopic {
 			log = log.With("partition", p.number, "offset", offset(p))
 		}
-		log.Error("messages cannot be read; they wait", "error", explain(one.err), "times", one.times,
+		log.Error("partition read failed; its messages wait", "error", explain(one.err), "times", one.times,
 			"stalled_for_s", seconds(one.said.Sub(one.since)), "stalled", all)
 	}
 }

@@ -159,7 +159,7 @@ func TestBatchTooLargeToBeRead(t *testing.T) {
 		if _, err := s.Receive(ctx); ctx.Err() == nil {
 			t.Errorf("others are held up: %v", err)
 		}
-		if !strings.Contains(log.String(), "messages cannot be read") {
+		if !strings.Contains(log.String(), "partition read failed") {
 			return "the log does not say it: " + log.String()
 		}
 		return ""

@@ -130,7 +130,7 @@ func wantLetter(t *testing.T, letter *nats.Msg, names []string, bytes, most int)
 func wantLogged(t *testing.T, log *bytes.Buffer, left string) {
 	t.Helper()
 	text := strings.ReplaceAll(log.String(), `"`, "")
-	n := strings.Count(text, "put aside in part")
+	n := strings.Count(text, "stored in part")
 	if left == "" && n > 0 {
 		t.Errorf("the log says %s", text)
 	}

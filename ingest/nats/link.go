@@ -75,7 +75,7 @@ func (s *Source) dial(ctx context.Context, more ...nats.Option) (*nats.Conn, err
 		nats.Name("postrider"), nats.NoReconnect(), nats.Timeout(answerWithin), nats.FlusherTimeout(answerWithin),
 		nats.SetCustomDialer(dialer(dial)), nats.SkipHostLookup(), // the dialer looks up, and tries all addresses
 		nats.ErrorHandler(func(conn *nats.Conn, _ *nats.Subscription, err error) {
-			s.log.Warn("a server complains", "error", err)
+			s.log.Warn("server reported an error", "error", err)
 			if errors.Is(err, nats.ErrPermissionViolation) {
 				conn.Close() // or whoever waits for an answer waits in vain
 			}

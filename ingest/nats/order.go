@@ -106,7 +106,7 @@ func (o *order) turn(info *jetstream.ConsumerInfo, batch []*delivery) int {
 	}
 	n := undoubted(info, batch)
 	if n == 0 && o.held >= o.patience {
-		o.log.Warn("messages ahead are held by nobody, or by a consumer that does not go on; it goes on without them",
+		o.log.Warn("earlier messages stuck with a stalled or missing consumer; continuing without them",
 			"acknowledged_up_to", o.floor, "next", batch[0].sequence)
 		n = len(batch)
 	}

@@ -160,7 +160,7 @@ func (s *Source) Settle(ctx context.Context, settlements []ingest.Settlement) er
 	}
 	known := l.known(settlements)
 	if n := len(settlements) - len(known); n > 0 {
-		s.log.Warn("the consumer does not know messages that it has delivered; if they are there they come again",
+		s.log.Warn("consumer lost track of delivered messages; they are redelivered if they still exist",
 			"consumer", s.config.Consumer, "messages", n)
 	}
 	if err := l.settle(ctx, s.config, known); err != nil {

@@ -98,7 +98,7 @@ func (l *link) gather(d *amqp.Delivery) (batch []ingest.Message) {
 // connect makes the link unless there is one.
 func (s *Source) connect(ctx context.Context) (*link, error) {
 	if s.link != nil && s.link.lost() {
-		s.log.Warn("a connection was lost and is made again; what was not acknowledged comes again",
+		s.log.Warn("connection lost; reconnecting, unacknowledged messages will be redelivered",
 			"queue", s.config.Queue, "error", s.link.reason())
 		_ = s.disconnect(ctx)
 	}

@@ -36,7 +36,7 @@ func (s *Source) Settle(ctx context.Context, settlements []ingest.Settlement) er
 	})
 	switch {
 	case err != nil:
-		s.log.Warn("a connection was lost before all was acknowledged; the rest comes again",
+		s.log.Warn("connection lost during acknowledgement; the rest will be redelivered",
 			"queue", s.config.Queue, "error", err)
 		return nil
 	case failure == nil && first < len(done):

@@ -73,7 +73,7 @@ func (s *Source) put(ctx context.Context, h *handle, l ingest.Letter) error {
 		return ingest.TooLargeError{Err: err}
 	}
 	if _, has := attributes[ingest.ReasonHeader]; err == nil && l.About != nil && !has {
-		s.log.Warn("dead letter has no room for the reason, which is only here", "message_id", h.id(),
+		s.log.Warn("dead letter has no room for the reason; logged here only", "message_id", h.id(),
 			"reason", l.About[ingest.ReasonHeader])
 	}
 	return err

@@ -132,7 +132,7 @@ func (s *Source) inTens(ctx context.Context, what string, all []*handle,
 	}
 	calls.Wait()
 	if t.lost > 0 {
-		s.log.Warn("messages are not ours any more; they come again, unless they are done", "what", what, "messages", t.lost, "code", t.code)
+		s.log.Warn("receipt expired; messages are redelivered unless another consumer has deleted them", "call", what, "messages", t.lost, "code", t.code)
 	}
 	if t.err != nil {
 		return t.finished, fmt.Errorf("%s messages of the queue %s: %w", what, s.name, t.err)

@@ -113,7 +113,7 @@ func environment(region string, log *slog.Logger) (aws.Config, error) {
 		config.WithRegion(region),
 		config.WithRetryMode(aws.RetryModeStandard), config.WithRetryMaxAttempts(tries),
 		config.WithLogger(logging.LoggerFunc(func(class logging.Classification, format string, args ...any) {
-			log.Debug("the AWS SDK has something to say", "class", class, "text", fmt.Sprintf(format, args...))
+			log.Debug("aws sdk log", "class", class, "text", fmt.Sprintf(format, args...))
 		})),
 	)
 	if err != nil {
