@@ -78,10 +78,12 @@ func enterable(dir string, a account) error {
 	return a.enter(dir)
 }
 
+const lockFile = "lock"
+
 // takeLock makes sure that two processes never share a cluster. The kernel drops the lock with the
 // process, however that ends, and Go opens files close-on-exec, so that the server has no part in it.
 func (s *Server) takeLock() error {
-	s.lock = flock.New(filepath.Join(s.dir, "lock"))
+	s.lock = flock.New(filepath.Join(s.dir, lockFile))
 	taken, err := s.lock.TryLock()
 	if err != nil {
 		return fmt.Errorf("locking the directory: %w", err)
