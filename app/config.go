@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"strconv"
 	"strings"
 	"time"
 
@@ -15,53 +14,52 @@ import (
 	"github.com/postrider/postrider/store"
 )
 
-// Config is every setting, each a flag and a variable. It is the one place they are named: the
-// command line, --help and the refusals below are made of it.
+// Config is every setting, each a flag and a variable. Settings are named only here: the command line, --help and the
+// error messages below are built from it. The tag "for" names the commands that use a setting; see usedBy.
 type Config struct {
-	DatabaseURL      string `env:"DATABASE_URL" placeholder:"URL" help:"Postgres 15 or newer, as postgres://user:password@host/database; several hosts are tried in turn (target_session_attrs=read-write). Without it, serve, demo and migrate start a local one of their own."`
-	Listen           string `env:"POSTRIDER_LISTEN" default:"127.0.0.1:8071" help:"Where the API listens: host:port."`
-	DataDir          string `env:"POSTRIDER_DATA_DIR" placeholder:"DIR" help:"Where the local Postgres and the secret generated for it live. By default a directory of your user's data, or /var/lib/postrider for root."`
-	JWTSecret        string `name:"jwt-secret" env:"POSTRIDER_JWT_SECRET" placeholder:"SECRET" help:"What API tokens are signed with: a secret of 32 bytes or more (openssl rand -hex 32), or with RS256 and its like and EdDSA a private key as PEM, or a public one, which verifies tokens and makes none. A \\n stands for a line break. Required with a database of your own; generated once and kept for the local one."`
-	JWTVerifySecrets string `name:"jwt-verify-secrets" env:"POSTRIDER_JWT_VERIFY_SECRETS" placeholder:"SECRETS" help:"More keys that API tokens are verified with, comma-separated, each like POSTRIDER_JWT_SECRET and of the same algorithm: the next one, before it signs, and old ones until their tokens have expired."`
-	JWTAlgorithm     string `name:"jwt-algorithm" env:"POSTRIDER_JWT_ALGORITHM" default:"HS256" help:"How API tokens are signed, and the only way that is accepted: HS256, HS384, HS512, RS256, RS384, RS512 or EdDSA."`
-	OpsListen        string `env:"POSTRIDER_OPS_LISTEN" default:"127.0.0.1:9071" help:"Where every component answers health checks, without a token: GET /livez and /readyz. The default gives way to another process that listens there. Empty: nowhere."`
-	Migrate          bool   `env:"POSTRIDER_MIGRATE" default:"true" negatable:"" help:"Migrate the database at start."`
+	DatabaseURL string `group:"Database:" for:"parts,migrate,secrets,token revoke,demo" env:"DATABASE_URL" placeholder:"URL" help:"URL of a Postgres 15 or newer: postgres://user:password@host/database. Several hosts are tried in order; add target_session_attrs=read-write to reach the primary. Without it, serve starts a local Postgres."`
+	DataDir     string `group:"Database:" for:"serve,migrate,secrets,token" env:"POSTRIDER_DATA_DIR" placeholder:"DIR" help:"Directory of the local Postgres and of the signing secret generated for it. Default: postrider in the user's data directory; /var/lib/postrider for root."`
+	Migrate     bool   `group:"Database:" for:"parts,demo" env:"POSTRIDER_MIGRATE" default:"true" negatable:"" help:"Apply pending migrations at start."`
+	SecretKeys  string `group:"Database:" for:"parts,secrets,demo" env:"POSTRIDER_SECRET_KEYS" placeholder:"KEYS" help:"Keys that encrypt endpoint secrets, headers and URL credentials in the database: comma-separated, each 32 random bytes in base64 (openssl rand -base64 32). The first key encrypts; all keys decrypt. Without keys, the values are stored unencrypted."`
 
-	RetrySchedule  Durations      `env:"POSTRIDER_RETRY_SCHEDULE" default:"5s,5m,30m,2h,5h,10h,10h" help:"How long to wait after each failed attempt, comma-separated. Empty: no retry."`
-	RequestTimeout time.Duration  `env:"POSTRIDER_REQUEST_TIMEOUT" default:"30s" help:"How long one attempt may take as a whole."`
-	AllowSubnets   []netip.Prefix `env:"POSTRIDER_ALLOW_SUBNETS" placeholder:"CIDRS" help:"Private and other special addresses that endpoints may have all the same, comma-separated. By default none; with the local Postgres and a loopback listener, loopback."`
+	Listen               string             `group:"API:" for:"api" env:"POSTRIDER_LISTEN" default:"127.0.0.1:8071" help:"Address of the API, as host:port."`
+	JWTSecret            string             `group:"API:" for:"api,token,demo" name:"jwt-secret" env:"POSTRIDER_JWT_SECRET" placeholder:"SECRET" help:"Key that signs API tokens. With HS256, HS384 and HS512, a secret of at least 32 bytes (openssl rand -hex 32). With RS256, RS384, RS512 and EdDSA, a private key in PEM, or a public key, which verifies tokens but cannot issue them. \\n stands for a line break. Required with DATABASE_URL; generated and kept for the local Postgres."`
+	JWTVerifySecrets     string             `group:"API:" for:"api,token,demo" name:"jwt-verify-secrets" env:"POSTRIDER_JWT_VERIFY_SECRETS" placeholder:"SECRETS" help:"Additional keys that verify API tokens, comma-separated, for the same algorithm as POSTRIDER_JWT_SECRET. To rotate keys, add the next key before it signs, and keep old keys until their tokens have expired."`
+	JWTAlgorithm         string             `group:"API:" for:"api,token,demo" name:"jwt-algorithm" env:"POSTRIDER_JWT_ALGORITHM" default:"HS256" help:"Signature algorithm of API tokens: HS256, HS384, HS512, RS256, RS384, RS512 or EdDSA. Tokens with another algorithm are rejected."`
+	EndpointsMost        int                `group:"API:" for:"api" name:"endpoints-per-application" env:"POSTRIDER_ENDPOINTS_PER_APPLICATION" default:"1000" help:"Maximum number of endpoints per application. Applications that have more keep them. 0: no limit."`
+	EndpointHTTPSOnly    bool               `group:"API:" for:"api" name:"endpoint-https-only" env:"POSTRIDER_ENDPOINT_HTTPS_ONLY" help:"Reject endpoint URLs that are not https."`
+	DefaultSignatureType core.SignatureType `group:"API:" for:"api" env:"POSTRIDER_DEFAULT_SIGNATURE_TYPE" default:"hmac256" help:"Signature type for endpoints created without a secret: hmac256 (v1) or ed25519 (v1a)."`
 
-	ProxyURL          string `name:"proxy-url" env:"POSTRIDER_PROXY_URL" placeholder:"URL" help:"A proxy to reach endpoints by: http, https, socks5 or socks5h, as http://user:password@host:3128. HTTPS_PROXY and similar variables are ignored. Names are resolved here, checked, and the proxy is given the address; with socks5h it is given the name."`
-	NoProxy           string `env:"POSTRIDER_NO_PROXY" placeholder:"HOSTS" help:"What is reached without the proxy, comma-separated: names, domains as .example.com, addresses, CIDRs."`
-	ProxyResolves     bool   `env:"POSTRIDER_PROXY_RESOLVES" help:"Give the proxy names rather than addresses. It must then keep endpoints from private addresses itself."`
-	CAFile            string `name:"ca-file" env:"POSTRIDER_CA_FILE" placeholder:"FILE" help:"Certificate authorities, as PEM, that endpoints' certificates may be of beside those that the system trusts."`
-	EndpointsMost     int    `name:"endpoints-per-application" env:"POSTRIDER_ENDPOINTS_PER_APPLICATION" default:"1000" help:"How many endpoints an application may have. One that has more keeps them. 0: any number."`
-	EndpointHTTPSOnly bool   `name:"endpoint-https-only" env:"POSTRIDER_ENDPOINT_HTTPS_ONLY" help:"Refuse endpoints that are not https."`
+	RetrySchedule       Durations     `group:"Deliveries:" for:"worker" env:"POSTRIDER_RETRY_SCHEDULE" default:"5s,5m,30m,2h,5h,10h,10h" help:"Delays before the retries of a failed delivery, comma-separated. Empty: no retries."`
+	RequestTimeout      time.Duration `group:"Deliveries:" for:"worker" env:"POSTRIDER_REQUEST_TIMEOUT" default:"30s" help:"Maximum duration of one attempt, from connecting to reading the response."`
+	Concurrency         int           `group:"Deliveries:" for:"worker" env:"POSTRIDER_CONCURRENCY" default:"512" help:"Maximum number of concurrent attempts in this process. Reduced if the open file limit (ulimit -n) is too low."`
+	EndpointConcurrency int           `group:"Deliveries:" for:"worker" env:"POSTRIDER_ENDPOINT_CONCURRENCY" default:"64" help:"Maximum number of concurrent attempts per endpoint. Reduced to an eighth while half of POSTRIDER_CONCURRENCY is in use, and to one while three quarters are."`
+	PayloadMemoryMiB    int           `group:"Deliveries:" for:"api,worker" name:"payload-memory-mib" env:"POSTRIDER_PAYLOAD_MEMORY_MIB" default:"64" help:"Memory in MiB for payloads above 16 KiB that are being delivered. Request bodies above 16 KiB may use a quarter of it; handling one needs up to five times its size. Deliveries that do not fit wait; requests that do not fit get 503 after 5 s."`
+	CircuitFailures     int           `group:"Deliveries:" for:"worker" env:"POSTRIDER_CIRCUIT_FAILURES" default:"20" help:"Consecutive failures that open an endpoint's circuit. While the circuit is open, one delivery at a time is tried until one succeeds; the others wait and keep their retries. 0: never."`
+	CircuitWait         time.Duration `group:"Deliveries:" for:"worker" env:"POSTRIDER_CIRCUIT_WAIT" default:"1m" help:"Maximum delay between tries while a circuit is open."`
+	DisableAfter        time.Duration `group:"Deliveries:" for:"worker" env:"POSTRIDER_DISABLE_AFTER" default:"120h" help:"Disable an endpoint after it has failed for this long. 0: never."`
+	Lease               time.Duration `group:"Deliveries:" for:"worker" env:"POSTRIDER_LEASE" default:"60s" help:"How long a process may hold a delivery that it claimed. After a crash, other processes take over once the lease has expired. At least 1.5 times POSTRIDER_REQUEST_TIMEOUT, and at least 1 s longer."`
 
-	Concurrency         int            `env:"POSTRIDER_CONCURRENCY" default:"512" help:"Attempts under way at a time in this process; fewer if its limit of open files (ulimit -n) does not allow as many."`
-	EndpointConcurrency int            `env:"POSTRIDER_ENDPOINT_CONCURRENCY" default:"64" help:"Of those, to any one endpoint; an eighth of that once half of all are under way, and one once three quarters are."`
-	PayloadMemoryMiB    int            `name:"payload-memory-mib" env:"POSTRIDER_PAYLOAD_MEMORY_MIB" default:"64" help:"Memory for payloads over 16 KiB that are being delivered, in MiB. Request bodies of that size get a quarter of it, and handling one takes up to five times its size. What does not fit waits its turn; requests get 503 after 5 s."`
-	CircuitFailures     int            `env:"POSTRIDER_CIRCUIT_FAILURES" default:"20" help:"After so many failures in a row an endpoint is tried with one delivery at a time, now and then, until one succeeds. The others wait, and that does not count as failing. 0: never."`
-	CircuitWait         time.Duration  `env:"POSTRIDER_CIRCUIT_WAIT" default:"1m" help:"How long to wait between those tries, at most."`
-	DisableAfter        time.Duration  `env:"POSTRIDER_DISABLE_AFTER" default:"120h" help:"An endpoint that has been failing for so long is disabled. 0: never."`
-	Lease               time.Duration  `env:"POSTRIDER_LEASE" default:"60s" help:"How long a delivery is kept for the process that took it. After a crash, that long until another takes over. At least half as long again as POSTRIDER_REQUEST_TIMEOUT, and a second longer."`
-	StopTimeout         time.Duration  `env:"POSTRIDER_STOP_TIMEOUT" default:"20s" help:"How long a stop waits for requests and attempts under way."`
-	StopDelay           *time.Duration `env:"POSTRIDER_STOP_DELAY" placeholder:"DURATION" help:"How long the API goes on answering after SIGTERM, not ready and with Connection: close, so that load balancers move on before it closes. A second signal ends the delay. By default 5s; 0 at a terminal and with the local Postgres. Give the process longer to stop than this and POSTRIDER_STOP_TIMEOUT together."`
+	AllowSubnets  []netip.Prefix `group:"Egress:" for:"worker" env:"POSTRIDER_ALLOW_SUBNETS" placeholder:"CIDRS" help:"Private and other special-purpose subnets that endpoints may use, comma-separated. Default: none; loopback if Postgres is the local one and the API listens on loopback only."`
+	ProxyURL      string         `group:"Egress:" for:"worker" name:"proxy-url" env:"POSTRIDER_PROXY_URL" placeholder:"URL" help:"Proxy for requests to endpoints (http, https, socks5 or socks5h), as http://user:password@host:3128. HTTPS_PROXY and similar variables are ignored. Postrider resolves names, checks the addresses and sends the proxy an address; with socks5h, a name."`
+	NoProxy       string         `group:"Egress:" for:"worker" env:"POSTRIDER_NO_PROXY" placeholder:"HOSTS" help:"Hosts to reach without the proxy, comma-separated: names, domains such as .example.com, addresses, CIDRs."`
+	ProxyResolves bool           `group:"Egress:" for:"worker" env:"POSTRIDER_PROXY_RESOLVES" help:"Send the proxy names instead of addresses. The proxy must then block private addresses itself."`
+	CAFile        string         `group:"Egress:" for:"worker" name:"ca-file" env:"POSTRIDER_CA_FILE" placeholder:"FILE" help:"PEM file of certificate authorities to trust for endpoints, in addition to the system's."`
 
-	DefaultSignatureType core.SignatureType `env:"POSTRIDER_DEFAULT_SIGNATURE_TYPE" default:"hmac256" help:"Signature type for endpoints created without a secret: hmac256 (v1), or ed25519 (v1a)."`
-	SecretKeys           string             `env:"POSTRIDER_SECRET_KEYS" placeholder:"KEYS" help:"Keys that encrypt endpoints' secrets, headers, and users and passwords in URLs in the database, comma-separated, each the base64 of 32 random bytes: openssl rand -base64 32. The first encrypts, all decrypt. Without it they are stored as they are."`
+	SourcesFile string `group:"Sources:" for:"consume" env:"POSTRIDER_SOURCES_FILE" placeholder:"FILE" help:"YAML file of the message sources, brokers and the outbox; see docs/consume.md. Default: the outbox only."`
+	Sources     string `group:"Sources:" for:"consume" env:"POSTRIDER_SOURCES" placeholder:"YAML" help:"The message sources as YAML text instead of a file."`
 
-	SourcesFile string `env:"POSTRIDER_SOURCES_FILE" placeholder:"FILE" help:"Where messages come from besides the API: brokers, and the outbox, as YAML; see docs/consume.md. By default the outbox alone."`
-	Sources     string `env:"POSTRIDER_SOURCES" placeholder:"YAML" help:"The same as a text instead of a file."`
-
-	LogLevel  slog.Level `env:"POSTRIDER_LOG_LEVEL" default:"info" help:"debug, info, warn or error."`
-	LogFormat string     `env:"POSTRIDER_LOG_FORMAT" default:"text" help:"text or json."`
+	OpsListen   string         `group:"Operation:" for:"parts,healthcheck" env:"POSTRIDER_OPS_LISTEN" default:"127.0.0.1:9071" help:"Address of the health checks GET /livez and GET /readyz, which need no token. If the default address is in use, the process starts without health checks. Empty: no health checks."`
+	StopTimeout time.Duration  `group:"Operation:" for:"api,worker,consume" env:"POSTRIDER_STOP_TIMEOUT" default:"20s" help:"Maximum time to finish requests and attempts in flight when the process stops."`
+	StopDelay   *time.Duration `group:"Operation:" for:"api" env:"POSTRIDER_STOP_DELAY" placeholder:"DURATION" help:"How long the API keeps answering after SIGTERM. Meanwhile it reports not ready and closes each connection after its answer, so that load balancers move on. A second signal ends the delay. Default: 5s; 0s at a terminal and with the local Postgres. Supervisors must wait longer than this and POSTRIDER_STOP_TIMEOUT together before they kill the process."`
+	LogLevel    slog.Level     `group:"Operation:" for:"parts,migrate,secrets,token revoke,demo" env:"POSTRIDER_LOG_LEVEL" default:"info" help:"Minimum level of log events: debug, info, warn or error."`
+	LogFormat   string         `group:"Operation:" for:"parts,migrate,secrets,token revoke,demo" env:"POSTRIDER_LOG_FORMAT" default:"text" help:"Format of log events: text or json."`
 }
 
 // Durations is a comma-separated list of durations.
 type Durations []time.Duration
 
-// UnmarshalText reads "5s,5m"; nothing is an empty list.
+// UnmarshalText parses a list such as "5s,5m"; an empty text is an empty list.
 func (d *Durations) UnmarshalText(text []byte) error {
 	*d = Durations{}
 	if len(text) == 0 {
@@ -70,7 +68,7 @@ func (d *Durations) UnmarshalText(text []byte) error {
 	for part := range strings.SplitSeq(string(text), ",") {
 		one, err := time.ParseDuration(strings.TrimSpace(part))
 		if err != nil {
-			return fmt.Errorf("%q is no duration such as 5s or 10m", part)
+			return fmt.Errorf("%q is not a duration such as 5s or 10m", part)
 		}
 		*d = append(*d, one)
 	}
@@ -96,11 +94,11 @@ const (
 	disableAfterMax    = 365 * 24 * time.Hour
 )
 
-// leaseSlack is by how much a lease must be longer than an attempt. Half of it is for a claimed delivery to get its turn:
-// as many wait as are under way, and what gets no turn in that time is given back.
+// leaseSlack is how much longer than an attempt a lease must be. Half of it is time for a claimed delivery to get its
+// turn: as many deliveries wait as are under way, and those that get no turn in that time are given back.
 func (c *Config) leaseSlack() time.Duration { return max(leaseSlackMin, c.RequestTimeout/2) }
 
-// Validate refuses what parses but makes no sense, all of it at once, by the variables' names.
+// Validate returns an error for every setting that parses but makes no sense, each under its variable's name.
 func (c *Config) Validate() error {
 	var errs []error
 	check := func(ok bool, variable, format string, args ...any) {
@@ -123,15 +121,15 @@ func (c *Config) Validate() error {
 	check(err == nil, "POSTRIDER_PROXY_URL", "%v", err)
 	_, err = c.roots()
 	check(err == nil, "POSTRIDER_CA_FILE", "%v", err)
-	check(isHostPort(c.Listen), "POSTRIDER_LISTEN", "%q is no host:port", c.Listen)
-	check(c.OpsListen == "" || isHostPort(c.OpsListen), "POSTRIDER_OPS_LISTEN", "%q is no host:port", c.OpsListen)
-	check(!samePort(c.OpsListen, c.Listen), "POSTRIDER_OPS_LISTEN", "%q has the port of POSTRIDER_LISTEN, %q", c.OpsListen, c.Listen)
-	check(len(c.RetrySchedule) <= retriesMax, "POSTRIDER_RETRY_SCHEDULE", "at most %d retries", retriesMax)
+	check(isHostPort(c.Listen), "POSTRIDER_LISTEN", "%q is not host:port", c.Listen)
+	check(c.OpsListen == "" || isHostPort(c.OpsListen), "POSTRIDER_OPS_LISTEN", "%q is not host:port", c.OpsListen)
+	check(!samePort(c.OpsListen, c.Listen), "POSTRIDER_OPS_LISTEN", "%q has the same port as POSTRIDER_LISTEN, %q; choose another port", c.OpsListen, c.Listen)
+	check(len(c.RetrySchedule) <= retriesMax, "POSTRIDER_RETRY_SCHEDULE", "%d retries; at most %d are allowed", len(c.RetrySchedule), retriesMax)
 	for _, wait := range c.RetrySchedule {
-		check(wait >= 0 && wait <= retryWaitMax, "POSTRIDER_RETRY_SCHEDULE", "%s is not between 0 and %s", wait, retryWaitMax)
+		check(wait >= 0 && wait <= retryWaitMax, "POSTRIDER_RETRY_SCHEDULE", "%s is not between 0s and %s", wait, retryWaitMax)
 	}
 	check(c.RequestTimeout > 0 && c.RequestTimeout <= requestTimeoutMax,
-		"POSTRIDER_REQUEST_TIMEOUT", "%s is not between 0 and %s", c.RequestTimeout, requestTimeoutMax)
+		"POSTRIDER_REQUEST_TIMEOUT", "%s is not above 0s and at most %s", c.RequestTimeout, requestTimeoutMax)
 	check(c.Concurrency > 0 && c.Concurrency <= concurrencyMax,
 		"POSTRIDER_CONCURRENCY", "%d is not between 1 and %d", c.Concurrency, concurrencyMax)
 	check(c.EndpointConcurrency > 0 && c.EndpointConcurrency <= concurrencyMax,
@@ -145,14 +143,14 @@ func (c *Config) Validate() error {
 	check(c.CircuitWait >= core.CircuitWaitLeast && c.CircuitWait <= circuitWaitMax,
 		"POSTRIDER_CIRCUIT_WAIT", "%s is not between %s and %s", c.CircuitWait, core.CircuitWaitLeast, circuitWaitMax)
 	check(c.DisableAfter >= 0 && c.DisableAfter <= disableAfterMax,
-		"POSTRIDER_DISABLE_AFTER", "%s is not between 0 and %s", c.DisableAfter, disableAfterMax)
+		"POSTRIDER_DISABLE_AFTER", "%s is not between 0s and %s", c.DisableAfter, disableAfterMax)
 	check(c.Lease >= c.RequestTimeout+c.leaseSlack() && c.Lease <= leaseMax,
-		"POSTRIDER_LEASE", "%s is not between %s (POSTRIDER_REQUEST_TIMEOUT of %s, and %s to begin and record an attempt) and %s",
+		"POSTRIDER_LEASE", "%s is not between %s (POSTRIDER_REQUEST_TIMEOUT, %s, plus %s to start and record an attempt) and %s",
 		c.Lease, c.RequestTimeout+c.leaseSlack(), c.RequestTimeout, c.leaseSlack(), leaseMax)
 	check(c.StopTimeout >= 0 && c.StopTimeout <= stopTimeoutMax,
-		"POSTRIDER_STOP_TIMEOUT", "%s is not between 0 and %s", c.StopTimeout, stopTimeoutMax)
+		"POSTRIDER_STOP_TIMEOUT", "%s is not between 0s and %s", c.StopTimeout, stopTimeoutMax)
 	check(c.StopDelay == nil || *c.StopDelay >= 0 && *c.StopDelay <= stopDelayMax,
-		"POSTRIDER_STOP_DELAY", "it is not between 0 and %s", stopDelayMax)
+		"POSTRIDER_STOP_DELAY", "%s is not between 0s and %s", c.StopDelay, stopDelayMax)
 	check(c.DefaultSignatureType == core.SignatureHMAC256 || c.DefaultSignatureType == core.SignatureEd25519,
 		"POSTRIDER_DEFAULT_SIGNATURE_TYPE", "%q is neither hmac256 nor ed25519", c.DefaultSignatureType)
 	_, err = store.ParseSecretKeys(c.SecretKeys)
@@ -161,25 +159,6 @@ func (c *Config) Validate() error {
 	check(err == nil, c.sourcesSetting(), "%v", err)
 	check(c.LogFormat == "text" || c.LogFormat == "json", "POSTRIDER_LOG_FORMAT", "%q is neither text nor json", c.LogFormat)
 	return errors.Join(errs...)
-}
-
-func isHostPort(s string) bool {
-	_, port, err := net.SplitHostPort(s)
-	if err != nil {
-		return false
-	}
-	_, err = strconv.ParseUint(port, 10, 16)
-	return err == nil
-}
-
-// samePort reports whether two addresses have the same port, whatever their hosts; 0 is any.
-func samePort(a, b string) bool {
-	_, one, err := net.SplitHostPort(a)
-	if err != nil {
-		return false
-	}
-	_, other, err := net.SplitHostPort(b)
-	return err == nil && one == other && one != "0"
 }
 
 func (c *Config) schedule() core.RetrySchedule { return core.RetrySchedule(c.RetrySchedule) }

@@ -13,10 +13,10 @@ import (
 )
 
 type consumeCommand struct {
-	Check bool `help:"Only tell whether the sources are configured well and can be reached; the exit code says it, too."`
+	Check bool `help:"Check that each source is configured and reachable, print the results, and exit with 0 if all are."`
 }
 
-// Run stores what brokers and the outbox have, or with --check only looks at them.
+// Run stores messages from brokers and the outbox, or with --check only tries to reach them.
 func (cmd consumeCommand) Run(ctx context.Context, c *Config, con console) error {
 	if !cmd.Check {
 		return runShared(ctx, *c, Parts{Consume: true}, con)
@@ -35,9 +35,9 @@ func (cmd consumeCommand) Run(ctx context.Context, c *Config, con console) error
 // checkTimeout is how long one source may take to answer.
 const checkTimeout = 15 * time.Second
 
-var errSources = errors.New("not all sources work")
+var errSources = errors.New("some sources are not usable; see the lines above")
 
-// checkSources connects to each source, and prints a line about it.
+// checkSources connects to each source and prints a line about each.
 func (c *Config) checkSources(ctx context.Context, box core.Outbox, con console) error {
 	sources, err := c.sources()
 	if err != nil {
@@ -67,7 +67,7 @@ func checkSource(ctx context.Context, source ingest.Source) error {
 	return errors.Join(err, source.Close(closing))
 }
 
-// startConsumers runs all sources, each by itself: one whose broker is away holds up no other.
+// startConsumers runs each source on its own, so that one whose broker is down does not delay the others.
 func (i *Instance) startConsumers(dispatcher core.Dispatcher) error {
 	sources, err := i.config.sources()
 	if err != nil {

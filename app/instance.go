@@ -254,9 +254,9 @@ const (
 )
 
 func (i *Instance) startAPI(ctx context.Context, dispatcher core.Dispatcher) error {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", i.config.Listen)
+	listener, err := listenOn(ctx, i.config.Listen, "POSTRIDER_LISTEN", "pass --listen")
 	if err != nil {
-		return fmt.Errorf("POSTRIDER_LISTEN: %w", err)
+		return err
 	}
 	i.address = listener.Addr()
 	listener = newClientListener(server.Listen(listener), i.descriptors.clients)

@@ -27,46 +27,57 @@ const (
 type commands struct {
 	Config
 
-	Serve       serveCommand       `cmd:"" default:"1" help:"Run everything in one process (the default)."`
-	API         apiCommand         `cmd:"" name:"api" help:"Run the REST API alone."`
-	Worker      workerCommand      `cmd:"" help:"Run deliveries alone."`
-	Consume     consumeCommand     `cmd:"" help:"Run message consumers alone: brokers and the outbox, as POSTRIDER_SOURCES_FILE names them."`
-	Jobs        jobsCommand        `cmd:"" help:"Run scheduled work and background tasks alone."`
-	Migrate     migrateCommand     `cmd:"" help:"Change the database's schema, or show where it stands."`
-	Secrets     secretsCommand     `cmd:"" help:"Encrypt the secrets, headers and passwords of endpoints in the database, or count them by key."`
-	Healthcheck healthcheckCommand `cmd:"" help:"Ask the process that runs with the same POSTRIDER_OPS_LISTEN whether it is ready; the exit code says it."`
-	Token       tokenCommand       `cmd:"" help:"Print an API token, or end one."`
-	Listen      listenCommand      `cmd:"" help:"Receive webhooks and print them, to try with."`
-	Demo        demoCommand        `cmd:"" help:"Start everything, send real events, and show what arrives."`
+	ShowVersion versionFlag `name:"version" help:"Print the version."`
+
+	Serve       serveCommand       `cmd:"" default:"1" help:"Run all components in one process (the default)."`
+	API         apiCommand         `cmd:"" name:"api" help:"Run the REST API only."`
+	Worker      workerCommand      `cmd:"" help:"Run the delivery worker only."`
+	Consume     consumeCommand     `cmd:"" help:"Run the message consumers only, for brokers and the outbox."`
+	Jobs        jobsCommand        `cmd:"" help:"Run scheduled jobs and background tasks only."`
+	Migrate     migrateCommand     `cmd:"" help:"Change or show the database schema."`
+	Secrets     secretsCommand     `cmd:"" help:"Encrypt or count the endpoint secrets in the database."`
+	Healthcheck healthcheckCommand `cmd:"" help:"Report by exit code whether the process with the same POSTRIDER_OPS_LISTEN is ready: 0 if it is, 1 if not."`
+	Token       tokenCommand       `cmd:"" help:"Issue or revoke API tokens."`
+	Listen      listenCommand      `cmd:"" help:"Receive webhooks and print them, to try Postrider."`
+	Demo        demoCommand        `cmd:"" help:"Run Postrider on a temporary database, send events and print the webhooks that arrive."`
 	Version     versionCommand     `cmd:"" help:"Print the version."`
 }
 
 // console is where a command writes for whoever typed it; the log goes to out as well.
 type console struct {
 	out io.Writer
-	err io.Writer // what is not the result
+	err io.Writer // for what is not the result
 	log *slog.Logger
 }
 
 func (c console) printf(format string, args ...any) { fmt.Fprintf(c.out, format, args...) }
 
-// Main runs the command that args name until it is done or ctx ends, and returns the process's exit
-// code.
-func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	var cli struct {
-		commands `embed:""`
-	}
-	parser, err := kong.New(&cli,
+// newParser makes the parser of the command line. exit is called with the exit code once a flag such as --help has
+// done all there is to do; parsing goes on then, and its result is of no interest.
+func newParser(cli *commands, stdout, stderr io.Writer, exit func(int)) *kong.Kong {
+	parser, err := kong.New(cli,
 		kong.Name("postrider"),
 		kong.Description("Sends webhooks. Needs nothing but Postgres."),
 		kong.Writers(stdout, stderr),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}),
-		kong.UsageOnError(),
+		kong.Help(printHelp),
+		kong.Exit(exit),
 	)
 	if err != nil {
-		panic(err) // the struct above is wrong, whatever the arguments
+		panic(err) // commands is wrong, whatever the arguments
 	}
+	return parser
+}
+
+// Main runs the command that args name until it is done or ctx ends, and returns the process's exit code.
+func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	var cli commands
+	exited := false
+	parser := newParser(&cli, stdout, stderr, func(int) { exited = true })
 	command, err := parser.Parse(args)
+	if exited {
+		return exitOK
+	}
 	if err != nil {
 		fmt.Fprintf(stderr, "postrider: %s\n", oneLine(err))
 		return exitUsage
@@ -76,27 +87,29 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if stdout == io.Writer(os.Stdout) { // The process is ours; tests run commands inside theirs.
 		telemetry.CaptureLibraries(log)
 	}
+	con := console{out: stdout, err: stderr, log: log}
+	warnOfUnknown(unknownVariables(os.Environ(), variablesOf(parser.Model.Node), cli.referredVariables()), command.Selected(), con)
 	command.BindTo(ctx, (*context.Context)(nil))
-	if err := command.Run(&cli.Config, console{out: stdout, err: stderr, log: log}); err != nil && !errors.Is(err, context.Canceled) {
+	if err := command.Run(&cli.Config, con); err != nil && !errors.Is(err, context.Canceled) {
 		fmt.Fprintf(stderr, "postrider: %s\n", oneLine(err))
 		return exitFailed
 	}
 	return exitOK
 }
 
-// gcPercent lets the heap grow to five times what is live before it is collected. What is live is
-// small, some megabytes, so that at the usual 100 the collector is an eighth of all work.
+// gcPercent lets the heap grow to five times what is live before it is collected. Only some megabytes are live, and at
+// the default of 100 the collector takes an eighth of the CPU time.
 const gcPercent = 400
 
-// collectLessOften leaves it as it is where GOGC says otherwise.
+// collectLessOften sets gcPercent unless GOGC is set.
 func collectLessOften() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
 }
 
-// oneLine is an error on one line, for logs that are read by the line; some list what was tried, the
-// same thing twice too.
+// oneLine returns an error's text on one line, for logs that are read by the line. Some errors list what was tried, line by
+// line, and repeat themselves; a repeated line is left out.
 func oneLine(err error) string {
 	var parts []string
 	for line := range strings.Lines(err.Error()) {
@@ -107,8 +120,8 @@ func oneLine(err error) string {
 	return strings.ReplaceAll(strings.Join(parts, "; "), ":; ", ": ")
 }
 
-// isTerminal reports whether somebody sits at the other end of what a command reads or writes. The device that nothing
-// comes from, which is standard input in containers and under supervisors, is a character device, too.
+// isTerminal reports whether a stream is a terminal. The null device, which is standard input in containers and under
+// supervisors, is a character device too, and is not one.
 func isTerminal(stream any) bool {
 	f, ok := stream.(*os.File)
 	if !ok {

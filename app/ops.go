@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -49,14 +48,14 @@ func startOps(ctx context.Context, c Config, log *slog.Logger) (*ops, error) {
 	if c.OpsListen == "" {
 		return o, nil
 	}
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.OpsListen)
+	listener, err := listenOn(ctx, c.OpsListen, "POSTRIDER_OPS_LISTEN", "pass --ops-listen")
 	switch {
 	case err == nil:
 	case c.OpsListen == opsListenDefault:
 		log.Warn("health checks disabled; the default address is in use", "address", c.OpsListen, "error", err)
 		return o, nil
 	default:
-		return nil, fmt.Errorf("POSTRIDER_OPS_LISTEN: %w", err)
+		return nil, err
 	}
 	o.address = listener.Addr()
 	o.server = &http.Server{

@@ -12,20 +12,20 @@ import (
 	"time"
 )
 
-// receiver is a webhook receiver to try with.
+// receiver is a webhook receiver to try Postrider with.
 type receiver struct {
-	verifier verifier           // nil: no secret was given
-	handle   func(received) int // what to answer
+	verifier verifier           // nil without a secret
+	handle   func(received) int // returns the status code to answer with
 }
 
 // received is one request.
 type received struct {
 	Header   http.Header
 	Payload  []byte
-	Verified error // nil: the signature is right
+	Verified error // nil if the signature is right
 }
 
-var errNoSecret = errors.New("not checked: no --secret was given")
+var errNoSecret = errors.New("not checked; pass --secret")
 
 const receivedBytesMax = 4 << 20
 
@@ -63,7 +63,7 @@ func serveHTTP(ctx context.Context, listener net.Listener, handler http.Handler)
 	return nil
 }
 
-// text is the request as a person reads it.
+// text is the request in readable form.
 func (r received) text() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %s\n", time.Now().Format(time.RFC3339), r.Header.Get("webhook-id"))
@@ -87,15 +87,15 @@ func (r received) text() string {
 const listenDefault = "127.0.0.1:8072"
 
 type listenCommand struct {
-	Address string `arg:"" optional:"" default:"127.0.0.1:8072" help:"Where to listen: host:port."`
-	Secret  string `env:"POSTRIDER_LISTEN_SECRET" placeholder:"WHSEC" help:"The endpoint's secret (whsec_), or its public key (whpk_), to verify signatures with."`
-	Status  int    `default:"204" help:"The status to answer with."`
+	Address string `arg:"" optional:"" default:"127.0.0.1:8072" help:"Address to listen on, as host:port."`
+	Secret  string `env:"POSTRIDER_LISTEN_SECRET" placeholder:"WHSEC" help:"Secret (whsec_...) or public key (whpk_...) of the endpoint, which verifies signatures."`
+	Status  int    `default:"204" help:"HTTP status code to answer with."`
 }
 
-// Validate refuses what makes no sense, by the settings' names.
+// Validate returns an error that names a setting that makes no sense.
 func (l *listenCommand) Validate() error {
 	if !isHostPort(l.Address) {
-		return fmt.Errorf("address: %q is no host:port", l.Address)
+		return fmt.Errorf("address: %q is not host:port", l.Address)
 	}
 	if l.Status < 200 || l.Status > 599 {
 		return fmt.Errorf("--status: %d is not between 200 and 599", l.Status)
@@ -115,9 +115,9 @@ func (l listenCommand) Run(ctx context.Context, con console) error {
 	if err != nil {
 		return err
 	}
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", l.Address)
+	listener, err := listenOn(ctx, l.Address, "address", "pass another address")
 	if err != nil {
-		return fmt.Errorf("listen: %w", err)
+		return err
 	}
 	con.printf("Waiting for webhooks at http://%s/ (Ctrl-C stops)\n\n", listener.Addr())
 	return serveHTTP(ctx, listener, r)

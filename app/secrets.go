@@ -11,8 +11,8 @@ import (
 )
 
 type secretsCommand struct {
-	Encrypt secretsEncryptCommand `cmd:"" help:"Encrypt all endpoints' secrets, headers and users and passwords in URLs under the first of POSTRIDER_SECRET_KEYS: those that are not encrypted, and those under another key. Safe while others run; if interrupted, run it again."`
-	Status  secretsStatusCommand  `cmd:"" help:"Count the secrets in the database by the key they are encrypted under, and the endpoints whose headers or URLs are not encrypted."`
+	Encrypt secretsEncryptCommand `cmd:"" help:"Encrypt all endpoint secrets, headers and URL credentials with the first of POSTRIDER_SECRET_KEYS, including those encrypted with another key. Safe while other processes run; run it again if it was interrupted."`
+	Status  secretsStatusCommand  `cmd:"" help:"Count secrets, endpoints with headers, and URLs with credentials, by the key that encrypts them."`
 }
 
 type (
@@ -20,12 +20,12 @@ type (
 	secretsStatusCommand  struct{}
 )
 
-var errNoSecretKeys = errors.New("POSTRIDER_SECRET_KEYS is required: it says what to encrypt with")
+var errNoSecretKeys = errors.New("POSTRIDER_SECRET_KEYS is required: its first key encrypts the secrets")
 
-// Run encrypts until nothing is left that it can change, and fails if something else is left.
+// Run encrypts all values it can and returns an error if some remain.
 func (secretsEncryptCommand) Run(ctx context.Context, c *Config, con console) error {
 	if keys, err := store.ParseSecretKeys(c.SecretKeys); err != nil || len(keys) == 0 {
-		return errNoSecretKeys // a bad one is refused before
+		return errNoSecretKeys // Validate has refused malformed keys
 	}
 	return withStore(ctx, *c, con, func(s *store.Store) error {
 		changed, err := resealAll(ctx, s)
@@ -42,8 +42,8 @@ func (secretsEncryptCommand) Run(ctx context.Context, c *Config, con console) er
 	})
 }
 
-// resealAll does it again as long as that helps: an endpoint that somebody holds is skipped, and is free
-// a moment later.
+// resealAll repeats until a pass changes nothing: a pass skips endpoints whose rows are locked, and they are free a
+// moment later.
 func resealAll(ctx context.Context, s *store.Store) (changed int, err error) {
 	for {
 		n, err := s.SecretReseal(ctx)
@@ -54,7 +54,7 @@ func resealAll(ctx context.Context, s *store.Store) (changed int, err error) {
 	}
 }
 
-// remaining is an error while there is something that is not under the first key.
+// remaining returns an error if values remain that the first key does not encrypt.
 func remaining(counts []store.SecretCount) error {
 	var n int64
 	for _, c := range counts {
@@ -65,7 +65,7 @@ func remaining(counts []store.SecretCount) error {
 	if n == 0 {
 		return nil
 	}
-	return fmt.Errorf("%d values remain that are not encrypted under the first key: their keys are not configured, or they were in use; run it again", n)
+	return fmt.Errorf("%d values are not encrypted with the first key: add the keys they are encrypted with to POSTRIDER_SECRET_KEYS; if none are missing, the rows were locked, so run the command again", n)
 }
 
 func (secretsStatusCommand) Run(ctx context.Context, c *Config, con console) error {
@@ -76,7 +76,7 @@ func (secretsStatusCommand) Run(ctx context.Context, c *Config, con console) err
 	})
 }
 
-// printCounts prints a line for each key, none of which it shows.
+// printCounts prints a line per key, with the key's fingerprint instead of the key.
 func printCounts(con console, counts []store.SecretCount) {
 	for _, c := range counts {
 		note := "an older key"
@@ -98,12 +98,12 @@ func counted(c store.SecretCount) string {
 		text += fmt.Sprintf(", headers of %d endpoints", c.Headers)
 	}
 	if c.Userinfos > 0 {
-		text += fmt.Sprintf(", users in %d URLs", c.Userinfos)
+		text += fmt.Sprintf(", credentials in %d URLs", c.Userinfos)
 	}
 	return text
 }
 
-// withStore works on the database that was given, or on the local one while it runs for this.
+// withStore opens the store on the database of withDatabase.
 func withStore(ctx context.Context, c Config, con console, work func(*store.Store) error) error {
 	return withDatabase(ctx, c, con, func(url string) error {
 		c.DatabaseURL = url
@@ -128,11 +128,11 @@ func (c *Config) openStore(ctx context.Context, log *slog.Logger) (*store.Store,
 	return s, nil
 }
 
-// secretCheckTimeout bounds reading the whole table of endpoints, which takes some five seconds for a million.
+// secretCheckTimeout bounds a read of the whole endpoint table, which takes about five seconds for a million rows.
 const secretCheckTimeout = 10 * time.Second
 
-// checkSecretKeys refuses to start where endpoints could not be sent to for want of a key. Where it
-// takes too long to know, their deliveries wait and the log says why.
+// checkSecretKeys returns an error if deliveries need a key that is not configured. If the check takes too long, the
+// process starts; deliveries that need a missing key then wait, and the log says why.
 func checkSecretKeys(ctx context.Context, s *store.Store, log *slog.Logger) error {
 	ctx, cancel := context.WithTimeout(ctx, secretCheckTimeout)
 	defer cancel()
@@ -147,7 +147,7 @@ func checkSecretKeys(ctx context.Context, s *store.Store, log *slog.Logger) erro
 	var missing []error
 	for _, c := range counts {
 		if !c.Known && c.InUse > 0 {
-			missing = append(missing, fmt.Errorf("POSTRIDER_SECRET_KEYS: %d secrets are encrypted under the key %s, which is not configured", c.InUse, c.Fingerprint))
+			missing = append(missing, fmt.Errorf("POSTRIDER_SECRET_KEYS: %d secrets are encrypted with the key %s, which is missing; add it", c.InUse, c.Fingerprint))
 		}
 	}
 	return errors.Join(missing...)

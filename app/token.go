@@ -15,23 +15,23 @@ import (
 )
 
 type tokenCommand struct {
-	Issue  tokenIssueCommand  `cmd:"" default:"withargs" help:"Print an API token; what is chosen for it is said on standard error (the default)."`
-	Revoke tokenRevokeCommand `cmd:"" help:"End a token, or all tokens of an organisation, in every process with the next request."`
+	Issue  tokenIssueCommand  `cmd:"" default:"withargs" help:"Print an API token to standard output, and its expiry to standard error (the default)."`
+	Revoke tokenRevokeCommand `cmd:"" help:"Revoke a token, or all tokens of an organisation, in all processes."`
 }
 
 type tokenIssueCommand struct {
-	Org         string        `arg:"" optional:"" default:"org_23rb8YdGqMT0qIzpgGwdXfHirMu" help:"The organisation: org_ and whatever names it to you."`
-	Application string        `placeholder:"ID" help:"Make a token for this application of it alone, by its id."`
-	Expiry      time.Duration `placeholder:"DURATION" help:"How long the token is good, such as 720h; by default a year (8760h), and 28 days (672h) for an application."`
+	Org         string        `arg:"" optional:"" default:"org_23rb8YdGqMT0qIzpgGwdXfHirMu" help:"Id of the organisation: org_ and any name you choose."`
+	Application string        `placeholder:"ID" help:"Limit the token to this application of the organisation (app_...)."`
+	Expiry      time.Duration `placeholder:"DURATION" help:"Lifetime of the token, such as 720h. Default: 8760h (1 year); with --application, 672h (28 days)."`
 }
 
-// Run prints the token and nothing else to standard output, so that it can be taken into a variable.
+// Run prints nothing but the token to standard output, for TOKEN=$(postrider token).
 func (t tokenIssueCommand) Run(c *Config, con console) error {
 	if !core.IsOrgID(t.Org) {
-		return fmt.Errorf("%q is no organisation: they begin with org_, and that of operational webhooks is nobody's", t.Org)
+		return fmt.Errorf("%q is not an organisation id: use org_ and a name; the organisation of operational webhooks is reserved", t.Org)
 	}
 	if t.Application != "" && !core.IsAppID(t.Application) {
-		return fmt.Errorf("--application: %q is no application's id: they begin with app_", t.Application)
+		return fmt.Errorf("--application: %q is not an application id; ids begin with app_", t.Application)
 	}
 	lifetime, err := t.lifetime()
 	if err != nil {
@@ -42,7 +42,7 @@ func (t tokenIssueCommand) Run(c *Config, con console) error {
 		return err
 	}
 	if !keys[0].CanSign() {
-		return errors.New("POSTRIDER_JWT_SECRET is a public key: tokens can be verified with it, and made only with the private one")
+		return errors.New("POSTRIDER_JWT_SECRET is a public key, which only verifies tokens; set it to the private key to issue one")
 	}
 	now := time.Now()
 	token, err := t.mint(server.NewTokens(keys, func() time.Time { return now }), now, lifetime)
@@ -50,7 +50,7 @@ func (t tokenIssueCommand) Run(c *Config, con console) error {
 		return err
 	}
 	con.printf("%s\n", token)
-	fmt.Fprintf(con.err, "token of %s expires at %s (--expiry %s)\n", subjectOf(core.Scope{OrgID: core.OrgID(t.Org), AppID: core.AppID(t.Application)}), now.Add(lifetime).UTC().Format(time.RFC3339), lifetime)
+	fmt.Fprintf(con.err, "Token for %s; expires at %s (--expiry %s)\n", subjectOf(core.Scope{OrgID: core.OrgID(t.Org), AppID: core.AppID(t.Application)}), now.Add(lifetime).UTC().Format(time.RFC3339), lifetime)
 	return nil
 }
 
@@ -78,16 +78,16 @@ func (t tokenIssueCommand) mint(tokens *server.Tokens, now time.Time, lifetime t
 }
 
 type tokenRevokeCommand struct {
-	Token string `arg:"" optional:"" help:"The token, of an organisation or an application; - reads it from standard input."`
-	All   string `placeholder:"ORG" help:"End every token of this organisation that was issued before now instead. Those of its applications are ended over the API (expire-all)."`
+	Token string `arg:"" optional:"" help:"Token of an organisation or application; - reads it from standard input."`
+	All   string `placeholder:"ORG" help:"Revoke all tokens of this organisation issued until now. Tokens of its applications are revoked through the API (expire-all)."`
 }
 
 func (t tokenRevokeCommand) Run(ctx context.Context, c *Config, con console) error {
 	switch {
 	case (t.Token == "") == (t.All == ""):
-		return errors.New("give either a token or --all with an organisation")
+		return errors.New("pass either a token or --all with an organisation id")
 	case t.All != "" && !core.IsOrgID(t.All):
-		return fmt.Errorf("--all: %q is no organisation: they begin with org_", t.All)
+		return fmt.Errorf("--all: %q is not an organisation id; ids begin with org_", t.All)
 	case t.All != "":
 		return t.revoke(ctx, c, con, "all tokens of "+t.All+" issued before now", func(s *core.Service) error {
 			return s.TokenRevokeMany(ctx, core.OrgID(t.All))
@@ -107,7 +107,7 @@ func (t tokenRevokeCommand) revoke(ctx context.Context, c *Config, con console, 
 		if err := revoke(&core.Service{Store: s, Clock: s.Now}); err != nil {
 			return err
 		}
-		select { // then no process trusts it any more
+		select { // by then no process trusts the token any more
 		case <-time.After(store.TokenTrust):
 		case <-ctx.Done():
 		}
@@ -116,10 +116,10 @@ func (t tokenRevokeCommand) revoke(ctx context.Context, c *Config, con console, 
 	})
 }
 
-const tokenBytesMax = 64 << 10 // what a request's header may hold
+const tokenBytesMax = 64 << 10 // as large as a request's header may be
 
-// parse refuses what no process would take for a token: to revoke it would change nothing, and whoever mistyped
-// one would believe that it had ended. Its errors don't show the token.
+// parse refuses tokens that no process would accept: revoking one would change nothing, and a user who mistyped a token
+// would believe it revoked. Its errors don't show the token.
 func (t tokenRevokeCommand) parse(c *Config) (core.Token, error) {
 	text := t.Token
 	if text == "-" {
@@ -135,7 +135,7 @@ func (t tokenRevokeCommand) parse(c *Config) (core.Token, error) {
 	}
 	token, err := server.NewTokens(keys, time.Now).Parse(strings.TrimSpace(text))
 	if e, ok := errors.AsType[*core.Error](err); ok {
-		return token, fmt.Errorf("not revoked: no process with these keys accepts it: %s", e.Message)
+		return token, fmt.Errorf("token not revoked: processes with these keys reject it already: %s", e.Message)
 	}
 	return token, err
 }

@@ -1,7 +1,10 @@
 package app
 
 import (
+	"fmt"
 	"runtime/debug"
+
+	"github.com/alecthomas/kong"
 )
 
 // release is set by the linker where a release is built: -ldflags "-X .../app.release=v1.2.3".
@@ -23,6 +26,18 @@ func userAgent() string { return "Postrider/" + Version() }
 type versionCommand struct{}
 
 func (versionCommand) Run(con console) error {
-	con.printf("postrider %s\n", Version())
+	con.printf("%s\n", versionLine())
+	return nil
+}
+
+func versionLine() string { return "postrider " + Version() }
+
+// versionFlag is --version, which does the same as the command.
+type versionFlag bool
+
+// BeforeReset runs before the settings are validated: the version is printed whatever they are.
+func (versionFlag) BeforeReset(k *kong.Kong) error {
+	fmt.Fprintln(k.Stdout, versionLine())
+	k.Exit(exitOK)
 	return nil
 }

@@ -88,7 +88,7 @@ func TestCredentialsAreEncryptedInTheDatabase(t *testing.T) {
 	c = newClient(t, p.service(t).url, c.token)
 	since := newGuarded(t, c, app)
 	got := command(t, with(firstKey), "secrets", "status")
-	if got.code != 0 || !strings.Contains(got.stdout, "2 secrets, headers of 1 endpoints, users in 1 URLs  (not encrypted)") ||
+	if got.code != 0 || !strings.Contains(got.stdout, "2 secrets, headers of 1 endpoints, credentials in 1 URLs  (not encrypted)") ||
 		!strings.Contains(got.stdout, "2 secrets  (the first key)") {
 		t.Errorf("status: %+v", got)
 	}
