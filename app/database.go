@@ -14,9 +14,11 @@ import (
 	"github.com/postrider/postrider/server"
 )
 
-var errNoDatabase = errors.New("DATABASE_URL is required: api, worker, consume and jobs share a database of your own; serve starts a local one")
+var errNoDatabase = errors.New("DATABASE_URL is required: api, worker, consume and jobs share your Postgres; only serve can start a local one")
 
-// openDatabase starts a local Postgres where no database was given.
+const localStopFailed = "local Postgres stop failed; a server may be left running"
+
+// openDatabase starts a local Postgres without DATABASE_URL.
 func (i *Instance) openDatabase(ctx context.Context) error {
 	if i.config.DatabaseURL != "" {
 		return nil
@@ -31,12 +33,12 @@ func (i *Instance) openDatabase(ctx context.Context) error {
 	}
 	i.onStop(func() {
 		if err := pg.Stop(); err != nil {
-			i.log.Error("local Postgres stop failed; a server may be left running", "error", err)
+			i.log.Error(localStopFailed, "error", err)
 		}
 	})
 	go func() {
 		<-pg.Done()
-		i.fail(fmt.Errorf("the local Postgres ended; its log is in %s", dir))
+		i.fail(fmt.Errorf("the local Postgres ended unexpectedly; see %s", filepath.Join(dir, "postgres.log")))
 	}()
 	i.config.DatabaseURL, i.config.DataDir, i.local = pg.URL(), dir, true
 	return nil
@@ -57,10 +59,10 @@ func (c *Config) dataDir() (string, error) {
 	return dir, nil
 }
 
-// publishedSecret is in docker-compose.yml, for everybody to read.
+// publishedSecret is the one in docker-compose.yml, which everybody can read.
 const publishedSecret = "development-only-secret-that-everyone-knows"
 
-// keys are what tokens are verified with, the first of which signs them.
+// keys returns the keys that verify tokens; the first one also signs them.
 func (c *Config) keys() (server.Keys, error) {
 	secret, err := c.secret()
 	if err != nil {
@@ -77,17 +79,17 @@ func (c *Config) keys() (server.Keys, error) {
 	return append(server.Keys{signing}, verifying...), nil
 }
 
-// secret is what tokens are signed with: the one that was set, or for the local Postgres one that is
-// generated the first time and kept beside it.
+// secret returns the configured signing secret or, for the local Postgres, one that is generated at the first start and
+// kept beside it.
 func (c *Config) secret() (string, error) {
 	if c.JWTSecret != "" {
 		return c.JWTSecret, nil
 	}
 	if c.DatabaseURL != "" {
-		return "", errors.New("POSTRIDER_JWT_SECRET is required with a database of your own")
+		return "", errors.New("POSTRIDER_JWT_SECRET is required with DATABASE_URL; make one with: openssl rand -hex 32")
 	}
 	if !strings.HasPrefix(c.JWTAlgorithm, "HS") {
-		return "", errors.New("POSTRIDER_JWT_SECRET is required with " + c.JWTAlgorithm)
+		return "", errors.New("POSTRIDER_JWT_SECRET is required with " + c.JWTAlgorithm + "; set it to a private key in PEM")
 	}
 	dir, err := c.dataDir()
 	if err != nil {
@@ -116,12 +118,12 @@ func keptSecret(dir string) (string, error) {
 	}
 	secret := strings.TrimSpace(string(text))
 	if secret == "" {
-		return "", fmt.Errorf("kept secret: %s is empty; remove it to have another made", path)
+		return "", fmt.Errorf("kept secret: %s is empty; remove it to have another one generated", path)
 	}
 	return secret, nil
 }
 
-// makeSecret writes the file whole or not at all; of two processes that do it at once, one wins.
+// makeSecret writes the file atomically. If two processes do so at once, both use the file of the first.
 func makeSecret(dir, path string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err

@@ -3,6 +3,7 @@ package app
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -12,6 +13,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/postrider/postrider/localpg"
 )
 
 type demoCommand struct{}
@@ -24,15 +27,27 @@ const (
 	demoCallLimit = 10 * time.Second
 )
 
-// demoRetries are short, so that the receiver that fails twice is seen to get its event.
+// demoRetries are short, so that the event reaches the receiver that fails twice while the user watches.
 func demoRetries() Durations {
 	return Durations{300 * time.Millisecond, 600 * time.Millisecond, time.Second}
 }
 
-// Run starts everything, sends events as a product would, over the API, and shows what arrives. It
-// fails unless every event arrived with the right signature.
+// Run starts Postrider, sends events over the API as a product would, and prints the webhooks that arrive. It returns an
+// error unless every event arrived with a valid signature.
 func (demoCommand) Run(ctx context.Context, c *Config, con console) error {
 	config := *c
+	if config.DatabaseURL == "" { // a temporary one, so that demo runs beside serve and leaves nothing behind
+		pg, err := localpg.Start(ctx, localpg.Config{Ephemeral: true})
+		if err != nil {
+			return err
+		}
+		defer func() {
+			if err := pg.Stop(); err != nil {
+				con.log.Error(localStopFailed, "error", err)
+			}
+		}()
+		config.DatabaseURL, config.JWTAlgorithm, config.JWTSecret = pg.URL(), "HS256", rand.Text()+rand.Text()
+	}
 	config.Listen, config.RetrySchedule = demoListen, demoRetries()
 	config.AllowSubnets = append([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, config.AllowSubnets...)
 	i, err := Start(ctx, config, Parts{API: true, Worker: true, Jobs: true}, con.log)

@@ -2,14 +2,16 @@ package app
 
 import (
 	"context"
+	"fmt"
 
+	"github.com/postrider/postrider/localpg"
 	"github.com/postrider/postrider/store"
 )
 
 type migrateCommand struct {
-	Up     migrateUpCommand     `cmd:"" help:"Apply every migration that was not applied yet."`
-	Down   migrateDownCommand   `cmd:"" help:"Take the last migration back. What its tables held is lost."`
-	Status migrateStatusCommand `cmd:"" help:"List the migrations and which of them are applied."`
+	Up     migrateUpCommand     `cmd:"" help:"Apply all pending migrations."`
+	Down   migrateDownCommand   `cmd:"" help:"Revert the last migration. The data in its tables is lost."`
+	Status migrateStatusCommand `cmd:"" help:"List all migrations; [x] marks those applied."`
 }
 
 type (
@@ -28,7 +30,7 @@ func (migrateUpCommand) Run(ctx context.Context, c *Config, con console) error {
 }
 
 func (migrateDownCommand) Run(ctx context.Context, c *Config, con console) error {
-	return withDatabase(ctx, *c, con, func(url string) error {
+	return withOwnDatabase(ctx, *c, con, func(url string) error { // not under a server that needs the tables
 		if err := store.MigrateDown(ctx, url); err != nil {
 			return err
 		}
@@ -52,8 +54,27 @@ func printStatus(ctx context.Context, url string, con console) error {
 	return err
 }
 
-// withDatabase works on the database that was given, or on the local one while it runs for this.
+// withDatabase works on the database of DATABASE_URL, else on the local one: that of a running serve, or one that it
+// starts for the time of the work.
 func withDatabase(ctx context.Context, c Config, con console, work func(url string) error) error {
+	if c.DatabaseURL == "" {
+		dir, err := c.dataDir()
+		if err != nil {
+			return err
+		}
+		url, err := localpg.Find(ctx, dir)
+		if err != nil {
+			return fmt.Errorf("POSTRIDER_DATA_DIR: %w", err)
+		}
+		if url != "" {
+			return work(url)
+		}
+	}
+	return withOwnDatabase(ctx, c, con, work)
+}
+
+// withOwnDatabase is withDatabase without the database of a running serve.
+func withOwnDatabase(ctx context.Context, c Config, con console, work func(url string) error) error {
 	i := &Instance{config: c, log: con.log, failed: make(chan error, 1)}
 	defer i.Stop()
 	if err := i.openDatabase(ctx); err != nil {
