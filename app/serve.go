@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/postrider/postrider/core"
+	"github.com/postrider/postrider/localpg"
 )
 
 type (
@@ -99,31 +100,24 @@ func startWaiting(ctx context.Context, c Config, parts Parts, log *slog.Logger) 
 	}
 }
 
-// announce tells that everything is ready: a person how to go on, a log that it is so.
+// announce says that all parts are ready: to a user at a terminal with the first steps, else with a log event.
 func (i *Instance) announce(con console, o *ops) error {
+	if i.address != nil && i.local && isTerminal(con.out) && i.makesTokens() {
+		return i.printSteps(con.out)
+	}
 	address := ""
 	if i.address != nil {
 		address = i.address.String()
 	}
-	if i.address == nil || !i.local || !isTerminal(con.out) || !i.makesTokens() {
-		con.log.Info("ready", "version", Version(), "address", address, "ops_address", o.text(), "local_database", i.local,
-			"loopback_endpoints", i.loopbackAllowed())
-		return nil
-	}
-	token, err := i.tokens.Org(defaultOrg, core.OrgTokenLifetime)
-	if err != nil {
-		return err
-	}
-	return banner.Execute(con.out, map[string]any{
-		"URL": i.URL(), "Token": token, "DatabaseURL": i.config.DatabaseURL, "DataDir": i.config.DataDir, "Loopback": i.loopbackAllowed(),
-		"Command": typedCommand(), "Listen": listenDefault,
-	})
+	con.log.Info("ready", "version", Version(), "address", address, "ops_address", o.text(), "local_database", i.local,
+		"loopback_endpoints", i.loopbackAllowed())
+	return nil
 }
 
-// makesTokens is false where the key only verifies them.
+// makesTokens reports whether the signing key can issue tokens; a public key cannot.
 func (i *Instance) makesTokens() bool { return i.tokens.CanMake() == nil }
 
-// typedCommand is how whoever reads the banner would start another command.
+// typedCommand is the program as the reader of the steps would start it.
 func typedCommand() string {
 	if strings.Contains(os.Args[0], "go-build") {
 		return "go run ."
@@ -134,26 +128,46 @@ func typedCommand() string {
 // defaultOrg is the organisation of those who name none; the same as that of the existing servers.
 const defaultOrg core.OrgID = "org_23rb8YdGqMT0qIzpgGwdXfHirMu"
 
-var banner = template.Must(template.New("banner").Parse(`
-Postrider is ready at {{.URL}} (the API: {{.URL}}/docs)
+// printSteps prints what to do next, for a user who tries Postrider on one machine.
+func (i *Instance) printSteps(w io.Writer) error {
+	token := typedCommand() + " token"
+	if usual, err := localpg.DefaultDir(); err != nil || i.config.DataDir != usual {
+		token += " --data-dir '" + i.config.DataDir + "'" // which has the secret
+	}
+	return steps.Execute(w, map[string]any{
+		"URL": i.URL(), "TokenCommand": token, "SecretIsSet": i.config.JWTSecret != "", "DatabaseURL": i.config.DatabaseURL,
+		"DataDir": i.config.DataDir, "Loopback": i.loopbackAllowed(), "Command": typedCommand(), "Listen": listenDefault,
+		"FromSource": typedCommand() == "go run .",
+	})
+}
 
-Try it. Paste this into another terminal, and then its lines one by one:
+var steps = template.Must(template.New("steps").Parse(`
+Postrider is ready at {{.URL}} (API reference: {{.URL}}/docs).
+Open two more terminals{{if .FromSource}} in this directory{{end}}.
 
-  TOKEN={{.Token}}
+  1. In the first, print the webhooks that arrive:
 
-  curl {{.URL}}/api/v1/app -H "Authorization: Bearer $TOKEN" -d '{"name": "Acme", "uid": "acme"}'
-  curl {{.URL}}/api/v1/app/acme/endpoint -H "Authorization: Bearer $TOKEN" -d '{"url": "http://{{.Listen}}/"}'
-  curl {{.URL}}/api/v1/app/acme/msg -H "Authorization: Bearer $TOKEN" -d '{"eventType": "invoice.paid", "payload": {"amount": 42}}'
+     {{.Command}} listen
 
-Or send with SQL, from any transaction in this database:
+  2. In the second, get a token{{if .SecretIsSet}} (POSTRIDER_JWT_SECRET must be set as it is here){{end}}:
 
-  psql '{{.DatabaseURL}}' -c "SELECT message_send('acme', 'invoice.paid', '{\"amount\": 42}')"
+     TOKEN=$({{.TokenCommand}})
 
-To see webhooks arrive there:  {{.Command}} listen
-{{- if .Loopback}}
-Endpoints may be on this machine (loopback), because the database is local and so is the listener.
-{{- end}}
-Data is kept in {{.DataDir}}. For a Postgres of your own set DATABASE_URL and POSTRIDER_JWT_SECRET.
-Ctrl-C stops everything.
+  3. Create an application and its endpoint:
+
+     curl {{.URL}}/api/v1/app -H "Authorization: Bearer $TOKEN" -d '{"name": "Acme", "uid": "acme"}'
+     curl {{.URL}}/api/v1/app/acme/endpoint -H "Authorization: Bearer $TOKEN" -d '{"url": "http://{{.Listen}}/"}'
+
+  4. Send a message:
+
+     curl {{.URL}}/api/v1/app/acme/msg -H "Authorization: Bearer $TOKEN" -d '{"eventType": "invoice.paid", "payload": {"amount": 42}}'
+
+  5. Or send one with SQL, in any transaction of this database:
+
+     psql '{{.DatabaseURL}}' -c "SELECT message_send('acme', 'invoice.paid', '{\"amount\": 42}')"
+
+{{if .Loopback}}Endpoints may use loopback addresses, because Postgres and the API are reachable from this machine only.
+{{end}}Data is kept in {{.DataDir}}. To use your own Postgres, set DATABASE_URL and POSTRIDER_JWT_SECRET.
+Press Ctrl-C to stop.
 
 `))
