@@ -86,7 +86,7 @@ func (d *demo) run(ctx context.Context) error {
 	}
 	d.app = app.ID
 	defer d.cleanUp()
-	d.con.printf("Made the application %s.\n", d.app)
+	d.con.printf("Created the application %s.\n", d.app)
 	if err := d.addReceiver(ctx, "steady", 0); err != nil {
 		return err
 	}
@@ -135,7 +135,7 @@ func (d *demo) addReceiver(ctx context.Context, name string, refusals int) error
 			d.con.log.Error("receiver failed; its webhooks will not arrive", "receiver", name, "error", err)
 		}
 	}()
-	d.con.printf("Made the endpoint %s at %s.\n", endpoint.ID, url)
+	d.con.printf("Created the endpoint %s at %s.\n", endpoint.ID, url)
 	return nil
 }
 
@@ -179,7 +179,7 @@ func (d *demo) show(ctx context.Context, sent []string) error {
 	for len(verified) < len(sent) {
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%d of %d events arrived and were verified", len(verified), len(sent))
+			return fmt.Errorf("only %d of %d events arrived with a valid signature in time", len(verified), len(sent))
 		case got := <-d.arrivals:
 			id := got.Header.Get("webhook-id")
 			d.con.printf("\nArrived at the %s receiver:\n%s", got.at, got.text())
@@ -195,7 +195,7 @@ func (d *demo) show(ctx context.Context, sent []string) error {
 			return err
 		}
 	}
-	d.con.printf("\nAll %d events arrived, and their signatures are right.\n", len(sent))
+	d.con.printf("\nAll %d events arrived, and their signatures are valid.\n", len(sent))
 	return nil
 }
 
@@ -222,7 +222,7 @@ func (d *demo) showAttempts(ctx context.Context, id string) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%s: its attempts were not written down", id)
+			return fmt.Errorf("%s: no successful attempt was recorded in time", id)
 		case <-time.After(20 * time.Millisecond):
 		}
 	}

@@ -33,7 +33,7 @@ const (
 func shareDescriptors(limit, connections, sources int) (descriptors, error) {
 	reserved := descriptorsOwn + connections + sources*descriptorsSource
 	if limit < reserved+descriptorsLeast {
-		return descriptors{}, fmt.Errorf("at most %d files may be open (ulimit -n), and at least %d are needed: "+
+		return descriptors{}, fmt.Errorf("the open file limit (ulimit -n) is %d, and at least %d are needed: "+
 			"%d for the database, %d for sources, %d for the rest; raise the limit or lower pool_max_conns in DATABASE_URL",
 			limit, reserved+descriptorsLeast, connections, sources*descriptorsSource, descriptorsOwn+descriptorsLeast)
 	}

@@ -33,7 +33,7 @@ func (c *Config) roots() (*x509.CertPool, error) {
 	}
 	roots, err := x509.SystemCertPool()
 	if err != nil {
-		return nil, fmt.Errorf("the system's own: %w", err)
+		return nil, fmt.Errorf("system certificates: %w", err)
 	}
 	return roots, addCertificates(roots, text)
 }
@@ -44,7 +44,7 @@ func addCertificates(pool *x509.CertPool, text []byte) error {
 	n := 0
 	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(text) {
 		if n, text = n+1, rest; block.Type != "CERTIFICATE" {
-			return fmt.Errorf("block %d is no certificate but a %s", n, block.Type)
+			return fmt.Errorf("block %d is a %s, not a certificate", n, block.Type)
 		}
 		certificate, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
@@ -53,10 +53,10 @@ func addCertificates(pool *x509.CertPool, text []byte) error {
 		pool.AddCert(certificate)
 	}
 	if n == 0 {
-		return errors.New("there is no certificate in it")
+		return errors.New("the file contains no certificate")
 	}
 	if bytes.Contains(text, []byte("-----BEGIN")) {
-		return fmt.Errorf("what follows certificate %d is cut off", n)
+		return fmt.Errorf("the block after certificate %d is incomplete", n)
 	}
 	return nil
 }

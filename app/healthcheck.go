@@ -22,10 +22,10 @@ const (
 	healthBytesMax = 4 << 10
 )
 
-// Run asks the process that was started with the same settings whether it is ready, and fails if it is not.
+// Run returns an error unless the process that was started with the same settings is ready.
 func (healthcheckCommand) Run(ctx context.Context, c *Config, con console) error {
 	if c.OpsListen == "" {
-		return errors.New("POSTRIDER_OPS_LISTEN is empty: there is nothing to ask")
+		return errors.New("POSTRIDER_OPS_LISTEN is empty, so the process answers no health checks")
 	}
 	ctx, cancel := context.WithTimeout(ctx, healthcheckTimeout)
 	defer cancel()
@@ -33,7 +33,7 @@ func (healthcheckCommand) Run(ctx context.Context, c *Config, con console) error
 	if err != nil {
 		return err
 	}
-	// Not by a proxy of the environment's.
+	// The proxy variables of the environment are ignored.
 	answer, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(request)
 	if err != nil {
 		return err
@@ -50,7 +50,7 @@ func (healthcheckCommand) Run(ctx context.Context, c *Config, con console) error
 	return nil
 }
 
-// reachable is an address to connect to, of one to listen on: all addresses of a machine are none of them.
+// reachable returns an address to connect to for one to listen on, which may mean all addresses of the machine.
 func reachable(listen string) string {
 	host, port, err := net.SplitHostPort(listen)
 	if err != nil {

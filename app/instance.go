@@ -21,7 +21,7 @@ import (
 	"github.com/postrider/postrider/telemetry"
 )
 
-// Parts are what a process runs.
+// Parts selects the components that a process runs.
 type Parts struct{ API, Worker, Jobs, Consume bool }
 
 // Instance is a running Postrider.
@@ -43,8 +43,8 @@ type Instance struct {
 	closers  []func()    // of what they need, in the order it was started
 }
 
-// Start starts the parts, and what they need, and returns when all are ready. ctx bounds the start
-// alone; Stop ends what it started.
+// Start starts the parts and what they depend on, and returns once all are ready. ctx bounds the start only; Stop ends
+// what was started.
 func Start(ctx context.Context, config Config, parts Parts, log *slog.Logger) (*Instance, error) {
 	outages := newOutages(log)
 	i := &Instance{config: config, log: outages.watched(), outages: outages, failed: make(chan error, 1)}
@@ -298,7 +298,7 @@ func (i *Instance) stopAPI(s *http.Server) {
 	}
 }
 
-// Wait returns nil when ctx ends, or the failure of a part.
+// Wait blocks until ctx ends and returns nil, or returns the error of the first part that fails.
 func (i *Instance) Wait(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
@@ -308,9 +308,9 @@ func (i *Instance) Wait(ctx context.Context) error {
 	}
 }
 
-// Stop stops the parts, all at once, so that it takes POSTRIDER_STOP_TIMEOUT and not some times as long: accepted requests
-// are answered, attempts under way finish, leases are given back. What is stored meanwhile is left to other workers, or to
-// this one when it starts again. At last the local Postgres shuts down.
+// Stop stops all parts at once, so that a stop takes POSTRIDER_STOP_TIMEOUT rather than a multiple of it. Accepted
+// requests are answered, attempts in flight finish, and leases are given back. Deliveries that are stored meanwhile are
+// left to other workers, or to the next start. The local Postgres shuts down last.
 func (i *Instance) Stop() {
 	var stopping sync.WaitGroup
 	for _, stop := range i.stoppers {
@@ -324,5 +324,5 @@ func (i *Instance) Stop() {
 	i.closers = nil
 }
 
-// URL is where the API is.
+// URL returns the base URL of the API.
 func (i *Instance) URL() string { return "http://" + i.address.String() }

@@ -29,7 +29,7 @@ func (secretsEncryptCommand) Run(ctx context.Context, c *Config, con console) er
 	}
 	return withStore(ctx, *c, con, func(s *store.Store) error {
 		changed, err := resealAll(ctx, s)
-		con.printf("encrypted the secrets of %d endpoints\n", changed)
+		con.printf("Encrypted the secrets of %d endpoints.\n", changed)
 		if err != nil {
 			return err
 		}
@@ -79,14 +79,14 @@ func (secretsStatusCommand) Run(ctx context.Context, c *Config, con console) err
 // printCounts prints a line per key, with the key's fingerprint instead of the key.
 func printCounts(con console, counts []store.SecretCount) {
 	for _, c := range counts {
-		note := "an older key"
+		note := "another configured key"
 		switch {
 		case c.Fingerprint == "":
 			c.Fingerprint, note = "none", "not encrypted"
 		case c.First:
 			note = "the first key"
 		case !c.Known:
-			note = "a key that is not configured"
+			note = "a key that is missing"
 		}
 		con.printf("%-8s  %s  (%s)\n", c.Fingerprint, counted(c), note)
 	}

@@ -60,7 +60,7 @@ func (c *Config) sources() ([]sourceConfig, error) {
 	for i, one := range listed {
 		s, err := readSource(one)
 		if err == nil && names[s.Name] {
-			err = errors.New("another source has that name")
+			err = errors.New("another source has the same name")
 		}
 		if err == nil {
 			_, err = s.open(nil, slog.New(slog.DiscardHandler))
@@ -84,7 +84,7 @@ func (c *Config) sourcesSetting() string {
 func (c *Config) sourcesText() ([]byte, error) {
 	switch {
 	case c.SourcesFile != "" && c.Sources != "":
-		return nil, errors.New("POSTRIDER_SOURCES_FILE and POSTRIDER_SOURCES say the same: give one of them")
+		return nil, errors.New("POSTRIDER_SOURCES_FILE and POSTRIDER_SOURCES are both set; set one of them")
 	case c.SourcesFile != "":
 		text, err := os.ReadFile(c.SourcesFile)
 		if len(text) > sourcesBytesMost {
@@ -109,7 +109,7 @@ func listSources(text []byte) ([]json.RawMessage, error) {
 		return nil, err
 	}
 	if n := len(file.Sources); n == 0 || n > sourcesMost {
-		return nil, fmt.Errorf("sources: there are %d, and 1 to %d can be", n, sourcesMost)
+		return nil, fmt.Errorf("sources: %d are listed; list 1 to %d", n, sourcesMost)
 	}
 	return file.Sources, nil
 }
@@ -158,7 +158,7 @@ func expanded(value any) (any, error) {
 			name := variable.FindStringSubmatch(match)[1]
 			text, set := os.LookupEnv(name)
 			if !set {
-				err = fmt.Errorf("the variable %s is not set", name)
+				err = fmt.Errorf("the environment variable %s is not set", name)
 			}
 			return text
 		}), err
@@ -187,13 +187,13 @@ func (s sourceConfig) validate() error {
 	}
 	switch {
 	case !sourceName.MatchString(s.Name):
-		return errors.New("name: it needs 1 to 64 letters, digits, dots, dashes and underscores")
+		return errors.New("name: use 1 to 64 letters, digits, dots, dashes and underscores")
 	case !core.IsOrgID(string(s.Organization)):
-		return fmt.Errorf("organization: %q is none", s.Organization)
+		return fmt.Errorf("organization: %q is not an organisation id; ids begin with org_", s.Organization)
 	case brokers != 1:
-		return errors.New("it needs one of kafka, sqs, rabbitmq, nats and outbox")
+		return errors.New("set exactly one of kafka, sqs, rabbitmq, nats and outbox")
 	case s.Outbox != nil && (s.Organization != defaultOrg || s.Format != ingest.Format{}):
-		return errors.New("outbox: it says nothing of the organisation or the format: the table's columns do")
+		return errors.New("outbox: remove organization and the format; the columns of the table have both")
 	}
 	return nil
 }

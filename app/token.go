@@ -111,7 +111,7 @@ func (t tokenRevokeCommand) revoke(ctx context.Context, c *Config, con console, 
 		case <-time.After(store.TokenTrust):
 		case <-ctx.Done():
 		}
-		con.printf("revoked %s\n", what)
+		con.printf("Revoked %s.\n", what)
 		return nil
 	})
 }

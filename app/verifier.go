@@ -22,13 +22,13 @@ func newVerifier(secret string) (verifier, error) {
 	if !public {
 		v, err := standardwebhooks.NewWebhook(secret)
 		if err != nil {
-			return nil, errors.New("must be whsec_ or whpk_, and base64") // err may show it
+			return nil, errors.New("must be whsec_ or whpk_ followed by base64") // err may show it
 		}
 		return v, nil
 	}
 	key, err := base64.StdEncoding.DecodeString(encoded)
 	if err != nil || len(key) != ed25519.PublicKeySize {
-		return nil, errors.New("must be whpk_ and the base64 of 32 bytes")
+		return nil, errors.New("must be whpk_ followed by 32 bytes in base64")
 	}
 	return publicKey(key), nil
 }
@@ -36,7 +36,7 @@ func newVerifier(secret string) (verifier, error) {
 // publicKey verifies v1a, which that library does not know. It does not look at the clock.
 type publicKey ed25519.PublicKey
 
-var errNoMatch = errors.New("no v1a signature of this key")
+var errNoMatch = errors.New("no v1a signature matches this key")
 
 func (k publicKey) Verify(payload []byte, header http.Header) error {
 	content := append([]byte(header.Get("webhook-id")+"."+header.Get("webhook-timestamp")+"."), payload...)

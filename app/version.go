@@ -10,7 +10,7 @@ import (
 // release is set by the linker where a release is built: -ldflags "-X .../app.release=v1.2.3".
 var release string
 
-// Version is the release, or what the Go toolchain knows of the source.
+// Version returns the release, or the version that the Go toolchain recorded in the binary.
 func Version() string {
 	if release != "" {
 		return release

@@ -30,7 +30,7 @@ func showsEveryEvent(t *testing.T, settings []string) {
 	}
 	for _, want := range []string{
 		"webhook-signature: v1,", "12345678901234567890", "took 3 attempt(s): 503 fail 503 fail 204 success",
-		"All 3 events arrived, and their signatures are right.",
+		"All 3 events arrived, and their signatures are valid.",
 	} {
 		if !strings.Contains(got.stdout, want) {
 			t.Errorf("it does not show %q", want)

@@ -61,7 +61,7 @@ func TestTooFewDescriptorsAreRefusedAtStart(t *testing.T) {
 	t.Parallel()
 	limited := exec.Command("sh", "-c", `ulimit -n 40; exec "$0" "$@"`, binary, "serve")
 	p := startCommand(t, limited, settings(newDatabase(t)))
-	if code := p.exitCode(t); code == 0 || !strings.Contains(p.stderr.String(), "at most 40 files may be open (ulimit -n), and at least") {
+	if code := p.exitCode(t); code == 0 || !strings.Contains(p.stderr.String(), "the open file limit (ulimit -n) is 40, and at least") {
 		t.Errorf("exit code %d: %s", code, p.stderr.String())
 	}
 }

@@ -26,7 +26,7 @@ func TestAnOrganisationsTokenIsRevokedInEveryProcessAtOnce(t *testing.T) {
 	revoked := func(args ...string) {
 		t.Helper()
 		got := command(t, settings(database), append([]string{"token", "revoke"}, args...)...)
-		if got.code != 0 || got.stderr != "" || !strings.Contains(got.stdout, "revoked") || strings.Contains(got.stdout, leaked.token) {
+		if got.code != 0 || got.stderr != "" || !strings.Contains(got.stdout, "Revoked") || strings.Contains(got.stdout, leaked.token) {
 			t.Fatalf("token revoke %v: %+v", args, got)
 		}
 	}

@@ -33,7 +33,7 @@ func serverAccount(data string) (account, error) {
 			return a, nil
 		}
 	}
-	return account{}, errors.New("Postgres refuses to run as root, and there is neither a user postgres nor a user nobody")
+	return account{}, errors.New("Postgres does not run as root, and neither user postgres nor user nobody exists; create one of them")
 }
 
 func lookUpAccount(name string) (account, error) {
@@ -80,7 +80,7 @@ func (a account) enter(dir string) error {
 			return err
 		}
 		if !a.mayEnter(info) {
-			return fmt.Errorf("%s is closed to %s, which runs Postgres because root may not; choose another place", dir, a.name)
+			return fmt.Errorf("%s is not accessible to %s, which runs Postgres because root may not; choose another directory", dir, a.name)
 		}
 		if dir == filepath.Dir(dir) {
 			return nil

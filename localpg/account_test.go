@@ -43,7 +43,7 @@ func TestClosedParentIsNamed(t *testing.T) {
 	dir := newDir(t)
 	must(t, os.Chmod(dir, 0o700))
 	_, err := Start(t.Context(), Config{Dir: filepath.Join(dir, "below")})
-	if err == nil || !strings.Contains(err.Error(), dir+" is closed to user ") {
+	if err == nil || !strings.Contains(err.Error(), dir+" is not accessible to user ") {
 		t.Errorf("the error does not name the closed directory: %v", err)
 	}
 }

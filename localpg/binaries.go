@@ -26,7 +26,7 @@ type binaries struct {
 
 func (b binaries) path(program string) string { return filepath.Join(b.dir, program) }
 
-// Available returns nil when Start finds a Postgres on this machine, without downloading one.
+// Available returns nil if this machine has a Postgres that Start can use without a download.
 func Available() error {
 	a, err := serverAccount("")
 	if err != nil {
@@ -125,7 +125,7 @@ var versionInOutput = regexp.MustCompile(`\(PostgreSQL\) ([0-9]+)([^ \n]*)`)
 
 // errCrashes is of a release with a defect that lets clients crash it. Another one is used where there is
 // one.
-var errCrashes = errors.New("it is Postgres 18.0, which some queries crash; install 18.1 or newer")
+var errCrashes = errors.New("Postgres 18.0 crashes on some queries; install 18.1 or newer")
 
 // crashes reports whether a version is 18.0, or a beta or release candidate of it.
 func crashes(major, minor string) bool {
@@ -151,11 +151,11 @@ func inspect(ctx context.Context, a account, dir string) (binaries, error) {
 	}
 	match := versionInOutput.FindSubmatch(output)
 	if match == nil {
-		return binaries{}, errors.New("postgres --version did not answer with a version")
+		return binaries{}, errors.New("postgres --version printed no version")
 	}
 	b.major = string(match[1])
 	if major, err := strconv.Atoi(b.major); err != nil || major < oldestMajor {
-		return binaries{}, fmt.Errorf("it is Postgres %s, older than %d", b.major, oldestMajor)
+		return binaries{}, fmt.Errorf("Postgres %s is too old; install %d or newer", b.major, oldestMajor)
 	}
 	if crashes(b.major, string(match[2])) {
 		return binaries{}, fmt.Errorf("%s: %w", dir, errCrashes)

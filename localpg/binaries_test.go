@@ -43,9 +43,9 @@ func TestInspect(t *testing.T) {
 		{"beta of 18.0", fakeBinaries(t, filepath.Join(dir, "g"), "18beta1"), "", "Postgres 18.0"},
 		{"18.1", fakeBinaries(t, filepath.Join(dir, "h"), "18.1"), "18", ""},
 		{"18.10", fakeBinaries(t, filepath.Join(dir, "i"), "18.10"), "18", ""},
-		{"too old", fakeBinaries(t, filepath.Join(dir, "c"), "14.9"), "", "older than 15"},
-		{"ancient", fakeBinaries(t, filepath.Join(dir, "d"), "9.6.24"), "", "older than 15"},
-		{"not Postgres", fakeBinaries(t, filepath.Join(dir, "e"), "none"), "", "did not answer with a version"},
+		{"too old", fakeBinaries(t, filepath.Join(dir, "c"), "14.9"), "", "is too old; install 15 or newer"},
+		{"ancient", fakeBinaries(t, filepath.Join(dir, "d"), "9.6.24"), "", "is too old; install 15 or newer"},
+		{"not Postgres", fakeBinaries(t, filepath.Join(dir, "e"), "none"), "", "printed no version"},
 		{"incomplete", incomplete, "", "initdb"},
 		{"missing", filepath.Join(dir, "missing"), "", "initdb"},
 	} {
@@ -112,7 +112,7 @@ func TestPostgresThatCrashesIsPassedOver(t *testing.T) {
 		}
 	}
 	_, err := firstOf(t.Context(), ownAccount(t), "", []string{crashing})
-	if !errors.Is(err, errNoBinaries) || !strings.Contains(err.Error(), crashing+": it is Postgres 18.0") {
+	if !errors.Is(err, errNoBinaries) || !strings.Contains(err.Error(), crashing+": Postgres 18.0 crashes") {
 		t.Errorf("without another: %v", err)
 	}
 }

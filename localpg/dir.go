@@ -11,7 +11,7 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// DefaultDir is where the cluster of the current user belongs.
+// DefaultDir returns the data directory of the current user.
 func DefaultDir() (string, error) {
 	if os.Geteuid() == 0 {
 		return "/var/lib/postrider", nil

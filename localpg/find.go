@@ -13,8 +13,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Find returns the URL of the server that another process runs in dir, or "" if none does. The server ends with that
-// process, whatever the caller still does with it.
+// Find returns the URL of the server that another process runs in dir, or "" if none does. The server stops when that
+// process ends, even if the caller is still connected.
 func Find(ctx context.Context, dir string) (string, error) {
 	taken, err := isLocked(dir)
 	if err != nil || !taken {

@@ -1,10 +1,9 @@
-// Package localpg runs a Postgres of its own for as long as the calling process lives: the database
-// of a developer who gave none, and of the tests. It finds the binaries (or downloads them), makes
-// the cluster, starts the server where no network reaches it, and takes care that a process killed
-// with kill -9 leaves neither an orphan nor anything that keeps the next one from starting.
+// Package localpg runs a private Postgres for as long as the calling process lives: the database of a developer without
+// one, and of the tests. It finds the binaries or downloads them, creates the cluster, and starts the server without
+// network access. After kill -9 of the process, no server stays behind, and nothing prevents the next start.
 //
-// It must not know what the database is for: it imports nothing else of this module. It is for
-// Linux and macOS, and not for production, where the database must outlive the process.
+// The package does not know what the database is for, and imports no other package of this module. It supports Linux
+// and macOS. It is not for production, where the database must outlive the process.
 package localpg
 
 import (
@@ -30,19 +29,19 @@ const (
 	port      = 5432 // names the socket's file only; fixed, so that PGPORT cannot change it
 )
 
-// Config says where a server keeps its things.
+// Config configures a server.
 type Config struct {
-	// Dir is absolute and holds the cluster (data/), the lock, the log and, if its path is short
-	// enough, the socket. The caller may keep files of its own there. It is made if missing, with
-	// mode 0700; see enterable for what happens as root.
+	// Dir is an absolute path. It holds the cluster (data/), the lock, the log and, if the path is short enough, the
+	// socket; the caller may keep its own files there. Start creates it with mode 0700 if it is missing; see enterable
+	// for root.
 	Dir string
 
-	// Ephemeral is for tests: it trades the safety of the data for speed. An empty Dir then means
-	// a new temporary one, which Stop removes.
+	// Ephemeral gives up the safety of the data for speed, for tests and demos. If Dir is empty, Start creates a
+	// temporary directory, and Stop removes it.
 	Ephemeral bool
 
-	// Log takes the server's own output; nil means the file postgres.log in Dir, which starts anew
-	// at each Start while its predecessor stays as postgres.log.1.
+	// Log receives the output of the server. If nil, the output goes to postgres.log in Dir, which each Start begins
+	// anew; the previous one is kept as postgres.log.1.
 	Log io.Writer
 }
 
@@ -62,8 +61,7 @@ type Server struct {
 	stop      func() error
 }
 
-// Start returns when the server accepts connections. ctx bounds the start alone: cancelling it later
-// changes nothing.
+// Start returns once the server accepts connections. ctx bounds the start only; cancelling it later has no effect.
 func Start(ctx context.Context, c Config) (*Server, error) {
 	s := &Server{config: c, dir: c.Dir, done: make(chan struct{})}
 	s.stop = sync.OnceValue(s.release)
@@ -79,7 +77,7 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 	return s, nil
 }
 
-// URL is that of the database "postrider", for pgx and for lib/pq (which wants sslmode said).
+// URL returns the URL of the database "postrider". It works with pgx and lib/pq (which requires sslmode).
 func (s *Server) URL() string { return s.url(database) }
 
 func (s *Server) url(database string) string {
@@ -98,12 +96,10 @@ func (s *Server) url(database string) string {
 	return u.String()
 }
 
-// Done is closed when the postgres process has exited, expected or not. Stop must be called all the
-// same.
+// Done is closed once the postgres process has exited, expectedly or not. Stop must still be called.
 func (s *Server) Done() <-chan struct{} { return s.done }
 
-// Stop shuts the server down and gives back all that Start took. A second call returns what the
-// first one did.
+// Stop shuts the server down and releases everything that Start acquired. Further calls return the result of the first.
 func (s *Server) Stop() error { return s.stop() }
 
 func (s *Server) data() string { return filepath.Join(s.dir, "data") }

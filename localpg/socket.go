@@ -51,7 +51,7 @@ func (s *Server) chooseSocketDir() (string, error) {
 			return dir, nil
 		}
 	}
-	return "", errors.New("no directory for the socket: the paths are too long; choose a shorter one")
+	return "", errors.New("no directory for the socket: all paths are too long; choose a shorter data directory")
 }
 
 // fitsSocket refuses a comma, because Postgres and its clients take one for a list.

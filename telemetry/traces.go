@@ -16,7 +16,7 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 )
 
-// Traces are where spans go.
+// Traces exports spans.
 type Traces struct {
 	provider trace.TracerProvider
 	stop     func(context.Context) error
@@ -25,16 +25,16 @@ type Traces struct {
 // tracerName is the instrumentation scope of all our spans.
 const tracerName = "github.com/postrider/postrider"
 
-// StartTraces begins to export spans by OTLP over HTTP if the standard variables name a place for them
-// (OTEL_EXPORTER_OTLP_ENDPOINT or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT); without, spans cost nothing. The
-// library reads the other OTEL_ variables. Spans that cannot be exported are dropped, and the log says so.
+// StartTraces exports spans by OTLP over HTTP if OTEL_EXPORTER_OTLP_ENDPOINT or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is
+// set; otherwise spans cost nothing. The library reads the other OTEL_ variables. Spans that cannot be exported are
+// dropped, and the log says so.
 func StartTraces(ctx context.Context, version string, log *slog.Logger) (*Traces, error) {
 	if !tracesWanted() {
 		return &Traces{noop.NewTracerProvider(), func(context.Context) error { return nil }}, nil
 	}
 	for _, name := range []string{"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"} {
 		if protocol := os.Getenv(name); protocol != "" && protocol != "http/protobuf" {
-			return nil, fmt.Errorf("%s is %q: only http/protobuf is spoken here", name, protocol)
+			return nil, fmt.Errorf("%s is %q; only http/protobuf is supported", name, protocol)
 		}
 	}
 	exporter, err := otlptracehttp.New(ctx)
@@ -61,8 +61,8 @@ func tracesWanted() bool {
 	return os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") != "" || os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") != ""
 }
 
-// Tracer makes spans.
+// Tracer returns the tracer for all spans of this module.
 func (t *Traces) Tracer() trace.Tracer { return t.provider.Tracer(tracerName) }
 
-// Stop exports what is left, as long as ctx lasts.
+// Stop exports the remaining spans, until ctx ends.
 func (t *Traces) Stop(ctx context.Context) error { return t.stop(ctx) }

@@ -41,8 +41,8 @@ type Databases struct {
 	strategy string        // of CREATE DATABASE
 }
 
-// Template is for a package variable: nothing starts before New or Shared is called. The function
-// gets the URL of an empty database, and must have closed its connections when it returns.
+// Template declares a template database, usually in a package variable: nothing starts before New or Shared is called.
+// migrate receives the URL of an empty database, and must have closed its connections when it returns.
 func Template(migrate func(ctx context.Context, url string) error) *Databases {
 	d := &Databases{migrate: migrate, patience: patience}
 	d.template = sync.OnceValues(d.makeTemplate)
@@ -58,7 +58,7 @@ func (d *Databases) Large() *Databases {
 	return d
 }
 
-// New returns the URL of a database for this test alone, which goes with the test, whoever is still
+// New returns the URL of a database for this test only. It is dropped after the test, even if something is still
 // connected to it.
 func (d *Databases) New(t testing.TB) string {
 	t.Helper()
@@ -74,8 +74,8 @@ func (d *Databases) New(t testing.TB) string {
 	return urlOf(name)
 }
 
-// Shared returns the URL of the one database for all tests of the process that leave no trace, as
-// those in a transaction which they roll back.
+// Shared returns the URL of the one database for all tests of the process that leave no trace, such as those that roll
+// back their transaction.
 func (d *Databases) Shared(t testing.TB) string {
 	t.Helper()
 	name, err := d.shared()
