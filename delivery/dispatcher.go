@@ -66,7 +66,7 @@ func newDispatcher(config Config, attempt func(context.Context, *queued, func())
 	}
 }
 
-// Dispatch takes deliveries over and frees their reservation.
+// Dispatch accepts deliveries and frees the room that was reserved for them.
 func (d *dispatcher) Dispatch(room core.Room, deliveries []core.Delivery) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

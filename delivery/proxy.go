@@ -17,16 +17,16 @@ import (
 	"golang.org/x/net/http/httpproxy"
 )
 
-// ProxyConfig is how to reach endpoints by a proxy.
+// ProxyConfig configures the proxy that endpoints are reached through.
 type ProxyConfig struct {
-	URL      string         // http, https, socks5 or socks5h, with user and password if it wants them
-	NoProxy  string         // what is reached directly, in the convention of NO_PROXY
-	Resolves bool           // names are the proxy's to resolve, and to guard; socks5h says so too
-	Roots    *x509.CertPool // who signs an https proxy's certificate; nil: the system's
+	URL      string         // http, https, socks5 or socks5h, with credentials if needed
+	NoProxy  string         // hosts to reach directly, in the syntax of NO_PROXY
+	Resolves bool           // the proxy resolves names and blocks private addresses; implied by socks5h
+	Roots    *x509.CertPool // authorities for an https proxy's certificate; nil: the system's
 }
 
-// Proxy is the operator's own way out. Connecting to it is not guarded, unlike what it is asked to
-// connect to.
+// Proxy is the operator's proxy for requests to endpoints. Connections to it are not guarded; the addresses that it is
+// asked to connect to are.
 type Proxy struct {
 	scheme   string
 	address  string
@@ -42,7 +42,7 @@ var proxyPorts = map[string]string{"http": "80", "https": "443", "socks5": "1080
 // errProxyURL does not repeat the URL, which may hold a password.
 var errProxyURL = errors.New("not a URL such as http://user:password@host:3128; the scheme is http, https, socks5 or socks5h")
 
-// NewProxy checks the configuration; it connects to nothing.
+// NewProxy validates the configuration. It opens no connection.
 func NewProxy(c ProxyConfig) (*Proxy, error) {
 	u, err := url.Parse(c.URL)
 	if err != nil || proxyPorts[u.Scheme] == "" || u.Hostname() == "" || strings.Trim(u.Path, "/") != "" {

@@ -1,6 +1,6 @@
-// Package delivery is HTTP out: it claims deliveries or takes them over from the statement that
-// stored them, signs and sends each, keeps away from addresses it must not reach, and records what
-// came of it. It sees the database as core's ports alone, and knows nothing of the API.
+// Package delivery sends webhooks. It claims deliveries or receives them from the statement that stored them, signs and
+// sends each, blocks addresses it must not reach, and records the results. It accesses the database only through core's
+// ports, and does not know the API.
 package delivery
 
 import (
@@ -21,25 +21,25 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// Config is how deliveries are made.
+// Config configures a worker.
 type Config struct {
-	Concurrency         int           // attempts under way at a time
-	EndpointConcurrency int           // of those, to any one endpoint
-	IdleConnections     int           // kept between attempts, in all
-	RequestTimeout      time.Duration // for a whole attempt, from the look-up of the name to the last byte
+	Concurrency         int           // maximum number of concurrent attempts
+	EndpointConcurrency int           // maximum number of concurrent attempts per endpoint
+	IdleConnections     int           // maximum number of idle connections kept
+	RequestTimeout      time.Duration // limit of a whole attempt, from name resolution to the last byte
 	Lease               time.Duration // how long a claimed delivery is kept from other workers
-	StopTimeout         time.Duration // how long Run waits for attempts under way once it is stopped
+	StopTimeout         time.Duration // how long Run waits for attempts in flight after ctx ends
 	RetrySchedule       core.RetrySchedule
-	AllowSubnets        []netip.Prefix // special addresses that may be reached all the same
+	AllowSubnets        []netip.Prefix // special-purpose subnets that may be reached
 	UserAgent           string
-	Proxy               *Proxy         // what endpoints are reached by; nil: directly
-	Roots               *x509.CertPool // who signs receivers' certificates; nil: who the system trusts
+	Proxy               *Proxy         // nil: endpoints are reached directly
+	Roots               *x509.CertPool // authorities for receivers' certificates; nil: the system's
 	Tracer              trace.Tracer   // of attempts; nil: none
-	PayloadBytes        int            // of large payloads held at a time; 64 MiB if 0
+	PayloadBytes        int            // memory for large payloads; 0: 64 MiB
 	resolver            *net.Resolver  // tests have their own
 }
 
-// Worker makes deliveries. It is also the dispatcher that fresh ones go to without a claim.
+// Worker makes deliveries. It is also the dispatcher that receives fresh deliveries without a claim.
 type Worker struct {
 	config Config
 	queue  core.DeliveryQueue
@@ -60,7 +60,7 @@ type Worker struct {
 
 var _ core.Dispatcher = (*Worker)(nil)
 
-// New makes a worker, which does nothing until Run.
+// New returns a worker that does nothing until Run.
 func New(config Config, queue core.DeliveryQueue, clock func() time.Time, log *slog.Logger) *Worker {
 	if config.Tracer == nil {
 		config.Tracer = noop.NewTracerProvider().Tracer("")
@@ -86,7 +86,7 @@ func (w *Worker) Wake() {
 // wakeClaims makes the worker look for due deliveries now.
 func (w *Worker) wakeClaims() { signal(w.wake) }
 
-// WakeFresh makes the worker look for deliveries that were stored just now. It never blocks.
+// WakeFresh makes the worker look for deliveries that were just stored. It never blocks.
 func (w *Worker) WakeFresh() { signal(w.fresh) }
 
 // signal fills a channel that holds one.
@@ -108,9 +108,8 @@ const (
 	roundRestMax = 5 * time.Second
 )
 
-// Run claims and delivers until ctx ends. Then it starts nothing new, lets the attempts under way
-// finish within Config.StopTimeout, cuts off those that do not, and gives back the leases of all that
-// was not attempted to the end.
+// Run claims and delivers until ctx ends. Then it starts no more attempts, lets those in flight finish within
+// Config.StopTimeout, cancels the rest, and gives back the leases of all deliveries whose attempt did not finish.
 func (w *Worker) Run(ctx context.Context) {
 	var beside sync.WaitGroup
 	defer beside.Wait()
@@ -176,7 +175,7 @@ func (w *Worker) wakeForNext() {
 	w.wakeClaims()
 }
 
-// Reserve sets room aside for fresh deliveries; none while attempts would only be postponed.
+// Reserve reserves room for fresh deliveries. It reserves none while attempts would only be postponed.
 func (w *Worker) Reserve(now time.Time) core.Room {
 	if w.troubles.pausing(now) {
 		return core.Room{Fresh: true, LeasedUntil: now}
@@ -204,8 +203,8 @@ func (w *Worker) wakeAt(at time.Time) {
 	}
 }
 
-// Recall gives back what this process holds of an application's deliveries and has not begun; "" is all
-// applications. What is still owed is claimed again, as it is now.
+// Recall gives back the deliveries of an application that this process holds and has not begun, or those of all
+// applications if app is empty. Deliveries that are still owed are claimed again in their current state.
 func (w *Worker) Recall(app core.AppID) { w.release(w.recall(app)) }
 
 // release gives leases back.

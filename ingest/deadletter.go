@@ -26,16 +26,15 @@ const (
 	reasonUnknown = "no reason is known"
 )
 
-// Letter is how much of its message a dead letter has, and what it says about it. An adapter makes
-// a message of it.
+// Letter says how much of a message a dead letter contains, and what it adds. The adapter turns it into a message.
 type Letter struct {
 	Headers bool              // the headers of its message
 	About   map[string]string // our headers, to which the adapter adds the origin; nil: neither
 	Body    int               // how many bytes of the body, from its start
 }
 
-// TooLargeError says that a broker refuses a dead letter for what is in it, mostly its size, and
-// would refuse it again. Any other error means that the place is away, full or forbidden.
+// TooLargeError says that a broker rejects a dead letter for its content, usually its size, and would reject it again.
+// Any other error means that the destination is unreachable, full or forbidden.
 type TooLargeError struct {
 	Err  error
 	Over int // by how many bytes it is too large; 0: that is not known
@@ -44,13 +43,13 @@ type TooLargeError struct {
 func (e TooLargeError) Error() string { return e.Err.Error() }
 func (e TooLargeError) Unwrap() error { return e.Err }
 
-// PutAside puts down as much of a message as the place for dead letters takes. A message may be as
-// large as its broker allows, which leaves no room for a reason, or the place may allow less. Neither
-// may stop the messages behind it. The headers of the message are left out first, then our own; the
-// body is cut only when nothing else helps, and the letter then has the reason again.
+// PutAside stores as much of a message as the destination for dead letters accepts. A message may be as large as its
+// broker allows, which leaves no room for a reason, or the destination may allow less; neither may block the messages
+// behind it. The headers of the message are dropped first, then ours. The body is truncated only as a last resort; the
+// letter then carries the reason again.
 //
-// whole is all that the message has. put puts a letter down, and returns a [TooLargeError] if the
-// broker might take less. It must not keep the letter.
+// whole describes the complete message. put stores a letter, and returns a [TooLargeError] if the broker might accept
+// less. It must not retain the letter.
 func PutAside(log *slog.Logger, one Settlement, whole Letter, put func(Letter) error) error {
 	letter := whole
 	letter.About = map[string]string{ReasonHeader: CutReason(one.Reason)}
@@ -116,7 +115,7 @@ func (l Letter) lack(whole Letter) string {
 	return strings.Join(lack, ", ")
 }
 
-// CutReason returns a reason as a dead letter has it: short, valid UTF-8 and never empty.
+// CutReason returns the reason as a dead letter carries it: short, valid UTF-8 and never empty.
 func CutReason(reason string) string {
 	return cmp.Or(cut(reason, reasonBytesMost), reasonUnknown)
 }

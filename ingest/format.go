@@ -10,7 +10,7 @@ import (
 	"github.com/postrider/postrider/wire"
 )
 
-// Format is how a source's messages are read, as it is written in the configuration.
+// Format describes how to read a source's messages, as written in the configuration.
 type Format struct {
 	// Format is "json", the default: what a POST to the API would be, and its application; "cloudevents"; or
 	// "mapping": the body is the payload, and the fields below say where the rest is.
@@ -29,8 +29,7 @@ const (
 	FormatMapping     = "mapping"
 )
 
-// Decoder reads messages in the format, as those of an organisation. It returns an error if the format
-// makes no sense.
+// Decoder returns a decoder for messages of an organisation in this format, or an error if the format is invalid.
 func (f Format) Decoder(org core.OrgID) (Decoder, error) {
 	decode, err := f.decoder()
 	if err != nil {

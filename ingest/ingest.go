@@ -1,7 +1,7 @@
-// Package ingest is messages from brokers in: one port, Source, which every broker's adapter implements,
-// the formats that messages come in, and the loop that is the same for all of them: receive, decode,
-// store, settle. It stores through the use case that requests are stored by, and knows neither the
-// database nor any broker; those are the packages below it.
+// Package ingest receives messages from brokers. It defines the port Source, which every broker's adapter implements,
+// the message formats, and the loop that all sources share: receive, decode, store, settle. It stores messages through
+// the same use case as API requests, and knows neither the database nor any broker; the adapters are the packages below
+// it.
 package ingest
 
 import (
@@ -13,7 +13,7 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// Message is one message of a broker, as its adapter received it.
+// Message is a message as the broker's adapter received it.
 type Message struct {
 	Topic   string  // what it was published to: a topic, queue or subject; with RabbitMQ the routing key
 	Key     string  // what its broker orders by: Kafka's record key, an SQS message group; "": nothing
@@ -32,7 +32,7 @@ type Message struct {
 	Handle any
 }
 
-// Headers are a message's headers by name, as they were written. Look-ups ignore the case.
+// Headers are the headers of a message by name, spelled as received. Lookups ignore case.
 type Headers map[string]string
 
 // Get returns a header, or "".
@@ -48,13 +48,13 @@ func (h Headers) Get(name string) string {
 	return ""
 }
 
-// Verdict is what is to become of a message at its broker.
+// Verdict says what happens to a message at its broker.
 type Verdict int
 
 const (
-	Ack        Verdict = iota // it is stored: the broker may forget it
-	Retry                     // it is not stored, and is to come again
-	DeadLetter                // it never can be stored: it is to be put aside, with the reason
+	Ack        Verdict = iota // stored; the broker may delete it
+	Retry                     // not stored; the broker redelivers it
+	DeadLetter                // can never be stored; moved to the dead letters with the reason
 )
 
 // Settlement is a message with its verdict.
@@ -67,43 +67,42 @@ type Settlement struct {
 // BatchMost is how many messages a batch should hold: they are stored in one statement.
 const BatchMost = 500
 
-// Source is where messages come from. One goroutine uses it: it receives a batch, has it stored, and
-// settles it before it receives the next. Only Extend is called beside that. Nothing connects before the
-// first of Check and Receive, and a connection that is lost is made again by the next Receive.
+// Source is a broker's adapter. One goroutine uses it: it receives a batch, has it stored, and settles it before it
+// receives the next. Only Extend is called concurrently. The first Check or Receive connects; after a lost connection,
+// the next Receive reconnects.
 //
-// What is received and not settled, whoever dies, comes again to this consumer or another. Messages that
-// their broker keeps in order are received in that order, and again from the first one not acknowledged.
+// A message that is received and not settled is redelivered to this or another consumer, whichever process dies.
+// Messages that the broker keeps in order are received in that order, starting at the first one not acknowledged.
 type Source interface {
-	// Check connects, and tells what keeps the source from working: what does not exist, or may not be
-	// read, or no place for dead letters. It takes no message.
+	// Check connects and returns what prevents the source from working: something that is missing or not readable, or
+	// no destination for dead letters. It takes no message.
 	Check(ctx context.Context) error
 
-	// Receive waits for messages, and returns as soon as there are some, BatchMost at most. It returns
-	// an error, and then no messages, when ctx has ended or the broker cannot be reached.
+	// Receive blocks until there are messages, and returns up to BatchMost. If ctx ends or the broker is unreachable,
+	// it returns an error and no messages.
 	Receive(ctx context.Context) ([]Message, error)
 
-	// Extend tells the broker that the messages, which are all of the last batch, are still worked on.
-	// It is called every ExtendEvery. A broker that does not mind is told nothing.
+	// Extend tells the broker that the messages, which are the whole last batch, are still being processed. It is
+	// called every ExtendEvery. It does nothing for brokers without such a limit.
 	Extend(ctx context.Context, messages []Message) error
 
-	// Settle carries out the verdicts on all messages of the last batch, in the order they were received.
-	// A dead letter is at its place before its message is acknowledged, with its body, its headers and
-	// the reason. No error: all is done, or the messages are another consumer's by now, or will come
-	// again. After an error nothing has been acknowledged behind the first message that is neither
-	// stored nor put aside, and Settle is called again with the same settlements, which may put a dead
-	// letter down twice.
+	// Settle carries out the verdicts on all messages of the last batch, in the order they were received. A dead letter
+	// is stored with its body, headers and reason before its message is acknowledged. Without an error, every message
+	// is done, belongs to another consumer by now, or will be redelivered. After an error, nothing behind the first
+	// message that is neither stored nor put aside has been acknowledged; Settle is then called again with the same
+	// settlements, which may store a dead letter twice.
 	Settle(ctx context.Context, settlements []Settlement) error
 
-	// Close disconnects. What is not settled goes back to the broker.
+	// Close disconnects. Messages that are not settled go back to the broker.
 	Close(ctx context.Context) error
 }
 
-// Sink stores messages; it is core's use case.
+// Sink stores messages. core implements it.
 type Sink interface {
-	// MessageIngestMany stores messages in the order they are given, and answers for each. One that is
-	// known by its position, or event id, is not stored again.
+	// MessageIngestMany stores messages in the given order and returns a result for each. A message whose position or
+	// event id is known is not stored again.
 	MessageIngestMany(ctx context.Context, ins []core.IngestIn) []core.Ingested
 }
 
-// Decoder reads a message. An error says why it can never be read.
+// Decoder reads a message. An error says why the message can never be read.
 type Decoder func(Message) (core.IngestIn, error)

@@ -12,7 +12,7 @@ import (
 	"github.com/postrider/postrider/ijson"
 )
 
-// Selector says where in a message something is. One of its fields is set.
+// Selector says where in a message a value is. Exactly one field is set.
 type Selector struct {
 	Value     string `json:"value"`     // this, whatever the message
 	Topic     bool   `json:"topic"`     // the topic, queue, subject or routing key
@@ -165,5 +165,5 @@ func payload(text []byte, contentType string) (core.MessageIn, error) {
 	return JSON(text), nil
 }
 
-// JSON is a JSON text as the payload of a message: to the byte, but for white space around it.
+// JSON returns a JSON text as the payload of a message, byte for byte except for surrounding white space.
 func JSON(text []byte) core.MessageIn { return core.MessageIn{Payload: bytes.TrimSpace(text)} }

@@ -16,7 +16,7 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// Config is what one source is run with.
+// Config configures the run of one source.
 type Config struct {
 	Name        string // in the log, and part of the messages' idempotency keys
 	System      string // the broker's name, for traces: kafka, aws_sqs, rabbitmq, nats, postgresql
@@ -46,9 +46,9 @@ const (
 	exhaustedMost = 20
 )
 
-// Run stores what the source has until ctx ends, and closes the source. It goes on whatever fails: while
-// the database is away it holds on to its batch and receives nothing more, and while the broker is away
-// it tries to reach it. Once it is stopped, what is stored is still acknowledged, and the rest goes back.
+// Run stores messages from the source until ctx ends, then closes the source. It survives all failures: while the
+// database is down it keeps its batch and receives no more, and while the broker is down it keeps reconnecting. After
+// ctx ends, stored messages are still acknowledged, and the others go back to the broker.
 func Run(ctx context.Context, c Config) {
 	c.ExtendEvery = cmp.Or(c.ExtendEvery, ExtendEvery)
 	c.BackOffMost = cmp.Or(c.BackOffMost, backOffMost)

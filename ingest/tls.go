@@ -11,15 +11,14 @@ import (
 	"time"
 )
 
-// TLS is how a broker is spoken to, as it is written in the configuration. The broker's certificate is
-// always verified.
+// TLS configures TLS to a broker, as written in the configuration. The broker's certificate is always verified.
 type TLS struct {
 	CAFile   string `json:"ca_file"`   // certificate authorities as PEM, instead of the system's
 	CertFile string `json:"cert_file"` // our own certificate as PEM, for brokers that want one
 	KeyFile  string `json:"key_file"`  // its key
 }
 
-// Config reads the files. Of nil it is nil: no TLS.
+// Config reads the files. It returns nil for a nil t: no TLS.
 func (t *TLS) Config() (*tls.Config, error) {
 	if t == nil {
 		return nil, nil //nolint:nilnil // no TLS is what was asked for
@@ -48,9 +47,9 @@ func (t *TLS) Config() (*tls.Config, error) {
 	return config, nil
 }
 
-// ExplainTLS adds to an error of a connection what it has to do with TLS, if anything. secure says whether
-// brokers were spoken to in TLS, how what makes that so, as it is written in the configuration, and
-// addresses are where they are, each as host:port. If the error does not say it, they are asked.
+// ExplainTLS adds to a connection error how it relates to TLS, if it does. secure reports whether the connection used
+// TLS, how names the setting that decides so, and addresses are the brokers as host:port. If the error does not tell,
+// ExplainTLS probes the addresses.
 func ExplainTLS(ctx context.Context, err error, secure bool, how string, addresses ...string) error {
 	_, plain := errors.AsType[tls.RecordHeaderError](err)
 	_, stranger := errors.AsType[x509.UnknownAuthorityError](err)

@@ -8,7 +8,7 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// AttemptCounts deletes the counts that statistics do not need any more. Nothing depends on when it runs.
+// AttemptCounts deletes attempt counts that statistics no longer need. It may run late without harm.
 func AttemptCounts(ctx context.Context, store core.AttemptCountPruner, now time.Time) error {
 	if _, err := store.AttemptCountPrune(ctx, core.AttemptCountsKeptSince(now)); err != nil {
 		return fmt.Errorf("counts of attempts: %w", err)

@@ -9,7 +9,7 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// IdempotencyKeys deletes the keys that nobody is answered by any more.
+// IdempotencyKeys deletes expired idempotency keys.
 func IdempotencyKeys(ctx context.Context, store core.IdempotencyPruner, now time.Time, log *slog.Logger) error {
 	deleted, err := store.IdempotencyPrune(ctx, now.Add(-core.IdempotencyLifetime))
 	if err != nil {

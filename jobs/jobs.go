@@ -1,6 +1,6 @@
-// Package jobs is the work that is done by the clock, or that goes on after the request for it: today,
-// keeping partitions ahead of time, forgetting what is old, background tasks, and operational webhooks.
-// Every job may run in any number of processes at once. It sees the database as core's ports alone.
+// Package jobs runs scheduled work, and work that continues after the request for it: creating partitions, deleting
+// expired rows, background tasks and operational webhooks. Every job may run in any number of processes at once. The
+// package accesses the database only through core's ports.
 package jobs
 
 import (
@@ -17,7 +17,7 @@ const (
 	retry    = time.Minute // after a failure
 )
 
-// Store is what the jobs work on.
+// Store is the port that the hourly jobs need.
 type Store interface {
 	core.Partitioner
 	core.IdempotencyPruner
@@ -26,8 +26,8 @@ type Store interface {
 	core.AttemptCountPruner
 }
 
-// Run does the jobs every hour until ctx ends, the first time an hour from now: what must be done
-// before anything else is done at the start, by Partitions.
+// Run runs the jobs every hour until ctx ends. The first run is an hour from now: a starting process calls Partitions
+// itself, before anything is stored.
 func Run(ctx context.Context, store Store, clock func() time.Time, log *slog.Logger) {
 	for wait := interval; ; {
 		select {

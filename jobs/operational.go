@@ -7,15 +7,15 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// OperationalEventStepper sends operational webhooks; it is core's use case.
+// OperationalEventStepper sends operational webhooks. core implements it.
 type OperationalEventStepper interface {
-	// OperationalEventStep stores some events as messages. True: there may be more.
+	// OperationalEventStep stores some events as messages, and reports whether there may be more.
 	OperationalEventStep(ctx context.Context) (bool, error)
-	// OperationalLaneStep lets some go that wait for nothing, and returns where the next step begins.
+	// OperationalLaneStep releases some events that wait for nothing, and returns where the next step begins.
 	OperationalLaneStep(ctx context.Context, after core.Lane) (core.Lane, error)
 }
 
-// OperationalEvents stores what operational webhooks tell of as messages, until ctx ends.
+// OperationalEvents stores pending operational webhooks as messages until ctx ends.
 func OperationalEvents(ctx context.Context, stepper OperationalEventStepper, log *slog.Logger) {
 	var after core.Lane
 	step := func(ctx context.Context) (more bool, err error) {

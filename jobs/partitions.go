@@ -9,8 +9,8 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// Partitions makes the partitions of the weeks around now, and one for whatever a default partition
-// caught: rows of a time that had none, because nobody made partitions for weeks or a clock was wrong.
+// Partitions creates the partitions of the weeks around now, and those for rows that a default partition caught. A row
+// lands there if its week has no partition, because this job did not run for weeks or a clock was wrong.
 func Partitions(ctx context.Context, store core.Partitioner, now time.Time, log *slog.Logger) error {
 	for _, p := range core.PartitionsAround(now) {
 		if err := create(ctx, store, p, log); err != nil {

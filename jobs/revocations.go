@@ -11,8 +11,8 @@ import (
 // revocationStatementsMax bounds one run; what is left is done in the next.
 const revocationStatementsMax = 1000
 
-// TokenRevocations forgets, a bounded number at a time, what was revoked of tokens that have expired
-// since. Nothing depends on when it runs.
+// TokenRevocations deletes the revocations of tokens that have expired since, a bounded number at a time. It may run
+// late without harm.
 func TokenRevocations(ctx context.Context, store core.TokenRevocationPruner, now time.Time) error {
 	for range revocationStatementsMax {
 		forgotten, err := store.TokenRevocationPrune(ctx, now)

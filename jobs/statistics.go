@@ -13,7 +13,7 @@ import (
 // partitions and not their own.
 const statisticsAge = 24 * time.Hour
 
-// Statistics gathers the statistics of partitioned tables once a day.
+// Statistics updates the planner statistics of partitioned tables once a day.
 func Statistics(ctx context.Context, store core.Partitioner, now time.Time, log *slog.Logger) error {
 	analyzed, err := store.PartitionAnalyze(ctx, now.Add(-statisticsAge))
 	if err != nil {

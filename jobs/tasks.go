@@ -10,10 +10,10 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// TaskStepper makes steps of background tasks; it is core's use case.
+// TaskStepper makes steps of background tasks. core implements it.
 type TaskStepper interface {
-	// BackgroundTaskStep makes one step of the task whose turn it is. False: there is none. An error with true is of
-	// that task alone.
+	// BackgroundTaskStep makes one step of the task whose turn it is, and reports whether there was one. If it returns
+	// true and an error, only that task failed.
 	BackgroundTaskStep(ctx context.Context, turns *core.TaskTurns) (bool, error)
 }
 
@@ -21,7 +21,7 @@ type TaskStepper interface {
 // does not wait for its steps. More would need more of the connections that jobs have.
 const taskSteps = 2
 
-// Tasks makes steps of background tasks until ctx ends. Organisations take turns, and the applications of each.
+// Tasks makes steps of background tasks until ctx ends. Organisations take turns, and so do the applications of each.
 func Tasks(ctx context.Context, stepper TaskStepper, log *slog.Logger) {
 	var turns core.TaskTurns
 	failed := func(err error) { log.Error("background task step failed; retrying", "error", err) }
@@ -45,7 +45,7 @@ const (
 	tasksDeletedMost   = 100 // times that many in one run; what is left is deleted in the next
 )
 
-// EndedTasks deletes the background tasks that ended so long ago that nobody asks for them any more.
+// EndedTasks deletes background tasks that ended long ago.
 func EndedTasks(ctx context.Context, store core.TaskCleaner, now time.Time) error {
 	for range tasksDeletedMost {
 		deleted, err := store.BackgroundTaskDeleteEnded(ctx, core.TasksEndedBefore(now), tasksDeletedAtOnce)

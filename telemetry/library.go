@@ -10,9 +10,9 @@ import (
 	"go.opentelemetry.io/otel"
 )
 
-// CaptureLibraries makes events of l of what libraries log by themselves: with package log, as net/http
-// does, with slog's default logger, and OpenTelemetry with its own. They would write to standard error,
-// whatever the level and format, and some of it is what strangers sent.
+// CaptureLibraries sends what libraries log on their own to l: through package log (as net/http does), slog's default
+// logger and OpenTelemetry's logger. They would write to standard error otherwise, in any format and at any level, and
+// some of it is text from strangers.
 func CaptureLibraries(l *slog.Logger) {
 	slog.SetDefault(l) // This routes package log as well, but at info and with the text as the message.
 	log.SetFlags(0)
@@ -21,8 +21,8 @@ func CaptureLibraries(l *slog.Logger) {
 	otel.SetLogger(logr.FromSlogHandler(l.With("library", "opentelemetry").Handler()))
 }
 
-// TextLog is a logger for libraries that want one of package log. What they log becomes an event with this
-// message, and the text, cut to a bound, an attribute of it.
+// TextLog returns a logger of package log for libraries that need one. Each line becomes an event with the given
+// message and the text as an attribute, truncated to a bound.
 func TextLog(l *slog.Logger, level slog.Level, message string) *log.Logger {
 	return log.New(&textLog{l, level, message}, "", 0)
 }

@@ -1,5 +1,5 @@
-// Package telemetry is how Postrider is observed: its log, which goes to standard output one event a
-// line, and its traces. It knows nothing of what is logged or traced.
+// Package telemetry provides the log, one event per line on standard output, and the traces. It does not know what is
+// logged or traced.
 package telemetry
 
 import (
@@ -7,7 +7,7 @@ import (
 	"log/slog"
 )
 
-// NewLogger writes events of level and above to w, as JSON when format is "json", else as text.
+// NewLogger returns a logger that writes events of level and above to w, as JSON if format is "json", else as text.
 func NewLogger(w io.Writer, level slog.Level, format string) *slog.Logger {
 	options := &slog.HandlerOptions{Level: level}
 	if format == "json" {

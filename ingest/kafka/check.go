@@ -24,10 +24,10 @@ const (
 	askMost  = time.Second
 )
 
-// Check asks the brokers about all that is needed, as far as they tell: whether they are there and take
-// our account, whether the topics are there and may be read, or for dead letters written, whether the group
-// may be used, and whether what it is to read next can be read. It does not join the group, which would take
-// partitions from other members. What may or may not do harm is a warning in the log.
+// Check asks the brokers about everything the source needs, as far as they tell: whether they are reachable and accept
+// the account, whether the topics exist and may be read or, for dead letters, written, whether the group may be used,
+// and whether the next messages can be read. It does not join the group, which would take partitions from other
+// members. Possible problems are logged as warnings.
 func (s *Source) Check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()

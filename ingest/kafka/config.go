@@ -18,43 +18,42 @@ import (
 	"github.com/postrider/postrider/ingest"
 )
 
-// Config is a consumer of some topics, as it is written in the configuration. Its account has to be
-// allowed to Read the topics and the group, and to Write to the topic for dead letters; before Kafka 2.8
-// also IdempotentWrite of the cluster.
+// Config configures a consumer of topics, as written in the configuration. Its account needs Read on the topics and the
+// group, and Write on the dead letter topic; before Kafka 2.8 also IdempotentWrite on the cluster.
 type Config struct {
-	// Brokers are where the cluster is found, each as host:port. Required. One is enough, it tells of the
-	// others; two or three are found even when one is away.
+	// Brokers are addresses of the cluster, as host:port. Required. One is enough to discover the others; two or three
+	// also work while one is down.
 	Brokers []string `json:"brokers"`
 
-	// Topics are the names of the topics to read. Required. They have to exist.
+	// Topics are the topics to read. Required. They must exist.
 	Topics []string `json:"topics"`
 
-	// Group is the consumer group, up to 249 bytes. Required. The processes of one installation share it,
-	// and with it the partitions; whatever else reads the topics has a group of its own.
+	// Group is the consumer group, up to 249 bytes. Required. The processes of one installation share the group and
+	// thereby the partitions; other readers of the topics need groups of their own.
 	Group string `json:"group"`
 
-	// DeadLetterTopic is the name of the topic that takes the messages which can never be stored.
-	// Required. It has to exist, must be none of Topics, and its max.message.bytes should be a little
-	// larger than theirs, since a dead letter is its message and the headers that say what was wrong.
+	// DeadLetterTopic receives messages that can never be stored. Required. It must exist and must not be one of
+	// Topics. Its max.message.bytes should be slightly larger than theirs, since a dead letter is its message plus
+	// headers with the reason.
 	DeadLetterTopic string `json:"dead_letter_topic"`
 
-	// Start is where the group begins in a topic in which it has committed nothing: earliest, the default,
-	// or latest, which is where each partition ends then. Partitions that are added to the topic later, and
-	// a topic that is deleted and made again, are read from their start.
+	// Start is where the group begins in a topic without committed offsets: earliest, the default, or latest, the
+	// current end of each partition. Partitions that are added later, and topics that are deleted and recreated, are
+	// read from their start.
 	Start string `json:"start"`
 
-	// SessionTimeout is how long the group waits for a process of which it hears nothing, before it gives its
-	// partitions to others: 6s to 30m, unless the brokers have other limits. Default: 45s.
+	// SessionTimeout is how long the group waits for a silent process before it assigns the partitions to others: 6s to
+	// 30m, unless the brokers have other limits. Default: 45s.
 	SessionTimeout string `json:"session_timeout"`
 
-	// TLS is how the brokers are spoken to. Default: without TLS.
+	// TLS configures TLS to the brokers. Default: no TLS.
 	TLS *ingest.TLS `json:"tls"`
 
 	// SASL is the account. Default: none.
 	SASL *SASL `json:"sasl"`
 }
 
-// SASL is an account at the brokers.
+// SASL is the account to log in with.
 type SASL struct {
 	// Mechanism is plain, scram-sha-256 or scram-sha-512. Required.
 	Mechanism string `json:"mechanism"`

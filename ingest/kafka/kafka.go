@@ -1,6 +1,6 @@
-// Package kafka is messages from topics of Kafka, and of what speaks its protocol. It knows how Kafka
-// shares partitions among the consumers of a group, keeps the order of each and remembers how far they
-// are read. What is in a message it must not know, nor what becomes of it.
+// Package kafka receives messages from Kafka topics, and from brokers that speak its protocol. It knows how Kafka
+// assigns partitions to the consumers of a group, keeps their order and stores offsets. It does not know what messages
+// contain or what becomes of them.
 package kafka
 
 import (
@@ -18,7 +18,7 @@ import (
 // milliseconds; the client tries again after 250 ms, then after twice as long, and so on up to 5 s.
 const callTimeout = 10 * time.Second
 
-// Source is topics as a source of messages.
+// Source receives messages from topics.
 type Source struct {
 	log     *slog.Logger
 	config  Config
@@ -39,7 +39,7 @@ type Source struct {
 
 var _ ingest.Source = (*Source)(nil)
 
-// New makes the source of some topics. It connects to nothing.
+// New returns a source. It opens no connection.
 func New(c Config, log *slog.Logger) (*Source, error) {
 	set, err := c.read()
 	if err != nil {
@@ -96,9 +96,9 @@ func (s *Source) Close(ctx context.Context) error {
 	return err
 }
 
-// Extend need not tell Kafka anything: the client does, in the background, as long as this process lives.
-// But the group cannot give partitions to a new member while we hold on to ours, and it puts us out after
-// rebalanceTimeout. Before that happens it may have them; then other members get the messages too.
+// Extend tells Kafka nothing: the client sends heartbeats in the background while this process lives. But the group
+// cannot assign partitions to a new member while we keep ours, and removes us after rebalanceTimeout. Before that,
+// Extend may give up the partitions; other members then receive the messages too.
 func (s *Source) Extend(context.Context, []ingest.Message) error {
 	if s.extended++; s.extended >= extendMost {
 		s.member.client.AllowRebalance()

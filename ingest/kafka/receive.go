@@ -25,7 +25,7 @@ const (
 	pollStep   = 8
 )
 
-// Receive waits for messages. The group leaves us their partitions until the next Receive.
+// Receive waits for messages. Their partitions stay assigned to this consumer until the next Receive.
 func (s *Source) Receive(ctx context.Context) ([]ingest.Message, error) {
 	if err := s.connect(); err != nil {
 		return nil, err

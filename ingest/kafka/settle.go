@@ -13,8 +13,8 @@ import (
 	"github.com/postrider/postrider/ingest"
 )
 
-// Settle puts dead letters aside, and then commits how far each partition is read: to the first message
-// that is to come again, from which on it is then read again.
+// Settle stores the dead letters and then commits the offset of each partition, up to the first message to retry; the
+// partition is read again from there.
 func (s *Source) Settle(ctx context.Context, settlements []ingest.Settlement) error {
 	p := s.plan(settlements)
 	if err := s.putAside(ctx, p.letters); err != nil {

@@ -12,25 +12,25 @@ import (
 	"github.com/postrider/postrider/ingest"
 )
 
-// Config is a stream to consume, as it is written in the configuration.
+// Config configures the consumption of a stream, as written in the configuration.
 type Config struct {
-	// URLs are the servers of one cluster, each nats://HOST:PORT or tls://HOST:PORT. Any of them will do,
-	// and one is tried after the other, so name several.
+	// URLs are the servers of one cluster, each nats://HOST:PORT or tls://HOST:PORT. They are tried in turn, so list
+	// several.
 	URLs []string `json:"urls"`
 
-	// Stream is the name of the stream, which has to exist.
+	// Stream is the name of the stream. It must exist.
 	Stream string `json:"stream"`
-	// Consumer is the name of its durable consumer: pull, with explicit acknowledgement and without a
-	// limit of deliveries. It is made if there is none.
+	// Consumer is the name of the stream's durable consumer: pull, with explicit acknowledgement and no delivery limit.
+	// It is created if it is missing.
 	Consumer string `json:"consumer"`
-	// Subjects are those to take, with wildcards if need be. None are all of the stream. They have to be
-	// those that the consumer filters by.
+	// Subjects to consume, with wildcards if needed; empty: the whole stream. They must equal the consumer's filter
+	// subjects.
 	Subjects []string `json:"subjects"`
-	// DeadLetterSubject is where messages go that never can be stored. A stream has to capture it, and
-	// the consumer must not take from it.
+	// DeadLetterSubject receives messages that can never be stored. A stream must capture it, and the consumer must not
+	// consume it.
 	DeadLetterSubject string `json:"dead_letter_subject"`
-	// AckWait is how long a message waits for a consumer that is lost, as "90s" or "2m": 30s to 1h, by
-	// default 60s. It is what a consumer is made with; one that exists keeps its own, of 30s at least.
+	// AckWait is how long a message waits for a lost consumer: 30s to 1h, such as 90s or 2m. Default: 60s. It applies
+	// to a consumer that Postrider creates; an existing one keeps its own, which must be at least 30s.
 	AckWait string `json:"ack_wait"`
 
 	// To log in, one of these, or none: a user with a password, a token, or a file of credentials (a JWT
@@ -40,8 +40,8 @@ type Config struct {
 	Token     string `json:"token"`
 	CredsFile string `json:"creds_file"`
 
-	// TLS is how servers are verified, and what we show them. A server that wants TLS gets it without
-	// this too, as long as the system trusts its certificate.
+	// TLS configures how servers are verified and which certificate we present. A server that requires TLS gets it
+	// without this setting too, if the system trusts its certificate.
 	TLS *ingest.TLS `json:"tls"`
 
 	ackWaitLeast time.Duration // of a test that cannot wait; 0: ackWaitLeast
@@ -55,7 +55,7 @@ const (
 	ackWaitLeast = 3 * ingest.ExtendEvery
 )
 
-// New makes the source of a configuration, or says all that is wrong with that. It connects to nothing.
+// New returns a source, or an error with everything that is wrong with the configuration. It opens no connection.
 func New(c Config, log *slog.Logger) (*Source, error) {
 	if c.ackWaitLeast == 0 {
 		c.ackWaitLeast = ackWaitLeast

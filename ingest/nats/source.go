@@ -1,5 +1,5 @@
-// Package nats is messages from a stream of NATS JetStream, taken through a durable pull consumer. It knows
-// the servers and their protocol, and nothing of how messages are read or stored.
+// Package nats receives messages from a NATS JetStream stream through a durable pull consumer. It knows the servers and
+// their protocol, but not how messages are read or stored.
 package nats
 
 import (
@@ -15,8 +15,8 @@ import (
 	"github.com/postrider/postrider/ingest"
 )
 
-// Source is a stream as a source of messages. Their position is the name of the stream, when it was made,
-// and the sequence and the time of the message in it.
+// Source receives messages from a stream. A message's position consists of the stream's name and creation time and the
+// message's sequence and time.
 type Source struct {
 	config  Config
 	ackWait time.Duration
@@ -32,7 +32,7 @@ type Source struct {
 
 var _ ingest.Source = (*Source)(nil)
 
-// Check connects, makes the consumer if there is none, and looks for the place of dead letters.
+// Check connects, creates the consumer if it is missing, and looks for the destination of dead letters.
 func (s *Source) Check(ctx context.Context) error {
 	l, err := s.connected(ctx)
 	if err != nil {

@@ -1,7 +1,6 @@
-// Package outbox is messages from the table outbox of our own database, in which other applications of
-// that database leave them inside their own transactions. A message is taken out and stored in one
-// transaction, which makes it the one source that needs no idempotency key. It sees the database as
-// core's ports alone.
+// Package outbox receives messages from the outbox table of our own database, where other applications insert them in
+// their own transactions. A message is removed and stored in one transaction, so that this source alone needs no
+// idempotency keys. It accesses the database only through core's ports.
 package outbox
 
 import (
@@ -15,7 +14,7 @@ import (
 	"github.com/postrider/postrider/wire"
 )
 
-// Source is the outbox as a source of messages.
+// Source receives messages from the outbox.
 type Source struct {
 	outbox core.Outbox
 	clock  func() time.Time
@@ -43,12 +42,12 @@ const (
 	wholeShare    = 100
 )
 
-// New makes the source.
+// New returns a source.
 func New(outbox core.Outbox, clock func() time.Time) *Source {
 	return &Source{outbox: outbox, clock: clock, poll: pollInterval}
 }
 
-// Check tells whether the outbox can be read.
+// Check returns an error if the outbox cannot be read.
 func (s *Source) Check(ctx context.Context) error {
 	_, _, err := s.outbox.OutboxList(ctx, core.OutboxPlace{}, 1, 0)
 	return err
@@ -57,8 +56,8 @@ func (s *Source) Check(ctx context.Context) error {
 // batchBytesMost is what one transaction stores, so that it stays short.
 const batchBytesMost = 8 << 20
 
-// Receive looks into the outbox until something is there. It takes nothing out: another process may be
-// about to store the same messages.
+// Receive polls the outbox until it has rows. It removes nothing: another process may be about to store the same
+// messages.
 func (s *Source) Receive(ctx context.Context) ([]ingest.Message, error) {
 	for {
 		found, err := s.look(ctx)
@@ -107,7 +106,7 @@ func messages(found []core.OutboxMessage) []ingest.Message {
 	return all
 }
 
-// Decode is the decoder of the outbox: its messages are in columns.
+// Decode is the decoder of the outbox, whose messages are rows.
 func Decode(m ingest.Message) (core.IngestIn, error) {
 	row, ok := m.Handle.(core.OutboxMessage)
 	if !ok {
@@ -119,14 +118,14 @@ func Decode(m ingest.Message) (core.IngestIn, error) {
 	return core.IngestIn{OrgID: row.OrgID, AppRef: row.Application, MessageIn: in}, nil
 }
 
-// Ingester is core's use case.
+// Ingester stores messages of the outbox. core implements it.
 type Ingester interface {
-	// OutboxIngestMany stores messages and takes them out of the outbox in one unit of work, those that
-	// are refused to the dead letters.
+	// OutboxIngestMany stores messages and removes them from the outbox in one unit of work. Refused messages move to
+	// the dead letters.
 	OutboxIngestMany(ctx context.Context, ins []core.IngestIn) []core.Ingested
 }
 
-// Sink is the sink of the outbox. What it has stored or refused is settled.
+// Sink returns the sink of the outbox. Messages that it has stored or refused are settled.
 func Sink(ingester Ingester) ingest.Sink { return sink{ingester} }
 
 type sink struct{ ingester Ingester }
@@ -135,10 +134,10 @@ func (s sink) MessageIngestMany(ctx context.Context, ins []core.IngestIn) []core
 	return s.ingester.OutboxIngestMany(ctx, ins)
 }
 
-// Extend does nothing: nobody has taken anything yet.
+// Extend does nothing: no message has been taken yet.
 func (*Source) Extend(context.Context, []ingest.Message) error { return nil }
 
-// Settle notes that a batch is taken. The sink did the rest, in its transaction.
+// Settle notes that a batch is done. The sink did the rest in its transaction.
 func (s *Source) Settle(_ context.Context, settlements []ingest.Settlement) error {
 	if !slices.ContainsFunc(settlements, func(one ingest.Settlement) bool { return one.Verdict == ingest.Retry }) {
 		s.place = s.next
@@ -146,5 +145,5 @@ func (s *Source) Settle(_ context.Context, settlements []ingest.Settlement) erro
 	return nil
 }
 
-// Close does nothing: the database is its owner's to close.
+// Close does nothing: the owner of the database closes it.
 func (*Source) Close(context.Context) error { return nil }

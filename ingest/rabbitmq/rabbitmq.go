@@ -1,6 +1,6 @@
-// Package rabbitmq is messages from a queue of RabbitMQ, spoken to in AMQP 0-9-1. It knows how RabbitMQ
-// hands messages out, takes them back, and confirms what is published. What is in a message it must not
-// know, nor what becomes of it. It declares nothing: queues and exchanges are their owner's.
+// Package rabbitmq receives messages from a RabbitMQ queue over AMQP 0-9-1. It knows how RabbitMQ delivers messages,
+// takes them back and confirms publishing. It does not know what messages contain or what becomes of them. It declares
+// no queues or exchanges; those belong to their owner.
 package rabbitmq
 
 import (
@@ -20,7 +20,7 @@ import (
 // letter. It does so in some milliseconds, and in seconds if a node of a cluster has just died.
 const callTimeout = 10 * time.Second
 
-// Source is a queue as a source of messages.
+// Source receives messages from a queue.
 type Source struct {
 	log     *slog.Logger
 	config  Config
@@ -36,7 +36,7 @@ type Source struct {
 
 var _ ingest.Source = (*Source)(nil)
 
-// New makes the source of a queue. It connects to nothing.
+// New returns a source. It opens no connection.
 func New(c Config, log *slog.Logger) (*Source, error) {
 	set, err := c.read()
 	if err != nil {
@@ -45,8 +45,8 @@ func New(c Config, log *slog.Logger) (*Source, error) {
 	return &Source{log: log, config: set.Config, tls: set.tls, timeout: callTimeout, silence: silenceMost}, nil
 }
 
-// Check tells whether the queue is there, and the exchange for dead letters, or with the default exchange
-// the queue for them. Whether we may read the one and write to the other, RabbitMQ tells only who does it.
+// Check returns an error unless the queue and the dead letter exchange exist, or with the default exchange the dead
+// letter queue. RabbitMQ reveals permissions to read and write only to those who do so.
 func (s *Source) Check(ctx context.Context) error {
 	session, err := s.open(ctx, connectionName)
 	if err != nil {
@@ -90,12 +90,12 @@ func (s *session) find(ctx context.Context, field, name string, declare func(*am
 	return nil
 }
 
-// Extend has nobody to tell: a message is ours as long as its channel is open. RabbitMQ closes that after
-// its consumer_timeout, half an hour by default, and nothing that we could say about a message puts that
-// off. Then the messages come again, and those that are stored by then are known by their positions.
+// Extend does nothing: a message belongs to us while its channel is open. RabbitMQ closes the channel after its
+// consumer_timeout, half an hour by default, and nothing postpones that. The messages are then redelivered, and those
+// stored by then are recognised by their positions.
 func (s *Source) Extend(context.Context, []ingest.Message) error { return nil }
 
-// Close disconnects. RabbitMQ puts what is not acknowledged back to where it was in the queue.
+// Close disconnects. RabbitMQ puts unacknowledged messages back to their places in the queue.
 func (s *Source) Close(ctx context.Context) error {
 	return errors.Join(s.disconnect(ctx), s.closeOutlet(ctx))
 }

@@ -45,7 +45,7 @@ func handleOf(m ingest.Message) *handle { return m.Handle.(*handle) }
 // as consumers of the new queue, gives them its messages, and never sends any.
 const silenceMost = 5 * time.Minute
 
-// Receive waits for a message, and takes what has come behind it meanwhile.
+// Receive waits for a message, and adds those that have arrived behind it.
 func (s *Source) Receive(ctx context.Context) ([]ingest.Message, error) {
 	for {
 		l, err := s.connect(ctx)

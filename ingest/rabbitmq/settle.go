@@ -7,13 +7,12 @@ import (
 	"github.com/postrider/postrider/ingest"
 )
 
-// Settle puts the dead letters down one by one, up to the first that fails, and acknowledges all that comes
-// before that one.
+// Settle stores the dead letters one by one, up to the first that fails, and acknowledges all messages before that one.
 //
-// What is to come again is given back by disconnecting. To return the messages themselves would spoil their
-// order: quorum queues without a delivery limit put what is returned at their end, and the messages that the
-// broker has sent ahead would be received before it. When a consumer goes away, all that it has goes back to
-// where it was. This happens when we stop, hence costs nothing.
+// Messages to retry are given back by disconnecting. Returning them one by one would change their order: quorum queues
+// without a delivery limit put returned messages at the end, and messages sent ahead would be received before them.
+// When a consumer disconnects, all its messages go back to their places. This happens only when we stop, so it costs
+// nothing.
 func (s *Source) Settle(ctx context.Context, settlements []ingest.Settlement) error {
 	if len(settlements) == 0 {
 		return nil

@@ -1,6 +1,6 @@
-// Package sourcetest is the conformance suite of message sources: what the run loop relies on, tried on a
-// real adapter and its broker. An adapter's test hands it a broker, which may be real, embedded or a fake.
-// It knows no broker, and stores what arrives in memory unless it is given a sink.
+// Package sourcetest is the conformance suite for message sources: it tests on a real adapter and its broker what the
+// run loop relies on. The adapter's test provides the broker, which may be real, embedded or a fake. The package knows
+// no broker, and stores messages in memory unless it is given a sink.
 package sourcetest
 
 import (

@@ -24,9 +24,8 @@ import (
 // may answer, so what a call brings is guessed from those before.
 const batchBytesMost = 16 << 20
 
-// Receive waits for messages, one call at a time. A call that comes back full has others made behind it,
-// ever more of them side by side as long as they come back full, so that an idle queue costs one call in
-// 20 seconds and a busy one fills batches.
+// Receive waits for messages with one call at a time. After a full answer it makes more calls, and ever more concurrent
+// ones while answers stay full, so that an idle queue costs one call per 20 seconds and a busy one fills batches.
 func (s *Source) Receive(ctx context.Context) ([]ingest.Message, error) {
 	for ctx.Err() == nil {
 		found, err := s.gather(ctx)

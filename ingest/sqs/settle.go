@@ -17,13 +17,12 @@ import (
 	"github.com/postrider/postrider/ingest"
 )
 
-// Settle puts the dead letters down one by one, up to the first that fails, and then deletes all that
-// comes before that one, ten messages a call and some calls side by side. What is to come again is made
-// visible last.
+// Settle stores the dead letters one by one, up to the first that fails, and then deletes all messages before that one,
+// ten per call and some calls at once. Messages to retry become visible last.
 //
-// A call to delete that fails leaves its messages there, and calls beside it may delete others that came
-// behind. All of them are stored or put down by then, and those that come again are known by their
-// positions, so that neither their order nor anything else depends on it.
+// A failed delete leaves its messages in the queue, while concurrent calls may delete later ones. All of them are
+// stored or put aside by then, and redelivered ones are recognised by their positions, so that nothing depends on the
+// order of deletes.
 func (s *Source) Settle(ctx context.Context, settlements []ingest.Settlement) error {
 	done, back := s.divide(settlements)
 	down, failure := s.putDown(ctx, done)
@@ -71,8 +70,8 @@ func (s *Source) giveBack(ctx context.Context, all []*handle) error {
 	return settled(s.changeVisibility(ctx, "give back", all, 0))
 }
 
-// Extend keeps messages invisible. SQS does so for twelve hours at most; then they come again, and what
-// was stored in the meantime is known by its position.
+// Extend keeps messages invisible. SQS allows twelve hours at most; then the messages are redelivered, and those stored
+// meanwhile are recognised by their positions.
 func (s *Source) Extend(ctx context.Context, messages []ingest.Message) error {
 	s.visible.Lock()
 	defer s.visible.Unlock()

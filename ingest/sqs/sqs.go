@@ -1,6 +1,6 @@
-// Package sqs is messages from a queue of Amazon SQS, and through it from topics of Amazon SNS. It knows
-// how SQS hands messages out, keeps their order and takes them back. What is in a message it must not
-// know, beyond the envelope that SNS puts around it, nor what becomes of it.
+// Package sqs receives messages from an Amazon SQS queue, and through it from Amazon SNS topics. It knows how SQS
+// delivers messages, keeps their order and takes them back. It does not know what messages contain, except for the SNS
+// envelope, or what becomes of them.
 package sqs
 
 import (
@@ -51,7 +51,7 @@ const (
 // fifoSuffix is what the names of FIFO queues end in, and of no others.
 const fifoSuffix = ".fifo"
 
-// Source is a queue as a source of messages.
+// Source receives messages from a queue.
 type Source struct {
 	log        *slog.Logger
 	client     *awssqs.Client
@@ -76,7 +76,7 @@ type Source struct {
 
 var _ ingest.Source = (*Source)(nil)
 
-// New makes the source of a queue. It connects to nothing.
+// New returns a source. It opens no connection.
 func New(c Config, log *slog.Logger) (*Source, error) {
 	set, err := c.read()
 	cloud, cloudErr := environment(set.region, log)
@@ -122,15 +122,15 @@ func environment(region string, log *slog.Logger) (aws.Config, error) {
 	return cloud, nil
 }
 
-// Check tells whether the queue exists and may be looked at, and whether there is a queue for its dead
-// letters. Whether it may also be received from, SQS tells only who receives.
+// Check returns an error unless the queue exists, its attributes are readable, and there is a queue for its dead
+// letters. SQS reveals the permission to receive only to those who receive.
 func (s *Source) Check(ctx context.Context) error {
 	url, err := s.findDeadLetters(ctx)
 	s.deadLetters = url
 	return err
 }
 
-// Close gives back what is not settled, and disconnects.
+// Close gives back messages that are not settled, and disconnects.
 func (s *Source) Close(ctx context.Context) error {
 	defer s.http.CloseIdleConnections()
 	err := s.giveBack(ctx, s.held)
