@@ -71,7 +71,7 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 		return
 	}
 	if err := r.handleOnce(request.Header.Get("webhook-id"), payload); err != nil {
-		slog.Error("handle webhook failed; it will be sent again", "error", err)
+		slog.Error("webhook handling failed; will be sent again", "error", err)
 		http.Error(w, "The webhook could not be handled", http.StatusInternalServerError)
 		return
 	}
