@@ -116,7 +116,7 @@ func TestOpsAddressIsAnErrorWhereItWasAskedFor(t *testing.T) {
 	taken := must(net.Listen("tcp", "127.0.0.1:0"))(t)
 	defer taken.Close()
 	got := command(t, settings(newDatabase(t), "POSTRIDER_OPS_LISTEN="+taken.Addr().String()), "worker")
-	if got.code != 1 || !strings.Contains(got.stderr, "POSTRIDER_OPS_LISTEN") {
+	if got.code != 1 || !strings.Contains(got.stderr, "pass --ops-listen") {
 		t.Errorf("%+v", got)
 	}
 	if other, err := net.Listen("tcp", "127.0.0.1:9071"); err == nil { // else somebody has it already
