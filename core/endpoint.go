@@ -48,18 +48,6 @@ const (
 	DisabledFailing DisabledReason = "failing" // it failed for too long
 )
 
-// SigningSecrets are the secrets that sign at that time: its own, then the old ones that are good
-// still. S is Secret, or how one is stored: what is not good any more need not be read.
-func SigningSecrets[S any](secret S, old []S, expireAt []time.Time, now time.Time) []S {
-	secrets := []S{secret}
-	for i, s := range old {
-		if expireAt[i].After(now) {
-			secrets = append(secrets, s)
-		}
-	}
-	return secrets
-}
-
 // Headers are an endpoint's own HTTP headers by name.
 type Headers map[string]string
 
@@ -236,15 +224,6 @@ func (s *Service) EndpointGet(ctx context.Context, scope Scope, appRef, ref stri
 		return Endpoint{}, err
 	}
 	return s.Store.EndpointGet(ctx, app.ID, ref)
-}
-
-// EndpointSecretGet finds the secret of an endpoint by its id or uid.
-func (s *Service) EndpointSecretGet(ctx context.Context, scope Scope, appRef, ref string) (Secret, error) {
-	if err := scope.may(CapabilityViewEndpointSecret); err != nil {
-		return Secret{}, err
-	}
-	e, err := s.EndpointGet(ctx, scope, appRef, ref)
-	return e.Secret, err
 }
 
 // EndpointList lists an application's endpoints in order of their ids.

@@ -73,3 +73,24 @@ func (e *Endpoint) rotate(secret Secret, grace time.Duration, now time.Time) err
 	e.Secret, e.OldSecrets, e.OldSecretsExpireAt, e.UpdatedAt = secret, good, expireAt, now
 	return nil
 }
+
+// SigningSecrets are the secrets that sign at that time: its own, then the old ones that are good
+// still. S is Secret, or how one is stored: what is not good any more need not be read.
+func SigningSecrets[S any](secret S, old []S, expireAt []time.Time, now time.Time) []S {
+	secrets := []S{secret}
+	for i, s := range old {
+		if expireAt[i].After(now) {
+			secrets = append(secrets, s)
+		}
+	}
+	return secrets
+}
+
+// EndpointSecretGet finds the secret of an endpoint by its id or uid.
+func (s *Service) EndpointSecretGet(ctx context.Context, scope Scope, appRef, ref string) (Secret, error) {
+	if err := scope.may(CapabilityViewEndpointSecret); err != nil {
+		return Secret{}, err
+	}
+	e, err := s.EndpointGet(ctx, scope, appRef, ref)
+	return e.Secret, err
+}

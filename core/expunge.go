@@ -72,3 +72,11 @@ func (s *Service) AttemptExpunge(ctx context.Context, scope Scope, appRef, messa
 		return tx.AttemptExpunge(ctx, a.AppID, a.MessageID, a.ID, expunged)
 	})
 }
+
+func (t *BackgroundTask) purge(ctx context.Context, tx Tx) error {
+	batch, err := tx.MessagePurgeMany(ctx, *t.AppID, t.messages(t.Cursor, taskMessages))
+	if err == nil {
+		t.take(batch, t.Data.MessagesPurged)
+	}
+	return err
+}

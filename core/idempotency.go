@@ -3,7 +3,9 @@ package core
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/json"
+	"strconv"
 	"time"
 )
 
@@ -53,4 +55,38 @@ type Idempotency interface {
 type IdempotencyPruner interface {
 	// IdempotencyPrune deletes the keys that are no younger than before, and returns how many.
 	IdempotencyPrune(ctx context.Context, before time.Time) (int64, error)
+}
+
+// keyHash makes keys of any length into 32 bytes; the key alone decides, whatever the body.
+func keyHash(key string) []byte {
+	if key == "" {
+		return nil
+	}
+	hash := sha256.Sum256([]byte(key))
+	return hash[:]
+}
+
+// IdempotencyLifetime is how long the answer to an idempotency key is repeated.
+const IdempotencyLifetime = 12 * time.Hour
+
+// batchKeyHash is the idempotency key of one message of a batch: sent again, each finds the one that
+// was stored first in its place.
+func batchKeyHash(key string, place int) []byte {
+	if key == "" {
+		return nil
+	}
+	hash := sha256.New()
+	hash.Write(keyHash(key))
+	hash.Write(binary.BigEndian.AppendUint32(nil, uint32(place)))
+	return hash.Sum(nil)
+}
+
+// positionHash is the idempotency key of a message that was found. No client can choose the same one: in
+// a header there is no NUL.
+func positionHash(source, position string) []byte {
+	if position == "" {
+		return nil
+	}
+	hash := sha256.Sum256([]byte("source\x00" + strconv.Quote(source) + "\x00" + position))
+	return hash[:]
 }

@@ -2,8 +2,6 @@ package core
 
 import (
 	"context"
-	"crypto/sha256"
-	"strconv"
 	"time"
 )
 
@@ -65,16 +63,6 @@ func ifAfter(at *time.Time, that time.Time) *time.Time {
 		return nil
 	}
 	return at
-}
-
-// positionHash is the idempotency key of a message that was found. No client can choose the same one: in
-// a header there is no NUL.
-func positionHash(source, position string) []byte {
-	if position == "" {
-		return nil
-	}
-	hash := sha256.Sum256([]byte("source\x00" + strconv.Quote(source) + "\x00" + position))
-	return hash[:]
 }
 
 // MessageIngestMany stores messages in the order in which they were found, with the deliveries they are

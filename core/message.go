@@ -3,7 +3,6 @@ package core
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -160,18 +159,6 @@ func (in MessageIn) message(org OrgID, appRef string, now time.Time) NewMessage 
 		OrgID: org, AppRef: appRef, KeyHash: keyHash(in.IdempotencyKey),
 	}
 }
-
-// keyHash makes keys of any length into 32 bytes; the key alone decides, whatever the body.
-func keyHash(key string) []byte {
-	if key == "" {
-		return nil
-	}
-	hash := sha256.Sum256([]byte(key))
-	return hash[:]
-}
-
-// IdempotencyLifetime is how long the answer to an idempotency key is repeated.
-const IdempotencyLifetime = 12 * time.Hour
 
 // MessageCreate stores a message with the deliveries it is owed, and returns only once the commit
 // that holds them is on disk. Who gets it is decided here and now: an endpoint made later does not.

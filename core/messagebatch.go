@@ -2,8 +2,6 @@ package core
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
 	"fmt"
 	"slices"
 )
@@ -67,16 +65,4 @@ func inOrder(messages []NewMessage) {
 	for i := range messages {
 		messages[i].ID = ids[i]
 	}
-}
-
-// batchKeyHash is the idempotency key of one message of a batch: sent again, each finds the one that
-// was stored first in its place.
-func batchKeyHash(key string, place int) []byte {
-	if key == "" {
-		return nil
-	}
-	hash := sha256.New()
-	hash.Write(keyHash(key))
-	hash.Write(binary.BigEndian.AppendUint32(nil, uint32(place)))
-	return hash.Sum(nil)
 }

@@ -163,6 +163,3 @@ func (s *Service) now() time.Time { return s.Clock().UTC().Truncate(time.Microse
 
 // Now is the service's clock, for adapters that read times relative to it.
 func (s *Service) Now() time.Time { return s.now() }
-
-// HealthGet tells whether the service can do its work.
-func (s *Service) HealthGet(ctx context.Context) error { return s.Store.Ping(ctx) }

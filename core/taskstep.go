@@ -208,68 +208,6 @@ func (t *BackgroundTask) step(ctx context.Context, tx Tx, now time.Time) error {
 	return nil
 }
 
-// replay owes the next messages to the endpoint.
-func (t *BackgroundTask) replay(ctx context.Context, tx Tx, now time.Time) error {
-	app, id := *t.AppID, *t.EndpointID
-	if taken, err := t.endpointTakes(ctx, tx); err != nil || !taken {
-		return err
-	}
-	due, err := tx.DeliveryCountDue(ctx, app, id, taskDueMost, now)
-	if err != nil {
-		return err
-	}
-	if due >= taskDueMost {
-		t.NextAt = now.Add(taskDuePause)
-		return nil
-	}
-	batch, err := t.replayMany(ctx, tx, app, id, t.messages(t.Cursor, taskMessages), now)
-	if err != nil {
-		return err
-	}
-	t.take(batch, t.Data.MessagesSent)
-	if t.Status == TaskFinished {
-		// Not to be told as finished where the last batch came too late. The endpoint is not locked
-		// meanwhile: step after step, workers could write down nothing of how it fares.
-		_, err = t.endpointTakes(ctx, tx)
-	}
-	return err
-}
-
-// endpointTakes reports whether the task's endpoint is sent anything. If not, the task has failed.
-func (t *BackgroundTask) endpointTakes(ctx context.Context, tx Tx) (bool, error) {
-	e, err := tx.EndpointGet(ctx, *t.AppID, string(*t.EndpointID))
-	switch {
-	case IsKind(err, KindNotFound):
-		t.fail("The endpoint was deleted.")
-		return false, nil
-	case err != nil:
-		return false, err
-	case e.Disabled:
-		t.fail("The endpoint is disabled.")
-		return false, nil
-	}
-	return true, nil
-}
-
-func (t *BackgroundTask) replayMany(ctx context.Context, tx Tx, app AppID, id EndpointID, r Range, now time.Time) (Batch, error) {
-	switch t.Task {
-	case TaskRecover:
-		return tx.DeliveryRecoverMany(ctx, app, id, r, now)
-	case TaskReplayMissing:
-		return tx.DeliveryReplayMissingMany(ctx, app, id, r, now)
-	default:
-		return tx.DeliveryReplayMany(ctx, app, id, t.Parameters, r, now)
-	}
-}
-
-func (t *BackgroundTask) purge(ctx context.Context, tx Tx) error {
-	batch, err := tx.MessagePurgeMany(ctx, *t.AppID, t.messages(t.Cursor, taskMessages))
-	if err == nil {
-		t.take(batch, t.Data.MessagesPurged)
-	}
-	return err
-}
-
 // messages is the next messages of the task's period, behind that one.
 func (t *BackgroundTask) messages(after string, limit int) Range {
 	after = max(after, string(MessageIDAt(t.Parameters.Since)))

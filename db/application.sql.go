@@ -494,6 +494,64 @@ func (q *Queries) ApplicationLockForDelete(ctx context.Context, db DBTX, arg App
 	return i, err
 }
 
+const applicationResolveMany = `-- name: ApplicationResolveMany :many
+SELECT wanted.ref::text AS ref, application.id
+FROM unnest($1::text[]) AS wanted(ref)
+CROSS JOIN LATERAL (
+    SELECT application.id
+    FROM application
+    WHERE application.org_id = $2
+        AND application.id = wanted.ref
+        AND application.deleted_at IS NULL
+    LIMIT 1
+) AS application
+UNION ALL
+SELECT wanted.ref::text AS ref, application.id
+FROM unnest($1::text[]) AS wanted(ref)
+CROSS JOIN LATERAL (
+    SELECT application.id
+    FROM application
+    WHERE application.org_id = $2
+        AND application.uid = wanted.ref
+        AND application.deleted_at IS NULL
+    LIMIT 1
+) AS application
+ORDER BY ref
+LIMIT cardinality($1::text[])
+`
+
+type ApplicationResolveManyParams struct {
+	Refs  []string
+	OrgID core.OrgID
+}
+
+type ApplicationResolveManyRow struct {
+	Ref string
+	ID  core.AppID
+}
+
+// ApplicationResolveMany finds applications by ids or uids; what is not there is left out. Two look-ups,
+// each on its index; only one of them can find anything.
+func (q *Queries) ApplicationResolveMany(ctx context.Context, db DBTX, arg ApplicationResolveManyParams) ([]ApplicationResolveManyRow, error) {
+	rows, err := db.Query(ctx, applicationResolveMany, arg.Refs, arg.OrgID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ApplicationResolveManyRow
+	for rows.Next() {
+		var i ApplicationResolveManyRow
+		if err := rows.Scan(&i.Ref, &i.ID); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const applicationUpdate = `-- name: ApplicationUpdate :execrows
 UPDATE application
 SET uid = $1,

@@ -12,35 +12,6 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-const attemptExpunge = `-- name: AttemptExpunge :execrows
-UPDATE attempt
-SET response = $1
-WHERE app_id = $2
-    AND message_id = $3
-    AND id = $4
-`
-
-type AttemptExpungeParams struct {
-	Response  string
-	AppID     core.AppID
-	MessageID core.MessageID
-	ID        core.AttemptID
-}
-
-// AttemptExpunge takes what the receiver answered out of an attempt.
-func (q *Queries) AttemptExpunge(ctx context.Context, db DBTX, arg AttemptExpungeParams) (int64, error) {
-	result, err := db.Exec(ctx, attemptExpunge,
-		arg.Response,
-		arg.AppID,
-		arg.MessageID,
-		arg.ID,
-	)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
-}
-
 const attemptGet = `-- name: AttemptGet :one
 SELECT
     app_id, id, message_id, endpoint_id, url, status, response_status_code, response, duration_ms, trigger, created_at

@@ -574,6 +574,59 @@ func (q *Queries) AttemptedMessageListFailedDescending(ctx context.Context, db D
 	return items, nil
 }
 
+const deliveryDueMany = `-- name: DeliveryDueMany :many
+SELECT
+    owed.message_id,
+    owed.due_at,
+    (owed.state = 'leased')::boolean AS leased
+FROM unnest($1::text[]) AS wanted(message_id)
+CROSS JOIN LATERAL (
+    -- LIMIT: a look-up for each, where a join might read all that is owed to the endpoint.
+    SELECT delivery.message_id, delivery.due_at, delivery.state
+    FROM delivery
+    WHERE delivery.app_id = $2
+        AND delivery.message_id = wanted.message_id
+        AND delivery.endpoint_id = $3::text
+    LIMIT 1
+) AS owed
+ORDER BY owed.message_id
+LIMIT cardinality($1::text[])
+`
+
+type DeliveryDueManyParams struct {
+	MessageIDs []string
+	AppID      core.AppID
+	EndpointID string
+}
+
+type DeliveryDueManyRow struct {
+	MessageID core.MessageID
+	DueAt     time.Time
+	Leased    bool
+}
+
+// DeliveryDueMany tells of messages that are owed to an endpoint when they are due, and of which that is the end
+// of a lease.
+func (q *Queries) DeliveryDueMany(ctx context.Context, db DBTX, arg DeliveryDueManyParams) ([]DeliveryDueManyRow, error) {
+	rows, err := db.Query(ctx, deliveryDueMany, arg.MessageIDs, arg.AppID, arg.EndpointID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []DeliveryDueManyRow
+	for rows.Next() {
+		var i DeliveryDueManyRow
+		if err := rows.Scan(&i.MessageID, &i.DueAt, &i.Leased); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const destinationListAscending = `-- name: DestinationListAscending :many
 WITH attempted AS MATERIALIZED (
     SELECT attempt.endpoint_id, attempt.id, attempt.status

@@ -141,42 +141,6 @@ func (q *Queries) EndpointGet(ctx context.Context, db DBTX, arg EndpointGetParam
 	return i, err
 }
 
-const endpointHeadersUpdate = `-- name: EndpointHeadersUpdate :execrows
-UPDATE endpoint
-SET url = $1,
-    headers = $2,
-    secret = $3,
-    updated_at = $4
-WHERE app_id = $5
-    AND id = $6
-    AND deleted_at IS NULL
-`
-
-type EndpointHeadersUpdateParams struct {
-	URL       string
-	Headers   core.Headers
-	Secret    []byte
-	UpdatedAt time.Time
-	AppID     core.AppID
-	ID        core.EndpointID
-}
-
-// EndpointHeadersUpdate replaces an endpoint's own HTTP headers.
-func (q *Queries) EndpointHeadersUpdate(ctx context.Context, db DBTX, arg EndpointHeadersUpdateParams) (int64, error) {
-	result, err := db.Exec(ctx, endpointHeadersUpdate,
-		arg.URL,
-		arg.Headers,
-		arg.Secret,
-		arg.UpdatedAt,
-		arg.AppID,
-		arg.ID,
-	)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
-}
-
 const endpointInsert = `-- name: EndpointInsert :execrows
 INSERT INTO endpoint (
     app_id, id, uid, url, description, version, throttle_rate, disabled, event_types, channels,
@@ -640,48 +604,6 @@ func (q *Queries) EndpointUpdate(ctx context.Context, db DBTX, arg EndpointUpdat
 		arg.FailingSince,
 		arg.PausedUntil,
 		arg.DisabledReason,
-		arg.AppID,
-		arg.ID,
-	)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
-}
-
-const endpointUpdateSecret = `-- name: EndpointUpdateSecret :execrows
-UPDATE endpoint
-SET url = $1,
-    headers = $2,
-    secret = $3,
-    old_secrets = $4,
-    old_secrets_expire_at = $5,
-    updated_at = $6
-WHERE app_id = $7
-    AND id = $8
-    AND deleted_at IS NULL
-`
-
-type EndpointUpdateSecretParams struct {
-	URL                string
-	Headers            core.Headers
-	Secret             []byte
-	OldSecrets         [][]byte
-	OldSecretsExpireAt []time.Time
-	UpdatedAt          time.Time
-	AppID              core.AppID
-	ID                 core.EndpointID
-}
-
-// EndpointUpdateSecret replaces an endpoint's secret and the old ones that still sign beside it.
-func (q *Queries) EndpointUpdateSecret(ctx context.Context, db DBTX, arg EndpointUpdateSecretParams) (int64, error) {
-	result, err := db.Exec(ctx, endpointUpdateSecret,
-		arg.URL,
-		arg.Headers,
-		arg.Secret,
-		arg.OldSecrets,
-		arg.OldSecretsExpireAt,
-		arg.UpdatedAt,
 		arg.AppID,
 		arg.ID,
 	)

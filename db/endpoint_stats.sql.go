@@ -335,3 +335,40 @@ func (q *Queries) AttemptCountTryLock(ctx context.Context, db DBTX, arg AttemptC
 	err := row.Scan(&column_1)
 	return column_1, err
 }
+
+const deliveryCount = `-- name: DeliveryCount :one
+SELECT
+    count(*) FILTER (WHERE delivery.attempts = 0) AS pending,
+    count(*) FILTER (WHERE delivery.attempts > 0) AS sending
+FROM delivery
+WHERE delivery.app_id = $1
+    AND delivery.endpoint_id = $2
+    AND delivery.message_id > $3::text
+    AND delivery.message_id < $4::text
+`
+
+type DeliveryCountParams struct {
+	AppID      core.AppID
+	EndpointID core.EndpointID
+	After      string
+	Before     string
+}
+
+type DeliveryCountRow struct {
+	Pending int64
+	Sending int64
+}
+
+// DeliveryCount counts what is owed to an endpoint of the messages of a time: not attempted yet, and
+// to be tried again.
+func (q *Queries) DeliveryCount(ctx context.Context, db DBTX, arg DeliveryCountParams) (DeliveryCountRow, error) {
+	row := db.QueryRow(ctx, deliveryCount,
+		arg.AppID,
+		arg.EndpointID,
+		arg.After,
+		arg.Before,
+	)
+	var i DeliveryCountRow
+	err := row.Scan(&i.Pending, &i.Sending)
+	return i, err
+}

@@ -53,17 +53,6 @@ func (q *Queries) ConnectionPrepareAnyTenant(ctx context.Context, db DBTX, arg C
 	return column_1, err
 }
 
-const deliveryListenAnyTenant = `-- name: DeliveryListenAnyTenant :exec
-LISTEN postrider_delivery
-`
-
-// DeliveryListenAnyTenant makes the connection hear when deliveries become due.
-// @sqlc-vet-disable
-func (q *Queries) DeliveryListenAnyTenant(ctx context.Context, db DBTX) error {
-	_, err := db.Exec(ctx, deliveryListenAnyTenant)
-	return err
-}
-
 const migrateLockAnyTenant = `-- name: MigrateLockAnyTenant :one
 SELECT pg_try_advisory_lock($1::bigint)
 `

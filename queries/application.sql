@@ -184,3 +184,30 @@ SET deleted_at = @now::timestamptz,
 WHERE application.org_id = @org_id
     AND application.id = @id
     AND application.deleted_at IS NULL;
+
+-- name: ApplicationResolveMany :many
+-- ApplicationResolveMany finds applications by ids or uids; what is not there is left out. Two look-ups,
+-- each on its index; only one of them can find anything.
+SELECT wanted.ref::text AS ref, application.id
+FROM unnest(@refs::text[]) AS wanted(ref)
+CROSS JOIN LATERAL (
+    SELECT application.id
+    FROM application
+    WHERE application.org_id = @org_id
+        AND application.id = wanted.ref
+        AND application.deleted_at IS NULL
+    LIMIT 1
+) AS application
+UNION ALL
+SELECT wanted.ref::text AS ref, application.id
+FROM unnest(@refs::text[]) AS wanted(ref)
+CROSS JOIN LATERAL (
+    SELECT application.id
+    FROM application
+    WHERE application.org_id = @org_id
+        AND application.uid = wanted.ref
+        AND application.deleted_at IS NULL
+    LIMIT 1
+) AS application
+ORDER BY ref
+LIMIT cardinality(@refs::text[]);

@@ -210,11 +210,3 @@ WHERE attempt.matches
     OR attempt.n = @max_looked::int
 ORDER BY attempt.id
 LIMIT @max_rows::int;
-
--- name: AttemptExpunge :execrows
--- AttemptExpunge takes what the receiver answered out of an attempt.
-UPDATE attempt
-SET response = @response
-WHERE app_id = @app_id
-    AND message_id = @message_id
-    AND id = @id;

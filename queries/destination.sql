@@ -468,3 +468,23 @@ LEFT JOIN LATERAL (
 ) AS due ON due.endpoint_id = destination.endpoint_id
 ORDER BY endpoint.id DESC
 LIMIT @max_rows::int;
+
+-- name: DeliveryDueMany :many
+-- DeliveryDueMany tells of messages that are owed to an endpoint when they are due, and of which that is the end
+-- of a lease.
+SELECT
+    owed.message_id,
+    owed.due_at,
+    (owed.state = 'leased')::boolean AS leased
+FROM unnest(@message_ids::text[]) AS wanted(message_id)
+CROSS JOIN LATERAL (
+    -- LIMIT: a look-up for each, where a join might read all that is owed to the endpoint.
+    SELECT delivery.message_id, delivery.due_at, delivery.state
+    FROM delivery
+    WHERE delivery.app_id = @app_id
+        AND delivery.message_id = wanted.message_id
+        AND delivery.endpoint_id = @endpoint_id::text
+    LIMIT 1
+) AS owed
+ORDER BY owed.message_id
+LIMIT cardinality(@message_ids::text[]);

@@ -158,19 +158,6 @@ WHERE endpoint.app_id = @app_id
     AND endpoint.id = @id
     AND endpoint.deleted_at IS NULL;
 
--- name: EndpointUpdateSecret :execrows
--- EndpointUpdateSecret replaces an endpoint's secret and the old ones that still sign beside it.
-UPDATE endpoint
-SET url = @url,
-    headers = @headers,
-    secret = @secret,
-    old_secrets = @old_secrets,
-    old_secrets_expire_at = @old_secrets_expire_at,
-    updated_at = @updated_at
-WHERE app_id = @app_id
-    AND id = @id
-    AND deleted_at IS NULL;
-
 -- name: EndpointWanted :one
 -- EndpointWanted tells whether any endpoint of the application wants such a message: the condition of
 -- the fan-out in MessageInsertMany.
@@ -192,14 +179,3 @@ SET deleted_at = @now::timestamptz,
 WHERE endpoint.app_id = @app_id
     AND endpoint.id = @id
     AND endpoint.deleted_at IS NULL;
-
--- name: EndpointHeadersUpdate :execrows
--- EndpointHeadersUpdate replaces an endpoint's own HTTP headers.
-UPDATE endpoint
-SET url = @url,
-    headers = @headers,
-    secret = @secret,
-    updated_at = @updated_at
-WHERE app_id = @app_id
-    AND id = @id
-    AND deleted_at IS NULL;

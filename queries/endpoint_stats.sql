@@ -139,3 +139,15 @@ WHERE ctid = ANY (ARRAY(
         AND attempt_count.until_id < @before_id::text
     FOR UPDATE SKIP LOCKED
 ));
+
+-- name: DeliveryCount :one
+-- DeliveryCount counts what is owed to an endpoint of the messages of a time: not attempted yet, and
+-- to be tried again.
+SELECT
+    count(*) FILTER (WHERE delivery.attempts = 0) AS pending,
+    count(*) FILTER (WHERE delivery.attempts > 0) AS sending
+FROM delivery
+WHERE delivery.app_id = @app_id
+    AND delivery.endpoint_id = @endpoint_id
+    AND delivery.message_id > @after::text
+    AND delivery.message_id < @before::text;

@@ -29,11 +29,6 @@ SELECT set_config('statement_timeout', @statement_timeout::text, false)::text;
 -- lives; false: another process has it.
 SELECT pg_try_advisory_lock(@key::bigint);
 
--- name: DeliveryListenAnyTenant :exec
--- DeliveryListenAnyTenant makes the connection hear when deliveries become due.
--- @sqlc-vet-disable
-LISTEN postrider_delivery;
-
 -- name: ServerTimeAnyTenant :one
 -- ServerTimeAnyTenant is the time on the server's clock.
 SELECT clock_timestamp()::timestamptz;

@@ -93,3 +93,12 @@ func (t tx) ApplicationDelete(ctx context.Context, org core.OrgID, id core.AppID
 	_, err := queries.DeliveryDropByApplication(ctx, t.conn, db.DeliveryDropByApplicationParams{AppID: id, MaxRows: core.DropMost})
 	return t.recall(ctx, id, mapError(err))
 }
+
+func (r reader) ApplicationResolveMany(ctx context.Context, org core.OrgID, refs []string) (map[string]core.AppID, error) {
+	rows, err := queries.ApplicationResolveMany(ctx, r.conn, db.ApplicationResolveManyParams{OrgID: org, Refs: refs})
+	ids := make(map[string]core.AppID, len(rows))
+	for _, row := range rows {
+		ids[row.Ref] = row.ID
+	}
+	return ids, mapError(err)
+}

@@ -62,10 +62,6 @@ func statuses(filter core.AttemptFilter) []int16 {
 	return numbers
 }
 
-func (t tx) AttemptExpunge(ctx context.Context, app core.AppID, message core.MessageID, id core.AttemptID, response string) error {
-	return wrote(queries.AttemptExpunge(ctx, t.conn, db.AttemptExpungeParams{AppID: app, MessageID: message, ID: id, Response: response}))
-}
-
 func listedAttempt(row db.AttemptListByMessageAscendingRow) (core.Attempt, bool, string) {
 	return core.Attempt{
 		AppID: row.AppID, ID: row.ID, MessageID: row.MessageID, EndpointID: row.EndpointID, URL: row.URL, Status: row.Status,

@@ -84,15 +84,6 @@ func backgroundTask(row db.BackgroundTaskListAscendingRow) (core.BackgroundTask,
 	return t, nil
 }
 
-func (r reader) ApplicationResolveMany(ctx context.Context, org core.OrgID, refs []string) (map[string]core.AppID, error) {
-	rows, err := queries.ApplicationResolveMany(ctx, r.conn, db.ApplicationResolveManyParams{OrgID: org, Refs: refs})
-	ids := make(map[string]core.AppID, len(rows))
-	for _, row := range rows {
-		ids[row.Ref] = row.ID
-	}
-	return ids, mapError(err)
-}
-
 func (t tx) BackgroundTaskInsert(ctx context.Context, task core.BackgroundTask) error {
 	return wrote(queries.BackgroundTaskInsert(ctx, t.conn, db.BackgroundTaskInsertParams(task)))
 }

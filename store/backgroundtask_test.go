@@ -1,344 +1,102 @@
 package store
 
 import (
-	"context"
-	"errors"
-	"maps"
 	"slices"
-	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/postrider/postrider/core"
 )
 
-var orgScope = core.Scope{OrgID: testOrg}
-
-// past is when the messages of these tests were sent, unless they say otherwise.
-func past() time.Time { return now().Add(-time.Hour) }
-
-// addMessages stores messages of one application that are owed to nobody, one every 5 ms.
-func (w *world) addMessages(app core.AppID, n int, first time.Time) []core.MessageID {
-	w.t.Helper()
-	ids := make([]core.MessageID, n)
-	for i := range ids {
-		ids[i] = core.NewMessageID(first.Add(time.Duration(i) * 5 * time.Millisecond))
+func TestTasksAreListed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	e := w.addEndpoint(nil)
+	earlier := func(by time.Duration) *core.Service { // ids of one instant are in no order
+		s := w.service()
+		s.Clock = func() time.Time { return time.Now().Add(-by) }
+		return s
 	}
-	w.exec(`INSERT INTO message (app_id, id, event_type, payload, expires_at, created_at)
-		SELECT $1, id, 'invoice.paid', '{}', now() + interval '1 day', now() FROM unnest($2::text[]) AS id`, app, ids)
-	return ids
-}
-
-var attempted atomic.Int64 // calls of addAttempts
-
-// addAttempts writes down one attempt at each of the messages.
-func (w *world) addAttempts(e core.Endpoint, code int, ids ...core.MessageID) {
-	w.t.Helper()
-	status := core.StatusFail
-	if code/100 == 2 {
-		status = core.StatusSuccess
-	}
-	attempts := make([]core.AttemptID, len(ids))
-	at := now().Add(time.Duration(attempted.Add(1)) * 5 * time.Millisecond) // behind those before
-	for i := range ids {
-		attempts[i] = core.NewAttemptID(at)
-	}
-	w.exec(`INSERT INTO attempt (app_id, id, message_id, endpoint_id, url, status, response_status_code, response, duration_ms, trigger, created_at)
-		SELECT $1, attempt, message, $2, '', $3, $4, '', 1, 0, now() FROM unnest($5::text[], $6::text[]) AS a(attempt, message)`,
-		e.AppID, e.ID, status, code, attempts, ids)
-}
-
-// deliveries are what is owed to an endpoint: whether it was asked for by hand.
-func (w *world) deliveries(e core.Endpoint) map[core.MessageID]bool {
-	w.t.Helper()
-	rows, err := w.pool.Query(w.t.Context(), "SELECT message_id, manual FROM delivery WHERE endpoint_id = $1", e.ID)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	defer rows.Close()
-	owed := map[core.MessageID]bool{}
-	for rows.Next() {
-		var id core.MessageID
-		var manual bool
-		if err := rows.Scan(&id, &manual); err != nil {
-			w.t.Fatal(err)
-		}
-		owed[id] = manual
-	}
-	return owed
-}
-
-// ahead is the use cases at a time in the future, when waiting tasks have their turn again.
-func (w *world) ahead(by time.Duration) *core.Service {
-	s := w.service()
-	s.Clock = func() time.Time { return time.Now().Add(by) }
-	return s
-}
-
-// steps makes steps until there are no more, and returns how many there were.
-func (w *world) steps(s *core.Service) int {
-	w.t.Helper()
-	var turns core.TaskTurns
-	for n := 0; ; n++ {
-		worked, err := s.BackgroundTaskStep(w.t.Context(), &turns)
+	period := core.PeriodIn{Since: past()}
+	first := w.ended(earlier(2*time.Second).EndpointRecover(t.Context(), orgScope, "acme", string(e.ID), period))
+	second := w.ended(earlier(time.Second).EndpointReplayMissing(t.Context(), orgScope, "acme", string(e.ID), period))
+	third := w.ended(w.service().StatsUsageEventTypes(t.Context(), orgScope))
+	w.exec("UPDATE background_task SET data = jsonb_build_object('event_types', (SELECT jsonb_agg(jsonb_build_object('appId', md5(n::text))) FROM generate_series(1, 2000) AS n)) WHERE id = $1", third.ID)
+	list := func(scope core.Scope, filter core.BackgroundTaskFilter, in core.PageIn) []core.BackgroundTask {
+		t.Helper()
+		page, err := core.NewBackgroundTaskPage(in)
 		if err != nil {
-			w.t.Fatal(err)
+			t.Fatal(err)
 		}
-		if !worked {
-			return n
+		l, err := w.service().BackgroundTaskList(t.Context(), scope, filter, page)
+		if err != nil {
+			t.Fatal(err)
 		}
+		return l.Data
 	}
-}
-
-func (w *world) task(id core.TaskID) core.BackgroundTask {
-	w.t.Helper()
-	task, err := w.BackgroundTaskGet(w.t.Context(), testOrg, id)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return task
-}
-
-// ended makes all steps of a task that has just begun and returns how it ended.
-func (w *world) ended(task core.BackgroundTask, err error) core.BackgroundTask {
-	w.t.Helper()
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.steps(w.service())
-	return w.task(task.ID)
-}
-
-func (w *world) recovers(e core.Endpoint, since time.Time) core.BackgroundTask {
-	w.t.Helper()
-	task, err := w.service().EndpointRecover(w.t.Context(), orgScope, string(w.app.ID), string(e.ID), core.PeriodIn{Since: since})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return task
-}
-
-// wantSent checks that a task has finished and has sent that many of that many.
-func (w *world) wantSent(task core.BackgroundTask, processed, sent int64) {
-	w.t.Helper()
-	data := task.Progress()
-	if task.Status != core.TaskFinished || *data.MessagesProcessed != processed || *data.MessagesSent != sent {
-		w.t.Errorf("%s %s: processed %d, sent %d %s; want %d and %d", task.Task, task.Status, *data.MessagesProcessed,
-			*data.MessagesSent, data.Error, processed, sent)
-	}
-}
-
-func TestRecoverOwesWhatFailedForGood(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	e, other := w.addEndpoint(nil), w.addEndpoint(nil)
-	failed := w.addMessages(w.app.ID, 6, past())
-	w.addAttempts(e, 500, failed...)
-	w.addAttempts(e, 500, failed[0]) // and again
-	w.addAttempts(e, 204, failed[1])
-	w.in(func(ctx context.Context, tx core.Tx) error {
-		return tx.DeliveryInsert(ctx, w.app.ID, failed[2], e.ID, now())
-	})
-	w.exec("UPDATE message SET payload = NULL WHERE id = $1", failed[3])
-	w.exec("UPDATE message SET expires_at = now() WHERE id = $1", failed[4])
-	w.addAttempts(other, 500, w.addMessages(w.app.ID, 2, past())...)
-	w.addMessages(w.app.ID, 2, past()) // never attempted
-	w.addAttempts(e, 500, w.addMessages(w.app.ID, 2, past().Add(-2*time.Hour))...)
-	w.addAttempts(e, 500, w.addMessages(w.app.ID, 2, past().Add(10*time.Minute))...)
-
-	until := past().Add(5 * time.Minute)
-	period := core.PeriodIn{Since: past().Add(-time.Minute), Until: &until}
-	task := w.ended(w.service().EndpointRecover(t.Context(), orgScope, "acme", string(e.ID), period))
-	w.wantSent(task, 6, 2)
-	if got, want := w.deliveries(e), (map[core.MessageID]bool{failed[0]: true, failed[2]: false, failed[5]: true}); !maps.Equal(got, want) {
-		t.Errorf("owed %v, want %v", got, want)
-	}
-	if owed := w.owed()[other.ID]; owed != 0 {
-		t.Errorf("%d deliveries are owed to another endpoint", owed)
-	}
-	w.wantSent(w.ended(w.service().EndpointRecover(t.Context(), orgScope, "acme", string(e.ID), period)), 6, 0)
-}
-
-func TestRecoverHasNoCapAndLeavesRoom(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	e := w.addEndpoint(nil)
-	w.addAttempts(e, 500, w.addMessages(w.app.ID, 12_345, past())...)
-	task := w.recovers(e, past().Add(-time.Minute))
-	if n := w.steps(w.service()); n != 21 {
-		t.Errorf("made %d steps, want 20 batches of 500 and one that sees that it is enough", n)
-	}
-	if owed := w.owed()[e.ID]; owed != 10_000 {
-		t.Errorf("%d deliveries are due at once", owed)
-	}
-	if now := w.task(task.ID); now.Status != core.TaskRunning || now.Processed != 10_000 || !now.NextAt.After(now.UpdatedAt) {
-		t.Errorf("the task is %+v", now)
-	}
-	w.exec("DELETE FROM delivery")
-	w.steps(w.ahead(time.Minute))
-	w.wantSent(w.task(task.ID), 12_345, 12_345)
-	if owed := w.owed()[e.ID]; owed != 2_345 {
-		t.Errorf("%d deliveries came after the first 10,000", owed)
-	}
-}
-
-// breaking is a store in which units of work fail at their end.
-type breaking struct {
-	*Store
-	times  int
-	err    error
-	before func() // what happens just before
-}
-
-func (b *breaking) InTx(ctx context.Context, work func(context.Context, core.Tx) error) error {
-	return b.Store.InTx(ctx, func(ctx context.Context, tx core.Tx) error {
-		if err := work(ctx, tx); err != nil {
-			return err
-		}
-		if b.times--; b.times >= 0 {
-			if b.before != nil {
-				b.before()
-			}
-			return b.err
-		}
-		return nil
-	})
-}
-
-func TestAStepThatFailsIsTakenBackAndMadeAgain(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	e := w.addEndpoint(nil)
-	w.addAttempts(e, 500, w.addMessages(w.app.ID, 700, past())...)
-	task := w.recovers(e, past().Add(-time.Minute))
-	s := w.service()
-	if worked, err := s.BackgroundTaskStep(t.Context(), new(core.TaskTurns)); !worked || err != nil {
-		t.Fatal(worked, err)
-	}
-	s.Store = &breaking{Store: w.Store, times: 1, err: errors.New("a defect with a secret in it")}
-	if worked, err := s.BackgroundTaskStep(t.Context(), new(core.TaskTurns)); !worked || err == nil || !strings.Contains(err.Error(), string(task.ID)) {
-		t.Errorf("worked %v, %v; want an error that names the task", worked, err)
-	}
-	if now := w.task(task.ID); now.Processed != 500 || now.Failures != 1 || !now.NextAt.After(now.UpdatedAt) || w.owed()[e.ID] != 500 {
-		t.Errorf("%d are owed by %+v", w.owed()[e.ID], now)
-	}
-	if n := w.steps(s); n != 0 {
-		t.Error("the step was made again at once")
-	}
-	w.steps(w.ahead(time.Minute))
-	done := w.task(task.ID)
-	w.wantSent(done, 700, 700)
-	if w.owed()[e.ID] != 700 || done.Failures != 0 {
-		t.Errorf("%d are owed by %+v", w.owed()[e.ID], done)
-	}
-}
-
-func TestATaskFailsAfterFiveFailuresInARow(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	e := w.addEndpoint(nil)
-	w.addAttempts(e, 500, w.addMessages(w.app.ID, 1, past())...)
-	task := w.recovers(e, past().Add(-time.Minute))
-	var waits []time.Duration
-	for n := range 5 {
-		s := w.ahead(time.Duration(n) * time.Hour)
-		s.Store = &breaking{Store: w.Store, times: 1, err: errors.New("a secret")}
-		if _, err := s.BackgroundTaskStep(t.Context(), new(core.TaskTurns)); err == nil {
-			t.Fatal("no error")
-		}
-		waits = append(waits, w.task(task.ID).NextAt.Sub(s.Now()).Round(5*time.Second))
-	}
-	if !slices.IsSorted(waits) || waits[0] != 5*time.Second || waits[3] != 40*time.Second {
-		t.Errorf("waited %v", waits)
-	}
-	data := w.task(task.ID).Progress()
-	if w.task(task.ID).Status != core.TaskFailed || data.Error == "" || strings.Contains(data.Error, "secret") {
-		t.Errorf("the task is %+v", w.task(task.ID))
-	}
-	if n := w.steps(w.ahead(24 * time.Hour)); n != 0 {
-		t.Errorf("%d steps of a task that has failed", n)
-	}
-}
-
-func TestADatabaseThatIsAwayIsNotTheTasksFault(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	e := w.addEndpoint(nil)
-	task := w.recovers(e, past())
-	for n := range 10 {
-		s := w.ahead(time.Duration(n) * time.Hour)
-		s.Store = &breaking{Store: w.Store, times: 1, err: &core.Error{Kind: core.KindUnavailable}}
-		if _, err := s.BackgroundTaskStep(t.Context(), new(core.TaskTurns)); err == nil {
-			t.Fatal("no error")
-		}
-	}
-	if now := w.task(task.ID); now.Status != core.TaskRunning || now.Failures != 0 || !now.NextAt.After(now.UpdatedAt) {
-		t.Errorf("the task is %+v", now)
-	}
-}
-
-// Otherwise it would be its turn again, and nobody else's ever.
-func TestATaskWhoseStepTookTooLongGoesBehindTheOthers(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	task := w.recovers(w.addEndpoint(nil), past())
-	ctx, timeUp := context.WithCancel(t.Context())
-	s := w.service()
-	s.Store = &breaking{Store: w.Store, times: 1, err: context.DeadlineExceeded, before: timeUp}
-	if _, err := s.BackgroundTaskStep(ctx, new(core.TaskTurns)); err == nil {
-		t.Fatal("no error")
-	}
-	if now := w.task(task.ID); !now.NextAt.After(now.UpdatedAt) {
-		t.Errorf("the task is %+v", now)
-	}
-}
-
-func TestATaskEndsWithWhatItIsAbout(t *testing.T) {
-	t.Parallel()
-	for reason, end := range map[string]func(*world, core.Endpoint){
-		"The endpoint is disabled.": func(w *world, e core.Endpoint) {
-			w.exec("UPDATE endpoint SET disabled = true WHERE id = $1", e.ID)
-		},
-		"The endpoint was deleted.": func(w *world, e core.Endpoint) {
-			w.in(func(ctx context.Context, tx core.Tx) error { return tx.EndpointDelete(ctx, w.app.ID, e.ID, now()) })
-		},
-		"The application was deleted.": func(w *world, _ core.Endpoint) {
-			w.in(func(ctx context.Context, tx core.Tx) error {
-				return tx.ApplicationDelete(ctx, testOrg, w.app.ID, now())
-			})
-		},
+	newest := core.PageIn{Descending: true}
+	appScope := core.Scope{OrgID: testOrg, AppID: w.app.ID}
+	for name, test := range map[string]struct {
+		got  []core.BackgroundTask
+		want []core.TaskID
+	}{
+		"all":                    {list(orgScope, core.BackgroundTaskFilter{}, newest), []core.TaskID{third.ID, second.ID, first.ID}},
+		"oldest first":           {list(orgScope, core.BackgroundTaskFilter{}, core.PageIn{}), []core.TaskID{first.ID, second.ID, third.ID}},
+		"behind one":             {list(orgScope, core.BackgroundTaskFilter{}, core.PageIn{Descending: true, Iterator: string(second.ID)}), []core.TaskID{first.ID}},
+		"of an application":      {list(appScope, core.BackgroundTaskFilter{}, newest), []core.TaskID{second.ID, first.ID}},
+		"of a kind":              {list(orgScope, core.BackgroundTaskFilter{Task: core.TaskReplayMissing}, newest), []core.TaskID{second.ID}},
+		"that run":               {list(orgScope, core.BackgroundTaskFilter{Status: core.TaskRunning}, newest), nil},
+		"of another":             {list(core.Scope{OrgID: testOrg, AppID: "app_x"}, core.BackgroundTaskFilter{}, newest), nil},
+		"of another organsation": {list(core.Scope{OrgID: "org_other"}, core.BackgroundTaskFilter{}, newest), nil},
 	} {
-		t.Run(reason, func(t *testing.T) {
-			t.Parallel()
-			w := newWorld(t)
-			e := w.addEndpoint(nil)
-			w.addAttempts(e, 500, w.addMessages(w.app.ID, 700, past())...)
-			task := w.recovers(e, past().Add(-time.Minute))
-			if _, err := w.service().BackgroundTaskStep(t.Context(), new(core.TaskTurns)); err != nil {
-				t.Fatal(err)
+		var got []core.TaskID
+		for _, task := range test.got {
+			got = append(got, task.ID)
+			if task.ID == first.ID && (task.Data.MessagesSent == nil || *task.EndpointID != e.ID || task.Parameters.Since.IsZero()) {
+				t.Errorf("%s: %+v", name, task)
 			}
-			end(w, e)
-			w.steps(w.service())
-			if now := w.task(task.ID); now.Status != core.TaskFailed || now.Progress().Error != reason || *now.Data.MessagesSent != 500 {
-				t.Errorf("the task is %+v: %s", now, now.Progress().Error)
+			if task.ID == third.ID && task.Data.EventTypes != nil {
+				t.Errorf("%s shows %d event types", name, len(task.Data.EventTypes))
 			}
-		})
+		}
+		if !slices.Equal(got, test.want) {
+			t.Errorf("%s: listed %v, want %v", name, got, test.want)
+		}
+	}
+	if n := len(w.task(third.ID).Data.EventTypes); n != 2000 {
+		t.Errorf("got with %d lines", n)
+	}
+	if _, err := w.BackgroundTaskGet(t.Context(), "org_other", first.ID); !core.IsKind(err, core.KindNotFound) {
+		t.Errorf("read by another organisation: %v", err)
 	}
 }
 
-func TestWorkersHearOfWhatATaskOwes(t *testing.T) {
+func TestEndedTasksAreDeleted(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	e := w.addEndpoint(nil)
-	w.addAttempts(e, 500, w.addMessages(w.app.ID, 1, past())...)
-	ctx, stop := context.WithCancel(t.Context())
-	heard, done := make(chan struct{}, 100), make(chan struct{})
-	go func() { defer close(done); w.Listen(ctx, listener{wake: func() { heard <- struct{}{} }}) }()
-	<-heard // connected
-	w.recovers(e, past().Add(-time.Minute))
-	w.steps(w.service())
-	<-heard
-	stop()
-	<-done
+	old, failed, recent := w.replaysMissing(e), w.replaysMissing(e), w.replaysMissing(e)
+	running := w.recovers(e, past())
+	w.exec("UPDATE background_task SET status = 'failed' WHERE id = $1", failed.ID)
+	for _, task := range []*core.BackgroundTask{&old, &failed, &running} {
+		began := core.NewTaskID(now().AddDate(0, 0, -92))
+		w.exec("UPDATE background_task SET id = $2, updated_at = now() - interval '91 days' WHERE id = $1", task.ID, began)
+		task.ID = began
+	}
+	long := w.replaysMissing(e) // began long ago, and has just ended
+	w.exec("UPDATE background_task SET id = $2 WHERE id = $1", long.ID, core.NewTaskID(now().AddDate(0, 0, -92)))
+	before := core.TasksEndedBefore(now())
+	for range 2 {
+		if n, err := w.BackgroundTaskDeleteEnded(t.Context(), before, 1); err != nil || n != 1 {
+			t.Errorf("deleted %d, %v; want one at a time", n, err)
+		}
+	}
+	if n, err := w.BackgroundTaskDeleteEnded(t.Context(), before, 10); err != nil || n != 0 {
+		t.Errorf("deleted %d, %v; want none", n, err)
+	}
+	w.task(running.ID)
+	w.task(recent.ID)
+	if _, err := w.BackgroundTaskGet(t.Context(), testOrg, old.ID); !core.IsKind(err, core.KindNotFound) {
+		t.Errorf("an old task is left: %v", err)
+	}
 }

@@ -47,25 +47,6 @@ func (r reader) EndpointWanted(ctx context.Context, app core.AppID, eventType st
 	return wanted, mapError(err)
 }
 
-func (r reader) EndpointStatsGet(ctx context.Context, app core.AppID, id core.EndpointID, p core.StatsPeriod) (core.EndpointStats, error) {
-	attempts, err := r.EndpointAttemptStatsGet(ctx, app, id, p)
-	if err != nil {
-		return core.EndpointStats{}, err
-	}
-	owed, err := queries.DeliveryCount(ctx, r.listing(), db.DeliveryCountParams{
-		AppID: app, EndpointID: id, After: string(core.MessageIDAt(p.Since)), Before: string(core.MessageIDAt(p.Until)),
-	})
-	return core.EndpointStats{
-		Succeeded: attempts.Succeeded, Failed: attempts.Failed, Pending: owed.Pending, Sending: owed.Sending,
-	}, mapError(err)
-}
-
-func (r reader) EndpointAttemptStatsGet(ctx context.Context, app core.AppID, id core.EndpointID, p core.StatsPeriod) (core.EndpointAttemptStats, error) {
-	c := counter{conn: r.listing(), app: app, endpoint: id, settled: core.AttemptIDAt(p.Now.Add(-countSettled))}
-	stats, err := c.count(ctx, p.Since, p.Until)
-	return stats, mapError(err)
-}
-
 func (t tx) EndpointLock(ctx context.Context, app core.AppID, ref string) (core.Endpoint, error) {
 	row, err := queries.EndpointLock(ctx, t.conn, db.EndpointLockParams{AppID: app, Ref: ref})
 	if err != nil {
@@ -109,27 +90,12 @@ func (t tx) EndpointUpdate(ctx context.Context, e core.Endpoint) error {
 	return t.recall(ctx, e.AppID, err)
 }
 
-func (t tx) EndpointUpdateSecret(ctx context.Context, e core.Endpoint) error {
-	c := t.columns(e)
-	return t.recall(ctx, e.AppID, wrote(queries.EndpointUpdateSecret(ctx, t.conn, db.EndpointUpdateSecretParams{
-		AppID: e.AppID, ID: e.ID, URL: c.url, Headers: c.headers, Secret: c.secret,
-		OldSecrets: t.keys.sealMany(e.OldSecrets, e.AppID, e.ID), OldSecretsExpireAt: e.OldSecretsExpireAt, UpdatedAt: e.UpdatedAt,
-	})))
-}
-
 func (t tx) EndpointDelete(ctx context.Context, app core.AppID, id core.EndpointID, now time.Time) error {
 	err := wrote(queries.EndpointDelete(ctx, t.conn, db.EndpointDeleteParams{AppID: app, ID: id, Now: now}))
 	if err == nil {
 		_, err = t.DeliveryDropByEndpoint(ctx, app, id) // workers drop what is left
 	}
 	return t.recall(ctx, app, err)
-}
-
-func (t tx) EndpointHeadersUpdate(ctx context.Context, e core.Endpoint) error {
-	c := t.columns(e)
-	return t.recall(ctx, e.AppID, wrote(queries.EndpointHeadersUpdate(ctx, t.conn, db.EndpointHeadersUpdateParams{
-		AppID: e.AppID, ID: e.ID, URL: c.url, Headers: c.headers, Secret: c.secret, UpdatedAt: e.UpdatedAt,
-	})))
 }
 
 // columns seals what an endpoint is called with. The three columns are written together, whichever of them changes.

@@ -308,3 +308,22 @@ func isMissing(err error) bool {
 	e, ok := errors.AsType[*pgconn.PgError](err)
 	return ok && e.Code == codeUndefinedTable
 }
+
+func (r reader) EndpointStatsGet(ctx context.Context, app core.AppID, id core.EndpointID, p core.StatsPeriod) (core.EndpointStats, error) {
+	attempts, err := r.EndpointAttemptStatsGet(ctx, app, id, p)
+	if err != nil {
+		return core.EndpointStats{}, err
+	}
+	owed, err := queries.DeliveryCount(ctx, r.listing(), db.DeliveryCountParams{
+		AppID: app, EndpointID: id, After: string(core.MessageIDAt(p.Since)), Before: string(core.MessageIDAt(p.Until)),
+	})
+	return core.EndpointStats{
+		Succeeded: attempts.Succeeded, Failed: attempts.Failed, Pending: owed.Pending, Sending: owed.Sending,
+	}, mapError(err)
+}
+
+func (r reader) EndpointAttemptStatsGet(ctx context.Context, app core.AppID, id core.EndpointID, p core.StatsPeriod) (core.EndpointAttemptStats, error) {
+	c := counter{conn: r.listing(), app: app, endpoint: id, settled: core.AttemptIDAt(p.Now.Add(-countSettled))}
+	stats, err := c.count(ctx, p.Since, p.Until)
+	return stats, mapError(err)
+}

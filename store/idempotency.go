@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -11,7 +12,10 @@ import (
 	"github.com/postrider/postrider/db"
 )
 
-var _ core.Idempotency = (*Store)(nil)
+var (
+	_ core.Idempotency       = (*Store)(nil)
+	_ core.IdempotencyPruner = (*Store)(nil)
+)
 
 // errNotKept rolls back work whose answer is no success.
 var errNotKept = errors.New("the answer is not kept")
@@ -85,3 +89,67 @@ func (w within) InTx(ctx context.Context, work func(context.Context, core.Tx) er
 
 // Ping tells whether the database answers.
 func (w within) Ping(ctx context.Context) error { return mapError(w.t.Conn().Ping(ctx)) }
+
+// turns lets one caller through at a time for each key.
+type turns[K comparable] struct {
+	mu   sync.Mutex
+	keys map[K]*turn
+}
+
+type turn struct {
+	free    chan struct{} // holds one thing while nobody is through
+	callers int           // through, or waiting
+}
+
+// enter returns when it is the caller's turn, which lasts until it calls leave, or when ctx ends.
+func (ts *turns[K]) enter(ctx context.Context, key K) (leave func(), err error) {
+	t := ts.join(key)
+	select {
+	case <-t.free:
+		return func() { t.free <- struct{}{}; ts.part(key, t) }, nil
+	case <-ctx.Done():
+		ts.part(key, t)
+		return nil, ctx.Err()
+	}
+}
+
+func (ts *turns[K]) join(key K) *turn {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	t := ts.keys[key]
+	if t == nil {
+		if ts.keys == nil {
+			ts.keys = map[K]*turn{}
+		}
+		t = &turn{free: make(chan struct{}, 1)}
+		t.free <- struct{}{}
+		ts.keys[key] = t
+	}
+	t.callers++
+	return t
+}
+
+func (ts *turns[K]) part(key K, t *turn) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	t.callers--
+	if t.callers == 0 {
+		delete(ts.keys, key)
+	}
+}
+
+// IdempotencyPrune deletes old keys, those of messages and the others.
+func (s *Store) IdempotencyPrune(ctx context.Context, before time.Time) (int64, error) {
+	keys, err := s.prune(ctx, "idempotency_key", func(from, to int64) (int64, error) {
+		return queries.IdempotencyKeyDeleteManyAnyTenant(ctx, s.pools.jobs,
+			db.IdempotencyKeyDeleteManyAnyTenantParams{FromPage: from, ToPage: to, Before: before})
+	})
+	if err != nil {
+		return keys, err
+	}
+	messages, err := s.prune(ctx, "message_key", func(from, to int64) (int64, error) {
+		return queries.MessageKeyDeleteManyAnyTenant(ctx, s.pools.jobs,
+			db.MessageKeyDeleteManyAnyTenantParams{FromPage: from, ToPage: to, Before: before})
+	})
+	return keys + messages, err
+}

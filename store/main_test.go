@@ -196,3 +196,8 @@ func (l listener) Recall(app core.AppID) {
 		l.recall(app)
 	}
 }
+
+// service is the use cases on the test's database: pages are made there.
+func (w *world) service() *core.Service {
+	return &core.Service{Store: w.Store, Messages: NewMessageInserter(w.Store, nil), Clock: time.Now}
+}

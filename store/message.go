@@ -164,8 +164,3 @@ func messageTexts(ids []core.MessageID) []string {
 func (t tx) MessageInsert(ctx context.Context, m core.Message) error {
 	return wrote(queries.MessageInsert(ctx, t.conn, db.MessageInsertParams(m)))
 }
-
-func (t tx) MessageExpungeMany(ctx context.Context, app core.AppID, refs []string) ([]string, error) {
-	there, err := queries.MessageExpungeMany(ctx, t.conn, db.MessageExpungeManyParams{AppID: app, Refs: refs})
-	return there, t.recall(ctx, app, mapError(err))
-}

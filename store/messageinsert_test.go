@@ -218,3 +218,24 @@ func TestRoomIsGivenBackWhenTheStatementFails(t *testing.T) {
 		t.Errorf("%d of the room was given back, %d deliveries handed over", d.freed, len(d.taken))
 	}
 }
+
+func TestAMessageWaitsForItsTime(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.addEndpoint(nil)
+	d := &takes{room: room()}
+	at := now().Add(time.Hour)
+	m, err := NewMessageInserter(w.Store, d).MessageInsert(t.Context(), w.event(func(m *core.NewMessage) { m.DeliverAt = &at }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(d.taken) != 0 || len(w.claim(room())) != 0 {
+		t.Errorf("sent an hour early: %+v", d.taken)
+	}
+	if stored, err := w.MessageGet(t.Context(), w.app.ID, string(m.ID)); err != nil || stored.DeliverAt == nil || !stored.DeliverAt.Equal(at) {
+		t.Errorf("%+v, %v", stored, err)
+	}
+	if claimed := w.claimAt(room(), at).Deliveries; len(claimed) != 1 {
+		t.Errorf("claimed %+v when its time had come", claimed)
+	}
+}

@@ -1,0 +1,253 @@
+-- name: DeliveryRecordMany :many
+-- DeliveryRecordMany writes down what came of the attempts of many deliveries: the attempts, what is
+-- still owed, the endpoints' health. It returns the deliveries whose lease still held, and whether
+-- their endpoint is to be left alone now; another is somebody else's by now and left alone. Attempts
+-- that were written down before, by a commit whose answer got lost, change nothing. An endpoint that is
+-- disabled by it has a row without a message.
+WITH result AS (
+    SELECT
+        r.app_id, r.attempt_id, r.message_id, r.endpoint_id, r.url, r.status, r.response_status_code, r.response,
+        r.duration_ms, r.trigger, r.created_at, r.lease, r.attempts, r.finished, r.next_at, r.gone, r.pause_until
+    FROM unnest(
+        @app_ids::text[],
+        @attempt_ids::text[],
+        @message_ids::text[],
+        @endpoint_ids::text[],
+        @urls::text[],
+        @statuses::smallint[],
+        @response_status_codes::smallint[],
+        @responses::text[],
+        @durations_ms::bigint[],
+        @triggers::smallint[],
+        @created_ats::timestamptz[],
+        @leases::bigint[],
+        @attempts::smallint[],
+        @finished::boolean[],
+        @next_ats::timestamptz[],
+        @gone::boolean[],
+        @pause_untils::timestamptz[]
+    ) AS r(
+        app_id, attempt_id, message_id, endpoint_id, url, status, response_status_code, response, duration_ms,
+        trigger, created_at, lease, attempts, finished, next_at, gone, pause_until
+    )
+),
+attempted AS (
+    INSERT INTO attempt (
+        app_id, id, message_id, endpoint_id, url, status, response_status_code, response, duration_ms, trigger,
+        created_at
+    )
+    SELECT
+        app_id, attempt_id, message_id, endpoint_id, url, status, response_status_code, response, duration_ms,
+        trigger, created_at
+    FROM result
+    ON CONFLICT (app_id, message_id, id) DO NOTHING
+),
+held AS MATERIALIZED (
+    -- LATERAL with LIMIT 1: one probe of the primary key for each, whatever the statistics say. They often say
+    -- that the table is empty, and then any other plan reads all of it.
+    SELECT owed.tid, result.lease, result.attempts, result.finished, result.next_at
+    FROM result
+    CROSS JOIN LATERAL (
+        SELECT delivery.ctid::tid AS tid, delivery.lease
+        FROM delivery
+        WHERE delivery.app_id = result.app_id
+            AND delivery.message_id = result.message_id
+            AND delivery.endpoint_id = result.endpoint_id
+        LIMIT 1
+    ) AS owed
+    WHERE owed.lease = result.lease
+),
+finished AS (
+    DELETE FROM delivery
+    USING held
+    WHERE held.finished
+        AND delivery.ctid = held.tid
+        AND delivery.lease = held.lease -- once more, on the row as it is
+    RETURNING delivery.message_id, delivery.endpoint_id, delivery.lease
+),
+rescheduled AS (
+    UPDATE delivery
+    SET due_at = greatest(held.next_at, @now::timestamptz), -- never before: a claim may have looked at what was due then
+        attempts = held.attempts,
+        queue = CASE WHEN delivery.queue = 2 THEN 2 WHEN held.attempts > 0 THEN 1 ELSE 0 END,
+        state = 'waiting',
+        manual = false,
+        resume_at = held.next_at
+    FROM held
+    WHERE NOT held.finished
+        AND delivery.ctid = held.tid
+        AND delivery.lease = held.lease
+    RETURNING delivery.message_id, delivery.endpoint_id, delivery.lease
+),
+rules AS (
+    SELECT
+        @now::timestamptz AS now,
+        @pause_least::timestamptz AS pause_least,
+        @pause_most::timestamptz AS pause_most,
+        @circuit_failures::int AS circuit_failures,
+        @disable_failures::int AS disable_failures,
+        @disable_since::timestamptz AS disable_since
+),
+health AS (
+    SELECT
+        result.app_id, result.endpoint_id,
+        bool_or(result.status = 0) AS healthy,
+        bool_or(result.gone) AS gone,
+        count(*) FILTER (WHERE result.status <> 0) AS failures,
+        max(result.created_at) AS began_at,
+        nullif(max(result.pause_until), '0001-01-01Z') AS pause_until
+    FROM result
+    GROUP BY result.app_id, result.endpoint_id
+),
+turned AS (
+    -- Only the endpoints whose state changes. SKIP LOCKED: another worker is writing the same down, or
+    -- a client is changing the endpoint, and waiting could be a deadlock. What is left out the next
+    -- attempt tells again.
+    SELECT
+        endpoint.tid, endpoint.id, health.healthy, health.gone,
+        CASE WHEN health.healthy THEN 0 ELSE endpoint.failures + health.failures END AS failures,
+        CASE WHEN health.healthy THEN NULL ELSE coalesce(endpoint.failing_since, rules.now) END AS failing_since,
+        -- An attempt that began before the pause says nothing about how things are since.
+        CASE WHEN health.began_at < endpoint.paused_at THEN endpoint.paused_until END AS paused_until,
+        health.pause_until
+    FROM health
+    CROSS JOIN rules
+    CROSS JOIN LATERAL (
+        SELECT
+            endpoint.ctid::tid AS tid, endpoint.id, endpoint.failures, endpoint.failing_since, endpoint.paused_at,
+            endpoint.paused_until
+        FROM endpoint
+        WHERE endpoint.app_id = health.app_id
+            AND endpoint.id = health.endpoint_id
+            AND NOT endpoint.disabled
+            AND (
+                NOT health.healthy
+                OR endpoint.failing_since IS NOT NULL
+                OR endpoint.paused_until IS NOT NULL
+                OR health.pause_until IS NOT NULL
+            )
+        LIMIT 1
+        FOR NO KEY UPDATE SKIP LOCKED
+    ) AS endpoint
+),
+circuit AS (
+    -- It opens for a quarter of the time that the endpoint has been failing.
+    SELECT
+        turned.tid, turned.id, turned.gone, turned.failures, turned.failing_since, rules.now,
+        greatest(
+            turned.paused_until,
+            turned.pause_until,
+            CASE
+                WHEN turned.failures >= rules.circuit_failures
+                THEN least(
+                    greatest(rules.now + (rules.now - turned.failing_since) / 4, rules.pause_least),
+                    rules.pause_most
+                )
+            END
+        ) AS paused_until,
+        turned.failures >= rules.disable_failures
+            AND coalesce(turned.failing_since <= rules.disable_since, false) AS failing_too_long
+    FROM turned
+    CROSS JOIN rules
+),
+judged AS (
+    UPDATE endpoint
+    SET failures = circuit.failures,
+        failing_since = circuit.failing_since,
+        paused_until = circuit.paused_until,
+        paused_at = CASE
+            WHEN circuit.paused_until IS NULL THEN NULL
+            WHEN circuit.paused_until = endpoint.paused_until THEN endpoint.paused_at
+            ELSE circuit.now
+        END,
+        disabled = circuit.gone OR circuit.failing_too_long,
+        disabled_reason = CASE WHEN circuit.gone THEN 'gone' WHEN circuit.failing_too_long THEN 'failing' END,
+        updated_at = CASE WHEN circuit.gone OR circuit.failing_too_long THEN circuit.now ELSE endpoint.updated_at END
+    FROM circuit
+    WHERE endpoint.ctid = circuit.tid
+        AND endpoint.id = circuit.id
+    RETURNING endpoint.id, endpoint.disabled, endpoint.disabled OR endpoint.paused_until IS NOT NULL AS resting
+),
+unhurried AS (
+    -- This commit need not wait for the disk: lost, its deliveries are made once more, never missed.
+    SELECT set_config('synchronous_commit', 'off', true)
+)
+SELECT
+    recorded.message_id, recorded.endpoint_id, recorded.lease,
+    (recorded.endpoint_id IN (SELECT judged.id FROM judged WHERE judged.resting))::boolean AS resting
+FROM unhurried
+CROSS JOIN (
+    SELECT finished.message_id, finished.endpoint_id, finished.lease FROM finished
+    UNION ALL
+    SELECT rescheduled.message_id, rescheduled.endpoint_id, rescheduled.lease FROM rescheduled
+    UNION ALL
+    SELECT '', judged.id, 0 FROM judged WHERE judged.disabled
+) AS recorded
+ORDER BY recorded.message_id, recorded.endpoint_id, recorded.lease
+LIMIT @max_rows::int;
+
+-- name: DeliveryFinishMany :many
+-- DeliveryFinishMany is DeliveryRecordMany for attempts that succeeded at endpoints that were well: there
+-- is nothing to judge and nothing to do again, and nearly all attempts are such.
+WITH result AS (
+    SELECT
+        r.app_id, r.attempt_id, r.message_id, r.endpoint_id, r.url, r.response_status_code, r.response, r.duration_ms,
+        r.trigger, r.created_at, r.lease
+    FROM unnest(
+        @app_ids::text[],
+        @attempt_ids::text[],
+        @message_ids::text[],
+        @endpoint_ids::text[],
+        @urls::text[],
+        @response_status_codes::smallint[],
+        @responses::text[],
+        @durations_ms::bigint[],
+        @triggers::smallint[],
+        @created_ats::timestamptz[],
+        @leases::bigint[]
+    ) AS r(
+        app_id, attempt_id, message_id, endpoint_id, url, response_status_code, response, duration_ms, trigger,
+        created_at, lease
+    )
+),
+attempted AS (
+    INSERT INTO attempt (
+        app_id, id, message_id, endpoint_id, url, status, response_status_code, response, duration_ms, trigger,
+        created_at
+    )
+    SELECT
+        app_id, attempt_id, message_id, endpoint_id, url, 0, response_status_code, response, duration_ms, trigger,
+        created_at
+    FROM result
+    ON CONFLICT (app_id, message_id, id) DO NOTHING
+),
+held AS MATERIALIZED (
+    -- As in DeliveryRecordMany.
+    SELECT owed.tid, result.lease
+    FROM result
+    CROSS JOIN LATERAL (
+        SELECT delivery.ctid::tid AS tid, delivery.lease
+        FROM delivery
+        WHERE delivery.app_id = result.app_id
+            AND delivery.message_id = result.message_id
+            AND delivery.endpoint_id = result.endpoint_id
+        LIMIT 1
+    ) AS owed
+    WHERE owed.lease = result.lease
+),
+finished AS (
+    DELETE FROM delivery
+    USING held
+    WHERE delivery.ctid = held.tid
+        AND delivery.lease = held.lease
+    RETURNING delivery.message_id, delivery.endpoint_id, delivery.lease
+),
+unhurried AS (
+    -- As in DeliveryRecordMany.
+    SELECT set_config('synchronous_commit', 'off', true)
+)
+SELECT finished.message_id, finished.endpoint_id, finished.lease
+FROM unhurried
+CROSS JOIN finished
+ORDER BY finished.message_id, finished.endpoint_id, finished.lease
+LIMIT cardinality(@attempt_ids::text[]);
