@@ -39,8 +39,8 @@ func upcoming(nextAt *time.Time, leased bool, now time.Time) *time.Time {
 	return nextAt
 }
 
-// Latest is the status of the latest attempt of a message at an endpoint.
-type Latest struct {
+// LatestAttempt is the status of the latest attempt of a message at an endpoint.
+type LatestAttempt struct {
 	MessageID MessageID
 	Status    AttemptStatus
 	NextAt    *time.Time
@@ -63,7 +63,7 @@ func (s *Service) AttemptedMessageList(ctx context.Context, scope Scope, appRef,
 	if err != nil {
 		return List[AttemptedMessage]{}, err
 	}
-	latest, err := listLooked(page, func(p Page) ([]Latest, string, error) {
+	latest, err := listLooked(page, func(p Page) ([]LatestAttempt, string, error) {
 		if filter.Status != nil && (*filter.Status == StatusPending || *filter.Status > StatusSending) {
 			return nil, "", nil // what was attempted is pending no more, and nothing is ever canceled
 		}
@@ -92,7 +92,7 @@ func earliestAttempt(from string) AttemptID {
 
 // attemptedMessages adds the messages, and cuts the list off after as many as a page may hold. One whose retention
 // has ended is left out with its attempts.
-func (s *Service) attemptedMessages(ctx context.Context, app AppID, page Page, latest *List[Latest]) ([]AttemptedMessage, error) {
+func (s *Service) attemptedMessages(ctx context.Context, app AppID, page Page, latest *List[LatestAttempt]) ([]AttemptedMessage, error) {
 	ids := make([]MessageID, len(latest.Data))
 	for i, l := range latest.Data {
 		ids[i] = l.MessageID

@@ -27,18 +27,18 @@ func NewIdempotencyKey(scope Scope, method, path, query, key string) Idempotency
 	return IdempotencyKey{OrgID: scope.OrgID, Hash: sha256.Sum256(text)}
 }
 
-// Answer is what a request was told, as its adapter wrote it.
-type Answer struct {
+// StoredAnswer is the answer to a request, as its adapter wrote it.
+type StoredAnswer struct {
 	Status int // of HTTP
 	Body   []byte
 
-	// Secret is what the client is told and the memory for answers must not hold. An Answer that Once
+	// Secret is the part of the answer that must not be stored. A StoredAnswer that Once
 	// returns has it only if this very call did the work.
 	Secret []byte
 }
 
 // Succeeded tells whether the answer is one to keep.
-func (a Answer) Succeeded() bool { return a.Status/100 == 2 }
+func (a StoredAnswer) Succeeded() bool { return a.Status/100 == 2 }
 
 // Idempotency is the memory for what was answered.
 type Idempotency interface {
@@ -48,7 +48,7 @@ type Idempotency interface {
 	// at all if it returns an error, or an answer that is no success: then nothing is kept, either.
 	// Work may run more than once, as that of InTx.
 	Once(ctx context.Context, key IdempotencyKey, now time.Time,
-		work func(context.Context, Store) (Answer, error)) (Answer, error)
+		work func(context.Context, Store) (StoredAnswer, error)) (StoredAnswer, error)
 }
 
 // IdempotencyPruner forgets.

@@ -37,7 +37,7 @@ func TestIdempotencyKeysOfDifferentRequestsDiffer(t *testing.T) {
 func TestOnlySuccessIsKept(t *testing.T) {
 	t.Parallel()
 	for status, kept := range map[int]bool{0: false, 100: false, 200: true, 299: true, 300: false, 404: false, 500: false} {
-		if got := (Answer{Status: status}).Succeeded(); got != kept {
+		if got := (StoredAnswer{Status: status}).Succeeded(); got != kept {
 			t.Errorf("%d: %v", status, got)
 		}
 	}

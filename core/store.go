@@ -42,7 +42,7 @@ type Reader interface {
 	AttemptListByMessage(ctx context.Context, app AppID, message MessageID, filter AttemptFilter, page Page) (rows []Attempt, ended string, err error)
 
 	// AttemptedMessageList lists messages by the attempts at one endpoint, of which none is before first.
-	AttemptedMessageList(ctx context.Context, app AppID, endpoint EndpointID, filter AttemptedMessageFilter, first AttemptID, page Page) (rows []Latest, ended string, err error)
+	AttemptedMessageList(ctx context.Context, app AppID, endpoint EndpointID, filter AttemptedMessageFilter, first AttemptID, page Page) (rows []LatestAttempt, ended string, err error)
 	// DestinationList lists endpoints by the attempts at one message, of which none is before first.
 	DestinationList(ctx context.Context, app AppID, message MessageID, first AttemptID, page Page) (rows []Destination, ended string, err error)
 

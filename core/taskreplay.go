@@ -138,7 +138,7 @@ func (t *BackgroundTask) endpointTakes(ctx context.Context, tx Tx) (bool, error)
 	return true, nil
 }
 
-func (t *BackgroundTask) replayMany(ctx context.Context, tx Tx, app AppID, id EndpointID, r Range, now time.Time) (Batch, error) {
+func (t *BackgroundTask) replayMany(ctx context.Context, tx Tx, app AppID, id EndpointID, r MessageRange, now time.Time) (TaskBatch, error) {
 	switch t.Task {
 	case TaskRecover:
 		return tx.DeliveryRecoverMany(ctx, app, id, r, now)

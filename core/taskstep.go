@@ -25,22 +25,22 @@ const (
 	taskRetryWait    = 5 * time.Second // after the first failure; then twice as long each time
 )
 
-// Range is the next messages of an application, in the order of their ids.
-type Range struct {
+// MessageRange is the next messages of an application, in the order of their ids.
+type MessageRange struct {
 	After, Before string    // ids of messages; neither is in it
 	FirstAttempt  AttemptID // no attempt at them is before
 	Limit         int
 }
 
-// Batch is what was done with the messages of a Range.
-type Batch struct {
+// TaskBatch is what was done with the messages of a MessageRange.
+type TaskBatch struct {
 	NextAfter string // the last of them; empty: there are no more
 	Processed int64  // how many there were
 	Done      int64  // how many of them it was about
 }
 
 // TaskTx is what a step of a background task does in its unit of work. The Many methods look at one
-// Range.
+// MessageRange.
 type TaskTx interface {
 	// BackgroundTaskClaim locks the first running task of a place, after one, that may make a step, among those that
 	// nobody else has locked. Not found: there is none.
@@ -53,14 +53,14 @@ type TaskTx interface {
 	// DeliveryCountDue counts to most and no further.
 	DeliveryCountDue(ctx context.Context, app AppID, endpoint EndpointID, most int, now time.Time) (int64, error)
 	// DeliveryRecoverMany owes one attempt by hand for each message that failed at the endpoint for good.
-	DeliveryRecoverMany(ctx context.Context, app AppID, endpoint EndpointID, r Range, now time.Time) (Batch, error)
+	DeliveryRecoverMany(ctx context.Context, app AppID, endpoint EndpointID, r MessageRange, now time.Time) (TaskBatch, error)
 	// DeliveryReplayMissingMany owes the messages that the endpoint would get today and never got.
-	DeliveryReplayMissingMany(ctx context.Context, app AppID, endpoint EndpointID, r Range, now time.Time) (Batch, error)
+	DeliveryReplayMissingMany(ctx context.Context, app AppID, endpoint EndpointID, r MessageRange, now time.Time) (TaskBatch, error)
 	// DeliveryReplayMany owes one attempt by hand for each attempted message that matches.
-	DeliveryReplayMany(ctx context.Context, app AppID, endpoint EndpointID, filter TaskParameters, r Range, now time.Time) (Batch, error)
-	MessagePurgeMany(ctx context.Context, app AppID, r Range) (Batch, error)
+	DeliveryReplayMany(ctx context.Context, app AppID, endpoint EndpointID, filter TaskParameters, r MessageRange, now time.Time) (TaskBatch, error)
+	MessagePurgeMany(ctx context.Context, app AppID, r MessageRange) (TaskBatch, error)
 	// DestinationCountMany counts the endpoints that each message was attempted at.
-	DestinationCountMany(ctx context.Context, app AppID, r Range) (Batch, error)
+	DestinationCountMany(ctx context.Context, app AppID, r MessageRange) (TaskBatch, error)
 	ApplicationEventTypesMany(ctx context.Context, apps []AppID) ([]AppEventTypes, error)
 }
 
@@ -209,15 +209,15 @@ func (t *BackgroundTask) step(ctx context.Context, tx Tx, now time.Time) error {
 }
 
 // messages is the next messages of the task's period, behind that one.
-func (t *BackgroundTask) messages(after string, limit int) Range {
+func (t *BackgroundTask) messages(after string, limit int) MessageRange {
 	after = max(after, string(MessageIDAt(t.Parameters.Since)))
 	// Ids count 4 ms: those of the step that until is in belong to the period.
 	before := string(MessageIDAt(t.Parameters.Until.Add(4 * time.Millisecond)))
-	return Range{After: after, Before: before, FirstAttempt: earliestAttempt(after), Limit: limit}
+	return MessageRange{After: after, Before: before, FirstAttempt: earliestAttempt(after), Limit: limit}
 }
 
 // take counts a batch, and ends the task with the last of them.
-func (t *BackgroundTask) take(batch Batch, done *int64) {
+func (t *BackgroundTask) take(batch TaskBatch, done *int64) {
 	t.Processed += batch.Processed
 	*done += batch.Done
 	t.moveOn(batch.NextAfter)

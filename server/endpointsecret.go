@@ -43,7 +43,7 @@ type rotatedSecret struct {
 // idempotency key, the secret stays out of what is stored.
 func (s rotatedSecret) VisitEndpointSecretRotateResponse(w http.ResponseWriter) error {
 	if c, ok := w.(*captured); ok {
-		c.answer = core.Answer{Status: http.StatusNoContent, Secret: []byte(s.key)}
+		c.answer = core.StoredAnswer{Status: http.StatusNoContent, Secret: []byte(s.key)}
 		return nil
 	}
 	if s.to.rotatesWithoutBody() {
@@ -56,7 +56,7 @@ const rotateRoute = http.MethodPost + " /api/v1/app/{app_id}/endpoint/{endpoint_
 
 // writeRotated answers a rotation that was sent with an idempotency key. A repeated one reads the secret
 // anew, and only for a client that wants it.
-func (s *server) writeRotated(w http.ResponseWriter, r *http.Request, a core.Answer) {
+func (s *server) writeRotated(w http.ResponseWriter, r *http.Request, a core.StoredAnswer) {
 	out := rotatedSecret{callOf(r.Context()).sdk, string(a.Secret)}
 	if out.key == "" && !out.to.rotatesWithoutBody() {
 		secret, err := s.handlers.service.EndpointSecretGet(

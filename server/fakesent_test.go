@@ -89,13 +89,13 @@ func (f *fake) DeliveryResend(_ context.Context, _ core.AppID, message core.Mess
 	return nil
 }
 
-func (f *fake) AttemptedMessageList(_ context.Context, app core.AppID, endpoint core.EndpointID, filter core.AttemptedMessageFilter, _ core.AttemptID, p core.Page) ([]core.Latest, string, error) {
+func (f *fake) AttemptedMessageList(_ context.Context, app core.AppID, endpoint core.EndpointID, filter core.AttemptedMessageFilter, _ core.AttemptID, p core.Page) ([]core.LatestAttempt, string, error) {
 	f.filter = filter
 	attempts, ended, err := page(f, f.attempts, p, func(a core.Attempt) string { return string(a.MessageID) },
 		func(a core.Attempt) bool { return a.AppID == app && a.EndpointID == endpoint })
-	latest := make([]core.Latest, len(attempts))
+	latest := make([]core.LatestAttempt, len(attempts))
 	for i, a := range attempts {
-		latest[i] = core.Latest{MessageID: a.MessageID, Status: a.Status, NextAt: f.nextAt}
+		latest[i] = core.LatestAttempt{MessageID: a.MessageID, Status: a.Status, NextAt: f.nextAt}
 	}
 	return latest, ended, err
 }

@@ -42,7 +42,7 @@ func (s *server) once(next http.HandlerFunc) http.HandlerFunc {
 		}
 		id := core.NewIdempotencyKey(scopeOf(r.Context()), r.Method, r.URL.Path, r.URL.RawQuery, key)
 		answer, err := s.keys.Once(r.Context(), id, s.handlers.service.Now(),
-			func(ctx context.Context, store core.Store) (core.Answer, error) {
+			func(ctx context.Context, store core.Store) (core.StoredAnswer, error) {
 				return s.capture(r.WithContext(ctx), body, store)
 			})
 		if err != nil {
@@ -73,7 +73,7 @@ func boundedKey(key string) (string, error) {
 
 // capture runs a request's handler on a store that is a transaction, and returns what it answers or
 // fails with.
-func (s *server) capture(r *http.Request, body []byte, store core.Store) (core.Answer, error) {
+func (s *server) capture(r *http.Request, body []byte, store core.Store) (core.StoredAnswer, error) {
 	// Without Messages: what they store would be in another transaction, and wait for a connection
 	// while this one has one. An operation that needs them belongs to ownKeys.
 	service := *s.handlers.service
@@ -106,7 +106,7 @@ func (p *picked) HandleFunc(pattern string, handler func(http.ResponseWriter, *h
 // database may be asked again, and then nobody hears of it.
 type captured struct {
 	header http.Header
-	answer core.Answer
+	answer core.StoredAnswer
 	err    error
 }
 
@@ -125,7 +125,7 @@ func (c *captured) Write(text []byte) (int, error) {
 }
 
 // writeAnswer writes what was captured. All bodies of the API are JSON.
-func writeAnswer(w http.ResponseWriter, a core.Answer) {
+func writeAnswer(w http.ResponseWriter, a core.StoredAnswer) {
 	if len(a.Body) > 0 {
 		w.Header().Set("Content-Type", "application/json")
 	}

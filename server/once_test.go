@@ -14,7 +14,7 @@ import (
 
 // kept is an answer and since when.
 type kept struct {
-	core.Answer
+	core.StoredAnswer
 	at time.Time
 }
 
@@ -22,10 +22,10 @@ var _ core.Idempotency = (*fake)(nil)
 
 // Once always runs work twice, as after a deadlock: the first time nothing comes of it.
 func (f *fake) Once(ctx context.Context, key core.IdempotencyKey, now time.Time,
-	work func(context.Context, core.Store) (core.Answer, error),
-) (core.Answer, error) {
+	work func(context.Context, core.Store) (core.StoredAnswer, error),
+) (core.StoredAnswer, error) {
 	if k, ok := f.answers[key]; ok && now.Sub(k.at) < core.IdempotencyLifetime {
-		return k.Answer, nil
+		return k.StoredAnswer, nil
 	}
 	_, _ = work(ctx, &fake{broken: errors.New("deadlock detected")})
 	f.worked++

@@ -7,7 +7,7 @@ import (
 	"github.com/postrider/postrider/db"
 )
 
-func (r reader) AttemptedMessageList(ctx context.Context, app core.AppID, endpoint core.EndpointID, filter core.AttemptedMessageFilter, first core.AttemptID, page core.Page) ([]core.Latest, string, error) {
+func (r reader) AttemptedMessageList(ctx context.Context, app core.AppID, endpoint core.EndpointID, filter core.AttemptedMessageFilter, first core.AttemptID, page core.Page) ([]core.LatestAttempt, string, error) {
 	read := r.attemptedMessageList
 	if filter.Status != nil && *filter.Status != core.StatusSuccess {
 		read = r.attemptedMessageListFailed
@@ -20,7 +20,7 @@ func (r reader) AttemptedMessageList(ctx context.Context, app core.AppID, endpoi
 }
 
 // nextAttempts adds when the messages will be tried again.
-func (r reader) nextAttempts(ctx context.Context, app core.AppID, endpoint core.EndpointID, list []core.Latest) error {
+func (r reader) nextAttempts(ctx context.Context, app core.AppID, endpoint core.EndpointID, list []core.LatestAttempt) error {
 	ids := make([]string, len(list))
 	for i, l := range list {
 		ids[i] = string(l.MessageID)
@@ -38,7 +38,7 @@ func (r reader) nextAttempts(ctx context.Context, app core.AppID, endpoint core.
 	return mapError(err)
 }
 
-func (r reader) attemptedMessageList(ctx context.Context, app core.AppID, endpoint core.EndpointID, filter core.AttemptedMessageFilter, first core.AttemptID, page core.Page) ([]core.Latest, string, error) {
+func (r reader) attemptedMessageList(ctx context.Context, app core.AppID, endpoint core.EndpointID, filter core.AttemptedMessageFilter, first core.AttemptID, page core.Page) ([]core.LatestAttempt, string, error) {
 	p := db.AttemptedMessageListAscendingParams{
 		AppID: app, EndpointID: endpoint, FirstAttemptID: string(first), Succeeded: filter.Status != nil,
 		After: page.After, Before: page.Before, MaxRows: int32(page.Limit),
@@ -50,7 +50,7 @@ func (r reader) attemptedMessageList(ctx context.Context, app core.AppID, endpoi
 	}
 	if page.Descending {
 		rows, err := queries.AttemptedMessageListDescending(ctx, r.listing(), db.AttemptedMessageListDescendingParams(p))
-		return looked(rows, err, func(row db.AttemptedMessageListDescendingRow) (core.Latest, bool, string) {
+		return looked(rows, err, func(row db.AttemptedMessageListDescendingRow) (core.LatestAttempt, bool, string) {
 			return listedLatest(db.AttemptedMessageListAscendingRow(row))
 		})
 	}
@@ -58,7 +58,7 @@ func (r reader) attemptedMessageList(ctx context.Context, app core.AppID, endpoi
 	return looked(rows, err, listedLatest)
 }
 
-func (r reader) attemptedMessageListFailed(ctx context.Context, app core.AppID, endpoint core.EndpointID, filter core.AttemptedMessageFilter, first core.AttemptID, page core.Page) ([]core.Latest, string, error) {
+func (r reader) attemptedMessageListFailed(ctx context.Context, app core.AppID, endpoint core.EndpointID, filter core.AttemptedMessageFilter, first core.AttemptID, page core.Page) ([]core.LatestAttempt, string, error) {
 	p := db.AttemptedMessageListFailedAscendingParams{
 		AppID: app, EndpointID: string(endpoint), FirstAttemptID: string(first), Sending: *filter.Status == core.StatusSending,
 		After: page.After, Before: page.Before, MaxRows: int32(page.Limit),
@@ -67,12 +67,12 @@ func (r reader) attemptedMessageListFailed(ctx context.Context, app core.AppID, 
 	}
 	if page.Descending {
 		rows, err := queries.AttemptedMessageListFailedDescending(ctx, r.listing(), db.AttemptedMessageListFailedDescendingParams(p))
-		return looked(rows, err, func(row db.AttemptedMessageListFailedDescendingRow) (core.Latest, bool, string) {
+		return looked(rows, err, func(row db.AttemptedMessageListFailedDescendingRow) (core.LatestAttempt, bool, string) {
 			return listedLatest(db.AttemptedMessageListAscendingRow(row))
 		})
 	}
 	rows, err := queries.AttemptedMessageListFailedAscending(ctx, r.listing(), p)
-	return looked(rows, err, func(row db.AttemptedMessageListFailedAscendingRow) (core.Latest, bool, string) {
+	return looked(rows, err, func(row db.AttemptedMessageListFailedAscendingRow) (core.LatestAttempt, bool, string) {
 		return listedLatest(db.AttemptedMessageListAscendingRow(row))
 	})
 }
@@ -109,6 +109,6 @@ func destination(row db.DestinationListAscendingRow) (core.Destination, bool, st
 	return d, true, ""
 }
 
-func listedLatest(row db.AttemptedMessageListAscendingRow) (core.Latest, bool, string) {
-	return core.Latest{MessageID: row.MessageID, Status: core.AttemptStatus(row.Status)}, row.Matches, row.Ended
+func listedLatest(row db.AttemptedMessageListAscendingRow) (core.LatestAttempt, bool, string) {
+	return core.LatestAttempt{MessageID: row.MessageID, Status: core.AttemptStatus(row.Status)}, row.Matches, row.Ended
 }

@@ -22,13 +22,13 @@ var errNotKept = errors.New("the answer is not kept")
 
 // Once runs work once for a key, in one transaction with the record of its answer.
 func (s *Store) Once(ctx context.Context, key core.IdempotencyKey, now time.Time,
-	work func(context.Context, core.Store) (core.Answer, error),
-) (answer core.Answer, err error) {
+	work func(context.Context, core.Store) (core.StoredAnswer, error),
+) (answer core.StoredAnswer, err error) {
 	// Twins in other processes wait for each other in Postgres, each with a connection. Here they wait
 	// without one: a crowd of them must not leave the pool empty.
 	leave, err := s.twins.enter(ctx, key)
 	if err != nil {
-		return core.Answer{}, mapError(err)
+		return core.StoredAnswer{}, mapError(err)
 	}
 	defer leave()
 	err = retried(func() error {
@@ -41,27 +41,27 @@ func (s *Store) Once(ctx context.Context, key core.IdempotencyKey, now time.Time
 		})
 	})
 	if err != nil && !errors.Is(err, errNotKept) {
-		return core.Answer{}, mapError(err)
+		return core.StoredAnswer{}, mapError(err)
 	}
 	return answer, nil
 }
 
 func (r reader) once(ctx context.Context, t *unit, key core.IdempotencyKey, now time.Time,
-	work func(context.Context, core.Store) (core.Answer, error),
-) (core.Answer, error) {
+	work func(context.Context, core.Store) (core.StoredAnswer, error),
+) (core.StoredAnswer, error) {
 	claimed, err := queries.IdempotencyKeyClaim(ctx, t, db.IdempotencyKeyClaimParams{
 		OrgID: key.OrgID, KeyHash: key.Hash[:], Now: now, KeysSince: now.Add(-core.IdempotencyLifetime),
 	})
 	if err != nil {
-		return core.Answer{}, err
+		return core.StoredAnswer{}, err
 	}
 	if claimed == 0 {
 		row, err := queries.IdempotencyKeyGet(ctx, t, db.IdempotencyKeyGetParams{OrgID: key.OrgID, KeyHash: key.Hash[:]})
-		return core.Answer{Status: int(row.Status), Body: row.Body}, err
+		return core.StoredAnswer{Status: int(row.Status), Body: row.Body}, err
 	}
 	answer, err := work(ctx, within{r.on(t), t})
 	if err != nil {
-		return core.Answer{}, err
+		return core.StoredAnswer{}, err
 	}
 	if !answer.Succeeded() {
 		return answer, errNotKept

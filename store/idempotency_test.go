@@ -16,22 +16,22 @@ import (
 
 // work is what a request does: make an application of that name, and answer with the number of the
 // request that made it.
-func work(name string, request int) func(context.Context, core.Store) (core.Answer, error) {
-	return func(ctx context.Context, s core.Store) (core.Answer, error) {
+func work(name string, request int) func(context.Context, core.Store) (core.StoredAnswer, error) {
+	return func(ctx context.Context, s core.Store) (core.StoredAnswer, error) {
 		app := core.Application{
 			OrgID: testOrg, ID: core.NewAppID(now()), Name: name, Metadata: core.Metadata{}, CreatedAt: now(), UpdatedAt: now(),
 		}
 		err := s.InTx(ctx, func(ctx context.Context, tx core.Tx) error { return tx.ApplicationInsert(ctx, app) })
-		return core.Answer{Status: 201, Body: fmt.Append(nil, request)}, err
+		return core.StoredAnswer{Status: 201, Body: fmt.Append(nil, request)}, err
 	}
 }
 
 // held is work that begins and then goes on only when it is let.
-func held(work func(context.Context, core.Store) (core.Answer, error)) (
-	slow func(context.Context, core.Store) (core.Answer, error), begun, proceed chan struct{},
+func held(work func(context.Context, core.Store) (core.StoredAnswer, error)) (
+	slow func(context.Context, core.Store) (core.StoredAnswer, error), begun, proceed chan struct{},
 ) {
 	begun, proceed = make(chan struct{}), make(chan struct{})
-	return func(ctx context.Context, s core.Store) (core.Answer, error) {
+	return func(ctx context.Context, s core.Store) (core.StoredAnswer, error) {
 		answer, err := work(ctx, s)
 		close(begun)
 		<-proceed
@@ -92,7 +92,7 @@ func (s *Store) waiting(key core.IdempotencyKey) int {
 	return 0
 }
 
-func wantAnswer(t *testing.T, a core.Answer, err error, body string) {
+func wantAnswer(t *testing.T, a core.StoredAnswer, err error, body string) {
 	t.Helper()
 	if err != nil || a.Status != 201 || string(a.Body) != body {
 		t.Errorf("answer %d %q, %v; want 201 %q", a.Status, a.Body, err, body)
@@ -103,7 +103,7 @@ func TestOnceWorksOnceForAKey(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	at := now()
-	once := func(key core.IdempotencyKey, at time.Time, request int) (core.Answer, error) {
+	once := func(key core.IdempotencyKey, at time.Time, request int) (core.StoredAnswer, error) {
 		return w.Once(t.Context(), key, at, work("n", request))
 	}
 	a, err := once(keyOf("a"), at, 1)
@@ -129,8 +129,8 @@ func TestOnceKeepsAnAnswerWithoutABody(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	for range 2 {
-		a, err := w.Once(t.Context(), keyOf("a"), now(), func(context.Context, core.Store) (core.Answer, error) {
-			return core.Answer{Status: 204}, nil
+		a, err := w.Once(t.Context(), keyOf("a"), now(), func(context.Context, core.Store) (core.StoredAnswer, error) {
+			return core.StoredAnswer{Status: 204}, nil
 		})
 		if err != nil || a.Status != 204 || len(a.Body) != 0 {
 			t.Errorf("%d %q, %v", a.Status, a.Body, err)
@@ -141,17 +141,17 @@ func TestOnceKeepsAnAnswerWithoutABody(t *testing.T) {
 func TestOnceKeepsNothingOfAFailure(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	refused := core.Answer{Status: 400, Body: []byte("no")}
-	for name, end := range map[string]func() (core.Answer, error){
-		"error":      func() (core.Answer, error) { return core.Answer{Status: 201}, core.NotFound() },
-		"no success": func() (core.Answer, error) { return refused, nil },
-		"panic":      func() (core.Answer, error) { panic("a defect") },
+	refused := core.StoredAnswer{Status: 400, Body: []byte("no")}
+	for name, end := range map[string]func() (core.StoredAnswer, error){
+		"error":      func() (core.StoredAnswer, error) { return core.StoredAnswer{Status: 201}, core.NotFound() },
+		"no success": func() (core.StoredAnswer, error) { return refused, nil },
+		"panic":      func() (core.StoredAnswer, error) { panic("a defect") },
 	} {
 		func() {
 			defer func() { _ = recover() }()
-			a, err := w.Once(t.Context(), keyOf(name), now(), func(ctx context.Context, s core.Store) (core.Answer, error) {
+			a, err := w.Once(t.Context(), keyOf(name), now(), func(ctx context.Context, s core.Store) (core.StoredAnswer, error) {
 				if _, err := work(name, 1)(ctx, s); err != nil {
-					return core.Answer{}, err
+					return core.StoredAnswer{}, err
 				}
 				return end()
 			})
@@ -174,7 +174,7 @@ func TestOnceWorksAgainAfterADeadlock(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	runs := 0
-	a, err := w.Once(t.Context(), keyOf("a"), now(), func(ctx context.Context, s core.Store) (core.Answer, error) {
+	a, err := w.Once(t.Context(), keyOf("a"), now(), func(ctx context.Context, s core.Store) (core.StoredAnswer, error) {
 		runs++
 		answer, err := work("n", runs)(ctx, s)
 		if err == nil && runs == 1 {
@@ -204,7 +204,7 @@ func TestTwinsInTwoProcesses(t *testing.T) {
 			slow, begun, proceed := held(work("n", 1))
 			var twins sync.WaitGroup
 			twins.Go(func() {
-				_, err := w.Once(t.Context(), keyOf("a"), now(), func(ctx context.Context, s core.Store) (core.Answer, error) {
+				_, err := w.Once(t.Context(), keyOf("a"), now(), func(ctx context.Context, s core.Store) (core.StoredAnswer, error) {
 					answer, err := slow(ctx, s)
 					return answer, errors.Join(err, c.fail)
 				})
@@ -286,7 +286,7 @@ func TestWhoHangsUpLeavesNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ctx, hangUp := context.WithCancel(t.Context())
-	_, err := w.Once(ctx, keyOf("a"), now(), func(ctx context.Context, s core.Store) (core.Answer, error) {
+	_, err := w.Once(ctx, keyOf("a"), now(), func(ctx context.Context, s core.Store) (core.StoredAnswer, error) {
 		answer, err := work("n", 1)(ctx, s)
 		hangUp()
 		return answer, err
@@ -323,7 +323,7 @@ func TestUseCasesGoOnAfterAConflict(t *testing.T) {
 	kind := core.EventTypeIn{Name: "n", Description: "Ours"}
 	theirs := &core.Service{Store: w.Store, Clock: time.Now}
 
-	_, err := w.Once(t.Context(), keyOf("application"), now(), func(ctx context.Context, s core.Store) (core.Answer, error) {
+	_, err := w.Once(t.Context(), keyOf("application"), now(), func(ctx context.Context, s core.Store) (core.StoredAnswer, error) {
 		var quicker core.Application
 		ours := &core.Service{Clock: time.Now, Store: &racing{Store: s, n: 1, quicker: func() {
 			var err error
@@ -335,12 +335,12 @@ func TestUseCasesGoOnAfterAConflict(t *testing.T) {
 		if err == nil && (bool(created) || app.ID != quicker.ID) {
 			t.Errorf("created %v %s, want to get %s", created, app.ID, quicker.ID)
 		}
-		return core.Answer{Status: 200}, err
+		return core.StoredAnswer{Status: 200}, err
 	})
 	if err != nil {
 		t.Error(err)
 	}
-	_, err = w.Once(t.Context(), keyOf("event type"), now(), func(ctx context.Context, s core.Store) (core.Answer, error) {
+	_, err = w.Once(t.Context(), keyOf("event type"), now(), func(ctx context.Context, s core.Store) (core.StoredAnswer, error) {
 		ours := &core.Service{Clock: time.Now, Store: &racing{Store: s, n: 2, quicker: func() {
 			if _, err := theirs.EventTypeCreate(ctx, scope, core.EventTypeIn{Name: "n", Description: "Theirs"}); err != nil {
 				t.Error(err)
@@ -350,7 +350,7 @@ func TestUseCasesGoOnAfterAConflict(t *testing.T) {
 		if created {
 			t.Error("an event type that was there has been made")
 		}
-		return core.Answer{Status: 200}, err
+		return core.StoredAnswer{Status: 200}, err
 	})
 	if got, _ := w.EventTypeGet(t.Context(), testOrg, "n"); err != nil || got.Description != "Ours" {
 		t.Errorf("%+v, %v", got, err)
@@ -361,8 +361,8 @@ func TestOnceStoresNoSecret(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	key := keyOf("secret")
-	secret := func(context.Context, core.Store) (core.Answer, error) {
-		return core.Answer{Status: 204, Secret: []byte("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")}, nil
+	secret := func(context.Context, core.Store) (core.StoredAnswer, error) {
+		return core.StoredAnswer{Status: 204, Secret: []byte("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")}, nil
 	}
 	if first, err := w.Once(t.Context(), key, now(), secret); err != nil || len(first.Secret) == 0 {
 		t.Errorf("first = %+v, %v, want the secret", first, err)

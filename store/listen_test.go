@@ -56,7 +56,7 @@ func TestWorkersHearOfWhatHasChanged(t *testing.T) {
 			return err
 		},
 		"payloads purged": func(ctx context.Context, tx core.Tx) error {
-			_, err := tx.MessagePurgeMany(ctx, w.app.ID, core.Range{Before: "~", Limit: 1})
+			_, err := tx.MessagePurgeMany(ctx, w.app.ID, core.MessageRange{Before: "~", Limit: 1})
 			return err
 		},
 	} {

@@ -90,7 +90,7 @@ func (w *lookedWorld) lists(ctx context.Context) map[string]lookedList {
 	attempted := func(f core.MessageFilter, status *core.AttemptStatus) func(core.Page) ([]string, string, error) {
 		return func(p core.Page) ([]string, string, error) {
 			l, ended, err := w.AttemptedMessageList(ctx, w.app.ID, w.endpoint, core.AttemptedMessageFilter{MessageFilter: f, Status: status}, "", p)
-			return keysOf(l, func(a core.Latest) string { return string(a.MessageID) }), ended, err
+			return keysOf(l, func(a core.LatestAttempt) string { return string(a.MessageID) }), ended, err
 		}
 	}
 	where := func(match func(lookedMessage) bool) (message, attempt []string) {

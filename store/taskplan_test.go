@@ -23,7 +23,7 @@ func TestAStepReadsOneBatch(t *testing.T) {
 			w.exec("ANALYZE")
 		}
 		for name, step := range w.batches(e) {
-			plans := w.plans(t, step, core.Range{
+			plans := w.plans(t, step, core.MessageRange{
 				After: string(ids[1_999]), Before: string(core.MessageIDAt(now())), Limit: 100,
 				FirstAttempt: core.AttemptIDAt(past().Add(-time.Hour)),
 			})
@@ -35,24 +35,26 @@ func TestAStepReadsOneBatch(t *testing.T) {
 }
 
 // batches are the statements of steps; each is about every message of its range.
-func (w *world) batches(e core.Endpoint) map[string]func(tx, core.Range) (core.Batch, error) {
+func (w *world) batches(e core.Endpoint) map[string]func(tx, core.MessageRange) (core.TaskBatch, error) {
 	ctx, app, at := w.t.Context(), w.app.ID, now()
 	fresh := w.addEndpoint(nil)
-	return map[string]func(tx, core.Range) (core.Batch, error){
-		"recover": func(t tx, r core.Range) (core.Batch, error) { return t.DeliveryRecoverMany(ctx, app, e.ID, r, at) },
-		"replay missing": func(t tx, r core.Range) (core.Batch, error) {
+	return map[string]func(tx, core.MessageRange) (core.TaskBatch, error){
+		"recover": func(t tx, r core.MessageRange) (core.TaskBatch, error) {
+			return t.DeliveryRecoverMany(ctx, app, e.ID, r, at)
+		},
+		"replay missing": func(t tx, r core.MessageRange) (core.TaskBatch, error) {
 			return t.DeliveryReplayMissingMany(ctx, app, fresh.ID, r, at)
 		},
-		"bulk replay": func(t tx, r core.Range) (core.Batch, error) {
+		"bulk replay": func(t tx, r core.MessageRange) (core.TaskBatch, error) {
 			return t.DeliveryReplayMany(ctx, app, e.ID, core.TaskParameters{CodeFrom: 500, CodeTo: 599}, r, at)
 		},
-		"purge": func(t tx, r core.Range) (core.Batch, error) { return t.MessagePurgeMany(ctx, app, r) },
-		"usage": func(t tx, r core.Range) (core.Batch, error) { return t.DestinationCountMany(ctx, app, r) },
+		"purge": func(t tx, r core.MessageRange) (core.TaskBatch, error) { return t.MessagePurgeMany(ctx, app, r) },
+		"usage": func(t tx, r core.MessageRange) (core.TaskBatch, error) { return t.DestinationCountMany(ctx, app, r) },
 	}
 }
 
 // plans makes a step twice, once to be told its plan, and takes both back.
-func (w *world) plans(t *testing.T, step func(tx, core.Range) (core.Batch, error), r core.Range) string {
+func (w *world) plans(t *testing.T, step func(tx, core.MessageRange) (core.TaskBatch, error), r core.MessageRange) string {
 	t.Helper()
 	under, err := w.pool.Begin(t.Context())
 	if err != nil {

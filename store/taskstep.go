@@ -15,30 +15,30 @@ func (t tx) DeliveryCountDue(ctx context.Context, app core.AppID, endpoint core.
 	return due, mapError(err)
 }
 
-func (t tx) DeliveryRecoverMany(ctx context.Context, app core.AppID, endpoint core.EndpointID, r core.Range, now time.Time) (core.Batch, error) {
+func (t tx) DeliveryRecoverMany(ctx context.Context, app core.AppID, endpoint core.EndpointID, r core.MessageRange, now time.Time) (core.TaskBatch, error) {
 	row, err := queries.DeliveryRecoverMany(ctx, t.conn, db.DeliveryRecoverManyParams{
 		AppID: app, EndpointID: string(endpoint), FirstAttemptID: string(r.FirstAttempt),
 		After: r.After, Before: r.Before, MaxRows: int32(r.Limit), Now: now,
 	})
-	return core.Batch{NextAfter: row.NextAfter, Processed: row.Processed, Done: row.Done}, mapError(err)
+	return core.TaskBatch{NextAfter: row.NextAfter, Processed: row.Processed, Done: row.Done}, mapError(err)
 }
 
-func (t tx) DeliveryReplayMissingMany(ctx context.Context, app core.AppID, endpoint core.EndpointID, r core.Range, now time.Time) (core.Batch, error) {
+func (t tx) DeliveryReplayMissingMany(ctx context.Context, app core.AppID, endpoint core.EndpointID, r core.MessageRange, now time.Time) (core.TaskBatch, error) {
 	row, err := queries.DeliveryReplayMissingMany(ctx, t.conn, db.DeliveryReplayMissingManyParams{
 		AppID: app, EndpointID: endpoint, FirstAttemptID: string(r.FirstAttempt),
 		After: r.After, Before: r.Before, MaxRows: int32(r.Limit), Now: now,
 	})
-	return core.Batch{NextAfter: row.NextAfter, Processed: row.Processed, Done: row.Done}, mapError(err)
+	return core.TaskBatch{NextAfter: row.NextAfter, Processed: row.Processed, Done: row.Done}, mapError(err)
 }
 
-func (t tx) DeliveryReplayMany(ctx context.Context, app core.AppID, endpoint core.EndpointID, filter core.TaskParameters, r core.Range, now time.Time) (core.Batch, error) {
+func (t tx) DeliveryReplayMany(ctx context.Context, app core.AppID, endpoint core.EndpointID, filter core.TaskParameters, r core.MessageRange, now time.Time) (core.TaskBatch, error) {
 	row, err := queries.DeliveryReplayMany(ctx, t.conn, db.DeliveryReplayManyParams{
 		AppID: string(app), EndpointID: endpoint, FirstAttemptID: string(r.FirstAttempt),
 		After: r.After, Before: r.Before, MaxRows: int32(r.Limit), Now: now,
 		Channel: filter.Channel, Tag: filter.Tag, EventTypes: some(filter.EventTypes),
 		CodeFrom: filter.CodeFrom, CodeTo: filter.CodeTo, Statuses: standings(filter.Status),
 	})
-	return core.Batch{NextAfter: row.NextAfter, Processed: row.Processed, Done: row.Done}, mapError(err)
+	return core.TaskBatch{NextAfter: row.NextAfter, Processed: row.Processed, Done: row.Done}, mapError(err)
 }
 
 // standings are the statuses that messages which match can have; all that were attempted have one of
@@ -50,18 +50,18 @@ func standings(only *core.AttemptStatus) []int16 {
 	return []int16{int16(core.StatusSuccess), int16(core.StatusFail), int16(core.StatusSending)}
 }
 
-func (t tx) MessagePurgeMany(ctx context.Context, app core.AppID, r core.Range) (core.Batch, error) {
+func (t tx) MessagePurgeMany(ctx context.Context, app core.AppID, r core.MessageRange) (core.TaskBatch, error) {
 	row, err := queries.MessagePurgeMany(ctx, t.conn, db.MessagePurgeManyParams{
 		AppID: app, After: r.After, Before: r.Before, MaxRows: int32(r.Limit),
 	})
-	return core.Batch(row), t.recall(ctx, app, mapError(err))
+	return core.TaskBatch(row), t.recall(ctx, app, mapError(err))
 }
 
-func (t tx) DestinationCountMany(ctx context.Context, app core.AppID, r core.Range) (core.Batch, error) {
+func (t tx) DestinationCountMany(ctx context.Context, app core.AppID, r core.MessageRange) (core.TaskBatch, error) {
 	row, err := queries.DestinationCountMany(ctx, t.conn, db.DestinationCountManyParams{
 		AppID: app, FirstAttemptID: string(r.FirstAttempt), After: r.After, Before: r.Before, MaxRows: int32(r.Limit),
 	})
-	return core.Batch(row), mapError(err)
+	return core.TaskBatch(row), mapError(err)
 }
 
 func (t tx) ApplicationEventTypesMany(ctx context.Context, apps []core.AppID) ([]core.AppEventTypes, error) {
