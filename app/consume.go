@@ -73,17 +73,15 @@ func (i *Instance) startConsumers(dispatcher core.Dispatcher) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", i.config.sourcesSetting(), err)
 	}
-	service := &core.Service{
-		Store: i.store.ForSources(), Messages: store.NewMessageInserter(i.store, dispatcher), Clock: i.store.Now,
-	}
+	ingester := core.NewIngest(i.store.ForSources(), store.NewMessageInserter(i.store, dispatcher), i.store.Now)
 	for _, s := range sources {
 		o, err := s.open(i.store.ForSources(), i.log)
 		if err != nil {
 			return fmt.Errorf("%s: %s: %w", i.config.sourcesSetting(), s.Name, err)
 		}
-		var sink ingest.Sink = service
+		var sink ingest.Sink = ingester
 		if s.Outbox != nil {
-			sink = outbox.Sink(service)
+			sink = outbox.Sink(ingester)
 		}
 		config := ingest.Config{
 			Name: s.Name, System: o.system, Source: o.source, Sink: sink, Decode: o.decode,

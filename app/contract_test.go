@@ -30,7 +30,7 @@ type operation struct {
 // operations reads the contract as clients do, so that what is added to it is tried too.
 func operations(tb testing.TB) []operation {
 	tb.Helper()
-	handler := server.New(server.Config{Service: &core.Service{Clock: time.Now}, Log: slog.New(slog.DiscardHandler)})
+	handler := server.New(server.Config{Service: core.NewService(nil, nil, nil, time.Now, core.EndpointRules{}), Log: slog.New(slog.DiscardHandler)})
 	answer := httptest.NewRecorder()
 	handler.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/api/v1/openapi.json", nil))
 	var c contract

@@ -97,9 +97,9 @@ func (i *Instance) startParts(ctx context.Context, parts Parts) error {
 	}
 	if parts.Jobs {
 		i.part(func(ctx context.Context) { jobs.Run(ctx, i.store, i.store.Now, i.log) })
-		service := &core.Service{Store: i.store.ForJobs(), Clock: i.store.Now}
-		i.part(func(ctx context.Context) { jobs.Tasks(ctx, service, i.log) })
-		i.part(func(ctx context.Context) { jobs.OperationalEvents(ctx, service, i.log) })
+		tasks := core.NewTasks(i.store.ForJobs(), i.store.Now)
+		i.part(func(ctx context.Context) { jobs.Tasks(ctx, tasks, i.log) })
+		i.part(func(ctx context.Context) { jobs.OperationalEvents(ctx, tasks, i.log) })
 	}
 	var dispatcher core.Dispatcher
 	if parts.Worker {
@@ -278,11 +278,10 @@ func (i *Instance) startAPI(ctx context.Context, dispatcher core.Dispatcher) err
 // handler is the API; dispatcher is nil where the process makes no deliveries.
 func (i *Instance) handler(dispatcher core.Dispatcher) http.Handler {
 	return server.New(server.Config{
-		Service: &core.Service{
-			Store: i.store, Messages: store.NewMessageInserter(i.store, dispatcher),
-			Tokens: i.tokens, Clock: i.store.Now, SignatureType: i.config.DefaultSignatureType,
-			HTTPSOnly: i.config.EndpointHTTPSOnly, EndpointsMost: i.config.EndpointsMost, DomainToASCII: delivery.DomainToASCII,
-		},
+		Service: core.NewService(i.store, store.NewMessageInserter(i.store, dispatcher), i.tokens, i.store.Now, core.EndpointRules{
+			SignatureType: i.config.DefaultSignatureType, HTTPSOnly: i.config.EndpointHTTPSOnly,
+			EndpointsMost: i.config.EndpointsMost, DomainToASCII: delivery.DomainToASCII,
+		}),
 		Keys: i.store, Tokens: i.tokens, Log: i.log, RequestTimeout: handleTimeout,
 		BodyMemory: i.config.PayloadMemoryMiB << 20 / 4,
 	})

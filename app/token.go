@@ -89,22 +89,22 @@ func (t tokenRevokeCommand) Run(ctx context.Context, c *Config, con console) err
 	case t.All != "" && !core.IsOrgID(t.All):
 		return fmt.Errorf("--all: %q is not an organisation id; ids begin with org_", t.All)
 	case t.All != "":
-		return t.revoke(ctx, c, con, "all tokens of "+t.All+" issued before now", func(s *core.Service) error {
-			return s.TokenRevokeMany(ctx, core.OrgID(t.All))
+		return t.revoke(ctx, c, con, "all tokens of "+t.All+" issued before now", func(r *core.Revocations) error {
+			return r.TokenRevokeMany(ctx, core.OrgID(t.All))
 		})
 	}
 	token, err := t.parse(c)
 	if err != nil {
 		return err
 	}
-	return t.revoke(ctx, c, con, "one token of "+subjectOf(token.Scope), func(s *core.Service) error {
-		return s.TokenRevoke(ctx, token)
+	return t.revoke(ctx, c, con, "one token of "+subjectOf(token.Scope), func(r *core.Revocations) error {
+		return r.TokenRevoke(ctx, token)
 	})
 }
 
-func (t tokenRevokeCommand) revoke(ctx context.Context, c *Config, con console, what string, revoke func(*core.Service) error) error {
+func (t tokenRevokeCommand) revoke(ctx context.Context, c *Config, con console, what string, revoke func(*core.Revocations) error) error {
 	return withStore(ctx, *c, con, func(s *store.Store) error {
-		if err := revoke(&core.Service{Store: s, Clock: s.Now}); err != nil {
+		if err := revoke(core.NewRevocations(s, s.Now)); err != nil {
 			return err
 		}
 		select { // by then no process trusts the token any more

@@ -173,9 +173,9 @@ func (w *world) wantReadable(t *testing.T, all []operation, stored request) {
 			w.wantNoFailure(t, op.good)
 		}
 	}
-	service := core.Service{Store: w.store, Clock: time.Now}
+	tasks := core.NewTasks(w.store, time.Now)
 	for range 20 { // steps of what it asked for, and of what was left of others
-		if more, err := service.BackgroundTaskStep(t.Context(), new(core.TaskTurns)); err != nil {
+		if more, err := tasks.BackgroundTaskStep(t.Context(), new(core.TaskTurns)); err != nil {
 			t.Errorf("after %s %s with %.500q a background task fails: %v", stored.method, stored.target, stored.body, err)
 		} else if !more {
 			break

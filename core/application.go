@@ -18,6 +18,28 @@ type Application struct {
 	UpdatedAt    time.Time
 }
 
+// ApplicationReader reads applications.
+type ApplicationReader interface {
+	ApplicationGet(ctx context.Context, org OrgID, ref string) (Application, error)
+	ApplicationList(ctx context.Context, org OrgID, page Page) (rows []Application, ended string, err error)
+	// ApplicationFilterMany returns those of the applications that the filter leaves in.
+	ApplicationFilterMany(ctx context.Context, filter ApplicationFilter, ids []AppID) ([]AppID, error)
+	// ApplicationResolveMany returns those of the refs that are applications, with their ids.
+	ApplicationResolveMany(ctx context.Context, org OrgID, refs []string) (map[string]AppID, error)
+}
+
+// ApplicationTx changes applications in a unit of work.
+type ApplicationTx interface {
+	ApplicationLock(ctx context.Context, org OrgID, ref string) (Application, error)
+	// ApplicationLockForDelete also waits for units of work that hold the application.
+	ApplicationLockForDelete(ctx context.Context, org OrgID, ref string) (Application, error)
+	// ApplicationHold keeps an application from being deleted until the unit of work ends.
+	ApplicationHold(ctx context.Context, org OrgID, id AppID) error
+	ApplicationInsert(ctx context.Context, app Application) error
+	ApplicationUpdate(ctx context.Context, app Application) error
+	ApplicationDelete(ctx context.Context, org OrgID, id AppID, now time.Time) error
+}
+
 // ApplicationIn is what a client says of an application.
 type ApplicationIn struct {
 	UID          *string
@@ -89,7 +111,7 @@ func (s *Service) ApplicationCreate(ctx context.Context, scope Scope, in Applica
 // applicationGetOrInsert is the application that has in's uid, or else a new one.
 func (s *Service) applicationGetOrInsert(ctx context.Context, org OrgID, in ApplicationIn) (Application, Created, error) {
 	return findOrCreate(true,
-		func() (Application, error) { return s.Store.ApplicationGet(ctx, org, *in.UID) },
+		func() (Application, error) { return s.store.ApplicationGet(ctx, org, *in.UID) },
 		func() (Application, error) { return s.applicationInsert(ctx, org, in) })
 }
 
@@ -97,7 +119,7 @@ func (s *Service) applicationInsert(ctx context.Context, org OrgID, in Applicati
 	now := s.now()
 	app := Application{OrgID: org, ID: NewAppID(now), CreatedAt: now}
 	in.fill(&app, now)
-	err := s.Store.InTx(ctx, func(ctx context.Context, tx Tx) error {
+	err := s.store.InTx(ctx, func(ctx context.Context, tx Tx) error {
 		return tx.ApplicationInsert(ctx, app)
 	})
 	return app, err
@@ -105,7 +127,7 @@ func (s *Service) applicationInsert(ctx context.Context, org OrgID, in Applicati
 
 // ApplicationGet finds an application by id or uid.
 func (s *Service) ApplicationGet(ctx context.Context, scope Scope, ref string) (Application, error) {
-	return reachable(ctx, s.Store, scope, ref)
+	return reachable(ctx, s.store, scope, ref)
 }
 
 // reachable is the application that ref, an id or a uid, names, if this token may reach it.
@@ -150,7 +172,7 @@ func (s *Service) ApplicationPatch(ctx context.Context, scope Scope, ref string,
 }
 
 func (s *Service) applicationChange(ctx context.Context, scope Scope, ref string, change func(*ApplicationIn)) (app Application, err error) {
-	err = s.Store.InTx(ctx, func(ctx context.Context, tx Tx) error {
+	err = s.store.InTx(ctx, func(ctx context.Context, tx Tx) error {
 		if app, err = tx.ApplicationLock(ctx, scope.OrgID, ref); err != nil {
 			return err
 		}
@@ -173,7 +195,7 @@ func (s *Service) ApplicationDelete(ctx context.Context, scope Scope, ref string
 	if err := scope.org(); err != nil {
 		return err
 	}
-	return s.Store.InTx(ctx, func(ctx context.Context, tx Tx) error {
+	return s.store.InTx(ctx, func(ctx context.Context, tx Tx) error {
 		app, err := tx.ApplicationLockForDelete(ctx, scope.OrgID, ref)
 		if err != nil {
 			return err
@@ -205,7 +227,7 @@ func (s *Service) ApplicationList(ctx context.Context, scope Scope, filter Appli
 	}
 	return listLooked(page, func(p Page) ([]Application, string, error) {
 		if filter == (ApplicationFilter{}) {
-			return s.Store.ApplicationList(ctx, scope.OrgID, p)
+			return s.store.ApplicationList(ctx, scope.OrgID, p)
 		}
 		return s.applicationsMatching(ctx, scope.OrgID, filter, p)
 	})
@@ -216,7 +238,7 @@ func (s *Service) ApplicationList(ctx context.Context, scope Scope, filter Appli
 func (s *Service) applicationsMatching(ctx context.Context, org OrgID, filter ApplicationFilter, page Page) (found []Application, ended string, err error) {
 	rest := page
 	for looked := 0; looked < applicationsLooked; {
-		apps, stopped, err := s.Store.ApplicationList(ctx, org, rest)
+		apps, stopped, err := s.store.ApplicationList(ctx, org, rest)
 		if err != nil {
 			return nil, "", err
 		}
@@ -242,7 +264,7 @@ func (s *Service) matching(ctx context.Context, filter ApplicationFilter, apps [
 	for i, app := range apps {
 		ids[i] = app.ID
 	}
-	kept, err := s.Store.ApplicationFilterMany(ctx, filter, ids)
+	kept, err := s.store.ApplicationFilterMany(ctx, filter, ids)
 	if err != nil {
 		return nil, err
 	}

@@ -42,6 +42,18 @@ type Attempt struct {
 	CreatedAt          time.Time // when it began
 }
 
+// AttemptReader reads attempts.
+type AttemptReader interface {
+	AttemptGet(ctx context.Context, app AppID, message MessageID, id AttemptID) (Attempt, error)
+	AttemptListByEndpoint(ctx context.Context, app AppID, endpoint EndpointID, filter AttemptFilter, page Page) (rows []Attempt, ended string, err error)
+	AttemptListByMessage(ctx context.Context, app AppID, message MessageID, filter AttemptFilter, page Page) (rows []Attempt, ended string, err error)
+}
+
+// AttemptTx changes attempts in a unit of work.
+type AttemptTx interface {
+	AttemptExpunge(ctx context.Context, app AppID, message MessageID, id AttemptID, response string) error
+}
+
 // AttemptOfMessage is an attempt, with its message where that was asked for and is still there.
 type AttemptOfMessage struct {
 	Attempt
@@ -74,7 +86,7 @@ func (s *Service) AttemptListByEndpoint(ctx context.Context, scope Scope, appRef
 		return List[AttemptOfMessage]{}, err
 	}
 	return s.attemptList(ctx, e.AppID, withMessage, page, func(p Page) ([]Attempt, string, error) {
-		return s.Store.AttemptListByEndpoint(ctx, e.AppID, e.ID, filter, p)
+		return s.store.AttemptListByEndpoint(ctx, e.AppID, e.ID, filter, p)
 	})
 }
 
@@ -86,14 +98,14 @@ func (s *Service) AttemptListByMessage(ctx context.Context, scope Scope, appRef,
 		return List[AttemptOfMessage]{}, err
 	}
 	if endpointRef != "" {
-		e, err := s.Store.EndpointGet(ctx, m.AppID, endpointRef)
+		e, err := s.store.EndpointGet(ctx, m.AppID, endpointRef)
 		if err != nil {
 			return List[AttemptOfMessage]{}, err
 		}
 		filter.EndpointID = e.ID
 	}
 	return s.attemptList(ctx, m.AppID, withMessage, page, func(p Page) ([]Attempt, string, error) {
-		return s.Store.AttemptListByMessage(ctx, m.AppID, m.ID, filter, p)
+		return s.store.AttemptListByMessage(ctx, m.AppID, m.ID, filter, p)
 	})
 }
 
@@ -129,5 +141,5 @@ func (s *Service) AttemptGet(ctx context.Context, scope Scope, appRef, messageRe
 	if err != nil {
 		return Attempt{}, err
 	}
-	return s.Store.AttemptGet(ctx, m.AppID, m.ID, id)
+	return s.store.AttemptGet(ctx, m.AppID, m.ID, id)
 }

@@ -97,6 +97,30 @@ type AppEventTypes struct {
 	CatchAll   bool     `json:"hasCatchAllEndpoint"` // one of them gets all types
 }
 
+// BackgroundTaskReader reads background tasks.
+type BackgroundTaskReader interface {
+	BackgroundTaskGet(ctx context.Context, org OrgID, id TaskID) (BackgroundTask, error)
+	// BackgroundTaskRunningGet finds the task that keeps t from beginning.
+	BackgroundTaskRunningGet(ctx context.Context, t BackgroundTask) (TaskID, error)
+	// BackgroundTaskPlaceList looks at up to most places that have running tasks, after one, and returns those where a
+	// step may be made. The last one it looked at is where to go on; empty: there are no more.
+	BackgroundTaskPlaceList(ctx context.Context, after string, most int, now time.Time) (places []TaskPlace, next string, err error)
+	// BackgroundTaskList may leave out data that is large.
+	BackgroundTaskList(ctx context.Context, org OrgID, filter BackgroundTaskFilter, page Page) (rows []BackgroundTask, ended string, err error)
+}
+
+// BackgroundTaskTx changes background tasks in a unit of work.
+type BackgroundTaskTx interface {
+	BackgroundTaskInsert(ctx context.Context, t BackgroundTask) error
+	// BackgroundTaskClaim locks the first running task of a place, after one, that may make a step, among those that
+	// nobody else has locked. Not found: there is none.
+	BackgroundTaskClaim(ctx context.Context, place TaskPlace, after TaskID, now time.Time) (BackgroundTask, error)
+	BackgroundTaskUpdate(ctx context.Context, t BackgroundTask) error
+	// BackgroundTaskPostpone changes when and whether the next step is made. False: the task has moved on,
+	// and is left alone.
+	BackgroundTaskPostpone(ctx context.Context, t BackgroundTask) (bool, error)
+}
+
 // Progress is the task's data with what its other fields say of it.
 func (t BackgroundTask) Progress() TaskData {
 	data := t.Data
@@ -124,11 +148,11 @@ const taskInsertTries = 3
 func (s *Service) taskInsert(ctx context.Context, t BackgroundTask) (BackgroundTask, error) {
 	var err error
 	for range taskInsertTries {
-		err = s.Store.InTx(ctx, func(ctx context.Context, tx Tx) error { return tx.BackgroundTaskInsert(ctx, t) })
+		err = s.store.InTx(ctx, func(ctx context.Context, tx Tx) error { return tx.BackgroundTaskInsert(ctx, t) })
 		if e, ok := errors.AsType[*Error](err); !ok || e.Code != codeTaskRuns {
 			return t, err
 		}
-		running, failed := s.Store.BackgroundTaskRunningGet(ctx, t)
+		running, failed := s.store.BackgroundTaskRunningGet(ctx, t)
 		if failed == nil {
 			return t, anotherTaskRuns(fmt.Sprintf("The background task %s (%s)", running, t.Task))
 		}
@@ -164,7 +188,7 @@ func (s *Service) BackgroundTaskGet(ctx context.Context, scope Scope, id TaskID)
 	if err := scope.may(CapabilityViewBase); err != nil {
 		return BackgroundTask{}, err
 	}
-	t, err := s.Store.BackgroundTaskGet(ctx, scope.OrgID, id)
+	t, err := s.store.BackgroundTaskGet(ctx, scope.OrgID, id)
 	if err == nil && scope.AppID != "" && (t.AppID == nil || *t.AppID != scope.AppID) {
 		err = NotFound()
 	}
@@ -181,7 +205,7 @@ func (s *Service) BackgroundTaskList(ctx context.Context, scope Scope, filter Ba
 	}
 	filter.AppID = scope.AppID
 	return listLooked(page, func(p Page) ([]BackgroundTask, string, error) {
-		return s.Store.BackgroundTaskList(ctx, scope.OrgID, filter, p)
+		return s.store.BackgroundTaskList(ctx, scope.OrgID, filter, p)
 	})
 }
 

@@ -22,7 +22,7 @@ func TestTextsOfClientsAreBounded(t *testing.T) {
 	}
 	endpoint := func(in EndpointIn) error {
 		in.URL, in.Version = "https://example.com/", 1
-		return service.validate(&in, "")
+		return service.rules.validate(&in, "")
 	}
 	eventType := func(in EventTypeIn) error {
 		in.Name = "a"

@@ -132,3 +132,16 @@ type DeliveryQueue interface {
 	// been leased. If the lease had run out, it does nothing.
 	DeliveryPostpone(ctx context.Context, delivery Delivery, until time.Time) error
 }
+
+// DeliveryTx changes what is owed in a unit of work.
+type DeliveryTx interface {
+	// DeliveryInsert makes a delivery that is due now, DeliveryResend one that is made by hand.
+	DeliveryInsert(ctx context.Context, app AppID, message MessageID, endpoint EndpointID, now time.Time) error
+	DeliveryResend(ctx context.Context, app AppID, message MessageID, endpoint EndpointID, now time.Time) error
+	// DeliveryDropByEndpoint drops what waits for an endpoint, at most DropMost deliveries, and returns how many those
+	// were. EndpointUpdate to disabled, EndpointDelete and ApplicationDelete do as much; workers drop the rest.
+	DeliveryDropByEndpoint(ctx context.Context, app AppID, endpoint EndpointID) (int64, error)
+}
+
+// DropMost bounds what one unit of work drops of what is owed: a tenth of a second of work.
+const DropMost = 5000

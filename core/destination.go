@@ -22,6 +22,14 @@ type Destination struct {
 	Leased   bool // an attempt is under way until NextAt, or was lost then
 }
 
+// DestinationReader reads how messages stand at endpoints.
+type DestinationReader interface {
+	// AttemptedMessageList lists messages by the attempts at one endpoint, of which none is before first.
+	AttemptedMessageList(ctx context.Context, app AppID, endpoint EndpointID, filter AttemptedMessageFilter, first AttemptID, page Page) (rows []LatestAttempt, ended string, err error)
+	// DestinationList lists endpoints by the attempts at one message, of which none is before first.
+	DestinationList(ctx context.Context, app AppID, message MessageID, first AttemptID, page Page) (rows []Destination, ended string, err error)
+}
+
 // standing is the status of a message at an endpoint: of the latest attempt, unless more are to come.
 func standing(latest AttemptStatus, nextAt *time.Time) AttemptStatus {
 	if nextAt != nil && latest != StatusPending {
@@ -67,7 +75,7 @@ func (s *Service) AttemptedMessageList(ctx context.Context, scope Scope, appRef,
 		if filter.Status != nil && (*filter.Status == StatusPending || *filter.Status > StatusSending) {
 			return nil, "", nil // what was attempted is pending no more, and nothing is ever canceled
 		}
-		return s.Store.AttemptedMessageList(ctx, e.AppID, e.ID, filter, earliestAttempt(p.After), p)
+		return s.store.AttemptedMessageList(ctx, e.AppID, e.ID, filter, earliestAttempt(p.After), p)
 	})
 	if err != nil {
 		return List[AttemptedMessage]{}, err
@@ -118,7 +126,7 @@ func (s *Service) attemptedMessages(ctx context.Context, app AppID, page Page, l
 
 // messages finds the first n messages by their ids, as MessageGetMany.
 func (s *Service) messages(ctx context.Context, app AppID, ids []MessageID, bare bool) (_ map[MessageID]Message, n int, _ error) {
-	rows, n, err := s.Store.MessageGetMany(ctx, app, ids, bare)
+	rows, n, err := s.store.MessageGetMany(ctx, app, ids, bare)
 	byID := make(map[MessageID]Message, len(rows))
 	for _, m := range rows {
 		byID[m.ID] = m.at(s.now())
@@ -134,7 +142,7 @@ func (s *Service) DestinationList(ctx context.Context, scope Scope, appRef, ref 
 		return List[Destination]{}, err
 	}
 	return listLooked(page, func(p Page) ([]Destination, string, error) {
-		rows, ended, err := s.Store.DestinationList(ctx, m.AppID, m.ID, earliestAttempt(string(m.ID)), p)
+		rows, ended, err := s.store.DestinationList(ctx, m.AppID, m.ID, earliestAttempt(string(m.ID)), p)
 		now := s.now()
 		for i, row := range rows {
 			rows[i].Status, rows[i].NextAt = standing(row.Status, row.NextAt), upcoming(row.NextAt, row.Leased, now)

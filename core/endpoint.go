@@ -48,6 +48,29 @@ const (
 	DisabledFailing DisabledReason = "failing" // it failed for too long
 )
 
+// EndpointReader reads endpoints.
+type EndpointReader interface {
+	EndpointGet(ctx context.Context, app AppID, ref string) (Endpoint, error)
+	EndpointList(ctx context.Context, app AppID, page Page) (rows []Endpoint, ended string, err error)
+	// EndpointWanted tells whether any endpoint gets such a message.
+	EndpointWanted(ctx context.Context, app AppID, eventType string, channels []string) (bool, error)
+	EndpointStatsGet(ctx context.Context, app AppID, id EndpointID, period StatsPeriod) (EndpointStats, error)
+	EndpointAttemptStatsGet(ctx context.Context, app AppID, id EndpointID, period StatsPeriod) (EndpointAttemptStats, error)
+}
+
+// EndpointTx changes endpoints in a unit of work.
+type EndpointTx interface {
+	EndpointLock(ctx context.Context, app AppID, ref string) (Endpoint, error)
+	// EndpointCountForInsert counts an application's endpoints, up to most, and keeps others from creating one until the
+	// unit of work ends.
+	EndpointCountForInsert(ctx context.Context, app AppID, most int) (int, error)
+	EndpointInsert(ctx context.Context, e Endpoint) error
+	EndpointUpdate(ctx context.Context, e Endpoint) error
+	EndpointUpdateSecret(ctx context.Context, e Endpoint) error
+	EndpointHeadersUpdate(ctx context.Context, e Endpoint) error
+	EndpointDelete(ctx context.Context, app AppID, id EndpointID, now time.Time) error
+}
+
 // Headers are an endpoint's own HTTP headers by name.
 type Headers map[string]string
 
@@ -87,9 +110,9 @@ func (in *EndpointIn) check(c *checks) {
 }
 
 // validate checks an endpoint and puts its URL into the normal form; was is the URL that is stored, if any.
-func (s *Service) validate(in *EndpointIn, was string) error {
+func (r EndpointRules) validate(in *EndpointIn, was string) error {
 	var c checks
-	s.url(&c, in, was)
+	r.url(&c, in, was)
 	in.check(&c)
 	return c.err()
 }
@@ -98,14 +121,14 @@ const urlBytesMost = 65536 // of the normal form, which is ASCII
 
 // url checks a URL and puts it into the normal form. A change of another field need not repair the URL: one
 // that is sent as it is stored, or shown, is kept even if it would be refused by now.
-func (s *Service) url(c *checks, in *EndpointIn, was string) {
+func (r EndpointRules) url(c *checks, in *EndpointIn, was string) {
 	normal, err := "", error(nil)
 	if len(in.URL) <= urlBytesMost {
-		if in.URL, err = unmaskURL(in.URL, was, s.DomainToASCII); err != nil {
+		if in.URL, err = unmaskURL(in.URL, was, r.DomainToASCII); err != nil {
 			c.body(false, err.Error(), "url")
 			return
 		}
-		normal, err = NormalURL(in.URL, s.DomainToASCII)
+		normal, err = NormalURL(in.URL, r.DomainToASCII)
 	}
 	fits := len(in.URL) <= urlBytesMost && len(normal) <= urlBytesMost
 	unchanged := was != "" && (in.URL == was || normal == was)
@@ -116,7 +139,7 @@ func (s *Service) url(c *checks, in *EndpointIn, was string) {
 		c.body(false, err.Error(), "url")
 	case !fits:
 		c.body(false, "url must not exceed 65536 characters, percent escapes included", "url")
-	case s.HTTPSOnly && !unchanged && !strings.HasPrefix(normal, "https:"):
+	case r.HTTPSOnly && !unchanged && !strings.HasPrefix(normal, "https:"):
 		c.body(false, "Endpoint URL schemes must be https when endpoint_https_only is set.", "url")
 	}
 	in.URL = normal
@@ -147,11 +170,11 @@ func (s *Service) EndpointCreate(ctx context.Context, scope Scope, appRef string
 	if err := scope.may(CapabilityManageEndpoint); err != nil {
 		return e, err
 	}
-	app, err := reachable(ctx, s.Store, scope, appRef)
+	app, err := reachable(ctx, s.store, scope, appRef)
 	if err != nil {
 		return e, err
 	}
-	if err := s.validate(&in, ""); err != nil {
+	if err := s.rules.validate(&in, ""); err != nil {
 		return e, err
 	}
 	now := s.now()
@@ -161,12 +184,12 @@ func (s *Service) EndpointCreate(ctx context.Context, scope Scope, appRef string
 	}
 	in.fill(&e, now)
 	if e.Secret.IsZero() {
-		e.Secret = s.SignatureType.NewSecret()
+		e.Secret = s.rules.SignatureType.NewSecret()
 	}
 	if e.Headers == nil {
 		e.Headers = Headers{}
 	}
-	err = s.Store.InTx(ctx, func(ctx context.Context, tx Tx) error {
+	err = s.store.InTx(ctx, func(ctx context.Context, tx Tx) error {
 		// The application may be deleted since it was looked up; held, its delete waits and finds the endpoint.
 		if err := tx.ApplicationHold(ctx, app.OrgID, app.ID); err != nil {
 			return err
@@ -188,12 +211,12 @@ func (s *Service) EndpointCreate(ctx context.Context, scope Scope, appRef string
 // roomForEndpoint refuses one more endpoint than an application may have. An application that has more, of a time with
 // another limit, keeps them.
 func (s *Service) roomForEndpoint(ctx context.Context, tx Tx, app AppID) error {
-	if s.EndpointsMost == 0 {
+	if s.rules.EndpointsMost == 0 {
 		return nil
 	}
-	n, err := tx.EndpointCountForInsert(ctx, app, s.EndpointsMost)
-	if err == nil && n >= s.EndpointsMost {
-		err = TooManyEndpoints(s.EndpointsMost)
+	n, err := tx.EndpointCountForInsert(ctx, app, s.rules.EndpointsMost)
+	if err == nil && n >= s.rules.EndpointsMost {
+		err = TooManyEndpoints(s.rules.EndpointsMost)
 	}
 	return err
 }
@@ -219,20 +242,20 @@ func eventTypesExist(ctx context.Context, r Reader, org OrgID, names []string) e
 
 // EndpointGet finds an endpoint by id or uid.
 func (s *Service) EndpointGet(ctx context.Context, scope Scope, appRef, ref string) (Endpoint, error) {
-	app, err := reachable(ctx, s.Store, scope, appRef)
+	app, err := reachable(ctx, s.store, scope, appRef)
 	if err != nil {
 		return Endpoint{}, err
 	}
-	return s.Store.EndpointGet(ctx, app.ID, ref)
+	return s.store.EndpointGet(ctx, app.ID, ref)
 }
 
 // EndpointList lists an application's endpoints in order of their ids.
 func (s *Service) EndpointList(ctx context.Context, scope Scope, appRef string, page Page) (List[Endpoint], error) {
-	app, err := reachable(ctx, s.Store, scope, appRef)
+	app, err := reachable(ctx, s.store, scope, appRef)
 	if err != nil {
 		return List[Endpoint]{}, err
 	}
-	return listLooked(page, func(p Page) ([]Endpoint, string, error) { return s.Store.EndpointList(ctx, app.ID, p) })
+	return listLooked(page, func(p Page) ([]Endpoint, string, error) { return s.store.EndpointList(ctx, app.ID, p) })
 }
 
 // EndpointUpdate replaces what a client can say of an endpoint, but for its secret and headers, or
@@ -253,12 +276,12 @@ func (s *Service) EndpointPatch(ctx context.Context, scope Scope, appRef, ref st
 	if err := scope.may(CapabilityManageEndpoint); err != nil {
 		return e, err
 	}
-	app, err := reachable(ctx, s.Store, scope, appRef)
+	app, err := reachable(ctx, s.store, scope, appRef)
 	if err != nil {
 		return e, err
 	}
 	for done := false; !done; {
-		err = s.Store.InTx(ctx, func(ctx context.Context, tx Tx) error {
+		err = s.store.InTx(ctx, func(ctx context.Context, tx Tx) error {
 			e, done, err = s.endpointPatch(ctx, tx, scope, app, ref, change)
 			return err
 		})
@@ -278,7 +301,7 @@ func (s *Service) endpointPatch(ctx context.Context, tx Tx, scope Scope, app App
 	change(&in)
 	uid := in.UID
 	in.UID = unlessKept(uid, e.UID)
-	if err := s.validate(&in, e.URL); err != nil {
+	if err := s.rules.validate(&in, e.URL); err != nil {
 		return e, false, err
 	}
 	in.UID = uid
@@ -306,11 +329,11 @@ func (s *Service) EndpointDelete(ctx context.Context, scope Scope, appRef, ref s
 	if err := scope.may(CapabilityManageEndpoint); err != nil {
 		return err
 	}
-	app, err := reachable(ctx, s.Store, scope, appRef)
+	app, err := reachable(ctx, s.store, scope, appRef)
 	if err != nil {
 		return err
 	}
-	return s.Store.InTx(ctx, func(ctx context.Context, tx Tx) error {
+	return s.store.InTx(ctx, func(ctx context.Context, tx Tx) error {
 		e, err := tx.EndpointLock(ctx, app.ID, ref)
 		if err != nil {
 			return err

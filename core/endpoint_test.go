@@ -7,17 +7,17 @@ import (
 )
 
 // endpointOfURL makes an endpoint, or changes one that has a URL already, and returns the URL it ends up with.
-func endpointOfURL(t *testing.T, s *Service, was string, change func(*EndpointIn)) (string, error) {
+func endpointOfURL(t *testing.T, r EndpointRules, was string, change func(*EndpointIn)) (string, error) {
 	t.Helper()
 	in := EndpointIn{URL: was, Version: 1}
 	change(&in)
-	err := s.validate(&in, was)
+	err := r.validate(&in, was)
 	return in.URL, err
 }
 
 func TestEndpointURLIsBoundedInItsNormalForm(t *testing.T) {
 	t.Parallel()
-	s := &Service{}
+	var rules EndpointRules
 	for name, test := range map[string]struct {
 		spaces, others int
 		want           bool
@@ -31,7 +31,7 @@ func TestEndpointURLIsBoundedInItsNormalForm(t *testing.T) {
 			t.Parallel()
 			const start = "https://h/?"
 			text := start + strings.Repeat(" ", test.spaces) + strings.Repeat("a", test.others-len(start))
-			got, err := endpointOfURL(t, s, "", func(in *EndpointIn) { in.URL = text })
+			got, err := endpointOfURL(t, rules, "", func(in *EndpointIn) { in.URL = text })
 			if (err == nil) != test.want || err == nil && len(got) > urlBytesMost {
 				t.Errorf("%d bytes, %v", len(got), err)
 			}
@@ -42,7 +42,7 @@ func TestEndpointURLIsBoundedInItsNormalForm(t *testing.T) {
 // A URL that was stored under older rules must not keep its endpoint from being changed.
 func TestEndpointOfAnOlderURLCanBeChanged(t *testing.T) {
 	t.Parallel()
-	s := &Service{HTTPSOnly: true}
+	rules := EndpointRules{HTTPSOnly: true}
 	long := "https://h/?" + strings.Repeat(" ", urlBytesMost-12) + "a"
 	for stored, want := range map[string]string{
 		"https://h/?q=a b": "https://h/?q=a%20b",
@@ -51,12 +51,12 @@ func TestEndpointOfAnOlderURLCanBeChanged(t *testing.T) {
 		long:               long,
 		long + "a":         long + "a",
 	} {
-		got, err := endpointOfURL(t, s, stored, func(in *EndpointIn) { in.Description = "changed" })
+		got, err := endpointOfURL(t, rules, stored, func(in *EndpointIn) { in.Description = "changed" })
 		if err != nil || got != want {
 			t.Errorf("%.50q becomes %.50q, %v", stored, got, err)
 		}
 		for _, given := range []string{"http://other/", "https://[bad]/", "https://h/" + strings.Repeat("a", urlBytesMost)} {
-			if _, err := endpointOfURL(t, s, stored, func(in *EndpointIn) { in.URL = given }); !IsKind(err, KindInvalid) {
+			if _, err := endpointOfURL(t, rules, stored, func(in *EndpointIn) { in.URL = given }); !IsKind(err, KindInvalid) {
 				t.Errorf("%.50q for %.50q: %v, want it refused", given, stored, err)
 			}
 		}

@@ -82,11 +82,11 @@ func (s *Service) endpointHeadersChange(
 	if err := scope.may(CapabilityManageEndpoint); err != nil {
 		return err
 	}
-	app, err := reachable(ctx, s.Store, scope, appRef)
+	app, err := reachable(ctx, s.store, scope, appRef)
 	if err != nil {
 		return err
 	}
-	return s.Store.InTx(ctx, func(ctx context.Context, tx Tx) error {
+	return s.store.InTx(ctx, func(ctx context.Context, tx Tx) error {
 		e, err := tx.EndpointLock(ctx, app.ID, ref)
 		if err != nil {
 			return err

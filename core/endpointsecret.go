@@ -25,7 +25,7 @@ func (s *Service) EndpointSecretRotate(ctx context.Context, scope Scope, appRef,
 	if err := scope.may(CapabilityManageEndpointSecret); err != nil {
 		return Secret{}, err
 	}
-	app, err := reachable(ctx, s.Store, scope, appRef)
+	app, err := reachable(ctx, s.store, scope, appRef)
 	if err != nil {
 		return Secret{}, err
 	}
@@ -36,9 +36,9 @@ func (s *Service) EndpointSecretRotate(ctx context.Context, scope Scope, appRef,
 		return Secret{}, Invalid("gracePeriodSeconds must be between 0 and 604800", "body", "gracePeriodSeconds")
 	}
 	if in.Secret.IsZero() {
-		in.Secret = s.SignatureType.NewSecret()
+		in.Secret = s.rules.SignatureType.NewSecret()
 	}
-	err = s.Store.InTx(ctx, func(ctx context.Context, tx Tx) error {
+	err = s.store.InTx(ctx, func(ctx context.Context, tx Tx) error {
 		e, err := tx.EndpointLock(ctx, app.ID, ref)
 		if err != nil {
 			return err

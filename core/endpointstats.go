@@ -52,7 +52,7 @@ func (s *Service) EndpointStatsGet(ctx context.Context, scope Scope, appRef, ref
 	if err != nil {
 		return EndpointStats{}, err
 	}
-	return s.Store.EndpointStatsGet(ctx, e.AppID, e.ID, period)
+	return s.store.EndpointStatsGet(ctx, e.AppID, e.ID, period)
 }
 
 // EndpointAttemptStatsGet counts the attempts at an endpoint in every hour, in UTC, that the time from since
@@ -69,7 +69,7 @@ func (s *Service) EndpointAttemptStatsGet(ctx context.Context, scope Scope, appR
 	}
 	period.Since = period.Since.Truncate(time.Hour)
 	period.Until = period.Until.Add(time.Hour - 1).Truncate(time.Hour)
-	return s.Store.EndpointAttemptStatsGet(ctx, e.AppID, e.ID, period)
+	return s.store.EndpointAttemptStatsGet(ctx, e.AppID, e.ID, period)
 }
 
 // statsPeriod is the time that a client asks the counts of.

@@ -21,6 +21,30 @@ type EventType struct {
 	GroupName    *string // what it belongs to, in the client's words
 }
 
+// EventTypeReader reads event types.
+type EventTypeReader interface {
+	EventTypeGet(ctx context.Context, org OrgID, name string) (EventType, error)
+	EventTypeList(ctx context.Context, org OrgID, filter EventTypeFilter, page Page) (rows []EventType, ended string, err error)
+	// EventTypeNames returns those of the names that are event types and not archived.
+	EventTypeNames(ctx context.Context, org OrgID, names []string) ([]string, error)
+}
+
+// EventTypeTx changes event types in a unit of work.
+type EventTypeTx interface {
+	EventTypeLock(ctx context.Context, org OrgID, name string) (EventType, error)
+	EventTypeInsert(ctx context.Context, t EventType) error
+	EventTypeUpdate(ctx context.Context, t EventType) error
+	EventTypeDelete(ctx context.Context, org OrgID, name string) error
+	// EventTypeImportLock makes the imports of an organisation take turns.
+	EventTypeImportLock(ctx context.Context, org OrgID) error
+	// EventTypeImport makes an event type or replaces all of it but the flags and the group that it
+	// says nothing of, and tells whether that changed anything.
+	EventTypeImport(ctx context.Context, t EventType) (changed bool, err error)
+	// EventTypeArchiveOthers archives all event types but those named, at most limit of them, and
+	// returns them without their schemas.
+	EventTypeArchiveOthers(ctx context.Context, org OrgID, names []string, limit int, now time.Time) ([]EventType, error)
+}
+
 // EventTypeIn is what a client says of an event type.
 type EventTypeIn struct {
 	Name         string
@@ -100,7 +124,7 @@ func (s *Service) EventTypeCreate(ctx context.Context, scope Scope, in EventType
 	now := s.now()
 	t = EventType{OrgID: scope.OrgID, CreatedAt: now}
 	in.fill(&t, now)
-	err = s.Store.InTx(ctx, func(ctx context.Context, tx Tx) error { return tx.EventTypeInsert(ctx, t) })
+	err = s.store.InTx(ctx, func(ctx context.Context, tx Tx) error { return tx.EventTypeInsert(ctx, t) })
 	return t, err
 }
 
@@ -109,7 +133,7 @@ func (s *Service) EventTypeGet(ctx context.Context, scope Scope, name string) (E
 	if err := scope.may(CapabilityViewBase); err != nil {
 		return EventType{}, err
 	}
-	t, err := s.Store.EventTypeGet(ctx, scope.OrgID, name)
+	t, err := s.store.EventTypeGet(ctx, scope.OrgID, name)
 	if err == nil && !scope.sees(t) {
 		return EventType{}, NotFound()
 	}
@@ -130,7 +154,7 @@ func (s *Service) EventTypeList(ctx context.Context, scope Scope, archived bool,
 	}
 	filter := EventTypeFilter{Archived: archived, AllFlags: scope.AppID == "", Flags: scope.FeatureFlags}
 	return listLooked(page, func(p Page) ([]EventType, string, error) {
-		types, ended, err := s.Store.EventTypeList(ctx, scope.OrgID, filter, p)
+		types, ended, err := s.store.EventTypeList(ctx, scope.OrgID, filter, p)
 		if ended != "" {
 			ended = EventTypeIterator(ended)
 		}
@@ -152,7 +176,7 @@ func (s *Service) EventTypePatch(ctx context.Context, scope Scope, name string, 
 	if err := scope.org(); err != nil {
 		return t, err
 	}
-	err = s.Store.InTx(ctx, func(ctx context.Context, tx Tx) error {
+	err = s.store.InTx(ctx, func(ctx context.Context, tx Tx) error {
 		if t, err = tx.EventTypeLock(ctx, scope.OrgID, name); err != nil {
 			return err
 		}
@@ -177,7 +201,7 @@ func (s *Service) EventTypeDelete(ctx context.Context, scope Scope, name string,
 	if err := scope.org(); err != nil {
 		return err
 	}
-	return s.Store.InTx(ctx, func(ctx context.Context, tx Tx) error {
+	return s.store.InTx(ctx, func(ctx context.Context, tx Tx) error {
 		return tx.EventTypeDelete(ctx, scope.OrgID, name)
 	})
 }

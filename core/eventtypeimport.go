@@ -51,7 +51,7 @@ func (s *Service) EventTypeImport(ctx context.Context, scope Scope, in EventType
 	}
 	// In one order always: who writes event types one by one then waits and does not deadlock.
 	in.Types = slices.SortedFunc(slices.Values(in.Types), func(a, b EventTypeIn) int { return strings.Compare(a.Name, b.Name) })
-	err = s.Store.InTx(ctx, func(ctx context.Context, tx Tx) error {
+	err = s.store.InTx(ctx, func(ctx context.Context, tx Tx) error {
 		if changed, err = s.eventTypeImport(ctx, tx, scope.OrgID, in); err == nil && in.DryRun {
 			return errDryRun
 		}

@@ -27,12 +27,12 @@ func (s *Service) MessageExpungeMany(ctx context.Context, scope Scope, appRef st
 			return nil, c.err()
 		}
 	}
-	app, err := reachable(ctx, s.Store, scope, appRef)
+	app, err := reachable(ctx, s.store, scope, appRef)
 	if err != nil {
 		return nil, err
 	}
 	found := map[string]bool{}
-	err = s.Store.InTx(ctx, func(ctx context.Context, tx Tx) error {
+	err = s.store.InTx(ctx, func(ctx context.Context, tx Tx) error {
 		there, err := tx.MessageExpungeMany(ctx, app.ID, refs)
 		for _, ref := range there {
 			found[ref] = true
@@ -47,7 +47,7 @@ func (s *Service) MessageExpungeAll(ctx context.Context, scope Scope, appRef str
 	if err := scope.org(); err != nil {
 		return BackgroundTask{}, err
 	}
-	app, err := reachable(ctx, s.Store, scope, appRef)
+	app, err := reachable(ctx, s.store, scope, appRef)
 	if err != nil {
 		return BackgroundTask{}, err
 	}
@@ -68,7 +68,7 @@ func (s *Service) AttemptExpunge(ctx context.Context, scope Scope, appRef, messa
 	if err != nil {
 		return err
 	}
-	return s.Store.InTx(ctx, func(ctx context.Context, tx Tx) error {
+	return s.store.InTx(ctx, func(ctx context.Context, tx Tx) error {
 		return tx.AttemptExpunge(ctx, a.AppID, a.MessageID, a.ID, expunged)
 	})
 }

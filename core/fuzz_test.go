@@ -177,7 +177,7 @@ func FuzzEndpoint(f *testing.F) {
 			return // no body has such texts
 		}
 		in := EndpointIn{URL: address, Version: 1, Headers: Headers{name: value}, Metadata: Metadata{key: note}}
-		if (&Service{}).validate(&in, "") != nil {
+		if (EndpointRules{}).validate(&in, "") != nil {
 			return
 		}
 		wantURL(t, address, in.URL)
@@ -196,7 +196,7 @@ func FuzzEndpoint(f *testing.F) {
 func wantURL(t *testing.T, given, normal string) {
 	t.Helper()
 	again := EndpointIn{URL: normal, Version: 1}
-	if err := (&Service{}).validate(&again, ""); err != nil || again.URL != normal {
+	if err := (EndpointRules{}).validate(&again, ""); err != nil || again.URL != normal {
 		t.Errorf("%q becomes %q, and that %q, %v", given, normal, again.URL, err)
 	}
 	if u, err := url.Parse(normal); err != nil || u.Host != strings.ToLower(u.Host) || u.Path == "" || !utf8.ValidString(normal) {

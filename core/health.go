@@ -5,4 +5,4 @@ import (
 )
 
 // HealthGet tells whether the service can do its work.
-func (s *Service) HealthGet(ctx context.Context) error { return s.Store.Ping(ctx) }
+func (s *Service) HealthGet(ctx context.Context) error { return s.store.Ping(ctx) }

@@ -5,6 +5,18 @@ import (
 	"time"
 )
 
+// Ingest is the use cases of sources, which no client drives: brokers, and the outbox. A source is configured
+// by the operator, so there is no token to check.
+type Ingest struct {
+	base
+	inserter MessageInserter
+}
+
+// NewIngest makes the use cases of sources.
+func NewIngest(store Store, inserter MessageInserter, clock func() time.Time) *Ingest {
+	return &Ingest{base{store, clock}, inserter}
+}
+
 // IngestIn is a message that no client sends: a broker had it, or the outbox.
 type IngestIn struct {
 	OrgID  OrgID
@@ -33,7 +45,7 @@ const IngestBytesMost = 2 << 20
 // ingestBytesAtOnce bounds what one statement stores; see MessageIngestMany.
 const ingestBytesAtOnce = 8 << 20
 
-func (in IngestIn) check(s *Service) error {
+func (in IngestIn) check(now time.Time) error {
 	if in.Err != nil {
 		return in.Err
 	}
@@ -43,14 +55,13 @@ func (in IngestIn) check(s *Service) error {
 	if err := c.err(); err != nil {
 		return err
 	}
-	now, m := s.now(), in.MessageIn
+	m := in.MessageIn
 	m.DeliverAt = ifAfter(m.DeliverAt, now.Add(deliverInAtLeast)) // it was further ahead before it waited for us
 	return m.validate(now)
 }
 
 // newMessage is what is to be stored. If its time has come, it is sent at once.
-func (in IngestIn) newMessage(s *Service) NewMessage {
-	now := s.now()
+func (in IngestIn) newMessage(now time.Time) NewMessage {
 	m := in.message(in.OrgID, in.AppRef, now)
 	m.DeliverAt = ifAfter(m.DeliverAt, now)
 	m.KeyHash = positionHash(in.Source, in.Position)
@@ -68,20 +79,21 @@ func ifAfter(at *time.Time, that time.Time) *time.Time {
 // MessageIngestMany stores messages in the order in which they were found, with the deliveries they are
 // owed, as many in one statement as 8 MiB hold, and answers for each. Bad ones are refused alone. When
 // the store is away after some were stored, the others are answered as unavailable.
-func (s *Service) MessageIngestMany(ctx context.Context, ins []IngestIn) []Ingested {
+func (s *Ingest) MessageIngestMany(ctx context.Context, ins []IngestIn) []Ingested {
 	outcomes := make([]Ingested, len(ins))
 	var messages []NewMessage
 	var places []int
 	for i, in := range ins {
-		if outcomes[i].Err = in.check(s); outcomes[i].Err == nil {
-			messages, places = append(messages, in.newMessage(s)), append(places, i)
+		now := s.now()
+		if outcomes[i].Err = in.check(now); outcomes[i].Err == nil {
+			messages, places = append(messages, in.newMessage(now)), append(places, i)
 		}
 	}
 	var away error
 	for len(messages) > 0 {
 		n := fitting(messages)
 		for i, stored := range s.insertSome(ctx, messages[:n], away) {
-			outcomes[places[i]] = ingested(ctx, s.Store, messages[i], stored)
+			outcomes[places[i]] = ingested(ctx, s.store, messages[i], stored)
 			if outcomes[places[i]].Again() {
 				away = outcomes[places[i]].Err
 			}
@@ -92,9 +104,9 @@ func (s *Service) MessageIngestMany(ctx context.Context, ins []IngestIn) []Inges
 }
 
 // insertSome stores messages, unless those before them could not be: then their order would be lost.
-func (s *Service) insertSome(ctx context.Context, messages []NewMessage, away error) []Stored {
+func (s *Ingest) insertSome(ctx context.Context, messages []NewMessage, away error) []Stored {
 	if away == nil {
-		return s.Messages.MessageInsertMany(ctx, messages)
+		return s.inserter.MessageInsertMany(ctx, messages)
 	}
 	stored := make([]Stored, len(messages))
 	for i := range stored {

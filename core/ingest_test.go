@@ -38,9 +38,7 @@ func (f *found) MessageInsertMany(_ context.Context, messages []NewMessage) []St
 	return stored
 }
 
-func (f *found) service() *Service {
-	return &Service{Store: f, Messages: f, Clock: func() time.Time { return noon }}
-}
+func (f *found) ingest() *Ingest { return NewIngest(f, f, func() time.Time { return noon }) }
 
 // as is the answer that a message is stored as it is.
 func as(_ int, m NewMessage) Stored { return Stored{Message: m.Message} }
@@ -60,7 +58,7 @@ func TestBadMessagesOfSourcesAreRefusedAlone(t *testing.T) {
 		change(&in)
 		return in
 	}
-	outcomes := f.service().MessageIngestMany(t.Context(), []IngestIn{
+	outcomes := f.ingest().MessageIngestMany(t.Context(), []IngestIn{
 		ingestIn("1"),
 		with(func(in *IngestIn) { in.Err = Invalid("unreadable") }),
 		with(func(in *IngestIn) { in.OrgID = OperationalOrg }),
@@ -112,7 +110,7 @@ func TestMessagesThatAreKnown(t *testing.T) {
 		f := &found{message: test.there, answer: test.answer}
 		in := ingestIn("1")
 		in.EventID, in.Payload = test.eventID, []byte(test.payload)
-		o := f.service().MessageIngestMany(t.Context(), []IngestIn{in})[0]
+		o := f.ingest().MessageIngestMany(t.Context(), []IngestIn{in})[0]
 		if o.Known != test.known || (o.Err != nil) != (test.kind != 0) || o.Err != nil && !IsKind(o.Err, test.kind) {
 			t.Errorf("%s: known is %t, %v", name, o.Known, o.Err)
 		}
@@ -152,7 +150,7 @@ func TestStatementsAreBoundedAndInOrder(t *testing.T) {
 		}
 		return as(call, m)
 	}}
-	outcomes := f.service().MessageIngestMany(t.Context(), ins)
+	outcomes := f.ingest().MessageIngestMany(t.Context(), ins)
 	if len(f.calls) != 2 || len(f.calls[0]) != 7 {
 		t.Fatalf("%d statements, the first of %d messages; want two, of 8 MiB at most", len(f.calls), len(f.calls[0]))
 	}
@@ -212,7 +210,7 @@ func TestMessagesOfSourcesMayBeDue(t *testing.T) {
 			f := &found{answer: as}
 			in := ingestIn("1")
 			in.DeliverAt = new(noon.Add(ahead))
-			o := f.service().MessageIngestMany(t.Context(), []IngestIn{in})[0]
+			o := f.ingest().MessageIngestMany(t.Context(), []IngestIn{in})[0]
 			if (o.Err != nil) != want.refused || want.refused && !strings.Contains(Reason(o.Err), "24 hours ahead") {
 				t.Fatalf("refused: %v, want %t", o.Err, want.refused)
 			}
@@ -238,8 +236,7 @@ func TestMessageThatBecameDueIsKnown(t *testing.T) {
 		stored[string(m.KeyHash)] = m.Message
 		return Stored{Message: m.Message}
 	}}
-	s := f.service()
-	s.Clock = func() time.Time { return now }
+	s := NewIngest(f, f, func() time.Time { return now })
 	in := ingestIn("1")
 	in.DeliverAt = new(noon.Add(time.Hour))
 	first := s.MessageIngestMany(t.Context(), []IngestIn{in})[0]

@@ -53,8 +53,8 @@ const lanesAtOnce = 1000
 // lets the next one go; this is for what that missed: a delivery that was put behind another in the moment
 // that one ended, one that was dropped, and one that a process of an earlier release made. It returns where
 // the next step begins.
-func (s *Service) OperationalLaneStep(ctx context.Context, after Lane) (next Lane, err error) {
-	err = s.Store.InTx(ctx, func(ctx context.Context, tx Tx) error {
+func (s *Tasks) OperationalLaneStep(ctx context.Context, after Lane) (next Lane, err error) {
+	err = s.store.InTx(ctx, func(ctx context.Context, tx Tx) error {
 		var waiting []Lane
 		if waiting, next, err = tx.DeliveryLaneList(ctx, after, lanesAtOnce); err != nil || len(waiting) == 0 {
 			return err

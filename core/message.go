@@ -30,6 +30,36 @@ type Message struct {
 	TraceParent *string // the trace it is part of, as in the W3C's header of that name; nil: none
 }
 
+// MessageReader reads messages.
+type MessageReader interface {
+	MessageGet(ctx context.Context, app AppID, ref string) (Message, error)
+	// MessageGetBare is MessageGet without the payload.
+	MessageGetBare(ctx context.Context, app AppID, ref string) (Message, error)
+	// MessageGetMany returns those of the first n messages that are there: of as many as a page may hold with their
+	// payloads, or if bare, all without them.
+	MessageGetMany(ctx context.Context, app AppID, ids []MessageID, bare bool) (messages []Message, n int, err error)
+	// MessageList lists as many messages as a page may hold with their payloads.
+	MessageList(ctx context.Context, app AppID, filter MessageFilter, page Page) (rows []Message, ended string, err error)
+}
+
+// MessageTx changes messages in a unit of work.
+type MessageTx interface {
+	// MessageInsert stores a message that is owed to nobody yet.
+	MessageInsert(ctx context.Context, m Message) error
+	// MessageExpungeMany takes out payloads, and returns those of the refs that are messages.
+	MessageExpungeMany(ctx context.Context, app AppID, refs []string) ([]string, error)
+}
+
+// MessageInserter stores messages, many callers' at a time. It returns once the message, its
+// deliveries and its idempotency record are committed. For a key that is known it returns the
+// message stored then.
+type MessageInserter interface {
+	MessageInsert(ctx context.Context, m NewMessage) (Message, error)
+	// MessageInsertMany stores one caller's messages in a statement of their own. There is one
+	// answer for each.
+	MessageInsertMany(ctx context.Context, messages []NewMessage) []Stored
+}
+
 // MessageIn is what a client says of a message.
 type MessageIn struct {
 	EventType   string
@@ -171,12 +201,12 @@ func (s *Service) MessageCreate(ctx context.Context, scope Scope, appRef string,
 		return Message{}, err
 	}
 	m := in.message(scope.OrgID, appRef, now)
-	stored, err := s.Messages.MessageInsert(ctx, m)
+	stored, err := s.inserter.MessageInsert(ctx, m)
 	if IsKind(err, KindNotFound) && in.Application != nil {
 		if err := s.applicationForMessage(ctx, scope, appRef, *in.Application); err != nil {
 			return Message{}, err
 		}
-		stored, err = s.Messages.MessageInsert(ctx, m)
+		stored, err = s.inserter.MessageInsert(ctx, m)
 	}
 	return stored, err
 }
@@ -204,7 +234,7 @@ func mismatch(kind, message string) *Error {
 
 // MessageGet finds a message by id or event id.
 func (s *Service) MessageGet(ctx context.Context, scope Scope, appRef, ref string) (Message, error) {
-	app, err := reachable(ctx, s.Store, scope, appRef)
+	app, err := reachable(ctx, s.store, scope, appRef)
 	if err != nil {
 		return Message{}, err
 	}
@@ -213,15 +243,15 @@ func (s *Service) MessageGet(ctx context.Context, scope Scope, appRef, ref strin
 
 // MessageGetBare is MessageGet without the payload.
 func (s *Service) MessageGetBare(ctx context.Context, scope Scope, appRef, ref string) (Message, error) {
-	app, err := reachable(ctx, s.Store, scope, appRef)
+	app, err := reachable(ctx, s.store, scope, appRef)
 	if err != nil {
 		return Message{}, err
 	}
-	return s.Store.MessageGetBare(ctx, app.ID, ref)
+	return s.store.MessageGetBare(ctx, app.ID, ref)
 }
 
 func (s *Service) message(ctx context.Context, app AppID, ref string) (Message, error) {
-	m, err := s.Store.MessageGet(ctx, app, ref)
+	m, err := s.store.MessageGet(ctx, app, ref)
 	return m.at(s.now()), err
 }
 
@@ -245,11 +275,11 @@ func (s *Service) MessagePrecheck(ctx context.Context, scope Scope, appRef, even
 	if err := c.err(); err != nil {
 		return false, err
 	}
-	app, err := reachable(ctx, s.Store, scope, appRef)
+	app, err := reachable(ctx, s.store, scope, appRef)
 	if err != nil {
 		return false, err
 	}
-	return s.Store.EndpointWanted(ctx, app.ID, eventType, channels)
+	return s.store.EndpointWanted(ctx, app.ID, eventType, channels)
 }
 
 // MessageFilter narrows a list of messages; its zero value does not.
@@ -264,12 +294,12 @@ func (f MessageFilter) IsZero() bool { return f.Channel == "" && f.Tag == "" && 
 
 // MessageList lists an application's messages, newest first.
 func (s *Service) MessageList(ctx context.Context, scope Scope, appRef string, filter MessageFilter, page Page) (List[Message], error) {
-	app, err := reachable(ctx, s.Store, scope, appRef)
+	app, err := reachable(ctx, s.store, scope, appRef)
 	if err != nil {
 		return List[Message]{}, err
 	}
 	messages, err := listLooked(page, func(p Page) ([]Message, string, error) {
-		return s.Store.MessageList(ctx, app.ID, filter, p)
+		return s.store.MessageList(ctx, app.ID, filter, p)
 	})
 	now := s.now()
 	for i := range messages.Data {

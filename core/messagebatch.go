@@ -30,7 +30,7 @@ func (s *Service) MessageCreateMany(ctx context.Context, scope Scope, appRef str
 	if len(ins) > BatchMost {
 		return nil, Invalid(fmt.Sprintf("A batch holds at most %d messages", BatchMost), "body", "messages")
 	}
-	if _, err := reachable(ctx, s.Store, scope, appRef); err != nil {
+	if _, err := reachable(ctx, s.store, scope, appRef); err != nil {
 		return nil, err
 	}
 	now := s.now()
@@ -48,7 +48,7 @@ func (s *Service) MessageCreateMany(ctx context.Context, scope Scope, appRef str
 		}
 	}
 	inOrder(messages)
-	for n, stored := range s.Messages.MessageInsertMany(ctx, messages) {
+	for n, stored := range s.inserter.MessageInsertMany(ctx, messages) {
 		outcomes[places[n]] = stored
 	}
 	return outcomes, nil

@@ -30,7 +30,7 @@ func (s *Service) MessageSendExample(ctx context.Context, scope Scope, appRef, e
 	now := s.now()
 	m := MessageIn{EventType: eventType, Payload: payload}.message(scope.OrgID, appRef, now).Message
 	m.AppID = e.AppID
-	return m, s.Store.InTx(ctx, func(ctx context.Context, tx Tx) error {
+	return m, s.store.InTx(ctx, func(ctx context.Context, tx Tx) error {
 		if err := lockEnabled(ctx, tx, e); err != nil {
 			return err
 		}
@@ -50,7 +50,7 @@ func (s *Service) example(ctx context.Context, org OrgID, eventType string, inde
 	if c.pathName(eventType, "eventType"); c.err() != nil {
 		return nil, c.err()
 	}
-	t, err := s.Store.EventTypeGet(ctx, org, eventType)
+	t, err := s.store.EventTypeGet(ctx, org, eventType)
 	if err != nil {
 		return nil, err
 	}

@@ -12,7 +12,7 @@ func (s *Service) MessageResend(ctx context.Context, scope Scope, appRef, ref, e
 	if err != nil {
 		return err
 	}
-	e, err := s.Store.EndpointGet(ctx, m.AppID, endpointRef)
+	e, err := s.store.EndpointGet(ctx, m.AppID, endpointRef)
 	if err != nil {
 		return err
 	}
@@ -22,7 +22,7 @@ func (s *Service) MessageResend(ctx context.Context, scope Scope, appRef, ref, e
 			Message: "Unable to resend message. Payload is missing (probably expired).",
 		}
 	}
-	return s.Store.InTx(ctx, func(ctx context.Context, tx Tx) error {
+	return s.store.InTx(ctx, func(ctx context.Context, tx Tx) error {
 		if err := lockEnabled(ctx, tx, e); err != nil {
 			return err
 		}

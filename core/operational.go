@@ -28,10 +28,10 @@ func (s *Service) operationalReady(ctx context.Context, scope Scope, in Endpoint
 	if err != nil {
 		return inner, ref, err
 	}
-	if err := s.validate(&in, ""); err != nil {
+	if err := s.rules.validate(&in, ""); err != nil {
 		return inner, ref, err
 	}
-	if err := eventTypesExist(ctx, s.Store, inner.OrgID, in.EventTypes); err != nil {
+	if err := eventTypesExist(ctx, s.store, inner.OrgID, in.EventTypes); err != nil {
 		return inner, ref, err
 	}
 	// Not by ApplicationCreate: an organisation's id may have characters that a uid may not.

@@ -68,9 +68,9 @@ const operationalEventsAtOnce = 200
 
 // OperationalEventStep stores the events that have waited longest as messages, in one unit of work:
 // each is stored once, whoever dies. True: there may be more.
-func (s *Service) OperationalEventStep(ctx context.Context) (bool, error) {
+func (s *Tasks) OperationalEventStep(ctx context.Context) (bool, error) {
 	taken := 0
-	err := s.Store.InTx(ctx, func(ctx context.Context, tx Tx) error {
+	err := s.store.InTx(ctx, func(ctx context.Context, tx Tx) error {
 		events, err := tx.OperationalEventTakeMany(ctx, operationalEventsAtOnce)
 		if taken = len(events); err != nil || taken == 0 {
 			return err

@@ -95,11 +95,16 @@ func (f *fakeTx) DeliverySequenceMany(_ context.Context, messages []Sequenced) e
 
 func fakeService(tx fakeTx) (*Service, *fakeTx) {
 	s := &fakeStore{tx: tx}
-	return &Service{Store: s, Clock: func() time.Time { return noon }}, &s.tx
+	return NewService(s, nil, nil, func() time.Time { return noon }, EndpointRules{}), &s.tx
 }
 
 func anEndpoint(disabled bool) Endpoint {
 	return Endpoint{AppID: "app_1", ID: "ep_1", UID: new("main"), URL: "https://example.com/", Version: 1, Disabled: disabled}
+}
+
+func fakeTasks(tx fakeTx) (*Tasks, *fakeTx) {
+	s := &fakeStore{tx: tx}
+	return NewTasks(s, func() time.Time { return noon }), &s.tx
 }
 
 type useCase func(context.Context, *Service, Scope) error
@@ -276,7 +281,7 @@ func TestWhatIsToldOfAttempts(t *testing.T) {
 
 func TestEventsOfOneSubjectAreSequenced(t *testing.T) {
 	t.Parallel()
-	s, tx := fakeService(fakeTx{waiting: []OperationalEvent{
+	s, tx := fakeTasks(fakeTx{waiting: []OperationalEvent{
 		{OrgID: "org_1", Subject: "ep_1", Place: 7}, {OrgID: "org_1", Place: 8}, {OrgID: "org_gone", Subject: "ep_2", Place: 9},
 		{OrgID: "org_2", Subject: "msg_1 ep_1", Place: 10},
 	}})
@@ -298,7 +303,7 @@ func TestEventsBecomeMessagesOfTheirOrganisations(t *testing.T) {
 		org := OrgID(fmt.Sprintf("org_%d", i%3))
 		waiting = append(waiting, OperationalEvent{OrgID: org, Type: "endpoint.created", Payload: strings.Repeat("x", i)})
 	}
-	s, tx := fakeService(fakeTx{waiting: waiting})
+	s, tx := fakeTasks(fakeTx{waiting: waiting})
 	for step, want := range []bool{true, false, false} {
 		if more, err := s.OperationalEventStep(t.Context()); more != want || err != nil {
 			t.Errorf("step %d: more is %t, %v", step, more, err)
@@ -314,7 +319,7 @@ func TestEventsBecomeMessagesOfTheirOrganisations(t *testing.T) {
 			t.Errorf("message %d is %v, want %v", i, got, want)
 		}
 	}
-	s, _ = fakeService(fakeTx{waiting: waiting, refuse: errors.New("away")})
+	s, _ = fakeTasks(fakeTx{waiting: waiting, refuse: errors.New("away")})
 	if more, err := s.OperationalEventStep(t.Context()); more || err == nil {
 		t.Errorf("away: more is %t, %v", more, err)
 	}

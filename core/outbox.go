@@ -87,9 +87,9 @@ type OutboxTx interface {
 //
 // If the database refuses the unit of work, or has no memory or locks for it, it is split in halves until the message
 // that causes it is alone. That message cannot be put aside either; it stays in the outbox.
-func (s *Service) OutboxIngestMany(ctx context.Context, ins []IngestIn) []Ingested {
+func (s *Ingest) OutboxIngestMany(ctx context.Context, ins []IngestIn) []Ingested {
 	var outcomes []Ingested
-	err := s.Store.InTx(ctx, func(ctx context.Context, tx Tx) (err error) {
+	err := s.store.InTx(ctx, func(ctx context.Context, tx Tx) (err error) {
 		outcomes, err = s.outboxIngest(ctx, tx, ins)
 		return err
 	})
@@ -107,7 +107,7 @@ func (s *Service) OutboxIngestMany(ctx context.Context, ins []IngestIn) []Ingest
 	return append(outcomes, s.OutboxIngestMany(ctx, ins[half:])...)
 }
 
-func (s *Service) outboxIngest(ctx context.Context, tx Tx, ins []IngestIn) ([]Ingested, error) {
+func (s *Ingest) outboxIngest(ctx context.Context, tx Tx, ins []IngestIn) ([]Ingested, error) {
 	keys, ids := make([]OutboxKey, len(ins)), make([]int64, len(ins))
 	for i, in := range ins {
 		var err error
@@ -128,8 +128,9 @@ func (s *Service) outboxIngest(ctx context.Context, tx Tx, ins []IngestIn) ([]In
 			outcomes[i].Known = true
 			continue
 		}
-		if outcomes[i].Err = in.check(s); outcomes[i].Err == nil {
-			m := in.newMessage(s)
+		now := s.now()
+		if outcomes[i].Err = in.check(now); outcomes[i].Err == nil {
+			m := in.newMessage(now)
 			m.KeyHash = nil // it is stored once without one
 			messages, places = append(messages, m), append(places, i)
 		}
@@ -145,7 +146,7 @@ func (s *Service) outboxIngest(ctx context.Context, tx Tx, ins []IngestIn) ([]In
 }
 
 // outboxSettle takes messages out of the outbox, those that are refused to the dead letters.
-func (s *Service) outboxSettle(ctx context.Context, tx Tx, locked, ids []int64, outcomes []Ingested) error {
+func (s *Ingest) outboxSettle(ctx context.Context, tx Tx, locked, ids []int64, outcomes []Ingested) error {
 	var done []int64
 	var letters []OutboxLetter
 	for i, outcome := range outcomes {

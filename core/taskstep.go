@@ -25,6 +25,12 @@ const (
 	taskRetryWait    = 5 * time.Second // after the first failure; then twice as long each time
 )
 
+// Tasks is the use cases of the jobs: steps of background tasks and of operational webhooks.
+type Tasks struct{ base }
+
+// NewTasks makes the use cases of the jobs.
+func NewTasks(store Store, clock func() time.Time) *Tasks { return &Tasks{base{store, clock}} }
+
 // MessageRange is the next messages of an application, in the order of their ids.
 type MessageRange struct {
 	After, Before string    // ids of messages; neither is in it
@@ -39,17 +45,9 @@ type TaskBatch struct {
 	Done      int64  // how many of them it was about
 }
 
-// TaskTx is what a step of a background task does in its unit of work. The Many methods look at one
+// TaskStepTx is what a step of a background task does in its unit of work. The Many methods look at one
 // MessageRange.
-type TaskTx interface {
-	// BackgroundTaskClaim locks the first running task of a place, after one, that may make a step, among those that
-	// nobody else has locked. Not found: there is none.
-	BackgroundTaskClaim(ctx context.Context, place TaskPlace, after TaskID, now time.Time) (BackgroundTask, error)
-	BackgroundTaskUpdate(ctx context.Context, t BackgroundTask) error
-	// BackgroundTaskPostpone changes when and whether the next step is made. False: the task has moved on,
-	// and is left alone.
-	BackgroundTaskPostpone(ctx context.Context, t BackgroundTask) (bool, error)
-
+type TaskStepTx interface {
 	// DeliveryCountDue counts to most and no further.
 	DeliveryCountDue(ctx context.Context, app AppID, endpoint EndpointID, most int, now time.Time) (int64, error)
 	// DeliveryRecoverMany owes one attempt by hand for each message that failed at the endpoint for good.
@@ -66,7 +64,7 @@ type TaskTx interface {
 
 // BackgroundTaskStep makes the next step of the task whose turn it is. False: no task waits for a step. An error with
 // true is of that task alone, which waits for its next turn.
-func (s *Service) BackgroundTaskStep(ctx context.Context, turns *TaskTurns) (bool, error) {
+func (s *Tasks) BackgroundTaskStep(ctx context.Context, turns *TaskTurns) (bool, error) {
 	if err := s.taskLook(ctx, turns); err != nil {
 		return false, err
 	}
@@ -81,13 +79,13 @@ func (s *Service) BackgroundTaskStep(ctx context.Context, turns *TaskTurns) (boo
 }
 
 // taskLook finds out who has tasks, if that was not done lately.
-func (s *Service) taskLook(ctx context.Context, turns *TaskTurns) error {
+func (s *Tasks) taskLook(ctx context.Context, turns *TaskTurns) error {
 	now := s.now()
 	after, ok := turns.look(now)
 	if !ok {
 		return nil
 	}
-	found, next, err := s.Store.BackgroundTaskPlaceList(ctx, after, taskPlacesLooked, now)
+	found, next, err := s.store.BackgroundTaskPlaceList(ctx, after, taskPlacesLooked, now)
 	if err != nil {
 		next = after
 	}
@@ -99,11 +97,11 @@ func (s *Service) taskLook(ctx context.Context, turns *TaskTurns) error {
 // taskStep makes the next step of a place's task, in one unit of work: what it does and how far the task has come are
 // committed together, so that a process that dies here leaves nothing half done, nothing locked and nothing to be done
 // twice. False: no task of the place waits for a step.
-func (s *Service) taskStep(ctx context.Context, turn *taskTurn) (bool, error) {
+func (s *Tasks) taskStep(ctx context.Context, turn *taskTurn) (bool, error) {
 	now := s.now()
 	var claimed BackgroundTask
 	var after TaskID
-	err := s.Store.InTx(ctx, func(ctx context.Context, tx Tx) (err error) {
+	err := s.store.InTx(ctx, func(ctx context.Context, tx Tx) (err error) {
 		if claimed, after, err = turn.claim(ctx, tx, now); err != nil {
 			return err
 		}
@@ -156,7 +154,7 @@ func (e *TaskError) Unwrap() error { return e.Err }
 
 // taskPostpone puts a task whose step failed behind the others. A database that is away is not the
 // task's fault.
-func (s *Service) taskPostpone(ctx context.Context, t BackgroundTask, away bool) {
+func (s *Tasks) taskPostpone(ctx context.Context, t BackgroundTask, away bool) {
 	// The step may have failed because its time was up.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), taskRetryWait)
 	defer cancel()
@@ -171,7 +169,7 @@ func (s *Service) taskPostpone(ctx context.Context, t BackgroundTask, away bool)
 		t.UpdatedAt = now
 	}
 	// Without it the task has its turn again at once, which is as good when the database is back.
-	_ = s.Store.InTx(ctx, func(ctx context.Context, tx Tx) error {
+	_ = s.store.InTx(ctx, func(ctx context.Context, tx Tx) error {
 		postponed, err := tx.BackgroundTaskPostpone(ctx, t)
 		if err != nil || !postponed {
 			return err

@@ -65,7 +65,7 @@ func (s *Service) resolve(ctx context.Context, org OrgID, refs []string) (ids []
 	if len(refs) == 0 {
 		return nil, nil, nil
 	}
-	known, err := s.Store.ApplicationResolveMany(ctx, org, refs)
+	known, err := s.store.ApplicationResolveMany(ctx, org, refs)
 	if err != nil {
 		return nil, nil, err
 	}

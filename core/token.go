@@ -114,15 +114,15 @@ func (s *Service) AuthAppPortalAccess(ctx context.Context, scope Scope, appRef s
 	if err := in.validate(); err != nil {
 		return "", err
 	}
-	if err := s.Tokens.CanMake(); err != nil {
+	if err := s.tokens.CanMake(); err != nil {
 		return "", err
 	}
-	app, err := s.Store.ApplicationGet(ctx, scope.OrgID, appRef)
+	app, err := s.store.ApplicationGet(ctx, scope.OrgID, appRef)
 	if IsKind(err, KindNotFound) && in.Application != nil {
 		if err := s.applicationForMessage(ctx, scope, appRef, *in.Application); err != nil {
 			return "", err
 		}
-		app, err = s.Store.ApplicationGet(ctx, scope.OrgID, appRef)
+		app, err = s.store.ApplicationGet(ctx, scope.OrgID, appRef)
 	}
 	if err != nil {
 		return "", err
@@ -134,7 +134,7 @@ func (s *Service) AuthAppPortalAccess(ctx context.Context, scope Scope, appRef s
 	if in.SessionID != nil {
 		grant.SessionID = *in.SessionID
 	}
-	return s.Tokens.App(grant)
+	return s.tokens.App(grant)
 }
 
 // AuthDashboardAccess makes a token for all of an application, for as long as such tokens can be.
@@ -154,6 +154,21 @@ type TokenRevocation struct {
 	ForgetAt     *time.Time // no token that it is about is good any more, whatever it says here; nil: some may always be
 }
 
+// TokenRevocationReader reads revocations.
+type TokenRevocationReader interface {
+	// TokenRevocationExists reports whether anything revokes this token by now.
+	TokenRevocationExists(ctx context.Context, token Token, now time.Time) (bool, error)
+}
+
+// TokenRevocationTx writes revocations in a unit of work.
+type TokenRevocationTx interface {
+	// TokenRevocationInsertMany stores one row for each session, or one if it names none.
+	TokenRevocationInsertMany(ctx context.Context, r TokenRevocation) error
+	// TokenRevocationSupersede has those about all tokens of an application, or of an organisation, that say no more than
+	// this one forgotten once this one is in force.
+	TokenRevocationSupersede(ctx context.Context, r TokenRevocation) error
+}
+
 // TokenRevocationPruner forgets what is about tokens that have expired by now.
 type TokenRevocationPruner interface {
 	// TokenRevocationPrune forgets a bounded number and returns how many, 0 when none is left.
@@ -162,7 +177,7 @@ type TokenRevocationPruner interface {
 
 // TokenIsRevoked reports whether a valid token was revoked.
 func (s *Service) TokenIsRevoked(ctx context.Context, token Token) (bool, error) {
-	return s.Store.TokenRevocationExists(ctx, token, s.now())
+	return s.store.TokenRevocationExists(ctx, token, s.now())
 }
 
 // AuthLogout ends the token it is called with, at once and for every process. A token of an organisation may be
@@ -174,12 +189,20 @@ func (s *Service) AuthLogout(ctx context.Context, token Token) error {
 			Message: "A token of an organisation cannot be logged out. Whoever operates the service revokes it with postrider token revoke.",
 		}
 	}
-	return s.TokenRevoke(ctx, token)
+	return s.revocations.TokenRevoke(ctx, token)
+}
+
+// Revocations is the use cases of the operator, who needs no token to revoke one.
+type Revocations struct{ base }
+
+// NewRevocations makes the use cases of the operator.
+func NewRevocations(store Store, clock func() time.Time) *Revocations {
+	return &Revocations{base{store, clock}}
 }
 
 // TokenRevoke ends one token, at once and for every process.
-func (s *Service) TokenRevoke(ctx context.Context, token Token) error {
-	return s.tokenRevoke(ctx, TokenRevocation{
+func (s *Revocations) TokenRevoke(ctx context.Context, token Token) error {
+	return s.revoke(ctx, TokenRevocation{
 		OrgID: token.OrgID, AppID: token.AppID, TokenHash: token.Hash,
 		IssuedBefore: token.IssuedAt.Add(time.Microsecond), EffectiveAt: s.atOnce(),
 		ForgetAt: token.forgetAt(),
@@ -188,8 +211,8 @@ func (s *Service) TokenRevoke(ctx context.Context, token Token) error {
 
 // TokenRevokeMany ends the tokens of an organisation itself that were issued before now. Those of its applications
 // are left, and ended by AuthExpireAll.
-func (s *Service) TokenRevokeMany(ctx context.Context, org OrgID) error {
-	return s.tokenRevoke(ctx, TokenRevocation{OrgID: org, IssuedBefore: s.now(), EffectiveAt: s.atOnce()})
+func (s *Revocations) TokenRevokeMany(ctx context.Context, org OrgID) error {
+	return s.revoke(ctx, TokenRevocation{OrgID: org, IssuedBefore: s.now(), EffectiveAt: s.atOnce()})
 }
 
 // forgetAt is when the token can be taken for expired whatever the clock that looks at it.
@@ -201,7 +224,7 @@ func (t Token) forgetAt() *time.Time {
 }
 
 // atOnce is an instant that has come for every process, if its clock is behind ours too.
-func (s *Service) atOnce() time.Time { return s.now().Add(-ClockLeeway) }
+func (b base) atOnce() time.Time { return b.now().Add(-ClockLeeway) }
 
 // AuthExpireAllIn is which tokens of an application shall end, and when.
 type AuthExpireAllIn struct {
@@ -214,6 +237,16 @@ const (
 	sessionIDsMax    = 1000
 )
 
+func (in AuthExpireAllIn) validate() error {
+	var c checks
+	c.body(in.Seconds >= 0 && in.Seconds <= expireSecondsMax, "expiry must be between 0 and 259200 (3 days)", "expiry")
+	c.body(len(in.SessionIDs) <= sessionIDsMax, "sessionIds must have at most 1000 items", "sessionIds")
+	for i, id := range in.SessionIDs[:min(sessionIDsMax, len(in.SessionIDs))] {
+		c.sessionID(id, fmt.Sprintf("sessionIds[%d]", i))
+	}
+	return c.err()
+}
+
 // AuthExpireAll ends the tokens of an application, or of some sessions of it, that were made before
 // now. Those made later are good.
 func (s *Service) AuthExpireAll(ctx context.Context, scope Scope, appRef string, in AuthExpireAllIn) error {
@@ -223,7 +256,7 @@ func (s *Service) AuthExpireAll(ctx context.Context, scope Scope, appRef string,
 	if err := in.validate(); err != nil {
 		return err
 	}
-	app, err := s.Store.ApplicationGet(ctx, scope.OrgID, appRef)
+	app, err := s.store.ApplicationGet(ctx, scope.OrgID, appRef)
 	if err != nil {
 		return err
 	}
@@ -238,13 +271,13 @@ func (s *Service) AuthExpireAll(ctx context.Context, scope Scope, appRef string,
 	if r.SessionIDs != nil { // else nobody knows how long the tokens live that others made
 		r.ForgetAt = new(now.Add(AppTokenLifetime + 2*ClockLeeway))
 	}
-	return s.tokenRevoke(ctx, r)
+	return s.revocations.revoke(ctx, r)
 }
 
-// tokenRevoke also lets what the revocation makes needless be forgotten: of those that are about all
+// revoke also lets what the revocation makes needless be forgotten: of those that are about all
 // tokens of an application or organisation, one that is in force and the latest.
-func (s *Service) tokenRevoke(ctx context.Context, r TokenRevocation) error {
-	return s.Store.InTx(ctx, func(ctx context.Context, tx Tx) error {
+func (s *Revocations) revoke(ctx context.Context, r TokenRevocation) error {
+	return s.store.InTx(ctx, func(ctx context.Context, tx Tx) error {
 		if r.TokenHash == nil && r.SessionIDs == nil {
 			if err := tx.TokenRevocationSupersede(ctx, r); err != nil {
 				return err
@@ -252,14 +285,4 @@ func (s *Service) tokenRevoke(ctx context.Context, r TokenRevocation) error {
 		}
 		return tx.TokenRevocationInsertMany(ctx, r)
 	})
-}
-
-func (in AuthExpireAllIn) validate() error {
-	var c checks
-	c.body(in.Seconds >= 0 && in.Seconds <= expireSecondsMax, "expiry must be between 0 and 259200 (3 days)", "expiry")
-	c.body(len(in.SessionIDs) <= sessionIDsMax, "sessionIds must have at most 1000 items", "sessionIds")
-	for i, id := range in.SessionIDs[:min(sessionIDsMax, len(in.SessionIDs))] {
-		c.sessionID(id, fmt.Sprintf("sessionIds[%d]", i))
-	}
-	return c.err()
 }

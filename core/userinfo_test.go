@@ -32,7 +32,7 @@ func TestURLsAreShownWithoutUserAndPassword(t *testing.T) {
 func TestEndpointURLKeepsItsPasswordWhereItIsWrittenBack(t *testing.T) {
 	t.Parallel()
 	const was = "https://user:password@example.com:8443/a?b=c"
-	s := &Service{HTTPSOnly: true}
+	rules := EndpointRules{HTTPSOnly: true}
 	for given, want := range map[string]string{
 		MaskURL(was):                         was,
 		"https://***@example.com:8443/other": "https://user:password@example.com:8443/other",
@@ -50,7 +50,7 @@ func TestEndpointURLKeepsItsPasswordWhereItIsWrittenBack(t *testing.T) {
 		"https://***@example.com:8443\\@evil/":    "https://user:password@example.com:8443/@evil/", // the path begins with @
 		"https://***:x@example.com:8443/":         "https://***:x@example.com:8443/",
 	} {
-		got, err := endpointOfURL(t, s, was, func(in *EndpointIn) { in.URL = given })
+		got, err := endpointOfURL(t, rules, was, func(in *EndpointIn) { in.URL = given })
 		if want == "" {
 			if !IsKind(err, KindInvalid) || strings.Contains(err.Error(), "password@") {
 				t.Errorf("%s is taken for %s: %v", given, got, err)
@@ -62,13 +62,13 @@ func TestEndpointURLKeepsItsPasswordWhereItIsWrittenBack(t *testing.T) {
 		}
 	}
 	for _, without := range []string{"", "https://example.com:8443/", "https://***@example.com:8443/x"} {
-		if got, err := endpointOfURL(t, s, without, func(in *EndpointIn) { in.URL = "https://***@example.com:8443/" }); !IsKind(err, KindInvalid) {
+		if got, err := endpointOfURL(t, rules, without, func(in *EndpointIn) { in.URL = "https://***@example.com:8443/" }); !IsKind(err, KindInvalid) {
 			t.Errorf("%q, which has no password, becomes %q, %v", without, got, err)
 		}
 	}
 	for _, odd := range []string{"https://***@h/", "https://user:password@h/?q=a b", "http://user:p@[bad]/"} {
 		for _, given := range []string{odd, MaskURL(odd)} {
-			got, err := endpointOfURL(t, s, odd, func(in *EndpointIn) { in.URL = given })
+			got, err := endpointOfURL(t, rules, odd, func(in *EndpointIn) { in.URL = given })
 			if normal, bad := NormalURL(odd, nil); err != nil || bad == nil && got != normal || bad != nil && got != odd {
 				t.Errorf("%q, as %q, becomes %q, %v", odd, given, got, err)
 			}

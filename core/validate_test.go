@@ -3,17 +3,19 @@ package core
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 // Clients remove the segments "." and ".." from a path, so that DELETE /app/x/endpoint/.. deletes the
 // application. Nothing that a path can name may be called so.
 func TestDotNamesAreRefused(t *testing.T) {
 	t.Parallel()
-	service := (&found{}).service()
+	f := &found{}
+	service := NewService(f, f, nil, func() time.Time { return noon }, EndpointRules{})
 	named := func(change func(*IngestIn)) error {
 		in := ingestIn("1")
 		change(&in)
-		return service.MessageIngestMany(t.Context(), []IngestIn{in})[0].Err
+		return f.ingest().MessageIngestMany(t.Context(), []IngestIn{in})[0].Err
 	}
 	for _, dots := range []string{".", ".."} {
 		endpoint := EndpointIn{URL: "https://example.com/", Version: 1, UID: &dots}
@@ -23,7 +25,7 @@ func TestDotNamesAreRefused(t *testing.T) {
 		_, precheck := service.MessagePrecheck(t.Context(), Scope{OrgID: "org_a"}, "acme", dots, nil)
 		for name, err := range map[string]error{
 			"uid of an application":    ApplicationIn{Name: "A", UID: &dots}.validate(),
-			"uid of an endpoint":       service.validate(&endpoint, ""),
+			"uid of an endpoint":       service.rules.validate(&endpoint, ""),
 			"event type":               EventTypeIn{Name: dots}.validate(),
 			"imported event type":      EventTypeImportIn{Types: []EventTypeIn{{Name: dots}}}.validate(),
 			"event type of a message":  MessageIn{EventType: dots, Payload: []byte("{}")}.validate(noon),

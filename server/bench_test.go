@@ -40,7 +40,7 @@ func (nowhere) MessageInsert(_ context.Context, m core.NewMessage) (core.Message
 func BenchmarkMessageCreate(b *testing.B) {
 	tokens := newTokens(b, testSecret, time.Now)
 	handler := New(Config{
-		Service: &core.Service{Store: &fake{}, Messages: nowhere{}, Clock: time.Now},
+		Service: core.NewService(&fake{}, nowhere{}, nil, time.Now, core.EndpointRules{}),
 		Tokens:  tokens, Log: slog.New(slog.DiscardHandler),
 	})
 	token, err := tokens.Org("org_a", core.OrgTokenLifetime)

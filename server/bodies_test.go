@@ -39,9 +39,9 @@ func TestLargeBodiesShareMemory(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		slow := &slowInserter{}
-		f := newFixture(t, func(c *Config) {
-			slow.inserter = inserter{c.Service.Store.(*fake)}
-			c.Service.Messages, c.BodyMemory = slow, 150_000
+		f := newFixture(t, func(p *parts) {
+			slow.inserter = p.inserter.(inserter)
+			p.inserter, p.BodyMemory = slow, 150_000
 		})
 		var running sync.WaitGroup
 		post := func(bytes int, length int64) {

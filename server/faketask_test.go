@@ -10,7 +10,8 @@ import (
 // faketasks is what a fake knows of background tasks and of operational events. None of these tests makes
 // a step of one, or takes one out.
 type faketasks struct {
-	core.TaskTx
+	core.BackgroundTaskTx
+	core.TaskStepTx
 	core.OperationalTx
 	core.OutboxTx
 	tasks []core.BackgroundTask

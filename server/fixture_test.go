@@ -45,20 +45,32 @@ func newTokens(tb testing.TB, secret string, clock func() time.Time) *Tokens {
 	return NewTokens(Keys{key}, clock)
 }
 
-// newFixture makes a server; change may change its configuration.
-func newFixture(t *testing.T, change ...func(*Config)) *fixture {
+// parts are what a fixture is made of: its configuration, and the ports of its use cases.
+type parts struct {
+	Config
+	store    core.Store
+	inserter core.MessageInserter
+	maker    core.TokenMaker
+	clock    func() time.Time
+	rules    core.EndpointRules
+}
+
+// newFixture makes a server; change may change what it is made of.
+func newFixture(t *testing.T, change ...func(*parts)) *fixture {
 	t.Helper()
 	clock := func() time.Time { return testNow }
 	f := &fixture{store: &fake{}, tokens: newTokens(t, testSecret, clock), logged: &logged{}}
 	f.seed()
-	c := Config{
-		Service: &core.Service{Store: f.store, Messages: inserter{f.store}, Tokens: f.tokens, Clock: clock, DomainToASCII: delivery.DomainToASCII},
-		Keys:    f.store, Tokens: f.tokens, Log: slog.New(f.logged),
+	p := parts{
+		Config: Config{Keys: f.store, Tokens: f.tokens, Log: slog.New(f.logged)},
+		store:  f.store, inserter: inserter{f.store}, maker: f.tokens, clock: clock,
+		rules: core.EndpointRules{DomainToASCII: delivery.DomainToASCII},
 	}
 	for _, change := range change {
-		change(&c)
+		change(&p)
 	}
-	f.Handler = New(c)
+	p.Service = core.NewService(p.store, p.inserter, p.maker, p.clock, p.rules)
+	f.Handler = New(p.Config)
 	return f
 }
 

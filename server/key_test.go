@@ -170,7 +170,7 @@ func TestAPublicKeyMakesNoTokens(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := newFixture(t, func(c *Config) { c.Tokens, c.Service.Tokens = tokens, tokens })
+	f := newFixture(t, func(p *parts) { p.Tokens, p.maker = tokens, tokens })
 	before := len(f.store.apps)
 	for _, request := range [][2]string{
 		{"/api/v1/auth/app-portal-access/one", `{}`},

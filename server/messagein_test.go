@@ -74,7 +74,7 @@ func TestSourcesStoreWhatAPostStores(t *testing.T) {
 			var reason string
 			if err != nil {
 				reason = err.Error()
-			} else if err := found.service().MessageIngestMany(t.Context(), []core.IngestIn{in})[0].Err; err != nil {
+			} else if err := found.ingest().MessageIngestMany(t.Context(), []core.IngestIn{in})[0].Err; err != nil {
 				reason = core.Reason(err)
 			}
 			if (w.Code == http.StatusAccepted) != (reason == "") {
@@ -87,8 +87,8 @@ func TestSourcesStoreWhatAPostStores(t *testing.T) {
 	}
 }
 
-func (f *fixture) service() *core.Service {
-	return &core.Service{Store: f.store, Messages: inserter{f.store}, Clock: func() time.Time { return testNow }}
+func (f *fixture) ingest() *core.Ingest {
+	return core.NewIngest(f.store, inserter{f.store}, func() time.Time { return testNow })
 }
 
 // alike are messages without what each has of its own.

@@ -74,12 +74,8 @@ func boundedKey(key string) (string, error) {
 // capture runs a request's handler on a store that is a transaction, and returns what it answers or
 // fails with.
 func (s *server) capture(r *http.Request, body []byte, store core.Store) (core.StoredAnswer, error) {
-	// Without Messages: what they store would be in another transaction, and wait for a connection
-	// while this one has one. An operation that needs them belongs to ownKeys.
-	service := *s.handlers.service
-	service.Store, service.Messages = store, nil
 	within := *s.handlers
-	within.service = &service
+	within.service = s.handlers.service.Within(store) // an operation that stores messages belongs to ownKeys
 	handler := &picked{pattern: r.Pattern}
 	s.register(&within, handler)
 	r.Body = io.NopCloser(bytes.NewReader(body))

@@ -190,7 +190,7 @@ func TestIdempotencyKeysMayBeAnythingAHeaderHolds(t *testing.T) {
 func TestIdempotencyKeysAreForgotten(t *testing.T) {
 	t.Parallel()
 	now := testNow
-	f := newFixture(t, func(c *Config) { c.Service.Clock = func() time.Time { return now } })
+	f := newFixture(t, func(p *parts) { p.clock = func() time.Time { return now } })
 	send := func() string {
 		return f.ask(t, http.MethodPost, "/api/v1/app", `{"name":"N"}`, someKey).Body.String()
 	}

@@ -114,7 +114,7 @@ func TestOperationsAnswerErrors(t *testing.T) {
 		for _, try := range tries(op, rows[op.OperationID][0]) {
 			t.Run(op.OperationID+"/"+try.name, func(t *testing.T) {
 				t.Parallel()
-				f := newFixture(t, func(c *Config) { c.BodyBytesMax = 1000 })
+				f := newFixture(t, func(p *parts) { p.BodyBytesMax = 1000 })
 				f.store.broken = try.broken
 				token := ""
 				if try.token != "" {
@@ -240,7 +240,7 @@ func TestEveryAnswerOfTheContractIsTested(t *testing.T) {
 
 func TestEndpointQuotaIsAConflict(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, func(c *Config) { c.Service.EndpointsMost = 1 })
+	f := newFixture(t, func(p *parts) { p.rules.EndpointsMost = 1 })
 	const body = `{"url":"https://n.example/"}`
 	wantStatus(t, f.ask(t, "POST", "/api/v1/app/one/endpoint", body), 409, `"code":"too_many_endpoints"`)
 	wantStatus(t, f.ask(t, "PUT", "/api/v1/app/one/endpoint/n", body), 409, "delete one first")

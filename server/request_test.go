@@ -160,7 +160,7 @@ type panicking struct{ trusting }
 
 func TestPanicsAreAnsweredAndLoggedOnce(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, func(c *Config) { c.Service.Store = panicking{} })
+	f := newFixture(t, func(p *parts) { p.store = panicking{} })
 	w := f.ask(t, "GET", "/api/v1/app/one", "", "Svix-Req-Id: 77")
 	wantStatus(t, w, 500, `"code":"server_error"`, "Request id: 77")
 	wantJSON(t, w)
@@ -211,7 +211,7 @@ func (slow) ApplicationGet(ctx context.Context, _ core.OrgID, _ string) (core.Ap
 
 func TestRequestsTimeOut(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, func(c *Config) { c.Service.Store, c.RequestTimeout = slow{}, time.Millisecond })
+	f := newFixture(t, func(p *parts) { p.store, p.RequestTimeout = slow{}, time.Millisecond })
 	w := f.ask(t, "GET", "/api/v1/app/one", "")
 	wantStatus(t, w, 503, `"code":"unavailable"`)
 	if wait := w.Header().Get("Retry-After"); wait != "1" {
@@ -224,7 +224,7 @@ func TestRequestsTimeOut(t *testing.T) {
 
 func TestClientsThatHangUpAreNoErrors(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, func(c *Config) { c.Service.Store = slow{} })
+	f := newFixture(t, func(p *parts) { p.store = slow{} })
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	r := httptest.NewRequestWithContext(ctx, "GET", "/api/v1/app/one", nil)

@@ -48,7 +48,7 @@ type server struct {
 func New(c Config) http.Handler {
 	s := &server{
 		handlers: &handlers{c.Service, c.Log}, keys: c.Keys,
-		log: c.Log, tokens: c.Tokens, clock: c.Service.Clock,
+		log: c.Log, tokens: c.Tokens, clock: c.Service.Now,
 		bytes:   cmp.Or(c.BodyBytesMax, bodyBytesMax),
 		timeout: cmp.Or(c.RequestTimeout, requestTimeout),
 	}

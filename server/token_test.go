@@ -63,7 +63,7 @@ func TestATokenEnds(t *testing.T) {
 	clock := func() time.Time { return now }
 	f.tokens = newTokens(t, testSecret, clock)
 	f.Handler = New(Config{
-		Service: &core.Service{Store: f.store, Messages: inserter{f.store}, Tokens: f.tokens, Clock: clock, DomainToASCII: delivery.DomainToASCII},
+		Service: core.NewService(f.store, inserter{f.store}, f.tokens, clock, core.EndpointRules{DomainToASCII: delivery.DomainToASCII}),
 		Tokens:  f.tokens, Log: slog.New(f.logged),
 	})
 	expire := func(body string) {
@@ -203,12 +203,12 @@ func TestTokensOfOrganisationsCanBeRevoked(t *testing.T) {
 	one := f.token(t, "org_a")
 	other := forge(hs256, fmt.Sprintf(`{"sub":"org_a","iat":%d}`, testNow.Add(time.Second).Unix()))
 	customer, neighbour := f.token(t, "one"), f.token(t, "org_b")
-	service := &core.Service{Store: f.store, Clock: func() time.Time { return testNow.Add(time.Microsecond) }}
+	revocations := core.NewRevocations(f.store, func() time.Time { return testNow.Add(time.Microsecond) })
 	parsed, err := f.tokens.Parse(one)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := service.TokenRevoke(t.Context(), parsed); err != nil {
+	if err := revocations.TokenRevoke(t.Context(), parsed); err != nil {
 		t.Fatal(err)
 	}
 	wantStatus(t, f.send("GET", "/api/v1/app", "", bearer(one)), 401, `"code":"authentication_failed"`)
@@ -216,7 +216,7 @@ func TestTokensOfOrganisationsCanBeRevoked(t *testing.T) {
 
 	older := forge(hs256, `{"sub":"org_a","iat":1}`)
 	wantStatus(t, f.send("GET", "/api/v1/app", "", bearer(older)), 200)
-	if err := service.TokenRevokeMany(t.Context(), "org_a"); err != nil {
+	if err := revocations.TokenRevokeMany(t.Context(), "org_a"); err != nil {
 		t.Fatal(err)
 	}
 	wantStatus(t, f.send("GET", "/api/v1/app", "", bearer(older)), 401)

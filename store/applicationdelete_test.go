@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/postrider/postrider/core"
 )
@@ -34,8 +35,7 @@ func (p pausing) InTx(ctx context.Context, work func(context.Context, core.Tx) e
 func (w *world) meet(first, second func(*core.Service) error) (firstErr, secondErr error) {
 	w.t.Helper()
 	p := newPausing(w.Store)
-	paused := w.service()
-	paused.Store = p
+	paused := w.serviceOn(p, time.Now)
 	firstEnd, secondEnd := make(chan error, 1), make(chan error, 1)
 	go func() { firstEnd <- first(paused) }()
 	<-p.reached

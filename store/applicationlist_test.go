@@ -91,8 +91,7 @@ func TestFilteredListIsPagedInBoundedSteps(t *testing.T) {
 	const n = 20_000
 	want := w.manyApplications(n, 0, 7_000, 7_001, n-1)
 	filter, looked := core.ApplicationFilter{NoEndpoints: true}, 0
-	s := w.service()
-	s.Store = counting{w.Store, &looked}
+	s := w.serviceOn(counting{w.Store, &looked}, time.Now)
 	for _, descending := range []bool{false, true} {
 		for _, limit := range []int{1, 2, 50} {
 			display := slices.Clone(want)

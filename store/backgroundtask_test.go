@@ -13,9 +13,7 @@ func TestTasksAreListed(t *testing.T) {
 	w := newWorld(t)
 	e := w.addEndpoint(nil)
 	earlier := func(by time.Duration) *core.Service { // ids of one instant are in no order
-		s := w.service()
-		s.Clock = func() time.Time { return time.Now().Add(-by) }
-		return s
+		return w.serviceOn(w.Store, ahead(-by))
 	}
 	period := core.PeriodIn{Since: past()}
 	first := w.ended(earlier(2*time.Second).EndpointRecover(t.Context(), orgScope, "acme", string(e.ID), period))

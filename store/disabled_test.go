@@ -107,8 +107,7 @@ func TestTaskWhoseEndpointIsDisabledInItsLastStepFails(t *testing.T) {
 	e := w.addEndpoint(nil)
 	w.addAttempts(e, 500, w.addMessages(w.app.ID, 10, past())...)
 	task := w.recovers(e, past().Add(-time.Minute))
-	s := w.service()
-	s.Store = &meanwhile{Store: w.Store, act: func() { w.exec("UPDATE endpoint SET disabled = true WHERE id = $1", e.ID) }}
+	s := w.tasksOn(&meanwhile{Store: w.Store, act: func() { w.exec("UPDATE endpoint SET disabled = true WHERE id = $1", e.ID) }}, time.Now)
 	w.steps(s)
 	if got := w.task(task.ID); got.Status != core.TaskFailed || got.Progress().Error != "The endpoint is disabled." {
 		t.Errorf("the task is %s, %s", got.Status, got.Progress().Error)

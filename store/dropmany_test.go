@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/postrider/postrider/core"
 )
@@ -103,8 +104,7 @@ func TestEndpointIsNotEnabledBeforeItIsOwedNothing(t *testing.T) {
 	w := newWorld(t)
 	e := w.addEndpoint(func(e *core.Endpoint) { e.Disabled = true })
 	w.owe(e, backlog)
-	s := w.service()
-	s.Store = &cutShort{w.Store, 1}
+	s := w.serviceOn(&cutShort{w.Store, 1}, time.Now)
 	_, err := s.EndpointPatch(t.Context(), orgScope, "acme", string(e.ID), func(in *core.EndpointIn) { in.Disabled = false })
 	got, _ := w.EndpointGet(t.Context(), e.AppID, string(e.ID))
 	if left := w.owed()[e.ID]; err == nil || !got.Disabled || left != backlog-core.DropMost {

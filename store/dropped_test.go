@@ -24,7 +24,7 @@ var lost = map[string]struct {
 		if _, err := w.service().MessageExpungeAll(w.t.Context(), orgScope, "acme"); err != nil {
 			w.t.Error(err)
 		}
-		w.steps(w.service())
+		w.steps(w.tasks())
 		w.exec("DELETE FROM operational_event")
 	}},
 	"deleted": {core.DropExpunged, func(w *world) { w.exec("DELETE FROM message WHERE app_id = $1", w.app.ID) }},
@@ -126,7 +126,7 @@ func TestDeliveryOfAnOperationalWebhookIsNotTold(t *testing.T) {
 	w := newWorld(t)
 	w.addWatcher(testOrg)
 	w.tell(testOrg, "a")
-	w.stepEvents(w.service())
+	w.stepEvents(w.tasks())
 	w.exec("UPDATE message SET payload = NULL")
 	if claim := w.claimAt(room(), now()); len(claim.Dropped) != 1 || w.told() != nil {
 		t.Errorf("dropped %+v, told %+v", claim.Dropped, w.told())

@@ -14,7 +14,7 @@ import (
 func TestEndpointQuotaHoldsForConcurrentCreates(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	service := &core.Service{Store: w.Store, Clock: time.Now, EndpointsMost: 5}
+	service := core.NewService(w.Store, nil, nil, time.Now, core.EndpointRules{EndpointsMost: 5})
 	scope, in := core.Scope{OrgID: testOrg}, core.EndpointIn{URL: "https://example.test/", Version: 1}
 	var created atomic.Int32
 	var wait sync.WaitGroup
@@ -39,7 +39,7 @@ func TestEndpointQuotaHoldsForConcurrentCreates(t *testing.T) {
 func TestEndpointQuotaLeavesWhatIsThere(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	service := &core.Service{Store: w.Store, Clock: time.Now, EndpointsMost: 2}
+	service := core.NewService(w.Store, nil, nil, time.Now, core.EndpointRules{EndpointsMost: 2})
 	scope, in := core.Scope{OrgID: testOrg}, core.EndpointIn{URL: "https://example.test/", Version: 1}
 	for _, uid := range []string{"one", "two", "three"} {
 		w.addEndpoint(func(e *core.Endpoint) { e.UID = &uid })

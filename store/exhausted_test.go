@@ -62,13 +62,13 @@ func TestOutboxStoresWhatIsBeforeARowThatExhaustsPostgres(t *testing.T) {
 	w.exec(`INSERT INTO outbox (org_id, application, event_type, payload)
 		SELECT 'org_test', 'acme', CASE n WHEN 5 THEN 'huge' ELSE 'small' END, '{}' FROM generate_series(1, 9) AS n`)
 	ins := w.inOutbox()
-	for n, o := range w.outboxService().OutboxIngestMany(t.Context(), ins) {
+	for n, o := range w.ingest().OutboxIngestMany(t.Context(), ins) {
 		if core.IsExhausted(o.Err) != (n >= 4) {
 			t.Errorf("message %d: %v", n, o.Err)
 		}
 	}
 	ins[4].Err = core.Invalid("put aside", "body")
-	w.outboxService().OutboxIngestMany(t.Context(), ins)
+	w.ingest().OutboxIngestMany(t.Context(), ins)
 	if left := value[int](w, "SELECT count(*) FROM outbox"); left != 0 {
 		t.Errorf("%d messages are left", left)
 	}

@@ -128,7 +128,7 @@ func TestStoreFollowsAFailoverWithoutARestart(t *testing.T) {
 		}
 	}
 	s := openStore(t, form, nil)
-	service := &core.Service{Store: s, Clock: time.Now}
+	service := core.NewService(s, nil, nil, time.Now, core.EndpointRules{})
 	create := func() error {
 		_, _, err := service.ApplicationCreate(t.Context(), core.Scope{OrgID: testOrg}, core.ApplicationIn{Name: "N"}, false)
 		return err

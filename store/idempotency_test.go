@@ -321,16 +321,16 @@ func TestUseCasesGoOnAfterAConflict(t *testing.T) {
 	scope := core.Scope{OrgID: testOrg}
 	in := core.ApplicationIn{UID: &uid, Name: "n"}
 	kind := core.EventTypeIn{Name: "n", Description: "Ours"}
-	theirs := &core.Service{Store: w.Store, Clock: time.Now}
+	theirs := core.NewService(w.Store, nil, nil, time.Now, core.EndpointRules{})
 
 	_, err := w.Once(t.Context(), keyOf("application"), now(), func(ctx context.Context, s core.Store) (core.StoredAnswer, error) {
 		var quicker core.Application
-		ours := &core.Service{Clock: time.Now, Store: &racing{Store: s, n: 1, quicker: func() {
+		ours := core.NewService(&racing{Store: s, n: 1, quicker: func() {
 			var err error
 			if quicker, _, err = theirs.ApplicationCreate(ctx, scope, in, false); err != nil {
 				t.Error(err)
 			}
-		}}}
+		}}, nil, nil, time.Now, core.EndpointRules{})
 		app, created, err := ours.ApplicationCreate(ctx, scope, in, true)
 		if err == nil && (bool(created) || app.ID != quicker.ID) {
 			t.Errorf("created %v %s, want to get %s", created, app.ID, quicker.ID)
@@ -341,11 +341,11 @@ func TestUseCasesGoOnAfterAConflict(t *testing.T) {
 		t.Error(err)
 	}
 	_, err = w.Once(t.Context(), keyOf("event type"), now(), func(ctx context.Context, s core.Store) (core.StoredAnswer, error) {
-		ours := &core.Service{Clock: time.Now, Store: &racing{Store: s, n: 2, quicker: func() {
+		ours := core.NewService(&racing{Store: s, n: 2, quicker: func() {
 			if _, err := theirs.EventTypeCreate(ctx, scope, core.EventTypeIn{Name: "n", Description: "Theirs"}); err != nil {
 				t.Error(err)
 			}
-		}}}
+		}}, nil, nil, time.Now, core.EndpointRules{})
 		_, created, err := ours.EventTypeUpdate(ctx, scope, kind)
 		if created {
 			t.Error("an event type that was there has been made")

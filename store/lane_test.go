@@ -24,7 +24,7 @@ func (w *world) tellOf(subject string, payloads ...string) {
 		}
 		return nil
 	})
-	w.stepEvents(w.service())
+	w.stepEvents(w.tasks())
 }
 
 // claimed is what is due to an endpoint, by its payload.
@@ -188,7 +188,7 @@ func TestLaneStepLetsGoWhatWaitsForNothing(t *testing.T) {
 		return nil
 	})
 	for range 2 { // the second finds nothing
-		if next, err := w.service().OperationalLaneStep(t.Context(), core.Lane{}); err != nil || next != (core.Lane{}) {
+		if next, err := w.tasks().OperationalLaneStep(t.Context(), core.Lane{}); err != nil || next != (core.Lane{}) {
 			t.Errorf("%v, %v", next, err)
 		}
 	}
@@ -276,7 +276,7 @@ func TestLanesKeepTheirOrderWhileAllGoOnAtOnce(t *testing.T) {
 	var after core.Lane
 	all.Go(a.until(func() {
 		var err error
-		if after, err = w.service().OperationalLaneStep(t.Context(), after); err != nil {
+		if after, err = w.tasks().OperationalLaneStep(t.Context(), after); err != nil {
 			t.Error(err)
 		}
 	}))

@@ -198,6 +198,29 @@ func (l listener) Recall(app core.AppID) {
 }
 
 // service is the use cases on the test's database: pages are made there.
-func (w *world) service() *core.Service {
-	return &core.Service{Store: w.Store, Messages: NewMessageInserter(w.Store, nil), Clock: time.Now}
+func (w *world) service() *core.Service { return w.serviceOn(w.Store, time.Now) }
+
+// serviceOn is the use cases of the API on another store, or at another time. No test here makes tokens.
+func (w *world) serviceOn(s core.Store, clock func() time.Time) *core.Service {
+	return core.NewService(s, NewMessageInserter(w.Store, nil), nil, clock, core.EndpointRules{})
 }
+
+func (w *world) ingest() *core.Ingest {
+	return core.NewIngest(w.Store, NewMessageInserter(w.Store, nil), time.Now)
+}
+
+func (w *world) tasks() *core.Tasks { return w.tasksOn(w.Store, time.Now) }
+
+// tasksOn is the use cases of the jobs on another store, or at another time.
+func (w *world) tasksOn(s core.Store, clock func() time.Time) *core.Tasks {
+	return core.NewTasks(s, clock)
+}
+
+// tasksAhead is the use cases of the jobs at a time in the future, when waiting tasks have their turn again.
+func (w *world) tasksAhead(by time.Duration) *core.Tasks { return w.tasksOn(w.Store, ahead(by)) }
+
+func ahead(by time.Duration) func() time.Time {
+	return func() time.Time { return time.Now().Add(by) }
+}
+
+func (w *world) revocations() *core.Revocations { return core.NewRevocations(w.Store, time.Now) }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/postrider/postrider/core"
 )
@@ -150,8 +151,7 @@ func (o *overtaken) ApplicationGet(ctx context.Context, org core.OrgID, ref stri
 func TestTheFirstOperationalEndpointsCanComeAtOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	s := w.service()
-	s.Store = &overtaken{Store: w.Store, by: func() { w.addOperational(testOrg, "first") }}
+	s := w.serviceOn(&overtaken{Store: w.Store, by: func() { w.addOperational(testOrg, "first") }}, time.Now)
 	in := core.EndpointIn{URL: "https://ops.example/", Version: 1}
 	if _, made, err := s.OperationalWebhookEndpointUpdate(t.Context(), core.Scope{OrgID: testOrg}, "none", in); err != nil || !made {
 		t.Errorf("made %v, %v", made, err)

@@ -94,8 +94,7 @@ func TestAnEventIsCommittedWithWhatItTellsOf(t *testing.T) {
 	away := errors.New("away")
 	for name, change := range changes(w) {
 		w.addEndpoint(func(e *core.Endpoint) { e.UID = &name })
-		s := w.service()
-		s.Store = &breaking{Store: w.Store, times: 1, err: away}
+		s := w.serviceOn(&breaking{Store: w.Store, times: 1, err: away}, time.Now)
 		if _, err := change(t.Context(), s); !errors.Is(err, away) || w.told() != nil {
 			t.Errorf("%s that is rolled back: %v, told %+v", name, err, w.told())
 		}
@@ -142,7 +141,7 @@ func TestOnlyWhatAnEndpointWantsIsWrittenDown(t *testing.T) {
 	}
 	w.exec("UPDATE endpoint SET disabled = false WHERE id = $1", off.ID)
 	w.tell(testOrg, "sent")
-	w.stepEvents(w.service())
+	w.stepEvents(w.tasks())
 	for e, want := range map[*core.Endpoint][]string{&others: {}, &picky: {}, &off: {"sent"}} {
 		if got := w.payloads(*e); !slices.Equal(got, want) {
 			t.Errorf("%s is owed %q, want %q", e.ID, got, want)
@@ -151,7 +150,7 @@ func TestOnlyWhatAnEndpointWantsIsWrittenDown(t *testing.T) {
 }
 
 // stepEvents makes steps until nothing is left.
-func (w *world) stepEvents(s *core.Service) {
+func (w *world) stepEvents(s *core.Tasks) {
 	w.t.Helper()
 	for more := true; more; {
 		var err error
@@ -171,7 +170,7 @@ func TestAnEventBecomesAMessageThatIsDue(t *testing.T) {
 	go func() { defer close(done); w.Listen(ctx, listener{wake: func() { heard <- struct{}{} }}) }()
 	<-heard // connected
 	w.tell(testOrg, `{"type":"endpoint.updated","data":{}}`)
-	w.stepEvents(w.service())
+	w.stepEvents(w.tasks())
 	select {
 	case <-heard:
 	case <-time.After(20 * time.Second):
@@ -196,7 +195,7 @@ func TestEventsOfAnApplicationThatIsGoneAreDropped(t *testing.T) {
 	w.tell(testOrg, "a")
 	w.tell("org_other", "b")
 	w.exec("UPDATE application SET deleted_at = now(), uid = NULL WHERE id = $1", gone.AppID)
-	w.stepEvents(w.service())
+	w.stepEvents(w.tasks())
 	if w.told() != nil || len(w.payloads(gone)) != 0 || !slices.Equal(w.payloads(there), []string{"b"}) {
 		t.Errorf("left %+v; owed %q and %q", w.told(), w.payloads(gone), w.payloads(there))
 	}
@@ -214,7 +213,7 @@ func TestEventsThatAreTakenOutAtOnceAreStoredOnceAndInOrder(t *testing.T) {
 	var takers sync.WaitGroup
 	for range 4 {
 		takers.Go(func() {
-			for s := w.service(); value[int](w, "SELECT count(*) FROM operational_event") > 0; {
+			for s := w.tasks(); value[int](w, "SELECT count(*) FROM operational_event") > 0; {
 				if _, err := s.OperationalEventStep(t.Context()); err != nil {
 					t.Error(err)
 				}
@@ -242,7 +241,7 @@ func TestWhoComesWhileAnotherTakesEventsOutWaits(t *testing.T) {
 		}
 		w.tell(testOrg, "second")
 		go func() {
-			_, err := w.service().OperationalEventStep(t.Context())
+			_, err := w.tasks().OperationalEventStep(t.Context())
 			second <- err
 		}()
 		w.awaitLock()
@@ -259,7 +258,7 @@ func TestWhoComesWhileAnotherTakesEventsOutWaits(t *testing.T) {
 	if err := <-second; err != nil {
 		t.Fatal(err)
 	}
-	w.stepEvents(w.service())
+	w.stepEvents(w.tasks())
 	if got := w.payloads(watcher); !slices.Equal(got, []string{"first", "second"}) {
 		t.Errorf("stored %q", got)
 	}
@@ -270,18 +269,17 @@ func TestAnEventOutlivesWhoTakesItOut(t *testing.T) {
 	w := newWorld(t)
 	watcher := w.addWatcher(testOrg)
 	w.tell(testOrg, "a", "b")
-	s := w.service()
-	s.Store = &breaking{Store: w.Store, times: 1, before: func() { // the messages are stored, the commit is next
+	s := w.tasksOn(&breaking{Store: w.Store, times: 1, before: func() { // the messages are stored, the commit is next
 		w.exec(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 			WHERE datname = current_database() AND state = 'idle in transaction'`)
-	}}
+	}}, time.Now)
 	if _, err := s.OperationalEventStep(t.Context()); err == nil {
 		t.Error("the step survived its connection")
 	}
 	if got := w.told(); len(got) != 2 || len(w.payloads(watcher)) != 0 {
 		t.Errorf("left %+v, stored %q", got, w.payloads(watcher))
 	}
-	w.stepEvents(w.service())
+	w.stepEvents(w.tasks())
 	if got := w.payloads(watcher); w.told() != nil || len(got) != 2 {
 		t.Errorf("left %+v, stored %q", w.told(), got)
 	}
@@ -294,15 +292,15 @@ func TestTheEndOfATaskIsToldWhicheverStepMakesIt(t *testing.T) {
 	e := w.addEndpoint(nil)
 	w.addAttempts(e, 500, w.addMessages(w.app.ID, 700, past())...)
 	task := w.recovers(e, past().Add(-time.Minute))
-	s := w.service()
+	s := w.tasks()
 	if _, err := s.BackgroundTaskStep(t.Context(), new(core.TaskTurns)); err != nil || w.told() != nil {
 		t.Errorf("after one step of two: %v, told %+v", err, w.told())
 	}
-	s.Store = &breaking{Store: w.Store, times: 1, err: errors.New("a defect")}
+	s = w.tasksOn(&breaking{Store: w.Store, times: 1, err: errors.New("a defect")}, time.Now)
 	if _, err := s.BackgroundTaskStep(t.Context(), new(core.TaskTurns)); err == nil || w.told() != nil {
 		t.Errorf("after a step that failed: %v, told %+v", err, w.told())
 	}
-	w.steps(w.ahead(time.Minute))
+	w.steps(w.tasksAhead(time.Minute))
 	want := fmt.Sprintf(`{"type":"background_task.finished","data":{"taskId":"%s","task":"endpoint.recover","status":"finished",`+
 		`"data":{"messagesProcessed":700,"messagesSent":700}}}`, task.ID)
 	if got := w.told(); len(got) != 1 || got[0].Payload != want {
@@ -317,11 +315,10 @@ func TestATaskThatFailsIsTold(t *testing.T) {
 	e := w.addEndpoint(nil)
 	w.recovers(e, past())
 	w.exec("UPDATE endpoint SET deleted_at = now() WHERE id = $1", e.ID)
-	w.steps(w.service())
+	w.steps(w.tasks())
 	w.recovers(w.addEndpoint(nil), past())
 	w.exec("UPDATE background_task SET failures = 4 WHERE status = 'running'")
-	s := w.service()
-	s.Store = &breaking{Store: w.Store, times: 1, err: errors.New("a defect")}
+	s := w.tasksOn(&breaking{Store: w.Store, times: 1, err: errors.New("a defect")}, time.Now)
 	if _, err := s.BackgroundTaskStep(t.Context(), new(core.TaskTurns)); err == nil {
 		t.Error("the step did not fail")
 	}
@@ -338,8 +335,7 @@ func TestATaskThatMovedOnIsNotToldToHaveFailed(t *testing.T) {
 	w.addWatcher(testOrg)
 	w.recovers(w.addEndpoint(nil), past())
 	w.exec("UPDATE background_task SET failures = 4")
-	s := w.service()
-	s.Store = &after{breaking: breaking{Store: w.Store, times: 1, err: errors.New("a defect")}, then: func() { w.steps(w.service()) }}
+	s := w.tasksOn(&after{breaking: breaking{Store: w.Store, times: 1, err: errors.New("a defect")}, then: func() { w.steps(w.tasks()) }}, time.Now)
 	if _, err := s.BackgroundTaskStep(t.Context(), new(core.TaskTurns)); err == nil {
 		t.Error("the step did not fail")
 	}

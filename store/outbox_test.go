@@ -18,10 +18,6 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-func (w *world) outboxService() *core.Service {
-	return &core.Service{Store: w.Store, Messages: NewMessageInserter(w.Store, nil), Clock: time.Now}
-}
-
 // leave leaves a message in the outbox.
 func (w *world) leave(application, payload string) {
 	w.t.Helper()
@@ -76,7 +72,7 @@ func TestOutboxDoesNotLookIntoPayloads(t *testing.T) {
 	w := newWorld(t)
 	const payload = `{ "a":1,"a":"\ud800\u0000","A": 1e400}`
 	w.leave("acme", payload)
-	w.outboxService().OutboxIngestMany(t.Context(), w.inOutbox())
+	w.ingest().OutboxIngestMany(t.Context(), w.inOutbox())
 	if got := w.payloadsStored(); !slices.Equal(got, []string{payload}) {
 		t.Errorf("stored %q", got)
 	}
@@ -92,7 +88,7 @@ func TestOutboxIsEmptiedInOrderAndInOneTransaction(t *testing.T) {
 		w.leave("acme", want[n])
 	}
 	w.leave("nobody", `{"lost": true}`)
-	outcomes := w.outboxService().OutboxIngestMany(t.Context(), w.inOutbox())
+	outcomes := w.ingest().OutboxIngestMany(t.Context(), w.inOutbox())
 	for i, o := range outcomes {
 		if (o.Err != nil) != (i == 20) || o.Known {
 			t.Errorf("message %d: %+v", i, o)
@@ -127,10 +123,10 @@ func TestDocsSendDeadLettersAgain(t *testing.T) {
 	w := newWorld(t)
 	w.leave("later", `{"n": 1}`)
 	w.leave("later", `{"n": 2}`)
-	w.outboxService().OutboxIngestMany(t.Context(), w.inOutbox())
+	w.ingest().OutboxIngestMany(t.Context(), w.inOutbox())
 	w.addApplication(testOrg, "later")
 	w.exec(again[1])
-	w.outboxService().OutboxIngestMany(t.Context(), w.inOutbox())
+	w.ingest().OutboxIngestMany(t.Context(), w.inOutbox())
 	if got := w.payloadsStored(); !slices.Equal(got, []string{`{"n": 1}`, `{"n": 2}`}) {
 		t.Errorf("stored %v", got)
 	}
@@ -146,12 +142,12 @@ func TestOutboxKeepsWhatCouldNotBeStored(t *testing.T) {
 	w.leave("acme", `{}`)
 	w.leave("nobody", `{}`)
 	w.exec("ALTER TABLE outbox_dead_letter RENAME TO elsewhere")
-	outcomes := w.outboxService().OutboxIngestMany(t.Context(), w.inOutbox())
+	outcomes := w.ingest().OutboxIngestMany(t.Context(), w.inOutbox())
 	if !outcomes[0].Again() || !outcomes[1].Again() || len(w.payloadsStored()) > 0 || len(w.inOutbox()) != 2 {
 		t.Errorf("%+v; stored %v", outcomes, w.payloadsStored())
 	}
 	w.exec("ALTER TABLE elsewhere RENAME TO outbox_dead_letter")
-	w.outboxService().OutboxIngestMany(t.Context(), w.inOutbox())
+	w.ingest().OutboxIngestMany(t.Context(), w.inOutbox())
 	if len(w.payloadsStored()) != 1 || len(w.inOutbox()) != 0 {
 		t.Errorf("stored %v, and %d are left", w.payloadsStored(), len(w.inOutbox()))
 	}
@@ -171,7 +167,7 @@ func TestTwoConsumersOfTheOutboxStoreEachMessageOnce(t *testing.T) {
 		if err != nil || len(ids) != 2 {
 			t.Errorf("locked %v, %v", ids, err)
 		}
-		go func() { second <- w.outboxService().OutboxIngestMany(context.WithoutCancel(ctx), ins) }()
+		go func() { second <- w.ingest().OutboxIngestMany(context.WithoutCancel(ctx), ins) }()
 		w.awaitLock()
 		return tx.OutboxDeleteMany(ctx, ids)
 	})
@@ -193,12 +189,12 @@ func TestOutboxWhoseIdsBeginAgainKeepsItsNewMessages(t *testing.T) {
 	w.exec("TRUNCATE outbox RESTART IDENTITY")
 	w.leave("acme", `{"new": 1}`)
 	w.leave("acme", `{"new": 2}`)
-	for i, o := range w.outboxService().OutboxIngestMany(t.Context(), old) {
+	for i, o := range w.ingest().OutboxIngestMany(t.Context(), old) {
 		if !o.Known {
 			t.Errorf("message %d that is gone: %+v, want it to be known", i, o)
 		}
 	}
-	w.outboxService().OutboxIngestMany(t.Context(), w.inOutbox())
+	w.ingest().OutboxIngestMany(t.Context(), w.inOutbox())
 	if got := w.payloadsStored(); !slices.Equal(got, []string{`{"new": 1}`, `{"new": 2}`}) {
 		t.Errorf("stored %v, want the new messages", got)
 	}
@@ -228,7 +224,7 @@ func TestEventIDsInTheOutbox(t *testing.T) {
 	for _, payload := range []string{`{"n": 1}`, `{"n": 1}`, `{"n": 2}`} {
 		w.exec("SELECT message_send('acme', 'a', $1, event_id => 'e-1', org_id => $2)", payload, testOrg)
 	}
-	outcomes := w.outboxService().OutboxIngestMany(t.Context(), w.inOutbox())
+	outcomes := w.ingest().OutboxIngestMany(t.Context(), w.inOutbox())
 	if outcomes[0].Known || !outcomes[1].Known || !core.IsKind(outcomes[2].Err, core.KindConflict) {
 		t.Errorf("%+v, want one stored, one known, and one refused", outcomes)
 	}
@@ -340,7 +336,7 @@ func TestRowThatPostgresRefusesDoesNotBlockTheOutbox(t *testing.T) {
 	}
 	w.exec(`CREATE FUNCTION poison() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM 1 / (position('poison' IN NEW.payload) = 0)::int; RETURN NEW; END $$`)
 	w.exec(`CREATE TRIGGER poison BEFORE INSERT ON message FOR EACH ROW EXECUTE FUNCTION poison()`)
-	outcomes := w.outboxService().OutboxIngestMany(t.Context(), w.inOutbox())
+	outcomes := w.ingest().OutboxIngestMany(t.Context(), w.inOutbox())
 	if outcomes[0].Err != nil || !core.IsKind(outcomes[1].Err, core.KindInvalid) || outcomes[2].Err != nil {
 		t.Errorf("%+v", outcomes)
 	}
@@ -366,7 +362,7 @@ func TestOutboxPutsStoredDotNamesAside(t *testing.T) {
 		w.exec("ALTER TABLE outbox ADD CONSTRAINT " + constraint + " " + definition)
 	}
 	w.leave("acme", `{"good": true}`)
-	w.outboxService().OutboxIngestMany(t.Context(), w.inOutbox())
+	w.ingest().OutboxIngestMany(t.Context(), w.inOutbox())
 	if got := w.payloadsStored(); !slices.Equal(got, []string{`{"good": true}`}) || len(w.inOutbox()) != 0 {
 		t.Errorf("stored %v, and %d are left", got, len(w.inOutbox()))
 	}

@@ -65,7 +65,7 @@ func TestOutboxInOtherEncodings(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			w.outboxService().OutboxIngestMany(t.Context(), w.inOutbox())
+			w.ingest().OutboxIngestMany(t.Context(), w.inOutbox())
 			stored := w.payloadsStored()
 			if !slices.Contains(stored, `{"n": 1}`) || !slices.Contains(stored, `{"n": 3}`) || (len(stored) == 3) != (test.reason == "") {
 				t.Errorf("stored %q", stored)

@@ -77,7 +77,7 @@ func TestOutboxGoesOnAfterAnyRow(t *testing.T) {
 		w.exec("TRUNCATE outbox, outbox_dead_letter, message")
 		w.leaveOdd(odd.columns, odd.values)
 		w.leave("acme", `{"good": true}`)
-		w.outboxService().OutboxIngestMany(t.Context(), w.inOutbox())
+		w.ingest().OutboxIngestMany(t.Context(), w.inOutbox())
 		if left := w.inOutbox(); len(left) > 0 {
 			t.Errorf("%s: %d messages are left in the outbox", name, len(left))
 		}
@@ -115,7 +115,7 @@ func TestOutboxPutsTheSameIDAsideTwice(t *testing.T) {
 	w := newWorld(t)
 	for _, application := range []string{"nobody", "no-one"} {
 		w.leave(application, `{}`)
-		w.outboxService().OutboxIngestMany(t.Context(), w.inOutbox())
+		w.ingest().OutboxIngestMany(t.Context(), w.inOutbox())
 		w.exec("TRUNCATE outbox RESTART IDENTITY")
 	}
 	letters := value[[]string](w, "SELECT array_agg(id || ' ' || application ORDER BY refused_at) FROM outbox_dead_letter")
@@ -125,9 +125,9 @@ func TestOutboxPutsTheSameIDAsideTwice(t *testing.T) {
 }
 
 // ingesters are the ways from a source into the store.
-var ingesters = map[string]func(*core.Service, context.Context, []core.IngestIn) []core.Ingested{
-	"outbox": (*core.Service).OutboxIngestMany,
-	"broker": (*core.Service).MessageIngestMany,
+var ingesters = map[string]func(*core.Ingest, context.Context, []core.IngestIn) []core.Ingested{
+	"outbox": (*core.Ingest).OutboxIngestMany,
+	"broker": (*core.Ingest).MessageIngestMany,
 }
 
 // A row that Postgres refuses is put aside, even for a rule that none of our checks knows. A
@@ -156,7 +156,7 @@ func TestIngestPutsAsideWhatPostgresRefuses(t *testing.T) {
 				for _, payload := range []string{`{"n": 1}`, `{"poison": "` + code + `"}`, `{"n": 3}`} {
 					w.leave("acme", payload)
 				}
-				outcomes := ingest(w.outboxService(), t.Context(), w.inOutbox())
+				outcomes := ingest(w.ingest(), t.Context(), w.inOutbox())
 				for i, o := range outcomes {
 					if o.Again() != again || (o.Err != nil) != (again || i == 1) {
 						t.Errorf("%s, message %d: %v", code, i, o.Err)
@@ -187,7 +187,7 @@ func TestOutboxGoesOnAfterRowThatCannotBePutAside(t *testing.T) {
 		w.leave(application, `{}`)
 	}
 	ins := w.inOutbox()
-	for i, o := range w.outboxService().OutboxIngestMany(t.Context(), ins) {
+	for i, o := range w.ingest().OutboxIngestMany(t.Context(), ins) {
 		if o.Again() || (o.Err != nil) != (i == 1 || i == 2) {
 			t.Errorf("message %d: %v", i, o.Err)
 		}
@@ -200,7 +200,7 @@ func TestOutboxGoesOnAfterRowThatCannotBePutAside(t *testing.T) {
 		t.Errorf("stored %v, left %v", w.payloadsStored(), left)
 	}
 	w.exec("ALTER TABLE outbox_dead_letter DROP CONSTRAINT of_a_dba")
-	w.outboxService().OutboxIngestMany(t.Context(), left)
+	w.ingest().OutboxIngestMany(t.Context(), left)
 	if letters := value[int](w, "SELECT count(*) FROM outbox_dead_letter"); letters != 2 || len(w.inOutbox()) > 0 {
 		t.Errorf("%d are put aside, %d left", letters, len(w.inOutbox()))
 	}

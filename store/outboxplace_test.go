@@ -30,7 +30,7 @@ func (c *outboxConsumer) take(limit int) (payloads []string) {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	for i, o := range c.outboxService().OutboxIngestMany(c.t.Context(), foundIn(found)) {
+	for i, o := range c.ingest().OutboxIngestMany(c.t.Context(), foundIn(found)) {
 		if o.Err != nil {
 			c.t.Fatal(o.Err)
 		}

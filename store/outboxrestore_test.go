@@ -38,7 +38,7 @@ func TestOutboxIsRestoredFromADump(t *testing.T) {
 		t.Fatal(err)
 	}
 	restored.leave("acme", `{"n": 3}`)
-	restored.outboxService().OutboxIngestMany(t.Context(), restored.inOutbox())
+	restored.ingest().OutboxIngestMany(t.Context(), restored.inOutbox())
 	if got := restored.payloadsStored(); !slices.Equal(got, []string{`{"n": 1}`, `{"n": 2}`, `{"n": 3}`}) {
 		t.Errorf("stored %v", got)
 	}

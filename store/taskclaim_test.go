@@ -120,10 +120,8 @@ func TestTaskTurnPassesEndedTasksSeldom(t *testing.T) {
 	w.addMessages(w.app.ID, 2_100, past())
 	running := w.addReplays(w.app, 2)
 	counted := &claims{Store: w.Store}
-	s, turns := w.service(), new(core.TaskTurns)
-	s.Store = counted
-	began := now()
-	s.Clock = func() time.Time { return began }
+	began, turns := now(), new(core.TaskTurns)
+	s := w.tasksOn(counted, func() time.Time { return began })
 	for range 8 {
 		if worked, err := s.BackgroundTaskStep(t.Context(), turns); !worked || err != nil {
 			t.Fatal(worked, err)

@@ -122,7 +122,7 @@ func TestPurgeTakesAllPayloadsOfTheMoment(t *testing.T) {
 	}
 	later := w.addMessages(w.app.ID, 3, now().Add(time.Second))
 	w.exec("UPDATE message SET payload = NULL WHERE id = $1", sent)
-	w.steps(w.service())
+	w.steps(w.tasks())
 	now := w.task(task.ID)
 	if data := now.Progress(); now.Status != core.TaskFinished || *data.MessagesPurged != 1_300 || *data.MessagesProcessed != 1_301 {
 		t.Errorf("the task is %+v", now)

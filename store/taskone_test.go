@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/postrider/postrider/core"
 )
@@ -43,8 +44,7 @@ func TestTasksThatBeginAtOnceAreOne(t *testing.T) {
 		var mu sync.Mutex
 		var clients sync.WaitGroup
 		for _, store := range []*Store{w.Store, other, w.Store, other} {
-			s := w.service()
-			s.Store = store
+			s := w.serviceOn(store, time.Now)
 			clients.Go(func() {
 				task, err := begin(t.Context(), s, e)
 				mu.Lock()
@@ -69,7 +69,7 @@ func TestTasksThatBeginAtOnceAreOne(t *testing.T) {
 			}
 		}
 	}
-	w.steps(w.service())
+	w.steps(w.tasks())
 	for kind, begin := range begins {
 		if _, err := begin(t.Context(), w.service(), e); err != nil {
 			t.Errorf("%s after it has ended: %v", kind, err)
@@ -93,8 +93,7 @@ func TestTaskBeginsIfItsTwinEndsMeanwhile(t *testing.T) {
 	w := newWorld(t)
 	e := w.addEndpoint(nil)
 	w.recovers(e, past())
-	s := w.service()
-	s.Store = ending{w.Store, func() { w.exec("UPDATE background_task SET status = 'finished'") }}
+	s := w.serviceOn(ending{w.Store, func() { w.exec("UPDATE background_task SET status = 'finished'") }}, time.Now)
 	if _, err := begins[core.TaskRecover](t.Context(), s, e); err != nil {
 		t.Error(err)
 	}
@@ -131,7 +130,7 @@ func TestTasksThatRanAtOnceBeforeGoOn(t *testing.T) {
 			t.Errorf("%s began beside others: %v", kind, err)
 		}
 	}
-	w.steps(w.service())
+	w.steps(w.tasks())
 	for _, id := range before {
 		if task := w.task(id); task.Status != core.TaskFinished {
 			t.Errorf("%s is %s", task.Task, task.Status)

@@ -27,7 +27,7 @@ func TestStepsThatAreMadeAtOnceDoNothingTwice(t *testing.T) {
 			for range 4 {
 				runners.Go(func() {
 					turns := new(core.TaskTurns) // of a process
-					for s := w.service(); value[int](w, "SELECT count(*) FROM background_task WHERE status = 'running'") > 0; {
+					for s := w.tasks(); value[int](w, "SELECT count(*) FROM background_task WHERE status = 'running'") > 0; {
 						if _, err := s.BackgroundTaskStep(t.Context(), turns); err != nil {
 							t.Error(err)
 						}
@@ -57,10 +57,10 @@ func TestAStepDoesNotWaitForAnother(t *testing.T) {
 		if _, err := tx.BackgroundTaskClaim(ctx, first.Place(), "", now()); err != nil {
 			return err
 		}
-		if worked, err := w.service().BackgroundTaskStep(ctx, new(core.TaskTurns)); !worked || err != nil {
+		if worked, err := w.tasks().BackgroundTaskStep(ctx, new(core.TaskTurns)); !worked || err != nil {
 			t.Errorf("the other task: %v, %v", worked, err)
 		}
-		if worked, err := w.service().BackgroundTaskStep(ctx, new(core.TaskTurns)); worked || err != nil {
+		if worked, err := w.tasks().BackgroundTaskStep(ctx, new(core.TaskTurns)); worked || err != nil {
 			t.Errorf("with nothing left: %v, %v", worked, err)
 		}
 		return nil

@@ -69,15 +69,8 @@ func (w *world) deliveries(e core.Endpoint) map[core.MessageID]bool {
 	return owed
 }
 
-// ahead is the use cases at a time in the future, when waiting tasks have their turn again.
-func (w *world) ahead(by time.Duration) *core.Service {
-	s := w.service()
-	s.Clock = func() time.Time { return time.Now().Add(by) }
-	return s
-}
-
 // steps makes steps until there are no more, and returns how many there were.
-func (w *world) steps(s *core.Service) int {
+func (w *world) steps(s *core.Tasks) int {
 	w.t.Helper()
 	var turns core.TaskTurns
 	for n := 0; ; n++ {
@@ -106,7 +99,7 @@ func (w *world) ended(task core.BackgroundTask, err error) core.BackgroundTask {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.steps(w.service())
+	w.steps(w.tasks())
 	return w.task(task.ID)
 }
 
@@ -166,7 +159,7 @@ func TestRecoverHasNoCapAndLeavesRoom(t *testing.T) {
 	e := w.addEndpoint(nil)
 	w.addAttempts(e, 500, w.addMessages(w.app.ID, 12_345, past())...)
 	task := w.recovers(e, past().Add(-time.Minute))
-	if n := w.steps(w.service()); n != 21 {
+	if n := w.steps(w.tasks()); n != 21 {
 		t.Errorf("made %d steps, want 20 batches of 500 and one that sees that it is enough", n)
 	}
 	if owed := w.owed()[e.ID]; owed != 10_000 {
@@ -176,7 +169,7 @@ func TestRecoverHasNoCapAndLeavesRoom(t *testing.T) {
 		t.Errorf("the task is %+v", now)
 	}
 	w.exec("DELETE FROM delivery")
-	w.steps(w.ahead(time.Minute))
+	w.steps(w.tasksAhead(time.Minute))
 	w.wantSent(w.task(task.ID), 12_345, 12_345)
 	if owed := w.owed()[e.ID]; owed != 2_345 {
 		t.Errorf("%d deliveries came after the first 10,000", owed)
@@ -212,11 +205,11 @@ func TestAStepThatFailsIsTakenBackAndMadeAgain(t *testing.T) {
 	e := w.addEndpoint(nil)
 	w.addAttempts(e, 500, w.addMessages(w.app.ID, 700, past())...)
 	task := w.recovers(e, past().Add(-time.Minute))
-	s := w.service()
+	s := w.tasks()
 	if worked, err := s.BackgroundTaskStep(t.Context(), new(core.TaskTurns)); !worked || err != nil {
 		t.Fatal(worked, err)
 	}
-	s.Store = &breaking{Store: w.Store, times: 1, err: errors.New("a defect with a secret in it")}
+	s = w.tasksOn(&breaking{Store: w.Store, times: 1, err: errors.New("a defect with a secret in it")}, time.Now)
 	if worked, err := s.BackgroundTaskStep(t.Context(), new(core.TaskTurns)); !worked || err == nil || !strings.Contains(err.Error(), string(task.ID)) {
 		t.Errorf("worked %v, %v; want an error that names the task", worked, err)
 	}
@@ -226,7 +219,7 @@ func TestAStepThatFailsIsTakenBackAndMadeAgain(t *testing.T) {
 	if n := w.steps(s); n != 0 {
 		t.Error("the step was made again at once")
 	}
-	w.steps(w.ahead(time.Minute))
+	w.steps(w.tasksAhead(time.Minute))
 	done := w.task(task.ID)
 	w.wantSent(done, 700, 700)
 	if w.owed()[e.ID] != 700 || done.Failures != 0 {
@@ -242,12 +235,11 @@ func TestATaskFailsAfterFiveFailuresInARow(t *testing.T) {
 	task := w.recovers(e, past().Add(-time.Minute))
 	var waits []time.Duration
 	for n := range 5 {
-		s := w.ahead(time.Duration(n) * time.Hour)
-		s.Store = &breaking{Store: w.Store, times: 1, err: errors.New("a secret")}
+		s := w.tasksOn(&breaking{Store: w.Store, times: 1, err: errors.New("a secret")}, ahead(time.Duration(n)*time.Hour))
 		if _, err := s.BackgroundTaskStep(t.Context(), new(core.TaskTurns)); err == nil {
 			t.Fatal("no error")
 		}
-		waits = append(waits, w.task(task.ID).NextAt.Sub(s.Now()).Round(5*time.Second))
+		waits = append(waits, w.task(task.ID).NextAt.Sub(ahead(time.Duration(n)*time.Hour)()).Round(5*time.Second))
 	}
 	if !slices.IsSorted(waits) || waits[0] != 5*time.Second || waits[3] != 40*time.Second {
 		t.Errorf("waited %v", waits)
@@ -256,7 +248,7 @@ func TestATaskFailsAfterFiveFailuresInARow(t *testing.T) {
 	if w.task(task.ID).Status != core.TaskFailed || data.Error == "" || strings.Contains(data.Error, "secret") {
 		t.Errorf("the task is %+v", w.task(task.ID))
 	}
-	if n := w.steps(w.ahead(24 * time.Hour)); n != 0 {
+	if n := w.steps(w.tasksAhead(24 * time.Hour)); n != 0 {
 		t.Errorf("%d steps of a task that has failed", n)
 	}
 }
@@ -267,8 +259,7 @@ func TestADatabaseThatIsAwayIsNotTheTasksFault(t *testing.T) {
 	e := w.addEndpoint(nil)
 	task := w.recovers(e, past())
 	for n := range 10 {
-		s := w.ahead(time.Duration(n) * time.Hour)
-		s.Store = &breaking{Store: w.Store, times: 1, err: &core.Error{Kind: core.KindUnavailable}}
+		s := w.tasksOn(&breaking{Store: w.Store, times: 1, err: &core.Error{Kind: core.KindUnavailable}}, ahead(time.Duration(n)*time.Hour))
 		if _, err := s.BackgroundTaskStep(t.Context(), new(core.TaskTurns)); err == nil {
 			t.Fatal("no error")
 		}
@@ -284,8 +275,7 @@ func TestATaskWhoseStepTookTooLongGoesBehindTheOthers(t *testing.T) {
 	w := newWorld(t)
 	task := w.recovers(w.addEndpoint(nil), past())
 	ctx, timeUp := context.WithCancel(t.Context())
-	s := w.service()
-	s.Store = &breaking{Store: w.Store, times: 1, err: context.DeadlineExceeded, before: timeUp}
+	s := w.tasksOn(&breaking{Store: w.Store, times: 1, err: context.DeadlineExceeded, before: timeUp}, time.Now)
 	if _, err := s.BackgroundTaskStep(ctx, new(core.TaskTurns)); err == nil {
 		t.Fatal("no error")
 	}
@@ -315,11 +305,11 @@ func TestATaskEndsWithWhatItIsAbout(t *testing.T) {
 			e := w.addEndpoint(nil)
 			w.addAttempts(e, 500, w.addMessages(w.app.ID, 700, past())...)
 			task := w.recovers(e, past().Add(-time.Minute))
-			if _, err := w.service().BackgroundTaskStep(t.Context(), new(core.TaskTurns)); err != nil {
+			if _, err := w.tasks().BackgroundTaskStep(t.Context(), new(core.TaskTurns)); err != nil {
 				t.Fatal(err)
 			}
 			end(w, e)
-			w.steps(w.service())
+			w.steps(w.tasks())
 			if now := w.task(task.ID); now.Status != core.TaskFailed || now.Progress().Error != reason || *now.Data.MessagesSent != 500 {
 				t.Errorf("the task is %+v: %s", now, now.Progress().Error)
 			}
@@ -337,7 +327,7 @@ func TestWorkersHearOfWhatATaskOwes(t *testing.T) {
 	go func() { defer close(done); w.Listen(ctx, listener{wake: func() { heard <- struct{}{} }}) }()
 	<-heard // connected
 	w.recovers(e, past().Add(-time.Minute))
-	w.steps(w.service())
+	w.steps(w.tasks())
 	<-heard
 	stop()
 	<-done

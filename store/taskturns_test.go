@@ -54,7 +54,7 @@ func TestTaskBesideManyHasEverySecondStep(t *testing.T) {
 			w.addMessages(app.ID, messages, past())
 			task := w.addReplays(app, 1)[0]
 			turns, steps := new(core.TaskTurns), 0
-			for s := w.service(); w.task(task).Status == core.TaskRunning; steps++ {
+			for s := w.tasks(); w.task(task).Status == core.TaskRunning; steps++ {
 				if worked, err := s.BackgroundTaskStep(t.Context(), turns); !worked || err != nil {
 					t.Fatal(worked, err)
 				}
@@ -71,7 +71,7 @@ func TestTasksOfOneApplicationTakeTurns(t *testing.T) {
 	w := newWorld(t)
 	w.addMessages(w.app.ID, 1_100, past())
 	begun := w.addReplays(w.app, 3)
-	s, turns := w.service(), new(core.TaskTurns)
+	s, turns := w.tasks(), new(core.TaskTurns)
 	for round := 1; round <= 2; round++ {
 		for range begun {
 			if _, err := s.BackgroundTaskStep(t.Context(), turns); err != nil {
@@ -93,11 +93,11 @@ func TestTaskThatWaitsHasNoTurn(t *testing.T) {
 	w.addMessages(w.app.ID, 1_100, past())
 	begun := w.addReplays(w.app, 3)
 	w.exec("UPDATE background_task SET next_at = now() + interval '1 hour' WHERE id <> $1", begun[1])
-	if n := w.steps(w.service()); n != 3 {
+	if n := w.steps(w.tasks()); n != 3 {
 		t.Errorf("%d steps were made, want the 3 of one task", n)
 	}
 	w.exec("UPDATE background_task SET next_at = now()")
-	if n := w.steps(w.service()); n != 6 {
+	if n := w.steps(w.tasks()); n != 6 {
 		t.Errorf("%d steps were made once the others waited no more, want 6", n)
 	}
 }
@@ -108,9 +108,8 @@ func TestTaskThatBeginsLaterHasItsTurn(t *testing.T) {
 	w := newWorld(t)
 	w.addMessages(w.app.ID, 600, past())
 	w.addReplays(w.app, 50)
-	s, turns := w.service(), new(core.TaskTurns)
-	began := time.Now()
-	s.Clock = func() time.Time { return began }
+	began, turns := time.Now(), new(core.TaskTurns)
+	s := w.tasksOn(w.Store, func() time.Time { return began })
 	step := func() {
 		t.Helper()
 		if worked, err := s.BackgroundTaskStep(t.Context(), turns); !worked || err != nil {

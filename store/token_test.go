@@ -87,14 +87,14 @@ func TestRevocationsOfOrganisations(t *testing.T) {
 	for _, token := range []core.Token{one, other, customer, neighbour} {
 		w.revokes(at, token, false)
 	}
-	if err := w.service().TokenRevoke(t.Context(), one); err != nil {
+	if err := w.revocations().TokenRevoke(t.Context(), one); err != nil {
 		t.Fatal(err)
 	}
 	w.revokes(now(), one, true)
 	for _, token := range []core.Token{other, customer, neighbour} {
 		w.revokes(now(), token, false)
 	}
-	if err := w.service().TokenRevokeMany(t.Context(), testOrg); err != nil {
+	if err := w.revocations().TokenRevokeMany(t.Context(), testOrg); err != nil {
 		t.Fatal(err)
 	}
 	w.revokes(now(), other, true)
@@ -114,7 +114,7 @@ func TestTokensAreTrustedForAMoment(t *testing.T) {
 	app := w.token("two", "", at)
 	for _, token := range []core.Token{org, app} {
 		w.revokes(at, token, false)
-		if err := w.service().TokenRevoke(t.Context(), token); err != nil {
+		if err := w.revocations().TokenRevoke(t.Context(), token); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -140,7 +140,7 @@ func TestRevocationsOfManyTokensAtOnce(t *testing.T) {
 	w := newWorld(t)
 	at := now()
 	for _, n := range []int{3, 600} {
-		if err := w.service().TokenRevoke(t.Context(), w.token(fmt.Sprint(n), "", at)); err != nil {
+		if err := w.revocations().TokenRevoke(t.Context(), w.token(fmt.Sprint(n), "", at)); err != nil {
 			t.Fatal(err)
 		}
 	}

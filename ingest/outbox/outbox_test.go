@@ -29,9 +29,9 @@ const org core.OrgID = "org_test"
 
 // broker is a database with an application in it.
 type broker struct {
-	url     string
-	store   *store.Store
-	service *core.Service
+	url    string
+	store  *store.Store
+	ingest *core.Ingest
 }
 
 func newBroker(t testing.TB) sourcetest.Broker {
@@ -42,10 +42,12 @@ func newBroker(t testing.TB) sourcetest.Broker {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Close)
-	b.store, b.service = s, &core.Service{Store: s, Clock: time.Now}
+	inserter := store.NewMessageInserter(s, nil)
+	b.store, b.ingest = s, core.NewIngest(s, inserter, time.Now)
+	service := core.NewService(s, inserter, nil, time.Now, core.EndpointRules{})
 	uid := sourcetest.App
 	in := core.ApplicationIn{UID: &uid, Name: uid}
-	if _, _, err := b.service.ApplicationCreate(t.Context(), core.Scope{OrgID: org}, in, false); err != nil {
+	if _, _, err := service.ApplicationCreate(t.Context(), core.Scope{OrgID: org}, in, false); err != nil {
 		t.Fatal(err)
 	}
 	return b
@@ -138,7 +140,7 @@ func (b *broker) administer(t testing.TB, statement string) {
 	outside.exec(t, strings.ReplaceAll(statement, "%s", name))
 }
 
-func sinkOf(_ testing.TB, b sourcetest.Broker) ingest.Sink { return Sink(b.(*broker).service) }
+func sinkOf(_ testing.TB, b sourcetest.Broker) ingest.Sink { return Sink(b.(*broker).ingest) }
 
 func TestOutboxConforms(t *testing.T) {
 	t.Parallel()
