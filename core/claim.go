@@ -2,6 +2,7 @@ package core
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -13,14 +14,31 @@ type Queue struct {
 	Kind       QueueKind
 }
 
-// QueueKind is what waits in a queue. The numbers are those of the database.
+// QueueKind is what waits in a queue. The numbers are those of the database; statements have them as literals,
+// for the sake of their plans, and name each in a comment.
 type QueueKind int16
 
 const (
 	QueueFirst   QueueKind = 0 // first attempts, and what was asked for by hand
 	QueueRetry   QueueKind = 1
 	QueueOrdered QueueKind = 2 // what a FIFO endpoint gets in order
+	QueueBehind  QueueKind = 3 // what waits for another delivery of its lane, and is not claimed
 )
+
+// String returns the kind's name, which statements have in comments.
+func (k QueueKind) String() string {
+	switch k {
+	case QueueFirst:
+		return "first"
+	case QueueRetry:
+		return "retry"
+	case QueueOrdered:
+		return "ordered"
+	case QueueBehind:
+		return "behind"
+	}
+	return fmt.Sprintf("queue %d", int16(k))
+}
 
 // Owed is a queue in which something is due, and what its endpoint and its application allow.
 type Owed struct {

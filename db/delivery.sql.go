@@ -45,7 +45,7 @@ func (q *Queries) DeliveryDropByApplication(ctx context.Context, db DBTX, arg De
 const deliveryDropByEndpoint = `-- name: DeliveryDropByEndpoint :execrows
 WITH doomed AS MATERIALIZED (
     SELECT candidate.tid
-    FROM unnest('{0, 1, 2, 3}'::smallint[]) AS kind(queue)
+    FROM unnest('{0, 1, 2, 3}'::smallint[]) AS kind(queue) -- first, retry, ordered, behind
     CROSS JOIN LATERAL (
         SELECT delivery.ctid::tid AS tid
         FROM delivery
@@ -85,7 +85,7 @@ const deliveryInsert = `-- name: DeliveryInsert :execrows
 INSERT INTO delivery (app_id, message_id, endpoint_id, due_at, lease, queue)
 SELECT
     endpoint.app_id, $1::text, endpoint.id, $2::timestamptz, 0,
-    CASE WHEN endpoint.fifo THEN 2 ELSE 0 END
+    CASE WHEN endpoint.fifo THEN 2 ELSE 0 END -- ordered, first
 FROM endpoint
 CROSS JOIN pg_notify('postrider_delivery', '')
 WHERE endpoint.app_id = $3::text
@@ -249,7 +249,7 @@ const deliveryResend = `-- name: DeliveryResend :execrows
 INSERT INTO delivery AS owed (app_id, message_id, endpoint_id, due_at, lease, manual, queue)
 SELECT
     endpoint.app_id, $1::text, endpoint.id, $2::timestamptz, 0, true,
-    CASE WHEN endpoint.fifo THEN 2 ELSE 0 END
+    CASE WHEN endpoint.fifo THEN 2 ELSE 0 END -- ordered, first
 FROM endpoint
 CROSS JOIN pg_notify('postrider_delivery', '')
 WHERE endpoint.app_id = $3::text
@@ -259,7 +259,7 @@ SET due_at = excluded.due_at,
     lease = owed.lease + 1,
     state = 'waiting',
     manual = true,
-    queue = CASE WHEN owed.queue = 2 THEN 2 ELSE 0 END,
+    queue = CASE WHEN owed.queue = 2 THEN 2 ELSE 0 END, -- ordered, first
     resume_at = CASE WHEN owed.manual THEN owed.resume_at ELSE greatest(owed.due_at, excluded.due_at) END
 `
 

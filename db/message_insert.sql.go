@@ -265,7 +265,7 @@ queued AS (
             ELSE greatest(owed.deliver_at, $20::timestamptz)
         END,
         CASE WHEN owed.state = 'leased' THEN 1 ELSE 0 END,
-        CASE WHEN owed.fifo THEN 2 ELSE 0 END,
+        CASE WHEN owed.fifo THEN 2 ELSE 0 END, -- ordered, first
         owed.state
     FROM owed
     ORDER BY owed.app_id, owed.endpoint_id, owed.message_id

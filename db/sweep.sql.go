@@ -67,9 +67,9 @@ CROSS JOIN LATERAL (
 LEFT JOIN LATERAL (
     SELECT delivery.seq
     FROM delivery
-    WHERE q.queue = 2
+    WHERE q.queue = 2 -- ordered
         AND delivery.endpoint_id = q.endpoint_id
-        AND delivery.queue = 2
+        AND delivery.queue = 2 -- ordered
     ORDER BY delivery.seq
     LIMIT 1
 ) AS in_order ON true

@@ -189,6 +189,7 @@ SELECT
     moved.app_id::text AS app_id,
     moved.message_id::text AS message_id,
     moved.endpoint_id::text AS endpoint_id,
+    0::smallint AS queue, -- first
     moved.lease::bigint AS lease,
     moved.attempts::smallint AS attempts,
     moved.url::text AS url,
@@ -200,14 +201,16 @@ SELECT
     moved.payload_bytes::int AS payload_bytes,
     moved.content_type,
     moved.traceparent,
+    false AS manual,
+    NULL::timestamptz AS resume_at,
     coalesce(moved.subject, '')::text AS subject,
     (moved.failing_since IS NOT NULL)::boolean AS failing,
-    0::int AS n
+    0::bigint AS seq
 FROM unhurried
 CROSS JOIN moved
 WHERE moved.leased
 UNION ALL
-SELECT '', '', '', 0, 0, '', '', '{}', NULL, NULL, '', 0, NULL, NULL, '', false, counted.n
+SELECT '', '', '', 0, counted.n, 0, '', '', '{}', NULL, NULL, '', 0, NULL, NULL, false, NULL, '', false, 0
 FROM place
 CROSS JOIN counted
 ORDER BY message_id, endpoint_id
@@ -230,6 +233,7 @@ type DeliveryTakeManyAnyTenantRow struct {
 	AppID              string
 	MessageID          string
 	EndpointID         string
+	Queue              int16
 	Lease              int64
 	Attempts           int16
 	URL                string
@@ -241,16 +245,19 @@ type DeliveryTakeManyAnyTenantRow struct {
 	PayloadBytes       int32
 	ContentType        *string
 	TraceParent        *string
+	Manual             bool
+	ResumeAt           *time.Time
 	Subject            string
 	Failing            bool
-	N                  int32
+	Seq                int64
 }
 
 // DeliveryTakeManyAnyTenant reads up to @most fresh deliveries from the position of the take before it, and advances
 // the position. It leases up to @room of those that may be sent at once, and makes the rest wait: what is more than
 // their endpoint or application has room for here, and what has to be claimed by the state of either. Where there is
 // not room for all, applications take turns. Of a large payload it reads the size alone, and MessagePayloadGet the
-// rest. The row without a message counts what was read. There is none while another process takes.
+// rest. The row without a message counts what was read, in place of its lease. There is none while another process
+// takes. The columns are those of DeliveryClaimManyAnyTenant.
 func (q *Queries) DeliveryTakeManyAnyTenant(ctx context.Context, db DBTX, arg DeliveryTakeManyAnyTenantParams) ([]DeliveryTakeManyAnyTenantRow, error) {
 	rows, err := db.Query(ctx, deliveryTakeManyAnyTenant,
 		arg.MaxRows,
@@ -274,6 +281,7 @@ func (q *Queries) DeliveryTakeManyAnyTenant(ctx context.Context, db DBTX, arg De
 			&i.AppID,
 			&i.MessageID,
 			&i.EndpointID,
+			&i.Queue,
 			&i.Lease,
 			&i.Attempts,
 			&i.URL,
@@ -285,9 +293,11 @@ func (q *Queries) DeliveryTakeManyAnyTenant(ctx context.Context, db DBTX, arg De
 			&i.PayloadBytes,
 			&i.ContentType,
 			&i.TraceParent,
+			&i.Manual,
+			&i.ResumeAt,
 			&i.Subject,
 			&i.Failing,
-			&i.N,
+			&i.Seq,
 		); err != nil {
 			return nil, err
 		}

@@ -69,7 +69,7 @@ FROM (
     FROM delivery
     WHERE delivery.app_id = $1
         AND delivery.endpoint_id = $2
-        AND delivery.queue = ANY ('{0, 1, 2}') -- so that the index is read by what is due
+        AND delivery.queue = ANY ('{0, 1, 2}') -- first, retry, ordered: so that the index is read by what is due
         AND delivery.due_at <= $3::timestamptz
         AND delivery.state = 'waiting'
     LIMIT $4::int
@@ -146,7 +146,7 @@ owed AS (
     SELECT
         sendable.app_id, page.message_id, $3, $6::timestamptz, 0, true,
         (
-            SELECT CASE WHEN endpoint.fifo THEN 2 ELSE 0 END
+            SELECT CASE WHEN endpoint.fifo THEN 2 ELSE 0 END -- ordered, first
             FROM endpoint
             WHERE endpoint.app_id = $2
                 AND endpoint.id = $3
@@ -271,7 +271,7 @@ owed AS (
     SELECT
         matching.app_id, page.message_id, $2, $6::timestamptz, 0, true,
         (
-            SELECT CASE WHEN endpoint.fifo THEN 2 ELSE 0 END
+            SELECT CASE WHEN endpoint.fifo THEN 2 ELSE 0 END -- ordered, first
             FROM endpoint
             WHERE endpoint.app_id = $4
                 AND endpoint.id = $2
@@ -327,7 +327,7 @@ owed AS (
         lease = owed.lease + 1,
         state = 'waiting',
         manual = true,
-        queue = CASE WHEN owed.queue = 2 THEN 2 ELSE 0 END,
+        queue = CASE WHEN owed.queue = 2 THEN 2 ELSE 0 END, -- ordered, first
         resume_at = CASE WHEN owed.manual THEN owed.resume_at ELSE greatest(owed.due_at, excluded.due_at) END
     RETURNING owed.message_id
 ),
@@ -419,7 +419,7 @@ owed AS (
     INSERT INTO delivery (app_id, message_id, endpoint_id, due_at, lease, queue)
     SELECT
         page.app_id, page.id, endpoint.id, greatest(page.deliver_at, $2::timestamptz), 0,
-        CASE WHEN endpoint.fifo THEN 2 ELSE 0 END
+        CASE WHEN endpoint.fifo THEN 2 ELSE 0 END -- ordered, first
     FROM page
     JOIN endpoint ON endpoint.app_id = $3
         AND endpoint.id = $6

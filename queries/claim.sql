@@ -50,7 +50,7 @@ WITH RECURSIVE owed AS (
         LIMIT 1
     ) AS above ON true
     WHERE owed.n < @max_queues::int
-        AND owed.queue < 3
+        AND owed.queue < 3 -- behind
 )
 SELECT
     coalesce(owed.app_id, '')::text AS app_id,
@@ -110,12 +110,12 @@ first_in_order AS (
         SELECT delivery.app_id, delivery.message_id, delivery.endpoint_id
         FROM delivery
         WHERE delivery.endpoint_id = queue.endpoint_id
-            AND delivery.queue = 2
+            AND delivery.queue = 2 -- ordered
             AND delivery.seq >= queue.seq
         ORDER BY delivery.seq
         LIMIT 1
     ) AS delivery
-    WHERE queue.queue = 2
+    WHERE queue.queue = 2 -- ordered
 ),
 due_in_order AS MATERIALIZED (
     SELECT candidate.tid, candidate.app_id, candidate.message_id, candidate.endpoint_id
@@ -148,7 +148,7 @@ due AS MATERIALIZED (
         LIMIT queue.most
         FOR UPDATE SKIP LOCKED
     ) AS candidate
-    WHERE queue.queue <> 2
+    WHERE queue.queue <> 2 -- ordered
     LIMIT @room::int
 ),
 taken AS MATERIALIZED (

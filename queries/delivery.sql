@@ -3,7 +3,7 @@
 -- were. What is locked it waits for: fewer than max_rows means that nothing waits any more.
 WITH doomed AS MATERIALIZED (
     SELECT candidate.tid
-    FROM unnest('{0, 1, 2, 3}'::smallint[]) AS kind(queue)
+    FROM unnest('{0, 1, 2, 3}'::smallint[]) AS kind(queue) -- first, retry, ordered, behind
     CROSS JOIN LATERAL (
         SELECT delivery.ctid::tid AS tid
         FROM delivery
@@ -127,7 +127,7 @@ FROM postponed;
 INSERT INTO delivery (app_id, message_id, endpoint_id, due_at, lease, queue)
 SELECT
     endpoint.app_id, @message_id::text, endpoint.id, @now::timestamptz, 0,
-    CASE WHEN endpoint.fifo THEN 2 ELSE 0 END
+    CASE WHEN endpoint.fifo THEN 2 ELSE 0 END -- ordered, first
 FROM endpoint
 CROSS JOIN pg_notify('postrider_delivery', '')
 WHERE endpoint.app_id = @app_id::text
@@ -142,7 +142,7 @@ ON CONFLICT (app_id, message_id, endpoint_id) DO NOTHING;
 INSERT INTO delivery AS owed (app_id, message_id, endpoint_id, due_at, lease, manual, queue)
 SELECT
     endpoint.app_id, @message_id::text, endpoint.id, @now::timestamptz, 0, true,
-    CASE WHEN endpoint.fifo THEN 2 ELSE 0 END
+    CASE WHEN endpoint.fifo THEN 2 ELSE 0 END -- ordered, first
 FROM endpoint
 CROSS JOIN pg_notify('postrider_delivery', '')
 WHERE endpoint.app_id = @app_id::text
@@ -152,5 +152,5 @@ SET due_at = excluded.due_at,
     lease = owed.lease + 1,
     state = 'waiting',
     manual = true,
-    queue = CASE WHEN owed.queue = 2 THEN 2 ELSE 0 END,
+    queue = CASE WHEN owed.queue = 2 THEN 2 ELSE 0 END, -- ordered, first
     resume_at = CASE WHEN owed.manual THEN owed.resume_at ELSE greatest(owed.due_at, excluded.due_at) END;

@@ -7,7 +7,7 @@ WITH doomed AS MATERIALIZED (
     CROSS JOIN LATERAL (
         SELECT delivery.ctid::tid AS tid, delivery.app_id
         FROM delivery
-        WHERE delivery.queue = ANY ('{0, 1, 2, 3}')
+        WHERE delivery.queue = ANY ('{0, 1, 2, 3}') -- first, retry, ordered, behind
             AND delivery.endpoint_id = gone.endpoint_id
             AND delivery.state = 'waiting'
         LIMIT @max_each::int

@@ -15,7 +15,7 @@ WITH fresh AS MATERIALIZED (
         FROM delivery
         WHERE delivery.app_id = named.app_id
             AND delivery.message_id = named.message_id
-            AND delivery.queue = 0
+            AND delivery.queue = 0 -- first
         OFFSET 0
     ) AS owed
     LEFT JOIN LATERAL (
@@ -32,7 +32,7 @@ WITH fresh AS MATERIALIZED (
 UPDATE delivery
 SET subject = fresh.subject,
     place = fresh.place,
-    queue = CASE WHEN fresh.waits THEN 3 ELSE 0 END,
+    queue = CASE WHEN fresh.waits THEN 3 ELSE 0 END, -- behind, first
     state = CASE WHEN fresh.waits THEN 'waiting' ELSE delivery.state END
 FROM fresh
 WHERE delivery.ctid = fresh.tid;
@@ -54,15 +54,15 @@ WITH next AS MATERIALIZED (
     ) AS first
     WHERE first.endpoint_id = lane.endpoint_id
         AND first.subject = lane.subject
-        AND first.queue = 3
+        AND first.queue = 3 -- behind
 ),
 followed AS (
     UPDATE delivery
-    SET queue = 0,
+    SET queue = 0, -- first
         due_at = @now::timestamptz
     FROM next
     WHERE delivery.ctid = next.tid
-        AND delivery.queue = 3
+        AND delivery.queue = 3 -- behind
     RETURNING delivery.message_id
 ),
 announced AS (
@@ -104,9 +104,9 @@ SELECT
     lane.endpoint_id::text AS endpoint_id,
     lane.subject::text AS subject,
     lane.n::int AS n,
-    (lane.queue = 3)::boolean AS waits
+    (lane.queue = 3)::boolean AS waits -- behind
 FROM lane
-WHERE lane.queue = 3
+WHERE lane.queue = 3 -- behind
     OR lane.n = @max_lanes::int
 ORDER BY lane.endpoint_id, lane.subject
 LIMIT @max_lanes::int;

@@ -257,7 +257,7 @@ queued AS (
             ELSE greatest(owed.deliver_at, @now::timestamptz)
         END,
         CASE WHEN owed.state = 'leased' THEN 1 ELSE 0 END,
-        CASE WHEN owed.fifo THEN 2 ELSE 0 END,
+        CASE WHEN owed.fifo THEN 2 ELSE 0 END, -- ordered, first
         owed.state
     FROM owed
     ORDER BY owed.app_id, owed.endpoint_id, owed.message_id

@@ -69,7 +69,7 @@ rescheduled AS (
     UPDATE delivery
     SET due_at = greatest(held.next_at, @now::timestamptz), -- never before: a claim may have looked at what was due then
         attempts = held.attempts,
-        queue = CASE WHEN delivery.queue = 2 THEN 2 WHEN held.attempts > 0 THEN 1 ELSE 0 END,
+        queue = CASE WHEN delivery.queue = 2 THEN 2 WHEN held.attempts > 0 THEN 1 ELSE 0 END, -- ordered, first, retry
         state = 'waiting',
         manual = false,
         resume_at = held.next_at

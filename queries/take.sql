@@ -3,7 +3,8 @@
 -- the position. It leases up to @room of those that may be sent at once, and makes the rest wait: what is more than
 -- their endpoint or application has room for here, and what has to be claimed by the state of either. Where there is
 -- not room for all, applications take turns. Of a large payload it reads the size alone, and MessagePayloadGet the
--- rest. The row without a message counts what was read. There is none while another process takes.
+-- rest. The row without a message counts what was read, in place of its lease. There is none while another process
+-- takes. The columns are those of DeliveryClaimManyAnyTenant.
 WITH place AS MATERIALIZED (
     SELECT
         delivery_position.id,
@@ -182,6 +183,7 @@ SELECT
     moved.app_id::text AS app_id,
     moved.message_id::text AS message_id,
     moved.endpoint_id::text AS endpoint_id,
+    0::smallint AS queue, -- first
     moved.lease::bigint AS lease,
     moved.attempts::smallint AS attempts,
     moved.url::text AS url,
@@ -193,14 +195,16 @@ SELECT
     moved.payload_bytes::int AS payload_bytes,
     moved.content_type,
     moved.traceparent,
+    false AS manual,
+    NULL::timestamptz AS resume_at,
     coalesce(moved.subject, '')::text AS subject,
     (moved.failing_since IS NOT NULL)::boolean AS failing,
-    0::int AS n
+    0::bigint AS seq
 FROM unhurried
 CROSS JOIN moved
 WHERE moved.leased
 UNION ALL
-SELECT '', '', '', 0, 0, '', '', '{}', NULL, NULL, '', 0, NULL, NULL, '', false, counted.n
+SELECT '', '', '', 0, counted.n, 0, '', '', '{}', NULL, NULL, '', 0, NULL, NULL, false, NULL, '', false, 0
 FROM place
 CROSS JOIN counted
 ORDER BY message_id, endpoint_id

@@ -217,14 +217,8 @@ func (q *DeliveryQueue) lease(ctx context.Context, conn db.DBTX, c *claim, allot
 			c.unsent.EndpointIDs = append(c.unsent.EndpointIDs, row.EndpointID)
 			continue
 		}
-		d := core.Delivery{
-			AppID: core.AppID(row.AppID), MessageID: core.MessageID(row.MessageID), EndpointID: core.EndpointID(row.EndpointID),
-			Lease: row.Lease, LeasedUntil: c.room.LeasedUntil, Attempts: int(row.Attempts),
-			Ordered: queue.Kind == core.QueueOrdered, Failing: row.Failing, Subject: row.Subject,
-			Manual: row.Manual, ResumeAt: row.ResumeAt,
-			ContentType: row.ContentType, Payload: row.Payload, PayloadBytes: int(row.PayloadBytes), TraceParent: row.TraceParent,
-		}
-		if !q.receive(&d, receiving{row.URL, row.Secret, row.Headers, row.OldSecrets, row.OldSecretsExpireAt}, c.now) {
+		d, ok := q.leased(row, c.room.LeasedUntil, c.now)
+		if !ok {
 			c.unopened++
 			continue
 		}
@@ -232,4 +226,17 @@ func (q *DeliveryQueue) lease(ctx context.Context, conn db.DBTX, c *claim, allot
 	}
 	c.Deliveries = append(c.Deliveries, claimed...)
 	return claimed, nil
+}
+
+// leased maps the row of a delivery that was claimed or taken. False: its endpoint's row cannot be read; see receive.
+func (q *DeliveryQueue) leased(row db.DeliveryClaimManyAnyTenantRow, until, now time.Time) (core.Delivery, bool) {
+	d := core.Delivery{
+		AppID: core.AppID(row.AppID), MessageID: core.MessageID(row.MessageID), EndpointID: core.EndpointID(row.EndpointID),
+		Lease: row.Lease, LeasedUntil: until, Attempts: int(row.Attempts),
+		Ordered: core.QueueKind(row.Queue) == core.QueueOrdered, Failing: row.Failing, Subject: row.Subject,
+		Manual: row.Manual, ResumeAt: row.ResumeAt,
+		ContentType: row.ContentType, Payload: row.Payload, PayloadBytes: int(row.PayloadBytes), TraceParent: row.TraceParent,
+	}
+	ok := q.receive(&d, receiving{row.URL, row.Secret, row.Headers, row.OldSecrets, row.OldSecretsExpireAt}, now)
+	return d, ok
 }

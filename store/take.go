@@ -21,16 +21,10 @@ func (q *DeliveryQueue) DeliveryTake(ctx context.Context, room core.Room, now ti
 	taken := core.Taken{Busy: len(rows) == 0}
 	for _, row := range rows {
 		if row.MessageID == "" {
-			taken.More = row.N == p.Most
+			taken.More = row.Lease == int64(p.Most) // the count of what was read
 			continue
 		}
-		d := core.Delivery{
-			AppID: core.AppID(row.AppID), MessageID: core.MessageID(row.MessageID), EndpointID: core.EndpointID(row.EndpointID),
-			Lease: row.Lease, LeasedUntil: room.LeasedUntil, Attempts: int(row.Attempts),
-			Failing: row.Failing, Subject: row.Subject,
-			ContentType: row.ContentType, Payload: row.Payload, PayloadBytes: int(row.PayloadBytes), TraceParent: row.TraceParent,
-		}
-		if q.receive(&d, receiving{row.URL, row.Secret, row.Headers, row.OldSecrets, row.OldSecretsExpireAt}, now) {
+		if d, ok := q.leased(db.DeliveryClaimManyAnyTenantRow(row), room.LeasedUntil, now); ok {
 			taken.Deliveries = append(taken.Deliveries, d)
 		}
 	}
