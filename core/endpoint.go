@@ -167,10 +167,7 @@ func (e Endpoint) in() EndpointIn {
 
 // EndpointCreate makes an endpoint.
 func (s *Service) EndpointCreate(ctx context.Context, scope Scope, appRef string, in EndpointIn) (e Endpoint, err error) {
-	if err := scope.may(CapabilityManageEndpoint); err != nil {
-		return e, err
-	}
-	app, err := reachable(ctx, s.store, scope, appRef)
+	app, err := s.changeable(ctx, scope, CapabilityManageEndpoint, appRef)
 	if err != nil {
 		return e, err
 	}
@@ -273,17 +270,15 @@ func (s *Service) EndpointUpdate(ctx context.Context, scope Scope, appRef, ref s
 // EndpointPatch changes what change changes and leaves the rest. What an endpoint was owed when it was disabled is
 // dropped before it is enabled again, some at a time; cut off, it goes on with the next try.
 func (s *Service) EndpointPatch(ctx context.Context, scope Scope, appRef, ref string, change func(*EndpointIn)) (e Endpoint, err error) {
-	if err := scope.may(CapabilityManageEndpoint); err != nil {
-		return e, err
-	}
-	app, err := reachable(ctx, s.store, scope, appRef)
+	app, err := s.changeable(ctx, scope, CapabilityManageEndpoint, appRef)
 	if err != nil {
 		return e, err
 	}
 	for done := false; !done; {
-		err = s.store.InTx(ctx, func(ctx context.Context, tx Tx) error {
-			e, done, err = s.endpointPatch(ctx, tx, scope, app, ref, change)
-			return err
+		e, err = s.endpointChange(ctx, app, ref, func(ctx context.Context, tx Tx, e *Endpoint) (told []string, err error) {
+			told, err = s.endpointPatch(ctx, tx, scope, e, change)
+			done = told != nil
+			return told, err
 		})
 		if err != nil {
 			return e, err
@@ -292,55 +287,70 @@ func (s *Service) EndpointPatch(ctx context.Context, scope Scope, appRef, ref st
 	return e, nil
 }
 
-// endpointPatch changes an endpoint, or drops a part of what it is owed; then it is not done.
-func (s *Service) endpointPatch(ctx context.Context, tx Tx, scope Scope, app Application, ref string, change func(*EndpointIn)) (e Endpoint, done bool, err error) {
-	if e, err = tx.EndpointLock(ctx, app.ID, ref); err != nil {
-		return e, false, err
+// changeable is the application that ref names, if the token may change its endpoints in this way.
+func (s *Service) changeable(ctx context.Context, scope Scope, way Capability, ref string) (Application, error) {
+	if err := scope.may(way); err != nil {
+		return Application{}, err
 	}
+	return reachable(ctx, s.store, scope, ref)
+}
+
+// endpointChange locks an endpoint and changes it in one unit of work, and tells its organisation of the
+// events that change returns.
+func (s *Service) endpointChange(
+	ctx context.Context, app Application, ref string, change func(context.Context, Tx, *Endpoint) (eventTypes []string, err error),
+) (e Endpoint, err error) {
+	err = s.store.InTx(ctx, func(ctx context.Context, tx Tx) error {
+		if e, err = tx.EndpointLock(ctx, app.ID, ref); err != nil {
+			return err
+		}
+		eventTypes, err := change(ctx, tx, &e)
+		if err != nil {
+			return err
+		}
+		return tellOfEndpoint(ctx, tx, app, e, eventTypes...)
+	})
+	return e, err
+}
+
+// endpointPatch changes an endpoint, and returns what is told of it; or drops a part of what it is owed, of
+// which nothing is told.
+func (s *Service) endpointPatch(ctx context.Context, tx Tx, scope Scope, e *Endpoint, change func(*EndpointIn)) (eventTypes []string, err error) {
 	in := e.in()
 	change(&in)
 	uid := in.UID
 	in.UID = unlessKept(uid, e.UID)
 	if err := s.rules.validate(&in, e.URL); err != nil {
-		return e, false, err
+		return nil, err
 	}
 	in.UID = uid
 	if !slices.Equal(in.EventTypes, e.EventTypes) {
 		if err := eventTypesExist(ctx, tx, scope.OrgID, in.EventTypes); err != nil {
-			return e, false, err
+			return nil, err
 		}
 	}
 	if e.Disabled && !in.Disabled {
-		if dropped, err := tx.DeliveryDropByEndpoint(ctx, app.ID, e.ID); err != nil || dropped == DropMost {
-			return e, false, err
+		if dropped, err := tx.DeliveryDropByEndpoint(ctx, e.AppID, e.ID); err != nil || dropped == DropMost {
+			return nil, err
 		}
 	}
 	was := e.Disabled
-	in.fill(&e, s.now())
-	if err := tx.EndpointUpdate(ctx, e); err != nil {
-		return e, false, err
+	in.fill(e, s.now())
+	if err := tx.EndpointUpdate(ctx, *e); err != nil {
+		return nil, err
 	}
-	return e, true, tellOfEndpoint(ctx, tx, app, e, endpointChange(was, e.Disabled)...)
+	return changeEvents(was, e.Disabled), nil
 }
 
 // EndpointDelete deletes an endpoint. What is still owed to it is dropped, if that is much, by workers. Its attempts
 // stay readable.
 func (s *Service) EndpointDelete(ctx context.Context, scope Scope, appRef, ref string) error {
-	if err := scope.may(CapabilityManageEndpoint); err != nil {
-		return err
-	}
-	app, err := reachable(ctx, s.store, scope, appRef)
+	app, err := s.changeable(ctx, scope, CapabilityManageEndpoint, appRef)
 	if err != nil {
 		return err
 	}
-	return s.store.InTx(ctx, func(ctx context.Context, tx Tx) error {
-		e, err := tx.EndpointLock(ctx, app.ID, ref)
-		if err != nil {
-			return err
-		}
-		if err := tx.EndpointDelete(ctx, app.ID, e.ID, s.now()); err != nil {
-			return err
-		}
-		return tellOfEndpoint(ctx, tx, app, e, eventEndpointDeleted)
+	_, err = s.endpointChange(ctx, app, ref, func(ctx context.Context, tx Tx, e *Endpoint) ([]string, error) {
+		return []string{eventEndpointDeleted}, tx.EndpointDelete(ctx, app.ID, e.ID, s.now())
 	})
+	return err
 }

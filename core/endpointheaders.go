@@ -79,18 +79,11 @@ func (s *Service) EndpointHeadersPatch(ctx context.Context, scope Scope, appRef,
 func (s *Service) endpointHeadersChange(
 	ctx context.Context, scope Scope, appRef, ref string, given Headers, change func(Headers) Headers,
 ) error {
-	if err := scope.may(CapabilityManageEndpoint); err != nil {
-		return err
-	}
-	app, err := reachable(ctx, s.store, scope, appRef)
+	app, err := s.changeable(ctx, scope, CapabilityManageEndpoint, appRef)
 	if err != nil {
 		return err
 	}
-	return s.store.InTx(ctx, func(ctx context.Context, tx Tx) error {
-		e, err := tx.EndpointLock(ctx, app.ID, ref)
-		if err != nil {
-			return err
-		}
+	_, err = s.endpointChange(ctx, app, ref, func(ctx context.Context, tx Tx, e *Endpoint) ([]string, error) {
 		e.Headers, e.UpdatedAt = change(e.Headers), s.now()
 		var c checks
 		c.headers(given)
@@ -99,11 +92,9 @@ func (s *Service) endpointHeadersChange(
 			c.body(e.Headers.bytes() <= headersBytesMax, headersTooLarge, "headers")
 		}
 		if err := c.err(); err != nil {
-			return err
+			return nil, err
 		}
-		if err := tx.EndpointHeadersUpdate(ctx, e); err != nil {
-			return err
-		}
-		return tellOfEndpoint(ctx, tx, app, e, eventEndpointUpdated)
+		return []string{eventEndpointUpdated}, tx.EndpointHeadersUpdate(ctx, *e)
 	})
+	return err
 }

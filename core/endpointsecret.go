@@ -22,10 +22,7 @@ type SecretRotateIn struct {
 // EndpointSecretRotate gives an endpoint another secret, and returns it. The one before it signs beside
 // it until its grace period ends. A token that may rotate secrets may also read them.
 func (s *Service) EndpointSecretRotate(ctx context.Context, scope Scope, appRef, ref string, in SecretRotateIn) (Secret, error) {
-	if err := scope.may(CapabilityManageEndpointSecret); err != nil {
-		return Secret{}, err
-	}
-	app, err := reachable(ctx, s.store, scope, appRef)
+	app, err := s.changeable(ctx, scope, CapabilityManageEndpointSecret, appRef)
 	if err != nil {
 		return Secret{}, err
 	}
@@ -38,18 +35,11 @@ func (s *Service) EndpointSecretRotate(ctx context.Context, scope Scope, appRef,
 	if in.Secret.IsZero() {
 		in.Secret = s.rules.SignatureType.NewSecret()
 	}
-	err = s.store.InTx(ctx, func(ctx context.Context, tx Tx) error {
-		e, err := tx.EndpointLock(ctx, app.ID, ref)
-		if err != nil {
-			return err
-		}
+	_, err = s.endpointChange(ctx, app, ref, func(ctx context.Context, tx Tx, e *Endpoint) ([]string, error) {
 		if err := e.rotate(in.Secret, *in.Grace, s.now()); err != nil {
-			return err
+			return nil, err
 		}
-		if err := tx.EndpointUpdateSecret(ctx, e); err != nil {
-			return err
-		}
-		return tellOfEndpoint(ctx, tx, app, e, eventEndpointUpdated)
+		return []string{eventEndpointUpdated}, tx.EndpointUpdateSecret(ctx, *e)
 	})
 	if err != nil {
 		return Secret{}, err

@@ -37,9 +37,9 @@ func tellOfEndpoint(ctx context.Context, tx Tx, app Application, e Endpoint, eve
 	return nil
 }
 
-// endpointChange is what is told of an endpoint that a client changed: always the same, and if it was
+// changeEvents are what is told of an endpoint that a client changed: always the same, and if it was
 // disabled or enabled, that as well.
-func endpointChange(wasDisabled, disabled bool) []string {
+func changeEvents(wasDisabled, disabled bool) []string {
 	switch {
 	case disabled && !wasDisabled:
 		return []string{eventEndpointUpdated, EventEndpointDisabled}
