@@ -30,6 +30,11 @@ func (h *handlers) MessageExpungeMany(ctx context.Context, r MessageExpungeManyR
 	return MessageExpungeMany200JSONResponse{Results: results}, nil
 }
 
+func (h *handlers) MessageExpungeAll(ctx context.Context, r MessageExpungeAllRequestObject) (MessageExpungeAllResponseObject, error) {
+	t, err := h.service.MessageExpungeAll(ctx, scopeOf(ctx), r.AppID)
+	return MessageExpungeAll202JSONResponse(taskStarted(t)), err
+}
+
 func (h *handlers) AttemptExpunge(ctx context.Context, r AttemptExpungeRequestObject) (AttemptExpungeResponseObject, error) {
 	err := h.service.AttemptExpunge(ctx, scopeOf(ctx), r.AppID, r.MsgID, core.AttemptID(r.AttemptID))
 	return AttemptExpunge204Response{}, err

@@ -90,3 +90,28 @@ func refuseNulls(fields ...patched) error {
 	}
 	return refusal
 }
+
+// orZero is what p points to, or the zero value.
+func orZero[T any](p *T) T { return or(p, *new(T)) }
+
+// or is what p points to, or otherwise.
+func or[T any](p *T, otherwise T) T {
+	if p == nil {
+		return otherwise
+	}
+	return *p
+}
+
+// periodIn reads the period of a body.
+func periodIn(since, until *string) (in core.PeriodIn, err error) {
+	from, err := wire.BodyTime(since, "since")
+	if err != nil {
+		return in, err
+	}
+	if from == nil {
+		return in, wire.Missing("since")
+	}
+	in.Since = *from
+	in.Until, err = wire.BodyTime(until, "until")
+	return in, err
+}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/postrider/postrider/core"
+	"github.com/postrider/postrider/wire"
 )
 
 func (h *handlers) MessageCreate(ctx context.Context, r MessageCreateRequestObject) (MessageCreateResponseObject, error) {
@@ -70,6 +71,14 @@ func (h *handlers) MessageList(ctx context.Context, r MessageListRequestObject) 
 		func(m core.Message) string { return string(m.ID) },
 		func(m core.Message) MessageOut { return messageOut(m, or(p.WithContent, true)) })
 	return answerMessageList(out), nil
+}
+
+func (h *handlers) MessagePrecheck(ctx context.Context, r MessagePrecheckRequestObject) (MessagePrecheckResponseObject, error) {
+	if r.Body.EventType == nil {
+		return nil, wire.Missing("eventType")
+	}
+	active, err := h.service.MessagePrecheck(ctx, scopeOf(ctx), r.AppID, *r.Body.EventType, wire.Channels(r.Body.Channels))
+	return MessagePrecheck200JSONResponse{Active: active}, err
 }
 
 func messageOut(m core.Message, withContent bool) MessageOut {

@@ -50,14 +50,3 @@ func answerPage[T, Out any](list core.List[T], iterator func(T) string, out func
 	}
 	return data, next, previous
 }
-
-// orZero is what p points to, or the zero value.
-func orZero[T any](p *T) T { return or(p, *new(T)) }
-
-// or is what p points to, or otherwise.
-func or[T any](p *T, otherwise T) T {
-	if p == nil {
-		return otherwise
-	}
-	return *p
-}

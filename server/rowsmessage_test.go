@@ -2,10 +2,10 @@ package server
 
 import "maps"
 
-func init() { maps.Copy(rows, rowsSent) }
+func init() { maps.Copy(rows, rowsMessage) }
 
-// rowsSent are the rows of what was sent, and of what can be done with it afterwards.
-var rowsSent = map[string][]row{
+// rowsMessage are the rows of messages, of their attempts, and of what is done with both afterwards.
+var rowsMessage = map[string][]row{
 	"EndpointSecretRotate": {
 		{"generated", "/app/one/endpoint/hook/secret/rotate", `{}`, 200, []string{`{"key":"whsec_`}},
 		{"given", "/app/one/endpoint/hook/secret/rotate", `{"key":"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw","gracePeriodSeconds":0}`, 200, []string{`{"key":"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}`}},

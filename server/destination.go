@@ -6,7 +6,6 @@ import (
 	"net/http"
 
 	"github.com/postrider/postrider/core"
-	"github.com/postrider/postrider/wire"
 )
 
 func (h *handlers) AttemptedMessageList(ctx context.Context, r AttemptedMessageListRequestObject) (AttemptedMessageListResponseObject, error) {
@@ -78,55 +77,4 @@ func messageEndpointOut(d core.Destination) MessageEndpointOut {
 		Channels: e.Channels, CreatedAt: e.CreatedAt, UpdatedAt: e.UpdatedAt,
 		Status: MessageStatus(d.Status), StatusText: statusTexts[d.Status], NextAttempt: timestampOut(d.NextAt),
 	}
-}
-
-func (h *handlers) MessageResend(ctx context.Context, r MessageResendRequestObject) (MessageResendResponseObject, error) {
-	err := h.service.MessageResend(ctx, scopeOf(ctx), r.AppID, r.MsgID, r.EndpointID)
-	return MessageResend202JSONResponse{}, err
-}
-
-func (h *handlers) EndpointStatsGet(ctx context.Context, r EndpointStatsGetRequestObject) (EndpointStatsGetResponseObject, error) {
-	since, err := wire.ReadTime(r.Params.Since, "query", "since")
-	if err != nil {
-		return nil, err
-	}
-	until, err := wire.ReadTime(r.Params.Until, "query", "until")
-	if err != nil {
-		return nil, err
-	}
-	s, err := h.service.EndpointStatsGet(ctx, scopeOf(ctx), r.AppID, r.EndpointID, since, until)
-	return EndpointStatsGet200JSONResponse{Success: s.Succeeded, Fail: s.Failed, Pending: s.Pending, Sending: s.Sending}, err
-}
-
-func (h *handlers) EndpointAttemptStatsGet(ctx context.Context, r EndpointAttemptStatsGetRequestObject) (EndpointAttemptStatsGetResponseObject, error) {
-	since, err := wire.ReadTime(r.Params.Since, "query", "since")
-	if err != nil {
-		return nil, err
-	}
-	until, err := wire.ReadTime(r.Params.Until, "query", "until")
-	if err != nil {
-		return nil, err
-	}
-	s, err := h.service.EndpointAttemptStatsGet(ctx, scopeOf(ctx), r.AppID, r.EndpointID, since, until)
-	return EndpointAttemptStatsGet200JSONResponse{Success: s.Succeeded, Fail: s.Failed}, err
-}
-
-func (h *handlers) MessageSendExample(ctx context.Context, r MessageSendExampleRequestObject) (MessageSendExampleResponseObject, error) {
-	if r.Body.EventType == nil {
-		return nil, wire.Missing("eventType")
-	}
-	index := max(0, min(orZero(r.Body.ExampleIndex), 1000))
-	m, err := h.service.MessageSendExample(ctx, scopeOf(ctx), r.AppID, r.EndpointID, *r.Body.EventType, int(index))
-	if err != nil {
-		return nil, err
-	}
-	return answerMessage(http.StatusOK, messageOut(m, true)), nil
-}
-
-func (h *handlers) MessagePrecheck(ctx context.Context, r MessagePrecheckRequestObject) (MessagePrecheckResponseObject, error) {
-	if r.Body.EventType == nil {
-		return nil, wire.Missing("eventType")
-	}
-	active, err := h.service.MessagePrecheck(ctx, scopeOf(ctx), r.AppID, *r.Body.EventType, wire.Channels(r.Body.Channels))
-	return MessagePrecheck200JSONResponse{Active: active}, err
 }
