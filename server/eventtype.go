@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/postrider/postrider/core"
+	"github.com/postrider/postrider/server/eventspec"
 	"github.com/postrider/postrider/wire"
 )
 
@@ -97,7 +98,7 @@ func (h *handlers) EventTypePatch(ctx context.Context, r EventTypePatchRequestOb
 		return nil, err
 	}
 	schemas, _ := patch.Schemas.Get() // null or nothing: nil
-	if err := checkSchemas(schemas); err != nil {
+	if err := eventspec.CheckSchemas(schemas); err != nil {
 		return nil, err
 	}
 	t, err := h.service.EventTypePatch(ctx, scopeOf(ctx), r.EventTypeName, func(in *core.EventTypeIn) {
@@ -136,7 +137,7 @@ func eventTypeIn(name string, in EventTypeUpdate) (core.EventTypeIn, error) {
 	if in.Description == nil {
 		return core.EventTypeIn{}, wire.Missing("description")
 	}
-	if err := checkSchemas(in.Schemas); err != nil {
+	if err := eventspec.CheckSchemas(in.Schemas); err != nil {
 		return core.EventTypeIn{}, err
 	}
 	flags := wire.Set(in.FeatureFlags)

@@ -1,6 +1,9 @@
 package server
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestEventTypeDeleteArchivesUnlessToldToExpunge(t *testing.T) {
 	t.Parallel()
@@ -20,5 +23,26 @@ func TestNullSchemasAreNoSchemas(t *testing.T) {
 		if got := f.store.types[i]; got.Schemas != nil {
 			t.Errorf("%s is stored with the schemas %s", got.Name, got.Schemas)
 		}
+	}
+}
+
+func TestASchemaFullOfFaultsIsAnsweredInShort(t *testing.T) {
+	t.Parallel()
+	name := strings.Repeat("n", 500_000)
+	schema := `{"properties":{"` + name + `":{"required":[` + strings.TrimSuffix(strings.Repeat("1,", 40_000), ",") + `]}}}`
+	w := newFixture(t).ask(t, "POST", "/api/v1/event-type", `{"name":"n","description":"","schemas":{"1":`+schema+`}}`)
+	wantStatus(t, w, 422, "got number, want string")
+	if w.Body.Len() > 20_000 {
+		t.Errorf("the answer has %d bytes", w.Body.Len())
+	}
+}
+
+func TestSchemasAreStoredAsTheyAreWritten(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	const schemas = `{"1": {"type":"object", "title":"\u0041", "maximum":1.0}}`
+	wantStatus(t, f.ask(t, "POST", "/api/v1/event-type", `{"name":"n","description":"","schemas":`+schemas+`}`), 201)
+	if got := f.store.types[len(f.store.types)-1]; got.Name != "n" || string(got.Schemas) != schemas {
+		t.Errorf("%s is stored with %s", got.Name, got.Schemas)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/postrider/postrider/core"
+	"github.com/postrider/postrider/server/eventspec"
 	"github.com/postrider/postrider/wire"
 )
 
@@ -17,7 +18,7 @@ func (h *handlers) EventTypeImport(ctx context.Context, r EventTypeImportRequest
 	if err != nil {
 		return nil, err
 	}
-	types, err := readWebhooks(spec, at)
+	types, err := eventspec.Read(spec, at)
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +46,7 @@ func importSpec(in *EventTypeImportJSONRequestBody) (spec json.RawMessage, field
 	if text := json.RawMessage(*in.SpecRaw); json.Valid(text) {
 		return text, "specRaw", nil
 	}
-	if spec, err = yamlToJSON(*in.SpecRaw); err != nil {
+	if spec, err = eventspec.YAMLToJSON(*in.SpecRaw); err != nil {
 		return nil, "", wire.Unreadable("It is neither JSON nor YAML: "+strings.ReplaceAll(err.Error(), "yaml: ", ""), "specRaw")
 	}
 	return spec, "specRaw", nil

@@ -1,4 +1,4 @@
-package server
+package eventspec
 
 import (
 	"encoding/json"
@@ -56,7 +56,7 @@ func TestCheckSchemas(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			err := checkSchemas(json.RawMessage(test.schemas))
+			err := CheckSchemas(json.RawMessage(test.schemas))
 			if err == nil && test.want == "" {
 				return
 			}
@@ -65,26 +65,5 @@ func TestCheckSchemas(t *testing.T) {
 				t.Errorf("got %s\nwant %s", got, test.want)
 			}
 		})
-	}
-}
-
-func TestASchemaFullOfFaultsIsAnsweredInShort(t *testing.T) {
-	t.Parallel()
-	name := strings.Repeat("n", 500_000)
-	schema := `{"properties":{"` + name + `":{"required":[` + strings.TrimSuffix(strings.Repeat("1,", 40_000), ",") + `]}}}`
-	w := newFixture(t).ask(t, "POST", "/api/v1/event-type", `{"name":"n","description":"","schemas":{"1":`+schema+`}}`)
-	wantStatus(t, w, 422, "got number, want string")
-	if w.Body.Len() > 20_000 {
-		t.Errorf("the answer has %d bytes", w.Body.Len())
-	}
-}
-
-func TestSchemasAreStoredAsTheyAreWritten(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
-	const schemas = `{"1": {"type":"object", "title":"\u0041", "maximum":1.0}}`
-	wantStatus(t, f.ask(t, "POST", "/api/v1/event-type", `{"name":"n","description":"","schemas":`+schemas+`}`), 201)
-	if got := f.store.types[len(f.store.types)-1]; got.Name != "n" || string(got.Schemas) != schemas {
-		t.Errorf("%s is stored with %s", got.Name, got.Schemas)
 	}
 }

@@ -1,4 +1,8 @@
-package server
+// Package eventspec reads what clients send to describe their events: JSON Schemas, and the webhooks of OpenAPI
+// documents in JSON or YAML, of which it makes event types. It bounds what a document may cost and fetches nothing
+// that a document refers to. It must not know HTTP, tokens or the store: it turns bytes into core's input or a
+// core.Error.
+package eventspec
 
 import (
 	"bytes"
@@ -61,9 +65,9 @@ const specBytesMost = 8 << 20
 // would be a circle.
 const referencesMost = 10
 
-// readWebhooks makes event types of a document's webhooks; at is the way to the document. They are
+// Read makes event types of a document's webhooks; at is the way to the document. They are
 // in the order of their names.
-func readWebhooks(text json.RawMessage, at ...string) ([]core.EventTypeIn, error) {
+func Read(text json.RawMessage, at ...string) ([]core.EventTypeIn, error) {
 	r := specReader{at: at, components: map[string]*specSchema{}, left: specBytesMost}
 	if err := ijson.Unmarshal(text, &r.spec); err != nil {
 		return nil, relocate(wire.ReadError(err), at...)
@@ -93,6 +97,9 @@ func relocate(err error, at ...string) error {
 	return err
 }
 
+// faultsMost bounds the list of faults; an answer shows no more.
+const faultsMost = 100
+
 // A specReader reads one document.
 type specReader struct {
 	spec       webhookSpec
@@ -118,7 +125,7 @@ func (r *specReader) fault(message string, where ...string) {
 
 // refuse records the faults that an error is about.
 func (r *specReader) refuse(err error) {
-	if e, ok := errors.AsType[*core.Error](err); ok && len(r.faults) < faultsMax {
+	if e, ok := errors.AsType[*core.Error](err); ok && len(r.faults) < faultsMost {
 		r.faults = append(r.faults, e.Fields...)
 	}
 }

@@ -1,4 +1,4 @@
-package server
+package eventspec
 
 import (
 	"encoding/json"
@@ -13,10 +13,10 @@ import (
 // stand for terabytes.
 const yamlBytesMost = 4 << 20
 
-// yamlToJSON converts YAML to the JSON it stands for. It reads scalars as YAML 1.2 has them, because
+// YAMLToJSON converts YAML to the JSON it stands for. It reads scalars as YAML 1.2 has them, because
 // OpenAPI asks for that: a key y or on stays one, a date stays a text. sigs.k8s.io/yaml, which reads
 // the contract, would make booleans of the former and expand aliases without a bound on their size.
-func yamlToJSON(text string) (json.RawMessage, error) {
+func YAMLToJSON(text string) (json.RawMessage, error) {
 	var document yaml.Node
 	if err := yaml.Unmarshal([]byte(text), &document); err != nil {
 		return nil, err

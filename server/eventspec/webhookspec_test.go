@@ -1,4 +1,4 @@
-package server
+package eventspec
 
 import (
 	"fmt"
@@ -39,7 +39,7 @@ func TestReadWebhooks(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			types, err := readWebhooks([]byte(test.spec), "spec")
+			types, err := Read([]byte(test.spec), "spec")
 			if err != nil || len(types) != 1 {
 				t.Fatalf("got %v, %v", types, err)
 			}
@@ -92,14 +92,14 @@ func TestImportedSchemasStandAlone(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			types, err := readWebhooks([]byte(pet(test.version, test.schema, test.components)), "spec")
+			types, err := Read([]byte(pet(test.version, test.schema, test.components)), "spec")
 			if err != nil {
 				t.Fatal(err)
 			}
 			if got := string(types[0].Schemas); got != `{"1":`+test.want+`}` {
 				t.Errorf("got  %s\nwant %s", got, `{"1":`+test.want+`}`)
 			}
-			if err := checkSchemas(types[0].Schemas); err != nil {
+			if err := CheckSchemas(types[0].Schemas); err != nil {
 				t.Errorf("it could not be sent again: %v", err)
 			}
 		})
@@ -137,7 +137,7 @@ func TestReadWebhooksRefuses(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			types, err := readWebhooks([]byte(test.spec), "spec")
+			types, err := Read([]byte(test.spec), "spec")
 			if got := fmt.Sprint(err); !core.IsKind(err, core.KindInvalid) || !strings.Contains(got, test.want) {
 				t.Errorf("got %v, %.300s\nwant %s", len(types), got, test.want)
 			}

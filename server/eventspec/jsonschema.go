@@ -1,4 +1,4 @@
-package server
+package eventspec
 
 import (
 	"encoding/json"
@@ -55,9 +55,9 @@ type lazyPattern string
 func (p lazyPattern) MatchString(s string) bool { return regexp.MustCompile(string(p)).MatchString(s) }
 func (p lazyPattern) String() string            { return string(p) }
 
-// checkSchemas checks that schemas are JSON Schemas by version. They are left as they are.
-func checkSchemas(schemas json.RawMessage) error {
-	if len(notNull(schemas)) == 0 {
+// CheckSchemas checks that schemas are JSON Schemas by version. They are left as they are.
+func CheckSchemas(schemas json.RawMessage) error {
+	if len(schemas) == 0 || string(schemas) == "null" {
 		return nil
 	}
 	if err := ijson.Check(schemas); err != nil {

@@ -1,4 +1,4 @@
-package server
+package eventspec
 
 import (
 	"fmt"
@@ -39,7 +39,7 @@ func TestYAMLToJSON(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			got, err := yamlToJSON(test.yaml)
+			got, err := YAMLToJSON(test.yaml)
 			if err != nil {
 				got = []byte(err.Error())
 			}
