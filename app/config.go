@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/postrider/postrider/core"
-	"github.com/postrider/postrider/server"
+	"github.com/postrider/postrider/server/token"
 	"github.com/postrider/postrider/store"
 )
 
@@ -110,13 +110,13 @@ func (c *Config) Validate() error {
 		err := store.CheckURL(c.DatabaseURL)
 		check(err == nil, "DATABASE_URL", "%v", err)
 	}
-	if _, err := server.ParseKey(c.JWTAlgorithm, c.JWTSecret); errors.Is(err, server.ErrAlgorithm) {
+	if _, err := token.ParseKey(c.JWTAlgorithm, c.JWTSecret); errors.Is(err, token.ErrAlgorithm) {
 		check(false, "POSTRIDER_JWT_ALGORITHM", "%v", err)
 	} else if c.JWTSecret != "" {
 		check(err == nil, "POSTRIDER_JWT_SECRET", "%v", err)
 	}
-	_, err := server.ParseKeys(c.JWTAlgorithm, c.JWTVerifySecrets)
-	check(err == nil || errors.Is(err, server.ErrAlgorithm), "POSTRIDER_JWT_VERIFY_SECRETS", "%v", err)
+	_, err := token.ParseKeys(c.JWTAlgorithm, c.JWTVerifySecrets)
+	check(err == nil || errors.Is(err, token.ErrAlgorithm), "POSTRIDER_JWT_VERIFY_SECRETS", "%v", err)
 	_, err = c.egress()
 	check(err == nil, "POSTRIDER_PROXY_URL", "%v", err)
 	_, err = c.roots()

@@ -11,7 +11,7 @@ import (
 	"strings"
 
 	"github.com/postrider/postrider/localpg"
-	"github.com/postrider/postrider/server"
+	"github.com/postrider/postrider/server/token"
 )
 
 var errNoDatabase = errors.New("DATABASE_URL is required: api, worker, consume and jobs share your Postgres; only serve can start a local one")
@@ -63,20 +63,20 @@ func (c *Config) dataDir() (string, error) {
 const publishedSecret = "development-only-secret-that-everyone-knows"
 
 // keys returns the keys that verify tokens; the first one also signs them.
-func (c *Config) keys() (server.Keys, error) {
+func (c *Config) keys() (token.Keys, error) {
 	secret, err := c.secret()
 	if err != nil {
 		return nil, err
 	}
-	signing, err := server.ParseKey(c.JWTAlgorithm, secret)
+	signing, err := token.ParseKey(c.JWTAlgorithm, secret)
 	if err != nil {
 		return nil, fmt.Errorf("POSTRIDER_JWT_SECRET: %w", err)
 	}
-	verifying, err := server.ParseKeys(c.JWTAlgorithm, c.JWTVerifySecrets)
+	verifying, err := token.ParseKeys(c.JWTAlgorithm, c.JWTVerifySecrets)
 	if err != nil {
 		return nil, fmt.Errorf("POSTRIDER_JWT_VERIFY_SECRETS: %w", err)
 	}
-	return append(server.Keys{signing}, verifying...), nil
+	return append(token.Keys{signing}, verifying...), nil
 }
 
 // secret returns the configured signing secret or, for the local Postgres, one that is generated at the first start and

@@ -17,6 +17,7 @@ import (
 	"github.com/postrider/postrider/delivery"
 	"github.com/postrider/postrider/jobs"
 	"github.com/postrider/postrider/server"
+	"github.com/postrider/postrider/server/token"
 	"github.com/postrider/postrider/store"
 	"github.com/postrider/postrider/telemetry"
 )
@@ -31,9 +32,9 @@ type Instance struct {
 	outages *outages
 	store   *store.Store
 	traces  *telemetry.Traces
-	tokens  *server.Tokens // nil without the API
-	address net.Addr       // nil without the API
-	local   bool           // on a Postgres of its own
+	tokens  *token.Authority // nil without the API
+	address net.Addr         // nil without the API
+	local   bool             // on a Postgres of its own
 
 	descriptors descriptors
 
@@ -61,7 +62,7 @@ func (i *Instance) start(ctx context.Context, parts Parts) error {
 		if err != nil {
 			return err
 		}
-		i.tokens = server.NewTokens(keys, time.Now)
+		i.tokens = token.New(keys, time.Now)
 		if i.config.JWTSecret == publishedSecret {
 			i.log.Warn("signing secret published in docker-compose.yml; anyone can issue tokens for any organisation",
 				"setting", "POSTRIDER_JWT_SECRET")

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/postrider/postrider/core"
-	"github.com/postrider/postrider/server"
+	"github.com/postrider/postrider/server/token"
 	"github.com/postrider/postrider/store"
 )
 
@@ -45,7 +45,7 @@ func (t tokenIssueCommand) Run(c *Config, con console) error {
 		return errors.New("POSTRIDER_JWT_SECRET is a public key, which only verifies tokens; set it to the private key to issue one")
 	}
 	now := time.Now()
-	token, err := t.mint(server.NewTokens(keys, func() time.Time { return now }), now, lifetime)
+	token, err := t.mint(token.New(keys, func() time.Time { return now }), now, lifetime)
 	if err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ func (t tokenIssueCommand) lifetime() (time.Duration, error) {
 	return core.OrgTokenLifetime, nil
 }
 
-func (t tokenIssueCommand) mint(tokens *server.Tokens, now time.Time, lifetime time.Duration) (string, error) {
+func (t tokenIssueCommand) mint(tokens *token.Authority, now time.Time, lifetime time.Duration) (string, error) {
 	if t.Application != "" {
 		return tokens.App(core.AppGrant{
 			OrgID: core.OrgID(t.Org), AppID: core.AppID(t.Application), IssuedAt: now, Lifetime: lifetime,
@@ -133,7 +133,7 @@ func (t tokenRevokeCommand) parse(c *Config) (core.Token, error) {
 	if err != nil {
 		return core.Token{}, err
 	}
-	token, err := server.NewTokens(keys, time.Now).Parse(strings.TrimSpace(text))
+	token, err := token.New(keys, time.Now).Parse(strings.TrimSpace(text))
 	if e, ok := errors.AsType[*core.Error](err); ok {
 		return token, fmt.Errorf("token not revoked: processes with these keys reject it already: %s", e.Message)
 	}

@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"github.com/postrider/postrider/core"
-	"github.com/postrider/postrider/server"
+	"github.com/postrider/postrider/server/token"
 	"github.com/postrider/postrider/store"
 )
 
@@ -43,7 +43,7 @@ func newWorld(tb testing.TB) *world {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	w.Instance.tokens = server.NewTokens(keys, time.Now)
+	w.Instance.tokens = token.New(keys, time.Now)
 	if err := w.openStore(context.Background()); err != nil {
 		tb.Fatal(err)
 	}

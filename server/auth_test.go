@@ -1,178 +1,17 @@
 package server
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
-	"crypto/sha512"
-	"encoding/base64"
-	"encoding/json"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
-	"reflect"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/postrider/postrider/core"
+	"github.com/postrider/postrider/server/token"
 )
-
-// sampleToken is the one in the existing server's documentation. The page gives its secret as "x"; it
-// is the one of the configuration that comes with the server.
-const sampleToken = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpYXQiOjE2NTUxNDA2MzksImV4cCI6MTk3MDUwMDYzOSwibmJmIjoxNjU1MTQwNjM5LCJpc3MiOiJzdml4LXNlcnZlciIsInN1YiI6Im9yZ18yM3JiOFlkR3FNVDBxSXpwZ0d3ZFhmSGlyTXUifQ.USMuIPrqsZTSj3kyWupCzJO9eyQioBzh5alGlvRbrbA"
-
-const sampleSecret = "8KjzRXrKkd9YFcNyqLSIY8JwiaCeRc6WK4UkMnSW"
-
-const sampleOrg = "org_23rb8YdGqMT0qIzpgGwdXfHirMu"
-
-func TestTokensReadTheSample(t *testing.T) {
-	t.Parallel()
-	scope, err := newTokens(t, sampleSecret, func() time.Time { return testNow }).Parse(sampleToken)
-	if err != nil || scope.OrgID != sampleOrg || scope.AppID != "" {
-		t.Errorf("scope = %+v, %v", scope, err)
-	}
-}
-
-// claimsOf decodes what a token says.
-func claimsOf(t *testing.T, token string) (claims map[string]any) {
-	t.Helper()
-	text, err := base64.RawURLEncoding.DecodeString(strings.Split(token, ".")[1])
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(text, &claims); err != nil {
-		t.Fatal(err)
-	}
-	return claims
-}
-
-func TestTokensSayWhatTheSampleSays(t *testing.T) {
-	t.Parallel()
-	token, err := newTokens(t, sampleSecret, func() time.Time { return time.Unix(1655140639, 0) }).Org(sampleOrg, 10*365*24*time.Hour)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, want := claimsOf(t, token), claimsOf(t, sampleToken); !reflect.DeepEqual(got, want) {
-		t.Errorf("claims = %v, want %v", got, want)
-	}
-}
-
-func TestTokensOfApplications(t *testing.T) {
-	t.Parallel()
-	tokens := newTokens(t, testSecret, func() time.Time { return testNow })
-	token, err := tokens.App(core.AppGrant{
-		OrgID: "org_a", AppID: "app_1", FeatureFlags: []string{"beta", "new"}, SessionID: "user@1",
-		Capabilities: []core.Capability{core.CapabilityViewBase}, IssuedAt: testNow, Lifetime: core.AppTokenLifetime,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	now := float64(testNow.Unix())
-	want := map[string]any{
-		"iat": now, "exp": now + 28*24*60*60, "nbf": now, "iss": "svix-server",
-		"sub": "app_1", "org": "org_a", "feature_flags": []any{"beta", "new"},
-		"capabilities": []any{"ViewBase"}, "session_id": "user@1", "iat_us": 123456.0,
-	}
-	if got := claimsOf(t, token); !reflect.DeepEqual(got, want) {
-		t.Errorf("claims = %v, want %v", got, want)
-	}
-	scope, err := tokens.Parse(token)
-	if err != nil || scope.OrgID != "org_a" || scope.AppID != "app_1" || fmt.Sprint(scope.FeatureFlags, scope.Capabilities) != "[beta new] [ViewBase]" ||
-		scope.SessionID != "user@1" || !scope.IssuedAt.Equal(testNow) || scope.ExpiresAt.Unix() != testNow.Add(core.AppTokenLifetime).Unix() {
-		t.Errorf("token = %+v, %v", scope, err)
-	}
-}
-
-func TestTokensAreMadeForIDsAlone(t *testing.T) {
-	t.Parallel()
-	tokens := newTokens(t, testSecret, time.Now)
-	for _, org := range []core.OrgID{"", "a", "app_1", operationalOrg} {
-		if token, err := tokens.Org(org, core.OrgTokenLifetime); err == nil {
-			t.Errorf("a token for the organisation %q: %s", org, token)
-		}
-		if token, err := tokens.App(core.AppGrant{OrgID: org, AppID: "app_1"}); err == nil {
-			t.Errorf("a token for an application of %q: %s", org, token)
-		}
-	}
-	if token, err := tokens.App(core.AppGrant{OrgID: "org_a", AppID: "one"}); err == nil {
-		t.Errorf("a token for the application one: %s", token)
-	}
-}
-
-// forge signs claims as we would, under any header.
-func forge(header, claims string) string {
-	encode := base64.RawURLEncoding.EncodeToString
-	signed := encode([]byte(header)) + "." + encode([]byte(claims))
-	mac := hmac.New(sha256.New, []byte(testSecret))
-	mac.Write([]byte(signed))
-	return signed + "." + encode(mac.Sum(nil))
-}
-
-const (
-	hs256   = `{"alg":"HS256","typ":"JWT"}`
-	goodOrg = `{"sub":"org_a"}`
-)
-
-func TestTokensParse(t *testing.T) {
-	t.Parallel()
-	const invalid, notOrg = "authentication_failed: Invalid token", "bad_token: `sub` is not a valid organization id."
-	at := func(name string, offset time.Duration) string {
-		return forge(hs256, fmt.Sprintf(`{"sub":"org_a","%s":%d}`, name, testNow.Add(offset).Unix()))
-	}
-	encode := base64.RawURLEncoding.EncodeToString
-	unsigned := encode([]byte(`{"alg":"none"}`)) + "." + encode([]byte(goodOrg)) + "."
-	hs512 := encode([]byte(`{"alg":"HS512"}`)) + "." + encode([]byte(goodOrg))
-	mac := hmac.New(sha512.New, []byte(testSecret))
-	mac.Write([]byte(hs512))
-	good := forge(hs256, goodOrg)
-
-	tests := []struct{ name, token, want string }{
-		{"good", good, ""},
-		{"another header of the same meaning", forge(`{"typ":"JWT","alg":"HS256","kid":"1"}`, goodOrg), ""},
-		{"an issuer of its own", forge(hs256, `{"sub":"org_a","iss":"somebody"}`), ""},
-		{"a fraction of a second", forge(hs256, `{"sub":"org_a","exp":4102444800.5}`), ""},
-		{"just expired", at("exp", -14*time.Minute), ""},
-		{"expired", at("exp", -16*time.Minute), invalid},
-		{"of a clock that is ahead", at("nbf", 14*time.Minute), ""},
-		{"not yet good", at("nbf", 16*time.Minute), invalid},
-		{"empty", "", invalid},
-		{"one part", "abc", invalid},
-		{"two parts", "abc.def", invalid},
-		{"four parts", good + ".abc", invalid},
-		{"no signature", good[:strings.LastIndexByte(good, '.')+1], invalid},
-		{"algorithm none", unsigned, invalid},
-		{"algorithm none, with our signature", forge(`{"alg":"none"}`, goodOrg), invalid},
-		{"no algorithm", forge(`{}`, goodOrg), invalid},
-		{"another algorithm", hs512 + "." + encode(mac.Sum(nil)), invalid},
-		{"another algorithm, with our signature", forge(`{"alg":"RS256"}`, goodOrg), invalid},
-		{"extensions we do not know", forge(`{"alg":"HS256","crit":["b64"]}`, goodOrg), invalid},
-		{"header that is not JSON", forge(`HS256`, goodOrg), invalid},
-		{"claims that are not JSON", forge(hs256, `org_a`), invalid},
-		{"claims of the wrong type", forge(hs256, `{"sub":1}`), invalid},
-		{"another secret", sampleToken, invalid},
-		{"other claims under the same signature", strings.Replace(good, encode([]byte(goodOrg)), encode([]byte(`{"sub":"org_b"}`)), 1), invalid},
-		{"signature written another way", good + "=", invalid},
-		{"the secret itself", testSecret, "authentication_failed: Authentication failed. JWT signing secrets can not be used as tokens, " +
-			"please refer to https://github.com/svix/svix-webhooks#authentication for more information."},
-		{"no subject", forge(hs256, `{}`), "authentication_failed: Invalid token (missing `sub`)."},
-		{"no subject, but an organisation", forge(hs256, `{"org":"org_a"}`), "authentication_failed: Invalid token (missing `sub`)."},
-		{"no organisation", forge(hs256, `{"sub":"app_1"}`), notOrg},
-		{"a NUL", forge(hs256, `{"sub":"org_\u0000"}`), notOrg},
-		{"application of no organisation", forge(hs256, `{"sub":"app_1","org":"a"}`), "bad token: `org` is not a valid organization id"},
-		{"organisation of an organisation", forge(hs256, `{"sub":"org_a","org":"org_a"}`), "bad token: `sub` is not a valid application id"},
-	}
-	tokens := newTokens(t, testSecret, func() time.Time { return testNow })
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			scope, err := tokens.Parse(test.token)
-			if test.want == "" && (err != nil || scope.OrgID != "org_a") {
-				t.Errorf("scope = %+v, %v; want org_a", scope, err)
-			}
-			if test.want != "" && (err == nil || err.Error() != test.want) {
-				t.Errorf("%v, want %s", err, test.want)
-			}
-		})
-	}
-}
 
 // TestTokensAreNotForTheReservedOrganisation: who had one could read everybody's operational-webhook
 // endpoints.
@@ -185,51 +24,6 @@ func TestTokensAreNotForTheReservedOrganisation(t *testing.T) {
 	} {
 		for _, path := range []string{"/app", "/app/org_a/endpoint", "/operational-webhook/endpoint"} {
 			wantStatus(t, f.send("GET", "/api/v1"+path, "", "Authorization: Bearer "+forge(hs256, claims)), 400, want)
-		}
-	}
-}
-
-func TestATokenThatWasGoodExpires(t *testing.T) {
-	t.Parallel()
-	now := testNow
-	tokens := newTokens(t, testSecret, func() time.Time { return now })
-	token := forge(hs256, fmt.Sprintf(`{"sub":"org_a","exp":%d}`, testNow.Unix()))
-	for _, good := range []bool{true, true, false} {
-		if !good {
-			now = now.Add(time.Hour)
-		}
-		if _, err := tokens.Parse(token); (err == nil) != good {
-			t.Errorf("at %s: %v", now, err)
-		}
-	}
-}
-
-func TestTokensAreRememberedToABound(t *testing.T) {
-	t.Parallel()
-	tokens := newTokens(t, testSecret, time.Now)
-	for n := range verifiedMost + 10 {
-		if _, err := tokens.Parse(forge(hs256, fmt.Sprintf(`{"sub":"org_%d"}`, n))); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := tokens.Parse(forge(hs256, "{}") + "x"); err == nil {
-			t.Fatal("a bad token was taken")
-		}
-	}
-	if n := len(tokens.verified); n > verifiedMost {
-		t.Errorf("%d tokens are remembered", n)
-	}
-}
-
-func TestTokensKindsOfErrors(t *testing.T) {
-	t.Parallel()
-	tokens := newTokens(t, testSecret, time.Now)
-	for claims, kind := range map[string]core.Kind{
-		`{}`:                        core.KindUnauthenticated,
-		`{"sub":"app_1"}`:           core.KindBadRequest,
-		`{"sub":"app_1","org":"a"}`: core.KindBadRequest,
-	} {
-		if _, err := tokens.Parse(forge(hs256, claims)); !core.IsKind(err, kind) {
-			t.Errorf("%s: %v, want kind %d", claims, err, kind)
 		}
 	}
 }
@@ -286,4 +80,49 @@ func TestFeatureFlagsOfATokenReachTheStore(t *testing.T) {
 	}
 	wantStatus(t, f.send("GET", "/api/v1/event-type/b.secret", "", "Authorization: Bearer "+token), 200)
 	wantStatus(t, f.send("GET", "/api/v1/event-type/b.secret", "", "Authorization: Bearer "+f.token(t, "one")), 404)
+}
+
+// keyPair makes the authority of a new private key, and that of its public key.
+func keyPair(t *testing.T) (signing, verifying *token.Authority) {
+	t.Helper()
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parse := func(kind string, der []byte, err error) *token.Authority {
+		if err != nil {
+			t.Fatal(err)
+		}
+		key, err := token.ParseKey("EdDSA", string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return token.New(token.Keys{key}, func() time.Time { return testNow })
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	signing = parse("PRIVATE KEY", der, err)
+	der, err = x509.MarshalPKIXPublicKey(public)
+	return signing, parse("PUBLIC KEY", der, err)
+}
+
+func TestAppPortalAccessNeedsASigningKey(t *testing.T) {
+	t.Parallel()
+	signer, tokens := keyPair(t)
+	bearer, err := signer.Org("org_a", core.OrgTokenLifetime)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := newFixture(t, func(p *parts) { p.Tokens, p.maker = tokens, tokens })
+	before := len(f.store.apps)
+	for _, request := range [][2]string{
+		{"/api/v1/auth/app-portal-access/one", `{}`},
+		{"/api/v1/auth/app-portal-access/new", `{"application":{"name":"N","uid":"new"}}`},
+		{"/api/v1/auth/dashboard-access/one", ``},
+	} {
+		wantStatus(t, f.send("POST", request[0], request[1], "Authorization: Bearer "+bearer), 400, `"code":"no_signing_key"`)
+	}
+	if len(f.store.apps) != before {
+		t.Error("an application was made for a token that was not")
+	}
+	wantStatus(t, f.send("GET", "/api/v1/app", "", "Authorization: Bearer "+bearer), 200)
 }

@@ -2,6 +2,9 @@ package server
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"log/slog"
 	"net/http"
@@ -13,6 +16,7 @@ import (
 
 	"github.com/postrider/postrider/core"
 	"github.com/postrider/postrider/delivery"
+	"github.com/postrider/postrider/server/token"
 )
 
 const testSecret = "a secret that only these tests have"
@@ -24,7 +28,7 @@ var testNow = time.Date(2026, 1, 31, 9, 30, 0, 123_456_000, time.UTC)
 type fixture struct {
 	http.Handler
 	store  *fake
-	tokens *Tokens
+	tokens *token.Authority
 	logged *logged
 	ids    struct {
 		app, other core.AppID
@@ -36,13 +40,40 @@ type fixture struct {
 }
 
 // newTokens are tokens signed with a secret.
-func newTokens(tb testing.TB, secret string, clock func() time.Time) *Tokens {
+func newTokens(tb testing.TB, secret string, clock func() time.Time) *token.Authority {
 	tb.Helper()
-	key, err := ParseKey("HS256", secret)
+	key, err := token.ParseKey("HS256", secret)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return NewTokens(Keys{key}, clock)
+	return token.New(token.Keys{key}, clock)
+}
+
+const (
+	hs256   = `{"alg":"HS256","typ":"JWT"}`
+	goodOrg = `{"sub":"org_a"}`
+)
+
+// forge signs claims as we would, under any header.
+func forge(header, claims string) string {
+	encode := base64.RawURLEncoding.EncodeToString
+	signed := encode([]byte(header)) + "." + encode([]byte(claims))
+	mac := hmac.New(sha256.New, []byte(testSecret))
+	mac.Write([]byte(signed))
+	return signed + "." + encode(mac.Sum(nil))
+}
+
+// claimsOf decodes what a token says.
+func claimsOf(t *testing.T, token string) (claims map[string]any) {
+	t.Helper()
+	text, err := base64.RawURLEncoding.DecodeString(strings.Split(token, ".")[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &claims); err != nil {
+		t.Fatal(err)
+	}
+	return claims
 }
 
 // parts are what a fixture is made of: its configuration, and the ports of its use cases.

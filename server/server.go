@@ -7,13 +7,14 @@ import (
 	"time"
 
 	"github.com/postrider/postrider/core"
+	"github.com/postrider/postrider/server/token"
 )
 
 // Config is what the REST API needs.
 type Config struct {
 	Service *core.Service
 	Keys    core.Idempotency
-	Tokens  *Tokens
+	Tokens  *token.Authority
 	Log     *slog.Logger
 
 	// BodyBytesMax is the most a request's body may hold; 0: 2 MiB.
@@ -36,7 +37,7 @@ type server struct {
 	handlers *handlers
 	keys     core.Idempotency
 	log      *slog.Logger
-	tokens   *Tokens
+	tokens   *token.Authority
 	clock    func() time.Time
 	bytes    int64
 	bodies   *bodies

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"slices"
 	"testing"
 	"time"
 
@@ -122,56 +121,6 @@ func TestForeignTokensOfTheSameSecondAreRevokedToo(t *testing.T) {
 		if got := f.reads(forge(hs256, claims)); got != status {
 			t.Errorf("%s: %d, want %d", claims, got, status)
 		}
-	}
-}
-
-func TestATokenOfTheFutureIsRefused(t *testing.T) {
-	t.Parallel()
-	tokens := newTokens(t, testSecret, func() time.Time { return testNow })
-	for ahead, good := range map[time.Duration]bool{0: true, 14 * time.Minute: true, 16 * time.Minute: false} {
-		at := testNow.Add(ahead).Unix()
-		if _, err := tokens.Parse(forge(hs256, fmt.Sprintf(`{"sub":"org_a","iat":%d}`, at))); (err == nil) != good {
-			t.Errorf("issued in %s: %v", ahead, err)
-		}
-	}
-}
-
-func TestTokensOfSessionsMustEnd(t *testing.T) {
-	t.Parallel()
-	tokens := newTokens(t, testSecret, func() time.Time { return testNow })
-	at := testNow.Unix()
-	for claims, good := range map[string]bool{
-		fmt.Sprintf(`"session_id":"s","iat":%d,"exp":%d`, at, at+28*24*60*60):   true,
-		fmt.Sprintf(`"session_id":"s","iat":%d,"exp":%d`, at, at+28*24*60*60+1): false,
-		fmt.Sprintf(`"session_id":"s","exp":%d`, at+60):                         false,
-		fmt.Sprintf(`"session_id":"s","iat":%d`, at):                            false,
-		fmt.Sprintf(`"session_id":"\u0000","iat":%d,"exp":%d`, at, at+60):       false,
-		`"session_id":"","iat":1`:                                               true,
-		`"iat":1`:                                                               true,
-	} {
-		token, err := tokens.Parse(forge(hs256, `{"sub":"app_1","org":"org_a",`+claims+`}`))
-		if good != (err == nil) || err != nil && !core.IsKind(err, core.KindUnauthenticated) {
-			t.Errorf("%s: %+v, %v", claims, token, err)
-		}
-	}
-}
-
-func TestWhatATokenSaysOfCapabilities(t *testing.T) {
-	t.Parallel()
-	tokens := newTokens(t, testSecret, func() time.Time { return testNow })
-	for claims, want := range map[string][]core.Capability{
-		`"iss":"x"`:           nil,
-		`"capabilities":null`: nil,
-		`"capabilities":[]`:   {},
-		`"capabilities":["Everything","ViewBase"]`: {"Everything", core.CapabilityViewBase},
-	} {
-		token, err := tokens.Parse(forge(hs256, `{"sub":"app_1","org":"org_a",`+claims+`}`))
-		if err != nil || !slices.Equal(token.Capabilities, want) || (token.Capabilities == nil) != (want == nil) {
-			t.Errorf("%s: %#v, %v; want %#v", claims, token.Capabilities, err, want)
-		}
-	}
-	if token, err := tokens.Parse(forge(hs256, `{"sub":"app_1","org":"org_a","capabilities":"ViewBase"}`)); err == nil {
-		t.Errorf("capabilities that are no list: %+v", token)
 	}
 }
 

@@ -1,4 +1,4 @@
-package server
+package token
 
 import (
 	"strings"
@@ -9,7 +9,7 @@ import (
 )
 
 // withKeys are the tokens of a key that signs and others that verify.
-func withKeys(t *testing.T, algorithm, signing, verifying string) *Tokens {
+func withKeys(t *testing.T, algorithm, signing, verifying string) *Authority {
 	t.Helper()
 	first, err := ParseKey(algorithm, signing)
 	if err != nil {
@@ -19,14 +19,14 @@ func withKeys(t *testing.T, algorithm, signing, verifying string) *Tokens {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return NewTokens(append(Keys{first}, more...), func() time.Time { return testNow })
+	return New(append(Keys{first}, more...), func() time.Time { return testNow })
 }
 
 func TestKeysRotateWithoutEndingTokens(t *testing.T) {
 	t.Parallel()
 	for algorithm, key := range signings() {
 		old, next := key[0], key[2]
-		token := func(of *Tokens) string {
+		token := func(of *Authority) string {
 			t.Helper()
 			text, err := of.Org("org_a", core.OrgTokenLifetime)
 			if err != nil {
@@ -34,7 +34,7 @@ func TestKeysRotateWithoutEndingTokens(t *testing.T) {
 			}
 			return text
 		}
-		wantGood := func(step string, reader *Tokens, text string, good bool) {
+		wantGood := func(step string, reader *Authority, text string, good bool) {
 			t.Helper()
 			if _, err := reader.Parse(text); (err == nil) != good || err != nil && !core.IsKind(err, core.KindUnauthenticated) {
 				t.Errorf("%s, %s: %v; want it good: %t", algorithm, step, err, good)

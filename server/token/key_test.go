@@ -1,4 +1,4 @@
-package server
+package token
 
 import (
 	"crypto/ecdsa"
@@ -62,13 +62,13 @@ var keys = sync.OnceValue(func() (k testKeys) {
 })
 
 // tokensOf are those of a key that must be good.
-func tokensOf(t *testing.T, algorithm, text string) *Tokens {
+func tokensOf(t *testing.T, algorithm, text string) *Authority {
 	t.Helper()
 	key, err := ParseKey(algorithm, text)
 	if err != nil {
 		t.Fatalf("%s: %v", algorithm, err)
 	}
-	return NewTokens(Keys{key}, func() time.Time { return testNow })
+	return New(Keys{key}, func() time.Time { return testNow })
 }
 
 // signings are the algorithms, each with a key that signs, one of its own that verifies what that
@@ -96,12 +96,12 @@ func TestAlgorithms(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for name, reader := range map[string]*Tokens{"its own": maker, "what verifies": tokensOf(t, algorithm, key[1])} {
+			for name, reader := range map[string]*Authority{"its own": maker, "what verifies": tokensOf(t, algorithm, key[1])} {
 				if got, err := reader.Parse(token); err != nil || got.OrgID != "org_a" {
 					t.Errorf("%s: %+v, %v", name, got, err)
 				}
 			}
-			refused := func(name string, reader *Tokens, token string) {
+			refused := func(name string, reader *Authority, token string) {
 				t.Helper()
 				if got, err := reader.Parse(token); !core.IsKind(err, core.KindUnauthenticated) {
 					t.Errorf("%s: %+v, %v; want it refused", name, got, err)
@@ -127,11 +127,11 @@ func TestAlgorithms(t *testing.T) {
 }
 
 // forged is a token that we could have made, but for what its header says.
-func (t *Tokens) forged(tb testing.TB, header map[string]any) string {
+func (a *Authority) forged(tb testing.TB, header map[string]any) string {
 	tb.Helper()
-	token := jwt.NewWithClaims(t.key.method, claims{RegisteredClaims: jwt.RegisteredClaims{Subject: "org_a"}})
+	token := jwt.NewWithClaims(a.key.method, claims{RegisteredClaims: jwt.RegisteredClaims{Subject: "org_a"}})
 	maps.Copy(token.Header, header)
-	text, err := token.SignedString(t.key.sign)
+	text, err := token.SignedString(a.key.sign)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -165,24 +165,6 @@ func TestAPublicKeyMakesNoTokens(t *testing.T) {
 	if token, err := tokens.Org("org_a", core.OrgTokenLifetime); !core.IsKind(err, core.KindBadRequest) {
 		t.Errorf("%q, %v", token, err)
 	}
-	signer := tokensOf(t, "EdDSA", keys().ed)
-	token, err := signer.Org("org_a", core.OrgTokenLifetime)
-	if err != nil {
-		t.Fatal(err)
-	}
-	f := newFixture(t, func(p *parts) { p.Tokens, p.maker = tokens, tokens })
-	before := len(f.store.apps)
-	for _, request := range [][2]string{
-		{"/api/v1/auth/app-portal-access/one", `{}`},
-		{"/api/v1/auth/app-portal-access/new", `{"application":{"name":"N","uid":"new"}}`},
-		{"/api/v1/auth/dashboard-access/one", ``},
-	} {
-		wantStatus(t, f.send("POST", request[0], request[1], "Authorization: Bearer "+token), 400, `"code":"no_signing_key"`)
-	}
-	if len(f.store.apps) != before {
-		t.Error("an application was made for a token that was not")
-	}
-	wantStatus(t, f.send("GET", "/api/v1/app", "", "Authorization: Bearer "+token), 200)
 }
 
 func TestBadKeysAreRefused(t *testing.T) {

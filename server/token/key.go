@@ -1,4 +1,4 @@
-package server
+package token
 
 import (
 	"crypto/ed25519"

@@ -1,0 +1,285 @@
+package token
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/postrider/postrider/core"
+)
+
+// sampleToken is the one in the existing server's documentation. The page gives its secret as "x"; it
+// is the one of the configuration that comes with the server.
+const sampleToken = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpYXQiOjE2NTUxNDA2MzksImV4cCI6MTk3MDUwMDYzOSwibmJmIjoxNjU1MTQwNjM5LCJpc3MiOiJzdml4LXNlcnZlciIsInN1YiI6Im9yZ18yM3JiOFlkR3FNVDBxSXpwZ0d3ZFhmSGlyTXUifQ.USMuIPrqsZTSj3kyWupCzJO9eyQioBzh5alGlvRbrbA"
+
+const sampleSecret = "8KjzRXrKkd9YFcNyqLSIY8JwiaCeRc6WK4UkMnSW"
+
+const testSecret = "a secret that only these tests have"
+
+var testNow = time.Date(2026, 1, 31, 9, 30, 0, 123_456_000, time.UTC)
+
+// newAuthority has one secret.
+func newAuthority(tb testing.TB, secret string, clock func() time.Time) *Authority {
+	tb.Helper()
+	key, err := ParseKey("HS256", secret)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return New(Keys{key}, clock)
+}
+
+const sampleOrg = "org_23rb8YdGqMT0qIzpgGwdXfHirMu"
+
+func TestTokensReadTheSample(t *testing.T) {
+	t.Parallel()
+	scope, err := newAuthority(t, sampleSecret, func() time.Time { return testNow }).Parse(sampleToken)
+	if err != nil || scope.OrgID != sampleOrg || scope.AppID != "" {
+		t.Errorf("scope = %+v, %v", scope, err)
+	}
+}
+
+// claimsOf decodes what a token says.
+func claimsOf(t *testing.T, token string) (claims map[string]any) {
+	t.Helper()
+	text, err := base64.RawURLEncoding.DecodeString(strings.Split(token, ".")[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &claims); err != nil {
+		t.Fatal(err)
+	}
+	return claims
+}
+
+func TestTokensSayWhatTheSampleSays(t *testing.T) {
+	t.Parallel()
+	token, err := newAuthority(t, sampleSecret, func() time.Time { return time.Unix(1655140639, 0) }).Org(sampleOrg, 10*365*24*time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := claimsOf(t, token), claimsOf(t, sampleToken); !reflect.DeepEqual(got, want) {
+		t.Errorf("claims = %v, want %v", got, want)
+	}
+}
+
+func TestTokensOfApplications(t *testing.T) {
+	t.Parallel()
+	tokens := newAuthority(t, testSecret, func() time.Time { return testNow })
+	token, err := tokens.App(core.AppGrant{
+		OrgID: "org_a", AppID: "app_1", FeatureFlags: []string{"beta", "new"}, SessionID: "user@1",
+		Capabilities: []core.Capability{core.CapabilityViewBase}, IssuedAt: testNow, Lifetime: core.AppTokenLifetime,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := float64(testNow.Unix())
+	want := map[string]any{
+		"iat": now, "exp": now + 28*24*60*60, "nbf": now, "iss": "svix-server",
+		"sub": "app_1", "org": "org_a", "feature_flags": []any{"beta", "new"},
+		"capabilities": []any{"ViewBase"}, "session_id": "user@1", "iat_us": 123456.0,
+	}
+	if got := claimsOf(t, token); !reflect.DeepEqual(got, want) {
+		t.Errorf("claims = %v, want %v", got, want)
+	}
+	scope, err := tokens.Parse(token)
+	if err != nil || scope.OrgID != "org_a" || scope.AppID != "app_1" || fmt.Sprint(scope.FeatureFlags, scope.Capabilities) != "[beta new] [ViewBase]" ||
+		scope.SessionID != "user@1" || !scope.IssuedAt.Equal(testNow) || scope.ExpiresAt.Unix() != testNow.Add(core.AppTokenLifetime).Unix() {
+		t.Errorf("token = %+v, %v", scope, err)
+	}
+}
+
+func TestTokensAreMadeForIDsAlone(t *testing.T) {
+	t.Parallel()
+	tokens := newAuthority(t, testSecret, time.Now)
+	for _, org := range []core.OrgID{"", "a", "app_1", "org_00000000000OperationalWebhook"} {
+		if token, err := tokens.Org(org, core.OrgTokenLifetime); err == nil {
+			t.Errorf("a token for the organisation %q: %s", org, token)
+		}
+		if token, err := tokens.App(core.AppGrant{OrgID: org, AppID: "app_1"}); err == nil {
+			t.Errorf("a token for an application of %q: %s", org, token)
+		}
+	}
+	if token, err := tokens.App(core.AppGrant{OrgID: "org_a", AppID: "one"}); err == nil {
+		t.Errorf("a token for the application one: %s", token)
+	}
+}
+
+// forge signs claims as we would, under any header.
+func forge(header, claims string) string {
+	encode := base64.RawURLEncoding.EncodeToString
+	signed := encode([]byte(header)) + "." + encode([]byte(claims))
+	mac := hmac.New(sha256.New, []byte(testSecret))
+	mac.Write([]byte(signed))
+	return signed + "." + encode(mac.Sum(nil))
+}
+
+const (
+	hs256   = `{"alg":"HS256","typ":"JWT"}`
+	goodOrg = `{"sub":"org_a"}`
+)
+
+func TestTokensParse(t *testing.T) {
+	t.Parallel()
+	const invalid, notOrg = "authentication_failed: Invalid token", "bad_token: `sub` is not a valid organization id."
+	at := func(name string, offset time.Duration) string {
+		return forge(hs256, fmt.Sprintf(`{"sub":"org_a","%s":%d}`, name, testNow.Add(offset).Unix()))
+	}
+	encode := base64.RawURLEncoding.EncodeToString
+	unsigned := encode([]byte(`{"alg":"none"}`)) + "." + encode([]byte(goodOrg)) + "."
+	hs512 := encode([]byte(`{"alg":"HS512"}`)) + "." + encode([]byte(goodOrg))
+	mac := hmac.New(sha512.New, []byte(testSecret))
+	mac.Write([]byte(hs512))
+	good := forge(hs256, goodOrg)
+
+	tests := []struct{ name, token, want string }{
+		{"good", good, ""},
+		{"another header of the same meaning", forge(`{"typ":"JWT","alg":"HS256","kid":"1"}`, goodOrg), ""},
+		{"an issuer of its own", forge(hs256, `{"sub":"org_a","iss":"somebody"}`), ""},
+		{"a fraction of a second", forge(hs256, `{"sub":"org_a","exp":4102444800.5}`), ""},
+		{"just expired", at("exp", -14*time.Minute), ""},
+		{"expired", at("exp", -16*time.Minute), invalid},
+		{"of a clock that is ahead", at("nbf", 14*time.Minute), ""},
+		{"not yet good", at("nbf", 16*time.Minute), invalid},
+		{"empty", "", invalid},
+		{"one part", "abc", invalid},
+		{"two parts", "abc.def", invalid},
+		{"four parts", good + ".abc", invalid},
+		{"no signature", good[:strings.LastIndexByte(good, '.')+1], invalid},
+		{"algorithm none", unsigned, invalid},
+		{"algorithm none, with our signature", forge(`{"alg":"none"}`, goodOrg), invalid},
+		{"no algorithm", forge(`{}`, goodOrg), invalid},
+		{"another algorithm", hs512 + "." + encode(mac.Sum(nil)), invalid},
+		{"another algorithm, with our signature", forge(`{"alg":"RS256"}`, goodOrg), invalid},
+		{"extensions we do not know", forge(`{"alg":"HS256","crit":["b64"]}`, goodOrg), invalid},
+		{"header that is not JSON", forge(`HS256`, goodOrg), invalid},
+		{"claims that are not JSON", forge(hs256, `org_a`), invalid},
+		{"claims of the wrong type", forge(hs256, `{"sub":1}`), invalid},
+		{"another secret", sampleToken, invalid},
+		{"other claims under the same signature", strings.Replace(good, encode([]byte(goodOrg)), encode([]byte(`{"sub":"org_b"}`)), 1), invalid},
+		{"signature written another way", good + "=", invalid},
+		{"the secret itself", testSecret, "authentication_failed: Authentication failed. JWT signing secrets can not be used as tokens, " +
+			"please refer to https://github.com/svix/svix-webhooks#authentication for more information."},
+		{"no subject", forge(hs256, `{}`), "authentication_failed: Invalid token (missing `sub`)."},
+		{"no subject, but an organisation", forge(hs256, `{"org":"org_a"}`), "authentication_failed: Invalid token (missing `sub`)."},
+		{"no organisation", forge(hs256, `{"sub":"app_1"}`), notOrg},
+		{"a NUL", forge(hs256, `{"sub":"org_\u0000"}`), notOrg},
+		{"application of no organisation", forge(hs256, `{"sub":"app_1","org":"a"}`), "bad token: `org` is not a valid organization id"},
+		{"organisation of an organisation", forge(hs256, `{"sub":"org_a","org":"org_a"}`), "bad token: `sub` is not a valid application id"},
+	}
+	tokens := newAuthority(t, testSecret, func() time.Time { return testNow })
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			scope, err := tokens.Parse(test.token)
+			if test.want == "" && (err != nil || scope.OrgID != "org_a") {
+				t.Errorf("scope = %+v, %v; want org_a", scope, err)
+			}
+			if test.want != "" && (err == nil || err.Error() != test.want) {
+				t.Errorf("%v, want %s", err, test.want)
+			}
+		})
+	}
+}
+
+func TestATokenThatWasGoodExpires(t *testing.T) {
+	t.Parallel()
+	now := testNow
+	tokens := newAuthority(t, testSecret, func() time.Time { return now })
+	token := forge(hs256, fmt.Sprintf(`{"sub":"org_a","exp":%d}`, testNow.Unix()))
+	for _, good := range []bool{true, true, false} {
+		if !good {
+			now = now.Add(time.Hour)
+		}
+		if _, err := tokens.Parse(token); (err == nil) != good {
+			t.Errorf("at %s: %v", now, err)
+		}
+	}
+}
+
+func TestTokensAreRememberedToABound(t *testing.T) {
+	t.Parallel()
+	tokens := newAuthority(t, testSecret, time.Now)
+	for n := range verifiedMost + 10 {
+		if _, err := tokens.Parse(forge(hs256, fmt.Sprintf(`{"sub":"org_%d"}`, n))); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tokens.Parse(forge(hs256, "{}") + "x"); err == nil {
+			t.Fatal("a bad token was taken")
+		}
+	}
+	if n := len(tokens.verified); n > verifiedMost {
+		t.Errorf("%d tokens are remembered", n)
+	}
+}
+
+func TestTokensKindsOfErrors(t *testing.T) {
+	t.Parallel()
+	tokens := newAuthority(t, testSecret, time.Now)
+	for claims, kind := range map[string]core.Kind{
+		`{}`:                        core.KindUnauthenticated,
+		`{"sub":"app_1"}`:           core.KindBadRequest,
+		`{"sub":"app_1","org":"a"}`: core.KindBadRequest,
+	} {
+		if _, err := tokens.Parse(forge(hs256, claims)); !core.IsKind(err, kind) {
+			t.Errorf("%s: %v, want kind %d", claims, err, kind)
+		}
+	}
+}
+
+func TestATokenOfTheFutureIsRefused(t *testing.T) {
+	t.Parallel()
+	tokens := newAuthority(t, testSecret, func() time.Time { return testNow })
+	for ahead, good := range map[time.Duration]bool{0: true, 14 * time.Minute: true, 16 * time.Minute: false} {
+		at := testNow.Add(ahead).Unix()
+		if _, err := tokens.Parse(forge(hs256, fmt.Sprintf(`{"sub":"org_a","iat":%d}`, at))); (err == nil) != good {
+			t.Errorf("issued in %s: %v", ahead, err)
+		}
+	}
+}
+
+func TestTokensOfSessionsMustEnd(t *testing.T) {
+	t.Parallel()
+	tokens := newAuthority(t, testSecret, func() time.Time { return testNow })
+	at := testNow.Unix()
+	for claims, good := range map[string]bool{
+		fmt.Sprintf(`"session_id":"s","iat":%d,"exp":%d`, at, at+28*24*60*60):   true,
+		fmt.Sprintf(`"session_id":"s","iat":%d,"exp":%d`, at, at+28*24*60*60+1): false,
+		fmt.Sprintf(`"session_id":"s","exp":%d`, at+60):                         false,
+		fmt.Sprintf(`"session_id":"s","iat":%d`, at):                            false,
+		fmt.Sprintf(`"session_id":"\u0000","iat":%d,"exp":%d`, at, at+60):       false,
+		`"session_id":"","iat":1`:                                               true,
+		`"iat":1`:                                                               true,
+	} {
+		token, err := tokens.Parse(forge(hs256, `{"sub":"app_1","org":"org_a",`+claims+`}`))
+		if good != (err == nil) || err != nil && !core.IsKind(err, core.KindUnauthenticated) {
+			t.Errorf("%s: %+v, %v", claims, token, err)
+		}
+	}
+}
+
+func TestWhatATokenSaysOfCapabilities(t *testing.T) {
+	t.Parallel()
+	tokens := newAuthority(t, testSecret, func() time.Time { return testNow })
+	for claims, want := range map[string][]core.Capability{
+		`"iss":"x"`:           nil,
+		`"capabilities":null`: nil,
+		`"capabilities":[]`:   {},
+		`"capabilities":["Everything","ViewBase"]`: {"Everything", core.CapabilityViewBase},
+	} {
+		token, err := tokens.Parse(forge(hs256, `{"sub":"app_1","org":"org_a",`+claims+`}`))
+		if err != nil || !slices.Equal(token.Capabilities, want) || (token.Capabilities == nil) != (want == nil) {
+			t.Errorf("%s: %#v, %v; want %#v", claims, token.Capabilities, err, want)
+		}
+	}
+	if token, err := tokens.Parse(forge(hs256, `{"sub":"app_1","org":"org_a","capabilities":"ViewBase"}`)); err == nil {
+		t.Errorf("capabilities that are no list: %+v", token)
+	}
+}
