@@ -19,8 +19,8 @@ func TestTokensAreNotForTheReservedOrganisation(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	for claims, want := range map[string]string{
-		`{"sub":"` + operationalOrg + `"}`:                                   `{"code":"bad_token","detail":"` + "`sub` is not a valid organization id." + `"}`,
-		`{"sub":"` + string(f.ids.app) + `","org":"` + operationalOrg + `"}`: `{"code":"bad token","detail":"` + "`org` is not a valid organization id" + `"}`,
+		`{"sub":"` + operationalOrg + `"}`:                                   `{"code":"bad_token","detail":"The token's claim ` + "`sub`" + ` is not a valid organisation id: it must begin with org_."}`,
+		`{"sub":"` + string(f.ids.app) + `","org":"` + operationalOrg + `"}`: `{"code":"bad token","detail":"The token's claim ` + "`org`" + ` is not a valid organisation id: it must begin with org_."}`,
 	} {
 		for _, path := range []string{"/app", "/app/org_a/endpoint", "/operational-webhook/endpoint"} {
 			wantStatus(t, f.send("GET", "/api/v1"+path, "", "Authorization: Bearer "+forge(hs256, claims)), 400, want)
@@ -31,7 +31,10 @@ func TestTokensAreNotForTheReservedOrganisation(t *testing.T) {
 func TestAuthorizationHeader(t *testing.T) {
 	t.Parallel()
 	good := forge(hs256, goodOrg)
-	const missing = `{"code":"authentication_failed","detail":"Incorrect authentication credentials."}`
+	missing := func(what string) string {
+		return `{"code":"authentication_failed","detail":"` + what + `: send Authorization: Bearer, a space and the token."}`
+	}
+	const scheme = "The Authorization header has no scheme; Bearer is missing"
 	for _, test := range []struct {
 		name, header string
 		status       int
@@ -40,12 +43,12 @@ func TestAuthorizationHeader(t *testing.T) {
 		{"good", "Authorization: Bearer " + good, 200, `"data"`},
 		{"scheme in lower case", "Authorization: bearer " + good, 200, `"data"`},
 		{"more spaces", "Authorization: Bearer   " + good + " ", 200, `"data"`},
-		{"none", "X-Other: 1", 401, missing},
-		{"empty", "Authorization: ", 401, missing},
-		{"no token", "Authorization: Bearer ", 401, missing},
-		{"no scheme", "Authorization: " + good, 401, missing},
-		{"another scheme", "Authorization: Basic b3JnOng=", 401, missing},
-		{"a bad token", "Authorization: Bearer abc", 401, `{"code":"authentication_failed","detail":"Invalid token"}`},
+		{"none", "X-Other: 1", 401, missing("No token")},
+		{"empty", "Authorization: ", 401, missing("No token")},
+		{"no token", "Authorization: Bearer ", 401, missing("No token after Bearer")},
+		{"no scheme", "Authorization: " + good, 401, missing(scheme)},
+		{"another scheme", "Authorization: Basic b3JnOng=", 401, missing("Basic authentication is not supported")},
+		{"a bad token", "Authorization: Bearer abc", 401, `"detail":"Invalid token: it cannot be read as a JWT; check that it was copied whole."`},
 		{"a token of nobody", "Authorization: Bearer " + forge(hs256, `{"sub":"x"}`), 400, `"code":"bad_token"`},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -232,7 +232,7 @@ func TestTheSecretItselfIsNoToken(t *testing.T) {
 	t.Parallel()
 	for _, algorithm := range []string{"HS256", "HS384", "HS512"} {
 		_, err := tokensOf(t, algorithm, testSecret).Parse(testSecret)
-		if err == nil || !strings.Contains(err.Error(), "signing secrets can not be used as tokens") {
+		if err == nil || !strings.Contains(err.Error(), "signing secrets cannot be used as tokens") {
 			t.Errorf("%s: %v", algorithm, err)
 		}
 	}

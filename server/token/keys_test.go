@@ -56,7 +56,7 @@ func TestKeysThatVerifyAreNoTokens(t *testing.T) {
 	t.Parallel()
 	const old = "an old secret that only these tests have"
 	_, err := withKeys(t, "HS256", testSecret, old).Parse(old)
-	if err == nil || !strings.Contains(err.Error(), "signing secrets can not be used as tokens") {
+	if err == nil || !strings.Contains(err.Error(), "signing secrets cannot be used as tokens") {
 		t.Errorf("the old secret itself: %v", err)
 	}
 }

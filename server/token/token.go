@@ -64,14 +64,14 @@ func (a *Authority) CanMake() error {
 	}
 	return &core.Error{
 		Kind: core.KindBadRequest, Code: "no_signing_key",
-		Message: "This service has a public key alone: it verifies tokens, and whoever has the private key makes them.",
+		Message: "This service has only a public key and cannot issue tokens; have them issued where the private key is.",
 	}
 }
 
 // Org makes a token for all of an organisation.
 func (a *Authority) Org(org core.OrgID, lifetime time.Duration) (string, error) {
 	if !core.IsOrgID(string(org)) {
-		return "", fmt.Errorf("%q is not a valid organization id: it must begin with org_, and not be the reserved one", org)
+		return "", fmt.Errorf("%q is not a valid organisation id: it must begin with org_ and must not be the reserved one", org)
 	}
 	now := a.clock()
 	return a.sign(claims{Microseconds: microseconds(now)}, string(org), now, lifetime)
@@ -80,7 +80,7 @@ func (a *Authority) Org(org core.OrgID, lifetime time.Duration) (string, error) 
 // App makes a token for one application.
 func (a *Authority) App(g core.AppGrant) (string, error) {
 	if !core.IsOrgID(string(g.OrgID)) || !core.IsAppID(string(g.AppID)) {
-		return "", fmt.Errorf("%q is not an organization's id, or %q not an application's", g.OrgID, g.AppID)
+		return "", fmt.Errorf("%q is not an organisation id, or %q is not an application id", g.OrgID, g.AppID)
 	}
 	c := claims{
 		Org: (*string)(&g.OrgID), FeatureFlags: g.FeatureFlags, Capabilities: g.Capabilities, SessionID: g.SessionID,
@@ -108,9 +108,9 @@ func (a *Authority) Parse(token string) (core.Token, error) {
 	c, err := a.verify(token)
 	switch {
 	case err != nil:
-		return core.Token{}, a.untrusted(token)
+		return core.Token{}, a.untrusted(token, err)
 	case c.Subject == "":
-		return core.Token{}, unauthenticated("Invalid token (missing `sub`).")
+		return core.Token{}, unauthenticated("Invalid token: the claim `sub` is missing.")
 	case c.Org == nil:
 		return orgToken(c, token)
 	}
@@ -149,7 +149,7 @@ func (a *Authority) verifier(token *jwt.Token) (any, error) {
 func orgToken(c claims, token string) (core.Token, error) {
 	if !core.IsOrgID(c.Subject) || !isText(c.Subject) {
 		return core.Token{}, &core.Error{
-			Kind: core.KindBadRequest, Code: "bad_token", Message: "`sub` is not a valid organization id.",
+			Kind: core.KindBadRequest, Code: "bad_token", Message: "The token's claim `sub` is not a valid organisation id: it must begin with org_.",
 		}
 	}
 	return core.Token{
@@ -162,10 +162,10 @@ func appToken(c claims, token string) (core.Token, error) {
 	// The space in the code is what existing clients compare with.
 	const code = "bad token"
 	if !core.IsOrgID(*c.Org) || !isText(*c.Org) {
-		return core.Token{}, &core.Error{Kind: core.KindBadRequest, Code: code, Message: "`org` is not a valid organization id"}
+		return core.Token{}, &core.Error{Kind: core.KindBadRequest, Code: code, Message: "The token's claim `org` is not a valid organisation id: it must begin with org_."}
 	}
 	if !core.IsAppID(c.Subject) || !isText(c.Subject) {
-		return core.Token{}, &core.Error{Kind: core.KindBadRequest, Code: code, Message: "`sub` is not a valid application id"}
+		return core.Token{}, &core.Error{Kind: core.KindBadRequest, Code: code, Message: "The token's claim `sub` is not a valid application id: it must begin with app_."}
 	}
 	out := core.Token{
 		Scope: core.Scope{
@@ -176,7 +176,7 @@ func appToken(c claims, token string) (core.Token, error) {
 		Hash: tokenHash(token), SessionID: c.SessionID, IssuedAt: c.issuedAt(), ExpiresAt: c.expiresAt(),
 	}
 	if c.SessionID != "" && !c.sessionEnds() {
-		return core.Token{}, unauthenticated("Invalid token (`session_id` needs an `exp` at most 28 days after `iat`).")
+		return core.Token{}, unauthenticated("Invalid token: with a `session_id`, `exp` must be at most 28 days after `iat`.")
 	}
 	return out, nil
 }

@@ -128,7 +128,13 @@ const (
 
 func TestTokensParse(t *testing.T) {
 	t.Parallel()
-	const invalid, notOrg = "authentication_failed: Invalid token", "bad_token: `sub` is not a valid organization id."
+	const (
+		unsignedByUs = "authentication_failed: Invalid token: it is not signed with the key of this service."
+		unreadable   = "authentication_failed: Invalid token: it cannot be read as a JWT; check that it was copied whole."
+		expired      = "authentication_failed: The token has expired; ask for a new one."
+		early        = "authentication_failed: The token is not valid yet; check its nbf and iat, and the clock of whoever issued it."
+		notOrg       = "bad_token: The token's claim `sub` is not a valid organisation id: it must begin with org_."
+	)
 	at := func(name string, offset time.Duration) string {
 		return forge(hs256, fmt.Sprintf(`{"sub":"org_a","%s":%d}`, name, testNow.Add(offset).Unix()))
 	}
@@ -145,34 +151,33 @@ func TestTokensParse(t *testing.T) {
 		{"an issuer of its own", forge(hs256, `{"sub":"org_a","iss":"somebody"}`), ""},
 		{"a fraction of a second", forge(hs256, `{"sub":"org_a","exp":4102444800.5}`), ""},
 		{"just expired", at("exp", -14*time.Minute), ""},
-		{"expired", at("exp", -16*time.Minute), invalid},
+		{"expired", at("exp", -16*time.Minute), expired},
 		{"of a clock that is ahead", at("nbf", 14*time.Minute), ""},
-		{"not yet good", at("nbf", 16*time.Minute), invalid},
-		{"empty", "", invalid},
-		{"one part", "abc", invalid},
-		{"two parts", "abc.def", invalid},
-		{"four parts", good + ".abc", invalid},
-		{"no signature", good[:strings.LastIndexByte(good, '.')+1], invalid},
-		{"algorithm none", unsigned, invalid},
-		{"algorithm none, with our signature", forge(`{"alg":"none"}`, goodOrg), invalid},
-		{"no algorithm", forge(`{}`, goodOrg), invalid},
-		{"another algorithm", hs512 + "." + encode(mac.Sum(nil)), invalid},
-		{"another algorithm, with our signature", forge(`{"alg":"RS256"}`, goodOrg), invalid},
-		{"extensions we do not know", forge(`{"alg":"HS256","crit":["b64"]}`, goodOrg), invalid},
-		{"header that is not JSON", forge(`HS256`, goodOrg), invalid},
-		{"claims that are not JSON", forge(hs256, `org_a`), invalid},
-		{"claims of the wrong type", forge(hs256, `{"sub":1}`), invalid},
-		{"another secret", sampleToken, invalid},
-		{"other claims under the same signature", strings.Replace(good, encode([]byte(goodOrg)), encode([]byte(`{"sub":"org_b"}`)), 1), invalid},
-		{"signature written another way", good + "=", invalid},
-		{"the secret itself", testSecret, "authentication_failed: Authentication failed. JWT signing secrets can not be used as tokens, " +
-			"please refer to https://github.com/svix/svix-webhooks#authentication for more information."},
-		{"no subject", forge(hs256, `{}`), "authentication_failed: Invalid token (missing `sub`)."},
-		{"no subject, but an organisation", forge(hs256, `{"org":"org_a"}`), "authentication_failed: Invalid token (missing `sub`)."},
+		{"not yet good", at("nbf", 16*time.Minute), early},
+		{"empty", "", unreadable},
+		{"one part", "abc", unreadable},
+		{"two parts", "abc.def", unreadable},
+		{"four parts", good + ".abc", unreadable},
+		{"no signature", good[:strings.LastIndexByte(good, '.')+1], unsignedByUs},
+		{"algorithm none", unsigned, unsignedByUs},
+		{"algorithm none, with our signature", forge(`{"alg":"none"}`, goodOrg), unsignedByUs},
+		{"no algorithm", forge(`{}`, goodOrg), unsignedByUs},
+		{"another algorithm", hs512 + "." + encode(mac.Sum(nil)), unsignedByUs},
+		{"another algorithm, with our signature", forge(`{"alg":"RS256"}`, goodOrg), unsignedByUs},
+		{"extensions we do not know", forge(`{"alg":"HS256","crit":["b64"]}`, goodOrg), unsignedByUs},
+		{"header that is not JSON", forge(`HS256`, goodOrg), unreadable},
+		{"claims that are not JSON", forge(hs256, `org_a`), unreadable},
+		{"claims of the wrong type", forge(hs256, `{"sub":1}`), unreadable},
+		{"another secret", sampleToken, unsignedByUs},
+		{"other claims under the same signature", strings.Replace(good, encode([]byte(goodOrg)), encode([]byte(`{"sub":"org_b"}`)), 1), unsignedByUs},
+		{"signature written another way", good + "=", unreadable},
+		{"the secret itself", testSecret, "authentication_failed: JWT signing secrets cannot be used as tokens; make a token with postrider token."},
+		{"no subject", forge(hs256, `{}`), "authentication_failed: Invalid token: the claim `sub` is missing."},
+		{"no subject, but an organisation", forge(hs256, `{"org":"org_a"}`), "authentication_failed: Invalid token: the claim `sub` is missing."},
 		{"no organisation", forge(hs256, `{"sub":"app_1"}`), notOrg},
 		{"a NUL", forge(hs256, `{"sub":"org_\u0000"}`), notOrg},
-		{"application of no organisation", forge(hs256, `{"sub":"app_1","org":"a"}`), "bad token: `org` is not a valid organization id"},
-		{"organisation of an organisation", forge(hs256, `{"sub":"org_a","org":"org_a"}`), "bad token: `sub` is not a valid application id"},
+		{"application of no organisation", forge(hs256, `{"sub":"app_1","org":"a"}`), "bad token: The token's claim `org` is not a valid organisation id: it must begin with org_."},
+		{"organisation of an organisation", forge(hs256, `{"sub":"org_a","org":"org_a"}`), "bad token: The token's claim `sub` is not a valid application id: it must begin with app_."},
 	}
 	tokens := newAuthority(t, testSecret, func() time.Time { return testNow })
 	for _, test := range tests {
@@ -186,6 +191,46 @@ func TestTokensParse(t *testing.T) {
 				t.Errorf("%v, want %s", err, test.want)
 			}
 		})
+	}
+}
+
+// TestTokenRefusalsDoNotExplainForgeries gives a reason for what a token says only where it is signed.
+func TestTokenRefusalsDoNotExplainForgeries(t *testing.T) {
+	t.Parallel()
+	tokens := newAuthority(t, "another secret of these very tests", func() time.Time { return testNow })
+	_, err := tokens.Parse(forge(hs256, goodOrg))
+	for _, claims := range []string{
+		`{}`, `{"sub":"app_1"}`, fmt.Sprintf(`{"sub":"org_a","exp":%d}`, testNow.Add(-time.Hour).Unix()),
+		fmt.Sprintf(`{"sub":"org_a","nbf":%d}`, testNow.Add(time.Hour).Unix()),
+	} {
+		if _, got := tokens.Parse(forge(hs256, claims)); err == nil || got == nil || got.Error() != err.Error() {
+			t.Errorf("%s: %v, want %v", claims, got, err)
+		}
+	}
+}
+
+func TestBearer(t *testing.T) {
+	t.Parallel()
+	for header, want := range map[string]string{
+		"Bearer abc": "abc", "bearer  abc ": "abc", " Bearer abc": "abc",
+		"":                    "No token: send Authorization: Bearer",
+		"  ":                  "No token: send Authorization: Bearer",
+		"Bearer":              "No token after Bearer: send",
+		"Bearer ":             "No token after Bearer: send",
+		"Basic b3JnOng=":      "Basic authentication is not supported: send",
+		"eyJhbGciOiJI.x.y":    "Bearer is missing: send",
+		"Digest username=abc": "not Bearer: send",
+	} {
+		got, err := Bearer(header)
+		if err != nil {
+			got = err.Error()
+		}
+		if isPart := strings.Contains(got, want); !isPart || err == nil && got != want {
+			t.Errorf("%q: %q, want %q", header, got, want)
+		}
+		if err != nil && (!core.IsKind(err, core.KindUnauthenticated) || strings.Contains(got, "b3JnOng") || strings.Contains(got, "eyJ")) {
+			t.Errorf("%q: %v", header, err)
+		}
 	}
 }
 
