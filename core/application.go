@@ -50,7 +50,7 @@ type ApplicationIn struct {
 
 func (in ApplicationIn) validate() error {
 	var c checks
-	c.body(in.Name != "", "String must be at least one character", "name")
+	c.body(in.Name != "", "name must not be empty", "name")
 	c.boundedText(in.Name, nameTextBytesMax, "name")
 	c.uid(in.UID, appPrefix)
 	c.throttleRate(in.ThrottleRate)

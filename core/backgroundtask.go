@@ -171,7 +171,7 @@ func AnotherTaskRuns() *Error { return anotherTaskRuns("A background task of thi
 func anotherTaskRuns(which string) *Error {
 	return &Error{
 		Kind: KindConflict, Code: codeTaskRuns,
-		Message: which + " is still running; wait until it has ended, or get it to see its progress.",
+		Message: which + " is still running; wait until it ends. GET /api/v1/background-task/{task_id} shows its progress.",
 	}
 }
 

@@ -41,9 +41,9 @@ func (c *checks) capabilities(list []Capability) {
 	if list == nil {
 		return
 	}
-	c.body(slices.Contains(list, CapabilityViewBase), "capabilities must name ViewBase, or be left out: then it has all", "capabilities")
+	c.body(slices.Contains(list, CapabilityViewBase), "capabilities must include ViewBase; leave capabilities out to grant all of them", "capabilities")
 	for i, one := range list[:min(len(capabilities)+1, len(list))] {
-		c.body(slices.Contains(capabilities, one), "Not a capability", fmt.Sprintf("capabilities[%d]", i))
+		c.body(slices.Contains(capabilities, one), fmt.Sprintf("%.100q is not a capability; use %v", one, capabilities), fmt.Sprintf("capabilities[%d]", i))
 	}
 }
 

@@ -92,7 +92,7 @@ type EndpointIn struct {
 
 const (
 	channelChars     = ":+" // beside those of names
-	channelPattern   = "[a-zA-Z0-9\\-_.:+]"
+	channelPattern   = "letters, digits, - _ . : +"
 	endpointChannels = 10
 	endpointTypes    = 1000
 )
@@ -138,9 +138,9 @@ func (r EndpointRules) url(c *checks, in *EndpointIn, was string) {
 	case err != nil:
 		c.body(false, err.Error(), "url")
 	case !fits:
-		c.body(false, "url must not exceed 65536 characters, percent escapes included", "url")
+		c.body(false, "url must not exceed 65536 characters, including percent escapes", "url")
 	case r.HTTPSOnly && !unchanged && !strings.HasPrefix(normal, "https:"):
-		c.body(false, "Endpoint URL schemes must be https when endpoint_https_only is set.", "url")
+		c.body(false, "url must begin with https://: this service sends only to https endpoints", "url")
 	}
 	in.URL = normal
 }

@@ -30,7 +30,7 @@ func (s *Service) EndpointSecretRotate(ctx context.Context, scope Scope, appRef,
 		in.Grace = new(graceDefault)
 	}
 	if *in.Grace < 0 || *in.Grace > graceMost {
-		return Secret{}, Invalid("gracePeriodSeconds must be between 0 and 604800", "body", "gracePeriodSeconds")
+		return Secret{}, Invalid("gracePeriodSeconds must be between 0 and 604800 (7 days)", "body", "gracePeriodSeconds")
 	}
 	if in.Secret.IsZero() {
 		in.Secret = s.rules.SignatureType.NewSecret()
@@ -53,7 +53,7 @@ func (e *Endpoint) rotate(secret Secret, grace time.Duration, now time.Time) err
 	expireAt := slices.DeleteFunc(slices.Clone(e.OldSecretsExpireAt), func(at time.Time) bool { return !at.After(now) })
 	if len(good) >= oldSecrets {
 		return &Error{Kind: KindBadRequest, Code: "limit_reached", Message: fmt.Sprintf(
-			"You can only rotate a key %d times; please wait for old keys to expire. Your next key expires at %s.",
+			"An endpoint may have %d old secrets that still sign; wait until the next one expires, at %s, or rotate with a shorter gracePeriodSeconds.",
 			oldSecrets, slices.MinFunc(expireAt, time.Time.Compare).Format(time.RFC3339))}
 	}
 	if grace > 0 {

@@ -56,8 +56,8 @@ func TestRotateTenTimesAndNoMore(t *testing.T) {
 		}
 	}
 	err := e.rotate(NewSecret(), time.Hour, at)
-	const want = "limit_reached: You can only rotate a key 10 times; please wait for old keys to expire. " +
-		"Your next key expires at 2026-01-31T10:30:00Z."
+	const want = "limit_reached: An endpoint may have 10 old secrets that still sign; wait until the next one expires, at " +
+		"2026-01-31T10:30:00Z, or rotate with a shorter gracePeriodSeconds."
 	if err == nil || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
 	}

@@ -83,9 +83,9 @@ func statsPeriod(since, until *time.Time, now time.Time) (StatsPeriod, error) {
 	var err error
 	switch {
 	case until.After(now.Add(statsSlack)):
-		err = invalidRange("'until' cannot be in the future")
+		err = invalidRange("until must not be in the future")
 	case until.Sub(*since) > statsWindow+statsSlack:
-		err = invalidRange("'since' cannot be more than 28 days prior to " + until.Format(time.RFC3339))
+		err = invalidRange("since must be at most 28 days before until, " + until.Format(time.RFC3339))
 	}
 	return StatsPeriod{Since: *since, Until: *until, Now: now}, err
 }

@@ -104,7 +104,7 @@ func Conflict(message string) *Error {
 func EndpointDisabled() *Error {
 	return &Error{
 		Kind: KindConflict, Code: "endpoint_disabled",
-		Message: "The endpoint is disabled, and nothing is sent to it; enable it first.",
+		Message: "The endpoint is disabled, so nothing is sent to it; enable it first.",
 	}
 }
 
@@ -112,13 +112,13 @@ func EndpointDisabled() *Error {
 func TooManyEndpoints(most int) *Error {
 	return &Error{
 		Kind: KindConflict, Code: "too_many_endpoints",
-		Message: fmt.Sprintf("The application has %d endpoints or more already, as many as it may have; delete one first.", most),
+		Message: fmt.Sprintf("The application already has %d endpoints, the maximum; delete one first.", most),
 	}
 }
 
 // Unstorable answers for what the database refuses to hold, for what it is.
 func Unstorable(err error) *Error {
-	e := Invalid("The database cannot store it", "body")
+	e := Invalid("The database cannot store a value of the body", "body")
 	e.Err = err
 	return e
 }
@@ -128,7 +128,7 @@ const codeRefused = "refused"
 // Refused answers for a row that breaks a rule of the database which none of our checks knows. That
 // is our mistake, but a retry does not help.
 func Refused(rule string, err error) *Error {
-	return &Error{Kind: KindInternal, Code: codeRefused, Message: "The database refuses it: " + rule, Err: err}
+	return &Error{Kind: KindInternal, Code: codeRefused, Message: "The database rejected the row: " + rule, Err: err}
 }
 
 // isRefused reports whether err is a Refused.
@@ -159,7 +159,7 @@ func Forbidden() *Error {
 	// The space in the code is what existing clients compare with.
 	return &Error{
 		Kind: KindForbidden, Code: "insufficient access",
-		Message: "Insufficient access for the given operation.",
+		Message: "The token does not allow this operation; use a token of the organisation, or one with the capability it needs.",
 	}
 }
 

@@ -72,7 +72,7 @@ func (in EventTypeIn) checkContent(c *checks) {
 	c.boundedText(in.Description, descriptionBytesMax, "description")
 	c.schemas(in.Schemas)
 	c.body(len(in.FeatureFlags) <= featureFlagsMost,
-		fmt.Sprintf("An event type can have at most %d feature flags, not %d", featureFlagsMost, len(in.FeatureFlags)), "featureFlags")
+		fmt.Sprintf("An event type may have at most %d feature flags, and has %d", featureFlagsMost, len(in.FeatureFlags)), "featureFlags")
 	for _, flag := range in.FeatureFlags[:min(len(in.FeatureFlags), featureFlagsMost)] {
 		c.name(flag, "featureFlag")
 	}
@@ -92,12 +92,12 @@ func (c *checks) schemas(text json.RawMessage) {
 		return
 	}
 	if len(text) > schemasBytesMax {
-		c.body(false, fmt.Sprintf("schemas must not exceed %d bytes, and have %d", schemasBytesMax, len(text)), "schemas")
+		c.body(false, fmt.Sprintf("schemas must not exceed %d bytes, and has %d", schemasBytesMax, len(text)), "schemas")
 		return
 	}
 	var byVersion map[string]map[string]any
 	err := json.Unmarshal(text, &byVersion)
-	c.body(err == nil, "schemas must be an object of JSON Schemas by version", "schemas")
+	c.body(err == nil, "schemas must be an object that maps each version to a JSON Schema", "schemas")
 }
 
 func (in EventTypeIn) fill(t *EventType, now time.Time) {

@@ -24,7 +24,7 @@ type EventTypeImportIn struct {
 func (in EventTypeImportIn) validate() error {
 	var all checks
 	all.body(len(in.Types) <= EventTypeImportMost,
-		fmt.Sprintf("An import may name at most %d event types, not %d.", EventTypeImportMost, len(in.Types)), in.Loc...)
+		fmt.Sprintf("An import may hold at most %d event types, and holds %d.", EventTypeImportMost, len(in.Types)), in.Loc...)
 	for _, t := range in.Types[:min(len(in.Types), EventTypeImportMost)] {
 		var c checks
 		t.check(&c)
@@ -87,7 +87,7 @@ func (s *Service) eventTypeImport(ctx context.Context, tx Tx, org OrgID, in Even
 	}
 	archived, err := tx.EventTypeArchiveOthers(ctx, org, names, EventTypeImportMost+1, now)
 	if err == nil && len(archived) > EventTypeImportMost {
-		err = Invalid(fmt.Sprintf("It would archive more than %d event types at once.", EventTypeImportMost), "body", "replaceAll")
+		err = Invalid(fmt.Sprintf("The import would archive more than %d event types; archive some of them first.", EventTypeImportMost), "body", "replaceAll")
 	}
 	changed = slices.Concat(changed, archived)
 	slices.SortFunc(changed, func(a, b EventType) int { return strings.Compare(a.Name, b.Name) })

@@ -19,15 +19,15 @@ func TestEventTypeInIsChecked(t *testing.T) {
 		{"all", func(in *EventTypeIn) {
 			in.Description, in.Schemas, in.FeatureFlags, in.GroupName = "D", json.RawMessage(`{"1":{}}`), []string{"a", "b"}, new("g.h-i_1")
 		}, ""},
-		{"no name", func(in *EventTypeIn) { in.Name = "" }, "body name: String must be at least one character"},
-		{"a name that no URL holds", func(in *EventTypeIn) { in.Name = "a/b" }, "body name: String must match"},
-		{"a long name", func(in *EventTypeIn) { in.Name = long }, "body name: String too long"},
-		{"NUL", func(in *EventTypeIn) { in.Description = "\x00" }, "body description: Control characters"},
+		{"no name", func(in *EventTypeIn) { in.Name = "" }, "body name: name must not be empty"},
+		{"a name that no URL holds", func(in *EventTypeIn) { in.Name = "a/b" }, "body name: name may hold only letters"},
+		{"a long name", func(in *EventTypeIn) { in.Name = long }, "body name: name must not exceed 256 characters, and has 257"},
+		{"NUL", func(in *EventTypeIn) { in.Description = "\x00" }, "body description: description must not hold control characters"},
 		{"schemas", func(in *EventTypeIn) { in.Schemas = json.RawMessage(`{"1":[]}`) }, "body schemas: schemas must be"},
-		{"a flag", func(in *EventTypeIn) { in.FeatureFlags = []string{"a", ""} }, "body featureFlag: String must be at least"},
-		{"no group", func(in *EventTypeIn) { in.GroupName = new("") }, "body groupName: String must be at least"},
-		{"a long group", func(in *EventTypeIn) { in.GroupName = &long }, "body groupName: String too long"},
-		{"NUL in a group", func(in *EventTypeIn) { in.GroupName = new("a\x00") }, "body groupName: String must match"},
+		{"a flag", func(in *EventTypeIn) { in.FeatureFlags = []string{"a", ""} }, "body featureFlag: featureFlag must not be empty"},
+		{"no group", func(in *EventTypeIn) { in.GroupName = new("") }, "body groupName: groupName must not be empty"},
+		{"a long group", func(in *EventTypeIn) { in.GroupName = &long }, "body groupName: groupName must not exceed"},
+		{"NUL in a group", func(in *EventTypeIn) { in.GroupName = new("a\x00") }, "body groupName: groupName may hold only"},
 	} {
 		in := EventTypeIn{Name: "a.b"}
 		test.change(&in)
@@ -50,9 +50,9 @@ func TestAnImportNamesEachFault(t *testing.T) {
 	in := EventTypeImportIn{Loc: []string{"spec", "webhooks"}, Types: []EventTypeIn{
 		{Name: "a b"}, {Name: "good"}, {Name: "c", Description: "\x00", GroupName: new("")},
 	}}
-	const want = "body spec webhooks a b name: String must match the following pattern: [a-zA-Z0-9\\-_.].: " +
-		"body spec webhooks c description: Control characters 0x00-0x08 not allowed.: " +
-		"body spec webhooks c groupName: String must be at least one character"
+	const want = "body spec webhooks a b name: name may hold only letters, digits, - _ .: " +
+		"body spec webhooks c description: description must not hold control characters 0x00-0x08: " +
+		"body spec webhooks c groupName: groupName must not be empty"
 	if got := faultOf(in.validate()); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
@@ -64,7 +64,7 @@ func TestAnImportHasBounds(t *testing.T) {
 	for n := range EventTypeImportMost + 1 {
 		in.Types = append(in.Types, EventTypeIn{Name: fmt.Sprint(n)})
 	}
-	if got := faultOf(in.validate()); got != "body spec: An import may name at most 1000 event types, not 1001." {
+	if got := faultOf(in.validate()); got != "body spec: An import may hold at most 1000 event types, and holds 1001." {
 		t.Errorf("got %s", got)
 	}
 	in.Types = in.Types[1:]

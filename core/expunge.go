@@ -19,7 +19,7 @@ func (s *Service) MessageExpungeMany(ctx context.Context, scope Scope, appRef st
 		return nil, err
 	}
 	if len(refs) > expungeMost {
-		return nil, Invalid("At most 1000 messages can be expunged at a time", "body", "ids")
+		return nil, Invalid("ids may hold at most 1000 messages; expunge the rest in further requests", "body", "ids")
 	}
 	for _, ref := range refs {
 		var c checks

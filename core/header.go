@@ -34,10 +34,10 @@ func isOfConnection(name string) bool {
 
 const (
 	headersMost         = 100
-	headersTooMany      = "An endpoint can have at most 100 headers"
+	headersTooMany      = "An endpoint may have at most 100 headers"
 	headerValueBytesMax = 4096
 	headersBytesMax     = 65_536 // of all names and values together
-	headersTooLarge     = "The headers of an endpoint must not exceed 65536 bytes in all"
+	headersTooLarge     = "The headers of an endpoint must not exceed 65536 bytes in total"
 )
 
 func (c *checks) headers(headers Headers) {
@@ -49,11 +49,11 @@ func (c *checks) headers(headers Headers) {
 	seen := map[string]bool{}
 	for _, name := range slices.Sorted(maps.Keys(headers)) {
 		folded := strings.ToLower(name)
-		c.body(isToken(name), "Header names must be HTTP tokens", "headers", name)
-		c.body(!isReserved(folded) && !isOfConnection(folded), "Header cannot be set", "headers", name)
-		c.body(!seen[folded], "The same header is given twice: upper and lower case make no difference", "headers", name)
+		c.body(isToken(name), "A header name may hold only letters, digits and !#$%&'*+-.^_`|~", "headers", name)
+		c.body(!isReserved(folded) && !isOfConnection(folded), "This header cannot be set; Postrider or HTTP sets it", "headers", name)
+		c.body(!seen[folded], "The header is given twice; header names are case-insensitive", "headers", name)
 		c.body(len(headers[name]) <= headerValueBytesMax && isFieldValue(headers[name]),
-			"Header values must be at most 4096 bytes, without control characters", "headers", name)
+			"A header value may hold at most 4096 bytes and no control characters", "headers", name)
 		seen[folded] = true
 	}
 }

@@ -50,7 +50,7 @@ func (in IngestIn) check(now time.Time) error {
 		return in.Err
 	}
 	var c checks
-	c.body(IsOrgID(string(in.OrgID)), "There is no such organisation", "organization")
+	c.body(IsOrgID(string(in.OrgID)), "organization must be an organisation id: org_ and a name", "organization")
 	c.pathName(in.AppRef, "application")
 	if err := c.err(); err != nil {
 		return err
@@ -156,7 +156,7 @@ func ingested(ctx context.Context, r Reader, m NewMessage, stored Stored) Ingest
 	case found.ID == m.ID:
 		return Ingested{Message: found}
 	case found.EventType != m.EventType || found.Payload != nil && *found.Payload != *m.Payload:
-		return Ingested{Err: Conflict("Another message of the application has its event id, or came with its id: " + string(found.ID))}
+		return Ingested{Err: Conflict("Message " + string(found.ID) + " of the application already has this event id or this position in the source, with other content")}
 	}
 	return Ingested{Message: found, Known: true}
 }

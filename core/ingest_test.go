@@ -211,7 +211,7 @@ func TestMessagesOfSourcesMayBeDue(t *testing.T) {
 			in := ingestIn("1")
 			in.DeliverAt = new(noon.Add(ahead))
 			o := f.ingest().MessageIngestMany(t.Context(), []IngestIn{in})[0]
-			if (o.Err != nil) != want.refused || want.refused && !strings.Contains(Reason(o.Err), "24 hours ahead") {
+			if (o.Err != nil) != want.refused || want.refused && !strings.Contains(Reason(o.Err), "24 hours from now") {
 				t.Fatalf("refused: %v, want %t", o.Err, want.refused)
 			}
 			if at := o.Message.DeliverAt; (at != nil) != want.waits || want.waits && !at.Equal(noon.Add(ahead)) {

@@ -85,7 +85,7 @@ const (
 	messageChannels  = 10
 	messageTags      = 5
 	tagChars         = "/\\#" // beside those of names
-	tagPattern       = "[a-zA-Z0-9\\-_./\\\\#]"
+	tagPattern       = "letters, digits, - _ . / \\ #"
 	contentTypeBytes = 256
 
 	retentionLeast   = time.Hour
@@ -100,19 +100,19 @@ func (in MessageIn) validate(now time.Time) error {
 	if in.EventID != nil {
 		c.pathName(*in.EventID, "eventId")
 		c.body(!strings.HasPrefix(*in.EventID, messagePrefix),
-			"Uids are not allowed to have the same prefix as the ID. Prefix with _?", "eventId")
+			"eventId must not begin with msg_, as message ids do; put _ before it", "eventId")
 	}
 	c.names(in.Channels, messageChannels, channelChars, channelPattern, "channels")
 	c.names(in.Tags, messageTags, tagChars, tagPattern, "tags")
 	c.payload(in.Payload, in.Raw)
 	if in.ContentType != nil {
 		ok := *in.ContentType != "" && len(*in.ContentType) <= contentTypeBytes && isFieldValue(*in.ContentType)
-		c.body(ok, "content-type must be the value of an HTTP header", "transformationsParams", "headers", "content-type")
+		c.body(ok, "content-type must be 1 to 256 bytes that an HTTP header value may hold", "transformationsParams", "headers", "content-type")
 	}
 	c.body(in.Retention == nil || *in.Retention >= retentionLeast && *in.Retention <= retentionMost,
-		"The payload can be kept for 1 hour to 90 days", "payloadRetentionPeriod")
+		"A payload can be kept for 1 hour to 90 days", "payloadRetentionPeriod")
 	c.body(in.DeliverAt == nil || !in.DeliverAt.Before(now.Add(deliverInAtLeast)) && !in.DeliverAt.After(now.Add(deliverInAtMost)),
-		"deliverAt must be at least one minute and at most 24 hours ahead", "deliverAt")
+		"deliverAt must be between one minute and 24 hours from now", "deliverAt")
 	return c.err()
 }
 
@@ -130,11 +130,11 @@ func (c *checks) payload(payload []byte, raw bool) {
 	if raw {
 		loc = []string{"transformationsParams", "rawPayload"}
 	}
-	c.body(raw || len(payload) > 0 && payload[0] == '{', "Payload must be an object.", loc...)
-	c.body(utf8.Valid(payload), "Payload must be valid UTF-8.", loc...)
-	c.body(!bytes.ContainsRune(payload, 0), "Payload must not hold a NUL.", loc...)
+	c.body(raw || len(payload) > 0 && payload[0] == '{', "The payload must be a JSON object.", loc...)
+	c.body(utf8.Valid(payload), "The payload must be valid UTF-8.", loc...)
+	c.body(!bytes.ContainsRune(payload, 0), "The payload must not hold a NUL character.", loc...)
 	c.body(depthOf(payload) <= payloadDepthMost || raw && !json.Valid(payload),
-		fmt.Sprintf("Payload must not be nested more than %d deep.", payloadDepthMost), loc...)
+		fmt.Sprintf("The payload must not be nested more than %d levels deep.", payloadDepthMost), loc...)
 }
 
 // payloadDepthMost is half of where some readers of JSON stop, at a thousand; Go's stops at ten thousand.
@@ -214,10 +214,10 @@ func (s *Service) MessageCreate(ctx context.Context, scope Scope, appRef string,
 // applicationForMessage makes the application a message came with.
 func (s *Service) applicationForMessage(ctx context.Context, scope Scope, appRef string, in ApplicationIn) error {
 	if in.UID == nil {
-		return mismatch("application_uid_missing", "Application UID not set in body")
+		return mismatch("application_uid_missing", "application.uid is missing; set it to the uid in the path")
 	}
 	if *in.UID != appRef {
-		return mismatch("application_uid_mismatch", "Application UID in the path and body must match")
+		return mismatch("application_uid_mismatch", "application.uid must be the uid in the path")
 	}
 	_, _, err := s.ApplicationCreate(ctx, scope, in, true)
 	if e, ok := errors.AsType[*Error](err); ok {

@@ -28,7 +28,7 @@ func (s *Service) MessageCreateMany(ctx context.Context, scope Scope, appRef str
 		return nil, err
 	}
 	if len(ins) > BatchMost {
-		return nil, Invalid(fmt.Sprintf("A batch holds at most %d messages", BatchMost), "body", "messages")
+		return nil, Invalid(fmt.Sprintf("A batch may hold at most %d messages; send the rest in further batches", BatchMost), "body", "messages")
 	}
 	if _, err := reachable(ctx, s.store, scope, appRef); err != nil {
 		return nil, err

@@ -58,7 +58,7 @@ func (s *Service) example(ctx context.Context, org OrgID, eventType string, inde
 	if len(payload) == 0 || payload[0] != '{' {
 		return nil, &Error{
 			Kind: KindBadRequest, Code: "invalid_scheme",
-			Message: "Unable to generate example message from event-type schema",
+			Message: "The event type has no example; add one under examples in its schema.",
 		}
 	}
 	return payload, nil

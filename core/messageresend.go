@@ -19,7 +19,7 @@ func (s *Service) MessageResend(ctx context.Context, scope Scope, appRef, ref, e
 	if m.Payload == nil {
 		return &Error{
 			Kind: KindBadRequest, Code: "missing_payload",
-			Message: "Unable to resend message. Payload is missing (probably expired).",
+			Message: "The message cannot be resent: its payload has expired or was expunged.",
 		}
 	}
 	return s.store.InTx(ctx, func(ctx context.Context, tx Tx) error {

@@ -112,7 +112,7 @@ func newPage(in PageIn) (Page, error) {
 		return p, Invalid(fmt.Sprintf("limit must not be negative, and is %d", p.Limit), "query", "limit")
 	}
 	if p.Limit > pageLimitMost {
-		return p, Invalid(fmt.Sprintf("Given limit must not exceed %d", pageLimitMost), "query", "limit")
+		return p, Invalid(fmt.Sprintf("limit must not exceed %d, and is %d", pageLimitMost, p.Limit), "query", "limit")
 	}
 	if strings.ContainsFunc(in.Iterator, unstorable) {
 		return p, invalidIterator()
@@ -120,7 +120,9 @@ func newPage(in PageIn) (Page, error) {
 	return p, nil
 }
 
-func invalidIterator() *Error { return Invalid("Invalid iterator", "query", "iterator") }
+func invalidIterator() *Error {
+	return Invalid("Invalid iterator: pass the iterator or prevIterator of a page of this list", "query", "iterator")
+}
 
 // turn makes p the page before its key instead of the one behind it.
 func (p *Page) turn() { p.Descending, p.flip = !p.Descending, !p.flip }

@@ -73,7 +73,7 @@ func ParseSecret(text, field string) (Secret, error) {
 		return parsePrivate(key, err, field)
 	}
 	if err != nil || len(key) < secretBytesMin || len(key) > secretBytesMax {
-		return Secret{}, Invalid("Secrets are whsec_ and the base64 of 24 to 75 bytes, or whsk_ and the base64 "+
+		return Secret{}, Invalid("A secret is whsec_ and the base64 of 24 to 75 bytes, or whsk_ and the base64 "+
 			"of an ed25519 private key", "body", field)
 	}
 	return HMACSecret(key), nil
@@ -84,12 +84,12 @@ func ParseSecret(text, field string) (Secret, error) {
 func parsePrivate(private []byte, err error, field string) (Secret, error) {
 	s, ok := Ed25519Secret(private)
 	if err != nil || !ok {
-		return Secret{}, Invalid("Behind whsk_ must be the base64 of 64 bytes: the seed of an ed25519 key and, "+
-			"behind it, its public key", "body", field)
+		return Secret{}, Invalid("whsk_ must be followed by the base64 of 64 bytes: the seed of an ed25519 key, then "+
+			"its public key", "body", field)
 	}
 	if !bytes.Equal(ed25519.NewKeyFromSeed(private[:ed25519.SeedSize]), private) {
-		return Secret{}, Invalid("The last 32 bytes behind whsk_ are not the public key that belongs to the "+
-			"seed, the first 32", "body", field)
+		return Secret{}, Invalid("The last 32 bytes after whsk_ must be the public key of the seed, which is "+
+			"the first 32", "body", field)
 	}
 	return s, nil
 }

@@ -131,7 +131,7 @@ func TestHalvesOfTwoKeysAreToldApart(t *testing.T) {
 	one, other := SignatureEd25519.NewSecret(), SignatureEd25519.NewSecret()
 	mixed := append(bytes.Clone(one.key[:32]), other.key[32:]...)
 	_, err := ParseSecret("whsk_"+base64.StdEncoding.EncodeToString(mixed), "key")
-	if !IsKind(err, KindInvalid) || !strings.Contains(err.Error(), "not the public key that belongs to the seed") {
+	if !IsKind(err, KindInvalid) || !strings.Contains(err.Error(), "must be the public key of the seed") {
 		t.Errorf("%v", err)
 	}
 }

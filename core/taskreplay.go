@@ -20,8 +20,8 @@ func (in PeriodIn) period(c *checks, now time.Time) TaskParameters {
 	if in.Until != nil && in.Until.Before(now) {
 		until = *in.Until
 	}
-	c.body(in.Until == nil || !in.Since.After(*in.Until), "'since' must not be after 'until'", "since")
-	c.body(!in.Since.After(now.Add(statsSlack)), "'since' cannot be in the future", "since")
+	c.body(in.Until == nil || !in.Since.After(*in.Until), "since must not be after until", "since")
+	c.body(!in.Since.After(now.Add(statsSlack)), "since must not be in the future", "since")
 	since := in.Since
 	if first := now.Add(-retentionMost); since.Before(first) {
 		since = first
@@ -34,7 +34,7 @@ func (in PeriodIn) period(c *checks, now time.Time) TaskParameters {
 func (s *Service) EndpointRecover(ctx context.Context, scope Scope, appRef, ref string, in PeriodIn) (BackgroundTask, error) {
 	return s.endpointTask(ctx, scope, appRef, ref, TaskRecover, func(c *checks, now time.Time) TaskParameters {
 		p := in.period(c, now)
-		c.body(p.Until.Sub(in.Since) <= recoverMost+statsSlack, "Cannot recover more than 14 days of messages", "since")
+		c.body(p.Until.Sub(in.Since) <= recoverMost+statsSlack, "since must be at most 14 days before until", "since")
 		return p
 	})
 }

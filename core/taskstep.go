@@ -165,7 +165,7 @@ func (s *Tasks) taskPostpone(ctx context.Context, t BackgroundTask, away bool) {
 	}
 	t.NextAt = now.Add(wait)
 	if t.Failures >= taskFailuresMost {
-		t.fail("An internal error; the service's log has it under the id of the task.")
+		t.fail("Internal error; the operator finds it in the log under the id of the task.")
 		t.UpdatedAt = now
 	}
 	// Without it the task has its turn again at once, which is as good when the database is back.

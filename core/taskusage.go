@@ -18,8 +18,8 @@ const usageAppsMost = 10_000
 
 func (in UsageIn) validate() error {
 	var c checks
-	c.body(!in.Since.After(in.Until), "'since' must not be after 'until'", "since")
-	c.body(len(in.AppRefs) <= usageAppsMost, "At most 10000 applications can be named", "appIds")
+	c.body(!in.Since.After(in.Until), "since must not be after until", "since")
+	c.body(len(in.AppRefs) <= usageAppsMost, "appIds may hold at most 10000 applications", "appIds")
 	for _, ref := range in.AppRefs {
 		if c.text(ref, "appIds"); c.err() != nil {
 			break
@@ -77,7 +77,7 @@ func (s *Service) resolve(ctx context.Context, org OrgID, refs []string) (ids []
 		}
 	}
 	if ids == nil {
-		return nil, nil, Invalid("None of the applications exists", "body", "appIds")
+		return nil, nil, Invalid("None of these applications exists", "body", "appIds")
 	}
 	slices.Sort(ids)
 	return slices.Compact(ids), unresolved, nil

@@ -68,7 +68,7 @@ type AppPortalAccessIn struct {
 
 func (in AppPortalAccessIn) validate() error {
 	var c checks
-	c.body(len(in.FeatureFlags) <= featureFlagsMax, "featureFlags must have at most 100 items", "featureFlags")
+	c.body(len(in.FeatureFlags) <= featureFlagsMax, "featureFlags may hold at most 100 items", "featureFlags")
 	for i, flag := range in.FeatureFlags[:min(featureFlagsMax, len(in.FeatureFlags))] {
 		c.name(flag, fmt.Sprintf("featureFlags[%d]", i))
 	}
@@ -102,7 +102,7 @@ func IsSessionID(s string) bool {
 }
 
 func (c *checks) sessionID(s, field string) {
-	c.body(IsSessionID(s), "Session ids are 1 to 64 of the characters [a-zA-Z0-9@_-]", field)
+	c.body(IsSessionID(s), "A session id is 1 to 64 letters, digits, @ _ -", field)
 }
 
 // AuthAppPortalAccess makes a token that reaches one application, for a customer. The application is
@@ -186,7 +186,7 @@ func (s *Service) AuthLogout(ctx context.Context, token Token) error {
 	if token.AppID == "" {
 		return &Error{
 			Kind: KindBadRequest, Code: "not_revocable",
-			Message: "A token of an organisation cannot be logged out. Whoever operates the service revokes it with postrider token revoke.",
+			Message: "A token of an organisation cannot be logged out; the operator can revoke it: postrider token revoke.",
 		}
 	}
 	return s.revocations.TokenRevoke(ctx, token)
@@ -240,7 +240,7 @@ const (
 func (in AuthExpireAllIn) validate() error {
 	var c checks
 	c.body(in.Seconds >= 0 && in.Seconds <= expireSecondsMax, "expiry must be between 0 and 259200 (3 days)", "expiry")
-	c.body(len(in.SessionIDs) <= sessionIDsMax, "sessionIds must have at most 1000 items", "sessionIds")
+	c.body(len(in.SessionIDs) <= sessionIDsMax, "sessionIds may hold at most 1000 items", "sessionIds")
 	for i, id := range in.SessionIDs[:min(sessionIDsMax, len(in.SessionIDs))] {
 		c.sessionID(id, fmt.Sprintf("sessionIds[%d]", i))
 	}

@@ -12,10 +12,10 @@ import (
 
 // Errors of NormalURL, for the client that sent the URL.
 var (
-	errURLNotAbsolute = errors.New("Endpoint URLs must be absolute, with the scheme http or https, such as https://example.com/webhooks")
-	errURLHost        = errors.New("url must have a domain name or an IP address as its host")
-	errURLPort        = errors.New("url must have a port between 1 and 65535, or none")
-	errURLPercent     = errors.New("url has a % that is not followed by two hexadecimal digits; write % as %25")
+	errURLNotAbsolute = errors.New("url must be absolute, with the scheme http or https, such as https://example.com/webhooks")
+	errURLHost        = errors.New("the host in url must be a domain name or an IP address")
+	errURLPort        = errors.New("the port in url must be between 1 and 65535")
+	errURLPercent     = errors.New("url has a % without two hexadecimal digits after it; write % as %25")
 )
 
 // lineBreaks come into URLs where they are pasted from a text, and mean nothing in them.

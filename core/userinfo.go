@@ -12,8 +12,8 @@ import (
 // key for one.
 const URLMask = "***"
 
-var errURLMasked = errors.New("url has *** where a user and password go. It stands for those that are stored, as long as scheme, " +
-	"host and port are the stored ones; for another URL give the user and password, or leave out ***@")
+var errURLMasked = errors.New("*** in url stands for the stored user and password, and is accepted only with the stored scheme, host and port; " +
+	"for another URL give the user and password, or leave out ***@")
 
 // MaskURL is how a stored URL, of whichever release, is shown.
 func MaskURL(text string) string {

@@ -28,7 +28,7 @@ func (c *checks) err() error {
 // Names (uids, event types, event ids, feature flags) are 1 to 256 of these, so that they can stand
 // in a URL as they are.
 const (
-	nameChars    = "[a-zA-Z0-9\\-_.]"
+	nameChars    = "letters, digits, - _ ." // as errors say it
 	nameBytesMax = 256
 )
 
@@ -41,15 +41,23 @@ func (c *checks) name(s string, path ...string) {
 // endpoint ".." would delete its application.
 func (c *checks) pathName(s string, path ...string) {
 	c.name(s, path...)
-	c.body(s != "." && s != "..", fmt.Sprintf("A name must not be %q: clients remove that segment from URLs. Choose another name.", s), path...)
+	c.body(s != "." && s != "..", fmt.Sprintf("%s must not be %q: clients remove this segment from URLs", fieldName(path), s), path...)
 }
 
 // nameOf checks a name that may hold the further characters too.
-func (c *checks) nameOf(s, further, pattern string, path ...string) {
-	c.body(s != "", "String must be at least one character", path...)
-	c.body(len(s) <= nameBytesMax, "String too long", path...)
+func (c *checks) nameOf(s, further, chars string, path ...string) {
+	c.body(s != "", fieldName(path)+" must not be empty", path...)
+	c.body(len(s) <= nameBytesMax, fmt.Sprintf("%s must not exceed %d characters, and has %d", fieldName(path), nameBytesMax, len(s)), path...)
 	c.body(strings.IndexFunc(s, func(r rune) bool { return !isNameRune(r) && !strings.ContainsRune(further, r) }) < 0,
-		"String must match the following pattern: "+pattern+".", path...)
+		fieldName(path)+" may hold only "+chars, path...)
+}
+
+// fieldName is how an error calls the field at the end of a path.
+func fieldName(path []string) string {
+	if len(path) == 0 {
+		return "the value"
+	}
+	return path[len(path)-1]
 }
 
 // isName reports whether s has the length and the characters of a name.
@@ -69,7 +77,7 @@ func (c *checks) uid(uid *string, prefix string) {
 	}
 	c.pathName(*uid, "uid")
 	c.body(!strings.HasPrefix(*uid, prefix),
-		"Uids are not allowed to have the same prefix as the ID. Prefix with _?", "uid")
+		fmt.Sprintf("uid must not begin with %s, as ids do; put _ before it", prefix), "uid")
 }
 
 // unlessKept is the uid that must be checked: none if the row has it already, because an earlier release
@@ -85,7 +93,7 @@ func unlessKept(uid, stored *string) *string {
 // never meant.
 func (c *checks) text(s string, path ...string) {
 	c.body(strings.IndexFunc(s, func(r rune) bool { return r <= 0x08 }) < 0,
-		"Control characters 0x00-0x08 not allowed.", path...)
+		fieldName(path)+" must not hold control characters 0x00-0x08", path...)
 }
 
 // What clients store is read a page at a time, with every field, so every field is bounded. The database has the same
@@ -113,7 +121,7 @@ const MetadataBytesMax = 4096
 
 func (c *checks) metadata(m Metadata) {
 	if m.bytes() > MetadataBytesMax {
-		c.body(false, "metadata must be less than or equal to 4096 bytes", "metadata")
+		c.body(false, fmt.Sprintf("metadata must not exceed %d bytes as compact JSON, and has %d", MetadataBytesMax, m.bytes()), "metadata")
 		return
 	}
 	for key, value := range m {

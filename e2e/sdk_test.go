@@ -154,7 +154,7 @@ func wantUnserved(t *testing.T, w walk, function reflect.Value) {
 	results := function.Call(args)
 	err, _ := reflect.TypeAssert[error](results[len(results)-1])
 	refused(t, err, http.StatusNotFound, "not_found")
-	if err == nil || !strings.Contains(explain(err), "nothing at this path") {
+	if err == nil || !strings.Contains(explain(err), "no such path") {
 		t.Errorf("got %v, want to be told that there is nothing", err)
 	}
 }

@@ -49,18 +49,18 @@ func TestFormatJSONRefusesWhatTheAPIRefuses(t *testing.T) {
 	t.Parallel()
 	const plain = `"application": "acme", "eventType": "a", "payload": {}`
 	for body, want := range map[string]string{
-		plain + `, "deliverAt": "soon"`:                                                                                "deliverAt: Times are written as in",
-		plain + `, "deliverAt": ""`:                                                                                    "deliverAt: Times are written as in",
+		plain + `, "deliverAt": "soon"`:                                                                                "deliverAt: The time cannot be read",
+		plain + `, "deliverAt": ""`:                                                                                    "deliverAt: The time cannot be read",
 		plain + `, "deliverAt": 1769851800`:                                                                            "deliverAt: expected a string, not number",
 		plain + `, "deliverAt": null, "deliverAt": "2026-01-31"`:                                                       "deliverAt: given twice",
 		plain + `, "payloadRetentionPeriod": "3"`:                                                                      "payloadRetentionPeriod: expected a whole number, not string",
-		plain + `, "payloadRetentionPeriod": 3, "payloadRetentionHours": 72`:                                           "payloadRetentionHours: payloadRetentionPeriod and payloadRetentionHours say the same",
+		plain + `, "payloadRetentionPeriod": 3, "payloadRetentionHours": 72`:                                           "payloadRetentionHours: payloadRetentionPeriod and payloadRetentionHours are the same setting",
 		plain + `, "data": {}`:                                                                                         "payload and data are the same field",
 		plain + `, "transformationsParams": []`:                                                                        "transformationsParams: expected an object, not array",
 		plain + `, "transformationsParams": {"rawPayload": {}}`:                                                        "transformationsParams.rawPayload: expected a string, not object",
 		plain + `, "transformationsParams": {"rawPayload": "", "rawPayload": ""}`:                                      "transformationsParams.rawPayload: given twice",
 		plain + `, "transformationsParams": {"rawPayload": "", "headers": {"content-type": 1}}`:                        "content-type must be a string",
-		plain + `, "transformationsParams": {"rawPayload": "", "headers": {"content-type": "a", "Content-Type": "b"}}`: "given twice, in two spellings",
+		plain + `, "transformationsParams": {"rawPayload": "", "headers": {"content-type": "a", "Content-Type": "b"}}`: "content-type is given twice",
 		`"application": {"uid": "acme", "name": "Acme"}, "eventType": "a", "payload": {}`:                              "application: expected a string, not object",
 		`"application": null, "eventType": "a", "payload": {}`:                                                         "application: missing field",
 		`"application": "acme", "eventType": "a", "eventType": "a", "payload": {}`:                                     "eventType: given twice",

@@ -86,7 +86,7 @@ func (b *bodies) enter(ctx context.Context, c core.Customer, bytes int) error {
 	return nil
 }
 
-var errBodiesBusy = core.TooBusy("Too many large requests are being handled; retry later")
+var errBodiesBusy = core.TooBusy("Too many large requests at once; retry later")
 
 // join takes room if there is some, and otherwise waits for it.
 func (b *bodies) join(c core.Customer, bytes int) (*bodyWaiter, error) {

@@ -34,7 +34,7 @@ func checkEncoding(h http.Header) error {
 	for encoding := range strings.SplitSeq(strings.Join(h.Values("Content-Encoding"), ","), ",") {
 		if encoding = strings.TrimSpace(encoding); encoding != "" && !strings.EqualFold(encoding, "identity") {
 			return &core.Error{Kind: core.KindUnsupported, Code: "unsupported_content_encoding", Message: fmt.Sprintf(
-				"The body has the Content-Encoding %.40q, and only identity is accepted: send it as plain JSON.", encoding)}
+				"The Content-Encoding %.40q is not supported; send the body as plain JSON.", encoding)}
 		}
 	}
 	return nil
@@ -45,14 +45,14 @@ func unreadable(err error) error {
 		return tooLarge(e.Limit, err)
 	}
 	return &core.Error{
-		Kind: core.KindBadRequest, Code: "generic_error", Message: "Failed to read the request body", Err: err,
+		Kind: core.KindBadRequest, Code: "generic_error", Message: "The request body ended early or took too long to arrive; send it again.", Err: err,
 	}
 }
 
 func tooLarge(limit int64, err error) error {
 	return &core.Error{
 		Kind: core.KindTooLarge, Code: "payload_too_large",
-		Message: fmt.Sprintf("Request payload is too large: it may hold %d bytes.", limit), Err: err,
+		Message: fmt.Sprintf("The request body is too large; it may hold at most %d bytes.", limit), Err: err,
 	}
 }
 

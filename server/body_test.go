@@ -108,7 +108,7 @@ func TestBodiesOfUnknownLengthAreBoundedToo(t *testing.T) {
 	r.Header.Set("Authorization", "Bearer "+f.token(t, "org_a"))
 	w := httptest.NewRecorder()
 	f.ServeHTTP(w, r)
-	wantStatus(t, w, 413, `{"code":"payload_too_large","detail":"Request payload is too large: it may hold 2097152 bytes."}`)
+	wantStatus(t, w, 413, `{"code":"payload_too_large","detail":"The request body is too large; it may hold at most 2097152 bytes."}`)
 }
 
 func TestAnswersAboutManyFaultsAreShort(t *testing.T) {

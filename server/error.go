@@ -71,10 +71,10 @@ func clientError(err error) *core.Error {
 		return e
 	}
 	if e, ok := errors.AsType[*InvalidParamFormatError](err); ok {
-		return core.Invalid("The value cannot be read: it has the wrong type, or stands here twice.", "query", e.ParamName)
+		return core.Invalid(e.ParamName+" has the wrong type or is given twice.", "query", e.ParamName)
 	}
 	if e, ok := errors.AsType[*TooManyValuesForParamError](err); ok {
-		return core.Invalid("The header may be given only once.", "header", e.ParamName)
+		return core.Invalid("The header must be given only once.", "header", e.ParamName)
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		return &core.Error{Kind: core.KindUnavailable, Code: "unavailable", Err: err}
@@ -84,9 +84,9 @@ func clientError(err error) *core.Error {
 
 func failureText(kind core.Kind, id string) HTTPErrorOut {
 	if kind == core.KindUnavailable {
-		return HTTPErrorOut{Code: "unavailable", Detail: fmt.Sprintf("The service cannot answer now; try again. Request id: %s", id)}
+		return HTTPErrorOut{Code: "unavailable", Detail: fmt.Sprintf("The service is temporarily unavailable; try again. Request id: %s", id)}
 	}
-	return HTTPErrorOut{Code: "server_error", Detail: fmt.Sprintf("Something went wrong on our side. Request id: %s", id)}
+	return HTTPErrorOut{Code: "server_error", Detail: fmt.Sprintf("Internal error; report it to the operator. Request id: %s", id)}
 }
 
 // logFailure logs an error that is not the client's fault; one that came of the client hanging up is

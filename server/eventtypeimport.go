@@ -37,7 +37,7 @@ func importSpec(in *EventTypeImportJSONRequestBody) (spec json.RawMessage, field
 	spec = notNull(in.Spec)
 	if (spec == nil) == (in.SpecRaw == nil) {
 		return nil, "", &core.Error{
-			Kind: core.KindBadRequest, Code: "generic_error", Message: "The body must have one of spec and specRaw, and not both.",
+			Kind: core.KindBadRequest, Code: "generic_error", Message: "Give the document either as spec (JSON) or as specRaw (text), not both.",
 		}
 	}
 	if spec != nil {
@@ -47,7 +47,7 @@ func importSpec(in *EventTypeImportJSONRequestBody) (spec json.RawMessage, field
 		return text, "specRaw", nil
 	}
 	if spec, err = eventspec.YAMLToJSON(*in.SpecRaw); err != nil {
-		return nil, "", wire.Unreadable("It is neither JSON nor YAML: "+strings.ReplaceAll(err.Error(), "yaml: ", ""), "specRaw")
+		return nil, "", wire.Unreadable("specRaw is neither JSON nor YAML: "+strings.ReplaceAll(err.Error(), "yaml: ", ""), "specRaw")
 	}
 	return spec, "specRaw", nil
 }

@@ -59,14 +59,14 @@ func (s *server) once(next http.HandlerFunc) http.HandlerFunc {
 
 func idempotencyKey(h http.Header) (string, error) {
 	if len(h.Values("Idempotency-Key")) > 1 {
-		return "", core.Invalid("The header may be given only once.", "header", "idempotency-key")
+		return "", core.Invalid("The header must be given only once.", "header", "idempotency-key")
 	}
 	return boundedKey(h.Get("Idempotency-Key"))
 }
 
 func boundedKey(key string) (string, error) {
 	if len(key) > idempotencyKeyBytesMax {
-		return "", core.Invalid("The key must not exceed 1024 bytes", "header", "idempotency-key")
+		return "", core.Invalid("The idempotency key must not exceed 1024 bytes", "header", "idempotency-key")
 	}
 	return key, nil
 }

@@ -28,7 +28,7 @@ func canonicalQuery(raw string) (string, error) {
 	lists := map[string][]string{}
 	for _, key := range slices.Sorted(maps.Keys(values)) {
 		if slices.ContainsFunc(values[key], func(value string) bool { return !isText(value) }) {
-			return "", errors.New("a value is not UTF-8 text, or holds a NUL")
+			return "", errors.New("a value is not UTF-8 or holds a NUL character")
 		}
 		name := listName(key)
 		if !slices.Contains(arrayParameters, name) {

@@ -42,17 +42,17 @@ func (c *refusingConn) Write(text []byte) (int, error) {
 
 // refusals are what is wrong with a request, by the status and text of the server's own answer.
 var refusals = map[string]HTTPErrorOut{
-	"400 Bad Request": {Code: "bad_request", Detail: "This is no valid HTTP request: check the request line, percent escapes in " +
+	"400 Bad Request": {Code: "bad_request", Detail: "This is not a valid HTTP request; check the request line, percent escapes in " +
 		"the path, and the header lines."},
 	"400 Bad Request: missing required Host header": {Code: "bad_request", Detail: "The request has no Host header."},
-	"400 Bad Request: malformed Host header":        {Code: "bad_request", Detail: "The Host header is no host name or address."},
-	"400 Bad Request: invalid header name":          {Code: "bad_request", Detail: "The name of a header holds characters that it must not."},
-	"400 Bad Request: invalid header value":         {Code: "bad_request", Detail: "The value of a header holds characters that it must not."},
-	"417 Expectation Failed":                        {Code: "expectation_failed", Detail: "The only Expect header that is understood is 100-continue."},
-	"431 Request Header Fields Too Large":           {Code: "header_too_large", Detail: "The request line and the headers are too large."},
-	"501 Not Implemented":                           {Code: "unsupported_transfer_encoding", Detail: "The only Transfer-Encoding that is understood is chunked."},
+	"400 Bad Request: malformed Host header":        {Code: "bad_request", Detail: "The Host header is not a host name or address."},
+	"400 Bad Request: invalid header name":          {Code: "bad_request", Detail: "The name of a header holds invalid characters."},
+	"400 Bad Request: invalid header value":         {Code: "bad_request", Detail: "The value of a header holds invalid characters."},
+	"417 Expectation Failed":                        {Code: "expectation_failed", Detail: "The only supported Expect header is 100-continue."},
+	"431 Request Header Fields Too Large":           {Code: "header_too_large", Detail: "The request line and headers are too large; shorten the URL or send fewer headers."},
+	"501 Not Implemented":                           {Code: "unsupported_transfer_encoding", Detail: "The only supported Transfer-Encoding is chunked."},
 	"505 HTTP Version Not Supported: unsupported protocol version": {
-		Code: "unsupported_version", Detail: "The only versions of HTTP that are understood are 1.0 and 1.1."},
+		Code: "unsupported_version", Detail: "The only supported versions of HTTP are 1.0 and 1.1."},
 }
 
 // plainHeaders is how the server goes on after the status line of such an answer; none of ours does.
@@ -72,7 +72,7 @@ func jsonRefusal(text []byte) []byte {
 	status, _, _ := strings.Cut(said, ":")
 	refusal, known := refusals[said]
 	if !known {
-		refusal = HTTPErrorOut{Code: "bad_request", Detail: "The request is refused: " + said}
+		refusal = HTTPErrorOut{Code: "bad_request", Detail: "Invalid request: " + said}
 	}
 	body, err := json.Marshal(refusal)
 	if err != nil {

@@ -64,11 +64,11 @@ func TestRefusalsAreJSONThatAnyPageCanRead(t *testing.T) {
 		{"bad Host", "GET", "GET /api/v1/app HTTP/1.1\r\nHost: a b\r\n\r\n", 400, "Host header"},
 		{"large header", "GET", "GET /api/v1/app HTTP/1.1\r\n" + host + "X: " + strings.Repeat("x", 20<<10) + "\r\n\r\n", 431, "too large"},
 		{"long target", "GET", "GET /" + strings.Repeat("x", 20<<10) + " HTTP/1.1\r\n" + host + "\r\n", 431, "too large"},
-		{"no HTTP", "GET", "HELLO\r\n\r\n", 400, "no valid HTTP request"},
-		{"TLS", "GET", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400, "no valid HTTP request"},
+		{"no HTTP", "GET", "HELLO\r\n\r\n", 400, "not a valid HTTP request"},
+		{"TLS", "GET", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400, "not a valid HTTP request"},
 		{"bad method", "GET", "G@T / HTTP/1.1\r\n" + host + "\r\n", 400, "request line"},
 		{"HTTP/2", "GET", "GET / HTTP/2.0\r\n" + host + "\r\n", 505, "1.0 and 1.1"},
-		{"HTTP/2 preface", "GET", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 404, "nothing at this path"},
+		{"HTTP/2 preface", "GET", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 404, "no such path"},
 		{"no version", "GET", "GET /api/v1/app\r\n\r\n", 400, "request line"},
 		{"header without colon", "GET", "GET / HTTP/1.1\r\n" + host + "nonsense\r\n\r\n", 400, "header lines"},
 		{"bad header name", "GET", "GET / HTTP/1.1\r\n" + host + "a b: c\r\n\r\n", 400, "header"},
@@ -80,11 +80,11 @@ func TestRefusalsAreJSONThatAnyPageCanRead(t *testing.T) {
 		{"expectation", "POST", "POST /api/v1/app HTTP/1.1\r\n" + host + "Expect: miracles\r\nContent-Length: 2\r\n\r\n{}", 417, "100-continue"},
 		{"preflight of HTTP/1.0", "GET", "OPTIONS / HTTP/1.0\r\nConnection: close\r\n\r\n", 204, ""},
 		{"options of all", "OPTIONS", "OPTIONS * HTTP/1.1\r\n" + host + "Connection: close\r\n\r\n", 204, ""},
-		{"star", "GET", "GET * HTTP/1.1\r\n" + host + "Connection: close\r\n\r\n", 404, "nothing at this path"},
-		{"connect", "GET", "CONNECT example.com:443 HTTP/1.1\r\n" + host + "Connection: close\r\n\r\n", 404, "nothing at this path"},
+		{"star", "GET", "GET * HTTP/1.1\r\n" + host + "Connection: close\r\n\r\n", 404, "no such path"},
+		{"connect", "GET", "CONNECT example.com:443 HTTP/1.1\r\n" + host + "Connection: close\r\n\r\n", 404, "no such path"},
 		{"absolute", "GET", "GET http://x/api/v1/app HTTP/1.1\r\n" + host + "Connection: close\r\n\r\n", 401, "authentication_failed"},
 		{"absolute to elsewhere", "GET", "GET http://elsewhere/api/v1/app HTTP/1.1\r\n" + host + "Connection: close\r\n\r\n", 401, "authentication_failed"},
-		{"absolute, no path", "GET", "GET http://x HTTP/1.1\r\n" + host + "Connection: close\r\n\r\n", 404, "nothing at this path"},
+		{"absolute, no path", "GET", "GET http://x HTTP/1.1\r\n" + host + "Connection: close\r\n\r\n", 404, "no such path"},
 		{"HTTP/1.0", "GET", "GET /api/v1/app HTTP/1.0\r\n\r\n", 401, "authentication_failed"},
 	}
 	for _, test := range tests {
@@ -172,7 +172,7 @@ func TestOperationsRefuseEncodedBodies(t *testing.T) {
 			for _, encoding := range []string{"gzip", "br", "x-gzip", "identity, gzip", "zstd", "utf-8", strings.Repeat("x", 5000)} {
 				f := newFixture(t)
 				w := f.send(op.Method, "/api/v1"+f.named(r.path), "\x1f\x8b\x08", "Authorization: Bearer "+f.token(t, bearer(op)), "Content-Encoding: "+encoding)
-				wantStatus(t, w, 415, `"code":"unsupported_content_encoding"`, "only identity is accepted")
+				wantStatus(t, w, 415, `"code":"unsupported_content_encoding"`, "is not supported; send the body as plain JSON")
 				wantContract(t, op, w)
 				if w.Header().Get("Accept-Encoding") != "identity" || w.Body.Len() > 500 {
 					t.Errorf("headers = %v, body %s", w.Header(), w.Body)
@@ -193,10 +193,10 @@ func TestPathsThatLeadNowhereSaySo(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	for path, want := range map[string]string{
-		"//api/v1/app": "two slashes in a row", "/api/v1//app": "two slashes in a row", "/api/v1/./app": "segment that is .",
-		"/api/v1/app/../app": "segment that is .", "/api//v1/app//": "two slashes in a row",
-		"/api/v1/none": "There is nothing at this path; /docs", "/api/v1": "There is nothing at this path; /docs", "/api/v1/%00": "There is nothing at this path; /docs",
-		"/none%FF": "There is nothing at this path; /docs", "/api/v1/app/a%00b": "Entity not found", "/api/v1/app/a%FF": "Entity not found",
+		"//api/v1/app": "two slashes in a row", "/api/v1//app": "two slashes in a row", "/api/v1/./app": "segment . or ..",
+		"/api/v1/app/../app": "segment . or ..", "/api//v1/app//": "two slashes in a row",
+		"/api/v1/none": "There is no such path; see /docs", "/api/v1": "There is no such path; see /docs", "/api/v1/%00": "There is no such path; see /docs",
+		"/none%FF": "There is no such path; see /docs", "/api/v1/app/a%00b": "Entity not found", "/api/v1/app/a%FF": "Entity not found",
 		"/api/v1/app/none": "Entity not found", "/api/v1/app/%2e%2e": "Entity not found", "/api/v1/app/a%2Fb": "Entity not found",
 	} {
 		wantStatus(t, f.ask(t, http.MethodGet, path, ""), 404, `"code":"not_found"`, want)

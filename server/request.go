@@ -106,16 +106,16 @@ func normalise(r *http.Request) error {
 		u.RawPath = trimmed
 	}
 	if trimmed == "" || trimmed[0] != '/' {
-		return noPath("There is nothing at this path; /docs lists what there is.")
+		return noPath("There is no such path; see /docs for all operations.")
 	}
 	if path.Clean(trimmed) != trimmed {
-		return noPath("There is nothing at this path: it has two slashes in a row, or a segment that is . or ..; /docs lists what there is.")
+		return noPath("There is no such path: it has two slashes in a row, or a segment . or ..; see /docs for all operations.")
 	}
 	query, err := canonicalQuery(u.RawQuery)
 	if err != nil {
 		return &core.Error{
 			Kind: core.KindBadRequest, Code: "generic_error",
-			Message: "Failed to read the query string: " + err.Error(), Err: err,
+			Message: "The query string cannot be read: " + err.Error(), Err: err,
 		}
 	}
 	u.RawQuery = query

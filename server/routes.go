@@ -41,13 +41,13 @@ func (rs *routes) noRoute(w http.ResponseWriter, r *http.Request) {
 	allow := rs.methods(r)
 	if allow == "" {
 		writeJSON(w, http.StatusNotFound, HTTPErrorOut{
-			Code: "not_found", Detail: "There is nothing at this path; /docs lists what there is.",
+			Code: "not_found", Detail: "There is no such path; see /docs for all operations.",
 		})
 		return
 	}
 	w.Header().Set("Allow", allow)
 	writeJSON(w, http.StatusMethodNotAllowed, HTTPErrorOut{
-		Code: "method_not_allowed", Detail: "This path takes only " + allow + ".",
+		Code: "method_not_allowed", Detail: "This path accepts only " + allow + ".",
 	})
 }
 

@@ -24,7 +24,7 @@ var rowsMessage = map[string][]row{
 		{"unknown", "/app/one/endpoint/none/stats", "", 404, nil},
 		{"time", "/app/one/endpoint/hook/stats?since=lately", "", 422, []string{`"loc":["query","since"]`}},
 		{"end", "/app/one/endpoint/hook/stats?until=soon", "", 422, []string{`"loc":["query","until"]`}},
-		{"too long", "/app/one/endpoint/hook/stats?since=2025-01-01", "", 400, []string{`"code":"invalid_range"`, "28 days prior to 2026-01-31T09:30:00Z"}},
+		{"too long", "/app/one/endpoint/hook/stats?since=2025-01-01", "", 400, []string{`"code":"invalid_range"`, "28 days before until, 2026-01-31T09:30:00Z"}},
 		{"future", "/app/one/endpoint/hook/stats?until=2026-02-01", "", 400, []string{`"code":"invalid_range"`, "in the future"}},
 	},
 	"EndpointAttemptStatsGet": {
@@ -34,7 +34,7 @@ var rowsMessage = map[string][]row{
 		{"unknown application", "/app/none/endpoint/hook/attempt-stats", "", 404, nil},
 		{"time", "/app/one/endpoint/hook/attempt-stats?since=lately", "", 422, []string{`"loc":["query","since"]`}},
 		{"end", "/app/one/endpoint/hook/attempt-stats?until=soon", "", 422, []string{`"loc":["query","until"]`}},
-		{"too long", "/app/one/endpoint/hook/attempt-stats?since=2025-01-01", "", 400, []string{`"code":"invalid_range"`, "28 days prior to 2026-01-31T09:30:00Z"}},
+		{"too long", "/app/one/endpoint/hook/attempt-stats?since=2025-01-01", "", 400, []string{`"code":"invalid_range"`, "28 days before until, 2026-01-31T09:30:00Z"}},
 		{"future", "/app/one/endpoint/hook/attempt-stats?until=2026-02-01", "", 400, []string{`"code":"invalid_range"`, "in the future"}},
 	},
 	"MessageSendExample": {
@@ -47,12 +47,12 @@ var rowsMessage = map[string][]row{
 		{"no example", "/app/one/endpoint/hook/send-example", `{"eventType":"a.made"}`, 400, []string{`"code":"invalid_scheme"`}},
 		{"no event type", "/app/one/endpoint/hook/send-example", `{}`, 422, []string{"missing field `eventType`"}},
 		{"bad event type", "/app/one/endpoint/hook/send-example", `{"eventType":"\u0000"}`, 422, []string{`"loc":["body","eventType"]`}},
-		{"disabled", "/app/one/endpoint/off/send-example", `{"eventType":"svix.ping"}`, 409, []string{`{"code":"endpoint_disabled","detail":"The endpoint is disabled, and nothing is sent to it; enable it first."}`}},
+		{"disabled", "/app/one/endpoint/off/send-example", `{"eventType":"svix.ping"}`, 409, []string{`{"code":"endpoint_disabled","detail":"The endpoint is disabled, so nothing is sent to it; enable it first."}`}},
 	},
 	"MessageCreateMany": {
 		{"an answer for each", "/app/one/msg/batch", `{"messages":[{"eventType":"n","payload":` + oddPayload + `},{"eventType":"n","payload":[]},
 			{"eventType":"n","payload":{},"eventId":"order-1"},7,{"eventType":"n","channels":"c"},{"eventType":"n","data":[]},{"eventType":"n","payload":{"last":1}}]}`, 202,
-			[]string{`"payload":` + oddPayload, `{"error":{"detail":[{"loc":["body","messages[1]","payload"],"msg":"Payload must be an object.","type":"value_error"}]},"status":422}`,
+			[]string{`"payload":` + oddPayload, `{"error":{"detail":[{"loc":["body","messages[1]","payload"],"msg":"The payload must be a JSON object.","type":"value_error"}]},"status":422}`,
 				`{"error":{"code":"conflict","detail":"A conflict has occurred"},"status":409}`, `"loc":["body","messages[3]"]`,
 				`"loc":["body","messages[4]","channels"]`, `"loc":["body","messages[5]","data"]`, `"payload":{"last":1}`}},
 		{"none", "/app/one/msg/batch", `{"messages":[]}`, 202, []string{`{"data":[]}`}},
@@ -83,7 +83,7 @@ var rowsMessage = map[string][]row{
 		{"by uids", "/app/one/msg/order-1/endpoint/hook/resend", "", 202, []string{`{}`}},
 		{"unknown message", "/app/one/msg/none/endpoint/hook/resend", "", 404, nil},
 		{"unknown endpoint", "/app/one/msg/order-1/endpoint/none/resend", "", 404, nil},
-		{"disabled", "/app/one/msg/order-1/endpoint/off/resend", "", 409, []string{`{"code":"endpoint_disabled","detail":"The endpoint is disabled, and nothing is sent to it; enable it first."}`}},
+		{"disabled", "/app/one/msg/order-1/endpoint/off/resend", "", 409, []string{`{"code":"endpoint_disabled","detail":"The endpoint is disabled, so nothing is sent to it; enable it first."}`}},
 	},
 	"AttemptedMessageList": {
 		{"all", "/app/one/endpoint/hook/msg", "", 200, []string{`"payload":` + oddPayload, `"status":2,"statusText":"fail"`, `"iterator":"{message}"`}},

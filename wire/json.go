@@ -34,7 +34,7 @@ func ReadError(err error) error {
 	if e, ok := errors.AsType[*json.SyntaxError](err); ok {
 		return Unreadable("The body is not JSON: " + ijson.Reason(e))
 	}
-	e := Unreadable("The body cannot be read.")
+	e := Unreadable("The body cannot be decoded.")
 	e.Err = err
 	return e
 }
@@ -64,5 +64,5 @@ func Missing(loc ...string) *core.Error {
 
 // Twice refuses a body that gives a field under both its names.
 func Twice(name, other string) error {
-	return core.Invalid(name+" and "+other+" are the same field: give one of them", "body", name)
+	return core.Invalid(name+" and "+other+" are the same field; give only one of them", "body", name)
 }

@@ -78,7 +78,7 @@ func readContentType(out *core.MessageIn, headers map[string]any) error {
 			continue
 		}
 		if out.ContentType != nil {
-			return core.Invalid("The content type is given twice, in two spellings; give it once",
+			return core.Invalid("content-type is given twice; header names are case-insensitive",
 				"body", "transformationsParams", "headers", name)
 		}
 		value := headers[name]
@@ -95,7 +95,7 @@ func (m *Message[A]) readRetention(out *core.MessageIn) error {
 	days, hours := m.PayloadRetentionPeriod, m.PayloadRetentionHours
 	switch {
 	case days != nil && hours != nil:
-		return core.Invalid("payloadRetentionPeriod and payloadRetentionHours say the same: give one of them",
+		return core.Invalid("payloadRetentionPeriod and payloadRetentionHours are the same setting; give only one of them",
 			"body", "payloadRetentionHours")
 	case days != nil:
 		out.Retention = Duration(*days, 24*time.Hour)

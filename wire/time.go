@@ -42,7 +42,7 @@ func BodyTime(text *string, name string) (*time.Time, error) {
 }
 
 func noTime(loc ...string) *core.Error {
-	return core.Invalid("Times are written as in 2026-01-31T09:30:00Z", loc...)
+	return core.Invalid("The time cannot be read; write it in RFC 3339, such as 2026-01-31T09:30:00Z", loc...)
 }
 
 // inCalendar is the time in UTC, where a zone may put it into the year before 0 or after 9999. JSON can

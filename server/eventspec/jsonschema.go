@@ -66,9 +66,9 @@ func CheckSchemas(schemas json.RawMessage) error {
 	var byVersion map[string]map[string]any
 	if err := json.Unmarshal(schemas, &byVersion); err != nil {
 		if number, too := numberTooLarge(err); too {
-			return wire.Unreadable(fmt.Sprintf("schemas must not hold numbers as large as %.40s", number), "schemas")
+			return wire.Unreadable(fmt.Sprintf("The number %.40s in schemas is too large", number), "schemas")
 		}
-		return wire.Unreadable("schemas must be an object that holds a JSON Schema, an object, for each version", "schemas")
+		return wire.Unreadable("schemas must be an object that maps each version to a JSON Schema", "schemas")
 	}
 	values := schemaValuesMost
 	var faults []core.Field
@@ -96,7 +96,7 @@ func numberTooLarge(err error) (number string, _ bool) {
 }
 
 func schemaTooLarge() string {
-	return fmt.Sprintf("The schemas may hold %d JSON values in all, nested %d deep.", schemaValuesMost, schemaDepthMost)
+	return fmt.Sprintf("The schemas may hold at most %d JSON values in total, nested at most %d levels deep.", schemaValuesMost, schemaDepthMost)
 }
 
 // invalidFields is an error about the fields, nil if there are none.
@@ -143,7 +143,7 @@ func schemaFaults(schema map[string]any, loc ...string) []core.Field {
 		for i, d := range drafts {
 			known[i] = d.String()
 		}
-		return wire.Unreadable("A $schema must be one of "+strings.Join(known, ", "), append(loc[1:], "$schema")...).Fields
+		return wire.Unreadable("$schema must be one of "+strings.Join(known, ", "), append(loc[1:], "$schema")...).Fields
 	}
 	e, faulty := errors.AsType[*jsonschema.ValidationError](meta.Validate(schema))
 	if !faulty {

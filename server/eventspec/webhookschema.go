@@ -118,7 +118,7 @@ func (r *specReader) schema(text json.RawMessage, where []string) *specSchema {
 	object = nil
 	if err := json.Unmarshal(s.text, &object); err != nil {
 		number, _ := numberTooLarge(err) // All else of it was read before.
-		r.fault(fmt.Sprintf("A schema must not hold numbers as large as %.40s", number), where...)
+		r.fault(fmt.Sprintf("The number %.40s in the schema is too large", number), where...)
 	} else {
 		r.refuse(invalidFields(schemaFaults(object, slices.Concat([]string{"body"}, r.at, where)...)))
 	}
@@ -163,11 +163,11 @@ func (r *specReader) reference(ref string, refs map[string]bool, where []string)
 	token, further, _ := strings.Cut(strings.TrimPrefix(ref, "#/components/schemas/"), "/")
 	name, found := componentName("#/components/schemas/"+token, "schemas")
 	if !found || !strings.HasPrefix(ref, "#/components/schemas/") {
-		r.fault(fmt.Sprintf("The reference %.200q leads elsewhere than to #/components/schemas/.", ref), where...)
+		r.fault(fmt.Sprintf("The reference %.200q must be to a schema of this document: #/components/schemas/ and a name.", ref), where...)
 		return ref
 	}
 	if r.spec.Components.Schemas[name] == nil {
-		r.fault(fmt.Sprintf("The reference %.200q leads to nothing in the document.", ref), where...)
+		r.fault(fmt.Sprintf("The document has nothing at the reference %.200q.", ref), where...)
 		return ref
 	}
 	refs[name] = true

@@ -74,10 +74,10 @@ func Read(text json.RawMessage, at ...string) ([]core.EventTypeIn, error) {
 	}
 	webhooks := r.webhooks()
 	if webhooks == nil {
-		return nil, core.Invalid("The document has neither webhooks nor x-webhooks.", append([]string{"body"}, at...)...)
+		return nil, core.Invalid("The document has no webhooks; put them under webhooks or x-webhooks.", append([]string{"body"}, at...)...)
 	}
 	if len(webhooks) > core.EventTypeImportMost {
-		return nil, core.Invalid(fmt.Sprintf("The document may hold at most %d webhooks, not %d.",
+		return nil, core.Invalid(fmt.Sprintf("The document may hold at most %d webhooks, and holds %d.",
 			core.EventTypeImportMost, len(webhooks)), append([]string{"body"}, at...)...)
 	}
 	var types []core.EventTypeIn
@@ -191,21 +191,21 @@ func (r *specReader) decode(text json.RawMessage, v any, kind string, components
 		}
 		name, found := componentName(to.Ref, kind)
 		if text = components[name]; !found || text == nil {
-			r.fault(fmt.Sprintf("The reference %.200q leads to none of the document's %s.", to.Ref, kind), where...)
+			r.fault(fmt.Sprintf("The reference %.200q is not to one of the document's %s.", to.Ref, kind), where...)
 			return false
 		}
 		if !r.spend(len(text), where) {
 			return false
 		}
 	}
-	r.fault("The reference leads in a circle, or on too often.", where...)
+	r.fault("The references form a circle or a chain that is too long.", where...)
 	return false
 }
 
 // spend takes bytes off what may still be read by reference.
 func (r *specReader) spend(bytes int, where []string) bool {
 	if r.left -= bytes; r.left < 0 {
-		r.fault(fmt.Sprintf("The webhooks come to more than %d bytes with all components they refer to.", specBytesMost), where...)
+		r.fault(fmt.Sprintf("The webhooks exceed %d bytes, counting each component every time it is referred to.", specBytesMost), where...)
 	}
 	return r.left >= 0
 }

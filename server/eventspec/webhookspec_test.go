@@ -110,30 +110,30 @@ func TestReadWebhooksRefuses(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ name, spec, want string }{
 		{"no object", `[]`, "body spec: Expected an object, not array"},
-		{"no webhooks", `{"openapi":"3.1.0","webhooks":null}`, "body spec: The document has neither"},
+		{"no webhooks", `{"openapi":"3.1.0","webhooks":null}`, "body spec: The document has no webhooks"},
 		{"webhooks that are none", `{"webhooks":[]}`, "body spec webhooks: webhooks: expected an object, not array"},
 		{"a webhook that is none", `{"webhooks":{"a":[]}}`, "body spec webhooks a: Expected an object, not array"},
 		{"no operation", `{"webhooks":{"a":{},"b":null}}`, "body spec webhooks a: A webhook must have an operation, such as post.: body spec webhooks b: A webhook must"},
 		{"deprecated", `{"webhooks":{"a":{"post":{"deprecated":1}}}}`, "body spec webhooks a post deprecated: post.deprecated: expected true or false, not number"},
-		{"too many", `{"webhooks":{` + many(1001, `"w%d":{}`) + `}}`, "body spec: The document may hold at most 1000 webhooks, not 1001."},
-		{"a path item elsewhere", `{"webhooks":{"a":{"$ref":"https://localhost:1/x"}}}`, `body spec webhooks a: The reference "https://localhost:1/x" leads to none of the document's pathItems.`},
-		{"path items in a circle", `{"webhooks":{"a":{"$ref":"#/components/pathItems/a"}},"components":{"pathItems":{"a":{"$ref":"#/components/pathItems/a"}}}}`, "body spec webhooks a: The reference leads in a circle"},
-		{"a remote reference", pet("3.1.0", `{"not":{"$ref":"https://localhost:1/x"}}`, `{}`), `body spec webhooks pet.new: The reference "https://localhost:1/x" leads elsewhere`},
-		{"a file", pet("3.1.0", `{"$ref":"file:///etc/passwd"}`, `{}`), `body spec webhooks pet.new: The reference "file:///etc/passwd" leads elsewhere`},
-		{"another place in the document", pet("3.1.0", `{"$ref":"#/paths/a"}`, `{}`), `body spec webhooks pet.new: The reference "#/paths/a" leads elsewhere`},
-		{"the whole component section", pet("3.1.0", `{"$ref":"#/components/schemas/"}`, `{}`), "leads elsewhere"},
-		{"a missing component", pet("3.1.0", `{"$ref":"#/components/schemas/P"}`, `{}`), `body spec webhooks pet.new: The reference "#/components/schemas/P" leads to nothing`},
-		{"in a component", pet("3.1.0", `{"$ref":"#/components/schemas/P"}`, `{"P":{"not":{"$ref":"x"}}}`), `body spec components schemas P: The reference "x" leads elsewhere`},
+		{"too many", `{"webhooks":{` + many(1001, `"w%d":{}`) + `}}`, "body spec: The document may hold at most 1000 webhooks, and holds 1001."},
+		{"a path item elsewhere", `{"webhooks":{"a":{"$ref":"https://localhost:1/x"}}}`, `body spec webhooks a: The reference "https://localhost:1/x" is not to one of the document's pathItems.`},
+		{"path items in a circle", `{"webhooks":{"a":{"$ref":"#/components/pathItems/a"}},"components":{"pathItems":{"a":{"$ref":"#/components/pathItems/a"}}}}`, "body spec webhooks a: The references form a circle"},
+		{"a remote reference", pet("3.1.0", `{"not":{"$ref":"https://localhost:1/x"}}`, `{}`), `body spec webhooks pet.new: The reference "https://localhost:1/x" must be to a schema of this document`},
+		{"a file", pet("3.1.0", `{"$ref":"file:///etc/passwd"}`, `{}`), `body spec webhooks pet.new: The reference "file:///etc/passwd" must be to a schema of this document`},
+		{"another place in the document", pet("3.1.0", `{"$ref":"#/paths/a"}`, `{}`), `body spec webhooks pet.new: The reference "#/paths/a" must be to a schema of this document`},
+		{"the whole component section", pet("3.1.0", `{"$ref":"#/components/schemas/"}`, `{}`), "must be to a schema of this document"},
+		{"a missing component", pet("3.1.0", `{"$ref":"#/components/schemas/P"}`, `{}`), `body spec webhooks pet.new: The document has nothing at the reference "#/components/schemas/P"`},
+		{"in a component", pet("3.1.0", `{"$ref":"#/components/schemas/P"}`, `{"P":{"not":{"$ref":"x"}}}`), `body spec components schemas P: The reference "x" must be to a schema of this document`},
 		{"no schema", pet("3.1.0", `[]`, `{}`), "body spec webhooks pet.new: A schema must be an object."},
 		{"a faulty schema", pet("3.1.0", `{"properties":{"a":{"type":"text"}}}`, `{}`), "body spec webhooks pet.new properties a type: value must be one of"},
 		{"a faulty component", pet("3.1.0", `{"not":{"$ref":"#/components/schemas/P"}}`, `{"P":{"type":"text"}}`), "body spec components schemas P type: value must be one of"},
 		{"a schema that is too deep", pet("3.1.0", nested(schemaDepthMost+1), `{}`), "body spec webhooks pet.new: The schemas may hold"},
-		{"a number too large", pet("3.1.0", `{"maximum":1e999}`, `{}`), "body spec webhooks pet.new: A schema must not hold numbers as large as 1e999"},
+		{"a number too large", pet("3.1.0", `{"maximum":1e999}`, `{}`), "body spec webhooks pet.new: The number 1e999 in the schema is too large"},
 		{"megabytes for each of many", `{"webhooks":{` +
 			many(1000, `"w%d":{"post":{"requestBody":{"content":{"application/json":{"schema":{"$ref":"#/components/schemas/P"}}}}}}`) +
-			`},"components":{"schemas":{"P":{"title":"` + strings.Repeat("x", 1<<20) + `"}}}}`, "The webhooks come to more than 8388608 bytes"},
+			`},"components":{"schemas":{"P":{"title":"` + strings.Repeat("x", 1<<20) + `"}}}}`, "The webhooks exceed 8388608 bytes"},
 		{"a path item of megabytes for each of many", `{"webhooks":{` + many(1000, `"w%d":{"$ref":"#/components/pathItems/P"}`) +
-			`},"components":{"pathItems":{"P":{"post":{},"x":"` + strings.Repeat("x", 1<<20) + `"}}}}`, "The webhooks come to more than 8388608 bytes"},
+			`},"components":{"pathItems":{"P":{"post":{},"x":"` + strings.Repeat("x", 1<<20) + `"}}}}`, "The webhooks exceed 8388608 bytes"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

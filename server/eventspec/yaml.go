@@ -38,10 +38,10 @@ const yamlDepthMost = 1000
 
 func (d *yamlDecoder) value(n *yaml.Node, depth int) (any, error) {
 	if d.left -= len(n.Value) + 1; d.left < 0 {
-		return nil, fmt.Errorf("line %d: with its aliases written out the document has more than %d bytes", n.Line, yamlBytesMost)
+		return nil, fmt.Errorf("line %d: the document exceeds %d bytes with its aliases expanded", n.Line, yamlBytesMost)
 	}
 	if depth > yamlDepthMost { // An alias inside what it stands for ends here too.
-		return nil, fmt.Errorf("line %d: it is nested more than %d deep", n.Line, yamlDepthMost)
+		return nil, fmt.Errorf("line %d: the document is nested more than %d levels deep", n.Line, yamlDepthMost)
 	}
 	switch n.Kind {
 	case yaml.AliasNode:
@@ -71,10 +71,10 @@ func (d *yamlDecoder) mapping(n *yaml.Node, depth int) (any, error) {
 			key = key.Alias
 		}
 		if key.Kind != yaml.ScalarNode || key.ShortTag() == "!!merge" {
-			return nil, fmt.Errorf("line %d: a key must be a text or a number; merge keys are not read", key.Line)
+			return nil, fmt.Errorf("line %d: a key must be a string or a number; merge keys are not supported", key.Line)
 		}
 		if _, twice := object[key.Value]; twice {
-			return nil, fmt.Errorf("line %d: the key %.100q stands here twice", key.Line, key.Value)
+			return nil, fmt.Errorf("line %d: the key %.100q is given twice", key.Line, key.Value)
 		}
 		d.left -= len(key.Value)
 		value, err := d.value(n.Content[i+1], depth+1)
@@ -95,7 +95,7 @@ func yamlScalar(n *yaml.Node) (value any, err error) {
 		}
 		err = n.Decode(&value)
 		if f, is := value.(float64); is && (math.IsInf(f, 0) || math.IsNaN(f)) {
-			return nil, fmt.Errorf("line %d: %s is no number that JSON has", n.Line, n.Value)
+			return nil, fmt.Errorf("line %d: JSON has no number %s", n.Line, n.Value)
 		}
 	case "!!bool", "!!null":
 		err = n.Decode(&value)
