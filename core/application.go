@@ -122,7 +122,7 @@ func (s *Service) applicationInsert(ctx context.Context, org OrgID, in Applicati
 	err := s.store.InTx(ctx, func(ctx context.Context, tx Tx) error {
 		return tx.ApplicationInsert(ctx, app)
 	})
-	return app, err
+	return app, uidTaken(err, "application", in.UID)
 }
 
 // ApplicationGet finds an application by id or uid.
@@ -140,7 +140,7 @@ func reachable(ctx context.Context, r Reader, scope Scope, ref string) (Applicat
 		err = scope.may(CapabilityViewBase)
 	}
 	if err != nil {
-		return Application{}, err
+		return Application{}, noApplication(err, scope.OrgID, ref)
 	}
 	return app, nil
 }
@@ -174,7 +174,7 @@ func (s *Service) ApplicationPatch(ctx context.Context, scope Scope, ref string,
 func (s *Service) applicationChange(ctx context.Context, scope Scope, ref string, change func(*ApplicationIn)) (app Application, err error) {
 	err = s.store.InTx(ctx, func(ctx context.Context, tx Tx) error {
 		if app, err = tx.ApplicationLock(ctx, scope.OrgID, ref); err != nil {
-			return err
+			return noApplication(err, scope.OrgID, ref)
 		}
 		in := app.in()
 		change(&in)
@@ -184,7 +184,7 @@ func (s *Service) applicationChange(ctx context.Context, scope Scope, ref string
 			return err
 		}
 		in.fill(&app, s.now())
-		return tx.ApplicationUpdate(ctx, app)
+		return uidTaken(tx.ApplicationUpdate(ctx, app), "application", in.UID)
 	})
 	return app, err
 }
@@ -198,7 +198,7 @@ func (s *Service) ApplicationDelete(ctx context.Context, scope Scope, ref string
 	return s.store.InTx(ctx, func(ctx context.Context, tx Tx) error {
 		app, err := tx.ApplicationLockForDelete(ctx, scope.OrgID, ref)
 		if err != nil {
-			return err
+			return noApplication(err, scope.OrgID, ref)
 		}
 		return tx.ApplicationDelete(ctx, scope.OrgID, app.ID, s.now())
 	})

@@ -100,7 +100,7 @@ func (s *Service) AttemptListByMessage(ctx context.Context, scope Scope, appRef,
 	if endpointRef != "" {
 		e, err := s.store.EndpointGet(ctx, m.AppID, endpointRef)
 		if err != nil {
-			return List[AttemptOfMessage]{}, err
+			return List[AttemptOfMessage]{}, noEndpoint(err, scope.OrgID, m.AppID, endpointRef)
 		}
 		filter.EndpointID = e.ID
 	}
@@ -141,5 +141,6 @@ func (s *Service) AttemptGet(ctx context.Context, scope Scope, appRef, messageRe
 	if err != nil {
 		return Attempt{}, err
 	}
-	return s.store.AttemptGet(ctx, m.AppID, m.ID, id)
+	a, err := s.store.AttemptGet(ctx, m.AppID, m.ID, id)
+	return a, noAttempt(err, m.ID, id)
 }

@@ -193,7 +193,7 @@ func (s *Service) BackgroundTaskGet(ctx context.Context, scope Scope, id TaskID)
 		err = NotFound()
 	}
 	if err != nil {
-		return BackgroundTask{}, err
+		return BackgroundTask{}, noTask(err, id)
 	}
 	return t, nil
 }

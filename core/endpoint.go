@@ -189,7 +189,7 @@ func (s *Service) EndpointCreate(ctx context.Context, scope Scope, appRef string
 	err = s.store.InTx(ctx, func(ctx context.Context, tx Tx) error {
 		// The application may be deleted since it was looked up; held, its delete waits and finds the endpoint.
 		if err := tx.ApplicationHold(ctx, app.OrgID, app.ID); err != nil {
-			return err
+			return noApplication(err, app.OrgID, appRef)
 		}
 		if err := eventTypesExist(ctx, tx, scope.OrgID, in.EventTypes); err != nil {
 			return err
@@ -198,7 +198,7 @@ func (s *Service) EndpointCreate(ctx context.Context, scope Scope, appRef string
 			return err
 		}
 		if err := tx.EndpointInsert(ctx, e); err != nil {
-			return err
+			return endpointUIDTaken(err, app.OrgID, e.UID)
 		}
 		return tellOfEndpoint(ctx, tx, app, e, eventEndpointCreated)
 	})
@@ -243,7 +243,8 @@ func (s *Service) EndpointGet(ctx context.Context, scope Scope, appRef, ref stri
 	if err != nil {
 		return Endpoint{}, err
 	}
-	return s.store.EndpointGet(ctx, app.ID, ref)
+	e, err := s.store.EndpointGet(ctx, app.ID, ref)
+	return e, noEndpoint(err, app.OrgID, app.ID, ref)
 }
 
 // EndpointList lists an application's endpoints in order of their ids.
@@ -302,7 +303,7 @@ func (s *Service) endpointChange(
 ) (e Endpoint, err error) {
 	err = s.store.InTx(ctx, func(ctx context.Context, tx Tx) error {
 		if e, err = tx.EndpointLock(ctx, app.ID, ref); err != nil {
-			return err
+			return noEndpoint(err, app.OrgID, app.ID, ref)
 		}
 		eventTypes, err := change(ctx, tx, &e)
 		if err != nil {
@@ -337,7 +338,7 @@ func (s *Service) endpointPatch(ctx context.Context, tx Tx, scope Scope, e *Endp
 	was := e.Disabled
 	in.fill(e, s.now())
 	if err := tx.EndpointUpdate(ctx, *e); err != nil {
-		return nil, err
+		return nil, endpointUIDTaken(err, scope.OrgID, e.UID)
 	}
 	return changeEvents(was, e.Disabled), nil
 }

@@ -125,7 +125,7 @@ func (s *Service) EventTypeCreate(ctx context.Context, scope Scope, in EventType
 	t = EventType{OrgID: scope.OrgID, CreatedAt: now}
 	in.fill(&t, now)
 	err = s.store.InTx(ctx, func(ctx context.Context, tx Tx) error { return tx.EventTypeInsert(ctx, t) })
-	return t, err
+	return t, reworded(err, KindConflict, "event_type_exists", fmt.Sprintf("The event type %s already exists; update it with a PUT.", shown(in.Name)))
 }
 
 // EventTypeGet finds an event type by name, archived ones too.
@@ -135,9 +135,9 @@ func (s *Service) EventTypeGet(ctx context.Context, scope Scope, name string) (E
 	}
 	t, err := s.store.EventTypeGet(ctx, scope.OrgID, name)
 	if err == nil && !scope.sees(t) {
-		return EventType{}, NotFound()
+		t, err = EventType{}, NotFound()
 	}
-	return t, err
+	return t, noEventType(err, name)
 }
 
 // EventTypeFilter narrows a list of event types.
@@ -178,7 +178,7 @@ func (s *Service) EventTypePatch(ctx context.Context, scope Scope, name string, 
 	}
 	err = s.store.InTx(ctx, func(ctx context.Context, tx Tx) error {
 		if t, err = tx.EventTypeLock(ctx, scope.OrgID, name); err != nil {
-			return err
+			return noEventType(err, name)
 		}
 		in := t.in()
 		change(&in)
@@ -202,6 +202,6 @@ func (s *Service) EventTypeDelete(ctx context.Context, scope Scope, name string,
 		return err
 	}
 	return s.store.InTx(ctx, func(ctx context.Context, tx Tx) error {
-		return tx.EventTypeDelete(ctx, scope.OrgID, name)
+		return noEventType(tx.EventTypeDelete(ctx, scope.OrgID, name), name)
 	})
 }

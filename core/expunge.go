@@ -8,7 +8,7 @@ const expungeMost = 1000
 func (s *Service) MessageExpunge(ctx context.Context, scope Scope, appRef, ref string) error {
 	found, err := s.MessageExpungeMany(ctx, scope, appRef, []string{ref})
 	if err == nil && !found[ref] {
-		return NotFound()
+		return missing(NotFound(), "message "+shown(ref)+" in application "+shown(appRef))
 	}
 	return err
 }
@@ -69,7 +69,7 @@ func (s *Service) AttemptExpunge(ctx context.Context, scope Scope, appRef, messa
 		return err
 	}
 	return s.store.InTx(ctx, func(ctx context.Context, tx Tx) error {
-		return tx.AttemptExpunge(ctx, a.AppID, a.MessageID, a.ID, expunged)
+		return noAttempt(tx.AttemptExpunge(ctx, a.AppID, a.MessageID, a.ID, expunged), a.MessageID, a.ID)
 	})
 }
 

@@ -208,7 +208,7 @@ func (s *Service) MessageCreate(ctx context.Context, scope Scope, appRef string,
 		}
 		stored, err = s.inserter.MessageInsert(ctx, m)
 	}
-	return stored, err
+	return stored, eventIDTaken(noApplication(err, scope.OrgID, appRef), in.EventID)
 }
 
 // applicationForMessage makes the application a message came with.
@@ -247,12 +247,13 @@ func (s *Service) MessageGetBare(ctx context.Context, scope Scope, appRef, ref s
 	if err != nil {
 		return Message{}, err
 	}
-	return s.store.MessageGetBare(ctx, app.ID, ref)
+	m, err := s.store.MessageGetBare(ctx, app.ID, ref)
+	return m, noMessage(err, app.ID, ref)
 }
 
 func (s *Service) message(ctx context.Context, app AppID, ref string) (Message, error) {
 	m, err := s.store.MessageGet(ctx, app, ref)
-	return m.at(s.now()), err
+	return m.at(s.now()), noMessage(err, app, ref)
 }
 
 // at is the message as it shows at that time: without a payload that has expired.

@@ -49,6 +49,7 @@ func (s *Service) MessageCreateMany(ctx context.Context, scope Scope, appRef str
 	}
 	inOrder(messages)
 	for n, stored := range s.inserter.MessageInsertMany(ctx, messages) {
+		stored.Err = eventIDTaken(noApplication(stored.Err, scope.OrgID, appRef), messages[n].EventID)
 		outcomes[places[n]] = stored
 	}
 	return outcomes, nil

@@ -52,7 +52,7 @@ func (s *Service) example(ctx context.Context, org OrgID, eventType string, inde
 	}
 	t, err := s.store.EventTypeGet(ctx, org, eventType)
 	if err != nil {
-		return nil, err
+		return nil, noEventType(err, eventType)
 	}
 	payload := schemaExample(t.Schemas, index)
 	if len(payload) == 0 || payload[0] != '{' {

@@ -14,7 +14,7 @@ func (s *Service) MessageResend(ctx context.Context, scope Scope, appRef, ref, e
 	}
 	e, err := s.store.EndpointGet(ctx, m.AppID, endpointRef)
 	if err != nil {
-		return err
+		return noEndpoint(err, scope.OrgID, m.AppID, endpointRef)
 	}
 	if m.Payload == nil {
 		return &Error{
@@ -33,11 +33,11 @@ func (s *Service) MessageResend(ctx context.Context, scope Scope, appRef, ref, e
 // lockEnabled keeps the endpoint enabled until the unit of work ends: what is owed to it by then was
 // promised to the client, and a worker drops what a disabled endpoint is owed.
 func lockEnabled(ctx context.Context, tx Tx, e Endpoint) error {
-	e, err := tx.EndpointLock(ctx, e.AppID, string(e.ID))
+	locked, err := tx.EndpointLock(ctx, e.AppID, string(e.ID))
 	if err != nil {
-		return err
+		return noEndpoint(err, "", e.AppID, string(e.ID))
 	}
-	if e.Disabled {
+	if locked.Disabled {
 		return EndpointDisabled()
 	}
 	return nil

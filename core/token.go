@@ -125,7 +125,7 @@ func (s *Service) AuthAppPortalAccess(ctx context.Context, scope Scope, appRef s
 		app, err = s.store.ApplicationGet(ctx, scope.OrgID, appRef)
 	}
 	if err != nil {
-		return "", err
+		return "", noApplication(err, scope.OrgID, appRef)
 	}
 	grant := AppGrant{
 		OrgID: app.OrgID, AppID: app.ID, FeatureFlags: in.FeatureFlags, Capabilities: in.granted(),
@@ -258,7 +258,7 @@ func (s *Service) AuthExpireAll(ctx context.Context, scope Scope, appRef string,
 	}
 	app, err := s.store.ApplicationGet(ctx, scope.OrgID, appRef)
 	if err != nil {
-		return err
+		return noApplication(err, scope.OrgID, appRef)
 	}
 	now := s.now()
 	r := TokenRevocation{

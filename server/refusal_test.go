@@ -197,7 +197,7 @@ func TestPathsThatLeadNowhereSaySo(t *testing.T) {
 		"/api/v1/app/../app": "segment . or ..", "/api//v1/app//": "two slashes in a row",
 		"/api/v1/none": "There is no such path; see /docs", "/api/v1": "There is no such path; see /docs", "/api/v1/%00": "There is no such path; see /docs",
 		"/none%FF": "There is no such path; see /docs", "/api/v1/app/a%00b": "Entity not found", "/api/v1/app/a%FF": "Entity not found",
-		"/api/v1/app/none": "Entity not found", "/api/v1/app/%2e%2e": "Entity not found", "/api/v1/app/a%2Fb": "Entity not found",
+		"/api/v1/app/none": "no application none", "/api/v1/app/%2e%2e": "no application ..", "/api/v1/app/a%2Fb": "no application ",
 	} {
 		wantStatus(t, f.ask(t, http.MethodGet, path, ""), 404, `"code":"not_found"`, want)
 	}

@@ -35,7 +35,7 @@ func TestNamesInPathsMayBeEscaped(t *testing.T) {
 	f := newFixture(t)
 	f.store.apps[0].UID = new("..")
 	wantStatus(t, f.ask(t, "GET", "/api/v1/app/%2E%2E/", ""), 200, `"name":"Ours"`)
-	wantStatus(t, f.ask(t, "GET", "/api/v1/app/a%2Fb", ""), 404, "Entity not found")
+	wantStatus(t, f.ask(t, "GET", "/api/v1/app/a%2Fb", ""), 404, `There is no application \"a/b\".`)
 }
 
 func TestWrongMethods(t *testing.T) {

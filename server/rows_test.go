@@ -34,7 +34,7 @@ var rows = map[string][]row{
 	"ApplicationGet": {
 		{"by uid", "/app/one", "", 200, []string{`"id":"{app}"`, `"throttleRate":7`, `"rateLimit":7`}},
 		{"by id", "/app/{app}", "", 200, []string{`"uid":"one"`}},
-		{"unknown", "/app/none", "", 404, []string{`{"code":"not_found","detail":"Entity not found"}`}},
+		{"unknown", "/app/none", "", 404, []string{`{"code":"not_found","detail":"There is no application none."}`}},
 		{"what Postgres cannot take", "/app/a%00b", "", 404, nil},
 	},
 	"ApplicationUpdate": {

@@ -53,7 +53,7 @@ var rowsMessage = map[string][]row{
 		{"an answer for each", "/app/one/msg/batch", `{"messages":[{"eventType":"n","payload":` + oddPayload + `},{"eventType":"n","payload":[]},
 			{"eventType":"n","payload":{},"eventId":"order-1"},7,{"eventType":"n","channels":"c"},{"eventType":"n","data":[]},{"eventType":"n","payload":{"last":1}}]}`, 202,
 			[]string{`"payload":` + oddPayload, `{"error":{"detail":[{"loc":["body","messages[1]","payload"],"msg":"The payload must be a JSON object.","type":"value_error"}]},"status":422}`,
-				`{"error":{"code":"conflict","detail":"A conflict has occurred"},"status":409}`, `"loc":["body","messages[3]"]`,
+				`{"error":{"code":"conflict","detail":"The application already has a message with the eventId order-1; send each event with an id of its own."},"status":409}`, `"loc":["body","messages[3]"]`,
 				`"loc":["body","messages[4]","channels"]`, `"loc":["body","messages[5]","data"]`, `"payload":{"last":1}`}},
 		{"none", "/app/one/msg/batch", `{"messages":[]}`, 202, []string{`{"data":[]}`}},
 		{"without content", "/app/one/msg/batch?with_content=false", `{"messages":[{"eventType":"n","payload":{"a":1}}]}`, 202, []string{`"payload":{}`}},
