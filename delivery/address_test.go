@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -130,7 +131,7 @@ func newBlocked(t *testing.T, config Config, w *witness) func(row, url string) {
 	return func(row, url string) {
 		t.Helper()
 		attempt := s.send(t.Context(), testDelivery(url))
-		if attempt.Response != errBlocked.Error() || attempt.Status != core.StatusFail {
+		if !strings.HasPrefix(attempt.Response, notAllowed) || attempt.Status != core.StatusFail {
 			t.Errorf("%s, %s: %q", row, url, attempt.Response)
 		}
 		if n := w.connections(t); n != 0 {
@@ -209,7 +210,7 @@ func TestAConnectionGoesToTheAddressThatWasChecked(t *testing.T) {
 		t.Errorf("%+v, %d requests, %d look-ups", attempt, requests, server.asked("rebound.example."))
 	}
 	attempt = s.send(t.Context(), d)
-	if attempt.Response != errBlocked.Error() || requests != 1 {
+	if !strings.HasPrefix(attempt.Response, notAllowed) || requests != 1 {
 		t.Errorf("after it was rebound: %+v, %d requests", attempt, requests)
 	}
 }
@@ -237,8 +238,8 @@ func TestANameWithManyAddressesIsNotTriedAtAllOfThem(t *testing.T) {
 		many = append(many, netip.AddrFrom4([4]byte{127, 0, 1, byte(i + 1)}))
 	}
 	e := newEgress(testConfig(), time.Now)
-	if list, err := e.permitted(many, "80"); err != nil || len(list) != addressesMax {
-		t.Errorf("%d addresses, %v", len(list), err)
+	if list := e.permitted(many, "80"); len(list) != addressesMax {
+		t.Errorf("%d addresses", len(list))
 	}
 }
 

@@ -91,10 +91,14 @@ func is6(address string) bool { return strings.HasPrefix(address, "[") }
 // targets are what to connect to for a host. Names are left to others only if asked; addresses never.
 func (e *egress) targets(ctx context.Context, trip *trip, host, port string, leaveNames bool) ([]string, error) {
 	if literal, err := netip.ParseAddr(host); err == nil {
-		return e.permitted([]netip.Addr{literal}, port)
+		list := e.permitted([]netip.Addr{literal}, port)
+		if list == nil {
+			return nil, blockedAddress(literal)
+		}
+		return list, nil
 	}
 	if isNumber(host) {
-		return nil, errBlocked
+		return nil, blockedSpelling(host)
 	}
 	if leaveNames {
 		return []string{net.JoinHostPort(host, port)}, nil
@@ -107,19 +111,20 @@ func (e *egress) targets(ctx context.Context, trip *trip, host, port string, lea
 	if err != nil {
 		return nil, resolveFailure(err)
 	}
-	return e.permitted(addresses, port)
+	list := e.permitted(addresses, port)
+	if list == nil {
+		return nil, blockedName(host)
+	}
+	return list, nil
 }
 
-// permitted leaves out what is forbidden; an error if nothing is left.
-func (e *egress) permitted(addresses []netip.Addr, port string) ([]string, error) {
+// permitted leaves out what is forbidden; nil: nothing is left.
+func (e *egress) permitted(addresses []netip.Addr, port string) []string {
 	var list []string
 	for _, a := range addresses {
 		if e.guard.permits(a) && len(list) < addressesMax {
 			list = append(list, net.JoinHostPort(a.Unmap().String(), port))
 		}
 	}
-	if len(list) == 0 {
-		return nil, errBlocked
-	}
-	return list, nil
+	return list
 }

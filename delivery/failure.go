@@ -54,6 +54,9 @@ var (
 
 // reason tells the endpoint's owner why there was no response, by the stage that failed.
 func (t *trip) reason(err error, timeout time.Duration) string {
+	if e, ok := errors.AsType[*blockedError](err); ok {
+		return e.Error()
+	}
 	if errors.Is(err, errBlocked) {
 		return errBlocked.Error()
 	}

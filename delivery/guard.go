@@ -8,8 +8,43 @@ import (
 	"syscall"
 )
 
-// errBlocked is what an attempt at a special address ends with.
-var errBlocked = errors.New("requests to this IP range are blocked (see the server configuration)")
+const (
+	notAllowed = "address not allowed: "
+	allowIt    = "; the operator can allow it: POSTRIDER_ALLOW_SUBNETS"
+)
+
+// errBlocked is what an attempt at a special address ends with, if no blockedError says more.
+var errBlocked = errors.New(notAllowed + "the host has no public address" + allowIt)
+
+// A blockedError says why a host is not sent to. It shows addresses from the endpoint's URL and never those of a name:
+// an endpoint's owner could ask us for the names of our own network.
+type blockedError struct{ text string }
+
+func (e *blockedError) Error() string { return notAllowed + e.text }
+
+func (e *blockedError) Unwrap() error { return errBlocked }
+
+func blockedAddress(a netip.Addr) error {
+	a = a.Unmap().WithZone("")
+	kind := "reserved"
+	switch {
+	case a.IsPrivate():
+		kind = "private"
+	case a.IsLoopback():
+		kind = "loopback"
+	case a.IsLinkLocalUnicast():
+		kind = "link-local"
+	}
+	return &blockedError{a.String() + " is a " + kind + " address" + allowIt}
+}
+
+func blockedName(host string) error {
+	return &blockedError{host + " resolves to no public address" + allowIt}
+}
+
+func blockedSpelling(host string) error {
+	return &blockedError{host + " is neither a name nor an address as it should be written, such as 192.0.2.1"}
+}
 
 // guard keeps deliveries away from addresses that are nobody's public ones. An endpoint's address
 // comes from a customer, who could otherwise make us call our own network.

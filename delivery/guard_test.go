@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestSpecialAddressesAreNotPermitted(t *testing.T) {
@@ -36,6 +37,29 @@ func TestAllowedSubnetsArePermitted(t *testing.T) {
 	} {
 		if got := g.permits(netip.MustParseAddr(text)); got != want {
 			t.Errorf("%s: permitted %v, want %v", text, got, want)
+		}
+	}
+}
+
+func TestBlockedAttemptsSayWhyAndWhatToDo(t *testing.T) {
+	t.Parallel()
+	config := testConfig()
+	config.AllowSubnets = nil
+	_, config.resolver = newNameServer(t, zone{"db.example.": {addresses("10.9.8.7")}}, time.Minute)
+	s := newSender(config, time.Now)
+	t.Cleanup(s.pool.closeKept)
+	const allow = "; the operator can allow it: POSTRIDER_ALLOW_SUBNETS"
+	for host, want := range map[string]string{
+		"10.1.2.3":           "10.1.2.3 is a private address" + allow,
+		"[fd00::1]":          "fd00::1 is a private address" + allow,
+		"[::ffff:127.0.0.1]": "127.0.0.1 is a loopback address" + allow,
+		"169.254.169.254":    "169.254.169.254 is a link-local address" + allow,
+		"203.0.113.7":        "203.0.113.7 is a reserved address" + allow,
+		"db.example":         "db.example resolves to no public address" + allow,
+		"2130706433":         "2130706433 is neither a name nor an address as it should be written, such as 192.0.2.1",
+	} {
+		if got := s.send(t.Context(), testDelivery("http://"+host+"/")).Response; got != "address not allowed: "+want {
+			t.Errorf("%s: %s\nwant %s", host, got, want)
 		}
 	}
 }
