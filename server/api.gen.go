@@ -322,7 +322,7 @@ func (e StatusCodeClass) Valid() bool {
 	}
 }
 
-// AppPortalAccessIn defines model for AppPortalAccessIn.
+// AppPortalAccessIn Example: {"expiry":3600}
 type AppPortalAccessIn struct {
 	// Application Creates the application first if the path names none; its `uid` must then be the one in the path. Ignored
 	// if the application exists.
@@ -360,7 +360,7 @@ type AppPortalAccessOut struct {
 // and send examples. `ManageTransformations`: nothing, there being no transformations.
 type AppPortalCapability string
 
-// AppUsageStatsIn defines model for AppUsageStatsIn.
+// AppUsageStatsIn Example: {"since":"2026-01-30T00:00:00Z","until":"2026-01-31T00:00:00Z"}
 type AppUsageStatsIn struct {
 	// AppIds Only these applications, by id or uid; null or empty is all. If none of them exists, it is a 422.
 	AppIds []string `json:"appIds,omitempty"`
@@ -391,7 +391,7 @@ type AppUsageStatsOut struct {
 	UpdatedAt Timestamp `json:"updatedAt"`
 }
 
-// ApplicationIn defines model for ApplicationIn.
+// ApplicationIn Example: {"name":"Acme","uid":"customer-42"}
 type ApplicationIn struct {
 	// Metadata Anything of your own, at most 4096 bytes as compact JSON without needless escapes.
 	Metadata Metadata `json:"metadata,omitempty"`
@@ -433,7 +433,7 @@ type ApplicationOut struct {
 	UpdatedAt Timestamp `json:"updatedAt"`
 }
 
-// ApplicationPatch defines model for ApplicationPatch.
+// ApplicationPatch Example: {"name":"Acme Ltd"}
 type ApplicationPatch struct {
 	// Metadata Replaces all of it; null empties it. At most 4096 bytes as compact JSON.
 	Metadata nullable.Nullable[texts] `json:"metadata,omitempty"`
@@ -451,7 +451,7 @@ type ApplicationPatch struct {
 	UID nullable.Nullable[string] `json:"uid,omitempty"`
 }
 
-// ApplicationTokenExpireIn defines model for ApplicationTokenExpireIn.
+// ApplicationTokenExpireIn Example: {"expiry":0}
 type ApplicationTokenExpireIn struct {
 	// Expiry In how many seconds the tokens end; null for at once.
 	Expiry *int64 `json:"expiry,omitempty"`
@@ -505,7 +505,7 @@ type BackgroundTaskStatus string
 // them.
 type BackgroundTaskType string
 
-// BulkExpungeContentsIn defines model for BulkExpungeContentsIn.
+// BulkExpungeContentsIn Example: {"ids":["order-1001-paid"]}
 type BulkExpungeContentsIn struct {
 	// Ids The ids of the messages, or their `eventId`s.
 	Ids []string `json:"ids,omitempty"`
@@ -520,7 +520,7 @@ type BulkExpungeContentsOut struct {
 // BulkExpungeContentsOutResults defines model for BulkExpungeContentsOut.Results.
 type BulkExpungeContentsOutResults string
 
-// BulkReplayIn defines model for BulkReplayIn.
+// BulkReplayIn Example: {"since":"2026-01-30T00:00:00Z","until":"2026-01-31T00:00:00Z"}
 type BulkReplayIn struct {
 	// Channel Only messages sent on this channel.
 	Channel *string `json:"channel,omitempty"`
@@ -564,7 +564,7 @@ type EndpointAttemptStats struct {
 	Success int64 `json:"success"`
 }
 
-// EndpointHeadersIn defines model for EndpointHeadersIn.
+// EndpointHeadersIn Example: {"headers":{"X-Team":"billing"}}
 type EndpointHeadersIn struct {
 	// Headers At most 100. A value may hold 4096 bytes, and all names and values together 64 KiB. Headers that the delivery
 	// itself sets are refused, such as `content-type`, `host`, those of the connection, and those that begin with `svix-` or `proxy-`. Values are
@@ -583,6 +583,8 @@ type EndpointHeadersOut struct {
 }
 
 // EndpointHeadersPatchIn It must have one of the two.
+//
+// Example: {"headers":{"X-Team":"billing"}}
 type EndpointHeadersPatchIn struct {
 	// DeleteHeaders The names of headers to delete. One that is not there is nothing wrong.
 	DeleteHeaders []string `json:"deleteHeaders,omitempty"`
@@ -757,7 +759,7 @@ type EndpointOut struct {
 	Version uint16 `json:"version"`
 }
 
-// EndpointPatch defines model for EndpointPatch.
+// EndpointPatch Example: {"description":"Billing"}
 type EndpointPatch struct {
 	// Channels It receives only messages sent on one of these channels; null for all messages, whatever their channels.
 	Channels nullable.Nullable[[]string] `json:"channels,omitempty"`
@@ -808,7 +810,7 @@ type EndpointSecretOut struct {
 	Key string `json:"key"`
 }
 
-// EndpointSecretRotateIn defines model for EndpointSecretRotateIn.
+// EndpointSecretRotateIn Example: {"gracePeriodSeconds":86400}
 type EndpointSecretRotateIn struct {
 	// GracePeriodSeconds For how long the old secret signs as well.
 	GracePeriodSeconds *int64 `json:"gracePeriodSeconds,omitempty"`
@@ -835,7 +837,7 @@ type EndpointStats struct {
 	Success int64 `json:"success"`
 }
 
-// EndpointUpdate defines model for EndpointUpdate.
+// EndpointUpdate Example: {"url":"https://example.com/webhooks"}
 type EndpointUpdate struct {
 	// Channels It receives only messages sent on one of these channels; null for all messages, whatever their channels.
 	Channels []Channel `json:"channels,omitempty"`
@@ -880,7 +882,7 @@ type EndpointUpdate struct {
 	Version *uint16 `json:"version,omitempty"`
 }
 
-// EventExampleIn defines model for EventExampleIn.
+// EventExampleIn Example: {"eventType":"invoice.paid"}
 type EventExampleIn struct {
 	// EventType The name of an event type, such as `invoice.paid`.
 	EventType *EventTypeName `json:"eventType,omitempty"`
@@ -916,7 +918,7 @@ type EventTypeFromOpenAPI struct {
 	Schemas json.RawMessage `json:"schemas"`
 }
 
-// EventTypeImportOpenAPIIn defines model for EventTypeImportOpenApiIn.
+// EventTypeImportOpenAPIIn Example: {"spec":{"webhooks":{"invoice.paid":{"post":{"summary":"An invoice was paid"}}}}}
 type EventTypeImportOpenAPIIn struct {
 	// DryRun True changes nothing and answers what would change.
 	DryRun *bool `json:"dryRun,omitempty"`
@@ -1008,7 +1010,7 @@ type EventTypeOut struct {
 	UpdatedAt Timestamp       `json:"updatedAt"`
 }
 
-// EventTypePatch defines model for EventTypePatch.
+// EventTypePatch Example: {"description":"An invoice was paid"}
 type EventTypePatch struct {
 	// Archived True hides it from lists and from new endpoints. Null is refused.
 	Archived nullable.Nullable[bool] `json:"archived,omitempty"`
@@ -1032,7 +1034,7 @@ type EventTypePatch struct {
 	Schemas nullable.Nullable[json.RawMessage] `json:"schemas,omitempty"`
 }
 
-// EventTypeUpdate defines model for EventTypeUpdate.
+// EventTypeUpdate Example: {"description":"An invoice was paid"}
 type EventTypeUpdate struct {
 	// Archived True hides it from lists and from new endpoints.
 	Archived *bool `json:"archived,omitempty"`
@@ -1260,7 +1262,7 @@ type MessageAttemptOut struct {
 // MessageAttemptTriggerType 0 if the schedule asked for it, 1 if a person or program did.
 type MessageAttemptTriggerType int
 
-// MessageBatchIn defines model for MessageBatchIn.
+// MessageBatchIn Example: {"messages":[{"eventType":"invoice.paid","payload":{"invoice":1001}}]}
 type MessageBatchIn struct {
 	// Messages The messages, in the order of their answers.
 	Messages []json.RawMessage `json:"messages,omitempty"`
@@ -1330,7 +1332,7 @@ type MessageEndpointOut struct {
 	Version uint16 `json:"version"`
 }
 
-// MessageIn defines model for MessageIn.
+// MessageIn Example: {"eventType":"invoice.paid","payload":{"invoice":1001}}
 type MessageIn = wire.Message[*ApplicationIn]
 
 // MessageOut defines model for MessageOut.
@@ -1360,7 +1362,7 @@ type MessageOut struct {
 	Timestamp Timestamp `json:"timestamp"`
 }
 
-// MessagePrecheckIn defines model for MessagePrecheckIn.
+// MessagePrecheckIn Example: {"eventType":"invoice.paid"}
 type MessagePrecheckIn struct {
 	// Channels The channels it would be sent on.
 	Channels []Channel `json:"channels,omitempty"`
@@ -1468,7 +1470,7 @@ type OperationalWebhookEndpointOut struct {
 	URL string `json:"url"`
 }
 
-// OperationalWebhookEndpointUpdate defines model for OperationalWebhookEndpointUpdate.
+// OperationalWebhookEndpointUpdate Example: {"url":"https://example.com/operations"}
 type OperationalWebhookEndpointUpdate struct {
 	// Description A note for people, of up to 16384 bytes. No control characters 0x00 to 0x08.
 	Description *string `json:"description,omitempty"`
@@ -1506,7 +1508,7 @@ type OperationalWebhookEndpointUpdate struct {
 // Ordering Oldest or newest first.
 type Ordering string
 
-// RecoverIn defines model for RecoverIn.
+// RecoverIn Example: {"since":"2026-01-30T00:00:00Z","until":"2026-01-31T00:00:00Z"}
 type RecoverIn struct {
 	// Since Messages from this time on.
 	Since *string `json:"since,omitempty"`
@@ -1515,7 +1517,7 @@ type RecoverIn struct {
 	Until *string `json:"until,omitempty"`
 }
 
-// ReplayIn defines model for ReplayIn.
+// ReplayIn Example: {"since":"2026-01-30T00:00:00Z","until":"2026-01-31T00:00:00Z"}
 type ReplayIn struct {
 	// Since Messages from this time on.
 	Since *string `json:"since,omitempty"`

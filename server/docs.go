@@ -24,6 +24,7 @@ var docsPage = sync.OnceValue(func() []byte {
 	doc := contract()
 	page := template.Must(template.New("docs").Funcs(template.FuncMap{
 		"access": accessText,
+		"curl":   curlExample,
 		"fields": doc.fields,
 		"limits": limitTexts,
 		"prose":  proseHTML,

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"html/template"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -17,7 +18,9 @@ func TestDocsShowEveryOperationAndSchema(t *testing.T) {
 	}
 	page := recorder.Body.String()
 	for _, op := range operations(t) {
-		for _, want := range []string{`<article id="` + op.OperationID + `">`, op.Path, op.Summary} {
+		for _, want := range []string{
+			`<article id="` + op.OperationID + `">`, op.Path, op.Summary, template.HTMLEscapeString(curlExample(op)),
+		} {
 			if !strings.Contains(page, want) {
 				t.Errorf("%s: %q is not on the page", op.OperationID, want)
 			}
@@ -31,6 +34,18 @@ func TestDocsShowEveryOperationAndSchema(t *testing.T) {
 	for name := range contract().Components.Schemas {
 		if !strings.Contains(page, `<article id="schema-`+name+`">`) {
 			t.Errorf("schema %s is not on the page", name)
+		}
+	}
+}
+
+// TestDocsHaveContentsOnNarrowScreens looks for what shows the contents there: a link that makes them the target of the
+// page. No rule may hide them for good.
+func TestDocsHaveContentsOnNarrowScreens(t *testing.T) {
+	t.Parallel()
+	_, narrow, _ := strings.Cut(string(docsPage()), "@media (max-width: 60rem) {")
+	for _, want := range []string{".bar { display: flex;", "nav:target { display: block;", `<a href="#contents">`, `<nav id="contents"`} {
+		if !strings.Contains(narrow, want) {
+			t.Errorf("%q is not on the page", want)
 		}
 	}
 }

@@ -107,6 +107,7 @@ type operation struct {
 type parameter struct {
 	Ref                   string `json:"$ref"`
 	Name, In, Description string
+	Example               string
 	Required              bool
 	Schema                *schema
 }
@@ -129,6 +130,7 @@ type schema struct {
 	Nullable, Deprecated                                       bool
 	Minimum, Maximum, MinLength, MaxLength, MinItems, MaxItems *int
 	Enum                                                       []any
+	Example                                                    json.RawMessage
 	Default                                                    any
 	Items, AdditionalProperties                                *schema
 	AllOf                                                      []*schema

@@ -1,0 +1,40 @@
+package server
+
+import (
+	"net/http"
+	"strings"
+)
+
+// curlExample is a command that calls an operation, with the examples of the contract as its path parameters and body.
+// It reads the token from a variable, so that nobody has one in the history of a shell.
+func curlExample(op *operation) string {
+	path := op.Path
+	for _, p := range op.Parameters {
+		if p.In == "path" {
+			path = strings.ReplaceAll(path, "{"+p.Name+"}", p.Example)
+		}
+	}
+	command := "curl "
+	if op.Method != http.MethodGet {
+		command += "-X " + op.Method + " "
+	}
+	parts := []string{command + shellQuoted("http://localhost:8071"+path)}
+	if len(op.Security) > 0 {
+		parts = append(parts, `-H "Authorization: Bearer $TOKEN"`)
+	}
+	if op.RequestBody != nil {
+		parts = append(parts, "-H 'Content-Type: application/json'", "-d "+shellQuoted(bodyExample(op)))
+	}
+	return strings.Join(parts, " \\\n  ")
+}
+
+// bodyExample is the example of the schema that a body has.
+func bodyExample(op *operation) string {
+	s := op.RequestBody.Content.JSON()
+	if s.Ref != "" {
+		s = contract().Components.Schemas[refName(s.Ref)]
+	}
+	return string(s.Example)
+}
+
+func shellQuoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
