@@ -323,7 +323,7 @@ func TestATaskThatFailsIsTold(t *testing.T) {
 		t.Error("the step did not fail")
 	}
 	got := w.told()
-	if len(got) != 2 || !strings.Contains(got[0].Payload, "The endpoint was deleted.") || !strings.Contains(got[1].Payload, "An internal error") {
+	if len(got) != 2 || !strings.Contains(got[0].Payload, "The endpoint was deleted.") || !strings.Contains(got[1].Payload, "Internal error; the operator") {
 		t.Errorf("told %+v", got)
 	}
 }
