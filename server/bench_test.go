@@ -15,7 +15,7 @@ import (
 )
 
 func BenchmarkTokensParse(b *testing.B) {
-	tokens := newTokens(b, testSecret, time.Now)
+	tokens := newTokens(b, time.Now)
 	token, err := tokens.Org("org_a", core.OrgTokenLifetime)
 	if err != nil {
 		b.Fatal(err)
@@ -38,7 +38,7 @@ func (nowhere) MessageInsert(_ context.Context, m core.NewMessage) (core.Message
 // BenchmarkMessageCreate is all that a message costs on its way to the store and back, but for the
 // network: token, decoding, validation, answer.
 func BenchmarkMessageCreate(b *testing.B) {
-	tokens := newTokens(b, testSecret, time.Now)
+	tokens := newTokens(b, time.Now)
 	handler := New(Config{
 		Service: core.NewService(&fake{}, nowhere{}, nil, time.Now, core.EndpointRules{}),
 		Tokens:  tokens, Log: slog.New(slog.DiscardHandler),

@@ -2,6 +2,7 @@ package server
 
 import (
 	"encoding/json"
+	"net/http"
 	"regexp"
 	"strings"
 	"testing"
@@ -18,7 +19,7 @@ func TestCurlExamplesAreComplete(t *testing.T) {
 			t.Errorf("%s: %s", op.OperationID, curlExample(op))
 			continue
 		}
-		if method := parts[1]; method != op.Method && (method != "" || op.Method != "GET") {
+		if method := parts[1]; method != op.Method && (method != "" || op.Method != http.MethodGet) {
 			t.Errorf("%s: the method is %q", op.OperationID, method)
 		}
 		if sent := parts[3] != ""; sent != (len(op.Security) > 0) {

@@ -39,25 +39,22 @@ type fixture struct {
 	}
 }
 
-// newTokens are tokens signed with a secret.
-func newTokens(tb testing.TB, secret string, clock func() time.Time) *token.Authority {
+// newTokens are tokens signed with the secret of these tests.
+func newTokens(tb testing.TB, clock func() time.Time) *token.Authority {
 	tb.Helper()
-	key, err := token.ParseKey("HS256", secret)
+	key, err := token.ParseKey("HS256", testSecret)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	return token.New(token.Keys{key}, clock)
 }
 
-const (
-	hs256   = `{"alg":"HS256","typ":"JWT"}`
-	goodOrg = `{"sub":"org_a"}`
-)
+const goodOrg = `{"sub":"org_a"}`
 
-// forge signs claims as we would, under any header.
-func forge(header, claims string) string {
+// forge signs claims as we would.
+func forge(claims string) string {
 	encode := base64.RawURLEncoding.EncodeToString
-	signed := encode([]byte(header)) + "." + encode([]byte(claims))
+	signed := encode([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." + encode([]byte(claims))
 	mac := hmac.New(sha256.New, []byte(testSecret))
 	mac.Write([]byte(signed))
 	return signed + "." + encode(mac.Sum(nil))
@@ -90,7 +87,7 @@ type parts struct {
 func newFixture(t *testing.T, change ...func(*parts)) *fixture {
 	t.Helper()
 	clock := func() time.Time { return testNow }
-	f := &fixture{store: &fake{}, tokens: newTokens(t, testSecret, clock), logged: &logged{}}
+	f := &fixture{store: &fake{}, tokens: newTokens(t, clock), logged: &logged{}}
 	f.seed()
 	p := parts{
 		Config: Config{Keys: f.store, Tokens: f.tokens, Log: slog.New(f.logged)},

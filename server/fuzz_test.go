@@ -131,7 +131,7 @@ func goodQuery(op *operation) string {
 
 // FuzzHeaders sends headers of any kind with a request that has them all looked at.
 func FuzzHeaders(f *testing.F) {
-	good := newTokens(f, testSecret, func() time.Time { return testNow })
+	good := newTokens(f, func() time.Time { return testNow })
 	token, err := good.Org("org_a", time.Hour)
 	if err != nil {
 		f.Fatal(err)

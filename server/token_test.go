@@ -60,7 +60,7 @@ func TestATokenEnds(t *testing.T) {
 	now := testNow
 	f := newFixture(t)
 	clock := func() time.Time { return now }
-	f.tokens = newTokens(t, testSecret, clock)
+	f.tokens = newTokens(t, clock)
 	f.Handler = New(Config{
 		Service: core.NewService(f.store, inserter{f.store}, f.tokens, clock, core.EndpointRules{DomainToASCII: delivery.DomainToASCII}),
 		Tokens:  f.tokens, Log: slog.New(f.logged),
@@ -118,7 +118,7 @@ func TestForeignTokensOfTheSameSecondAreRevokedToo(t *testing.T) {
 		fmt.Sprintf(`{"sub":"%s","org":"org_a"}`, app):                                    401,
 		fmt.Sprintf(`{"sub":"%s","org":"org_a","exp":%d,"iat":%d}`, app, int64(9e15), at): 401,
 	} {
-		if got := f.reads(forge(hs256, claims)); got != status {
+		if got := f.reads(forge(claims)); got != status {
 			t.Errorf("%s: %d, want %d", claims, got, status)
 		}
 	}
@@ -127,7 +127,7 @@ func TestForeignTokensOfTheSameSecondAreRevokedToo(t *testing.T) {
 func TestFlagsThatPostgresCannotTakeAreNone(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	token := forge(hs256, fmt.Sprintf(`{"sub":"%s","org":"org_a","feature_flags":["\u0000","beta"]}`, f.ids.app))
+	token := forge(fmt.Sprintf(`{"sub":"%s","org":"org_a","feature_flags":["\u0000","beta"]}`, f.ids.app))
 	wantStatus(t, f.send("GET", "/api/v1/event-type", "", "Authorization: Bearer "+token), 200)
 	if got, want := fmt.Sprintf("%+v", f.store.filter), "{Archived:false AllFlags:false Flags:[beta]}"; got != want {
 		t.Errorf("filter = %s, want %s", got, want)
@@ -150,7 +150,7 @@ func TestTokensOfOrganisationsCanBeRevoked(t *testing.T) {
 	f := newFixture(t)
 	bearer := func(token string) string { return "Authorization: Bearer " + token }
 	one := f.token(t, "org_a")
-	other := forge(hs256, fmt.Sprintf(`{"sub":"org_a","iat":%d}`, testNow.Add(time.Second).Unix()))
+	other := forge(fmt.Sprintf(`{"sub":"org_a","iat":%d}`, testNow.Add(time.Second).Unix()))
 	customer, neighbour := f.token(t, "one"), f.token(t, "org_b")
 	revocations := core.NewRevocations(f.store, func() time.Time { return testNow.Add(time.Microsecond) })
 	parsed, err := f.tokens.Parse(one)
@@ -163,7 +163,7 @@ func TestTokensOfOrganisationsCanBeRevoked(t *testing.T) {
 	wantStatus(t, f.send("GET", "/api/v1/app", "", bearer(one)), 401, `"code":"authentication_failed"`)
 	wantStatus(t, f.send("GET", "/api/v1/app", "", bearer(other)), 200)
 
-	older := forge(hs256, `{"sub":"org_a","iat":1}`)
+	older := forge(`{"sub":"org_a","iat":1}`)
 	wantStatus(t, f.send("GET", "/api/v1/app", "", bearer(older)), 200)
 	if err := revocations.TokenRevokeMany(t.Context(), "org_a"); err != nil {
 		t.Fatal(err)
