@@ -42,9 +42,8 @@ func (h *handlers) ApplicationList(ctx context.Context, r ApplicationListRequest
 		return nil, err
 	}
 	key := func(app core.Application) string { return string(app.ID) }
-	out := ApplicationList200JSONResponse{Done: list.Done}
-	out.Data, out.Iterator, out.PrevIterator = answerPage(list, key, applicationOut)
-	return out, nil
+	data, next, previous := answerPage(list, key, applicationOut)
+	return ApplicationList200JSONResponse{Data: data, Done: list.Done, Iterator: next, PrevIterator: previous}, nil
 }
 
 func (h *handlers) ApplicationUpdate(ctx context.Context, r ApplicationUpdateRequestObject) (ApplicationUpdateResponseObject, error) {

@@ -43,6 +43,7 @@ func (h *handlers) attemptListByMessage(ctx context.Context, appRef, ref string,
 	filter, page, err := h.attemptQuery(AttemptListByEndpointParams{
 		Limit: p.Limit, Iterator: p.Iterator, Status: p.Status, StatusCodeClass: p.StatusCodeClass,
 		Channel: p.Channel, Tag: p.Tag, Before: p.Before, After: p.After, EventTypes: p.EventTypes,
+		WithContent: p.WithContent, WithMsg: p.WithMsg,
 	})
 	if err != nil {
 		return ListResponseMessageAttemptOut{}, err
@@ -92,8 +93,7 @@ func readStatus(status *MessageStatusFilter) (*core.AttemptStatus, error) {
 }
 
 func attemptListOut(list core.List[core.AttemptOfMessage], withContent *bool) ListResponseMessageAttemptOut {
-	out := ListResponseMessageAttemptOut{Done: list.Done}
-	out.Data, out.Iterator, out.PrevIterator = answerPage(list,
+	data, next, previous := answerPage(list,
 		func(a core.AttemptOfMessage) string { return string(a.ID) },
 		func(a core.AttemptOfMessage) MessageAttemptOut {
 			if !or(withContent, true) {
@@ -105,7 +105,7 @@ func attemptListOut(list core.List[core.AttemptOfMessage], withContent *bool) Li
 			}
 			return out
 		})
-	return out
+	return ListResponseMessageAttemptOut{Data: data, Done: list.Done, Iterator: next, PrevIterator: previous}
 }
 
 var statusTexts = map[core.AttemptStatus]MessageStatusText{
@@ -121,5 +121,6 @@ func attemptOut(a core.Attempt) MessageAttemptOut {
 		Status: MessageStatus(a.Status), StatusText: statusTexts[a.Status],
 		ResponseStatusCode: a.ResponseStatusCode, Response: a.Response, ResponseDurationMs: a.DurationMS,
 		TriggerType: MessageAttemptTriggerType(a.Trigger), Timestamp: Timestamp(a.CreatedAt),
+		Msg: nil, // attemptListOut
 	}
 }

@@ -33,9 +33,8 @@ func (h *handlers) BackgroundTaskList(ctx context.Context, r BackgroundTaskListR
 	if err != nil {
 		return nil, err
 	}
-	out := BackgroundTaskList200JSONResponse{Done: list.Done}
-	out.Data, out.Iterator, out.PrevIterator = answerPage(list, func(t core.BackgroundTask) string { return string(t.ID) }, taskOut)
-	return out, nil
+	data, next, previous := answerPage(list, func(t core.BackgroundTask) string { return string(t.ID) }, taskOut)
+	return BackgroundTaskList200JSONResponse{Data: data, Done: list.Done, Iterator: next, PrevIterator: previous}, nil
 }
 
 func taskStarted(t core.BackgroundTask) BackgroundTaskStarted {

@@ -34,10 +34,10 @@ func (h *handlers) AttemptedMessageList(ctx context.Context, r AttemptedMessageL
 }
 
 func attemptedMessageListOut(list core.List[core.AttemptedMessage], withContent bool) messageAnswer {
-	out := ListResponseEndpointMessageOut{Done: list.Done}
-	out.Data, out.Iterator, out.PrevIterator = answerPage(list,
+	data, next, previous := answerPage(list,
 		func(m core.AttemptedMessage) string { return string(m.Message.ID) },
 		func(m core.AttemptedMessage) EndpointMessageOut { return endpointMessageOut(m, withContent) })
+	out := ListResponseEndpointMessageOut{Data: data, Done: list.Done, Iterator: next, PrevIterator: previous}
 	payloads := make([]*json.RawMessage, len(out.Data))
 	for i := range out.Data {
 		payloads[i] = &out.Data[i].Payload
@@ -63,10 +63,9 @@ func (h *handlers) DestinationList(ctx context.Context, r DestinationListRequest
 	if err != nil {
 		return nil, err
 	}
-	out := DestinationList200JSONResponse{Done: list.Done}
-	out.Data, out.Iterator, out.PrevIterator = answerPage(list,
+	data, next, previous := answerPage(list,
 		func(d core.Destination) string { return string(d.Endpoint.ID) }, messageEndpointOut)
-	return out, nil
+	return DestinationList200JSONResponse{Data: data, Done: list.Done, Iterator: next, PrevIterator: previous}, nil
 }
 
 func messageEndpointOut(d core.Destination) MessageEndpointOut {

@@ -33,9 +33,8 @@ func (h *handlers) EndpointList(ctx context.Context, r EndpointListRequestObject
 		return nil, err
 	}
 	key := func(e core.Endpoint) string { return string(e.ID) }
-	out := EndpointList200JSONResponse{Done: list.Done}
-	out.Data, out.Iterator, out.PrevIterator = answerPage(list, key, endpointOut)
-	return out, nil
+	data, next, previous := answerPage(list, key, endpointOut)
+	return EndpointList200JSONResponse{Data: data, Done: list.Done, Iterator: next, PrevIterator: previous}, nil
 }
 
 func (h *handlers) EndpointUpdate(ctx context.Context, r EndpointUpdateRequestObject) (EndpointUpdateResponseObject, error) {
@@ -114,6 +113,7 @@ func endpointIn(in EndpointUpdate) (core.EndpointIn, error) {
 		ThrottleRate: rate(in.ThrottleRate, in.RateLimit), Disabled: orZero(in.Disabled),
 		EventTypes: wire.Set(append(in.EventTypes, in.FilterTypes...)), Channels: wire.Channels(in.Channels),
 		Metadata: core.Metadata(in.Metadata), FIFO: orZero(in.Fifo),
+		Headers: nil, Secret: core.Secret{}, // newEndpointIn
 	}, nil
 }
 

@@ -44,8 +44,7 @@ func (h *handlers) EventTypeList(ctx context.Context, r EventTypeListRequestObje
 	if err != nil {
 		return nil, err
 	}
-	out := EventTypeList200JSONResponse{Done: list.Done}
-	out.Data, out.Iterator, out.PrevIterator = answerPage(list,
+	data, next, previous := answerPage(list,
 		func(t core.EventType) string { return core.EventTypeIterator(t.Name) },
 		func(t core.EventType) EventTypeOut {
 			if !orZero(r.Params.WithContent) {
@@ -53,7 +52,7 @@ func (h *handlers) EventTypeList(ctx context.Context, r EventTypeListRequestObje
 			}
 			return eventTypeOut(t)
 		})
-	return out, nil
+	return EventTypeList200JSONResponse{Data: data, Done: list.Done, Iterator: next, PrevIterator: previous}, nil
 }
 
 func (h *handlers) EventTypeUpdate(ctx context.Context, r EventTypeUpdateRequestObject) (EventTypeUpdateResponseObject, error) {
@@ -159,13 +158,13 @@ func notNull(text json.RawMessage) json.RawMessage {
 }
 
 func eventTypeOut(t core.EventType) EventTypeOut {
-	out := EventTypeOut{
+	var flag *string
+	if len(t.FeatureFlags) > 0 {
+		flag = &t.FeatureFlags[0]
+	}
+	return EventTypeOut{
 		Name: t.Name, Description: t.Description, Archived: t.Archived, Deprecated: t.Deprecated,
-		Schemas: t.Schemas, FeatureFlags: t.FeatureFlags, GroupName: t.GroupName,
+		Schemas: t.Schemas, FeatureFlags: t.FeatureFlags, FeatureFlag: flag, GroupName: t.GroupName,
 		CreatedAt: Timestamp(t.CreatedAt), UpdatedAt: Timestamp(t.UpdatedAt),
 	}
-	if len(t.FeatureFlags) > 0 {
-		out.FeatureFlag = &t.FeatureFlags[0]
-	}
-	return out
 }

@@ -66,11 +66,10 @@ func (h *handlers) MessageList(ctx context.Context, r MessageListRequestObject) 
 	if err != nil {
 		return nil, err
 	}
-	out := ListResponseMessageOut{Done: list.Done}
-	out.Data, out.Iterator, out.PrevIterator = answerPage(list,
+	data, next, previous := answerPage(list,
 		func(m core.Message) string { return string(m.ID) },
 		func(m core.Message) MessageOut { return messageOut(m, or(p.WithContent, true)) })
-	return answerMessageList(out), nil
+	return answerMessageList(ListResponseMessageOut{Data: data, Done: list.Done, Iterator: next, PrevIterator: previous}), nil
 }
 
 func (h *handlers) MessagePrecheck(ctx context.Context, r MessagePrecheckRequestObject) (MessagePrecheckResponseObject, error) {
@@ -82,15 +81,15 @@ func (h *handlers) MessagePrecheck(ctx context.Context, r MessagePrecheckRequest
 }
 
 func messageOut(m core.Message, withContent bool) MessageOut {
-	out := MessageOut{
-		ID: string(m.ID), EventID: m.EventID, EventType: m.EventType, Channels: m.Channels, Tags: m.Tags,
-		Timestamp: Timestamp(m.CreatedAt), DeliverAt: timestampOut(m.DeliverAt),
-	}
+	var payload json.RawMessage
 	switch {
 	case !withContent:
-		out.Payload = json.RawMessage(`{}`)
+		payload = json.RawMessage(`{}`)
 	case m.Payload != nil:
-		out.Payload = json.RawMessage(*m.Payload)
+		payload = json.RawMessage(*m.Payload)
 	}
-	return out
+	return MessageOut{
+		ID: string(m.ID), EventID: m.EventID, EventType: m.EventType, Payload: payload, Channels: m.Channels, Tags: m.Tags,
+		Timestamp: Timestamp(m.CreatedAt), DeliverAt: timestampOut(m.DeliverAt),
+	}
 }

@@ -18,9 +18,8 @@ func (h *handlers) OperationalWebhookEndpointList(
 		return nil, err
 	}
 	key := func(e core.Endpoint) string { return string(e.ID) }
-	out := OperationalWebhookEndpointList200JSONResponse{Done: list.Done}
-	out.Data, out.Iterator, out.PrevIterator = answerPage(list, key, operationalEndpointOut)
-	return out, nil
+	data, next, previous := answerPage(list, key, operationalEndpointOut)
+	return OperationalWebhookEndpointList200JSONResponse{Data: data, Done: list.Done, Iterator: next, PrevIterator: previous}, nil
 }
 
 func (h *handlers) OperationalWebhookEndpointCreate(
@@ -31,6 +30,7 @@ func (h *handlers) OperationalWebhookEndpointCreate(
 		URL: b.URL, Description: b.Description, UID: b.UID, ThrottleRate: b.ThrottleRate, RateLimit: b.RateLimit,
 		Disabled: b.Disabled, EventTypes: b.EventTypes, FilterTypes: b.FilterTypes, Metadata: b.Metadata,
 		Secret: b.Secret, Headers: b.Headers,
+		Channels: nil, Fifo: nil, Version: nil, // these have none
 	})
 	if err != nil {
 		return nil, err
@@ -53,6 +53,7 @@ func (h *handlers) OperationalWebhookEndpointUpdate(
 	in, err := endpointIn(EndpointUpdate{
 		URL: b.URL, Description: b.Description, UID: b.UID, ThrottleRate: b.ThrottleRate, RateLimit: b.RateLimit,
 		Disabled: b.Disabled, EventTypes: b.EventTypes, FilterTypes: b.FilterTypes, Metadata: b.Metadata,
+		Channels: nil, Fifo: nil, Version: nil, // these have none
 	})
 	if err != nil {
 		return nil, err

@@ -13,24 +13,25 @@ const portalURL = "https://docs.svix.com/app-portal/oss"
 
 func (h *handlers) AuthAppPortalAccess(ctx context.Context, r AuthAppPortalAccessRequestObject) (AuthAppPortalAccessResponseObject, error) {
 	b := r.Body
-	in := core.AppPortalAccessIn{
-		FeatureFlags: wire.Set(b.FeatureFlags), ReadOnly: orZero(b.ReadOnly), SessionID: b.SessionID,
-		Seconds: or(b.Expiry, core.PortalSecondsDefault),
-	}
+	var capabilities []core.Capability
 	if b.Capabilities != nil {
-		in.Capabilities = []core.Capability{} // an empty list is not none
+		capabilities = []core.Capability{} // an empty list is not none
 	}
 	for _, name := range wire.Set(b.Capabilities) { // each once: a body has room for many
-		in.Capabilities = append(in.Capabilities, core.Capability(name))
+		capabilities = append(capabilities, core.Capability(name))
 	}
+	var application *core.ApplicationIn
 	if b.Application != nil {
 		app, err := applicationIn(*b.Application, []string{"application"})
 		if err != nil {
 			return nil, err
 		}
-		in.Application = &app
+		application = &app
 	}
-	token, err := h.service.AuthAppPortalAccess(ctx, scopeOf(ctx), r.AppID, in)
+	token, err := h.service.AuthAppPortalAccess(ctx, scopeOf(ctx), r.AppID, core.AppPortalAccessIn{
+		FeatureFlags: wire.Set(b.FeatureFlags), Capabilities: capabilities, ReadOnly: orZero(b.ReadOnly),
+		SessionID: b.SessionID, Seconds: or(b.Expiry, core.PortalSecondsDefault), Application: application,
+	})
 	return AuthAppPortalAccess200JSONResponse{URL: portalURL, Token: token}, err
 }
 

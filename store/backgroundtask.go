@@ -19,11 +19,13 @@ func (r reader) BackgroundTaskGet(ctx context.Context, org core.OrgID, id core.T
 }
 
 func (r reader) BackgroundTaskRunningGet(ctx context.Context, t core.BackgroundTask) (core.TaskID, error) {
-	p := db.BackgroundTaskRunningGetParams{OrgID: t.OrgID, Task: t.Task, Place: t.Place().ID}
+	endpoint := ""
 	if t.EndpointID != nil {
-		p.EndpointID = string(*t.EndpointID)
+		endpoint = string(*t.EndpointID)
 	}
-	id, err := queries.BackgroundTaskRunningGet(ctx, r.conn, p)
+	id, err := queries.BackgroundTaskRunningGet(ctx, r.conn, db.BackgroundTaskRunningGetParams{
+		OrgID: t.OrgID, Task: t.Task, Place: t.Place().ID, EndpointID: endpoint,
+	})
 	return id, mapError(err)
 }
 
@@ -73,15 +75,15 @@ func (r reader) BackgroundTaskList(ctx context.Context, org core.OrgID, filter c
 }
 
 func backgroundTask(row db.BackgroundTaskListAscendingRow) (core.BackgroundTask, error) {
-	t := core.BackgroundTask{
+	var data core.TaskData
+	if err := json.Unmarshal(row.Data, &data); err != nil {
+		return core.BackgroundTask{}, fmt.Errorf("data of task %s: %w", row.ID, err)
+	}
+	return core.BackgroundTask{
 		OrgID: row.OrgID, ID: row.ID, Task: row.Task, AppID: row.AppID, EndpointID: row.EndpointID,
-		Parameters: row.Parameters, Status: row.Status, Cursor: row.Cursor, Processed: row.Processed,
+		Parameters: row.Parameters, Status: row.Status, Cursor: row.Cursor, Processed: row.Processed, Data: data,
 		Failures: row.Failures, Error: row.Error, CreatedAt: row.CreatedAt, UpdatedAt: row.UpdatedAt, NextAt: row.NextAt,
-	}
-	if err := json.Unmarshal(row.Data, &t.Data); err != nil {
-		return t, fmt.Errorf("data of task %s: %w", t.ID, err)
-	}
-	return t, nil
+	}, nil
 }
 
 func (t tx) BackgroundTaskInsert(ctx context.Context, task core.BackgroundTask) error {

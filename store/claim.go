@@ -181,8 +181,8 @@ func (q *DeliveryQueue) claimPaced(ctx context.Context, t pgx.Tx, c *claim, owed
 // lease leases what the allotments allow and there is room for, and returns it. Deliveries whose endpoint's row
 // cannot be read it keeps back: nothing is sent, and they are due again once the lease has run out.
 func (q *DeliveryQueue) lease(ctx context.Context, conn db.DBTX, c *claim, allotments []core.Allotment) ([]core.Delivery, error) {
-	p := db.DeliveryClaimManyAnyTenantParams{Now: c.now, LeasedUntil: c.room.LeasedUntil, LargePayload: core.LargePayload}
 	room := c.left()
+	wanted := make([]core.Allotment, 0, len(allotments))
 	for _, a := range allotments {
 		if a.Kind == core.QueueOrdered {
 			if room == 0 {
@@ -190,17 +190,20 @@ func (q *DeliveryQueue) lease(ctx context.Context, conn db.DBTX, c *claim, allot
 			}
 			room--
 		}
-		p.EndpointIDs = append(p.EndpointIDs, string(a.EndpointID))
-		p.Queues = append(p.Queues, int16(a.Kind))
-		p.Limits = append(p.Limits, int32(a.Most))
-		p.Sinces = append(p.Sinces, c.dueAt[a.Queue])
-		p.Seqs = append(p.Seqs, q.floors.seq(a.Queue))
+		wanted = append(wanted, a)
 	}
-	if len(p.EndpointIDs) == 0 {
+	if len(wanted) == 0 {
 		return nil, nil
 	}
-	p.Room, p.MaxRows = int32(room), int32(c.left())
-	rows, err := queries.DeliveryClaimManyAnyTenant(ctx, conn, p)
+	rows, err := queries.DeliveryClaimManyAnyTenant(ctx, conn, db.DeliveryClaimManyAnyTenantParams{
+		Now: c.now, LeasedUntil: c.room.LeasedUntil, LargePayload: core.LargePayload,
+		Room: int32(room), MaxRows: int32(c.left()),
+		EndpointIDs: column(wanted, func(a *core.Allotment) string { return string(a.EndpointID) }),
+		Queues:      column(wanted, func(a *core.Allotment) int16 { return int16(a.Kind) }),
+		Limits:      column(wanted, func(a *core.Allotment) int32 { return int32(a.Most) }),
+		Sinces:      column(wanted, func(a *core.Allotment) time.Time { return c.dueAt[a.Queue] }),
+		Seqs:        column(wanted, func(a *core.Allotment) int64 { return q.floors.seq(a.Queue) }),
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -63,14 +63,13 @@ func (q *DeliveryQueue) DeliveryRelease(ctx context.Context, deliveries []core.D
 	if len(deliveries) == 0 {
 		return nil
 	}
-	p := db.DeliveryReleaseManyParams{Now: now}
-	for _, d := range deliveries {
-		p.AppIDs = append(p.AppIDs, string(d.AppID))
-		p.MessageIDs = append(p.MessageIDs, string(d.MessageID))
-		p.EndpointIDs = append(p.EndpointIDs, string(d.EndpointID))
-		p.Leases = append(p.Leases, d.Lease)
-	}
-	_, err := queries.DeliveryReleaseMany(ctx, q.pool, p)
+	_, err := queries.DeliveryReleaseMany(ctx, q.pool, db.DeliveryReleaseManyParams{
+		Now:         now,
+		AppIDs:      column(deliveries, func(d *core.Delivery) string { return string(d.AppID) }),
+		MessageIDs:  column(deliveries, func(d *core.Delivery) string { return string(d.MessageID) }),
+		EndpointIDs: column(deliveries, func(d *core.Delivery) string { return string(d.EndpointID) }),
+		Leases:      column(deliveries, func(d *core.Delivery) int64 { return d.Lease }),
+	})
 	return mapError(err)
 }
 

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"time"
 
 	"github.com/postrider/postrider/core"
 	"github.com/postrider/postrider/db"
@@ -95,20 +96,25 @@ func (r reader) DestinationList(ctx context.Context, app core.AppID, message cor
 
 // destination leaves out what a list must never show: secrets and headers.
 func destination(row db.DestinationListAscendingRow) (core.Destination, bool, string) {
-	d := core.Destination{
+	var nextAt *time.Time
+	if row.Owed {
+		nextAt = &row.DueAt
+	}
+	return core.Destination{
 		Endpoint: core.Endpoint{
 			AppID: row.AppID, ID: row.ID, UID: row.UID, URL: row.URL, Description: row.Description, Version: row.Version,
 			ThrottleRate: row.ThrottleRate, Disabled: row.Disabled, EventTypes: row.EventTypes, Channels: row.Channels,
 			Metadata: row.Metadata, CreatedAt: row.CreatedAt, UpdatedAt: row.UpdatedAt,
+			Secret: core.Secret{}, Headers: nil, OldSecrets: nil, OldSecretsExpireAt: nil, // secret
+			FIFO: false, Health: core.Health{}, // no part of the answer
 		},
-		Status: core.AttemptStatus(row.Status), Leased: row.Leased,
-	}
-	if row.Owed {
-		d.NextAt = &row.DueAt
-	}
-	return d, true, ""
+		Status: core.AttemptStatus(row.Status), NextAt: nextAt, Leased: row.Leased,
+	}, true, ""
 }
 
 func listedLatest(row db.AttemptedMessageListAscendingRow) (core.LatestAttempt, bool, string) {
-	return core.LatestAttempt{MessageID: row.MessageID, Status: core.AttemptStatus(row.Status)}, row.Matches, row.Ended
+	return core.LatestAttempt{
+		MessageID: row.MessageID, Status: core.AttemptStatus(row.Status),
+		NextAt: nil, Leased: false, // nextAttempts
+	}, row.Matches, row.Ended
 }

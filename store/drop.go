@@ -84,6 +84,8 @@ func tellOfDrops(ctx context.Context, t pgx.Tx, rows []db.DeliveryDropUnsendable
 		last := core.Attempt{
 			AppID: row.AppID, EndpointID: row.EndpointID, ID: core.AttemptID(row.AttemptID),
 			ResponseStatusCode: row.ResponseStatusCode, CreatedAt: row.AttemptedAt,
+			// The event holds none of these.
+			MessageID: "", URL: "", Status: 0, Response: "", DurationMS: 0, Trigger: 0,
 		}
 		if last.ID == "" {
 			last.ID = core.NoAttempt

@@ -124,14 +124,16 @@ func partitionName(p core.Partition) string { return p.Table + "_" + p.Suffix }
 
 // lookUp finds the last count of each edge that is kept, and reports whether there is any.
 func (c counter) lookUp(ctx context.Context, edges []edge) (known bool, err error) {
-	p := db.AttemptCountKeptManyParams{AppID: c.app, EndpointID: c.endpoint}
-	for i, e := range edges {
-		p.Ns = append(p.Ns, int32(i))
-		p.Partitions = append(p.Partitions, e.partition)
-		p.AfterIDs = append(p.AfterIDs, string(e.first))
-		p.UntilIDs = append(p.UntilIDs, string(e.until))
+	ns := make([]int32, len(edges))
+	for i := range edges {
+		ns[i] = int32(i)
 	}
-	rows, err := queries.AttemptCountKeptMany(ctx, c.conn, p)
+	rows, err := queries.AttemptCountKeptMany(ctx, c.conn, db.AttemptCountKeptManyParams{
+		AppID: c.app, EndpointID: c.endpoint, Ns: ns,
+		Partitions: column(edges, func(e *edge) string { return e.partition }),
+		AfterIDs:   column(edges, func(e *edge) string { return string(e.first) }),
+		UntilIDs:   column(edges, func(e *edge) string { return string(e.until) }),
+	})
 	if isMissing(err) { // the schema is of the release before: nothing is kept
 		return false, nil
 	}
@@ -231,13 +233,12 @@ func (c counter) keep(ctx context.Context, conn db.DBTX, e edge, counts []count)
 	if len(counts) == 0 {
 		return nil
 	}
-	p := db.AttemptCountInsertManyParams{AppID: c.app, EndpointID: c.endpoint, PartitionOID: e.partitionOID}
-	for _, one := range counts {
-		p.UntilIDs = append(p.UntilIDs, string(one.until))
-		p.Succeeded = append(p.Succeeded, one.Succeeded)
-		p.Failed = append(p.Failed, one.Failed)
-	}
-	_, err := queries.AttemptCountInsertMany(ctx, conn, p)
+	_, err := queries.AttemptCountInsertMany(ctx, conn, db.AttemptCountInsertManyParams{
+		AppID: c.app, EndpointID: c.endpoint, PartitionOID: e.partitionOID,
+		UntilIDs:  column(counts, func(one *count) string { return string(one.until) }),
+		Succeeded: column(counts, func(one *count) int64 { return one.Succeeded }),
+		Failed:    column(counts, func(one *count) int64 { return one.Failed }),
+	})
 	return err
 }
 

@@ -48,12 +48,11 @@ func follow(ctx context.Context, conn db.DBTX, lanes []core.Lane, now time.Time)
 	if len(lanes) == 0 {
 		return nil
 	}
-	p := db.DeliveryFollowManyAnyTenantParams{Now: now}
-	for _, lane := range lanes {
-		p.EndpointIDs = append(p.EndpointIDs, string(lane.EndpointID))
-		p.Subjects = append(p.Subjects, lane.Subject)
-	}
-	_, err := queries.DeliveryFollowManyAnyTenant(ctx, conn, p)
+	_, err := queries.DeliveryFollowManyAnyTenant(ctx, conn, db.DeliveryFollowManyAnyTenantParams{
+		Now:         now,
+		EndpointIDs: column(lanes, func(l *core.Lane) string { return string(l.EndpointID) }),
+		Subjects:    column(lanes, func(l *core.Lane) string { return l.Subject }),
+	})
 	return err
 }
 

@@ -76,7 +76,7 @@ func listedMessage(row db.MessageListAscendingRow) (sized, bool, string) {
 	return sized{core.Message{
 		AppID: row.AppID, ID: row.ID, EventID: row.EventID, EventType: row.EventType, Channels: row.Channels, Tags: row.Tags,
 		ExpiresAt: row.ExpiresAt, CreatedAt: row.CreatedAt, ContentType: row.ContentType,
-		DeliverAt: row.DeliverAt, TraceParent: row.TraceParent,
+		DeliverAt: row.DeliverAt, TraceParent: row.TraceParent, Payload: nil, // withPayloads
 	}, row.PayloadBytes}, row.Matches, row.Ended
 }
 
@@ -87,7 +87,7 @@ func (r reader) MessageGetMany(ctx context.Context, app core.AppID, ids []core.M
 		found[row.ID] = sized{core.Message{
 			AppID: row.AppID, ID: row.ID, EventID: row.EventID, EventType: row.EventType, Channels: row.Channels, Tags: row.Tags,
 			ExpiresAt: row.ExpiresAt, CreatedAt: row.CreatedAt, ContentType: row.ContentType,
-			DeliverAt: row.DeliverAt, TraceParent: row.TraceParent,
+			DeliverAt: row.DeliverAt, TraceParent: row.TraceParent, Payload: nil, // withPayloads
 		}, row.PayloadBytes}
 	}
 	if err != nil {

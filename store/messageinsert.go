@@ -236,40 +236,52 @@ func (t tx) MessageInsertMany(ctx context.Context, messages []core.NewMessage, n
 }
 
 func insertParams(messages []core.NewMessage, room core.Room, now time.Time) db.MessageInsertManyParams {
-	p := db.MessageInsertManyParams{
+	var orgs, refs []string
+	appNs, apps := make([]int64, len(messages)), map[address]int64{} // from 1, as SQL counts
+	for i, m := range messages {
+		to := addressOf(m)
+		if apps[to] == 0 {
+			orgs, refs = append(orgs, string(m.OrgID)), append(refs, m.AppRef)
+			apps[to] = int64(len(refs))
+		}
+		appNs[i] = apps[to]
+	}
+	return db.MessageInsertManyParams{
 		Now: now, KeysSince: now.Add(-core.IdempotencyLifetime),
 		Room: int32(room.Total), RoomPerEndpoint: int32(room.PerEndpoint),
 		FullEndpointIDs: texts(room.Full), FullAppIDs: texts(room.FullApps), LeasedUntil: room.LeasedUntil,
 		TooMany: math.MaxInt64, Many: manyDeliveries, FreshPerApp: freshPerApp,
 		// Each message, each application, each delivery that is leased, and what to announce: fresh and waiting.
-		MaxRows: int32(2*len(messages) + room.Total + 2),
+		MaxRows:      int32(2*len(messages) + room.Total + 2),
+		WaitForLocks: false,
+
+		OrgIDs: orgs, AppRefs: refs, AppNs: appNs,
+		IDs:          column(messages, func(m *core.NewMessage) string { return string(m.ID) }),
+		EventIDs:     column(messages, func(m *core.NewMessage) string { return orEmpty(m.EventID) }),
+		EventTypes:   column(messages, func(m *core.NewMessage) string { return m.EventType }),
+		Channels:     column(messages, func(m *core.NewMessage) string { return strings.Join(m.Channels, ",") }), // names hold no comma
+		Tags:         column(messages, func(m *core.NewMessage) string { return strings.Join(m.Tags, ",") }),
+		Payloads:     column(messages, func(m *core.NewMessage) string { return *m.Payload }),
+		ExpiresAts:   column(messages, func(m *core.NewMessage) time.Time { return m.ExpiresAt }),
+		CreatedAts:   column(messages, func(m *core.NewMessage) time.Time { return m.CreatedAt }),
+		KeyHashes:    column(messages, func(m *core.NewMessage) []byte { return orNone(m.KeyHash) }),
+		ContentTypes: column(messages, func(m *core.NewMessage) string { return orEmpty(m.ContentType) }),
+		DueAts:       column(messages, func(m *core.NewMessage) time.Time { return dueAt(&m.Message) }),
+		TraceParents: column(messages, func(m *core.NewMessage) string { return orEmpty(m.TraceParent) }),
 	}
-	apps := map[address]int64{} // from 1, as SQL counts
-	for _, m := range messages {
-		to := addressOf(m)
-		if apps[to] == 0 {
-			p.OrgIDs, p.AppRefs = append(p.OrgIDs, string(m.OrgID)), append(p.AppRefs, m.AppRef)
-			apps[to] = int64(len(p.AppRefs))
-		}
-		p.AppNs = append(p.AppNs, apps[to])
-		p.IDs = append(p.IDs, string(m.ID))
-		p.EventIDs = append(p.EventIDs, orEmpty(m.EventID))
-		p.EventTypes = append(p.EventTypes, m.EventType)
-		p.Channels = append(p.Channels, strings.Join(m.Channels, ",")) // names hold no comma
-		p.Tags = append(p.Tags, strings.Join(m.Tags, ","))
-		p.Payloads = append(p.Payloads, *m.Payload)
-		p.ExpiresAts = append(p.ExpiresAts, m.ExpiresAt)
-		p.CreatedAts = append(p.CreatedAts, m.CreatedAt)
-		p.KeyHashes = append(p.KeyHashes, orNone(m.KeyHash))
-		p.ContentTypes = append(p.ContentTypes, orEmpty(m.ContentType))
-		p.DueAts = append(p.DueAts, dueAt(m.Message))
-		p.TraceParents = append(p.TraceParents, orEmpty(m.TraceParent))
+}
+
+// column makes an array for a statement: one value of each row.
+func column[Row, Value any](rows []Row, value func(*Row) Value) []Value {
+	values := make([]Value, len(rows))
+	for i := range rows {
+		values[i] = value(&rows[i])
 	}
-	return p
+	return values
 }
 
 // dueAt is when a message's deliveries are due: at once, unless it says otherwise.
-func dueAt(m core.Message) time.Time {
+func dueAt(m *core.Message) time.Time {
 	if m.DeliverAt == nil {
 		return m.CreatedAt
 	}
@@ -346,6 +358,8 @@ func (i *MessageInserter) readLeased(messages []core.NewMessage, ns map[core.Mes
 		d := core.Delivery{
 			AppID: core.AppID(row.AppID), MessageID: m.ID, EndpointID: core.EndpointID(row.EndpointID),
 			Lease: 1, LeasedUntil: room.LeasedUntil, Failing: row.Failing,
+			Attempts: 0, Subject: "", Ordered: false, Manual: false, ResumeAt: nil, // such ones are not born leased
+			URL: "", Secrets: nil, Headers: nil, // receive
 			ContentType: m.ContentType, Payload: *m.Payload, PayloadBytes: len(*m.Payload), TraceParent: m.TraceParent,
 		}
 		if i.store.receive(&d, receiving{row.URL, row.Secret, row.Headers, row.OldSecrets, row.OldSecretsExpireAt}, now) {

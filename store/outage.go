@@ -64,7 +64,9 @@ func (s *Store) Ready(ctx context.Context) error {
 	key := make([]byte, 32)
 	rand.Read(key) // never fails: it ends the process instead
 	err := transact(ctx, s.pool, func(t pgx.Tx) error {
-		_, err := queries.IdempotencyKeyClaim(ctx, t, db.IdempotencyKeyClaimParams{KeyHash: key, Now: s.Now()})
+		_, err := queries.IdempotencyKeyClaim(ctx, t, db.IdempotencyKeyClaimParams{
+			OrgID: "", KeyHash: key, Now: s.Now(), KeysSince: time.Time{},
+		})
 		if err != nil {
 			return err
 		}

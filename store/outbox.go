@@ -60,7 +60,9 @@ func (r reader) outboxGetMany(ctx context.Context, keys []core.OutboxKey) ([]cor
 	case half == 0 && isExhausted(err):
 		return nil, mapError(err)
 	case half == 0:
-		return []core.OutboxMessage{{OutboxKey: keys[0], Err: err}}, nil
+		unread := outboxMessage(db.OutboxGetManyAnyTenantRow{})
+		unread.OutboxKey, unread.Err = keys[0], err
+		return []core.OutboxMessage{unread}, nil
 	}
 	found, err := r.outboxGetMany(ctx, keys[:half])
 	if err != nil {
@@ -82,6 +84,7 @@ func outboxMessage(row db.OutboxGetManyAnyTenantRow) core.OutboxMessage {
 	return core.OutboxMessage{
 		OutboxKey: core.OutboxKey{ID: row.ID, TxID: row.TxID}, OrgID: row.OrgID, Application: row.Application,
 		EventType: row.EventType, Payload: row.Payload, EventID: row.EventID, Channels: row.Channels, Tags: row.Tags, TraceParent: row.TraceParent,
+		Err: nil,
 	}
 }
 
@@ -112,11 +115,11 @@ func (t tx) OutboxDeleteMany(ctx context.Context, ids []int64) error {
 }
 
 func (t tx) OutboxDeadLetterMany(ctx context.Context, letters []core.OutboxLetter, now time.Time) error {
-	p := db.OutboxDeadLetterManyAnyTenantParams{Now: now}
-	for _, letter := range letters {
-		p.IDs, p.Reasons = append(p.IDs, letter.ID), append(p.Reasons, letter.Reason)
-	}
-	return wroteMany(len(letters))(queries.OutboxDeadLetterManyAnyTenant(ctx, t.conn, p))
+	return wroteMany(len(letters))(queries.OutboxDeadLetterManyAnyTenant(ctx, t.conn, db.OutboxDeadLetterManyAnyTenantParams{
+		Now:     now,
+		IDs:     column(letters, func(l *core.OutboxLetter) int64 { return l.ID }),
+		Reasons: column(letters, func(l *core.OutboxLetter) string { return l.Reason }),
+	}))
 }
 
 // wroteMany checks that a statement about rows that are locked found all of them.

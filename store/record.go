@@ -99,7 +99,7 @@ func finish(ctx context.Context, conn db.DBTX, results []core.Result) ([]db.Deli
 	})
 	held := make([]db.DeliveryRecordManyRow, len(rows))
 	for i, row := range rows {
-		held[i] = db.DeliveryRecordManyRow{MessageID: row.MessageID, EndpointID: row.EndpointID, Lease: row.Lease}
+		held[i] = db.DeliveryRecordManyRow{MessageID: row.MessageID, EndpointID: row.EndpointID, Lease: row.Lease, Resting: false}
 	}
 	return held, err
 }
@@ -145,36 +145,34 @@ func leases(rows []db.DeliveryRecordManyRow) map[lease]bool {
 func leaseOf(r core.Result) lease { return lease{r.Attempt.MessageID, r.Attempt.EndpointID, r.Lease} }
 
 func recordParams(results []core.Result, rules core.HealthRules, now time.Time) db.DeliveryRecordManyParams {
-	p := db.DeliveryRecordManyParams{
-		MaxRows: int32(2 * len(results)), // each, and its endpoint
-		Now:     now, PauseLeast: now.Add(core.CircuitWaitLeast), PauseMost: now.Add(rules.CircuitWait),
-		CircuitFailures: int32(rules.CircuitFailures), DisableFailures: int32(rules.DisableFailures),
-	}
+	circuitFailures, disableSince := int32(rules.CircuitFailures), time.Time{}
 	if rules.CircuitFailures == 0 {
-		p.CircuitFailures = math.MaxInt32
+		circuitFailures = math.MaxInt32
 	}
 	if rules.DisableAfter > 0 {
-		p.DisableSince = now.Add(-rules.DisableAfter)
+		disableSince = now.Add(-rules.DisableAfter)
 	}
-	for _, r := range results {
-		a := r.Attempt
-		p.AppIDs = append(p.AppIDs, string(a.AppID))
-		p.AttemptIDs = append(p.AttemptIDs, string(a.ID))
-		p.MessageIDs = append(p.MessageIDs, string(a.MessageID))
-		p.EndpointIDs = append(p.EndpointIDs, string(a.EndpointID))
-		p.URLs = append(p.URLs, a.URL)
-		p.Statuses = append(p.Statuses, int16(a.Status))
-		p.ResponseStatusCodes = append(p.ResponseStatusCodes, a.ResponseStatusCode)
-		p.Responses = append(p.Responses, a.Response)
-		p.DurationsMS = append(p.DurationsMS, a.DurationMS)
-		p.Triggers = append(p.Triggers, int16(a.Trigger))
-		p.CreatedAts = append(p.CreatedAts, a.CreatedAt)
-		p.Leases = append(p.Leases, r.Lease)
-		p.Attempts = append(p.Attempts, int16(r.Attempts))
-		p.Finished = append(p.Finished, r.NextAt.IsZero())
-		p.NextAts = append(p.NextAts, r.NextAt)
-		p.Gone = append(p.Gone, r.Gone)
-		p.PauseUntils = append(p.PauseUntils, r.PauseUntil)
+	return db.DeliveryRecordManyParams{
+		MaxRows: int32(2 * len(results)), // each, and its endpoint
+		Now:     now, PauseLeast: now.Add(core.CircuitWaitLeast), PauseMost: now.Add(rules.CircuitWait),
+		CircuitFailures: circuitFailures, DisableFailures: int32(rules.DisableFailures), DisableSince: disableSince,
+
+		AppIDs:              column(results, func(r *core.Result) string { return string(r.Attempt.AppID) }),
+		AttemptIDs:          column(results, func(r *core.Result) string { return string(r.Attempt.ID) }),
+		MessageIDs:          column(results, func(r *core.Result) string { return string(r.Attempt.MessageID) }),
+		EndpointIDs:         column(results, func(r *core.Result) string { return string(r.Attempt.EndpointID) }),
+		URLs:                column(results, func(r *core.Result) string { return r.Attempt.URL }),
+		Statuses:            column(results, func(r *core.Result) int16 { return int16(r.Attempt.Status) }),
+		ResponseStatusCodes: column(results, func(r *core.Result) int16 { return r.Attempt.ResponseStatusCode }),
+		Responses:           column(results, func(r *core.Result) string { return r.Attempt.Response }),
+		DurationsMS:         column(results, func(r *core.Result) int64 { return r.Attempt.DurationMS }),
+		Triggers:            column(results, func(r *core.Result) int16 { return int16(r.Attempt.Trigger) }),
+		CreatedAts:          column(results, func(r *core.Result) time.Time { return r.Attempt.CreatedAt }),
+		Leases:              column(results, func(r *core.Result) int64 { return r.Lease }),
+		Attempts:            column(results, func(r *core.Result) int16 { return int16(r.Attempts) }),
+		Finished:            column(results, func(r *core.Result) bool { return r.NextAt.IsZero() }),
+		NextAts:             column(results, func(r *core.Result) time.Time { return r.NextAt }),
+		Gone:                column(results, func(r *core.Result) bool { return r.Gone }),
+		PauseUntils:         column(results, func(r *core.Result) time.Time { return r.PauseUntil }),
 	}
-	return p
 }

@@ -132,19 +132,22 @@ func (r *specReader) refuse(err error) {
 
 func (r *specReader) eventType(name string, item json.RawMessage) core.EventTypeIn {
 	where := []string{"webhooks", name}
-	t := core.EventTypeIn{Name: name}
 	op := r.operation(item, where)
 	if op == nil {
-		return t
+		return core.EventTypeIn{} // refused
 	}
-	t.Description, t.Deprecated, t.GroupName = cmp.Or(op.Description, op.Summary), op.Deprecated, op.GroupName
-	if t.FeatureFlags = wire.Set(op.FeatureFlags); t.FeatureFlags == nil && op.FeatureFlag != nil {
-		t.FeatureFlags = []string{*op.FeatureFlag}
+	flags := wire.Set(op.FeatureFlags)
+	if flags == nil && op.FeatureFlag != nil {
+		flags = []string{*op.FeatureFlag}
 	}
+	var schemas json.RawMessage
 	if schema := r.bodySchema(op.RequestBody, where); schema != nil {
-		t.Schemas = slices.Concat([]byte(`{"1":`), schema, []byte("}"))
+		schemas = slices.Concat([]byte(`{"1":`), schema, []byte("}"))
 	}
-	return t
+	return core.EventTypeIn{
+		Name: name, Description: cmp.Or(op.Description, op.Summary), Archived: false, Deprecated: op.Deprecated,
+		Schemas: schemas, FeatureFlags: flags, GroupName: op.GroupName,
+	}
 }
 
 // operation is the one of a webhook: post, as it should be, or else the first of the others.
