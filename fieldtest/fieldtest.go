@@ -1,0 +1,158 @@
+// Package fieldtest finds fields that get lost on their way through mappings and statements. It fills values so that no
+// field is zero, a field that somebody adds later included, and compares what arrived field by field.
+package fieldtest
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+)
+
+// Left names the fields that are not carried, by their path ("Health.Failures"), each with the reason.
+type Left map[string]string
+
+// A Filler fills values. No two values that it makes are equal, but for those of bool and of special types.
+type Filler struct {
+	False   bool // bools are left false
+	special map[reflect.Type]reflect.Value
+	start   time.Time
+	n       int
+}
+
+// New makes a filler whose times are after start. special are functions of a number: for the types that they return,
+// they make the values.
+func New(start time.Time, special ...any) *Filler {
+	f := &Filler{special: map[reflect.Type]reflect.Value{}, start: start.UTC().Truncate(time.Microsecond)}
+	for _, s := range special {
+		v := reflect.ValueOf(s)
+		f.special[v.Type().Out(0)] = v
+	}
+	return f
+}
+
+// Fill makes a T of which no field is zero.
+func Fill[T any](f *Filler) T {
+	var v T
+	f.fill(reflect.ValueOf(&v).Elem(), "")
+	return v
+}
+
+func (f *Filler) fill(v reflect.Value, name string) {
+	f.n++
+	if made, ok := f.special[v.Type()]; ok {
+		v.Set(made.Call([]reflect.Value{reflect.ValueOf(f.n)})[0])
+		return
+	}
+	if v.Type() == reflect.TypeFor[time.Time]() {
+		v.Set(reflect.ValueOf(f.start.Add(time.Duration(f.n) * time.Minute)))
+		return
+	}
+	switch v.Kind() {
+	case reflect.Bool:
+		v.SetBool(!f.False)
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		v.SetInt(int64(f.n))
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		v.SetUint(uint64(f.n))
+	case reflect.String:
+		v.SetString(fmt.Sprintf("%s-%d", name, f.n))
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		f.fill(v.Elem(), name)
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
+		for i := range v.Len() {
+			f.fill(v.Index(i), name)
+		}
+	case reflect.Map:
+		key, value := reflect.New(v.Type().Key()).Elem(), reflect.New(v.Type().Elem()).Elem()
+		f.fill(key, name)
+		f.fill(value, name)
+		v.Set(reflect.MakeMap(v.Type()))
+		v.SetMapIndex(key, value)
+	case reflect.Struct:
+		for i := range v.NumField() {
+			f.fill(v.Field(i), v.Type().Field(i).Name)
+		}
+	default:
+		panic(fmt.Sprintf("%s: nothing is known of how to fill a %s", name, v.Type()))
+	}
+}
+
+// Same reports the fields of want that got does not have, and those that are zero in want, so that their loss would not
+// be noticed. Fields that are left may differ, and have to: the list of them stays true.
+func Same(t testing.TB, how string, got, want any, left Left) {
+	t.Helper()
+	for _, f := range fields(reflect.ValueOf(want), "") {
+		g := reflect.ValueOf(got)
+		for _, i := range f.index {
+			g = g.Field(i)
+		}
+		_, mayDiffer := left[f.path]
+		equal := reflect.DeepEqual(g.Interface(), f.value.Interface())
+		switch {
+		case mayDiffer && equal && !f.value.IsZero():
+			t.Errorf("%s: %s is carried; take it off the list of those that are not", how, f.path)
+		case !mayDiffer && f.value.IsZero():
+			t.Errorf("%s: %s is zero in what was stored; fill it, or list it as not carried", how, f.path)
+		case !mayDiffer && !equal:
+			t.Errorf("%s: %s got lost: got %+v, want %+v", how, f.path, reflect.Indirect(g), reflect.Indirect(f.value))
+		}
+	}
+	known(t, how, want, left)
+}
+
+// NotZero reports the fields that are zero and not left, and those that are left and not zero.
+func NotZero(t testing.TB, how string, got any, left Left) {
+	t.Helper()
+	for _, f := range fields(reflect.ValueOf(got), "") {
+		if _, mayBe := left[f.path]; mayBe != f.value.IsZero() {
+			t.Errorf("%s: %s is %+v; is it among those that may be zero? %t", how, f.path, f.value, mayBe)
+		}
+	}
+	known(t, how, got, left)
+}
+
+func known(t testing.TB, how string, of any, left Left) {
+	t.Helper()
+	all := fields(reflect.ValueOf(of), "")
+	for path := range left {
+		if !slices.ContainsFunc(all, func(f field) bool { return f.path == path }) {
+			t.Errorf("%s: there is no field %s", how, path)
+		}
+	}
+}
+
+type field struct {
+	path  string
+	index []int
+	value reflect.Value
+}
+
+// fields are a struct's own and those of structs in it, as far as they are exported.
+func fields(v reflect.Value, prefix string) []field {
+	var all []field
+	for i := range v.NumField() {
+		f := field{prefix + v.Type().Field(i).Name, []int{i}, v.Field(i)}
+		if f.value.Kind() != reflect.Struct || !exported(f.value.Type()) {
+			all = append(all, f)
+			continue
+		}
+		for _, inner := range fields(f.value, f.path+".") {
+			inner.index = append([]int{i}, inner.index...)
+			all = append(all, inner)
+		}
+	}
+	return all
+}
+
+func exported(t reflect.Type) bool {
+	for i := range t.NumField() {
+		if !t.Field(i).IsExported() {
+			return false
+		}
+	}
+	return true
+}
