@@ -76,6 +76,11 @@ func (f *Filler) fill(v reflect.Value, name string) {
 		for i := range v.NumField() {
 			f.fill(v.Field(i), v.Type().Field(i).Name)
 		}
+	case reflect.Interface:
+		if v.NumMethod() > 0 {
+			panic(fmt.Sprintf("%s: only a special function can make a %s", name, v.Type()))
+		}
+		v.Set(reflect.ValueOf(fmt.Sprintf("%s-%d", name, f.n)))
 	default:
 		panic(fmt.Sprintf("%s: nothing is known of how to fill a %s", name, v.Type()))
 	}
