@@ -109,17 +109,6 @@ func Same(t testing.TB, how string, got, want any, left Left) {
 	known(t, how, want, left)
 }
 
-// NotZero reports the fields that are zero and not left, and those that are left and not zero.
-func NotZero(t testing.TB, how string, got any, left Left) {
-	t.Helper()
-	for _, f := range fields(reflect.ValueOf(got), "") {
-		if _, mayBe := left[f.path]; mayBe != f.value.IsZero() {
-			t.Errorf("%s: %s is %+v; is it among those that may be zero? %t", how, f.path, f.value, mayBe)
-		}
-	}
-	known(t, how, got, left)
-}
-
 func known(t testing.TB, how string, of any, left Left) {
 	t.Helper()
 	all := fields(reflect.ValueOf(of), "")

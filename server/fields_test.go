@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"reflect"
 	"slices"
@@ -70,8 +71,8 @@ func carried(t *testing.T, how string, from, to map[string]any, names map[string
 // answersAll checks that no field of an answer is missing or says nothing.
 func answersAll(t *testing.T, how string, out any, got map[string]any, left left) {
 	t.Helper()
-	for i := range reflect.TypeOf(out).NumField() {
-		name, _, _ := strings.Cut(reflect.TypeOf(out).Field(i).Tag.Get("json"), ",")
+	for field := range reflect.TypeOf(out).Fields() {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 		name = strings.ToLower(name)
 		if name == "health" {
 			continue // its fields are among got
@@ -111,11 +112,8 @@ func TestEntityFieldsAreAnswered(t *testing.T) {
 	const noHealth = "the list says what the delivery does, not how the endpoint fares"
 	with := func(some left, more left) left {
 		all := left{}
-		for _, l := range []left{some, more} {
-			for name, reason := range l {
-				all[name] = reason
-			}
-		}
+		maps.Copy(all, some)
+		maps.Copy(all, more)
 		return all
 	}
 	messageNames := map[string]string{"createdat": "timestamp"}
@@ -251,4 +249,23 @@ func fieldsOf(t *testing.T, of any) map[string]any {
 		t.Fatal(err)
 	}
 	return fields
+}
+
+// A patch that says nothing changes nothing.
+func TestEmptyPatchKeepsEveryField(t *testing.T) {
+	t.Parallel()
+	fixture, f := newFixture(t), filler()
+	app, et, e := fieldtest.Fill[core.Application](f), fieldtest.Fill[core.EventType](f), fieldtest.Fill[core.Endpoint](f)
+	app.OrgID, et.OrgID, e.AppID, e.URL = "org_a", "org_a", app.ID, "https://n.example/"
+	s := fixture.store
+	s.apps, s.types, s.endpoints = []core.Application{app}, []core.EventType{et}, []core.Endpoint{e}
+	for _, path := range []string{
+		"/app/" + string(app.ID), "/event-type/" + et.Name, "/app/" + string(app.ID) + "/endpoint/" + string(e.ID),
+	} {
+		wantStatus(t, fixture.ask(t, "PATCH", "/api/v1"+path, "{}"), http.StatusOK)
+	}
+	now := fieldtest.Left{"UpdatedAt": "now"}
+	fieldtest.Same(t, "application", s.apps[0], app, now)
+	fieldtest.Same(t, "event type", s.types[0], et, now)
+	fieldtest.Same(t, "endpoint", s.endpoints[0], e, now)
 }
