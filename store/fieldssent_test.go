@@ -208,11 +208,11 @@ func TestOutboxMessageKeepsEveryField(t *testing.T) {
 func TestAnswerKeepsEveryField(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	want := fieldtest.Fill[core.Answer](filler())
+	want := fieldtest.Fill[core.StoredAnswer](filler())
 	want.Status = 201
 	key := core.IdempotencyKey{OrgID: testOrg}
 	for range 2 {
-		got, err := w.Once(t.Context(), key, now(), func(context.Context, core.Store) (core.Answer, error) { return want, nil })
+		got, err := w.Once(t.Context(), key, now(), func(context.Context, core.Store) (core.StoredAnswer, error) { return want, nil })
 		if err != nil {
 			t.Fatal(err)
 		}
