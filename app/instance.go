@@ -99,8 +99,8 @@ func (i *Instance) startParts(ctx context.Context, parts Parts) error {
 	if parts.Jobs {
 		i.part(func(ctx context.Context) { jobs.Run(ctx, i.store, i.store.Now, i.log) })
 		tasks := core.NewTasks(i.store.ForJobs(), i.store.Now)
-		i.part(func(ctx context.Context) { jobs.Tasks(ctx, tasks, i.log) })
-		i.part(func(ctx context.Context) { jobs.OperationalEvents(ctx, tasks, i.log) })
+		i.part(func(ctx context.Context) { jobs.Tasks(ctx, tasks, i.store.Now, i.log) })
+		i.part(func(ctx context.Context) { jobs.OperationalEvents(ctx, tasks, i.store.Now, i.log) })
 	}
 	var dispatcher core.Dispatcher
 	if parts.Worker {

@@ -143,8 +143,8 @@ func fields(v reflect.Value, prefix string) []field {
 }
 
 func exported(t reflect.Type) bool {
-	for i := range t.NumField() {
-		if !t.Field(i).IsExported() {
+	for field := range t.Fields() {
+		if !field.IsExported() {
 			return false
 		}
 	}

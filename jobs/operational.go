@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"github.com/postrider/postrider/core"
 )
@@ -16,7 +17,7 @@ type OperationalEventStepper interface {
 }
 
 // OperationalEvents stores pending operational webhooks as messages until ctx ends.
-func OperationalEvents(ctx context.Context, stepper OperationalEventStepper, log *slog.Logger) {
+func OperationalEvents(ctx context.Context, stepper OperationalEventStepper, clock func() time.Time, log *slog.Logger) {
 	var after core.Lane
 	step := func(ctx context.Context) (more bool, err error) {
 		if after, err = stepper.OperationalLaneStep(ctx, after); err != nil {
@@ -24,7 +25,7 @@ func OperationalEvents(ctx context.Context, stepper OperationalEventStepper, log
 		}
 		return stepper.OperationalEventStep(ctx)
 	}
-	steps(ctx, step, func(err error) {
+	steps(ctx, clock, step, func(err error) {
 		log.Error("operational webhooks not stored; retrying", "error", err)
 	})
 }

@@ -16,16 +16,16 @@ const (
 // rests for as long as the step took, up to a second. So background work takes at most half of the time that it could
 // have, and what customers wait for has the other half.
 // A stop lets the step under way finish.
-func steps(ctx context.Context, step func(context.Context) (bool, error), failed func(error)) {
+func steps(ctx context.Context, clock func() time.Time, step func(context.Context) (bool, error), failed func(error)) {
 	for ctx.Err() == nil {
-		begun := time.Now()
+		begun := clock()
 		worked, err := oneStep(ctx, step)
 		if err != nil {
 			failed(err)
 		}
 		rest := stepPoll
 		if worked && err == nil {
-			rest = min(time.Since(begun), stepPoll)
+			rest = min(clock().Sub(begun), stepPoll)
 		}
 		select {
 		case <-ctx.Done():

@@ -22,7 +22,7 @@ type TaskStepper interface {
 const taskSteps = 2
 
 // Tasks makes steps of background tasks until ctx ends. Organisations take turns, and so do the applications of each.
-func Tasks(ctx context.Context, stepper TaskStepper, log *slog.Logger) {
+func Tasks(ctx context.Context, stepper TaskStepper, clock func() time.Time, log *slog.Logger) {
 	var turns core.TaskTurns
 	failed := func(err error) { log.Error("background task step failed; retrying", "error", err) }
 	step := func(ctx context.Context) (bool, error) {
@@ -35,7 +35,7 @@ func Tasks(ctx context.Context, stepper TaskStepper, log *slog.Logger) {
 	}
 	var running sync.WaitGroup
 	for range taskSteps {
-		running.Go(func() { steps(ctx, step, failed) })
+		running.Go(func() { steps(ctx, clock, step, failed) })
 	}
 	running.Wait()
 }

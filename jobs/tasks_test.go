@@ -77,7 +77,7 @@ func running(t *testing.T, f *fakeSteps, test func(pass func(time.Duration), sto
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
-		go func() { defer close(done); Tasks(ctx, f, quiet) }()
+		go func() { defer close(done); Tasks(ctx, f, time.Now, quiet) }()
 		pass := func(d time.Duration) {
 			<-time.After(d) // the bubble's clock: nobody waits
 			synctest.Wait()

@@ -16,7 +16,7 @@ func (h *handlers) EndpointStatsGet(ctx context.Context, r EndpointStatsGetReque
 		return nil, err
 	}
 	s, err := h.service.EndpointStatsGet(ctx, scopeOf(ctx), r.AppID, r.EndpointID, since, until)
-	return EndpointStatsGet200JSONResponse{Success: s.Succeeded, Fail: s.Failed, Pending: s.Pending, Sending: s.Sending}, err
+	return EndpointStatsGet200JSONResponse{Success: s.Succeeded, Fail: s.Failed, Canceled: 0, Pending: s.Pending, Sending: s.Sending}, err
 }
 
 func (h *handlers) EndpointAttemptStatsGet(ctx context.Context, r EndpointAttemptStatsGetRequestObject) (EndpointAttemptStatsGetResponseObject, error) {
@@ -29,5 +29,5 @@ func (h *handlers) EndpointAttemptStatsGet(ctx context.Context, r EndpointAttemp
 		return nil, err
 	}
 	s, err := h.service.EndpointAttemptStatsGet(ctx, scopeOf(ctx), r.AppID, r.EndpointID, since, until)
-	return EndpointAttemptStatsGet200JSONResponse{Success: s.Succeeded, Fail: s.Failed}, err
+	return EndpointAttemptStatsGet200JSONResponse{Success: s.Succeeded, Fail: s.Failed, Canceled: 0}, err
 }

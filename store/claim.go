@@ -238,6 +238,7 @@ func (q *DeliveryQueue) leased(row db.DeliveryClaimManyAnyTenantRow, until, now 
 		Lease: row.Lease, LeasedUntil: until, Attempts: int(row.Attempts),
 		Ordered: core.QueueKind(row.Queue) == core.QueueOrdered, Failing: row.Failing, Subject: row.Subject,
 		Manual: row.Manual, ResumeAt: row.ResumeAt,
+		URL: "", Secrets: nil, Headers: nil, // receive
 		ContentType: row.ContentType, Payload: row.Payload, PayloadBytes: int(row.PayloadBytes), TraceParent: row.TraceParent,
 	}
 	ok := q.receive(&d, receiving{row.URL, row.Secret, row.Headers, row.OldSecrets, row.OldSecretsExpireAt}, now)
