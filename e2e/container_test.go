@@ -33,18 +33,20 @@ func TestKilledWorkerContainerLosesNothing(t *testing.T) {
 	receiver := newReceiverAt(t, "0.0.0.0:0", receiversHost, gate.answer)
 	receiver.endpoint(t, l.client, l.app)
 
+	survivor := s.worker(t)
+	s.pause(t, survivor) // so that the gate holds nothing but the victim's requests
 	victim := s.worker(t)
 	loaded := make(chan struct{})
 	go func() {
 		defer close(loaded)
 		l.run(t.Context())
 	}()
-	gate.awaitHeld(t, 8) // as many as it makes at a time
-	s.worker(t)
-	must(s.engine.Client().ContainerKill(t.Context(), victim.GetContainerID(), docker.ContainerKillOptions{}))(t)
+	underWay := gate.awaitHeld(t, 1)
+	s.kill(t, victim)
+	s.unpause(t, survivor)
 	gate.open()
 	<-loaded
-	receiver.allArrived(t, l.complete(t))
+	receiver.survived(t, l.complete(t), underWay)
 }
 
 // stack is a Postgres that containers on its network reach, and what they are started with.

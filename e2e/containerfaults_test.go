@@ -75,10 +75,19 @@ func (s *stack) disconnect(t *testing.T, c testcontainers.Container) {
 
 func (s *stack) freeze(t *testing.T, c testcontainers.Container) {
 	t.Helper()
-	engine, ctx := s.engine.Client(), t.Context()
-	must(engine.ContainerPause(ctx, c.GetContainerID(), docker.ContainerPauseOptions{}))(t)
-	done(t, pause(ctx, pastLease))
-	must(engine.ContainerUnpause(ctx, c.GetContainerID(), docker.ContainerUnpauseOptions{}))(t)
+	s.pause(t, c)
+	done(t, pause(t.Context(), pastLease))
+	s.unpause(t, c)
+}
+
+func (s *stack) pause(t *testing.T, c testcontainers.Container) {
+	t.Helper()
+	must(s.engine.Client().ContainerPause(t.Context(), c.GetContainerID(), docker.ContainerPauseOptions{}))(t)
+}
+
+func (s *stack) unpause(t *testing.T, c testcontainers.Container) {
+	t.Helper()
+	must(s.engine.Client().ContainerUnpause(t.Context(), c.GetContainerID(), docker.ContainerUnpauseOptions{}))(t)
 }
 
 func (s *stack) kill(t *testing.T, c testcontainers.Container) {

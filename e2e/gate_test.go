@@ -2,7 +2,9 @@ package e2e
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"sync"
 	"testing"
 )
@@ -10,7 +12,7 @@ import (
 // gate holds the answers of a receiver back until it is opened.
 type gate struct {
 	mu     sync.Mutex
-	held   int // requests that are at the gate now
+	held   map[*http.Request]arrival // the requests at the gate now
 	opened chan struct{}
 	open   func()
 }
@@ -18,16 +20,16 @@ type gate struct {
 // newGate makes a gate, which opens at the latest when the test ends.
 func newGate(t testing.TB) *gate {
 	t.Helper()
-	g := &gate{opened: make(chan struct{})}
+	g := &gate{held: map[*http.Request]arrival{}, opened: make(chan struct{})}
 	g.open = sync.OnceFunc(func() { close(g.opened) })
 	t.Cleanup(g.open)
 	return g
 }
 
 // answer answers 204 once the gate is open.
-func (g *gate) answer(w http.ResponseWriter, r *http.Request, _ arrival) {
-	g.count(1)
-	defer g.count(-1)
+func (g *gate) answer(w http.ResponseWriter, r *http.Request, a arrival) {
+	g.enter(r, a)
+	defer g.leave(r)
 	select {
 	case <-g.opened:
 		w.WriteHeader(http.StatusNoContent)
@@ -35,21 +37,29 @@ func (g *gate) answer(w http.ResponseWriter, r *http.Request, _ arrival) {
 	}
 }
 
-func (g *gate) count(n int) {
+func (g *gate) enter(r *http.Request, a arrival) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.held += n
+	g.held[r] = a
 }
 
-// awaitHeld waits until that many requests are at the gate.
-func (g *gate) awaitHeld(t testing.TB, n int) {
+func (g *gate) leave(r *http.Request) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.held, r)
+}
+
+// awaitHeld waits until at least n requests are at the gate, and returns all that are there.
+func (g *gate) awaitHeld(t testing.TB, n int) (held []arrival) {
 	t.Helper()
 	await(t, func() string {
 		g.mu.Lock()
 		defer g.mu.Unlock()
-		if g.held < n {
-			return fmt.Sprintf("%d requests are under way, want %d", g.held, n)
+		if len(g.held) < n {
+			return fmt.Sprintf("%d requests are under way, want %d", len(g.held), n)
 		}
+		held = slices.Collect(maps.Values(g.held))
 		return ""
 	})
+	return held
 }

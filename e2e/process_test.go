@@ -137,6 +137,12 @@ func (p *process) kill() {
 	<-p.done
 }
 
+// signal sends a signal to a process that runs.
+func (p *process) signal(t testing.TB, s os.Signal) {
+	t.Helper()
+	done(t, p.cmd.Process.Signal(s))
+}
+
 // terminate asks the process to stop.
 func (p *process) terminate(t testing.TB) {
 	t.Helper()
