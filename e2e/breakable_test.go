@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -149,18 +150,7 @@ func awaitAnswer(ctx context.Context, b breakable) error {
 // moment: a local one has a socket alone, and a container another port after each start.
 func bridge(t testing.TB, to breakable) (address string) {
 	t.Helper()
-	listener := must(net.Listen("tcp", "127.0.0.1:0"))(t)
-	t.Cleanup(func() { listener.Close() })
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return // the test has ended
-			}
-			go join(conn, to)
-		}
-	}()
-	return listener.Addr().String()
+	return serveTCP(t, func(conn net.Conn) { join(conn, to) })
 }
 
 func join(conn net.Conn, to breakable) {
@@ -169,12 +159,15 @@ func join(conn net.Conn, to breakable) {
 	if err != nil {
 		return // as if it had refused
 	}
-	defer server.Close()
-	go func() {
+	var there sync.WaitGroup
+	there.Go(func() {
 		defer server.Close()
 		_, _ = io.Copy(server, conn)
-	}()
+	})
 	_, _ = io.Copy(conn, server)
+	server.Close()
+	conn.Close()
+	there.Wait()
 }
 
 func dialPostgres(b breakable) (net.Conn, error) {

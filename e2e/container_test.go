@@ -36,17 +36,12 @@ func TestKilledWorkerContainerLosesNothing(t *testing.T) {
 	survivor := s.worker(t)
 	s.pause(t, survivor) // so that the gate holds nothing but the victim's requests
 	victim := s.worker(t)
-	loaded := make(chan struct{})
-	go func() {
-		defer close(loaded)
-		l.run(t.Context())
-	}()
+	accepted := l.background(t)
 	underWay := gate.awaitHeld(t, 1)
 	s.kill(t, victim)
 	s.unpause(t, survivor)
 	gate.open()
-	<-loaded
-	receiver.survived(t, l.complete(t), underWay)
+	receiver.survived(t, accepted(), underWay)
 }
 
 // stack is a Postgres that containers on its network reach, and what they are started with.

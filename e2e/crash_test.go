@@ -54,17 +54,12 @@ func TestKilledWorkersDeliveriesAreMadeByAnother(t *testing.T) {
 	survivor.ready(t)
 	survivor.signal(t, syscall.SIGSTOP)
 	victim := start(t, settings(database, shortLeases...), "worker")
-	loaded := make(chan struct{})
-	go func() {
-		defer close(loaded)
-		l.run(t.Context())
-	}()
+	accepted := l.background(t)
 	underWay := gate.awaitHeld(t, 1)
 	victim.kill()
 	survivor.signal(t, syscall.SIGCONT)
 	gate.open()
-	<-loaded
-	receiver.survived(t, l.complete(t), underWay)
+	receiver.survived(t, accepted(), underWay)
 }
 
 func TestKilledServeLosesNothingItAccepted(t *testing.T) {
@@ -76,11 +71,7 @@ func TestKilledServeLosesNothingItAccepted(t *testing.T) {
 	receiver := newReceiver(t, gate.answer)
 	receiver.endpoint(t, l.client, l.app)
 
-	loaded := make(chan struct{})
-	go func() {
-		defer close(loaded)
-		l.run(t.Context())
-	}()
+	l.background(t)
 	// Deliveries wait in the process and more of them in the database, and attempts are under way. Those that take too long
 	// fail, and there may be none for a moment, so they are looked at last.
 	await(t, func() string {
@@ -91,7 +82,7 @@ func TestKilledServeLosesNothingItAccepted(t *testing.T) {
 	})
 	underWay := gate.awaitHeld(t, 1)
 	p.kill()
-	<-loaded
+	<-l.ended
 	if l.failure == nil {
 		t.Fatal("the load ended before the process was killed")
 	}

@@ -44,9 +44,7 @@ func newDestination(t testing.TB, l *ledger, name string, c client, app string) 
 		name: name, secret: newSecret(), ledger: l, manners: good, taken: map[string]int{}, complain: t.Errorf,
 		network: newProxy(t, listener.Addr().String()),
 	}
-	server := &http.Server{Handler: d, ReadHeaderTimeout: patience}
-	go func() { _ = server.Serve(listener) }() // until the test ends
-	t.Cleanup(func() { _ = server.Close() })
+	serveHTTP(t, listener, &http.Server{Handler: d})
 	in := svix.EndpointIn{Url: "http://" + d.network.Listen + "/", Secret: &d.secret}
 	d.id = must(c.Endpoint.Create(t.Context(), app, in, nil))(t).Id
 	return d

@@ -196,9 +196,7 @@ func listenHTTP(t testing.TB, handler http.HandlerFunc) string {
 	t.Helper()
 	ownProcesses(t)
 	listener := must(net.Listen("tcp", "127.0.0.1:0"))(t)
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: patience}
-	go func() { _ = server.Serve(listener) }() // until the test ends
-	t.Cleanup(func() { _ = server.Close() })
+	serveHTTP(t, listener, &http.Server{Handler: handler})
 	return "http://" + listener.Addr().String() + "/"
 }
 

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"testing"
@@ -73,16 +74,14 @@ type creations struct {
 	unanswered []string          // the last name of each sender: made or not, nobody knows
 }
 
-func create(t testing.TB, c client, name string) (*svix.ApplicationOut, error) {
-	t.Helper()
-	return c.Application.Create(t.Context(), svix.ApplicationIn{Name: name}, &svix.ApplicationCreateOptions{IdempotencyKey: &name})
+func create(ctx context.Context, c client, name string) (*svix.ApplicationOut, error) {
+	return c.Application.Create(ctx, svix.ApplicationIn{Name: name}, &svix.ApplicationCreateOptions{IdempotencyKey: &name})
 }
 
-func (cs *creations) run(t testing.TB, c client) {
-	t.Helper()
+func (cs *creations) run(ctx context.Context, c client) {
 	for {
 		name := random()
-		app, err := create(t, c, name)
+		app, err := create(ctx, c, name)
 		cs.mu.Lock()
 		if err != nil {
 			cs.unanswered = append(cs.unanswered, name)
@@ -131,22 +130,23 @@ func TestKilledServeDoesNoRequestTwice(t *testing.T) {
 	sent := creations{answered: map[string]string{}}
 	var senders sync.WaitGroup
 	for range 8 {
-		senders.Go(func() { sent.run(t, c) })
+		senders.Go(func() { sent.run(t.Context(), c) })
 	}
+	t.Cleanup(senders.Wait) // should this test end early
 	sent.await(t, 100)
 	p.kill()
 	senders.Wait()
 
 	c = newClient(t, start(t, p.settings(), "serve").service(t).url, c.token)
 	for name, id := range sent.answered {
-		if app := must(create(t, c, name))(t); app.Id != id {
+		if app := must(create(t.Context(), c, name))(t); app.Id != id {
 			t.Errorf("%s is %s, and was %s before the crash", name, app.Id, id)
 		}
 	}
 	made := len(c.names(t))
 	for _, name := range sent.unanswered {
-		first := must(create(t, c, name))(t)
-		if again := must(create(t, c, name))(t); again.Id != first.Id {
+		first := must(create(t.Context(), c, name))(t)
+		if again := must(create(t.Context(), c, name))(t); again.Id != first.Id {
 			t.Errorf("%s is %s and %s", name, first.Id, again.Id)
 		}
 	}

@@ -59,37 +59,27 @@ func TestLogHoldsNothingButEvents(t *testing.T) {
 func newStranger(t *testing.T, answer string) (address string, hungUp *atomic.Bool) {
 	t.Helper()
 	hungUp = new(atomic.Bool)
-	listener := must(net.Listen("tcp", "127.0.0.1:0"))(t)
-	t.Cleanup(func() { _ = listener.Close() })
-	go func() {
-		for {
-			c, err := listener.Accept()
+	address = serveTCP(t, func(c net.Conn) {
+		defer func() { _ = c.Close() }()
+		_ = c.SetDeadline(time.Now().Add(patience))
+		r := bufio.NewReader(c)
+		if answer != "" {
+			request, err := http.ReadRequest(r)
 			if err != nil {
 				return
 			}
-			go func() {
-				defer func() { _ = c.Close() }()
-				_ = c.SetDeadline(time.Now().Add(patience))
-				r := bufio.NewReader(c)
-				if answer != "" {
-					request, err := http.ReadRequest(r)
-					if err != nil {
-						return
-					}
-					_, _ = io.Copy(io.Discard, request.Body)
-				} else if _, err := r.Peek(1); err != nil {
-					return
-				}
-				_, _ = io.WriteString(c, answer)
-				_, _ = io.WriteString(c, strangersText+"\r\n\r\n")
-				if answer != "" {
-					_, _ = io.Copy(io.Discard, r)
-					hungUp.Store(true)
-				}
-			}()
+			_, _ = io.Copy(io.Discard, request.Body)
+		} else if _, err := r.Peek(1); err != nil {
+			return
 		}
-	}()
-	return listener.Addr().String(), hungUp
+		_, _ = io.WriteString(c, answer)
+		_, _ = io.WriteString(c, strangersText+"\r\n\r\n")
+		if answer != "" {
+			_, _ = io.Copy(io.Discard, r)
+			hungUp.Store(true)
+		}
+	})
+	return address, hungUp
 }
 
 // wantRefusal sends bytes that are no request, and wants an answer in JSON that pages of any origin can read.

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -20,9 +21,11 @@ func (p *process) ops(t testing.TB) string {
 }
 
 // probe asks one health check.
-func probe(t testing.TB, url string) (response, error) {
-	t.Helper()
-	request := must(http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil))(t)
+func probe(ctx context.Context, url string) (response, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return response{}, err
+	}
 	return readResponse(httpClient.Do(request))
 }
 
@@ -30,7 +33,7 @@ func probe(t testing.TB, url string) (response, error) {
 func awaitProbe(t testing.TB, url string, status int, text string) {
 	t.Helper()
 	await(t, func() string {
-		got, err := probe(t, url)
+		got, err := probe(t.Context(), url)
 		if err != nil || got.status != status || !strings.Contains(string(got.body), text) {
 			return fmt.Sprintf("%s: %d %s, %v; want %d %s", url, got.status, got.body, err, status, text)
 		}
@@ -60,10 +63,10 @@ func TestReadinessFollowsTheDatabase(t *testing.T) {
 		if answer.header.Get("Retry-After") == "" {
 			t.Errorf("%s: no Retry-After", trouble.cause)
 		}
-		if got, err := probe(t, url+"/livez"); err != nil || got.status != http.StatusOK {
+		if got, err := probe(t.Context(), url+"/livez"); err != nil || got.status != http.StatusOK {
 			t.Errorf("%s: /livez: %d, %v", trouble.cause, got.status, err)
 		}
-		got := must(probe(t, url+"/readyz"))(t)
+		got := must(probe(t.Context(), url+"/readyz"))(t)
 		if host := mustParse(database).Host; host != "" && strings.Contains(string(got.body), host) || strings.Contains(string(got.body), role) {
 			t.Errorf("it says too much: %s", got.body)
 		}

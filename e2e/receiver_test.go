@@ -78,12 +78,8 @@ func newReceiverAt(t testing.TB, address, host string, answer func(http.Response
 		url:    fmt.Sprintf("http://%s/", net.JoinHostPort(host, fmt.Sprint(listener.Addr().(*net.TCPAddr).Port))),
 		secret: newSecret(), answer: answer, times: map[string]int{},
 	}
-	server := &http.Server{Handler: r, ReadHeaderTimeout: patience, ConnState: r.connState}
-	go func() { _ = server.Serve(listener) }() // until the test ends
-	t.Cleanup(func() {
-		_ = server.Close()
-		r.verify(t)
-	})
+	t.Cleanup(func() { r.verify(t) }) // once nothing arrives any more
+	serveHTTP(t, listener, &http.Server{Handler: r, ConnState: r.connState})
 	return r
 }
 

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -42,19 +43,14 @@ func newBalancer(t *testing.T) *balancer {
 	t.Helper()
 	b := &balancer{members: map[*process]*balanced{}, transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 	b.Server = httptest.NewServer(b)
-	ticks := time.NewTicker(probeEvery)
-	ended := make(chan struct{})
-	go func() {
-		for {
-			select {
-			case <-ended:
-				return
-			case <-ticks.C:
-				b.probe(t)
-			}
+	ctx, end := context.WithCancel(t.Context())
+	var probing sync.WaitGroup
+	probing.Go(func() {
+		for pause(ctx, probeEvery) == nil {
+			b.probe(ctx)
 		}
-	}()
-	t.Cleanup(func() { ticks.Stop(); close(ended); b.Close(); b.transport.CloseIdleConnections() })
+	})
+	t.Cleanup(func() { end(); probing.Wait(); b.Close(); b.transport.CloseIdleConnections() })
 	return b
 }
 
@@ -82,10 +78,9 @@ func (b *balancer) all() (all []*balanced) {
 	return all
 }
 
-func (b *balancer) probe(t *testing.T) {
-	t.Helper()
+func (b *balancer) probe(ctx context.Context) {
 	for _, m := range b.all() {
-		answer, err := probe(t, m.ops+"/readyz")
+		answer, err := probe(ctx, m.ops+"/readyz")
 		b.mu.Lock()
 		m.ready = err == nil && answer.status == http.StatusOK
 		b.mu.Unlock()

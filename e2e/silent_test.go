@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -24,18 +25,8 @@ type silencer struct {
 
 func newSilencer(t testing.TB, database string) *silencer {
 	t.Helper()
-	listener := must(net.Listen("tcp", "127.0.0.1:0"))(t)
-	t.Cleanup(func() { listener.Close() })
-	s := &silencer{address: listener.Addr().String(), to: must(pgx.ParseConfig(database))(t)}
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return // the test has ended
-			}
-			go s.join(conn)
-		}
-	}()
+	s := &silencer{to: must(pgx.ParseConfig(database))(t)}
+	s.address = serveTCP(t, s.join)
 	return s
 }
 
@@ -54,15 +45,19 @@ func (s *silencer) join(conn net.Conn) {
 	if err != nil {
 		return
 	}
-	defer server.Close()
-	go func() {
+	var there sync.WaitGroup
+	there.Go(func() {
 		defer server.Close()
 		s.copy(server, conn, epoch)
-	}()
+	})
 	s.copy(conn, server, epoch)
+	server.Close()
 	if s.epoch.Load() != epoch {
+		there.Wait()
 		_, _ = io.Copy(io.Discard, conn) // the server's end is not passed on either
 	}
+	conn.Close()
+	there.Wait()
 }
 
 func (s *silencer) copy(to io.Writer, from io.Reader, epoch int64) {

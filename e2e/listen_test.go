@@ -1,0 +1,126 @@
+package e2e
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// serveHTTP serves until the test ends. By then all handlers have returned: http.Server.Close does not wait for them,
+// and one that complained of something after its test would fail the whole run and name no test.
+func serveHTTP(t testing.TB, listener net.Listener, server *http.Server) {
+	t.Helper()
+	var running handlers
+	server.Handler, server.ReadHeaderTimeout = running.around(server.Handler), patience
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		_ = server.Serve(listener)
+	}()
+	t.Cleanup(func() {
+		_ = server.Close() // which ends the contexts of requests
+		<-served
+		running.end(t)
+	})
+}
+
+// handlers are those of one server that run at the moment.
+type handlers struct {
+	mu      sync.Mutex
+	ended   bool
+	running sync.WaitGroup
+}
+
+func (h *handlers) around(handler http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if h.begin() {
+			defer h.running.Done()
+			handler.ServeHTTP(w, r)
+		}
+	})
+}
+
+// begin reports whether a handler may still begin.
+func (h *handlers) begin() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.ended {
+		h.running.Add(1)
+	}
+	return !h.ended
+}
+
+// end waits until the last handler has returned.
+func (h *handlers) end(t testing.TB) {
+	t.Helper()
+	h.mu.Lock()
+	h.ended = true
+	h.mu.Unlock()
+	returned := make(chan struct{})
+	go func() { h.running.Wait(); close(returned) }()
+	select {
+	case <-returned:
+	case <-time.After(patience):
+		t.Error("a receiver's handler does not return after its connection was closed")
+	}
+}
+
+// serveTCP hands each connection to a function, which closes it. When the test ends, all of them have returned.
+func serveTCP(t testing.TB, serve func(net.Conn)) (address string) {
+	t.Helper()
+	listener := must(net.Listen("tcp", "127.0.0.1:0"))(t)
+	var mu sync.Mutex
+	var running sync.WaitGroup
+	open := map[net.Conn]bool{}
+	running.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return // the test has ended
+			}
+			mu.Lock()
+			open[conn] = true
+			mu.Unlock()
+			running.Go(func() {
+				serve(conn)
+				mu.Lock()
+				defer mu.Unlock()
+				delete(open, conn)
+			})
+		}
+	})
+	t.Cleanup(func() {
+		_ = listener.Close()
+		mu.Lock()
+		for conn := range open {
+			_ = conn.Close()
+		}
+		mu.Unlock()
+		running.Wait()
+	})
+	return listener.Addr().String()
+}
+
+// TestServedHandlersEndBeforeTheirTest: a handler that is still busy when its connection is closed is waited for.
+func TestServedHandlersEndBeforeTheirTest(t *testing.T) {
+	t.Parallel()
+	var ended atomic.Bool
+	t.Run("a test that ends", func(t *testing.T) {
+		began := make(chan struct{})
+		url := listenHTTP(t, func(_ http.ResponseWriter, r *http.Request) {
+			close(began)
+			<-r.Context().Done()
+			_ = pause(context.Background(), 100*time.Millisecond)
+			ended.Store(true)
+		})
+		go func() { _, _ = httpClient.Get(url) }()
+		<-began
+	})
+	if !ended.Load() {
+		t.Error("the test ended before the handler")
+	}
+}
