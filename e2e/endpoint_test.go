@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -165,4 +166,75 @@ func TestDeletedAndDisabledEndpointsGetNothingMore(t *testing.T) {
 	if got := len(receiver.all()); got != 2 {
 		t.Errorf("%d webhooks arrived, want the 2 of the first message", got)
 	}
+}
+
+var endpointMethods = map[string]method{
+	"Endpoint.List": func(t *testing.T, w walk) {
+		list := must(w.Endpoint.List(t.Context(), w.app, nil))(t)
+		has(t, list.Data, w.endpoint, func(e svix.EndpointOut) string { return e.Id })
+	},
+	"Endpoint.Create": func(t *testing.T, w walk) {
+		in := svix.EndpointIn{Url: "https://made.example/", Uid: new("made"), Disabled: new(true), Channels: []string{"red"}}
+		made := must(w.Endpoint.Create(t.Context(), w.app, in, nil))(t)
+		got := must(w.Endpoint.Get(t.Context(), w.app, "made"))(t)
+		same(t, got.Id+got.Url+got.Channels[0], made.Id+"https://made.example/red")
+	},
+	"Endpoint.Get": func(t *testing.T, w walk) {
+		same(t, must(w.Endpoint.Get(t.Context(), w.app, w.endpoint))(t).Id, w.endpoint)
+	},
+	"Endpoint.Update": func(t *testing.T, w walk) {
+		hook := w.hook(t)
+		must(w.Endpoint.Update(t.Context(), w.app, hook, svix.EndpointUpdate{Url: "https://updated.example/", Disabled: new(true)}))(t)
+		same(t, must(w.Endpoint.Get(t.Context(), w.app, hook))(t).Url, "https://updated.example/")
+	},
+	"Endpoint.Patch": func(t *testing.T, w walk) {
+		hook := w.hook(t)
+		must(w.Endpoint.Patch(t.Context(), w.app, hook, svix.EndpointPatch{Description: new("Patched")}))(t)
+		same(t, must(w.Endpoint.Get(t.Context(), w.app, hook))(t).Description, "Patched")
+	},
+	"Endpoint.Delete": func(t *testing.T, w walk) {
+		hook := w.hook(t)
+		done(t, w.Endpoint.Delete(t.Context(), w.app, hook))
+		got, err := w.Endpoint.Get(t.Context(), w.app, hook)
+		gone(t, got, err)
+	},
+	"Endpoint.GetStats": func(t *testing.T, w walk) {
+		same(t, must(w.Endpoint.GetStats(t.Context(), w.app, w.endpoint, nil))(t).Success > 0, true)
+	},
+	"Endpoint.SendExample": func(t *testing.T, w walk) {
+		sent := must(w.Endpoint.SendExample(t.Context(), w.app, w.endpoint, svix.EventExampleIn{EventType: "svix.ping"}, nil))(t)
+		same(t, must(w.Message.Get(t.Context(), w.app, sent.Id, nil))(t).EventType, "svix.ping")
+	},
+}
+
+var endpointSecretMethods = map[string]method{
+	"Endpoint.GetSecret": func(t *testing.T, w walk) {
+		secret := newSecret()
+		in := svix.EndpointIn{Url: "https://example.com/", Disabled: new(true), Secret: &secret}
+		hook := must(w.Endpoint.Create(t.Context(), w.app, in, nil))(t).Id
+		same(t, must(w.Endpoint.GetSecret(t.Context(), w.app, hook))(t).Key, secret)
+	},
+	"Endpoint.RotateSecret": func(t *testing.T, w walk) {
+		hook, secret := w.hook(t), newSecret()
+		done(t, w.Endpoint.RotateSecret(t.Context(), w.app, hook, svix.EndpointSecretRotateIn{Key: &secret}, nil))
+		same(t, must(w.Endpoint.GetSecret(t.Context(), w.app, hook))(t).Key, secret)
+	},
+	"Endpoint.GetHeaders": func(t *testing.T, w walk) {
+		same(t, len(must(w.Endpoint.GetHeaders(t.Context(), w.app, w.hook(t)))(t).Headers), 0)
+	},
+	"Endpoint.UpdateHeaders": func(t *testing.T, w walk) {
+		hook := w.hook(t)
+		done(t, w.Endpoint.UpdateHeaders(t.Context(), w.app, hook, svix.EndpointHeadersIn{Headers: map[string]string{"X-A": "1"}}))
+		same(t, must(w.Endpoint.GetHeaders(t.Context(), w.app, hook))(t).Headers["X-A"], "1")
+	},
+	"Endpoint.PatchHeaders": func(t *testing.T, w walk) {
+		hook := w.hook(t)
+		done(t, w.Endpoint.UpdateHeaders(t.Context(), w.app, hook, svix.EndpointHeadersIn{Headers: map[string]string{"X-A": "1", "X-B": "2"}}))
+		patch := svix.EndpointHeadersPatchIn{Headers: map[string]string{"X-C": "3"}, DeleteHeaders: []string{"X-A"}}
+		done(t, w.Endpoint.PatchHeaders(t.Context(), w.app, hook, patch))
+		want := map[string]string{"X-B": "2", "X-C": "3"}
+		if got := must(w.Endpoint.GetHeaders(t.Context(), w.app, hook))(t).Headers; !maps.Equal(got, want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+	},
 }

@@ -80,3 +80,42 @@ func listsEventType(t *testing.T, c client, name string, archived bool) bool {
 		options.Iterator = page.Iterator
 	}
 }
+
+var eventTypeMethods = map[string]method{
+	"EventType.List": func(t *testing.T, w walk) {
+		name := w.eventType(t)
+		list := must(w.EventType.List(t.Context(), &svix.EventTypeListOptions{Limit: new(uint64(250))}))(t)
+		has(t, list.Data, name, func(e svix.EventTypeOut) string { return e.Name })
+	},
+	"EventType.Create": func(t *testing.T, w walk) {
+		name := "made." + random()
+		must(w.EventType.Create(t.Context(), svix.EventTypeIn{Name: name, Description: "Made"}, nil))(t)
+		same(t, must(w.EventType.Get(t.Context(), name))(t).Description, "Made")
+	},
+	"EventType.Get": func(t *testing.T, w walk) {
+		name := w.eventType(t)
+		same(t, must(w.EventType.Get(t.Context(), name))(t).Name, name)
+	},
+	"EventType.Update": func(t *testing.T, w walk) {
+		name := w.eventType(t)
+		must(w.EventType.Update(t.Context(), name, svix.EventTypeUpdate{Description: "Updated"}))(t)
+		same(t, must(w.EventType.Get(t.Context(), name))(t).Description, "Updated")
+	},
+	"EventType.Patch": func(t *testing.T, w walk) {
+		name := w.eventType(t)
+		must(w.EventType.Patch(t.Context(), name, svix.EventTypePatch{Deprecated: new(true)}))(t)
+		same(t, must(w.EventType.Get(t.Context(), name))(t).Deprecated, true)
+	},
+	"EventType.Delete": func(t *testing.T, w walk) {
+		name := w.eventType(t)
+		done(t, w.EventType.Delete(t.Context(), name, nil))
+		same(t, *must(w.EventType.Get(t.Context(), name))(t).Archived, true)
+		done(t, w.EventType.Delete(t.Context(), name, &svix.EventTypeDeleteOptions{Expunge: new(true)}))
+		got, err := w.EventType.Get(t.Context(), name)
+		gone(t, got, err)
+	},
+	"EventType.ImportOpenapi": func(t *testing.T, w walk) {
+		must(w.EventType.ImportOpenapi(t.Context(), svix.EventTypeImportOpenApiIn{SpecRaw: new(petSpec)}, nil))(t)
+		same(t, must(w.EventType.Get(t.Context(), "pet.new"))(t).Description, "A pet was born")
+	},
+}

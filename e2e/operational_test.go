@@ -144,3 +144,48 @@ func TestTheFirstOperationalWebhookEndpointsCanComeAtOnce(t *testing.T) {
 		t.Errorf("%d endpoints, want %d", len(list.Data), n)
 	}
 }
+
+var watcherMethods = map[string]method{
+	"OperationalWebhookEndpoint.List": func(t *testing.T, w walk) {
+		id := w.watch(t)
+		list := must(w.OperationalWebhookEndpoint.List(t.Context(), nil))(t)
+		has(t, list.Data, id, func(e svix.OperationalWebhookEndpointOut) string { return e.Id })
+	},
+	"OperationalWebhookEndpoint.Create": func(t *testing.T, w walk) {
+		id := w.watch(t)
+		same(t, must(w.OperationalWebhookEndpoint.Get(t.Context(), id))(t).Url, "https://example.com/")
+	},
+	"OperationalWebhookEndpoint.Get": func(t *testing.T, w walk) {
+		id := w.watch(t)
+		same(t, must(w.OperationalWebhook.Endpoint.Get(t.Context(), id))(t).Id, id)
+	},
+	"OperationalWebhookEndpoint.Update": func(t *testing.T, w walk) {
+		id := w.watch(t)
+		in := svix.OperationalWebhookEndpointUpdate{Url: "https://updated.example/", Disabled: new(true)}
+		must(w.OperationalWebhookEndpoint.Update(t.Context(), id, in))(t)
+		same(t, must(w.OperationalWebhookEndpoint.Get(t.Context(), id))(t).Url, "https://updated.example/")
+	},
+	"OperationalWebhookEndpoint.Delete": func(t *testing.T, w walk) {
+		id := w.watch(t)
+		done(t, w.OperationalWebhookEndpoint.Delete(t.Context(), id))
+		got, err := w.OperationalWebhookEndpoint.Get(t.Context(), id)
+		gone(t, got, err)
+	},
+	"OperationalWebhookEndpoint.GetHeaders": func(t *testing.T, w walk) {
+		same(t, len(must(w.OperationalWebhookEndpoint.GetHeaders(t.Context(), w.watch(t)))(t).Headers), 0)
+	},
+	"OperationalWebhookEndpoint.UpdateHeaders": func(t *testing.T, w walk) {
+		id := w.watch(t)
+		in := svix.OperationalWebhookEndpointHeadersIn{Headers: map[string]string{"X-A": "1"}}
+		done(t, w.OperationalWebhookEndpoint.UpdateHeaders(t.Context(), id, in))
+		same(t, must(w.OperationalWebhookEndpoint.GetHeaders(t.Context(), id))(t).Headers["X-A"], "1")
+	},
+	"OperationalWebhookEndpoint.GetSecret": func(t *testing.T, w walk) {
+		same(t, must(w.OperationalWebhookEndpoint.GetSecret(t.Context(), w.watch(t)))(t).Key[:6], "whsec_")
+	},
+	"OperationalWebhookEndpoint.RotateSecret": func(t *testing.T, w walk) {
+		id, secret := w.watch(t), newSecret()
+		done(t, w.OperationalWebhookEndpoint.RotateSecret(t.Context(), id, svix.OperationalWebhookEndpointSecretIn{Key: &secret}, nil))
+		same(t, must(w.OperationalWebhookEndpoint.GetSecret(t.Context(), id))(t).Key, secret)
+	},
+}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"testing"
-	"time"
 
 	"github.com/Shopify/toxiproxy/v2"
 	"github.com/rs/zerolog"
@@ -76,20 +75,6 @@ func (p proxy) heal(ctx context.Context) error {
 	})
 	if waited != nil {
 		return fmt.Errorf("listen again: %w", err)
-	}
-	return nil
-}
-
-// poll returns nil once happened, or why ctx has ended before.
-func poll(ctx context.Context, happened func() bool) error {
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for !happened() {
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-tick.C:
-		}
 	}
 	return nil
 }

@@ -31,6 +31,7 @@ func newSilencer(t testing.TB, database string) *silencer {
 }
 
 func (s *silencer) hush() { s.epoch.Add(1) }
+
 func (s *silencer) heal() { s.epoch.Add(1) }
 
 func (s *silencer) join(conn net.Conn) {

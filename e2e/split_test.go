@@ -1,6 +1,8 @@
 package e2e
 
-import "testing"
+import (
+	"testing"
+)
 
 func TestAPIAndWorkersOnOneDatabaseDeliver(t *testing.T) {
 	t.Parallel()
