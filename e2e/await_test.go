@@ -13,20 +13,11 @@ const patience = 2 * time.Minute
 // await polls until missing returns nothing; else the test fails with what was still missing.
 func await(t testing.TB, missing func() string) {
 	t.Helper()
-	deadline := time.NewTimer(patience)
-	defer deadline.Stop()
-	poll := time.NewTicker(20 * time.Millisecond)
-	defer poll.Stop()
-	for {
-		lack := missing()
-		if lack == "" {
-			return
-		}
-		select {
-		case <-deadline.C:
-			t.Fatalf("after %s: %s", patience, lack)
-		case <-poll.C:
-		}
+	limit, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	lack := ""
+	if poll(limit, func() bool { lack = missing(); return lack == "" }) != nil {
+		t.Fatalf("after %s: %s", patience, lack)
 	}
 }
 
@@ -34,19 +25,10 @@ func await(t testing.TB, missing func() string) {
 // machine it may miss that; it never fails without cause.
 func never(t testing.TB, what string, happened func() bool) {
 	t.Helper()
-	moment := time.NewTimer(500 * time.Millisecond)
-	defer moment.Stop()
-	poll := time.NewTicker(20 * time.Millisecond)
-	defer poll.Stop()
-	for {
-		if happened() {
-			t.Fatal(what)
-		}
-		select {
-		case <-moment.C:
-			return
-		case <-poll.C:
-		}
+	moment, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
+	defer cancel()
+	if poll(moment, happened) == nil {
+		t.Fatal(what)
 	}
 }
 

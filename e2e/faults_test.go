@@ -61,7 +61,7 @@ func TestFaultsLoseNothing(t *testing.T) {
 	t.Logf("go test ./e2e -run TestFaultsLoseNothing -faults %s -seed %d", *faultsFor, seed)
 	s := newSoak(t)
 	t.Cleanup(func() { t.Logf("what went wrong, by seconds:\n%s", s.timeline) })
-	s.suffer(t, seed)
+	s.suffer(t, seed, *faultsFor)
 	s.settle(t)
 }
 
@@ -105,11 +105,11 @@ func (s *soak) addCustomer(t *testing.T, n int) {
 	s.customers = append(s.customers, c)
 }
 
-// suffer runs the load and the faults, and returns when all faults are healed and every request is
+// suffer runs the load and the faults for a while, and returns when all faults are healed and every request is
 // answered.
-func (s *soak) suffer(t *testing.T, seed uint64) {
+func (s *soak) suffer(t *testing.T, seed uint64, lasting time.Duration) {
 	t.Helper()
-	running, stop := context.WithTimeout(t.Context(), *faultsFor)
+	running, stop := context.WithTimeout(t.Context(), lasting)
 	defer stop()
 	whole, heal := context.WithCancel(context.Background())
 	load := &soakLoad{

@@ -193,19 +193,25 @@ func (r *receiver) of(id string) []arrival {
 // await waits until each of the messages has arrived at least once.
 func (r *receiver) await(t testing.TB, ids ...string) {
 	t.Helper()
+	r.awaitTimes(t, 1, ids...)
+}
+
+// awaitTimes waits until each of the messages has arrived at least so often.
+func (r *receiver) awaitTimes(t testing.TB, times int, ids ...string) {
+	t.Helper()
 	await(t, func() string {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		missing, example := 0, ""
 		for _, id := range ids {
-			if r.times[id] == 0 {
+			if r.times[id] < times {
 				missing, example = missing+1, id
 			}
 		}
 		if missing == 0 {
 			return ""
 		}
-		return fmt.Sprintf("%d of %d messages have not arrived, %s among them", missing, len(ids), example)
+		return fmt.Sprintf("%d of %d messages have not arrived %d times, %s among them", missing, len(ids), times, example)
 	})
 }
 

@@ -72,14 +72,7 @@ func (c client) failures(t testing.TB, app, endpoint string, n int) {
 // arrived wants each of the messages to have arrived that many times in the end, and not more often.
 func (r *receiver) arrived(t testing.TB, times int, ids ...string) {
 	t.Helper()
-	await(t, func() string {
-		for _, id := range ids {
-			if n := len(r.of(id)); n < times {
-				return fmt.Sprintf("%s arrived %d times, want %d", id, n, times)
-			}
-		}
-		return ""
-	})
+	r.awaitTimes(t, times, ids...)
 	never(t, "a message arrived once more than it should", func() bool {
 		for _, id := range ids {
 			if len(r.of(id)) > times {
@@ -170,20 +163,7 @@ func TestKilledRecoverGoesOn(t *testing.T) {
 	if sent := c.sent(t, task.Id); sent != messages {
 		t.Errorf("%d messages are sent, want %d", sent, messages)
 	}
-	await(t, func() string {
-		receiver.mu.Lock()
-		defer receiver.mu.Unlock()
-		missing := 0
-		for _, id := range ids {
-			if receiver.times[id] < 2 {
-				missing++
-			}
-		}
-		if missing > 0 {
-			return fmt.Sprintf("%d of %d messages were not attempted again", missing, messages)
-		}
-		return ""
-	})
+	receiver.awaitTimes(t, 2, ids...)
 }
 
 func TestReplayMissingDeliversWhatCameBeforeTheEndpoint(t *testing.T) {
