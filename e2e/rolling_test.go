@@ -32,12 +32,10 @@ type balanced struct {
 	passing  int // requests under way
 }
 
-const (
-	probeEvery = 100 * time.Millisecond
+const probeEvery = 100 * time.Millisecond
 
-	// longDelay is far longer than a test waits. A second signal ends it.
-	longDelay = "POSTRIDER_STOP_DELAY=10m"
-)
+// longDelay is far longer than a test waits. A second signal ends it.
+const longDelay = "POSTRIDER_STOP_DELAY=10m"
 
 func newBalancer(t *testing.T) *balancer {
 	t.Helper()
