@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/postrider/postrider/e2e/rig"
 )
 
 // TestRequestsWhoseClientsGaveUpAreNotStored has the database be silent for longer than clients wait. What was in no
@@ -15,28 +17,28 @@ import (
 func TestRequestsWhoseClientsGaveUpAreNotStored(t *testing.T) {
 	t.Parallel()
 	const requests, patience = 50, 2 * time.Second
-	database := newDatabase(t)
-	c := start(t, settings(database), "api").service(t).tenant(t)
-	app := c.application(t)
-	conn := must(pgx.Connect(t.Context(), database))(t)
+	database := rig.NewDatabase(t)
+	c := rig.Start(t, rig.Settings(database), "api").Service(t).NewTenant(t)
+	app := c.NewApplication(t)
+	conn := rig.Must(pgx.Connect(t.Context(), database))(t)
 	t.Cleanup(func() { _ = conn.Close(context.WithoutCancel(t.Context())) })
-	must(conn.Exec(t.Context(), "BEGIN; LOCK TABLE message", pgx.QueryExecModeSimpleProtocol))(t)
+	rig.Must(conn.Exec(t.Context(), "BEGIN; LOCK TABLE message", pgx.QueryExecModeSimpleProtocol))(t)
 	ctx, giveUp := context.WithTimeout(t.Context(), patience)
 	defer giveUp()
 	var clients sync.WaitGroup
 	for range requests {
 		clients.Go(func() {
-			answer, err := c.send(ctx, http.MethodPost, "/api/v1/app/"+app+"/msg", `{"eventType": "x", "payload": {}}`)
+			answer, err := c.Do(ctx, http.MethodPost, "/api/v1/app/"+app+"/msg", `{"eventType": "x", "payload": {}}`)
 			if err == nil {
-				t.Errorf("a request was answered with %d", answer.status)
+				t.Errorf("a request was answered with %d", answer.Status)
 			}
 		})
 	}
 	clients.Wait()
-	must(conn.Exec(t.Context(), "ROLLBACK"))(t)
-	c.message(t, app)
+	rig.Must(conn.Exec(t.Context(), "ROLLBACK"))(t)
+	c.SendMessage(t, app)
 	var stored int
-	query(t, database, "SELECT count(*) FROM message", &stored)
+	rig.Query(t, database, "SELECT count(*) FROM message", &stored)
 	if underWay := stored - 1; underWay > requests/10 {
 		t.Errorf("%d of %d messages were stored whose clients had given up, want those of one statement at most", underWay, requests)
 	}

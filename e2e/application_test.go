@@ -8,65 +8,67 @@ import (
 	svix "github.com/svix/svix-webhooks/go"
 	"github.com/svix/svix-webhooks/go/models"
 	"github.com/svix/svix-webhooks/go/utils"
+
+	"github.com/postrider/postrider/e2e/rig"
 )
 
 func TestApplicationIsCreatedChangedAndDeleted(t *testing.T) {
 	t.Parallel()
-	c, ctx := shared(t).tenant(t), t.Context()
-	uid := "acme-" + random()
-	made := must(c.Application.Create(ctx, svix.ApplicationIn{
+	c, ctx := rig.Shared(t).NewTenant(t), t.Context()
+	uid := "acme-" + rig.Random()
+	made := rig.Must(c.Application.Create(ctx, svix.ApplicationIn{
 		Name: "Acme", Uid: &uid, ThrottleRate: new(uint16(100)), Metadata: &map[string]string{"plan": "free"},
 	}, nil))(t)
 	if made.Name != "Acme" || *made.Uid != uid || *made.ThrottleRate != 100 || made.Metadata["plan"] != "free" {
 		t.Errorf("created %+v", made)
 	}
 	for _, ref := range []string{made.Id, uid} {
-		if got := must(c.Application.Get(ctx, ref))(t); got.Id != made.Id || !got.CreatedAt.Equal(made.CreatedAt) {
+		if got := rig.Must(c.Application.Get(ctx, ref))(t); got.Id != made.Id || !got.CreatedAt.Equal(made.CreatedAt) {
 			t.Errorf("by %s: got %+v, want %+v", ref, got, made)
 		}
 	}
 
-	updated := must(c.Application.Update(ctx, uid, svix.ApplicationIn{Name: "Acme Ltd", Uid: &uid}))(t)
+	updated := rig.Must(c.Application.Update(ctx, uid, svix.ApplicationIn{Name: "Acme Ltd", Uid: &uid}))(t)
 	if updated.Id != made.Id || updated.Name != "Acme Ltd" || updated.ThrottleRate != nil || len(updated.Metadata) != 0 {
 		t.Errorf("an update replaces everything; got %+v", updated)
 	}
-	patched := must(c.Application.Patch(ctx, made.Id, svix.ApplicationPatch{
+	patched := rig.Must(c.Application.Patch(ctx, made.Id, svix.ApplicationPatch{
 		Metadata: &map[string]string{"plan": "paid"}, ThrottleRate: utils.NewNullable(uint16(7)),
 	}))(t)
 	if patched.Name != "Acme Ltd" || *patched.Uid != uid || *patched.ThrottleRate != 7 || patched.Metadata["plan"] != "paid" {
 		t.Errorf("a patch leaves the rest alone; got %+v", patched)
 	}
-	cleared := must(c.Application.Patch(ctx, made.Id, svix.ApplicationPatch{
+	cleared := rig.Must(c.Application.Patch(ctx, made.Id, svix.ApplicationPatch{
 		Uid: utils.NewNullableFromPtr[string](nil), ThrottleRate: utils.NewNullableFromPtr[uint16](nil),
 	}))(t)
 	if cleared.Uid != nil || cleared.ThrottleRate != nil || cleared.Metadata["plan"] != "paid" {
 		t.Errorf("a null clears a field; got %+v", cleared)
 	}
 
-	done(t, c.Application.Delete(ctx, made.Id))
+	rig.NoError(t, c.Application.Delete(ctx, made.Id))
 	_, err := c.Application.Get(ctx, made.Id)
-	refused(t, err, 404, "not_found")
+	rig.WantRefused(t, err, 404, "not_found")
 }
 
 func TestUIDOfDeletedApplicationCanBeTakenAgain(t *testing.T) {
 	t.Parallel()
-	c, ctx := shared(t).tenant(t), t.Context()
-	in := svix.ApplicationIn{Name: "Acme", Uid: new("acme-" + random())}
-	first := must(c.Application.Create(ctx, in, nil))(t)
+	c, ctx := rig.Shared(t).NewTenant(t), t.Context()
+	in := svix.ApplicationIn{Name: "Acme", Uid: new("acme-" + rig.Random())}
+	first := rig.Must(c.Application.Create(ctx, in, nil))(t)
 	_, err := c.Application.Create(ctx, in, nil)
-	refused(t, err, 409, "conflict")
-	done(t, c.Application.Delete(ctx, first.Id))
-	if second := must(c.Application.Create(ctx, in, nil))(t); second.Id == first.Id {
+	rig.WantRefused(t, err, 409, "conflict")
+	rig.NoError(t, c.Application.Delete(ctx, first.Id))
+	if second := rig.Must(c.Application.Create(ctx, in, nil))(t); second.Id == first.Id {
 		t.Error("the deleted application came back")
 	}
 }
 
 func TestGetOrCreateMakesAnApplicationOnce(t *testing.T) {
 	t.Parallel()
-	c, ctx := shared(t).tenant(t), t.Context()
-	uid := "acme-" + random()
-	first := must(c.Application.GetOrCreate(ctx, svix.ApplicationIn{Name: "First", Uid: &uid}, nil))(t)
-	second := must(c.Application.GetOrCreate(ctx, svix.ApplicationIn{Name: "Second", Uid: &uid}, nil))(t)
+	c, ctx := rig.Shared(t).NewTenant(t), t.Context()
+	uid := "acme-" + rig.Random()
+	first := rig.Must(c.Application.GetOrCreate(ctx, svix.ApplicationIn{Name: "First", Uid: &uid}, nil))(t)
+	second := rig.Must(c.Application.GetOrCreate(ctx, svix.ApplicationIn{Name: "Second", Uid: &uid}, nil))(t)
 	if second.Id != first.Id || second.Name != "First" {
 		t.Errorf("got %+v, want the first one unchanged: %+v", second, first)
 	}
@@ -74,10 +76,10 @@ func TestGetOrCreateMakesAnApplicationOnce(t *testing.T) {
 
 func TestUpdateOfUnknownApplicationCreatesIt(t *testing.T) {
 	t.Parallel()
-	c, ctx := shared(t).tenant(t), t.Context()
-	uid := "acme-" + random()
-	made := must(c.Application.Update(ctx, uid, svix.ApplicationIn{Name: "Acme", Uid: &uid}))(t)
-	if got := must(c.Application.Get(ctx, uid))(t); got.Id != made.Id {
+	c, ctx := rig.Shared(t).NewTenant(t), t.Context()
+	uid := "acme-" + rig.Random()
+	made := rig.Must(c.Application.Update(ctx, uid, svix.ApplicationIn{Name: "Acme", Uid: &uid}))(t)
+	if got := rig.Must(c.Application.Get(ctx, uid))(t); got.Id != made.Id {
 		t.Errorf("got %s, want %s", got.Id, made.Id)
 	}
 }
@@ -85,10 +87,10 @@ func TestUpdateOfUnknownApplicationCreatesIt(t *testing.T) {
 // Others may make applications of the same organisation meanwhile, where the service is a deployment.
 func TestApplicationsAreListedPageByPage(t *testing.T) {
 	t.Parallel()
-	c := shared(t).tenant(t)
+	c := rig.Shared(t).NewTenant(t)
 	var ids []string
 	for range 5 {
-		ids = append(ids, c.application(t))
+		ids = append(ids, c.NewApplication(t))
 	}
 	// Ids sort by time, but those of one instant by chance.
 	slices.Sort(ids)
@@ -106,11 +108,11 @@ func TestApplicationsAreListedPageByPage(t *testing.T) {
 
 // listApplications follows the iterator from one application on, at most as far as these tests made
 // any.
-func listApplications(t *testing.T, c client, order svix.Ordering, from string) (ids []string) {
+func listApplications(t *testing.T, c rig.Client, order svix.Ordering, from string) (ids []string) {
 	t.Helper()
 	options := svix.ApplicationListOptions{Limit: new(uint64(2)), Order: &order, Iterator: &from}
 	for range 100 {
-		page := must(c.Application.List(t.Context(), &options))(t)
+		page := rig.Must(c.Application.List(t.Context(), &options))(t)
 		for _, app := range page.Data {
 			ids = append(ids, app.Id)
 		}

@@ -1,18 +1,18 @@
 package e2e
 
 import (
-	"fmt"
-	"net/http"
 	"slices"
 	"testing"
 
 	svix "github.com/svix/svix-webhooks/go"
 	"github.com/svix/svix-webhooks/go/models"
+
+	"github.com/postrider/postrider/e2e/rig"
 )
 
 // attempted is an application with a message that one endpoint accepted and another refused.
 type attempted struct {
-	client
+	rig.Client
 	app, message       string
 	accepting, failing string
 }
@@ -20,21 +20,14 @@ type attempted struct {
 // newAttempted needs a process whose retry schedule it knows, and so one of ours.
 func newAttempted(t *testing.T) attempted {
 	t.Helper()
-	ownProcesses(t)
-	c := shared(t).tenant(t)
-	app := c.application(t)
-	good, bad := newReceiver(t, answerText(200, "welcome")), newReceiver(t, answerText(503, "not now"))
-	a := attempted{client: c, app: app, accepting: good.endpoint(t, c, app), failing: bad.endpoint(t, c, app)}
-	a.message = c.message(t, app)
-	c.attempts(t, app, a.message, 1+3) // the first try and two retries
+	rig.NeedOwnProcesses(t)
+	c := rig.Shared(t).NewTenant(t)
+	app := c.NewApplication(t)
+	good, bad := rig.NewReceiver(t, rig.AnswerText(200, "welcome")), rig.NewReceiver(t, rig.AnswerText(503, "not now"))
+	a := attempted{Client: c, app: app, accepting: good.NewEndpoint(t, c, app), failing: bad.NewEndpoint(t, c, app)}
+	a.message = c.SendMessage(t, app)
+	c.AwaitAttempts(t, app, a.message, 1+3) // the first try and two retries
 	return a
-}
-
-func answerText(code int, text string) func(http.ResponseWriter, *http.Request, arrival) {
-	return func(w http.ResponseWriter, _ *http.Request, _ arrival) {
-		w.WriteHeader(code)
-		fmt.Fprint(w, text)
-	}
 }
 
 func TestAttemptsOfMessageAreListed(t *testing.T) {
@@ -56,7 +49,7 @@ func TestAttemptsOfMessageAreListed(t *testing.T) {
 		{"of another type", svix.MessageAttemptListByMsgOptions{EventTypes: &[]string{"another"}}, nil},
 		{"of a channel", svix.MessageAttemptListByMsgOptions{Channel: new("red")}, nil},
 	} {
-		list := must(a.MessageAttempt.ListByMsg(t.Context(), a.app, a.message, &test.filter))(t)
+		list := rig.Must(a.MessageAttempt.ListByMsg(t.Context(), a.app, a.message, &test.filter))(t)
 		var got []int16
 		for _, attempt := range list.Data {
 			got = append(got, attempt.ResponseStatusCode)
@@ -72,9 +65,9 @@ func TestAttemptsAtEndpointAreListedPageByPage(t *testing.T) {
 	t.Parallel()
 	a := newAttempted(t)
 	options := svix.MessageAttemptListByEndpointOptions{Limit: new(uint64(2))}
-	first := must(a.MessageAttempt.ListByEndpoint(t.Context(), a.app, a.failing, &options))(t)
+	first := rig.Must(a.MessageAttempt.ListByEndpoint(t.Context(), a.app, a.failing, &options))(t)
 	options.Iterator = first.Iterator
-	second := must(a.MessageAttempt.ListByEndpoint(t.Context(), a.app, a.failing, &options))(t)
+	second := rig.Must(a.MessageAttempt.ListByEndpoint(t.Context(), a.app, a.failing, &options))(t)
 	if len(first.Data) != 2 || first.Done || len(second.Data) != 1 || !second.Done {
 		t.Fatalf("pages of %d (done: %v) and %d (done: %v), want 2 and 1", len(first.Data), first.Done, len(second.Data), second.Done)
 	}
@@ -88,7 +81,7 @@ func TestAttemptsAtEndpointAreListedPageByPage(t *testing.T) {
 		}
 	}
 	filter := svix.MessageAttemptListByEndpointOptions{Status: new(models.MESSAGESTATUS_SUCCESS)}
-	if got := must(a.MessageAttempt.ListByEndpoint(t.Context(), a.app, a.failing, &filter))(t); len(got.Data) != 0 {
+	if got := rig.Must(a.MessageAttempt.ListByEndpoint(t.Context(), a.app, a.failing, &filter))(t); len(got.Data) != 0 {
 		t.Errorf("%d attempts succeeded at an endpoint that always fails", len(got.Data))
 	}
 }
@@ -105,8 +98,8 @@ func TestAttemptTellsWhatHappened(t *testing.T) {
 		{a.accepting, "welcome", models.MESSAGESTATUS_SUCCESS, models.MESSAGESTATUSTEXT_SUCCESS, 200},
 		{a.failing, "not now", models.MESSAGESTATUS_FAIL, models.MESSAGESTATUSTEXT_FAIL, 503},
 	} {
-		list := must(a.MessageAttempt.ListByEndpoint(t.Context(), a.app, test.endpoint, nil))(t)
-		got := must(a.MessageAttempt.Get(t.Context(), a.app, a.message, list.Data[0].Id, nil))(t)
+		list := rig.Must(a.MessageAttempt.ListByEndpoint(t.Context(), a.app, test.endpoint, nil))(t)
+		got := rig.Must(a.MessageAttempt.Get(t.Context(), a.app, a.message, list.Data[0].Id, nil))(t)
 		if got.Id != list.Data[0].Id || got.MsgId != a.message || got.EndpointId != test.endpoint || got.Url == "" ||
 			got.Status != test.status || got.StatusText != test.text || got.ResponseStatusCode != test.code ||
 			got.Response != test.response || got.TriggerType != models.MESSAGEATTEMPTTRIGGERTYPE_SCHEDULED || got.Timestamp.IsZero() {
@@ -114,7 +107,7 @@ func TestAttemptTellsWhatHappened(t *testing.T) {
 		}
 	}
 	_, err := a.MessageAttempt.Get(t.Context(), a.app, a.message, "atmpt_2QzNYbYPcmsVWXRGgYf0V9r4XyZ", nil)
-	refused(t, err, 404, "not_found")
+	rig.WantRefused(t, err, 404, "not_found")
 	_, err = a.MessageAttempt.ListByMsg(t.Context(), a.app, a.message, &svix.MessageAttemptListByMsgOptions{EndpointId: new("ep_no_such")})
-	refused(t, err, 404, "not_found")
+	rig.WantRefused(t, err, 404, "not_found")
 }

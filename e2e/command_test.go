@@ -4,12 +4,14 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"github.com/postrider/postrider/e2e/rig"
 )
 
 func TestVersionIsPrinted(t *testing.T) {
 	t.Parallel()
-	got := command(t, nil, "version")
-	if version, ok := strings.CutPrefix(got.stdout, "postrider "); got.code != 0 || !ok || strings.TrimSpace(version) == "" || got.stderr != "" {
+	got := rig.Command(t, nil, "version")
+	if version, ok := strings.CutPrefix(got.Stdout, "postrider "); got.Code != 0 || !ok || strings.TrimSpace(version) == "" || got.Stderr != "" {
 		t.Errorf("got %+v", got)
 	}
 }
@@ -20,9 +22,9 @@ func TestTokenPrintsNothingButTheToken(t *testing.T) {
 		{"token"}, {"token", "org_mine"}, {"token", "org_mine", "--application", "app_2QzNYbYPcmsVWXRGgYf0V9r4XyZ"},
 		{"token", "issue", "org_mine", "--expiry=1h"},
 	} {
-		got := command(t, []string{secretSetting}, args...)
-		token, newline := strings.CutSuffix(got.stdout, "\n")
-		if got.code != 0 || strings.Count(got.stderr, "\n") != 1 || !strings.Contains(got.stderr, "expires at 20") || !newline || strings.ContainsAny(token, " \n") || strings.Count(token, ".") != 2 {
+		got := rig.Command(t, []string{rig.SecretSetting}, args...)
+		token, newline := strings.CutSuffix(got.Stdout, "\n")
+		if got.Code != 0 || strings.Count(got.Stderr, "\n") != 1 || !strings.Contains(got.Stderr, "expires at 20") || !newline || strings.ContainsAny(token, " \n") || strings.Count(token, ".") != 2 {
 			t.Errorf("%v: got %+v", args, got)
 		}
 	}
@@ -35,7 +37,7 @@ func TestTokenForNobodyIsRefused(t *testing.T) {
 		{"token", "org_mine", "--expiry=-1h"}, {"token", "org_mine", "--expiry=1ms"}, {"token", "org_mine", "--expiry=1000000h"},
 		{"token", operationalOrg}, {"token", operationalOrg, "--application", "app_2QzNYbYPcmsVWXRGgYf0V9r4XyZ"},
 	} {
-		if got := command(t, []string{secretSetting}, args...); got.code == 0 || got.stdout != "" || got.stderr == "" {
+		if got := rig.Command(t, []string{rig.SecretSetting}, args...); got.Code == 0 || got.Stdout != "" || got.Stderr == "" {
 			t.Errorf("%v: got %+v", args, got)
 		}
 	}
@@ -44,12 +46,12 @@ func TestTokenForNobodyIsRefused(t *testing.T) {
 // marks are the lines of a status: whether each migration is applied.
 func marks(t *testing.T, database string, args ...string) string {
 	t.Helper()
-	got := command(t, settings(database), args...)
-	if got.code != 0 || got.stderr != "" {
-		t.Fatalf("%v: exit code %d, stderr %q", args, got.code, got.stderr)
+	got := rig.Command(t, rig.Settings(database), args...)
+	if got.Code != 0 || got.Stderr != "" {
+		t.Fatalf("%v: exit code %d, stderr %q", args, got.Code, got.Stderr)
 	}
 	var marks strings.Builder
-	for line := range strings.Lines(got.stdout) {
+	for line := range strings.Lines(got.Stdout) {
 		mark, file, _ := strings.Cut(strings.TrimPrefix(line, "["), "] ")
 		if !strings.HasSuffix(file, ".sql\n") || len(mark) != 1 {
 			t.Fatalf("%v: a line of the status is %q", args, line)
@@ -61,7 +63,7 @@ func marks(t *testing.T, database string, args ...string) string {
 
 func TestMigrationsGoUpAndDown(t *testing.T) {
 	t.Parallel()
-	database := newDatabase(t)
+	database := rig.NewDatabase(t)
 	none := marks(t, database, "migrate", "status")
 	n := len(none)
 	if n == 0 || none != strings.Repeat(" ", n) {
@@ -80,7 +82,7 @@ func TestMigrationsGoUpAndDown(t *testing.T) {
 // TestCommandsTakeThePoolsParameters: they are the driver's, and no server knows them.
 func TestCommandsTakeThePoolsParameters(t *testing.T) {
 	t.Parallel()
-	u, err := url.Parse(newDatabase(t))
+	u, err := url.Parse(rig.NewDatabase(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,34 +95,34 @@ func TestCommandsTakeThePoolsParameters(t *testing.T) {
 	}
 	u.RawQuery = values.Encode()
 	marks(t, u.String(), "migrate", "up")
-	if got := command(t, settings(u.String()), "secrets", "status"); got.code != 0 {
-		t.Errorf("secrets status: exit code %d, stderr %q", got.code, got.stderr)
+	if got := rig.Command(t, rig.Settings(u.String()), "secrets", "status"); got.Code != 0 {
+		t.Errorf("secrets status: exit code %d, stderr %q", got.Code, got.Stderr)
 	}
-	r := newReceiver(t, nil)
-	c := start(t, settings(u.String()), "serve").service(t).tenant(t)
-	app := c.application(t)
-	r.endpoint(t, c, app)
-	r.await(t, c.message(t, app))
+	r := rig.NewReceiver(t, nil)
+	c := rig.Start(t, rig.Settings(u.String()), "serve").Service(t).NewTenant(t)
+	app := c.NewApplication(t)
+	r.NewEndpoint(t, c, app)
+	r.Await(t, c.SendMessage(t, app))
 }
 
 func TestStartDoesNotMigrateWhenToldNotTo(t *testing.T) {
 	t.Parallel()
-	database := newDatabase(t)
-	if got := command(t, settings(database, "POSTRIDER_MIGRATE=false"), "api"); got.code != 1 || got.stderr == "" {
-		t.Errorf("on an empty database: exit code %d, stderr %q", got.code, got.stderr)
+	database := rig.NewDatabase(t)
+	if got := rig.Command(t, rig.Settings(database, "POSTRIDER_MIGRATE=false"), "api"); got.Code != 1 || got.Stderr == "" {
+		t.Errorf("on an empty database: exit code %d, stderr %q", got.Code, got.Stderr)
 	}
 	if got := marks(t, database, "migrate", "status"); strings.Contains(got, "x") {
 		t.Errorf("the status is %q, want nothing applied", got)
 	}
 	marks(t, database, "migrate", "up")
-	start(t, settings(database, "POSTRIDER_MIGRATE=false"), "api").service(t).tenant(t).application(t)
+	rig.Start(t, rig.Settings(database, "POSTRIDER_MIGRATE=false"), "api").Service(t).NewTenant(t).NewApplication(t)
 }
 
 func TestAddressInUseIsToldBySetting(t *testing.T) {
 	t.Parallel()
-	p, _ := serve(t)
-	got := command(t, append(p.settings(), "POSTRIDER_LISTEN="+p.ready(t)), "api")
-	if got.code != 1 || !strings.Contains(got.stderr, "POSTRIDER_LISTEN") || strings.Count(got.stderr, "\n") != 1 {
-		t.Errorf("exit code %d, stderr %q; want 1 and one line that names POSTRIDER_LISTEN", got.code, got.stderr)
+	p, _ := rig.Serve(t)
+	got := rig.Command(t, append(p.Settings(), "POSTRIDER_LISTEN="+p.AwaitReady(t)), "api")
+	if got.Code != 1 || !strings.Contains(got.Stderr, "POSTRIDER_LISTEN") || strings.Count(got.Stderr, "\n") != 1 {
+		t.Errorf("exit code %d, stderr %q; want 1 and one line that names POSTRIDER_LISTEN", got.Code, got.Stderr)
 	}
 }

@@ -3,6 +3,8 @@ package e2e
 import (
 	"strings"
 	"testing"
+
+	"github.com/postrider/postrider/e2e/rig"
 )
 
 // variables are all there are; others rely on these names.
@@ -22,25 +24,25 @@ const password = "very-secret"
 
 func TestHelpNamesEverySetting(t *testing.T) {
 	t.Parallel()
-	help := command(t, nil, "--help")
-	if help.code != 0 || help.stderr != "" {
-		t.Fatalf("exit code %d, stderr %q", help.code, help.stderr)
+	help := rig.Command(t, nil, "--help")
+	if help.Code != 0 || help.Stderr != "" {
+		t.Fatalf("exit code %d, stderr %q", help.Code, help.Stderr)
 	}
 	for _, variable := range variables {
 		// A name may be the beginning of another one.
-		if !strings.Contains(help.stdout, "$"+variable+")") {
+		if !strings.Contains(help.Stdout, "$"+variable+")") {
 			t.Errorf("the help says nothing of %s", variable)
 		}
-		if flag := flagOf(variable); !strings.Contains(help.stdout, "--"+flag) && !strings.Contains(help.stdout, "--[no-]"+flag) {
+		if flag := flagOf(variable); !strings.Contains(help.Stdout, "--"+flag) && !strings.Contains(help.Stdout, "--[no-]"+flag) {
 			t.Errorf("the help says nothing of --%s", flag)
 		}
 	}
 	for _, subcommand := range []string{"serve", "api", "worker", "consume", "jobs", "migrate up", "migrate down", "migrate status", "secrets encrypt", "secrets status", "token issue", "token revoke", "listen", "demo", "version"} {
-		if !strings.Contains(help.stdout, "\n  "+subcommand+" ") {
+		if !strings.Contains(help.Stdout, "\n  "+subcommand+" ") {
 			t.Errorf("the help says nothing of the command %s", subcommand)
 		}
 	}
-	if listen := command(t, nil, "listen", "--help"); !strings.Contains(listen.stdout, "POSTRIDER_LISTEN_SECRET") {
+	if listen := rig.Command(t, nil, "listen", "--help"); !strings.Contains(listen.Stdout, "POSTRIDER_LISTEN_SECRET") {
 		t.Error("the help of listen says nothing of POSTRIDER_LISTEN_SECRET")
 	}
 }
@@ -96,53 +98,53 @@ func TestBadValueIsRefusedAtStart(t *testing.T) {
 		t.Run(test.variable+"="+test.value, func(t *testing.T) {
 			t.Parallel()
 			// The database does not exist: it must not come to that.
-			base := settings("postgres://127.0.0.1:1/none")
-			refusesToStart(t, command(t, append(base, test.variable+"="+test.value), "serve"), test.variable)
+			base := rig.Settings("postgres://127.0.0.1:1/none")
+			refusesToStart(t, rig.Command(t, append(base, test.variable+"="+test.value), "serve"), test.variable)
 		})
 	}
 }
 
 func TestBadFlagIsRefusedAtStart(t *testing.T) {
 	t.Parallel()
-	base := settings("postgres://127.0.0.1:1/none")
+	base := rig.Settings("postgres://127.0.0.1:1/none")
 	for _, args := range [][]string{
 		{"serve", "--lease=1s"}, {"serve", "--no-such-flag"}, {"no-such-command"}, {"migrate"}, {"migrate", "sideways"}, {"token", "org_1", "org_2"},
 	} {
-		got := command(t, base, args...)
-		if got.code != 2 || got.stdout != "" || got.stderr == "" {
-			t.Errorf("%v: exit code %d, stdout %q, stderr %q; want 2 and the reason on stderr alone", args, got.code, got.stdout, got.stderr)
+		got := rig.Command(t, base, args...)
+		if got.Code != 2 || got.Stdout != "" || got.Stderr == "" {
+			t.Errorf("%v: exit code %d, stdout %q, stderr %q; want 2 and the reason on stderr alone", args, got.Code, got.Stdout, got.Stderr)
 		}
 	}
 }
 
-func refusesToStart(t *testing.T, got result, variable string) {
+func refusesToStart(t *testing.T, got rig.Result, variable string) {
 	t.Helper()
-	if got.code != 2 {
-		t.Errorf("exit code %d, want 2", got.code)
+	if got.Code != 2 {
+		t.Errorf("exit code %d, want 2", got.Code)
 	}
-	if !strings.Contains(got.stderr, variable) {
-		t.Errorf("stderr does not name %s: %q", variable, got.stderr)
+	if !strings.Contains(got.Stderr, variable) {
+		t.Errorf("stderr does not name %s: %q", variable, got.Stderr)
 	}
-	if got.stdout != "" {
-		t.Errorf("stdout has %q", got.stdout)
+	if got.Stdout != "" {
+		t.Errorf("stdout has %q", got.Stdout)
 	}
-	if strings.Contains(got.stderr, password) {
-		t.Errorf("stderr shows the password: %q", got.stderr)
+	if strings.Contains(got.Stderr, password) {
+		t.Errorf("stderr shows the password: %q", got.Stderr)
 	}
 }
 
 func TestFlagWinsOverVariable(t *testing.T) {
 	t.Parallel()
-	base := settings(newDatabase(t), "POSTRIDER_LOG_FORMAT=text")
-	start(t, base, "api", "--log-format=json").ready(t) // which reads JSON
+	base := rig.Settings(rig.NewDatabase(t), "POSTRIDER_LOG_FORMAT=text")
+	rig.Start(t, base, "api", "--log-format=json").AwaitReady(t) // which reads JSON
 }
 
 func TestSecretIsRequiredWithADatabaseOfYourOwn(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{"serve"}, {"api"}, {"demo"}, {"token", "org_1"}} {
-		got := command(t, []string{"DATABASE_URL=postgres://127.0.0.1:1/none"}, args...)
-		if got.code == 0 || !strings.Contains(got.stderr, "POSTRIDER_JWT_SECRET") || strings.Count(got.stderr, "\n") != 1 {
-			t.Errorf("%v: exit code %d, stderr %q; want one line that names POSTRIDER_JWT_SECRET", args, got.code, got.stderr)
+		got := rig.Command(t, []string{"DATABASE_URL=postgres://127.0.0.1:1/none"}, args...)
+		if got.Code == 0 || !strings.Contains(got.Stderr, "POSTRIDER_JWT_SECRET") || strings.Count(got.Stderr, "\n") != 1 {
+			t.Errorf("%v: exit code %d, stderr %q; want one line that names POSTRIDER_JWT_SECRET", args, got.Code, got.Stderr)
 		}
 	}
 }
@@ -150,9 +152,9 @@ func TestSecretIsRequiredWithADatabaseOfYourOwn(t *testing.T) {
 func TestPartsThatShareADatabaseNeedOne(t *testing.T) {
 	t.Parallel()
 	for _, part := range []string{"api", "worker", "jobs"} {
-		got := command(t, []string{secretSetting}, part)
-		if got.code == 0 || !strings.Contains(got.stderr, "DATABASE_URL") || strings.Count(got.stderr, "\n") != 1 {
-			t.Errorf("%s: exit code %d, stderr %q; want one line that names DATABASE_URL", part, got.code, got.stderr)
+		got := rig.Command(t, []string{rig.SecretSetting}, part)
+		if got.Code == 0 || !strings.Contains(got.Stderr, "DATABASE_URL") || strings.Count(got.Stderr, "\n") != 1 {
+			t.Errorf("%s: exit code %d, stderr %q; want one line that names DATABASE_URL", part, got.Code, got.Stderr)
 		}
 	}
 }
@@ -160,12 +162,12 @@ func TestPartsThatShareADatabaseNeedOne(t *testing.T) {
 func TestUnreachableDatabaseIsOneClearLine(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{"demo"}, {"consume", "--check"}, {"secrets", "status"}, {"migrate", "up"}, {"migrate", "status"}} {
-		got := command(t, settings("postgres://someone:"+password+"@127.0.0.1:1/none"), args...)
-		if got.code != 1 || strings.Count(got.stderr, "\n") != 1 || !strings.Contains(got.stderr, "127.0.0.1") {
-			t.Errorf("%v: exit code %d, stderr %q; want 1 and one line that says where", args, got.code, got.stderr)
+		got := rig.Command(t, rig.Settings("postgres://someone:"+password+"@127.0.0.1:1/none"), args...)
+		if got.Code != 1 || strings.Count(got.Stderr, "\n") != 1 || !strings.Contains(got.Stderr, "127.0.0.1") {
+			t.Errorf("%v: exit code %d, stderr %q; want 1 and one line that says where", args, got.Code, got.Stderr)
 		}
-		if strings.Contains(got.stderr+got.stdout, password) {
-			t.Errorf("%v: the password is shown: %s", args, got.stderr)
+		if strings.Contains(got.Stderr+got.Stdout, password) {
+			t.Errorf("%v: the password is shown: %s", args, got.Stderr)
 		}
 	}
 }
@@ -174,39 +176,39 @@ func TestUnreachableDatabaseIsOneClearLine(t *testing.T) {
 // database is back.
 func TestStartWaitsForTheDatabase(t *testing.T) {
 	t.Parallel()
-	postgres := newBreakable(t)
-	database := must(postgres.url(t.Context()))(t)
-	way := newProxy(t, bridge(t, postgres))
-	done(t, way.disturb(refusing))
-	database = urlAt(database, way.Listen)
-	var started []*process
+	postgres := rig.NewBreakable(t)
+	database := rig.Must(postgres.URL(t.Context()))(t)
+	way := rig.NewProxy(t, rig.Bridge(t, postgres))
+	rig.NoError(t, way.Disturb(rig.Refusing))
+	database = rig.URLAt(database, way.Listen)
+	var started []*rig.Process
 	for _, part := range []string{"serve", "api", "worker", "jobs", "consume"} {
-		p := start(t, settings(database), part)
-		await(t, func() string {
-			if p.hasEnded() {
-				t.Fatalf("%s ended while the database was away: %s", part, tail(p.stderr.String()))
+		p := rig.Start(t, rig.Settings(database), part)
+		rig.Await(t, func() string {
+			if p.HasEnded() {
+				t.Fatalf("%s ended while the database was away: %s", part, rig.Tail(p.Stderr.String()))
 			}
-			if !strings.Contains(p.stdout.String(), `"msg":"database unreachable; retrying"`) {
+			if !strings.Contains(p.Stdout.String(), `"msg":"database unreachable; retrying"`) {
 				return part + " does not say that the database is away"
 			}
 			return ""
 		})
 		started = append(started, p)
 	}
-	stopped := start(t, settings("postgres://someone:"+password+"@127.0.0.1:1/none"), "consume")
-	await(t, func() string {
-		if stopped.stdout.String() == "" {
+	stopped := rig.Start(t, rig.Settings("postgres://someone:"+password+"@127.0.0.1:1/none"), "consume")
+	rig.Await(t, func() string {
+		if stopped.Stdout.String() == "" {
 			return "consume says nothing"
 		}
 		return ""
 	})
-	stopped.stop(t)
-	if strings.Contains(stopped.stdout.String()+stopped.stderr.String(), password) {
-		t.Errorf("the password is shown: %s", stopped.stdout.String())
+	stopped.Stop(t)
+	if strings.Contains(stopped.Stdout.String()+stopped.Stderr.String(), password) {
+		t.Errorf("the password is shown: %s", stopped.Stdout.String())
 	}
-	done(t, way.heal(t.Context()))
+	rig.NoError(t, way.Heal(t.Context()))
 	for _, p := range started {
-		p.ready(t)
-		p.stop(t)
+		p.AwaitReady(t)
+		p.Stop(t)
 	}
 }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	svix "github.com/svix/svix-webhooks/go"
+
+	"github.com/postrider/postrider/e2e/rig"
 )
 
 // credentialsMarker is part of every password and every header's value of these tests.
@@ -20,15 +22,15 @@ const credentialsMarker = "m4rk3d"
 func wantStored(t testing.TB, database string, want ...string) {
 	t.Helper()
 	ctx := t.Context()
-	conn := must(pgx.Connect(ctx, database))(t)
+	conn := rig.Must(pgx.Connect(ctx, database))(t)
 	defer conn.Close(context.WithoutCancel(ctx))
-	rows := must(conn.Query(ctx, `SELECT tablename::text, format('%I.%I', schemaname, tablename) FROM pg_tables
+	rows := rig.Must(conn.Query(ctx, `SELECT tablename::text, format('%I.%I', schemaname, tablename) FROM pg_tables
 		WHERE schemaname NOT IN ('pg_catalog', 'information_schema') ORDER BY tablename`))(t)
-	tables := must(pgx.CollectRows(rows, pgx.RowToStructByPos[struct{ Name, Qualified string }]))(t)
+	tables := rig.Must(pgx.CollectRows(rows, pgx.RowToStructByPos[struct{ Name, Qualified string }]))(t)
 	found := []string{}
 	for _, table := range tables {
 		var there bool
-		done(t, conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM "+table.Qualified+" AS found WHERE strpos(found::text, $1) > 0 OR strpos(found::text, $2) > 0)",
+		rig.NoError(t, conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM "+table.Qualified+" AS found WHERE strpos(found::text, $1) > 0 OR strpos(found::text, $2) > 0)",
 			credentialsMarker, hex.EncodeToString([]byte(credentialsMarker))).Scan(&there))
 		if there {
 			found = append(found, table.Name)
@@ -41,16 +43,16 @@ func wantStored(t testing.TB, database string, want ...string) {
 
 // guarded is two receivers: of the one the endpoint has a user and password in its URL, of the other a header.
 type guarded struct {
-	byUser, byHeader             *receiver
+	byUser, byHeader             *rig.Receiver
 	userEndpoint, headerEndpoint string // ids
 }
 
-func newGuarded(t testing.TB, c client, app string) guarded {
+func newGuarded(t testing.TB, c rig.Client, app string) guarded {
 	t.Helper()
-	g := guarded{byUser: newReceiver(t, nil), byHeader: newReceiver(t, nil)}
-	url := strings.Replace(g.byUser.url, "://", "://ada:"+credentialsMarker+"%20word@", 1)
-	g.userEndpoint = must(c.Endpoint.Create(t.Context(), app, svix.EndpointIn{Url: url, Secret: &g.byUser.secret}, nil))(t).Id
-	g.headerEndpoint = g.byHeader.endpointLike(t, c, app, svix.EndpointIn{
+	g := guarded{byUser: rig.NewReceiver(t, nil), byHeader: rig.NewReceiver(t, nil)}
+	url := strings.Replace(g.byUser.URL, "://", "://ada:"+credentialsMarker+"%20word@", 1)
+	g.userEndpoint = rig.Must(c.Endpoint.Create(t.Context(), app, svix.EndpointIn{Url: url, Secret: &g.byUser.Secret}, nil))(t).Id
+	g.headerEndpoint = g.byHeader.NewEndpointLike(t, c, app, svix.EndpointIn{
 		Headers: &map[string]string{"Authorization": "Bearer " + credentialsMarker},
 	})
 	return g
@@ -59,13 +61,13 @@ func newGuarded(t testing.TB, c client, app string) guarded {
 // wantCalled wants the message at both receivers with what they ask for.
 func (g guarded) wantCalled(t testing.TB, message string) {
 	t.Helper()
-	g.byUser.await(t, message)
-	g.byHeader.await(t, message)
-	request := http.Request{Header: g.byUser.of(message)[0].header}
+	g.byUser.Await(t, message)
+	g.byHeader.Await(t, message)
+	request := http.Request{Header: g.byUser.Of(message)[0].Header}
 	if user, password, ok := request.BasicAuth(); !ok || user != "ada" || password != credentialsMarker+" word" {
 		t.Errorf("a receiver was called with %q", request.Header.Get("Authorization"))
 	}
-	if got := g.byHeader.of(message)[0].header.Get("Authorization"); got != "Bearer "+credentialsMarker {
+	if got := g.byHeader.Of(message)[0].Header.Get("Authorization"); got != "Bearer "+credentialsMarker {
 		t.Errorf("a receiver was called with %q", got)
 	}
 }
@@ -73,77 +75,77 @@ func (g guarded) wantCalled(t testing.TB, message string) {
 // TestCredentialsAreEncryptedInTheDatabase begins without keys and with endpoints of then.
 func TestCredentialsAreEncryptedInTheDatabase(t *testing.T) {
 	t.Parallel()
-	database := newDatabase(t)
+	database := rig.NewDatabase(t)
 	with := func(keys string) []string {
-		return settings(database, "POSTRIDER_SECRET_KEYS="+keys, "POSTRIDER_LOG_LEVEL=debug")
+		return rig.Settings(database, "POSTRIDER_SECRET_KEYS="+keys, "POSTRIDER_LOG_LEVEL=debug")
 	}
-	p := start(t, with(""), "serve")
-	c := p.service(t).tenant(t)
-	app := c.application(t)
+	p := rig.Start(t, with(""), "serve")
+	c := p.Service(t).NewTenant(t)
+	app := c.NewApplication(t)
 	before := newGuarded(t, c, app)
 	wantStored(t, database, "endpoint")
-	p.stop(t)
+	p.Stop(t)
 
-	p = start(t, with(firstKey), "serve")
-	c = newClient(t, p.service(t).url, c.token)
+	p = rig.Start(t, with(firstKey), "serve")
+	c = rig.NewClient(t, p.Service(t).URL, c.Token)
 	since := newGuarded(t, c, app)
-	got := command(t, with(firstKey), "secrets", "status")
-	if got.code != 0 || !strings.Contains(got.stdout, "2 secrets, headers of 1 endpoints, credentials in 1 URLs  (not encrypted)") ||
-		!strings.Contains(got.stdout, "2 secrets  (the first key)") {
+	got := rig.Command(t, with(firstKey), "secrets", "status")
+	if got.Code != 0 || !strings.Contains(got.Stdout, "2 secrets, headers of 1 endpoints, credentials in 1 URLs  (not encrypted)") ||
+		!strings.Contains(got.Stdout, "2 secrets  (the first key)") {
 		t.Errorf("status: %+v", got)
 	}
-	message := c.message(t, app)
+	message := c.SendMessage(t, app)
 	before.wantCalled(t, message)
 	since.wantCalled(t, message)
-	if got := command(t, with(firstKey), "secrets", "encrypt"); got.code != 0 || !strings.Contains(got.stdout, "secrets of 2 endpoints") {
+	if got := rig.Command(t, with(firstKey), "secrets", "encrypt"); got.Code != 0 || !strings.Contains(got.Stdout, "secrets of 2 endpoints") {
 		t.Errorf("encrypt: %+v", got)
 	}
 	wantStored(t, database)
-	if got := command(t, with(firstKey), "secrets", "status"); got.code != 0 || !strings.HasSuffix(got.stdout, "4 secrets  (the first key)\n") {
+	if got := rig.Command(t, with(firstKey), "secrets", "status"); got.Code != 0 || !strings.HasSuffix(got.Stdout, "4 secrets  (the first key)\n") {
 		t.Errorf("status: %+v", got)
 	}
 	changeGuarded(t, c, app, before, since, func() { wantStored(t, database) })
-	message = c.message(t, app)
+	message = c.SendMessage(t, app)
 	before.wantCalled(t, message)
 	since.wantCalled(t, message)
-	if got := since.byHeader.of(message)[0].header.Get("X-Key"); got != credentialsMarker {
+	if got := since.byHeader.Of(message)[0].Header.Get("X-Key"); got != credentialsMarker {
 		t.Errorf("a receiver was called with the key %q", got)
 	}
 	for _, endpoint := range []string{before.userEndpoint, before.headerEndpoint, since.userEndpoint, since.headerEndpoint} {
 		path := "/api/v1/app/" + app + "/attempt/endpoint/" + endpoint
-		await(t, func() string { // so that the attempts are stored
-			if !strings.Contains(string(c.call(t, 200, "GET", path, "").body), message) {
+		rig.Await(t, func() string { // so that the attempts are stored
+			if !strings.Contains(string(c.Call(t, 200, "GET", path, "").Body), message) {
 				return "no attempt at " + endpoint
 			}
 			return ""
 		})
 	}
 	wantStored(t, database)
-	if log := p.stdout.String() + p.stderr.String(); strings.Contains(log, credentialsMarker) {
-		t.Errorf("the log shows a credential: %s", tail(log))
+	if log := p.Stdout.String() + p.Stderr.String(); strings.Contains(log, credentialsMarker) {
+		t.Errorf("the log shows a credential: %s", rig.Tail(log))
 	}
-	if got := command(t, with(""), "serve"); got.code != 1 || !strings.Contains(got.stderr, "POSTRIDER_SECRET_KEYS") {
+	if got := rig.Command(t, with(""), "serve"); got.Code != 1 || !strings.Contains(got.Stderr, "POSTRIDER_SECRET_KEYS") {
 		t.Errorf("without the key: %+v", got)
 	}
 }
 
 // changeGuarded changes URLs and headers in each way that the API has, and checks after each.
-func changeGuarded(t testing.TB, c client, app string, before, since guarded, check func()) {
+func changeGuarded(t testing.TB, c rig.Client, app string, before, since guarded, check func()) {
 	t.Helper()
 	ctx := t.Context()
-	read := must(c.Endpoint.Get(ctx, app, since.userEndpoint))(t)
-	must(c.Endpoint.Patch(ctx, app, since.userEndpoint, svix.EndpointPatch{Url: new(read.Url + "other"), Description: new("Renamed")}))(t)
+	read := rig.Must(c.Endpoint.Get(ctx, app, since.userEndpoint))(t)
+	rig.Must(c.Endpoint.Patch(ctx, app, since.userEndpoint, svix.EndpointPatch{Url: new(read.Url + "other"), Description: new("Renamed")}))(t)
 	check()
-	must(c.Endpoint.Update(ctx, app, before.userEndpoint, svix.EndpointUpdate{Url: must(c.Endpoint.Get(ctx, app, before.userEndpoint))(t).Url}))(t)
+	rig.Must(c.Endpoint.Update(ctx, app, before.userEndpoint, svix.EndpointUpdate{Url: rig.Must(c.Endpoint.Get(ctx, app, before.userEndpoint))(t).Url}))(t)
 	check()
 	headers := map[string]string{"X-Key": credentialsMarker}
-	done(t, c.Endpoint.PatchHeaders(ctx, app, since.headerEndpoint, svix.EndpointHeadersPatchIn{Headers: headers}))
+	rig.NoError(t, c.Endpoint.PatchHeaders(ctx, app, since.headerEndpoint, svix.EndpointHeadersPatchIn{Headers: headers}))
 	check()
-	shown := must(c.Endpoint.GetHeaders(ctx, app, since.headerEndpoint))(t)
+	shown := rig.Must(c.Endpoint.GetHeaders(ctx, app, since.headerEndpoint))(t)
 	if fmt.Sprint(shown.Headers, shown.Sensitive) != fmt.Sprint(headers, []string{"Authorization"}) {
 		t.Errorf("the headers are shown as %+v", shown)
 	}
 	headers["Authorization"] = "Bearer " + credentialsMarker
-	done(t, c.Endpoint.UpdateHeaders(ctx, app, before.headerEndpoint, svix.EndpointHeadersIn{Headers: headers}))
+	rig.NoError(t, c.Endpoint.UpdateHeaders(ctx, app, before.headerEndpoint, svix.EndpointHeadersIn{Headers: headers}))
 	check()
 }

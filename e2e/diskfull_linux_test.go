@@ -10,25 +10,27 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/postrider/postrider/e2e/rig"
 )
 
 // smallDisk is a directory of 96 MiB that this server may write to. It skips where nothing can be mounted.
-func smallDisk(t testing.TB, of *localPostgres) string {
+func smallDisk(t testing.TB, of *rig.LocalPostgres) string {
 	t.Helper()
-	dir := must(os.MkdirTemp("", "postrider-e2e-*"))(t)
-	t.Cleanup(func() { done(t, os.RemoveAll(dir)) })
-	done(t, os.Chmod(dir, 0o755))
+	dir := rig.Must(os.MkdirTemp("", "postrider-e2e-*"))(t)
+	t.Cleanup(func() { rig.NoError(t, os.RemoveAll(dir)) })
+	rig.NoError(t, os.Chmod(dir, 0o755))
 	disk := filepath.Join(dir, "disk")
-	done(t, os.Mkdir(disk, 0o700))
+	rig.NoError(t, os.Mkdir(disk, 0o700))
 	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=96m"); err != nil {
 		t.Skipf("this test mounts a small disk, and may not: %v", err)
 	}
-	t.Cleanup(func() { done(t, syscall.Unmount(disk, syscall.MNT_DETACH)) })
-	owner := must(os.Stat(filepath.Join(of.dir, "data")))(t).Sys().(*syscall.Stat_t)
+	t.Cleanup(func() { rig.NoError(t, syscall.Unmount(disk, syscall.MNT_DETACH)) })
+	owner := rig.Must(os.Stat(filepath.Join(of.Dir, "data")))(t).Sys().(*syscall.Stat_t)
 	place := filepath.Join(disk, "space")
-	done(t, os.Mkdir(place, 0o700))
-	done(t, os.Chown(disk, int(owner.Uid), int(owner.Gid)))
-	done(t, os.Chown(place, int(owner.Uid), int(owner.Gid)))
+	rig.NoError(t, os.Mkdir(place, 0o700))
+	rig.NoError(t, os.Chown(disk, int(owner.Uid), int(owner.Gid)))
+	rig.NoError(t, os.Chown(place, int(owner.Uid), int(owner.Gid)))
 	return disk
 }
 
@@ -36,14 +38,14 @@ func smallDisk(t testing.TB, of *localPostgres) string {
 func fillDisk(t testing.TB, disk string) (free func()) {
 	t.Helper()
 	path := filepath.Join(disk, "filler")
-	file := must(os.Create(path))(t)
+	file := rig.Must(os.Create(path))(t)
 	for size := 1 << 20; size >= 1; {
 		if _, err := file.Write(make([]byte, size)); err != nil {
 			size /= 2
 		}
 	}
-	done(t, file.Close())
-	return func() { done(t, os.Remove(path)) }
+	rig.NoError(t, file.Close())
+	return func() { rig.NoError(t, os.Remove(path)) }
 }
 
 // largePayload is JSON that does not become smaller by compression.
@@ -54,16 +56,16 @@ func largePayload(name string) string {
 }
 
 // smallDatabase is a database on a small disk. What Postgres logs ahead is elsewhere: without space for that it ends.
-func smallDatabase(t testing.TB, server *localPostgres) (url, disk string) {
+func smallDatabase(t testing.TB, server *rig.LocalPostgres) (url, disk string) {
 	t.Helper()
 	disk = smallDisk(t, server)
-	execute(t, server.address, fmt.Sprintf("CREATE TABLESPACE small LOCATION '%s'", filepath.Join(disk, "space")))
-	execute(t, server.address, "CREATE DATABASE small TABLESPACE small")
+	rig.Execute(t, server.Address, fmt.Sprintf("CREATE TABLESPACE small LOCATION '%s'", filepath.Join(disk, "space")))
+	rig.Execute(t, server.Address, "CREATE DATABASE small TABLESPACE small")
 	t.Cleanup(func() { // the directory goes before the server does
-		done(t, administer(server.address, "DROP DATABASE small WITH (FORCE)"))
-		done(t, administer(server.address, "DROP TABLESPACE small"))
+		rig.NoError(t, rig.AdministerDatabase(server.Address, "DROP DATABASE small WITH (FORCE)"))
+		rig.NoError(t, rig.AdministerDatabase(server.Address, "DROP TABLESPACE small"))
 	})
-	u := mustParse(server.address)
+	u := rig.MustParseURL(server.Address)
 	u.Path = "/small"
 	return u.String(), disk
 }
@@ -71,63 +73,63 @@ func smallDatabase(t testing.TB, server *localPostgres) (url, disk string) {
 // TestFullDiskIsUnavailableAndHeals lets the disk of the database run full, under the API and a source.
 func TestFullDiskIsUnavailableAndHeals(t *testing.T) {
 	t.Parallel()
-	skipIfShort(t)
-	server, ok := newBreakable(t).(*localPostgres)
+	rig.SkipIfShort(t)
+	server, ok := rig.NewBreakable(t).(*rig.LocalPostgres)
 	if !ok {
 		t.Skip("this test needs a Postgres server on this machine")
 	}
 	database, disk := smallDatabase(t, server)
 
-	p := start(t, settings(database, opsSetting), "api")
-	s := p.service(t)
-	c, url := newClient(t, s.url, s.token(t)), p.ops(t) // of the outbox's default organisation
-	app, r := c.application(t), newReceiver(t, nil)
-	r.endpoint(t, c, app)
-	worker := start(t, settings(database), "worker")
-	worker.ready(t)
-	ids := []string{c.message(t, app)}
+	p := rig.Start(t, rig.Settings(database, rig.OpsSetting), "api")
+	s := p.Service(t)
+	c, url := rig.NewClient(t, s.URL, s.NewToken(t)), p.OpsURL(t) // of the outbox's default organisation
+	app, r := c.NewApplication(t), rig.NewReceiver(t, nil)
+	r.NewEndpoint(t, c, app)
+	worker := rig.Start(t, rig.Settings(database), "worker")
+	worker.AwaitReady(t)
+	ids := []string{c.SendMessage(t, app)}
 	for range 5 {
-		execute(t, database, fmt.Sprintf("SELECT message_send('%s', 'of.the.outbox', '%s')", app, largePayload("outbox")))
+		rig.Execute(t, database, fmt.Sprintf("SELECT message_send('%s', 'of.the.outbox', '%s')", app, largePayload("outbox")))
 	}
-	awaitProbe(t, url+"/readyz", http.StatusOK, "ok")
+	rig.AwaitProbe(t, url+"/readyz", http.StatusOK, "ok")
 	free := fillDisk(t, disk)
 
-	await(t, func() string {
-		answer := must(c.send(t.Context(), "POST", "/api/v1/app/"+app+"/msg", `{"eventType":"e","payload":`+largePayload("noise")+`}`))(t)
-		switch answer.status {
+	rig.Await(t, func() string {
+		answer := rig.Must(c.Do(t.Context(), "POST", "/api/v1/app/"+app+"/msg", `{"eventType":"e","payload":`+largePayload("noise")+`}`))(t)
+		switch answer.Status {
 		case http.StatusAccepted:
 			var out struct{ ID string }
-			answer.decode(t, &out)
+			answer.Decode(t, &out)
 			ids = append(ids, out.ID)
 			return "messages still fit"
 		case http.StatusServiceUnavailable:
-			if answer.header.Get("Retry-After") == "" {
+			if answer.Header.Get("Retry-After") == "" {
 				t.Error("no Retry-After")
 			}
 			return ""
 		}
-		t.Fatalf("answered %d: %s", answer.status, answer.body)
+		t.Fatalf("answered %d: %s", answer.Status, answer.Body)
 		return ""
 	})
-	awaitProbe(t, url+"/readyz", http.StatusServiceUnavailable, "53100")
-	consumer := start(t, settings(database), "consume") // of the outbox, which waits there
-	await(t, func() string {
-		if !strings.Contains(consumer.stdout.String(), "53100") {
+	rig.AwaitProbe(t, url+"/readyz", http.StatusServiceUnavailable, "53100")
+	consumer := rig.Start(t, rig.Settings(database), "consume") // of the outbox, which waits there
+	rig.Await(t, func() string {
+		if !strings.Contains(consumer.Stdout.String(), "53100") {
 			return "the source meets no full disk"
 		}
 		return ""
 	})
 
 	free()
-	awaitProbe(t, url+"/readyz", http.StatusOK, "ok")
-	r.await(t, append(ids, c.message(t, app))...)
-	await(t, func() string {
-		if found := r.ofOutbox(); found != 5 {
+	rig.AwaitProbe(t, url+"/readyz", http.StatusOK, "ok")
+	r.Await(t, append(ids, c.SendMessage(t, app))...)
+	rig.Await(t, func() string {
+		if found := r.OfOutbox(); found != 5 {
 			return fmt.Sprintf("%d of 5 messages of the outbox are delivered", found)
 		}
 		return ""
 	})
-	if consumer.hasEnded() || worker.hasEnded() || p.hasEnded() {
+	if consumer.HasEnded() || worker.HasEnded() || p.HasEnded() {
 		t.Error("a process ended")
 	}
 }

@@ -3,6 +3,8 @@ package e2e
 import (
 	"net/http"
 	"testing"
+
+	"github.com/postrider/postrider/e2e/rig"
 )
 
 // TestConnectionsThatDieSilentlyAreReplaced has nothing get through to Postgres any more on connections that stay open,
@@ -10,33 +12,33 @@ import (
 // without a restart.
 func TestConnectionsThatDieSilentlyAreReplaced(t *testing.T) {
 	t.Parallel()
-	skipIfShort(t)
-	postgres := newBreakable(t)
-	url := must(postgres.url(t.Context()))(t)
-	network := newProxy(t, bridge(t, postgres))
-	c := start(t, settings(urlAt(url, network.Listen)), "serve").service(t).tenant(t)
-	app, r := c.application(t), newReceiver(t, nil)
-	r.endpoint(t, c, app)
-	ids := []string{c.message(t, app)}
-	r.await(t, ids...)
+	rig.SkipIfShort(t)
+	postgres := rig.NewBreakable(t)
+	url := rig.Must(postgres.URL(t.Context()))(t)
+	network := rig.NewProxy(t, rig.Bridge(t, postgres))
+	c := rig.Start(t, rig.Settings(rig.URLAt(url, network.Listen)), "serve").Service(t).NewTenant(t)
+	app, r := c.NewApplication(t), rig.NewReceiver(t, nil)
+	r.NewEndpoint(t, c, app)
+	ids := []string{c.SendMessage(t, app)}
+	r.Await(t, ids...)
 
-	done(t, network.disturb(trouble{"timeout", map[string]int{"timeout": 0}}))
-	for range hostileSize(1, 3) {
-		answer, err := c.send(t.Context(), "POST", "/api/v1/app/"+app+"/msg", `{"eventType":"e","payload":{}}`)
-		if err == nil && answer.status == http.StatusAccepted {
+	rig.NoError(t, network.Disturb(rig.Trouble{Name: "timeout", Attributes: map[string]int{"timeout": 0}}))
+	for range rig.HostileSize(1, 3) {
+		answer, err := c.Do(t.Context(), "POST", "/api/v1/app/"+app+"/msg", `{"eventType":"e","payload":{}}`)
+		if err == nil && answer.Status == http.StatusAccepted {
 			t.Error("a message was accepted that cannot have been stored")
 		}
 	}
-	done(t, network.heal(t.Context()))
-	await(t, func() string {
-		answer, err := c.send(t.Context(), "POST", "/api/v1/app/"+app+"/msg", `{"eventType":"e","payload":{}}`)
-		if err != nil || answer.status != http.StatusAccepted {
-			return "messages are not taken again: " + string(answer.body)
+	rig.NoError(t, network.Heal(t.Context()))
+	rig.Await(t, func() string {
+		answer, err := c.Do(t.Context(), "POST", "/api/v1/app/"+app+"/msg", `{"eventType":"e","payload":{}}`)
+		if err != nil || answer.Status != http.StatusAccepted {
+			return "messages are not taken again: " + string(answer.Body)
 		}
 		var made struct{ ID string }
-		answer.decode(t, &made)
+		answer.Decode(t, &made)
 		ids = append(ids, made.ID)
 		return ""
 	})
-	r.await(t, ids...)
+	r.Await(t, ids...)
 }

@@ -13,16 +13,18 @@ import (
 	"testing"
 
 	svix "github.com/svix/svix-webhooks/go"
+
+	"github.com/postrider/postrider/e2e/rig"
 )
 
 func TestOnlyHTTPSEndpointsAreTakenWhereTheSettingSaysSo(t *testing.T) {
 	t.Parallel()
-	database := newDatabase(t)
-	c := start(t, settings(database), "api").service(t).tenant(t)
-	app := c.application(t)
-	old := must(c.Endpoint.Create(t.Context(), app, svix.EndpointIn{Url: "http://example.com/"}, nil))(t).Id
+	database := rig.NewDatabase(t)
+	c := rig.Start(t, rig.Settings(database), "api").Service(t).NewTenant(t)
+	app := c.NewApplication(t)
+	old := rig.Must(c.Endpoint.Create(t.Context(), app, svix.EndpointIn{Url: "http://example.com/"}, nil))(t).Id
 
-	strict := newClient(t, start(t, settings(database, "POSTRIDER_ENDPOINT_HTTPS_ONLY=true"), "api").service(t).url, c.token)
+	strict := rig.NewClient(t, rig.Start(t, rig.Settings(database, "POSTRIDER_ENDPOINT_HTTPS_ONLY=true"), "api").Service(t).URL, c.Token)
 	endpoints := "/api/v1/app/" + app + "/endpoint"
 	for _, r := range []struct {
 		status             int
@@ -41,9 +43,9 @@ func TestOnlyHTTPSEndpointsAreTakenWhereTheSettingSaysSo(t *testing.T) {
 		{422, "PATCH", "/" + old, `{"url": "http://example.org/"}`},
 		{200, "PUT", "/" + old, `{"url": "http://example.com/", "disabled": true}`},
 	} {
-		got := strict.call(t, r.status, r.method, endpoints+r.path, r.body)
-		if r.status == 422 && !strings.Contains(string(got.body), "https") {
-			t.Errorf("%s %s: %s", r.method, r.path, got.body)
+		got := strict.Call(t, r.status, r.method, endpoints+r.path, r.body)
+		if r.status == 422 && !strings.Contains(string(got.Body), "https") {
+			t.Errorf("%s %s: %s", r.method, r.path, got.Body)
 		}
 	}
 }
@@ -61,12 +63,12 @@ func TestEndpointsAreReachedByTheProxyOfTheSettingsAndTrustedByTheirAuthorities(
 	// The receiver's certificate is for example.com, which the proxy takes it for.
 	asked := make(chan string, 100)
 	proxy := newConnectProxy(t, receiver.Listener.Addr().String(), asked)
-	_, s := serve(t, "POSTRIDER_PROXY_URL="+proxy, "POSTRIDER_PROXY_RESOLVES=true", "POSTRIDER_CA_FILE="+authority)
-	c := s.tenant(t)
-	app := c.application(t)
-	must(c.Endpoint.Create(t.Context(), app, svix.EndpointIn{Url: "https://example.com/hook"}, nil))(t)
-	c.message(t, app)
-	await(t, func() string {
+	_, s := rig.Serve(t, "POSTRIDER_PROXY_URL="+proxy, "POSTRIDER_PROXY_RESOLVES=true", "POSTRIDER_CA_FILE="+authority)
+	c := s.NewTenant(t)
+	app := c.NewApplication(t)
+	rig.Must(c.Endpoint.Create(t.Context(), app, svix.EndpointIn{Url: "https://example.com/hook"}, nil))(t)
+	c.SendMessage(t, app)
+	rig.Await(t, func() string {
 		if requests.Load() == 0 {
 			return "nothing arrived"
 		}

@@ -8,12 +8,14 @@ import (
 	"testing"
 
 	svix "github.com/svix/svix-webhooks/go"
+
+	"github.com/postrider/postrider/e2e/rig"
 )
 
 func TestSDKDecodesWhatIsWrongWithAField(t *testing.T) {
 	t.Parallel()
-	c, ctx := shared(t).tenant(t), t.Context()
-	app := c.application(t)
+	c, ctx := rig.Shared(t).NewTenant(t), t.Context()
+	app := c.NewApplication(t)
 	message := func(in svix.MessageIn) error {
 		_, err := c.Message.Create(ctx, app, in, nil)
 		return err
@@ -77,8 +79,8 @@ func wrongField(t *testing.T, err error, field string) {
 
 func TestEveryErrorIsJSON(t *testing.T) {
 	t.Parallel()
-	c := shared(t).tenant(t)
-	app := c.application(t)
+	c := rig.Shared(t).NewTenant(t)
+	app := c.NewApplication(t)
 	huge := `{"eventType": "a", "payload": {"text": "` + strings.Repeat("x", 3<<20) + `"}}`
 	for _, test := range []struct {
 		status             int
@@ -97,31 +99,31 @@ func TestEveryErrorIsJSON(t *testing.T) {
 		{422, "GET", "/api/v1/app?limit=ten", ""},
 		{413, "POST", "/api/v1/app/" + app + "/msg", huge},
 	} {
-		r := c.call(t, test.status, test.method, test.path, test.body)
-		if !json.Valid(r.body) || !strings.HasPrefix(r.header.Get("Content-Type"), "application/json") {
-			t.Errorf("%s %s: answered with %s: %q", test.method, test.path, r.header.Get("Content-Type"), tail(string(r.body)))
+		r := c.Call(t, test.status, test.method, test.path, test.body)
+		if !json.Valid(r.Body) || !strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
+			t.Errorf("%s %s: answered with %s: %q", test.method, test.path, r.Header.Get("Content-Type"), rig.Tail(string(r.Body)))
 		}
 	}
 }
 
 func TestContractAndHealthNeedNoToken(t *testing.T) {
 	t.Parallel()
-	c := newClient(t, shared(t).url, "")
+	c := rig.NewClient(t, rig.Shared(t).URL, "")
 	var contract struct {
 		OpenAPI string         `json:"openapi"`
 		Paths   map[string]any `json:"paths"`
 	}
-	c.call(t, 200, "GET", "/api/v1/openapi.json", "").decode(t, &contract)
+	c.Call(t, 200, "GET", "/api/v1/openapi.json", "").Decode(t, &contract)
 	if !strings.HasPrefix(contract.OpenAPI, "3.") || contract.Paths["/api/v1/app/{app_id}/msg"] == nil {
 		t.Errorf("the contract is of OpenAPI %q and has %d paths", contract.OpenAPI, len(contract.Paths))
 	}
 	var health struct{ Database struct{ Status string } }
-	c.call(t, 200, "GET", "/api/v1/health", "").decode(t, &health)
+	c.Call(t, 200, "GET", "/api/v1/health", "").Decode(t, &health)
 	if health.Database.Status != "ok" {
 		t.Errorf("the database is %q", health.Database.Status)
 	}
-	c.call(t, 204, "GET", "/api/v1/health/ping", "")
-	if page := c.call(t, 200, "GET", "/docs", ""); !strings.HasPrefix(page.header.Get("Content-Type"), "text/html") {
-		t.Errorf("the documentation is %s", page.header.Get("Content-Type"))
+	c.Call(t, 204, "GET", "/api/v1/health/ping", "")
+	if page := c.Call(t, 200, "GET", "/docs", ""); !strings.HasPrefix(page.Header.Get("Content-Type"), "text/html") {
+		t.Errorf("the documentation is %s", page.Header.Get("Content-Type"))
 	}
 }

@@ -6,36 +6,31 @@ import (
 
 	svix "github.com/svix/svix-webhooks/go"
 	"github.com/svix/svix-webhooks/go/utils"
-)
 
-// eventType makes an event type and returns its name.
-func (c client) eventType(t testing.TB) string {
-	t.Helper()
-	in := svix.EventTypeIn{Name: "e2e." + random(), Description: "of " + t.Name()}
-	return must(c.EventType.Create(t.Context(), in, nil))(t).Name
-}
+	"github.com/postrider/postrider/e2e/rig"
+)
 
 func TestEventTypeIsCreatedAndChanged(t *testing.T) {
 	t.Parallel()
-	c, ctx := shared(t).tenant(t), t.Context()
-	name := "invoice." + random()
+	c, ctx := rig.Shared(t).NewTenant(t), t.Context()
+	name := "invoice." + rig.Random()
 	schemas := map[string]any{"1": map[string]any{"type": "object", "title": "Invoice"}}
-	made := must(c.EventType.Create(ctx, svix.EventTypeIn{Name: name, Description: "Paid", Schemas: &schemas}, nil))(t)
+	made := rig.Must(c.EventType.Create(ctx, svix.EventTypeIn{Name: name, Description: "Paid", Schemas: &schemas}, nil))(t)
 	if made.Name != name || made.Description != "Paid" || made.Deprecated || *made.Archived {
 		t.Errorf("created %+v", made)
 	}
-	got := must(c.EventType.Get(ctx, name))(t)
+	got := rig.Must(c.EventType.Get(ctx, name))(t)
 	if schema, ok := (*got.Schemas)["1"].(map[string]any); !ok || schema["title"] != "Invoice" {
 		t.Errorf("got the schemas %v, want %v", *got.Schemas, schemas)
 	}
 	_, err := c.EventType.Create(ctx, svix.EventTypeIn{Name: name, Description: "Again"}, nil)
-	refused(t, err, 409, "event_type_exists")
+	rig.WantRefused(t, err, 409, "event_type_exists")
 
-	updated := must(c.EventType.Update(ctx, name, svix.EventTypeUpdate{Description: "Was paid", Deprecated: new(true)}))(t)
+	updated := rig.Must(c.EventType.Update(ctx, name, svix.EventTypeUpdate{Description: "Was paid", Deprecated: new(true)}))(t)
 	if updated.Description != "Was paid" || !updated.Deprecated || updated.Schemas != nil {
 		t.Errorf("an update replaces everything; got %+v", updated)
 	}
-	patched := must(c.EventType.Patch(ctx, name, svix.EventTypePatch{Schemas: utils.NewNullable(schemas)}))(t)
+	patched := rig.Must(c.EventType.Patch(ctx, name, svix.EventTypePatch{Schemas: utils.NewNullable(schemas)}))(t)
 	if patched.Description != "Was paid" || !patched.Deprecated || patched.Schemas == nil {
 		t.Errorf("a patch leaves the rest alone; got %+v", patched)
 	}
@@ -43,34 +38,34 @@ func TestEventTypeIsCreatedAndChanged(t *testing.T) {
 
 func TestDeletedEventTypeIsArchived(t *testing.T) {
 	t.Parallel()
-	c, ctx := shared(t).tenant(t), t.Context()
-	name := c.eventType(t)
+	c, ctx := rig.Shared(t).NewTenant(t), t.Context()
+	name := c.NewEventType(t)
 	if !listsEventType(t, c, name, false) {
 		t.Error("the list lacks the new event type")
 	}
-	done(t, c.EventType.Delete(ctx, name, nil))
+	rig.NoError(t, c.EventType.Delete(ctx, name, nil))
 	if listsEventType(t, c, name, false) || !listsEventType(t, c, name, true) {
 		t.Error("an archived event type is listed only by who asks for those too")
 	}
-	if got := must(c.EventType.Get(ctx, name))(t); !*got.Archived {
+	if got := rig.Must(c.EventType.Get(ctx, name))(t); !*got.Archived {
 		t.Errorf("got %+v, want it archived", got)
 	}
 	// Made again, it is back.
-	again := must(c.EventType.Create(ctx, svix.EventTypeIn{Name: name, Description: "Back"}, nil))(t)
+	again := rig.Must(c.EventType.Create(ctx, svix.EventTypeIn{Name: name, Description: "Back"}, nil))(t)
 	if *again.Archived || again.Description != "Back" {
 		t.Errorf("made again, it is %+v", again)
 	}
-	done(t, c.EventType.Delete(ctx, name, &svix.EventTypeDeleteOptions{Expunge: new(true)}))
+	rig.NoError(t, c.EventType.Delete(ctx, name, &svix.EventTypeDeleteOptions{Expunge: new(true)}))
 	_, err := c.EventType.Get(ctx, name)
-	refused(t, err, 404, "not_found")
+	rig.WantRefused(t, err, 404, "not_found")
 }
 
 // listsEventType goes through all pages.
-func listsEventType(t *testing.T, c client, name string, archived bool) bool {
+func listsEventType(t *testing.T, c rig.Client, name string, archived bool) bool {
 	t.Helper()
 	options := svix.EventTypeListOptions{Limit: new(uint64(250)), IncludeArchived: &archived}
 	for {
-		page := must(c.EventType.List(t.Context(), &options))(t)
+		page := rig.Must(c.EventType.List(t.Context(), &options))(t)
 		if slices.ContainsFunc(page.Data, func(e svix.EventTypeOut) bool { return e.Name == name }) {
 			return true
 		}
@@ -83,39 +78,39 @@ func listsEventType(t *testing.T, c client, name string, archived bool) bool {
 
 var eventTypeMethods = map[string]method{
 	"EventType.List": func(t *testing.T, w walk) {
-		name := w.eventType(t)
-		list := must(w.EventType.List(t.Context(), &svix.EventTypeListOptions{Limit: new(uint64(250))}))(t)
+		name := w.NewEventType(t)
+		list := rig.Must(w.EventType.List(t.Context(), &svix.EventTypeListOptions{Limit: new(uint64(250))}))(t)
 		has(t, list.Data, name, func(e svix.EventTypeOut) string { return e.Name })
 	},
 	"EventType.Create": func(t *testing.T, w walk) {
-		name := "made." + random()
-		must(w.EventType.Create(t.Context(), svix.EventTypeIn{Name: name, Description: "Made"}, nil))(t)
-		same(t, must(w.EventType.Get(t.Context(), name))(t).Description, "Made")
+		name := "made." + rig.Random()
+		rig.Must(w.EventType.Create(t.Context(), svix.EventTypeIn{Name: name, Description: "Made"}, nil))(t)
+		same(t, rig.Must(w.EventType.Get(t.Context(), name))(t).Description, "Made")
 	},
 	"EventType.Get": func(t *testing.T, w walk) {
-		name := w.eventType(t)
-		same(t, must(w.EventType.Get(t.Context(), name))(t).Name, name)
+		name := w.NewEventType(t)
+		same(t, rig.Must(w.EventType.Get(t.Context(), name))(t).Name, name)
 	},
 	"EventType.Update": func(t *testing.T, w walk) {
-		name := w.eventType(t)
-		must(w.EventType.Update(t.Context(), name, svix.EventTypeUpdate{Description: "Updated"}))(t)
-		same(t, must(w.EventType.Get(t.Context(), name))(t).Description, "Updated")
+		name := w.NewEventType(t)
+		rig.Must(w.EventType.Update(t.Context(), name, svix.EventTypeUpdate{Description: "Updated"}))(t)
+		same(t, rig.Must(w.EventType.Get(t.Context(), name))(t).Description, "Updated")
 	},
 	"EventType.Patch": func(t *testing.T, w walk) {
-		name := w.eventType(t)
-		must(w.EventType.Patch(t.Context(), name, svix.EventTypePatch{Deprecated: new(true)}))(t)
-		same(t, must(w.EventType.Get(t.Context(), name))(t).Deprecated, true)
+		name := w.NewEventType(t)
+		rig.Must(w.EventType.Patch(t.Context(), name, svix.EventTypePatch{Deprecated: new(true)}))(t)
+		same(t, rig.Must(w.EventType.Get(t.Context(), name))(t).Deprecated, true)
 	},
 	"EventType.Delete": func(t *testing.T, w walk) {
-		name := w.eventType(t)
-		done(t, w.EventType.Delete(t.Context(), name, nil))
-		same(t, *must(w.EventType.Get(t.Context(), name))(t).Archived, true)
-		done(t, w.EventType.Delete(t.Context(), name, &svix.EventTypeDeleteOptions{Expunge: new(true)}))
+		name := w.NewEventType(t)
+		rig.NoError(t, w.EventType.Delete(t.Context(), name, nil))
+		same(t, *rig.Must(w.EventType.Get(t.Context(), name))(t).Archived, true)
+		rig.NoError(t, w.EventType.Delete(t.Context(), name, &svix.EventTypeDeleteOptions{Expunge: new(true)}))
 		got, err := w.EventType.Get(t.Context(), name)
 		gone(t, got, err)
 	},
 	"EventType.ImportOpenapi": func(t *testing.T, w walk) {
-		must(w.EventType.ImportOpenapi(t.Context(), svix.EventTypeImportOpenApiIn{SpecRaw: new(petSpec)}, nil))(t)
-		same(t, must(w.EventType.Get(t.Context(), "pet.new"))(t).Description, "A pet was born")
+		rig.Must(w.EventType.ImportOpenapi(t.Context(), svix.EventTypeImportOpenApiIn{SpecRaw: new(petSpec)}, nil))(t)
+		same(t, rig.Must(w.EventType.Get(t.Context(), "pet.new"))(t).Description, "A pet was born")
 	},
 }

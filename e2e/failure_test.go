@@ -10,22 +10,24 @@ import (
 
 	svix "github.com/svix/svix-webhooks/go"
 	"github.com/svix/svix-webhooks/go/models"
+
+	"github.com/postrider/postrider/e2e/rig"
 )
 
 func TestFailingReceiverIsTriedAgainOnSchedule(t *testing.T) {
 	t.Parallel()
 	waits := []time.Duration{500 * time.Millisecond, 1200 * time.Millisecond}
-	_, s := serve(t, "POSTRIDER_RETRY_SCHEDULE=500ms,1200ms")
-	c := s.tenant(t)
-	app, receiver := c.application(t), newReceiver(t, status(500))
-	receiver.endpoint(t, c, app)
-	id := c.message(t, app)
-	attempts := c.attempts(t, app, id, 3)
-	arrivals := receiver.of(id)
+	_, s := rig.Serve(t, "POSTRIDER_RETRY_SCHEDULE=500ms,1200ms")
+	c := s.NewTenant(t)
+	app, receiver := c.NewApplication(t), rig.NewReceiver(t, rig.AnswerStatus(500))
+	receiver.NewEndpoint(t, c, app)
+	id := c.SendMessage(t, app)
+	attempts := c.AwaitAttempts(t, app, id, 3)
+	arrivals := receiver.Of(id)
 	for i, wait := range waits {
 		// Earlier than this it never comes: a wait is spread by a fifth. How much later is the machine's business.
 		least := wait * 8 / 10
-		if got := arrivals[i+1].at.Sub(arrivals[i].at); got < least {
+		if got := arrivals[i+1].At.Sub(arrivals[i].At); got < least {
 			t.Errorf("retry %d came after %s, want at least %s", i+1, got, least)
 		}
 		if attempts[i].Status != models.MESSAGESTATUS_FAIL || attempts[i].ResponseStatusCode != 500 {
@@ -36,73 +38,73 @@ func TestFailingReceiverIsTriedAgainOnSchedule(t *testing.T) {
 		}
 	}
 	// That was all: while another message has its three attempts, the first gets no fourth.
-	c.attempts(t, app, c.message(t, app), 3)
-	c.attempts(t, app, id, 3)
+	c.AwaitAttempts(t, app, c.SendMessage(t, app), 3)
+	c.AwaitAttempts(t, app, id, 3)
 }
 
 // Of a retry that does not come nothing is to be seen but the log.
 func TestEmptyScheduleMeansNoRetry(t *testing.T) {
 	t.Parallel()
-	p, s := serve(t, "POSTRIDER_RETRY_SCHEDULE=")
-	c := s.tenant(t)
-	app, receiver := c.application(t), newReceiver(t, status(500))
-	receiver.endpoint(t, c, app)
-	id := c.message(t, app)
-	await(t, func() string {
-		for line := range strings.Lines(p.stdout.String()) {
+	p, s := rig.Serve(t, "POSTRIDER_RETRY_SCHEDULE=")
+	c := s.NewTenant(t)
+	app, receiver := c.NewApplication(t), rig.NewReceiver(t, rig.AnswerStatus(500))
+	receiver.NewEndpoint(t, c, app)
+	id := c.SendMessage(t, app)
+	rig.Await(t, func() string {
+		for line := range strings.Lines(p.Stdout.String()) {
 			if strings.Contains(line, "delivery failed; no retries left") && strings.Contains(line, id) {
 				return ""
 			}
 		}
 		return "the delivery is not given up"
 	})
-	c.attempts(t, app, id, 1)
+	c.AwaitAttempts(t, app, id, 1)
 }
 
 func TestReceiverThatRecoversGetsTheSameWebhookAgain(t *testing.T) {
 	t.Parallel()
-	ownProcesses(t) // a deployment may wait for hours
-	c := shared(t).tenant(t)
-	app := c.application(t)
-	receiver := newReceiver(t, func(w http.ResponseWriter, _ *http.Request, a arrival) {
-		if a.nth < 3 {
+	rig.NeedOwnProcesses(t) // a deployment may wait for hours
+	c := rig.Shared(t).NewTenant(t)
+	app := c.NewApplication(t)
+	receiver := rig.NewReceiver(t, func(w http.ResponseWriter, _ *http.Request, a rig.Arrival) {
+		if a.Nth < 3 {
 			w.WriteHeader(http.StatusBadGateway)
 		}
 	})
-	receiver.endpoint(t, c, app)
-	id := c.message(t, app)
-	attempts := c.attempts(t, app, id, 3)
+	receiver.NewEndpoint(t, c, app)
+	id := c.SendMessage(t, app)
+	attempts := c.AwaitAttempts(t, app, id, 3)
 	for i, want := range []int16{502, 502, 200} {
 		if attempts[i].ResponseStatusCode != want {
 			t.Errorf("attempt %d got %d, want %d", i, attempts[i].ResponseStatusCode, want)
 		}
 	}
-	for _, a := range receiver.of(id) {
-		if string(a.body) != string(receiver.of(id)[0].body) {
-			t.Errorf("a retry brought %s", a.body)
+	for _, a := range receiver.Of(id) {
+		if string(a.Body) != string(receiver.Of(id)[0].Body) {
+			t.Errorf("a retry brought %s", a.Body)
 		}
 	}
 }
 
 func TestRetryAfterIsHonoured(t *testing.T) {
 	t.Parallel()
-	ownProcesses(t) // a deployment may wait longer by itself
-	c := shared(t).tenant(t)
+	rig.NeedOwnProcesses(t) // a deployment may wait longer by itself
+	c := rig.Shared(t).NewTenant(t)
 	for _, code := range []int{http.StatusTooManyRequests, http.StatusServiceUnavailable} {
 		t.Run(fmt.Sprint(code), func(t *testing.T) {
 			t.Parallel()
-			app := c.application(t)
-			receiver := newReceiver(t, func(w http.ResponseWriter, _ *http.Request, a arrival) {
-				if a.nth == 1 {
+			app := c.NewApplication(t)
+			receiver := rig.NewReceiver(t, func(w http.ResponseWriter, _ *http.Request, a rig.Arrival) {
+				if a.Nth == 1 {
 					w.Header().Set("Retry-After", "2")
 					w.WriteHeader(code)
 				}
 			})
-			receiver.endpoint(t, c, app)
-			id := c.message(t, app)
-			c.attempts(t, app, id, 2)
-			arrivals := receiver.of(id)
-			if got := arrivals[1].at.Sub(arrivals[0].at); got < 2*time.Second {
+			receiver.NewEndpoint(t, c, app)
+			id := c.SendMessage(t, app)
+			c.AwaitAttempts(t, app, id, 2)
+			arrivals := receiver.Of(id)
+			if got := arrivals[1].At.Sub(arrivals[0].At); got < 2*time.Second {
 				t.Errorf("asked for 2 s, got %s", got)
 			}
 		})
@@ -111,19 +113,19 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 
 func TestRedirectIsNotFollowed(t *testing.T) {
 	t.Parallel()
-	c := shared(t).tenant(t)
+	c := rig.Shared(t).NewTenant(t)
 	for _, code := range []int{301, 302, 303, 307, 308} {
 		t.Run(fmt.Sprint(code), func(t *testing.T) {
 			t.Parallel()
-			app, target := c.application(t), newReceiver(t, nil)
-			receiver := newReceiver(t, func(w http.ResponseWriter, _ *http.Request, _ arrival) {
-				w.Header().Set("Location", target.url)
+			app, target := c.NewApplication(t), rig.NewReceiver(t, nil)
+			receiver := rig.NewReceiver(t, func(w http.ResponseWriter, _ *http.Request, _ rig.Arrival) {
+				w.Header().Set("Location", target.URL)
 				w.WriteHeader(code)
 			})
-			receiver.endpoint(t, c, app)
-			id := c.message(t, app)
-			await(t, func() string {
-				list := must(c.MessageAttempt.ListByMsg(t.Context(), app, id, nil))(t).Data
+			receiver.NewEndpoint(t, c, app)
+			id := c.SendMessage(t, app)
+			rig.Await(t, func() string {
+				list := rig.Must(c.MessageAttempt.ListByMsg(t.Context(), app, id, nil))(t).Data
 				if len(list) == 0 {
 					return "there is no attempt"
 				}
@@ -132,7 +134,7 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 				}
 				return ""
 			})
-			if target.connected() != 0 {
+			if target.Connected() != 0 {
 				t.Error("the redirect was followed")
 			}
 		})
@@ -142,41 +144,41 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 // The receivers are on loopback, and nobody allowed that here.
 func TestSpecialAddressesAreNotConnectedTo(t *testing.T) {
 	t.Parallel()
-	_, s := serve(t, "POSTRIDER_ALLOW_SUBNETS=10.11.12.0/24", "POSTRIDER_RETRY_SCHEDULE=")
-	c := s.tenant(t)
-	app, receiver := c.application(t), newReceiver(t, nil)
-	_, port, err := net.SplitHostPort(strings.TrimSuffix(strings.TrimPrefix(receiver.url, "http://"), "/"))
-	done(t, err)
+	_, s := rig.Serve(t, "POSTRIDER_ALLOW_SUBNETS=10.11.12.0/24", "POSTRIDER_RETRY_SCHEDULE=")
+	c := s.NewTenant(t)
+	app, receiver := c.NewApplication(t), rig.NewReceiver(t, nil)
+	_, port, err := net.SplitHostPort(strings.TrimSuffix(strings.TrimPrefix(receiver.URL, "http://"), "/"))
+	rig.NoError(t, err)
 	for _, host := range []string{"127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "169.254.169.254"} {
-		must(c.Endpoint.Create(t.Context(), app, svix.EndpointIn{Url: "http://" + host + ":" + port + "/"}, nil))(t)
+		rig.Must(c.Endpoint.Create(t.Context(), app, svix.EndpointIn{Url: "http://" + host + ":" + port + "/"}, nil))(t)
 	}
-	for _, a := range c.attempts(t, app, c.message(t, app), 6) {
+	for _, a := range c.AwaitAttempts(t, app, c.SendMessage(t, app), 6) {
 		if a.Status != models.MESSAGESTATUS_FAIL || a.ResponseStatusCode != 0 || !strings.Contains(a.Response, "blocked") {
 			t.Errorf("%s: got %+v, want a refusal that says why", a.Url, a)
 		}
 	}
-	if n := receiver.connected(); n != 0 {
+	if n := receiver.Connected(); n != 0 {
 		t.Errorf("%d connections were made", n)
 	}
 }
 
 func TestAttemptSaysWhyThereWasNoAnswer(t *testing.T) {
 	t.Parallel()
-	_, s := serve(t, "POSTRIDER_REQUEST_TIMEOUT=500ms", "POSTRIDER_RETRY_SCHEDULE=")
-	c := s.tenant(t)
-	nobody := must(net.Listen("tcp", "127.0.0.1:0"))(t)
-	done(t, nobody.Close())
-	slow := newReceiver(t, newGate(t).answer)
+	_, s := rig.Serve(t, "POSTRIDER_REQUEST_TIMEOUT=500ms", "POSTRIDER_RETRY_SCHEDULE=")
+	c := s.NewTenant(t)
+	nobody := rig.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
+	rig.NoError(t, nobody.Close())
+	slow := rig.NewReceiver(t, rig.NewGate(t).Answer)
 	for name, test := range map[string]struct{ url, want string }{
 		"nobody listens":    {"http://" + nobody.Addr().String() + "/", "connection refused"},
-		"no answer in time": {slow.url, "timed out"},
+		"no answer in time": {slow.URL, "timed out"},
 		"no such name":      {"http://no-such-name.invalid/", "no-such-name.invalid"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			app := c.application(t)
-			must(c.Endpoint.Create(t.Context(), app, svix.EndpointIn{Url: test.url, Secret: &slow.secret}, nil))(t)
-			a := c.attempts(t, app, c.message(t, app), 1)[0]
+			app := c.NewApplication(t)
+			rig.Must(c.Endpoint.Create(t.Context(), app, svix.EndpointIn{Url: test.url, Secret: &slow.Secret}, nil))(t)
+			a := c.AwaitAttempts(t, app, c.SendMessage(t, app), 1)[0]
 			if a.Status != models.MESSAGESTATUS_FAIL || a.ResponseStatusCode != 0 || !strings.Contains(a.Response, test.want) {
 				t.Errorf("got %+v, want a response that has %q", a, test.want)
 			}
@@ -187,17 +189,17 @@ func TestAttemptSaysWhyThereWasNoAnswer(t *testing.T) {
 // The receiver never stops talking: it is cut off after what is kept of an answer.
 func TestEndlessAnswerIsCutAfter20kB(t *testing.T) {
 	t.Parallel()
-	c := shared(t).tenant(t)
-	app := c.application(t)
-	receiver := newReceiver(t, func(w http.ResponseWriter, _ *http.Request, _ arrival) {
+	c := rig.Shared(t).NewTenant(t)
+	app := c.NewApplication(t)
+	receiver := rig.NewReceiver(t, func(w http.ResponseWriter, _ *http.Request, _ rig.Arrival) {
 		for line := strings.Repeat("spam", 1000); ; {
 			if _, err := fmt.Fprint(w, line); err != nil {
 				return
 			}
 		}
 	})
-	receiver.endpoint(t, c, app)
-	a := c.attempts(t, app, c.message(t, app), 1)[0]
+	receiver.NewEndpoint(t, c, app)
+	a := c.AwaitAttempts(t, app, c.SendMessage(t, app), 1)[0]
 	if a.Status != models.MESSAGESTATUS_SUCCESS || a.Response != strings.Repeat("spam", 5000) {
 		t.Errorf("got status %d and %d bytes of response, want success and 20,000", a.Status, len(a.Response))
 	}

@@ -1,17 +1,12 @@
 package e2e
 
 import (
-	"context"
 	"flag"
-	"fmt"
 	"math/rand/v2"
-	"slices"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	svix "github.com/svix/svix-webhooks/go"
+	"github.com/postrider/postrider/e2e/rig"
 )
 
 var (
@@ -19,209 +14,19 @@ var (
 	faultsSeed = flag.Uint64("seed", 0, "what it draws the faults from; 0: a new one")
 )
 
-// soakAtATime is how many attempts at one endpoint are under way in a process.
-const soakAtATime = 8
-
-// soakSettings make whatever a fault holds up go on soon after it.
-var soakSettings = []string{
-	"POSTRIDER_REQUEST_TIMEOUT=1s", "POSTRIDER_LEASE=3s", "POSTRIDER_STOP_TIMEOUT=3s",
-	"POSTRIDER_CONCURRENCY=64", fmt.Sprintf("POSTRIDER_ENDPOINT_CONCURRENCY=%d", soakAtATime), "POSTRIDER_CIRCUIT_WAIT=2s",
-	// These outlast the longest failure, deadFor, by half a minute at least: jitter takes a fifth of
-	// (4 * 0.5 + 4 * 1 + 4 * 2 + 38 * 5) s. And the last waits are short enough for a test.
-	"POSTRIDER_RETRY_SCHEDULE=500ms,500ms,500ms,500ms,1s,1s,1s,1s,2s,2s,2s,2s" + strings.Repeat(",5s", 38),
-}
-
-// deadFor bounds how long an endpoint stays dead that is so from the beginning.
-const deadFor = 2 * time.Minute
-
-// soak is a load that goes on while things go wrong.
-type soak struct {
-	postgres  breakable
-	fleet     *fleet
-	customers []*customer
-	ledger    *ledger
-	timeline  *timeline
-	client    client
-
-	well []*destination // those that faults are drawn for
-	dead []*destination // bad from the beginning, and good in the end
-	left *destination   // answers 410 once: nothing is owed to it any more
-}
-
 // TestFaultsLoseNothing lets everything go wrong that may, and accounts for every message in the end:
 // what was accepted has arrived at every endpoint it is owed to, whole and signed, and no message was
 // stored twice.
 func TestFaultsLoseNothing(t *testing.T) {
 	t.Parallel()
-	skipIfShort(t)
+	rig.SkipIfShort(t)
 	seed := *faultsSeed
 	if seed == 0 {
 		seed = rand.Uint64()
 	}
 	t.Logf("go test ./e2e -run TestFaultsLoseNothing -faults %s -seed %d", *faultsFor, seed)
-	s := newSoak(t)
-	t.Cleanup(func() { t.Logf("what went wrong, by seconds:\n%s", s.timeline) })
-	s.suffer(t, seed, *faultsFor)
-	s.settle(t)
-}
-
-func newSoak(t *testing.T) *soak {
-	t.Helper()
-	s := &soak{postgres: newBreakable(t), ledger: newLedger(), timeline: &timeline{begin: time.Now()}}
-	url := must(s.postgres.url(t.Context()))(t)
-	s.fleet = newFleet(t, url, bridge(t, s.postgres), soakSettings, "api", "worker", "serve", "worker", "api")
-	await(t, func() string {
-		if s.fleet.api() == "" {
-			return "no API is up"
-		}
-		return ""
-	})
-	s.client = service{url: "http://" + s.fleet.api(), settings: []string{secretSetting}}.tenant(t)
-	for n := range 3 {
-		s.addCustomer(t, n)
-	}
-	return s
-}
-
-// addCustomer gives each customer three endpoints: two that faults come and go at, and one that is bad
-// from the beginning.
-func (s *soak) addCustomer(t *testing.T, n int) {
-	t.Helper()
-	c := &customer{app: s.client.application(t)}
-	for i := range 3 {
-		d := newDestination(t, s.ledger, fmt.Sprintf("endpoint %d of customer %d", i, n), s.client, c.app)
-		c.endpoints = append(c.endpoints, d)
-		switch {
-		case i < 2:
-			s.well = append(s.well, d)
-		case n == 0:
-			d.behave(departed)
-			s.left = d
-		default:
-			d.behave([]manners{hanging, failing}[n-1])
-			s.dead = append(s.dead, d)
-		}
-	}
-	s.customers = append(s.customers, c)
-}
-
-// suffer runs the load and the faults for a while, and returns when all faults are healed and every request is
-// answered.
-func (s *soak) suffer(t *testing.T, seed uint64, lasting time.Duration) {
-	t.Helper()
-	running, stop := context.WithTimeout(t.Context(), lasting)
-	defer stop()
-	whole, heal := context.WithCancel(context.Background())
-	load := &soakLoad{
-		api: s.fleet.api, token: s.client.token, ledger: s.ledger, healed: whole, complain: t.Errorf,
-	}
-	for _, c := range s.customers {
-		load.apps = append(load.apps, c.app)
-	}
-	var loaded, planned sync.WaitGroup
-	loaded.Go(func() { load.run(running, t) })
-	for i, faults := range [][]fault{faultsOfMachines(), faultsOfReceivers()} {
-		p := &plan{lot: rand.New(rand.NewPCG(seed, uint64(i))), soak: s, timeline: s.timeline}
-		planned.Go(func() { p.run(running, t, faults) })
-	}
-	_ = pause(running, deadFor)
-	s.revive()
-	planned.Wait()
-	heal()
-	s.timeline.note("all is well again")
-	loaded.Wait()
-}
-
-func (s *soak) revive() {
-	for _, d := range s.dead {
-		d.behave(good)
-	}
-}
-
-// settle waits for what is owed, tells of it, and stops everything.
-func (s *soak) settle(t *testing.T) {
-	t.Helper()
-	s.client = newClient(t, "http://"+s.fleet.api(), s.client.token)
-	duplicated, delivered := 0, 0
-	for _, c := range s.customers {
-		stored := s.stored(t, c.app)
-		for _, d := range c.endpoints {
-			if d == s.left {
-				s.checkLeft(t, c.app, stored)
-				continue
-			}
-			a := s.awaitAll(t, c.app, d, stored)
-			t.Logf("%s: %d of %d messages delivered, %d of them more than once; %d times it took nothing",
-				d.name, a.delivered, len(stored), a.duplicated, a.refused)
-			duplicated += a.duplicated
-			delivered += a.delivered
-		}
-	}
-	t.Logf("%d requests were made again, and %d clients gave up; %d deliveries, %d of them more than once, none lost",
-		s.ledger.retries, s.ledger.unheard, delivered, duplicated)
-	for _, m := range s.fleet.members {
-		m.retire(t)
-		for _, err := range m.faults {
-			t.Error(err)
-		}
-	}
-}
-
-// checkLeft wants the endpoint that answered 410 to be disabled, and left alone as soon as it was: a few
-// processes had a few deliveries in hand.
-func (s *soak) checkLeft(t *testing.T, app string, stored []string) {
-	t.Helper()
-	a := s.left.account(stored)
-	t.Logf("%s: gone after %d arrivals; %d messages are owed no more", s.left.name, a.refused, len(a.missing))
-	if !*must(s.client.Endpoint.Get(t.Context(), app, s.left.id))(t).Disabled {
-		t.Errorf("%s answered 410 and is not disabled", s.left.name)
-	}
-	if most := len(s.fleet.members) * 4 * soakAtATime; a.refused > most {
-		t.Errorf("%s answered 410 and got %d webhooks all the same, more than the %d in hand", s.left.name, a.refused, most)
-	}
-}
-
-// stored lists an application's messages; whatever was answered with 202 is among them.
-func (s *soak) stored(t *testing.T, app string) (ids []string) {
-	t.Helper()
-	options := svix.MessageListOptions{Limit: new(uint64(250)), WithContent: new(false)}
-	for done := false; !done; {
-		page := must(s.client.Message.List(t.Context(), app, &options))(t)
-		for _, m := range page.Data {
-			ids = append(ids, m.Id)
-		}
-		options.Iterator, done = page.Iterator, page.Done
-	}
-	sorted, answered := slices.Sorted(slices.Values(ids)), 0
-	for id, of := range s.ledger.answered {
-		if of != app {
-			continue
-		}
-		answered++
-		if _, found := slices.BinarySearch(sorted, id); !found {
-			t.Errorf("%s was accepted and is not there", id)
-		}
-	}
-	t.Logf("%s: %d messages accepted, %d more stored and not answered", app, answered, len(ids)-answered)
-	return ids
-}
-
-// awaitAll waits until the endpoint has taken all that it is owed, and then until nothing is owed to
-// it: what it took is written down.
-func (s *soak) awaitAll(t *testing.T, app string, d *destination, owed []string) account {
-	t.Helper()
-	limit, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	if poll(limit, func() bool { return len(d.account(owed).missing) == 0 }) != nil {
-		missing := d.account(owed).missing
-		t.Fatalf("%s: %d of %d messages are lost: %v", d.name, len(missing), len(owed), missing)
-	}
-	await(t, func() string {
-		stats := must(s.client.Endpoint.GetStats(t.Context(), app, d.id, nil))(t)
-		if open := stats.Pending + stats.Sending; open > 0 {
-			return fmt.Sprintf("%s: all is delivered, and %d are still owed", d.name, open)
-		}
-		return ""
-	})
-	return d.account(owed)
+	s := rig.NewSoak(t)
+	t.Cleanup(func() { t.Logf("what went wrong, by seconds:\n%s", s.Timeline) })
+	s.Suffer(t, seed, *faultsFor)
+	s.Settle(t)
 }

@@ -7,27 +7,29 @@ import (
 	"testing"
 
 	svix "github.com/svix/svix-webhooks/go"
+
+	"github.com/postrider/postrider/e2e/rig"
 )
 
 func TestEndpointHeadersArriveWithItsWebhooks(t *testing.T) {
 	t.Parallel()
-	c, ctx := shared(t).tenant(t), t.Context()
-	app, receiver := c.application(t), newReceiver(t, nil)
-	endpoint := receiver.endpointLike(t, c, app, svix.EndpointIn{Headers: &map[string]string{"X-Made": "with it"}})
+	c, ctx := rig.Shared(t).NewTenant(t), t.Context()
+	app, receiver := c.NewApplication(t), rig.NewReceiver(t, nil)
+	endpoint := receiver.NewEndpointLike(t, c, app, svix.EndpointIn{Headers: &map[string]string{"X-Made": "with it"}})
 	// next is the headers that the next webhook arrives with.
 	next := func() http.Header {
 		t.Helper()
-		message := c.message(t, app)
-		receiver.await(t, message)
-		return receiver.of(message)[0].header
+		message := c.SendMessage(t, app)
+		receiver.Await(t, message)
+		return receiver.Of(message)[0].Header
 	}
 	if got := next(); got.Get("X-Made") != "with it" {
 		t.Errorf("an endpoint that was made with headers gets %v", got)
 	}
 
 	set := map[string]string{"X-Team": "billing", "x-trace": "on", "Authorization": "Bearer secret"}
-	done(t, c.Endpoint.UpdateHeaders(ctx, app, endpoint, svix.EndpointHeadersIn{Headers: set}))
-	shown := must(c.Endpoint.GetHeaders(ctx, app, endpoint))(t)
+	rig.NoError(t, c.Endpoint.UpdateHeaders(ctx, app, endpoint, svix.EndpointHeadersIn{Headers: set}))
+	shown := rig.Must(c.Endpoint.GetHeaders(ctx, app, endpoint))(t)
 	want := map[string]string{"X-Team": "billing", "x-trace": "on"}
 	if !maps.Equal(shown.Headers, want) || !slices.Equal(shown.Sensitive, []string{"Authorization"}) {
 		t.Errorf("shown are %+v, want %v and Authorization", shown, want)
@@ -39,22 +41,22 @@ func TestEndpointHeadersArriveWithItsWebhooks(t *testing.T) {
 
 	// The SDK cannot say null.
 	path := "/api/v1/app/" + app + "/endpoint/" + endpoint + "/headers"
-	c.call(t, 204, "PATCH", path, `{"headers":{"x-team":null,"X-Trace":"off"},"deleteHeaders":["authorization"]}`)
-	done(t, c.Endpoint.PatchHeaders(ctx, app, endpoint, svix.EndpointHeadersPatchIn{Headers: map[string]string{"X-New": "1"}}))
+	c.Call(t, 204, "PATCH", path, `{"headers":{"x-team":null,"X-Trace":"off"},"deleteHeaders":["authorization"]}`)
+	rig.NoError(t, c.Endpoint.PatchHeaders(ctx, app, endpoint, svix.EndpointHeadersPatchIn{Headers: map[string]string{"X-New": "1"}}))
 	got = next()
 	if got.Values("X-Team") != nil || got.Get("X-Trace") != "off" || got.Values("Authorization") != nil || got.Get("X-New") != "1" {
 		t.Errorf("after the headers were patched: %v", got)
 	}
-	if shown := must(c.Endpoint.GetHeaders(ctx, app, endpoint))(t); shown.Sensitive == nil || len(shown.Sensitive) != 0 {
+	if shown := rig.Must(c.Endpoint.GetHeaders(ctx, app, endpoint))(t); shown.Sensitive == nil || len(shown.Sensitive) != 0 {
 		t.Errorf("shown are %+v, want an empty list of sensitive ones", shown)
 	}
 }
 
 func TestHeadersThatDeliveriesSetAreRefused(t *testing.T) {
 	t.Parallel()
-	c := shared(t).tenant(t)
-	app := c.application(t)
-	endpoint := must(c.Endpoint.Create(t.Context(), app, svix.EndpointIn{Url: "https://example.com/"}, nil))(t).Id
+	c := rig.Shared(t).NewTenant(t)
+	app := c.NewApplication(t)
+	endpoint := rig.Must(c.Endpoint.Create(t.Context(), app, svix.EndpointIn{Url: "https://example.com/"}, nil))(t).Id
 	path := "/api/v1/app/" + app + "/endpoint/" + endpoint + "/headers"
 	for _, body := range []string{
 		`{"headers":{"Content-Type":"text/plain"}}`,
@@ -67,13 +69,13 @@ func TestHeadersThatDeliveriesSetAreRefused(t *testing.T) {
 	} {
 		for method, kind := range map[string]string{"PUT": "value_error.jsondecode", "PATCH": "value_error"} {
 			var answer struct{ Detail []struct{ Type string } }
-			c.call(t, 422, method, path, body).decode(t, &answer)
+			c.Call(t, 422, method, path, body).Decode(t, &answer)
 			if len(answer.Detail) != 1 || answer.Detail[0].Type != kind {
 				t.Errorf("%s %s: %+v, want one %s", method, body, answer, kind)
 			}
 		}
 	}
-	if got := must(c.Endpoint.GetHeaders(t.Context(), app, endpoint))(t); len(got.Headers) != 0 {
+	if got := rig.Must(c.Endpoint.GetHeaders(t.Context(), app, endpoint))(t); len(got.Headers) != 0 {
 		t.Errorf("after all was refused the headers are %v", got.Headers)
 	}
 }

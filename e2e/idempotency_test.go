@@ -8,10 +8,12 @@ import (
 
 	svix "github.com/svix/svix-webhooks/go"
 	"github.com/svix/svix-webhooks/go/models"
+
+	"github.com/postrider/postrider/e2e/rig"
 )
 
 // twins makes the same request n times at once, with the clients in turn, and returns the answers.
-func twins[T any](t testing.TB, n int, clients []client, request func(client) (T, error)) []T {
+func twins[T any](t testing.TB, n int, clients []rig.Client, request func(rig.Client) (T, error)) []T {
 	t.Helper()
 	answers, errs := make([]T, n), make([]error, n)
 	var senders sync.WaitGroup
@@ -20,30 +22,30 @@ func twins[T any](t testing.TB, n int, clients []client, request func(client) (T
 	}
 	senders.Wait()
 	for _, err := range errs {
-		done(t, err)
+		rig.NoError(t, err)
 	}
 	return answers
 }
 
 func TestTwinsOfAnyPostAreOneRequest(t *testing.T) {
 	t.Parallel()
-	database, ctx := newDatabase(t), t.Context()
-	a := start(t, settings(database), "serve").service(t).tenant(t)
-	b := newClient(t, start(t, settings(database), "api").service(t).url, a.token)
-	both := []client{a, b}
+	database, ctx := rig.NewDatabase(t), t.Context()
+	a := rig.Start(t, rig.Settings(database), "serve").Service(t).NewTenant(t)
+	b := rig.NewClient(t, rig.Start(t, rig.Settings(database), "api").Service(t).URL, a.Token)
+	both := []rig.Client{a, b}
 	const rounds, n = 5, 20
 	for range rounds {
-		key := new("key-" + random())
-		apps := twins(t, n, both, func(c client) (*svix.ApplicationOut, error) {
-			return c.Application.Create(ctx, svix.ApplicationIn{Name: random()}, &svix.ApplicationCreateOptions{IdempotencyKey: key})
+		key := new("key-" + rig.Random())
+		apps := twins(t, n, both, func(c rig.Client) (*svix.ApplicationOut, error) {
+			return c.Application.Create(ctx, svix.ApplicationIn{Name: rig.Random()}, &svix.ApplicationCreateOptions{IdempotencyKey: key})
 		})
 		for _, app := range apps {
 			if app.Id != apps[0].Id || app.Name != apps[0].Name || !app.CreatedAt.Equal(apps[0].CreatedAt) {
 				t.Errorf("two answers to one key: %+v and %+v", app, apps[0])
 			}
 		}
-		endpoints := twins(t, n, both, func(c client) (*svix.EndpointOut, error) {
-			in := svix.EndpointIn{Url: "https://example.com/" + random()}
+		endpoints := twins(t, n, both, func(c rig.Client) (*svix.EndpointOut, error) {
+			in := svix.EndpointIn{Url: "https://example.com/" + rig.Random()}
 			return c.Endpoint.Create(ctx, apps[0].Id, in, &svix.EndpointCreateOptions{IdempotencyKey: key})
 		})
 		for _, endpoint := range endpoints {
@@ -51,18 +53,18 @@ func TestTwinsOfAnyPostAreOneRequest(t *testing.T) {
 				t.Errorf("two answers to one key: %+v and %+v", endpoint, endpoints[0])
 			}
 		}
-		if got := must(b.Endpoint.List(ctx, apps[0].Id, nil))(t).Data; len(got) != 1 {
+		if got := rig.Must(b.Endpoint.List(ctx, apps[0].Id, nil))(t).Data; len(got) != 1 {
 			t.Errorf("%d endpoints were made", len(got))
 		}
 		// Without the key all but one would be told that the name is taken.
-		name := "type." + random()
-		twins(t, n, both, func(c client) (*svix.EventTypeOut, error) {
+		name := "type." + rig.Random()
+		twins(t, n, both, func(c rig.Client) (*svix.EventTypeOut, error) {
 			return c.EventType.Create(ctx, models.EventTypeIn{Name: name, Description: "Ours"}, &svix.EventTypeCreateOptions{IdempotencyKey: key})
 		})
 		_, err := a.EventType.Create(ctx, models.EventTypeIn{Name: name, Description: "Ours"}, nil)
-		refused(t, err, 409, "event_type_exists")
+		rig.WantRefused(t, err, 409, "event_type_exists")
 	}
-	if got := must(a.Application.List(ctx, nil))(t).Data; len(got) != rounds {
+	if got := rig.Must(a.Application.List(ctx, nil))(t).Data; len(got) != rounds {
 		t.Errorf("%d applications were made, want %d", len(got), rounds)
 	}
 }
@@ -74,13 +76,13 @@ type creations struct {
 	unanswered []string          // the last name of each sender: made or not, nobody knows
 }
 
-func create(ctx context.Context, c client, name string) (*svix.ApplicationOut, error) {
+func create(ctx context.Context, c rig.Client, name string) (*svix.ApplicationOut, error) {
 	return c.Application.Create(ctx, svix.ApplicationIn{Name: name}, &svix.ApplicationCreateOptions{IdempotencyKey: &name})
 }
 
-func (cs *creations) run(ctx context.Context, c client) {
+func (cs *creations) run(ctx context.Context, c rig.Client) {
 	for {
-		name := random()
+		name := rig.Random()
 		app, err := create(ctx, c, name)
 		cs.mu.Lock()
 		if err != nil {
@@ -95,7 +97,7 @@ func (cs *creations) run(ctx context.Context, c client) {
 
 func (cs *creations) await(t testing.TB, least int) {
 	t.Helper()
-	await(t, func() string {
+	rig.Await(t, func() string {
 		cs.mu.Lock()
 		defer cs.mu.Unlock()
 		if n := len(cs.answered); n < least {
@@ -105,28 +107,11 @@ func (cs *creations) await(t testing.TB, least int) {
 	})
 }
 
-// names are those of all applications, with how many have it.
-func (c client) names(t testing.TB) map[string]int {
-	t.Helper()
-	names := map[string]int{}
-	options := svix.ApplicationListOptions{Limit: new(uint64(250))}
-	for {
-		page := must(c.Application.List(t.Context(), &options))(t)
-		for _, app := range page.Data {
-			names[app.Name]++
-		}
-		if page.Done {
-			return names
-		}
-		options.Iterator = page.Iterator
-	}
-}
-
 // TestKilledServeDoesNoRequestTwice sends what a killed process did, and what it may have done, again.
 func TestKilledServeDoesNoRequestTwice(t *testing.T) {
 	t.Parallel()
-	p, s := serve(t)
-	c := s.tenant(t)
+	p, s := rig.Serve(t)
+	c := s.NewTenant(t)
 	sent := creations{answered: map[string]string{}}
 	var senders sync.WaitGroup
 	for range 8 {
@@ -134,23 +119,23 @@ func TestKilledServeDoesNoRequestTwice(t *testing.T) {
 	}
 	t.Cleanup(senders.Wait) // should this test end early
 	sent.await(t, 100)
-	p.kill()
+	p.Kill()
 	senders.Wait()
 
-	c = newClient(t, start(t, p.settings(), "serve").service(t).url, c.token)
+	c = rig.NewClient(t, rig.Start(t, p.Settings(), "serve").Service(t).URL, c.Token)
 	for name, id := range sent.answered {
-		if app := must(create(t.Context(), c, name))(t); app.Id != id {
+		if app := rig.Must(create(t.Context(), c, name))(t); app.Id != id {
 			t.Errorf("%s is %s, and was %s before the crash", name, app.Id, id)
 		}
 	}
-	made := len(c.names(t))
+	made := len(c.ApplicationNames(t))
 	for _, name := range sent.unanswered {
-		first := must(create(t.Context(), c, name))(t)
-		if again := must(create(t.Context(), c, name))(t); again.Id != first.Id {
+		first := rig.Must(create(t.Context(), c, name))(t)
+		if again := rig.Must(create(t.Context(), c, name))(t); again.Id != first.Id {
 			t.Errorf("%s is %s and %s", name, first.Id, again.Id)
 		}
 	}
-	names := c.names(t)
+	names := c.ApplicationNames(t)
 	for name, n := range names {
 		if n != 1 {
 			t.Errorf("%d applications are %s", n, name)

@@ -3,6 +3,8 @@ package e2e
 import (
 	"strings"
 	"testing"
+
+	"github.com/postrider/postrider/e2e/rig"
 )
 
 // TestDeadEndpointsKeepNobodyWaiting: endpoints that never answer are owed far more than the process has
@@ -10,22 +12,22 @@ import (
 // meanwhile. How soon is measured by bench -scenario isolation.
 func TestDeadEndpointsKeepNobodyWaiting(t *testing.T) {
 	t.Parallel()
-	_, s := serve(t, "POSTRIDER_CONCURRENCY=64", "POSTRIDER_ENDPOINT_CONCURRENCY=8",
+	_, s := rig.Serve(t, "POSTRIDER_CONCURRENCY=64", "POSTRIDER_ENDPOINT_CONCURRENCY=8",
 		"POSTRIDER_REQUEST_TIMEOUT=5m", "POSTRIDER_LEASE=10m", "POSTRIDER_STOP_TIMEOUT=0s")
-	c := s.tenant(t)
-	app, dead := c.application(t), newReceiver(t, newGate(t).answer)
+	c := s.NewTenant(t)
+	app, dead := c.NewApplication(t), rig.NewReceiver(t, rig.NewGate(t).Answer)
 	const deadEndpoints = 20
 	for range deadEndpoints {
-		dead.endpoint(t, c, app)
+		dead.NewEndpoint(t, c, app)
 	}
-	c.batch(t, app, "", strings.Repeat(`{"eventType":"e","payload":{}},`, 99)+`{"eventType":"e","payload":{}}`)
+	c.SendBatch(t, app, "", strings.Repeat(`{"eventType":"e","payload":{}},`, 99)+`{"eventType":"e","payload":{}}`)
 
-	other, receiver := c.application(t), newReceiver(t, nil)
-	receiver.endpoint(t, c, other)
+	other, receiver := c.NewApplication(t), rig.NewReceiver(t, nil)
+	receiver.NewEndpoint(t, c, other)
 	for range 20 {
-		receiver.await(t, c.message(t, other))
+		receiver.Await(t, c.SendMessage(t, other))
 	}
-	if got := len(dead.all()); got < deadEndpoints {
+	if got := len(dead.All()); got < deadEndpoints {
 		t.Errorf("%d attempts at the dead endpoints are under way: this proves nothing", got)
 	}
 }

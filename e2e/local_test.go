@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/postrider/postrider/e2e/rig"
 	"github.com/postrider/postrider/localpg"
 )
 
@@ -22,16 +23,16 @@ func needsPostgres(t testing.TB) {
 // newDataDir is not t.TempDir, which root's Postgres could not enter.
 func newDataDir(t testing.TB) string {
 	t.Helper()
-	ownProcesses(t)
+	rig.NeedOwnProcesses(t)
 	needsPostgres(t)
-	dir := must(os.MkdirTemp("", "postrider-e2e-*"))(t)
+	dir := rig.Must(os.MkdirTemp("", "postrider-e2e-*"))(t)
 	t.Cleanup(func() {
 		awaitNoneIn(t, dir)
 		if err := os.RemoveAll(dir); err != nil {
 			t.Error(err)
 		}
 	})
-	done(t, os.Chmod(dir, 0o755))
+	rig.NoError(t, os.Chmod(dir, 0o755))
 	return filepath.Join(dir, "data")
 }
 
@@ -44,9 +45,9 @@ func localSettings(dir string) []string {
 // was killed needs a moment to notice. Systems without /proc are not looked at.
 func awaitNoneIn(t testing.TB, dir string) {
 	t.Helper()
-	await(t, func() string {
+	rig.Await(t, func() string {
 		files, err := filepath.Glob("/proc/[0-9]*/cmdline")
-		done(t, err)
+		rig.NoError(t, err)
 		for _, file := range files {
 			line, err := os.ReadFile(file)
 			if err == nil && bytes.Contains(line, []byte(dir)) {
@@ -60,26 +61,26 @@ func awaitNoneIn(t testing.TB, dir string) {
 func TestServeBringsItsOwnPostgres(t *testing.T) {
 	t.Parallel()
 	dir := newDataDir(t)
-	p := start(t, localSettings(dir), "serve")
-	s := service{url: "http://" + p.ready(t), settings: localSettings(dir)}
-	token := s.token(t)
-	c := newClient(t, s.url, token)
-	app, receiver := c.application(t), newReceiver(t, nil)
-	receiver.endpoint(t, c, app)
-	first := c.message(t, app)
-	receiver.await(t, first)
+	p := rig.Start(t, localSettings(dir), "serve")
+	s := rig.Service{URL: "http://" + p.AwaitReady(t), Settings: localSettings(dir)}
+	token := s.NewToken(t)
+	c := rig.NewClient(t, s.URL, token)
+	app, receiver := c.NewApplication(t), rig.NewReceiver(t, nil)
+	receiver.NewEndpoint(t, c, app)
+	first := c.SendMessage(t, app)
+	receiver.Await(t, first)
 
 	// Killed, it leaves nothing that is in the way of the next one, and everything it has stored.
-	p.kill()
-	p = start(t, localSettings(dir), "serve")
-	c = newClient(t, "http://"+p.ready(t), token)
-	must(c.Message.Get(t.Context(), app, first, nil))(t)
-	second := c.message(t, app)
-	receiver.await(t, second)
+	p.Kill()
+	p = rig.Start(t, localSettings(dir), "serve")
+	c = rig.NewClient(t, "http://"+p.AwaitReady(t), token)
+	rig.Must(c.Message.Get(t.Context(), app, first, nil))(t)
+	second := c.SendMessage(t, app)
+	receiver.Await(t, second)
 
-	p.stop(t)
+	p.Stop(t)
 	awaitNoneIn(t, dir)
-	if info := must(os.Stat(filepath.Join(dir, "jwt-secret")))(t); info.Mode().Perm() != 0o600 {
+	if info := rig.Must(os.Stat(filepath.Join(dir, "jwt-secret")))(t); info.Mode().Perm() != 0o600 {
 		t.Errorf("the secret's mode is %v", info.Mode())
 	}
 }
@@ -87,42 +88,42 @@ func TestServeBringsItsOwnPostgres(t *testing.T) {
 func TestKilledServeLeavesNoPostgresBehind(t *testing.T) {
 	t.Parallel()
 	dir := newDataDir(t)
-	p := start(t, localSettings(dir), "serve")
-	p.ready(t)
-	p.kill()
+	p := rig.Start(t, localSettings(dir), "serve")
+	p.AwaitReady(t)
+	p.Kill()
 	awaitNoneIn(t, dir)
 }
 
 func TestSecondStartOnOneDataDirIsRefused(t *testing.T) {
 	t.Parallel()
 	dir := newDataDir(t)
-	first := start(t, localSettings(dir), "serve")
-	first.ready(t)
-	second := command(t, localSettings(dir), "serve")
-	if second.code != 1 || strings.Count(second.stderr, "\n") != 1 ||
-		!strings.Contains(second.stderr, dir) || !strings.Contains(second.stderr, "another process") {
-		t.Errorf("exit code %d, stderr %q; want 1 and one line that says what is in the way", second.code, second.stderr)
+	first := rig.Start(t, localSettings(dir), "serve")
+	first.AwaitReady(t)
+	second := rig.Command(t, localSettings(dir), "serve")
+	if second.Code != 1 || strings.Count(second.Stderr, "\n") != 1 ||
+		!strings.Contains(second.Stderr, dir) || !strings.Contains(second.Stderr, "another process") {
+		t.Errorf("exit code %d, stderr %q; want 1 and one line that says what is in the way", second.Code, second.Stderr)
 	}
-	if first.hasEnded() {
+	if first.HasEnded() {
 		t.Error("the first one ended")
 	}
-	first.stop(t)
+	first.Stop(t)
 }
 
 func TestUnusableDataDirIsToldBySetting(t *testing.T) {
 	t.Parallel()
 	needsPostgres(t)
-	got := command(t, localSettings("/dev/null/postrider"), "serve")
-	if got.code == 0 || !strings.Contains(got.stderr, "POSTRIDER_DATA_DIR") || strings.Count(got.stderr, "\n") != 1 {
-		t.Errorf("exit code %d, stderr %q; want one line that names POSTRIDER_DATA_DIR", got.code, got.stderr)
+	got := rig.Command(t, localSettings("/dev/null/postrider"), "serve")
+	if got.Code == 0 || !strings.Contains(got.Stderr, "POSTRIDER_DATA_DIR") || strings.Count(got.Stderr, "\n") != 1 {
+		t.Errorf("exit code %d, stderr %q; want one line that names POSTRIDER_DATA_DIR", got.Code, got.Stderr)
 	}
 }
 
 func TestMigrateWorksOnTheLocalPostgres(t *testing.T) {
 	t.Parallel()
 	dir := newDataDir(t)
-	if got := command(t, localSettings(dir), "migrate", "up"); got.code != 0 || !strings.Contains(got.stdout, "[x]") {
-		t.Errorf("exit code %d, stdout %q, stderr %q", got.code, got.stdout, got.stderr)
+	if got := rig.Command(t, localSettings(dir), "migrate", "up"); got.Code != 0 || !strings.Contains(got.Stdout, "[x]") {
+		t.Errorf("exit code %d, stdout %q, stderr %q", got.Code, got.Stdout, got.Stderr)
 	}
 	awaitNoneIn(t, dir)
 }

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	svix "github.com/svix/svix-webhooks/go"
+
+	"github.com/postrider/postrider/e2e/rig"
 )
 
 // strangersText is what clients and receivers send here. At info no line of the log holds it.
@@ -25,30 +27,30 @@ func TestLogHoldsNothingButEvents(t *testing.T) {
 	for _, level := range []slog.Level{slog.LevelDebug, slog.LevelInfo} {
 		t.Run(level.String(), func(t *testing.T) {
 			t.Parallel()
-			p, s := serve(t, "POSTRIDER_LOG_LEVEL="+level.String(), "POSTRIDER_RETRY_SCHEDULE=",
+			p, s := rig.Serve(t, "POSTRIDER_LOG_LEVEL="+level.String(), "POSTRIDER_RETRY_SCHEDULE=",
 				"OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:1", "OTEL_EXPORTER_OTLP_TIMEOUT=never", "OTEL_EXPORTER_OTLP_HEADERS=a%zz=b")
-			c := s.tenant(t)
-			app := c.application(t)
+			c := s.NewTenant(t)
+			app := c.NewApplication(t)
 			chatty, idle := newStranger(t, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 			mute, _ := newStranger(t, "")
 			for _, url := range []string{"http://" + chatty, "https://" + mute, "http://" + mute} {
-				must(c.Endpoint.Create(t.Context(), app, svix.EndpointIn{Url: url}, nil))(t)
+				rig.Must(c.Endpoint.Create(t.Context(), app, svix.EndpointIn{Url: url}, nil))(t)
 			}
-			message := c.message(t, app)
-			c.attempts(t, app, message, 3)
+			message := c.SendMessage(t, app)
+			c.AwaitAttempts(t, app, message, 3)
 			for _, request := range []string{
 				"\x16\x03\x01" + strangersText + "\r\n\r\n", "GET /%zz" + strangersText + " HTTP/1.1\r\n\r\n", strangersText + "\r\n\r\n",
 				"GET / HTTP/1.1\r\nHost: " + strangersText + "\r\n\r\n", "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: " + strangersText + "\r\n\r\n",
 			} {
-				wantRefusal(t, strings.TrimPrefix(s.url, "http://"), request)
+				wantRefusal(t, strings.TrimPrefix(s.URL, "http://"), request)
 			}
-			await(t, func() string {
+			rig.Await(t, func() string {
 				if !idle.Load() {
 					return "the connection on which more came than was asked for is open"
 				}
 				return ""
 			})
-			p.stop(t)
+			p.Stop(t)
 			wantEvents(t, p, level)
 		})
 	}
@@ -59,9 +61,9 @@ func TestLogHoldsNothingButEvents(t *testing.T) {
 func newStranger(t *testing.T, answer string) (address string, hungUp *atomic.Bool) {
 	t.Helper()
 	hungUp = new(atomic.Bool)
-	address = serveTCP(t, func(c net.Conn) {
+	address = rig.ServeTCP(t, func(c net.Conn) {
 		defer func() { _ = c.Close() }()
-		_ = c.SetDeadline(time.Now().Add(patience))
+		_ = c.SetDeadline(time.Now().Add(rig.Patience))
 		r := bufio.NewReader(c)
 		if answer != "" {
 			request, err := http.ReadRequest(r)
@@ -85,24 +87,24 @@ func newStranger(t *testing.T, answer string) (address string, hungUp *atomic.Bo
 // wantRefusal sends bytes that are no request, and wants an answer in JSON that pages of any origin can read.
 func wantRefusal(t *testing.T, address, request string) {
 	t.Helper()
-	c := must(net.Dial("tcp", address))(t)
+	c := rig.Must(net.Dial("tcp", address))(t)
 	defer func() { _ = c.Close() }()
-	_ = c.SetDeadline(time.Now().Add(patience))
-	must(io.WriteString(c, request))(t)
-	answer := must(http.ReadResponse(bufio.NewReader(c), nil))(t)
-	body := must(io.ReadAll(answer.Body))(t)
+	_ = c.SetDeadline(time.Now().Add(rig.Patience))
+	rig.Must(io.WriteString(c, request))(t)
+	answer := rig.Must(http.ReadResponse(bufio.NewReader(c), nil))(t)
+	body := rig.Must(io.ReadAll(answer.Body))(t)
 	if answer.StatusCode < 400 || answer.Header.Get("Access-Control-Allow-Origin") != "*" || !json.Valid(body) {
 		t.Errorf("%q is answered %s %v %s", request, answer.Status, answer.Header, body)
 	}
 }
 
 // wantEvents wants every line that the process wrote to be an event of the level or above.
-func wantEvents(t *testing.T, p *process, level slog.Level) {
+func wantEvents(t *testing.T, p *rig.Process, level slog.Level) {
 	t.Helper()
-	if p.stderr.String() != "" {
-		t.Errorf("stderr: %q", tail(p.stderr.String()))
+	if p.Stderr.String() != "" {
+		t.Errorf("stderr: %q", rig.Tail(p.Stderr.String()))
 	}
-	for line := range strings.Lines(p.stdout.String()) {
+	for line := range strings.Lines(p.Stdout.String()) {
 		var event struct {
 			Level slog.Level
 			Msg   string

@@ -15,10 +15,8 @@ import (
 	"github.com/testcontainers/testcontainers-go/log"
 
 	"github.com/postrider/postrider/app"
+	"github.com/postrider/postrider/e2e/rig"
 )
-
-// binary is the Postrider under test.
-var binary string
 
 // product is what TestMain builds, which go test cannot see. As all of it is linked into this binary too,
 // go test runs these tests again, instead of repeating an old result, once it has changed. To import it is
@@ -40,8 +38,8 @@ func runAll(m *testing.M) int {
 		return 1
 	}
 	tidyUp := func() {
-		killAll()
-		stopBackend()
+		rig.KillAll()
+		rig.StopBackend()
 		_ = os.RemoveAll(dir)
 	}
 	defer tidyUp()
@@ -50,10 +48,10 @@ func runAll(m *testing.M) int {
 		fmt.Fprintf(os.Stderr, "e2e: E2E_BACKEND is %q; it can be docker, or unset\n", backend)
 		return 1
 	}
-	if deployment() == "" {
-		binary = filepath.Join(dir, "postrider")
+	if rig.Deployment() == "" {
+		rig.Binary = filepath.Join(dir, "postrider")
 		// Without the version that Git knows: asking for it fails where the source is another user's.
-		output, err := exec.Command("go", "build", "-buildvcs=false", "-o", binary, "..").CombinedOutput()
+		output, err := exec.Command("go", "build", "-buildvcs=false", "-o", rig.Binary, "..").CombinedOutput()
 		if err != nil {
 			fmt.Fprintf(os.Stderr, "e2e: build the binary: %v\n%s", err, output)
 			return 1

@@ -6,28 +6,30 @@ import (
 	"testing"
 
 	svix "github.com/svix/svix-webhooks/go"
+
+	"github.com/postrider/postrider/e2e/rig"
 )
 
 // A customer's token named an endpoint "..", and the organisation's DELETE of it deleted the application.
 func TestDotSegmentDeletesNoApplication(t *testing.T) {
 	t.Parallel()
-	c := shared(t).tenant(t)
-	app := c.application(t)
-	access := must(c.Authentication.AppPortalAccess(t.Context(), app, svix.AppPortalAccessIn{}, nil))(t)
-	customer := newClient(t, c.url, access.Token)
+	c := rig.Shared(t).NewTenant(t)
+	app := c.NewApplication(t)
+	access := rig.Must(c.Authentication.AppPortalAccess(t.Context(), app, svix.AppPortalAccessIn{}, nil))(t)
+	customer := rig.NewClient(t, c.URL, access.Token)
 	path := "/api/v1/app/" + app + "/endpoint"
-	customer.call(t, 422, "POST", path, `{"url":"https://example.com/","uid":".."}`)
-	customer.call(t, 422, "PUT", path+"/new", `{"url":"https://example.com/","uid":".."}`)
+	customer.Call(t, 422, "POST", path, `{"url":"https://example.com/","uid":".."}`)
+	customer.Call(t, 422, "PUT", path+"/new", `{"url":"https://example.com/","uid":".."}`)
 	for _, dots := range []string{"/..", "/../", "/.", "/%2e%2e", "/%2E.", "/x/../.."} {
-		c.call(t, 404, "DELETE", path+dots, "")
+		c.Call(t, 404, "DELETE", path+dots, "")
 	}
-	must(c.Application.Get(t.Context(), app))(t)
+	rig.Must(c.Application.Get(t.Context(), app))(t)
 }
 
 func TestUpdatesAtOnceCreateOnce(t *testing.T) {
 	t.Parallel()
-	c := shared(t).tenant(t)
-	app := c.application(t)
+	c := rig.Shared(t).NewTenant(t)
+	app := c.NewApplication(t)
 	for name, put := range map[string]struct{ path, body string }{
 		"application": {"/app/", `"name":"A"`},
 		"endpoint":    {"/app/" + app + "/endpoint/", `"url":"https://example.com/"`},
@@ -36,17 +38,17 @@ func TestUpdatesAtOnceCreateOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for range 5 {
-				uid := "new-" + random()
+				uid := "new-" + rig.Random()
 				body := `{"uid":"` + uid + `",` + put.body + `}`
 				statuses := [8]int{}
 				var wait sync.WaitGroup
 				for i := range statuses {
 					wait.Go(func() {
-						r, err := c.send(t.Context(), http.MethodPut, "/api/v1"+put.path+uid, body)
+						r, err := c.Do(t.Context(), http.MethodPut, "/api/v1"+put.path+uid, body)
 						if err != nil {
 							t.Error(err)
 						}
-						statuses[i] = r.status
+						statuses[i] = r.Status
 					})
 				}
 				wait.Wait()

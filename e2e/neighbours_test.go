@@ -8,24 +8,26 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/postrider/postrider/e2e/rig"
 )
 
 // TestNeighboursAreServedBesideEndpointsPastTheQuota has a customer make more FIFO endpoints than it may have, and send to
 // those there are.
 func TestNeighboursAreServedBesideEndpointsPastTheQuota(t *testing.T) {
 	t.Parallel()
-	quota := hostileSize(20, 1000)
-	_, s := serve(t, fmt.Sprintf("POSTRIDER_ENDPOINTS_PER_APPLICATION=%d", quota))
-	attacker, n, c := s.tenant(t), newNeighbour(t, s), newCounter(t, nil)
-	app := attacker.application(t)
-	n.beside(t, func() {
-		in := map[string]any{"url": c.url, "fifo": true}
-		attacker.endpoints(t, app, quota, in)
-		concurrently(quota/2, func(int) {
-			attacker.call(t, http.StatusConflict, "POST", "/api/v1/app/"+app+"/endpoint", `{"url":"`+c.url+`","fifo":true}`)
+	quota := rig.HostileSize(20, 1000)
+	_, s := rig.Serve(t, fmt.Sprintf("POSTRIDER_ENDPOINTS_PER_APPLICATION=%d", quota))
+	attacker, n, c := s.NewTenant(t), rig.NewNeighbour(t, s), rig.NewCounter(t, nil)
+	app := attacker.NewApplication(t)
+	n.Beside(t, func() {
+		in := map[string]any{"url": c.URL, "fifo": true}
+		attacker.NewEndpoints(t, app, quota, in)
+		rig.Concurrently(quota/2, func(int) {
+			attacker.Call(t, http.StatusConflict, "POST", "/api/v1/app/"+app+"/endpoint", `{"url":"`+c.URL+`","fifo":true}`)
 		})
-		attacker.message(t, app)
-		c.await(t, 1, quota)
+		attacker.SendMessage(t, app)
+		c.Await(t, 1, quota)
 	})
 }
 
@@ -33,131 +35,131 @@ func TestNeighboursAreServedBesideEndpointsPastTheQuota(t *testing.T) {
 // they may.
 func TestNeighboursAreServedBesideAFanOutWithLargeHeaders(t *testing.T) {
 	t.Parallel()
-	endpoints, messages := hostileSize(20, 100), hostileSize(3, 30)
-	p, s := serve(t)
-	attacker, n, c := s.tenant(t), newNeighbour(t, s), newCounter(t, nil)
-	app := attacker.application(t)
+	endpoints, messages := rig.HostileSize(20, 100), rig.HostileSize(3, 30)
+	p, s := rig.Serve(t)
+	attacker, n, c := s.NewTenant(t), rig.NewNeighbour(t, s), rig.NewCounter(t, nil)
+	app := attacker.NewApplication(t)
 	headers := map[string]string{}
 	for i := range 16 { // of 4,096 bytes each with its name
 		headers[fmt.Sprintf("X-Header-%02d", i)] = strings.Repeat("h", 4096-len("X-Header-00"))
 	}
-	attacker.endpoints(t, app, endpoints, map[string]any{"url": c.url, "headers": headers})
-	n.beside(t, func() {
+	attacker.NewEndpoints(t, app, endpoints, map[string]any{"url": c.URL, "headers": headers})
+	n.Beside(t, func() {
 		for range messages {
-			attacker.message(t, app)
+			attacker.SendMessage(t, app)
 		}
-		c.await(t, messages, messages*endpoints)
+		c.Await(t, messages, messages*endpoints)
 	})
-	p.wantLittleMemory(t)
+	p.WantLittleMemory(t)
 }
 
 // TestNeighboursAreServedBesideAFanOutToAllEndpoints sends to as many endpoints as an application may have.
 func TestNeighboursAreServedBesideAFanOutToAllEndpoints(t *testing.T) {
 	t.Parallel()
-	endpoints, messages := hostileSize(100, 1000), hostileSize(5, 50)
-	p, s := serve(t)
-	attacker, n, c := s.tenant(t), newNeighbour(t, s), newCounter(t, nil)
-	app := attacker.application(t)
-	attacker.endpoints(t, app, endpoints, map[string]any{"url": c.url})
-	n.beside(t, func() {
+	endpoints, messages := rig.HostileSize(100, 1000), rig.HostileSize(5, 50)
+	p, s := rig.Serve(t)
+	attacker, n, c := s.NewTenant(t), rig.NewNeighbour(t, s), rig.NewCounter(t, nil)
+	app := attacker.NewApplication(t)
+	attacker.NewEndpoints(t, app, endpoints, map[string]any{"url": c.URL})
+	n.Beside(t, func() {
 		for range messages {
-			attacker.message(t, app)
+			attacker.SendMessage(t, app)
 		}
-		c.await(t, messages, messages*endpoints)
+		c.Await(t, messages, messages*endpoints)
 	})
-	p.wantLittleMemory(t)
+	p.WantLittleMemory(t)
 }
 
 // TestNeighboursAreServedBesideListsThatMatchNothing has a hundred clients list messages and attempts by what none of
 // them has.
 func TestNeighboursAreServedBesideListsThatMatchNothing(t *testing.T) {
 	t.Parallel()
-	messages := hostileSize(1000, 20_000)
-	p, s := serve(t)
-	attacker, n, c := s.tenant(t), newNeighbour(t, s), newCounter(t, nil)
-	app := attacker.application(t)
-	endpoint := attacker.endpoints(t, app, 1, map[string]any{"url": c.url})[0]
+	messages := rig.HostileSize(1000, 20_000)
+	p, s := rig.Serve(t)
+	attacker, n, c := s.NewTenant(t), rig.NewNeighbour(t, s), rig.NewCounter(t, nil)
+	app := attacker.NewApplication(t)
+	endpoint := attacker.NewEndpoints(t, app, 1, map[string]any{"url": c.URL})[0]
 	for range messages / 1000 {
-		attacker.messages(t, app, 1000)
+		attacker.SendMessages(t, app, 1000)
 	}
-	c.await(t, messages, messages)
-	var floods []*flooded
-	n.beside(t, func() {
+	c.Await(t, messages, messages)
+	var floods []*rig.Flooded
+	n.Beside(t, func() {
 		for _, list := range []string{
 			"/msg?channel=none", "/msg?tag=none&limit=250", "/msg?event_types=none", "/endpoint/" + endpoint + "/msg?channel=none",
 			"/attempt/endpoint/" + endpoint + "?status=2", "/attempt/endpoint/" + endpoint + "?event_types=none&limit=250",
 		} {
-			floods = append(floods, attacker.floodOf(t, 100/6+1, "/api/v1/app/"+app+list))
+			floods = append(floods, attacker.FloodOf(t, 100/6+1, "/api/v1/app/"+app+list))
 		}
-		until := time.After(time.Duration(hostileSize(1, 20)) * time.Second)
+		until := time.After(time.Duration(rig.HostileSize(1, 20)) * time.Second)
 		for waiting := true; waiting; {
 			select {
 			case <-until:
 				waiting = false
 			default:
-				n.call(t, http.StatusOK, "GET", "/api/v1/app/"+n.app, "")
+				n.Call(t, http.StatusOK, "GET", "/api/v1/app/"+n.App, "")
 			}
 		}
 	})
 	for _, f := range floods {
-		if strange := f.strange.Load(); strange > 0 {
+		if strange := f.Strange.Load(); strange > 0 {
 			t.Errorf("%d lists were answered neither with 200 nor with 503 and Retry-After", strange)
 		}
 	}
-	p.wantLittleMemory(t)
+	p.WantLittleMemory(t)
 }
 
 // TestNeighboursAreServedBesideManyTasks begins a task of each kind at each endpoint, unless a quota refuses it. The
 // neighbour's own task is begun after all of them, and ends.
 func TestNeighboursAreServedBesideManyTasks(t *testing.T) {
 	t.Parallel()
-	endpoints, messages := hostileSize(30, 1000), hostileSize(50, 1000)
-	p, s := serve(t)
-	attacker, n, c := s.tenant(t), newNeighbour(t, s), newCounter(t, nil)
-	app := attacker.application(t)
-	attacker.messages(t, app, messages)
-	ids := attacker.endpoints(t, app, endpoints, map[string]any{"url": c.url})
+	endpoints, messages := rig.HostileSize(30, 1000), rig.HostileSize(50, 1000)
+	p, s := rig.Serve(t)
+	attacker, n, c := s.NewTenant(t), rig.NewNeighbour(t, s), rig.NewCounter(t, nil)
+	app := attacker.NewApplication(t)
+	attacker.SendMessages(t, app, messages)
+	ids := attacker.NewEndpoints(t, app, endpoints, map[string]any{"url": c.URL})
 	var begun, refused atomic.Int64
 	since := time.Now().Add(-time.Hour).UTC().Format(time.RFC3339)
-	n.beside(t, func() {
-		concurrently(3*endpoints, func(i int) {
+	n.Beside(t, func() {
+		rig.Concurrently(3*endpoints, func(i int) {
 			kind := []string{"replay-missing", "bulk-replay", "recover"}[i%3]
-			answer, err := attacker.send(t.Context(), "POST", "/api/v1/app/"+app+"/endpoint/"+ids[i/3]+"/"+kind, `{"since":"`+since+`"}`)
+			answer, err := attacker.Do(t.Context(), "POST", "/api/v1/app/"+app+"/endpoint/"+ids[i/3]+"/"+kind, `{"since":"`+since+`"}`)
 			switch {
-			case err != nil || answer.status >= http.StatusInternalServerError:
-				t.Errorf("a task: status %d: %.200s: %v", answer.status, answer.body, err)
-			case answer.status == http.StatusAccepted:
+			case err != nil || answer.Status >= http.StatusInternalServerError:
+				t.Errorf("a task: status %d: %.200s: %v", answer.Status, answer.Body, err)
+			case answer.Status == http.StatusAccepted:
 				begun.Add(1)
 			default:
 				refused.Add(1)
 			}
 		})
-		n.finished(t, must(n.Statistics.AggregateEventTypes(t.Context()))(t).Id)
+		n.AwaitTask(t, rig.Must(n.Statistics.AggregateEventTypes(t.Context()))(t).Id)
 	})
 	if begun.Load() == 0 {
 		t.Error("no task was begun")
 	}
 	t.Logf("%d tasks were begun, %d refused", begun.Load(), refused.Load())
-	p.wantLittleMemory(t)
+	p.WantLittleMemory(t)
 }
 
 // TestNeighboursAreServedBesideAbandonedRequests has clients of another hang up as soon as they have asked.
 func TestNeighboursAreServedBesideAbandonedRequests(t *testing.T) {
 	t.Parallel()
-	_, s := serve(t)
-	attacker, n, c := s.tenant(t), newNeighbour(t, s), newCounter(t, nil)
-	app := attacker.application(t)
-	attacker.endpoints(t, app, 10, map[string]any{"url": c.url})
+	_, s := rig.Serve(t)
+	attacker, n, c := s.NewTenant(t), rig.NewNeighbour(t, s), rig.NewCounter(t, nil)
+	app := attacker.NewApplication(t)
+	attacker.NewEndpoints(t, app, 10, map[string]any{"url": c.URL})
 	paths := []string{"/msg?channel=none", "/endpoint", "/attempt/msg/none", "/msg"}
-	n.beside(t, func() {
-		concurrently(hostileSize(200, 5000), func(i int) {
+	n.Beside(t, func() {
+		rig.Concurrently(rig.HostileSize(200, 5000), func(i int) {
 			ctx, hangUp := context.WithTimeout(t.Context(), time.Duration(i%20)*time.Millisecond)
 			defer hangUp()
 			method, body := "GET", ""
 			if i%4 == 3 {
 				method, body = "POST", `{"eventType":"e","payload":{}}`
 			}
-			_, _ = attacker.send(ctx, method, "/api/v1/app/"+app+paths[i%4], body)
+			_, _ = attacker.Do(ctx, method, "/api/v1/app/"+app+paths[i%4], body)
 		})
 	})
 }
@@ -166,13 +168,13 @@ func TestNeighboursAreServedBesideAbandonedRequests(t *testing.T) {
 // far longer.
 func TestTextsThatAreTooLargeAreRefused(t *testing.T) {
 	t.Parallel()
-	p, s := serve(t)
-	attacker, n := s.tenant(t), newNeighbour(t, s)
-	app := attacker.application(t)
+	p, s := rig.Serve(t)
+	attacker, n := s.NewTenant(t), rig.NewNeighbour(t, s)
+	app := attacker.NewApplication(t)
 	path := "/api/v1/app/" + app
 	long := func(n int) string { return strings.Repeat("a", n) }
-	n.beside(t, func() {
-		for range hostileSize(1, 20) {
+	n.Beside(t, func() {
+		for range rig.HostileSize(1, 20) {
 			for _, bytes := range []int{0, 1_500_000} {
 				for _, request := range [][2]string{
 					{"/api/v1/app", `{"name":"` + long(4097+bytes) + `"}`},
@@ -189,41 +191,41 @@ func TestTextsThatAreTooLargeAreRefused(t *testing.T) {
 					{"/api/v1/event-type", `{"name":"` + long(257+bytes) + `","description":""}`},
 					{"/api/v1/event-type", `{"name":"a","description":"` + long(16385+bytes) + `"}`},
 				} {
-					attacker.call(t, http.StatusUnprocessableEntity, "POST", request[0], request[1])
+					attacker.Call(t, http.StatusUnprocessableEntity, "POST", request[0], request[1])
 				}
 			}
 		}
 	})
-	attacker.call(t, http.StatusRequestEntityTooLarge, "POST", path+"/msg", `{"eventType":"e","payload":"`+long(2<<20)+`"}`)
-	p.wantLittleMemory(t)
+	attacker.Call(t, http.StatusRequestEntityTooLarge, "POST", path+"/msg", `{"eventType":"e","payload":"`+long(2<<20)+`"}`)
+	p.WantLittleMemory(t)
 }
 
 // TestPagesOfTheLargestRowsNeedLittleMemory lists endpoints and messages that are as large as they may be, ten pages at a
 // time.
 func TestPagesOfTheLargestRowsNeedLittleMemory(t *testing.T) {
 	t.Parallel()
-	endpoints, messages := hostileSize(50, 250), hostileSize(10, 60)
-	p, s := serve(t)
-	attacker, n := s.tenant(t), newNeighbour(t, s)
-	app := attacker.application(t)
+	endpoints, messages := rig.HostileSize(50, 250), rig.HostileSize(10, 60)
+	p, s := rig.Serve(t)
+	attacker, n := s.NewTenant(t), rig.NewNeighbour(t, s)
+	app := attacker.NewApplication(t)
 	path := "/api/v1/app/" + app
 	payload := `{"eventType":"e","payload":{"a":"` + strings.Repeat("a", 2_000_000) + `"}}`
 	for range messages {
-		attacker.call(t, http.StatusAccepted, "POST", path+"/msg?with_content=false", payload)
+		attacker.Call(t, http.StatusAccepted, "POST", path+"/msg?with_content=false", payload)
 	}
-	attacker.endpoints(t, app, endpoints, map[string]any{
+	attacker.NewEndpoints(t, app, endpoints, map[string]any{
 		"url": "https://example.com/" + strings.Repeat("u", 65_000), "description": strings.Repeat("d", 16_384),
 		"metadata": map[string]string{"m": strings.Repeat("m", 4000)},
 	})
-	n.beside(t, func() {
-		concurrently(hostileSize(30, 300), func(i int) {
+	n.Beside(t, func() {
+		rig.Concurrently(rig.HostileSize(30, 300), func(i int) {
 			list := []string{"/endpoint?limit=250", "/msg?limit=250", "/msg?limit=250&with_content=false"}[i%3]
-			answer, err := attacker.send(t.Context(), "GET", path+list, "")
-			full := answer.status == http.StatusServiceUnavailable && answer.header.Get("Retry-After") != ""
-			if err != nil || answer.status != http.StatusOK && !full {
-				t.Errorf("%s: status %d: %v", list, answer.status, err)
+			answer, err := attacker.Do(t.Context(), "GET", path+list, "")
+			full := answer.Status == http.StatusServiceUnavailable && answer.Header.Get("Retry-After") != ""
+			if err != nil || answer.Status != http.StatusOK && !full {
+				t.Errorf("%s: status %d: %v", list, answer.Status, err)
 			}
 		})
 	})
-	p.wantLittleMemory(t)
+	p.WantLittleMemory(t)
 }

@@ -6,20 +6,9 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-)
 
-// events is how many events with a message there are in the log, and how many errors in all.
-func (p *process) events(message string) (n, failures int) {
-	for line := range strings.Lines(p.stdout.String()) {
-		if strings.Contains(line, fmt.Sprintf("%q", message)) {
-			n++
-		}
-		if strings.Contains(line, `"level":"ERROR"`) {
-			failures++
-		}
-	}
-	return n, failures
-}
+	"github.com/postrider/postrider/e2e/rig"
+)
 
 // TestDatabaseThatShutsUsOutIsUnavailable takes its database from a process. Requests are answered with 503 meanwhile, the
 // log has one event for all parts of the process, and once the database is there again all goes on.
@@ -41,27 +30,27 @@ func TestDatabaseThatShutsUsOutIsUnavailable(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			role, database := roleOfDatabase(t)
-			p := start(t, settings(database), "serve")
-			c, r := p.service(t).tenant(t), newReceiver(t, nil)
-			app := c.application(t)
-			r.endpoint(t, c, app)
-			r.await(t, c.message(t, app))
+			p := rig.Start(t, rig.Settings(database), "serve")
+			c, r := p.Service(t).NewTenant(t), rig.NewReceiver(t, nil)
+			app := c.NewApplication(t)
+			r.NewEndpoint(t, c, app)
+			r.Await(t, c.SendMessage(t, app))
 
 			administerAll(t, role, way.shut)
 			wantUnavailable(t, c, app)
-			if n, failures := p.events("database unavailable; retrying"); n != 1 || failures != 1 {
-				t.Errorf("%d events of the outage and %d errors in all, want one: %s", n, failures, tail(p.stdout.String()))
+			if n, failures := p.CountEvents("database unavailable; retrying"); n != 1 || failures != 1 {
+				t.Errorf("%d events of the outage and %d errors in all, want one: %s", n, failures, rig.Tail(p.Stdout.String()))
 			}
 
 			administerAll(t, role, way.open)
-			await(t, func() string {
-				if n, _ := p.events("database recovered"); n == 0 {
+			rig.Await(t, func() string {
+				if n, _ := p.CountEvents("database recovered"); n == 0 {
 					return "the log does not say that the database is back"
 				}
 				return ""
 			})
-			r.await(t, c.message(t, app))
-			c.call(t, http.StatusOK, "GET", "/api/v1/app", "")
+			r.Await(t, c.SendMessage(t, app))
+			c.Call(t, http.StatusOK, "GET", "/api/v1/app", "")
 		})
 	}
 }
@@ -70,20 +59,20 @@ func TestDatabaseThatShutsUsOutIsUnavailable(t *testing.T) {
 func administerAll(t testing.TB, role string, statements []string) {
 	t.Helper()
 	for _, statement := range statements {
-		done(t, administer(must(theBackend())(t).url, fmt.Sprintf(statement, role)))
+		rig.NoError(t, rig.AdministerDatabase(rig.Must(rig.SharedBackend())(t).URL, fmt.Sprintf(statement, role)))
 	}
 }
 
 // wantUnavailable makes requests of all sorts several times.
-func wantUnavailable(t testing.TB, c client, app string) {
+func wantUnavailable(t testing.TB, c rig.Client, app string) {
 	t.Helper()
 	for _, request := range [][3]string{
 		{"GET", "/api/v1/app", ""}, {"GET", "/api/v1/app/" + app, ""}, {"POST", "/api/v1/app", `{"name":"n"}`},
 		{"POST", "/api/v1/app/" + app + "/msg", `{"eventType":"e","payload":{}}`},
 	} {
 		for range 5 {
-			answer := c.call(t, http.StatusServiceUnavailable, request[0], request[1], request[2])
-			if answer.header.Get("Retry-After") == "" {
+			answer := c.Call(t, http.StatusServiceUnavailable, request[0], request[1], request[2])
+			if answer.Header.Get("Retry-After") == "" {
 				t.Errorf("%v: no Retry-After", request)
 			}
 		}
@@ -93,20 +82,22 @@ func wantUnavailable(t testing.TB, c client, app string) {
 // roleOfDatabase makes a database, and a role of the same name that owns what is in it.
 func roleOfDatabase(t testing.TB) (name, database string) {
 	t.Helper()
-	server := must(theBackend())(t).url
+	server := rig.Must(rig.SharedBackend())(t).URL
 	var role string
-	t.Cleanup(func() { done(t, administer(server, "DROP ROLE "+role)) }) // after the database, whose tables are the role's
-	database = newDatabase(t)
-	role = strings.TrimPrefix(mustParse(database).Path, "/")
-	done(t, administer(server, fmt.Sprintf("CREATE ROLE %s LOGIN PASSWORD '%[1]s'", role)))
-	done(t, administer(server, fmt.Sprintf("ALTER DATABASE %s OWNER TO %[1]s", role)))
-	t.Cleanup(func() { done(t, administer(server, fmt.Sprintf("ALTER DATABASE %s OWNER TO CURRENT_USER", role))) })
+	t.Cleanup(func() { rig.NoError(t, rig.AdministerDatabase(server, "DROP ROLE "+role)) }) // after the database, whose tables are the role's
+	database = rig.NewDatabase(t)
+	role = strings.TrimPrefix(rig.MustParseURL(database).Path, "/")
+	rig.NoError(t, rig.AdministerDatabase(server, fmt.Sprintf("CREATE ROLE %s LOGIN PASSWORD '%[1]s'", role)))
+	rig.NoError(t, rig.AdministerDatabase(server, fmt.Sprintf("ALTER DATABASE %s OWNER TO %[1]s", role)))
+	t.Cleanup(func() {
+		rig.NoError(t, rig.AdministerDatabase(server, fmt.Sprintf("ALTER DATABASE %s OWNER TO CURRENT_USER", role)))
+	})
 	return role, asRole(database, role)
 }
 
 // asRole is the URL of a database for a role whose password is its name.
 func asRole(database, role string) string {
-	u := mustParse(database)
+	u := rig.MustParseURL(database)
 	u.User = url.UserPassword(role, role)
 	if query := u.Query(); query.Has("user") {
 		query.Set("user", role)

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	svix "github.com/svix/svix-webhooks/go"
+
+	"github.com/postrider/postrider/e2e/rig"
 )
 
 // payloads are what a decoder and encoder would change.
@@ -23,9 +25,9 @@ var payloads = map[string]string{
 
 func TestPayloadArrivesByteForByte(t *testing.T) {
 	t.Parallel()
-	c := shared(t).tenant(t)
-	app, receiver := c.application(t), newReceiver(t, nil)
-	receiver.endpoint(t, c, app)
+	c := rig.Shared(t).NewTenant(t)
+	app, receiver := c.NewApplication(t), rig.NewReceiver(t, nil)
+	receiver.NewEndpoint(t, c, app)
 	for name, payload := range payloads {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -34,15 +36,15 @@ func TestPayloadArrivesByteForByte(t *testing.T) {
 				"\n{ \"payload\" :\t" + payload + "\n, \"eventType\":\"a\" }\n",
 			} {
 				var sent struct{ ID string }
-				c.call(t, 202, "POST", "/api/v1/app/"+app+"/msg?with_content=false", body).decode(t, &sent)
-				receiver.await(t, sent.ID)
-				if got := string(receiver.of(sent.ID)[0].body); got != payload {
-					t.Errorf("got %s, want %s", tail(got), tail(payload))
+				c.Call(t, 202, "POST", "/api/v1/app/"+app+"/msg?with_content=false", body).Decode(t, &sent)
+				receiver.Await(t, sent.ID)
+				if got := string(receiver.Of(sent.ID)[0].Body); got != payload {
+					t.Errorf("got %s, want %s", rig.Tail(got), rig.Tail(payload))
 				}
 				// And read back, too.
-				read := c.call(t, 200, "GET", "/api/v1/app/"+app+"/msg/"+sent.ID, "")
-				if !strings.Contains(string(read.body), `"payload":`+payload) {
-					t.Errorf("read back, got %s", tail(string(read.body)))
+				read := c.Call(t, 200, "GET", "/api/v1/app/"+app+"/msg/"+sent.ID, "")
+				if !strings.Contains(string(read.Body), `"payload":`+payload) {
+					t.Errorf("read back, got %s", rig.Tail(string(read.Body)))
 				}
 			}
 		})
@@ -51,29 +53,29 @@ func TestPayloadArrivesByteForByte(t *testing.T) {
 
 func TestWebhookHasBothFamiliesOfHeaders(t *testing.T) {
 	t.Parallel()
-	c := shared(t).tenant(t)
-	app, receiver := c.application(t), newReceiver(t, nil)
+	c := rig.Shared(t).NewTenant(t)
+	app, receiver := c.NewApplication(t), rig.NewReceiver(t, nil)
 	headers := map[string]string{"X-Tenant": "acme", "Authorization": "Bearer of the endpoint"}
-	receiver.endpointLike(t, c, app, svix.EndpointIn{Headers: &headers})
-	id := c.message(t, app)
-	receiver.await(t, id) // which verifies the webhook-* headers in the end
-	got := receiver.of(id)[0]
+	receiver.NewEndpointLike(t, c, app, svix.EndpointIn{Headers: &headers})
+	id := c.SendMessage(t, app)
+	receiver.Await(t, id) // which verifies the webhook-* headers in the end
+	got := receiver.Of(id)[0]
 
 	onlySvix := http.Header{}
 	for _, name := range []string{"Svix-Id", "Svix-Timestamp", "Svix-Signature"} {
-		onlySvix[name] = got.header[name]
+		onlySvix[name] = got.Header[name]
 	}
-	if err := must(svix.NewWebhook(receiver.secret))(t).Verify(got.body, onlySvix); err != nil {
+	if err := rig.Must(svix.NewWebhook(receiver.Secret))(t).Verify(got.Body, onlySvix); err != nil {
 		t.Errorf("Svix's library does not verify the svix-* headers %v: %v", onlySvix, err)
 	}
 	for name, want := range map[string]string{
 		"Content-Type": "application/json", "X-Tenant": "acme", "Authorization": "Bearer of the endpoint",
 	} {
-		if got.header.Get(name) != want {
-			t.Errorf("%s is %q, want %q", name, got.header.Get(name), want)
+		if got.Header.Get(name) != want {
+			t.Errorf("%s is %q, want %q", name, got.Header.Get(name), want)
 		}
 	}
-	if agent := got.header.Get("User-Agent"); !strings.HasPrefix(agent, "Postrider/") {
+	if agent := got.Header.Get("User-Agent"); !strings.HasPrefix(agent, "Postrider/") {
 		t.Errorf("the user agent is %q", agent)
 	}
 }

@@ -8,52 +8,54 @@ import (
 	"time"
 
 	svix "github.com/svix/svix-webhooks/go"
+
+	"github.com/postrider/postrider/e2e/rig"
 )
 
 // TestAnOrganisationsTokenIsRevokedInEveryProcessAtOnce is for one that got into the wrong hands: it sends no message
 // any more, and nobody else's token ends with it.
 func TestAnOrganisationsTokenIsRevokedInEveryProcessAtOnce(t *testing.T) {
 	t.Parallel()
-	database := newDatabase(t)
-	here, there := start(t, settings(database), "api").service(t), start(t, settings(database), "api").service(t)
-	org := "org_" + random()
-	leaked, kept := newClient(t, here.url, here.token(t, org)), newClient(t, here.url, here.token(t, org, "--expiry=1h"))
-	app := leaked.application(t)
-	customer, neighbour := kept.access(t, app, svix.AppPortalAccessIn{}), here.tenant(t)
-	leakedThere := newClient(t, there.url, leaked.token)
+	database := rig.NewDatabase(t)
+	here, there := rig.Start(t, rig.Settings(database), "api").Service(t), rig.Start(t, rig.Settings(database), "api").Service(t)
+	org := "org_" + rig.Random()
+	leaked, kept := rig.NewClient(t, here.URL, here.NewToken(t, org)), rig.NewClient(t, here.URL, here.NewToken(t, org, "--expiry=1h"))
+	app := leaked.NewApplication(t)
+	customer, neighbour := kept.PortalAccess(t, app, svix.AppPortalAccessIn{}), here.NewTenant(t)
+	leakedThere := rig.NewClient(t, there.URL, leaked.Token)
 	wantGood(t, app, true, leaked, leakedThere, kept, customer) // remembered as good by both
 
 	revoked := func(args ...string) {
 		t.Helper()
-		got := command(t, settings(database), append([]string{"token", "revoke"}, args...)...)
-		if got.code != 0 || got.stderr != "" || !strings.Contains(got.stdout, "Revoked") || strings.Contains(got.stdout, leaked.token) {
+		got := rig.Command(t, rig.Settings(database), append([]string{"token", "revoke"}, args...)...)
+		if got.Code != 0 || got.Stderr != "" || !strings.Contains(got.Stdout, "Revoked") || strings.Contains(got.Stdout, leaked.Token) {
 			t.Fatalf("token revoke %v: %+v", args, got)
 		}
 	}
-	revoked(leaked.token)
+	revoked(leaked.Token)
 	wantGood(t, app, false, leakedThere, leaked)
-	for _, url := range []string{here.url, there.url} {
-		_, err := newClient(t, url, leaked.token).Message.Create(t.Context(), app, svix.MessageIn{EventType: "a", Payload: map[string]any{}}, nil)
-		refused(t, err, 401, "authentication_failed")
+	for _, url := range []string{here.URL, there.URL} {
+		_, err := rig.NewClient(t, url, leaked.Token).Message.Create(t.Context(), app, svix.MessageIn{EventType: "a", Payload: map[string]any{}}, nil)
+		rig.WantRefused(t, err, 401, "authentication_failed")
 	}
-	wantGood(t, app, true, kept, newClient(t, there.url, kept.token), customer)
+	wantGood(t, app, true, kept, rig.NewClient(t, there.URL, kept.Token), customer)
 
 	revoked("--all", org)
-	wantGood(t, app, false, kept, newClient(t, there.url, kept.token))
-	wantGood(t, app, true, customer, newClient(t, there.url, here.token(t, org)))
-	neighbour.application(t)
+	wantGood(t, app, false, kept, rig.NewClient(t, there.URL, kept.Token))
+	wantGood(t, app, true, customer, rig.NewClient(t, there.URL, here.NewToken(t, org)))
+	neighbour.NewApplication(t)
 }
 
 func TestOnlyTokensThatAreGoodCanBeRevoked(t *testing.T) {
 	t.Parallel()
-	database := newDatabase(t)
+	database := rig.NewDatabase(t)
 	marks(t, database, "migrate", "up")
 	for name, args := range map[string][]string{
 		"nothing": {}, "both": {"a.b.c", "--all", "org_1"}, "no organisation": {"--all", "acme"},
 		"no token": {"token"}, "another secret's": {foreignToken(t)},
 	} {
-		got := command(t, settings(database), append([]string{"token", "revoke"}, args...)...)
-		if got.code != 1 || got.stdout != "" || strings.Count(got.stderr, "\n") != 1 {
+		got := rig.Command(t, rig.Settings(database), append([]string{"token", "revoke"}, args...)...)
+		if got.Code != 1 || got.Stdout != "" || strings.Count(got.Stderr, "\n") != 1 {
 			t.Errorf("%s: %+v; want one line that says what is wrong", name, got)
 		}
 	}
@@ -65,10 +67,10 @@ func TestATokenIsGoodForAsLongAsItsExpirySays(t *testing.T) {
 	for want, args := range map[time.Duration][]string{
 		365 * 24 * time.Hour: {"org_1"}, 28 * 24 * time.Hour: {"org_1", "--application", "app_1"}, 90 * time.Minute: {"org_1", "--expiry=90m"},
 	} {
-		_, rest, _ := strings.Cut(service{settings: []string{secretSetting}}.token(t, args...), ".")
+		_, rest, _ := strings.Cut(rig.Service{Settings: []string{rig.SecretSetting}}.NewToken(t, args...), ".")
 		payload, _, _ := strings.Cut(rest, ".")
 		var claims struct{ Iat, Exp int64 }
-		done(t, json.Unmarshal(must(base64.RawURLEncoding.DecodeString(payload))(t), &claims))
+		rig.NoError(t, json.Unmarshal(rig.Must(base64.RawURLEncoding.DecodeString(payload))(t), &claims))
 		if got := time.Duration(claims.Exp-claims.Iat) * time.Second; got != want {
 			t.Errorf("%v: good for %s, want %s", args, got, want)
 		}

@@ -14,11 +14,13 @@ import (
 	svix "github.com/svix/svix-webhooks/go"
 	"github.com/svix/svix-webhooks/go/models"
 	"github.com/svix/svix-webhooks/go/utils"
+
+	"github.com/postrider/postrider/e2e/rig"
 )
 
 // A walk goes through all methods of the SDK, and keeps which requests they made.
 type walk struct {
-	client
+	rig.Client
 	app, endpoint, message, attempt string
 
 	mu       *sync.Mutex
@@ -30,26 +32,26 @@ func (w walk) RoundTrip(request *http.Request) (*http.Response, error) {
 	w.mu.Lock()
 	w.requests[request.Method+" "+request.URL.Path] = true
 	w.mu.Unlock()
-	return httpClient.Transport.RoundTrip(request)
+	return rig.HTTPClient.Transport.RoundTrip(request)
 }
 
 // newWalk has an application with an endpoint that took a message.
-func newWalk(t testing.TB, s service) walk {
+func newWalk(t testing.TB, s rig.Service) walk {
 	t.Helper()
-	w := walk{client: s.tenant(t), mu: new(sync.Mutex), requests: map[string]bool{}}
-	w = w.as(t, w.token)
-	w.app = w.application(t)
-	w.endpoint = newReceiver(t, answerText(http.StatusOK, "welcome")).endpoint(t, w.client, w.app)
-	w.message = w.client.message(t, w.app)
-	w.attempt = w.attempts(t, w.app, w.message, 1)[0].Id
+	w := walk{Client: s.NewTenant(t), mu: new(sync.Mutex), requests: map[string]bool{}}
+	w = w.as(t, w.Token)
+	w.app = w.NewApplication(t)
+	w.endpoint = rig.NewReceiver(t, rig.AnswerText(http.StatusOK, "welcome")).NewEndpoint(t, w.Client, w.app)
+	w.message = w.SendMessage(t, w.app)
+	w.attempt = w.AwaitAttempts(t, w.app, w.message, 1)[0].Id
 	return w
 }
 
 // as is the walk with another token.
 func (w walk) as(t testing.TB, token string) walk {
 	t.Helper()
-	options := svix.SvixOptions{ServerUrl: mustParse(w.url), TransportWrapper: func(http.RoundTripper) http.RoundTripper { return w }}
-	w.client = client{Svix: must(svix.New(token, &options))(t), url: w.url, token: token}
+	options := svix.SvixOptions{ServerUrl: rig.MustParseURL(w.URL), TransportWrapper: func(http.RoundTripper) http.RoundTripper { return w }}
+	w.Client = rig.Client{Svix: rig.Must(svix.New(token, &options))(t), URL: w.URL, Token: token}
 	return w
 }
 
@@ -92,8 +94,8 @@ var notInSDK = map[string]string{
 // it gets more of them, and asks the contract whether it has an operation that no method called.
 func TestTheSDKCallsAllThatIsServed(t *testing.T) {
 	t.Parallel()
-	s := shared(t)
-	w, operations, served := newWalk(t, s), s.contract(t), sdkMethods()
+	s := rig.Shared(t)
+	w, operations, served := newWalk(t, s), s.Operations(t), sdkMethods()
 	reasons := map[string]string{}
 	for reason, names := range unserved {
 		for name := range strings.FieldsSeq(names) {
@@ -156,23 +158,23 @@ func wantUnserved(t *testing.T, w walk, function reflect.Value) {
 	}
 	results := function.Call(args)
 	err, _ := reflect.TypeAssert[error](results[len(results)-1])
-	refused(t, err, http.StatusNotFound, "not_found")
-	if err == nil || !strings.Contains(explain(err), "no such path") {
+	rig.WantRefused(t, err, http.StatusNotFound, "not_found")
+	if err == nil || !strings.Contains(rig.Explain(err), "no such path") {
 		t.Errorf("got %v, want to be told that there is nothing", err)
 	}
 }
 
 // wantAllCalled compares the requests that were made with the contract.
-func (w walk) wantAllCalled(t *testing.T, operations []operation) {
+func (w walk) wantAllCalled(t *testing.T, operations []rig.Operation) {
 	t.Helper()
 	for _, op := range operations {
 		called := false
 		for request := range w.requests {
 			method, path, _ := strings.Cut(request, " ")
-			called = called || op.serves(method, path)
+			called = called || op.Serves(method, path)
 		}
-		if called == (notInSDK[op.id] != "") {
-			t.Errorf("%s is called by the SDK: %t; notInSDK says it is %q", op.id, called, notInSDK[op.id])
+		if called == (notInSDK[op.ID] != "") {
+			t.Errorf("%s is called by the SDK: %t; notInSDK says it is %q", op.ID, called, notInSDK[op.ID])
 		}
 	}
 }
@@ -212,44 +214,44 @@ func has[T any](t *testing.T, list []T, id string, of func(T) string) {
 // gone wants a thing not to be there.
 func gone[T any](t *testing.T, _ T, err error) {
 	t.Helper()
-	refused(t, err, http.StatusNotFound, "not_found")
+	rig.WantRefused(t, err, http.StatusNotFound, "not_found")
 }
 
 var applicationMethods = map[string]method{
 	"Application.List": func(t *testing.T, w walk) {
-		list := must(w.Application.List(t.Context(), &svix.ApplicationListOptions{Limit: new(uint64(250))}))(t)
+		list := rig.Must(w.Application.List(t.Context(), &svix.ApplicationListOptions{Limit: new(uint64(250))}))(t)
 		has(t, list.Data, w.app, func(a svix.ApplicationOut) string { return a.Id })
 	},
 	"Application.Create": func(t *testing.T, w walk) {
-		made := must(w.Application.Create(t.Context(), svix.ApplicationIn{Name: "Made", Metadata: &map[string]string{"k": "v"}}, nil))(t)
+		made := rig.Must(w.Application.Create(t.Context(), svix.ApplicationIn{Name: "Made", Metadata: &map[string]string{"k": "v"}}, nil))(t)
 		t.Cleanup(func() { _ = w.Application.Delete(context.Background(), made.Id) })
-		got := must(w.Application.Get(t.Context(), made.Id))(t)
+		got := rig.Must(w.Application.Get(t.Context(), made.Id))(t)
 		same(t, got.Name+got.Metadata["k"], "Madev")
 	},
 	"Application.GetOrCreate": func(t *testing.T, w walk) {
-		in := svix.ApplicationIn{Name: "Once", Uid: new("once-" + random())}
-		first := must(w.Application.GetOrCreate(t.Context(), in, nil))(t)
+		in := svix.ApplicationIn{Name: "Once", Uid: new("once-" + rig.Random())}
+		first := rig.Must(w.Application.GetOrCreate(t.Context(), in, nil))(t)
 		t.Cleanup(func() { _ = w.Application.Delete(context.Background(), first.Id) })
-		same(t, must(w.Application.GetOrCreate(t.Context(), in, nil))(t).Id, first.Id)
+		same(t, rig.Must(w.Application.GetOrCreate(t.Context(), in, nil))(t).Id, first.Id)
 	},
 	"Application.Get": func(t *testing.T, w walk) {
-		same(t, must(w.Application.Get(t.Context(), w.app))(t).Id, w.app)
+		same(t, rig.Must(w.Application.Get(t.Context(), w.app))(t).Id, w.app)
 	},
 	"Application.Update": func(t *testing.T, w walk) {
-		app := w.application(t)
-		must(w.Application.Update(t.Context(), app, svix.ApplicationIn{Name: "Updated", ThrottleRate: new(uint16(7))}))(t)
-		got := must(w.Application.Get(t.Context(), app))(t)
+		app := w.NewApplication(t)
+		rig.Must(w.Application.Update(t.Context(), app, svix.ApplicationIn{Name: "Updated", ThrottleRate: new(uint16(7))}))(t)
+		got := rig.Must(w.Application.Get(t.Context(), app))(t)
 		same(t, got.Name, "Updated")
 		same(t, *got.ThrottleRate, 7)
 	},
 	"Application.Patch": func(t *testing.T, w walk) {
-		app, uid := w.application(t), "patched-"+random()
-		must(w.Application.Patch(t.Context(), app, svix.ApplicationPatch{Uid: utils.NewNullable(uid)}))(t)
-		same(t, must(w.Application.Get(t.Context(), uid))(t).Id, app)
+		app, uid := w.NewApplication(t), "patched-"+rig.Random()
+		rig.Must(w.Application.Patch(t.Context(), app, svix.ApplicationPatch{Uid: utils.NewNullable(uid)}))(t)
+		same(t, rig.Must(w.Application.Get(t.Context(), uid))(t).Id, app)
 	},
 	"Application.Delete": func(t *testing.T, w walk) {
-		app := w.application(t)
-		done(t, w.Application.Delete(t.Context(), app))
+		app := w.NewApplication(t)
+		rig.NoError(t, w.Application.Delete(t.Context(), app))
 		got, err := w.Application.Get(t.Context(), app)
 		gone(t, got, err)
 	},
@@ -257,60 +259,60 @@ var applicationMethods = map[string]method{
 
 var authenticationMethods = map[string]method{
 	"Authentication.AppPortalAccess": func(t *testing.T, w walk) {
-		wantGood(t, w.app, true, w.access(t, w.app, svix.AppPortalAccessIn{}))
+		wantGood(t, w.app, true, w.PortalAccess(t, w.app, svix.AppPortalAccessIn{}))
 	},
 	"Authentication.DashboardAccess": func(t *testing.T, w walk) {
-		out := must(w.dashboardAccess(t.Context(), w.app))(t)
-		wantGood(t, w.app, true, newClient(t, w.url, out.Token))
+		out := rig.Must(w.DashboardAccess(t.Context(), w.app))(t)
+		wantGood(t, w.app, true, rig.NewClient(t, w.URL, out.Token))
 	},
 	"Authentication.ExpireAll": func(t *testing.T, w walk) {
-		app := w.application(t)
-		customer := w.access(t, app, svix.AppPortalAccessIn{})
-		done(t, w.Authentication.ExpireAll(t.Context(), app, svix.ApplicationTokenExpireIn{}, nil))
+		app := w.NewApplication(t)
+		customer := w.PortalAccess(t, app, svix.AppPortalAccessIn{})
+		rig.NoError(t, w.Authentication.ExpireAll(t.Context(), app, svix.ApplicationTokenExpireIn{}, nil))
 		wantGood(t, app, false, customer)
 	},
 	"Authentication.Logout": func(t *testing.T, w walk) {
-		customer := w.as(t, w.access(t, w.app, svix.AppPortalAccessIn{}).token)
-		done(t, customer.Authentication.Logout(t.Context(), nil))
-		wantGood(t, w.app, false, customer.client)
+		customer := w.as(t, w.PortalAccess(t, w.app, svix.AppPortalAccessIn{}).Token)
+		rig.NoError(t, customer.Authentication.Logout(t.Context(), nil))
+		wantGood(t, w.app, false, customer.Client)
 	},
 }
 
 var healthMethods = map[string]method{
 	"Health.Get": func(t *testing.T, w walk) {
-		done(t, w.Health.Get(t.Context()))
+		rig.NoError(t, w.Health.Get(t.Context()))
 	},
 }
 
 // hook makes an endpoint that nothing is sent to.
 func (w walk) hook(t *testing.T) string {
 	t.Helper()
-	in := svix.EndpointIn{Url: "https://example.com/", Disabled: new(true), Secret: new(newSecret())}
-	return must(w.Endpoint.Create(t.Context(), w.app, in, nil))(t).Id
+	in := svix.EndpointIn{Url: "https://example.com/", Disabled: new(true), Secret: new(rig.NewSecret())}
+	return rig.Must(w.Endpoint.Create(t.Context(), w.app, in, nil))(t).Id
 }
 
 var messageMethods = map[string]method{
 	"Message.List": func(t *testing.T, w walk) {
-		list := must(w.Message.List(t.Context(), w.app, &svix.MessageListOptions{Limit: new(uint64(250))}))(t)
+		list := rig.Must(w.Message.List(t.Context(), w.app, &svix.MessageListOptions{Limit: new(uint64(250))}))(t)
 		has(t, list.Data, w.message, func(m svix.MessageOut) string { return m.Id })
 	},
 	"Message.Create": func(t *testing.T, w walk) {
 		in := svix.MessageIn{EventType: "made.now", EventId: new("event-7"), Payload: map[string]any{"n": 7}, Channels: []string{"red"}, Tags: []string{"t"}}
-		made := must(w.Message.Create(t.Context(), w.app, in, nil))(t)
-		got := must(w.Message.Get(t.Context(), w.app, "event-7", nil))(t)
+		made := rig.Must(w.Message.Create(t.Context(), w.app, in, nil))(t)
+		got := rig.Must(w.Message.Get(t.Context(), w.app, "event-7", nil))(t)
 		same(t, got.Id+got.EventType+got.Channels[0]+got.Tags[0], made.Id+"made.nowredt")
 		same(t, got.Payload["n"].(float64), 7)
 	},
 	"Message.Precheck": func(t *testing.T, w walk) {
-		same(t, must(w.Message.Precheck(t.Context(), w.app, svix.MessagePrecheckIn{EventType: "made.now"}, nil))(t).Active, true)
+		same(t, rig.Must(w.Message.Precheck(t.Context(), w.app, svix.MessagePrecheckIn{EventType: "made.now"}, nil))(t).Active, true)
 	},
 	"Message.Get": func(t *testing.T, w walk) {
-		same(t, must(w.Message.Get(t.Context(), w.app, w.message, nil))(t).Id, w.message)
+		same(t, rig.Must(w.Message.Get(t.Context(), w.app, w.message, nil))(t).Id, w.message)
 	},
 	"Message.ExpungeContent": func(t *testing.T, w walk) {
-		message := w.client.message(t, w.app)
-		done(t, w.Message.ExpungeContent(t.Context(), w.app, message))
-		same(t, must(w.Message.Get(t.Context(), w.app, message, nil))(t).Payload["expired"].(bool), true)
+		message := w.SendMessage(t, w.app)
+		rig.NoError(t, w.Message.ExpungeContent(t.Context(), w.app, message))
+		same(t, rig.Must(w.Message.Get(t.Context(), w.app, message, nil))(t).Payload["expired"].(bool), true)
 	},
 }
 
@@ -319,38 +321,38 @@ func attemptID(a svix.MessageAttemptOut) string { return a.Id }
 var attemptMethods = map[string]method{
 	"MessageAttempt.ListByEndpoint": func(t *testing.T, w walk) {
 		options := svix.MessageAttemptListByEndpointOptions{Limit: new(uint64(250))}
-		has(t, must(w.MessageAttempt.ListByEndpoint(t.Context(), w.app, w.endpoint, &options))(t).Data, w.attempt, attemptID)
+		has(t, rig.Must(w.MessageAttempt.ListByEndpoint(t.Context(), w.app, w.endpoint, &options))(t).Data, w.attempt, attemptID)
 	},
 	"MessageAttempt.ListByMsg": func(t *testing.T, w walk) {
-		has(t, must(w.MessageAttempt.ListByMsg(t.Context(), w.app, w.message, nil))(t).Data, w.attempt, attemptID)
+		has(t, rig.Must(w.MessageAttempt.ListByMsg(t.Context(), w.app, w.message, nil))(t).Data, w.attempt, attemptID)
 	},
 	"MessageAttempt.ListAttemptedMessages": func(t *testing.T, w walk) {
 		options := svix.MessageAttemptListAttemptedMessagesOptions{Limit: new(uint64(250))}
-		list := must(w.MessageAttempt.ListAttemptedMessages(t.Context(), w.app, w.endpoint, &options))(t)
+		list := rig.Must(w.MessageAttempt.ListAttemptedMessages(t.Context(), w.app, w.endpoint, &options))(t)
 		has(t, list.Data, w.message, func(m models.EndpointMessageOut) string { return m.Id })
 	},
 	"MessageAttempt.ListAttemptedDestinations": func(t *testing.T, w walk) {
-		list := must(w.MessageAttempt.ListAttemptedDestinations(t.Context(), w.app, w.message, nil))(t)
+		list := rig.Must(w.MessageAttempt.ListAttemptedDestinations(t.Context(), w.app, w.message, nil))(t)
 		has(t, list.Data, w.endpoint, func(e models.MessageEndpointOut) string { return e.Id })
 	},
 	"MessageAttempt.Get": func(t *testing.T, w walk) {
-		got := must(w.MessageAttempt.Get(t.Context(), w.app, w.message, w.attempt, nil))(t)
+		got := rig.Must(w.MessageAttempt.Get(t.Context(), w.app, w.message, w.attempt, nil))(t)
 		same(t, got.Id+got.Response, w.attempt+"welcome")
 	},
 	"MessageAttempt.ExpungeContent": func(t *testing.T, w walk) {
-		app := w.application(t)
-		newReceiver(t, nil).endpoint(t, w.client, app)
-		message := w.client.message(t, app)
-		attempt := w.attempts(t, app, message, 1)[0].Id
-		done(t, w.MessageAttempt.ExpungeContent(t.Context(), app, message, attempt))
-		same(t, must(w.MessageAttempt.Get(t.Context(), app, message, attempt, nil))(t).Response, "EXPUNGED")
+		app := w.NewApplication(t)
+		rig.NewReceiver(t, nil).NewEndpoint(t, w.Client, app)
+		message := w.SendMessage(t, app)
+		attempt := w.AwaitAttempts(t, app, message, 1)[0].Id
+		rig.NoError(t, w.MessageAttempt.ExpungeContent(t.Context(), app, message, attempt))
+		same(t, rig.Must(w.MessageAttempt.Get(t.Context(), app, message, attempt, nil))(t).Response, "EXPUNGED")
 	},
 	"MessageAttempt.Resend": func(t *testing.T, w walk) {
-		app := w.application(t)
-		endpoint, message := newReceiver(t, nil).endpoint(t, w.client, app), w.client.message(t, app)
-		w.attempts(t, app, message, 1)
-		must(w.MessageAttempt.Resend(t.Context(), app, message, endpoint, nil))(t)
-		same(t, w.attempts(t, app, message, 2)[1].TriggerType, models.MESSAGEATTEMPTTRIGGERTYPE_MANUAL)
+		app := w.NewApplication(t)
+		endpoint, message := rig.NewReceiver(t, nil).NewEndpoint(t, w.Client, app), w.SendMessage(t, app)
+		w.AwaitAttempts(t, app, message, 1)
+		rig.Must(w.MessageAttempt.Resend(t.Context(), app, message, endpoint, nil))(t)
+		same(t, w.AwaitAttempts(t, app, message, 2)[1].TriggerType, models.MESSAGEATTEMPTTRIGGERTYPE_MANUAL)
 	},
 }
 
@@ -358,7 +360,7 @@ var attemptMethods = map[string]method{
 func (w walk) watch(t *testing.T) string {
 	t.Helper()
 	in := svix.OperationalWebhookEndpointIn{Url: "https://example.com/", Disabled: new(true)}
-	id := must(w.OperationalWebhookEndpoint.Create(t.Context(), in, nil))(t).Id
+	id := rig.Must(w.OperationalWebhookEndpoint.Create(t.Context(), in, nil))(t).Id
 	t.Cleanup(func() { _ = w.OperationalWebhookEndpoint.Delete(context.Background(), id) })
 	return id
 }

@@ -11,6 +11,8 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 	svix "github.com/svix/svix-webhooks/go"
 	"github.com/svix/svix-webhooks/go/models"
+
+	"github.com/postrider/postrider/e2e/rig"
 )
 
 func TestMessagesAttemptedAtAnEndpointAreListed(t *testing.T) {
@@ -18,7 +20,7 @@ func TestMessagesAttemptedAtAnEndpointAreListed(t *testing.T) {
 	a := newAttempted(t)
 	list := func(endpoint string, status *svix.MessageStatus) []models.EndpointMessageOut {
 		options := svix.MessageAttemptListAttemptedMessagesOptions{Status: status}
-		return must(a.MessageAttempt.ListAttemptedMessages(t.Context(), a.app, endpoint, &options))(t).Data
+		return rig.Must(a.MessageAttempt.ListAttemptedMessages(t.Context(), a.app, endpoint, &options))(t).Data
 	}
 	for _, test := range []struct {
 		name, endpoint string
@@ -48,11 +50,11 @@ func TestMessagesAttemptedAtAnEndpointAreListed(t *testing.T) {
 func TestDestinationsOfAMessageAreListedPageByPage(t *testing.T) {
 	t.Parallel()
 	a := newAttempted(t)
-	done(t, a.Endpoint.Delete(t.Context(), a.app, a.failing)) // it was attempted all the same
+	rig.NoError(t, a.Endpoint.Delete(t.Context(), a.app, a.failing)) // it was attempted all the same
 	want := map[string]svix.MessageStatus{a.accepting: models.MESSAGESTATUS_SUCCESS, a.failing: models.MESSAGESTATUS_FAIL}
 	options := svix.MessageAttemptListAttemptedDestinationsOptions{Limit: new(uint64(1))}
 	for n, endpoint := range slices.Sorted(slices.Values([]string{a.accepting, a.failing})) {
-		page := must(a.MessageAttempt.ListAttemptedDestinations(t.Context(), a.app, a.message, &options))(t)
+		page := rig.Must(a.MessageAttempt.ListAttemptedDestinations(t.Context(), a.app, a.message, &options))(t)
 		if len(page.Data) != 1 || page.Data[0].Id != endpoint || page.Data[0].Status != want[endpoint] || page.Done != (n == 1) {
 			t.Fatalf("page %d, done %t: %+v", n, page.Done, page.Data)
 		}
@@ -64,22 +66,22 @@ func TestDestinationsOfAMessageAreListedPageByPage(t *testing.T) {
 // somebody asks for that, and again only when asked again.
 func TestResendIsOneAttempt(t *testing.T) {
 	t.Parallel()
-	ownProcesses(t)
-	c := shared(t).tenant(t)
-	app := c.application(t)
+	rig.NeedOwnProcesses(t)
+	c := rig.Shared(t).NewTenant(t)
+	app := c.NewApplication(t)
 	var mended atomic.Bool
-	r := newReceiver(t, func(w http.ResponseWriter, _ *http.Request, _ arrival) {
+	r := rig.NewReceiver(t, func(w http.ResponseWriter, _ *http.Request, _ rig.Arrival) {
 		w.WriteHeader(map[bool]int{false: 500, true: 204}[mended.Load()])
 	})
-	endpoint := r.endpoint(t, c, app)
-	message := c.message(t, app)
-	c.attempts(t, app, message, 3)
+	endpoint := r.NewEndpoint(t, c, app)
+	message := c.SendMessage(t, app)
+	c.AwaitAttempts(t, app, message, 3)
 	resend := func(attempts int) svix.MessageAttemptOut {
-		must(c.MessageAttempt.Resend(t.Context(), app, message, endpoint, nil))(t)
-		return c.attempts(t, app, message, attempts)[attempts-1]
+		rig.Must(c.MessageAttempt.Resend(t.Context(), app, message, endpoint, nil))(t)
+		return c.AwaitAttempts(t, app, message, attempts)[attempts-1]
 	}
 	refusedAgain := resend(4)
-	never(t, "a resend was tried again", func() bool { return len(r.all()) > 4 })
+	rig.Never(t, "a resend was tried again", func() bool { return len(r.All()) > 4 })
 	mended.Store(true)
 	accepted := resend(5)
 	for want, got := range map[svix.MessageStatus]svix.MessageAttemptOut{
@@ -89,35 +91,35 @@ func TestResendIsOneAttempt(t *testing.T) {
 			t.Errorf("got %+v, want status %d", got, want)
 		}
 	}
-	stats := must(c.Endpoint.GetStats(t.Context(), app, endpoint, nil))(t)
+	stats := rig.Must(c.Endpoint.GetStats(t.Context(), app, endpoint, nil))(t)
 	if stats.Fail != 4 || stats.Success != 1 || stats.Pending+stats.Sending+stats.Canceled != 0 {
 		t.Errorf("counts: %+v", stats)
 	}
-	counted := c.call(t, 200, "GET", "/api/v1/app/"+app+"/endpoint/"+endpoint+"/attempt-stats", "")
-	if got := strings.TrimSpace(string(counted.body)); got != `{"canceled":0,"fail":4,"success":1}` {
+	counted := c.Call(t, 200, "GET", "/api/v1/app/"+app+"/endpoint/"+endpoint+"/attempt-stats", "")
+	if got := strings.TrimSpace(string(counted.Body)); got != `{"canceled":0,"fail":4,"success":1}` {
 		t.Errorf("attempts: %s", got)
 	}
-	done(t, c.Message.ExpungeContent(t.Context(), app, message))
+	rig.NoError(t, c.Message.ExpungeContent(t.Context(), app, message))
 	_, err := c.MessageAttempt.Resend(t.Context(), app, message, endpoint, nil)
-	refused(t, err, 400, "missing_payload")
+	rig.WantRefused(t, err, 400, "missing_payload")
 }
 
 func TestContentIsExpunged(t *testing.T) {
 	t.Parallel()
 	a := newAttempted(t)
 	ctx := t.Context()
-	attempt := must(a.MessageAttempt.ListByEndpoint(ctx, a.app, a.accepting, nil))(t).Data[0]
-	done(t, a.MessageAttempt.ExpungeContent(ctx, a.app, a.message, attempt.Id))
-	if got := must(a.MessageAttempt.Get(ctx, a.app, a.message, attempt.Id, nil))(t); got.Response != "EXPUNGED" || got.Status != attempt.Status {
+	attempt := rig.Must(a.MessageAttempt.ListByEndpoint(ctx, a.app, a.accepting, nil))(t).Data[0]
+	rig.NoError(t, a.MessageAttempt.ExpungeContent(ctx, a.app, a.message, attempt.Id))
+	if got := rig.Must(a.MessageAttempt.Get(ctx, a.app, a.message, attempt.Id, nil))(t); got.Response != "EXPUNGED" || got.Status != attempt.Status {
 		t.Errorf("got %+v", got)
 	}
-	done(t, a.Message.ExpungeContent(ctx, a.app, a.message))
-	if got := must(a.Message.Get(ctx, a.app, a.message, nil))(t); got.Payload["expired"] != true {
+	rig.NoError(t, a.Message.ExpungeContent(ctx, a.app, a.message))
+	if got := rig.Must(a.Message.Get(ctx, a.app, a.message, nil))(t); got.Payload["expired"] != true {
 		t.Errorf("got %+v", got.Payload)
 	}
-	second := a.client.message(t, a.app)
-	r := a.call(t, 200, "POST", "/api/v1/app/"+a.app+"/msg/bulk-expunge", `{"ids":["`+second+`","none"]}`)
-	if got := strings.TrimSpace(string(r.body)); got != `{"results":{"`+second+`":"expunged","none":"not-found"}}` {
+	second := a.SendMessage(t, a.app)
+	r := a.Call(t, 200, "POST", "/api/v1/app/"+a.app+"/msg/bulk-expunge", `{"ids":["`+second+`","none"]}`)
+	if got := strings.TrimSpace(string(r.Body)); got != `{"results":{"`+second+`":"expunged","none":"not-found"}}` {
 		t.Errorf("got %s", got)
 	}
 }
@@ -126,64 +128,64 @@ func TestContentIsExpunged(t *testing.T) {
 // new one both verify what is sent while the grace period lasts.
 func TestRotatedSecretsSignForTheirGrace(t *testing.T) {
 	t.Parallel()
-	c, ctx := shared(t).tenant(t), t.Context()
-	app, r := c.application(t), newReceiver(t, nil)
-	endpoint := r.endpoint(t, c, app)
-	next := newSecret()
-	done(t, c.Endpoint.RotateSecret(ctx, app, endpoint, svix.EndpointSecretRotateIn{Key: &next}, nil))
-	if got := must(c.Endpoint.GetSecret(ctx, app, endpoint))(t); got.Key != next {
+	c, ctx := rig.Shared(t).NewTenant(t), t.Context()
+	app, r := c.NewApplication(t), rig.NewReceiver(t, nil)
+	endpoint := r.NewEndpoint(t, c, app)
+	next := rig.NewSecret()
+	rig.NoError(t, c.Endpoint.RotateSecret(ctx, app, endpoint, svix.EndpointSecretRotateIn{Key: &next}, nil))
+	if got := rig.Must(c.Endpoint.GetSecret(ctx, app, endpoint))(t); got.Key != next {
 		t.Error("the secret is not the one that was given")
 	}
-	message := c.message(t, app)
-	r.await(t, message) // and it verifies with the old one
-	arrived := r.of(message)[0]
-	if err := must(standardwebhooks.NewWebhook(next))(t).Verify(arrived.body, arrived.header); err != nil {
+	message := c.SendMessage(t, app)
+	r.Await(t, message) // and it verifies with the old one
+	arrived := r.Of(message)[0]
+	if err := rig.Must(standardwebhooks.NewWebhook(next))(t).Verify(arrived.Body, arrived.Header); err != nil {
 		t.Errorf("with the new secret: %v", err)
 	}
-	third := newSecret()
-	rotated := c.call(t, 200, "POST", "/api/v1/app/"+app+"/endpoint/"+endpoint+"/secret/rotate", `{"key":"`+third+`","gracePeriodSeconds":0}`)
-	if want := `{"key":"` + third + `"}`; strings.TrimSpace(string(rotated.body)) != want {
-		t.Errorf("rotate answers %s, want %s", rotated.body, want)
+	third := rig.NewSecret()
+	rotated := c.Call(t, 200, "POST", "/api/v1/app/"+app+"/endpoint/"+endpoint+"/secret/rotate", `{"key":"`+third+`","gracePeriodSeconds":0}`)
+	if want := `{"key":"` + third + `"}`; strings.TrimSpace(string(rotated.Body)) != want {
+		t.Errorf("rotate answers %s, want %s", rotated.Body, want)
 	}
-	message = c.message(t, app)
-	r.await(t, message)
-	arrived = r.of(message)[0]
-	if n := len(strings.Fields(arrived.header.Get("webhook-signature"))); n != 2 {
+	message = c.SendMessage(t, app)
+	r.Await(t, message)
+	arrived = r.Of(message)[0]
+	if n := len(strings.Fields(arrived.Header.Get("webhook-signature"))); n != 2 {
 		t.Errorf("%d secrets sign, want the new one and the first, whose grace lasts", n)
 	}
-	if err := must(standardwebhooks.NewWebhook(next))(t).Verify(arrived.body, arrived.header); err == nil {
+	if err := rig.Must(standardwebhooks.NewWebhook(next))(t).Verify(arrived.Body, arrived.Header); err == nil {
 		t.Error("a secret without grace still signs")
 	}
 }
 
 func TestARawPayloadArrivesAsItIs(t *testing.T) {
 	t.Parallel()
-	c, r := shared(t).tenant(t), newReceiver(t, nil)
-	app := c.application(t)
-	r.endpoint(t, c, app)
+	c, r := rig.Shared(t).NewTenant(t), rig.NewReceiver(t, nil)
+	app := c.NewApplication(t)
+	r.NewEndpoint(t, c, app)
 	const csv = "id;amount\r\n7;\"12,50\"\r\n"
-	sent := must(c.Message.Create(t.Context(), app, *svix.NewMessageInRaw("report.made", csv, new("text/csv; charset=utf-8")), nil))(t)
-	r.await(t, sent.Id)
-	got := r.of(sent.Id)[0]
-	if string(got.body) != csv || got.header.Get("Content-Type") != "text/csv; charset=utf-8" {
-		t.Errorf("arrived %q as %s", got.body, got.header.Get("Content-Type"))
+	sent := rig.Must(c.Message.Create(t.Context(), app, *svix.NewMessageInRaw("report.made", csv, new("text/csv; charset=utf-8")), nil))(t)
+	r.Await(t, sent.Id)
+	got := r.Of(sent.Id)[0]
+	if string(got.Body) != csv || got.Header.Get("Content-Type") != "text/csv; charset=utf-8" {
+		t.Errorf("arrived %q as %s", got.Body, got.Header.Get("Content-Type"))
 	}
 }
 
 func TestAMessageIsDeliveredNoSoonerThanItSays(t *testing.T) {
 	t.Parallel()
-	c, r := shared(t).tenant(t), newReceiver(t, nil)
-	app := c.application(t)
-	r.endpoint(t, c, app)
+	c, r := rig.Shared(t).NewTenant(t), rig.NewReceiver(t, nil)
+	app := c.NewApplication(t)
+	r.NewEndpoint(t, c, app)
 	at := time.Now().Add(2 * time.Minute).UTC()
 	body := `{"eventType":"reminder","payload":{},"deliverAt":"` + at.Format(time.RFC3339Nano) + `"}`
 	var sent struct{ ID, DeliverAt string }
-	c.call(t, 202, "POST", "/api/v1/app/"+app+"/msg", body).decode(t, &sent)
+	c.Call(t, 202, "POST", "/api/v1/app/"+app+"/msg", body).Decode(t, &sent)
 	if got, err := time.Parse(time.RFC3339Nano, sent.DeliverAt); err != nil || !got.Equal(at.Truncate(time.Microsecond)) {
 		t.Errorf("it says %s, want %s", sent.DeliverAt, at)
 	}
-	never(t, "it was delivered at once", func() bool { return len(r.all()) > 0 })
-	destinations := must(c.MessageAttempt.ListAttemptedDestinations(t.Context(), app, sent.ID, nil))(t).Data
+	rig.Never(t, "it was delivered at once", func() bool { return len(r.All()) > 0 })
+	destinations := rig.Must(c.MessageAttempt.ListAttemptedDestinations(t.Context(), app, sent.ID, nil))(t).Data
 	if len(destinations) != 1 || destinations[0].Status != models.MESSAGESTATUS_PENDING || destinations[0].NextAttempt == nil {
 		t.Errorf("it stands at %+v", destinations)
 	}
@@ -191,38 +193,38 @@ func TestAMessageIsDeliveredNoSoonerThanItSays(t *testing.T) {
 
 func TestAnExampleIsSentToOneEndpoint(t *testing.T) {
 	t.Parallel()
-	c, ctx := shared(t).tenant(t), t.Context()
-	app, one, other := c.application(t), newReceiver(t, nil), newReceiver(t, nil)
-	endpoint := one.endpoint(t, c, app)
-	other.endpoint(t, c, app)
-	name := "example." + random()
+	c, ctx := rig.Shared(t).NewTenant(t), t.Context()
+	app, one, other := c.NewApplication(t), rig.NewReceiver(t, nil), rig.NewReceiver(t, nil)
+	endpoint := one.NewEndpoint(t, c, app)
+	other.NewEndpoint(t, c, app)
+	name := "example." + rig.Random()
 	schemas := map[string]any{"1": map[string]any{"type": "object", "examples": []any{map[string]any{"total": 7}}}}
-	must(c.EventType.Create(ctx, svix.EventTypeIn{Name: name, Description: "An order", Schemas: &schemas}, nil))(t)
-	sent := must(c.Endpoint.SendExample(ctx, app, endpoint, svix.EventExampleIn{EventType: name}, nil))(t)
-	one.await(t, sent.Id)
-	if got := string(one.of(sent.Id)[0].body); got != `{"total":7}` {
+	rig.Must(c.EventType.Create(ctx, svix.EventTypeIn{Name: name, Description: "An order", Schemas: &schemas}, nil))(t)
+	sent := rig.Must(c.Endpoint.SendExample(ctx, app, endpoint, svix.EventExampleIn{EventType: name}, nil))(t)
+	one.Await(t, sent.Id)
+	if got := string(one.Of(sent.Id)[0].Body); got != `{"total":7}` {
 		t.Errorf("arrived %s", got)
 	}
-	ping := must(c.Endpoint.SendExample(ctx, app, endpoint, svix.EventExampleIn{EventType: "svix.ping"}, nil))(t)
-	one.await(t, ping.Id)
-	never(t, "another endpoint got it too", func() bool { return len(other.all()) > 0 })
+	ping := rig.Must(c.Endpoint.SendExample(ctx, app, endpoint, svix.EventExampleIn{EventType: "svix.ping"}, nil))(t)
+	one.Await(t, ping.Id)
+	rig.Never(t, "another endpoint got it too", func() bool { return len(other.All()) > 0 })
 }
 
 func TestPrecheckTellsWhetherAnybodyListens(t *testing.T) {
 	t.Parallel()
-	c, ctx := shared(t).tenant(t), t.Context()
-	app := c.application(t)
+	c, ctx := rig.Shared(t).NewTenant(t), t.Context()
+	app := c.NewApplication(t)
 	in := svix.MessagePrecheckIn{EventType: "order.made"}
-	if must(c.Message.Precheck(ctx, app, in, nil))(t).Active {
+	if rig.Must(c.Message.Precheck(ctx, app, in, nil))(t).Active {
 		t.Error("active without an endpoint")
 	}
-	must(c.Endpoint.Create(ctx, app, svix.EndpointIn{Url: "https://hooks.example/", Channels: []string{"red"}}, nil))(t)
+	rig.Must(c.Endpoint.Create(ctx, app, svix.EndpointIn{Url: "https://hooks.example/", Channels: []string{"red"}}, nil))(t)
 	for _, test := range []struct {
 		channels []string
 		want     bool
 	}{{nil, false}, {[]string{"blue"}, false}, {[]string{"blue", "red"}, true}} {
 		in.Channels = test.channels
-		if got := must(c.Message.Precheck(ctx, app, in, nil))(t).Active; got != test.want {
+		if got := rig.Must(c.Message.Precheck(ctx, app, in, nil))(t).Active; got != test.want {
 			t.Errorf("channels %v: active %t", test.channels, got)
 		}
 	}
@@ -231,22 +233,22 @@ func TestPrecheckTellsWhetherAnybodyListens(t *testing.T) {
 // TestDisabledEndpointRefusesWhatIsSentByHand: the client is told, rather than that nothing arrives.
 func TestDisabledEndpointRefusesWhatIsSentByHand(t *testing.T) {
 	t.Parallel()
-	c, ctx := shared(t).tenant(t), t.Context()
-	app, r := c.application(t), newReceiver(t, nil)
-	endpoint := r.endpoint(t, c, app)
-	message := c.message(t, app)
-	r.await(t, message)
-	c.attempts(t, app, message, 1)
-	must(c.Endpoint.Patch(ctx, app, endpoint, svix.EndpointPatch{Disabled: new(true)}))(t)
+	c, ctx := rig.Shared(t).NewTenant(t), t.Context()
+	app, r := c.NewApplication(t), rig.NewReceiver(t, nil)
+	endpoint := r.NewEndpoint(t, c, app)
+	message := c.SendMessage(t, app)
+	r.Await(t, message)
+	c.AwaitAttempts(t, app, message, 1)
+	rig.Must(c.Endpoint.Patch(ctx, app, endpoint, svix.EndpointPatch{Disabled: new(true)}))(t)
 	_, resend := c.MessageAttempt.Resend(ctx, app, message, endpoint, nil)
 	_, recovered := c.Endpoint.Recover(ctx, app, endpoint, svix.RecoverIn{Since: aMinuteAgo()}, nil)
 	_, missing := c.Endpoint.ReplayMissing(ctx, app, endpoint, svix.ReplayIn{Since: aMinuteAgo()}, nil)
 	_, bulk := c.Endpoint.BulkReplay(ctx, app, endpoint, svix.BulkReplayIn{Since: aMinuteAgo()}, nil)
 	_, example := c.Endpoint.SendExample(ctx, app, endpoint, svix.EventExampleIn{EventType: "svix.ping"}, nil)
 	for _, err := range []error{resend, recovered, missing, bulk, example} {
-		refused(t, err, 409, "endpoint_disabled")
+		rig.WantRefused(t, err, 409, "endpoint_disabled")
 	}
-	must(c.Endpoint.Patch(ctx, app, endpoint, svix.EndpointPatch{Disabled: new(false)}))(t)
-	must(c.MessageAttempt.Resend(ctx, app, message, endpoint, nil))(t)
-	c.attempts(t, app, message, 2)
+	rig.Must(c.Endpoint.Patch(ctx, app, endpoint, svix.EndpointPatch{Disabled: new(false)}))(t)
+	rig.Must(c.MessageAttempt.Resend(ctx, app, message, endpoint, nil))(t)
+	c.AwaitAttempts(t, app, message, 2)
 }

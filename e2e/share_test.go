@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"testing"
 	"time"
+
+	"github.com/postrider/postrider/e2e/rig"
 )
 
 // TestWorkersShareFreshMessages has two workers take what two APIs store while a stranger's transaction
@@ -11,42 +13,42 @@ import (
 // arrives while that still holds.
 func TestWorkersShareFreshMessages(t *testing.T) {
 	t.Parallel()
-	skipIfShort(t)
-	database := newDatabase(t)
-	first := start(t, settings(database), "api").service(t).tenant(t)
-	second := newClient(t, start(t, settings(database), "api").service(t).url, first.token)
-	app := first.application(t)
-	receiver := newReceiver(t, func(w http.ResponseWriter, r *http.Request, _ arrival) {
-		_ = pause(r.Context(), 10*time.Millisecond)
+	rig.SkipIfShort(t)
+	database := rig.NewDatabase(t)
+	first := rig.Start(t, rig.Settings(database), "api").Service(t).NewTenant(t)
+	second := rig.NewClient(t, rig.Start(t, rig.Settings(database), "api").Service(t).URL, first.Token)
+	app := first.NewApplication(t)
+	receiver := rig.NewReceiver(t, func(w http.ResponseWriter, r *http.Request, _ rig.Arrival) {
+		_ = rig.Pause(r.Context(), 10*time.Millisecond)
 		w.WriteHeader(http.StatusNoContent)
 	})
-	receiver.endpoint(t, first, app)
+	receiver.NewEndpoint(t, first, app)
 	var workers []*worker
 	for range 2 {
-		p := start(t, settings(database, workerSettings...), "worker")
-		p.ready(t)
-		workers = append(workers, &worker{process: p})
+		p := rig.Start(t, rig.Settings(database, workerSettings...), "worker")
+		p.AwaitReady(t)
+		workers = append(workers, &worker{Process: p})
 	}
-	hold(t, database, writeHeld)
-	lead := newLead(receiver, steadyLead)
-	loads := []*load{steadyLoad(t, first, app, 1_000_000, lead), steadyLoad(t, second, app, 1_000_000, lead)}
+	rig.Hold(t, database, rig.WriteHeld)
+	lead := rig.NewLead(receiver, rig.SteadyLead)
+	loads := []*rig.Load{rig.SteadyLoad(t, first, app, 1_000_000, lead), rig.SteadyLoad(t, second, app, 1_000_000, lead)}
 	for _, l := range loads {
-		l.background(t)
+		l.Background(t)
 	}
-	share(t, workers, 3*steadyRate)
-	workers[0].kill()
-	share(t, workers[1:], 2*steadyRate)
-	p := start(t, settings(database, workerSettings...), "worker")
-	p.ready(t)
-	workers[0] = &worker{process: p}
-	share(t, workers, 3*steadyRate)
+	share(t, workers, 3*rig.SteadyRate)
+	workers[0].Kill()
+	share(t, workers[1:], 2*rig.SteadyRate)
+	p := rig.Start(t, rig.Settings(database, workerSettings...), "worker")
+	p.AwaitReady(t)
+	workers[0] = &worker{Process: p}
+	share(t, workers, 3*rig.SteadyRate)
 	var ids []string
 	for _, l := range loads {
-		ids = append(ids, l.halt(t)...)
+		ids = append(ids, l.Halt(t)...)
 	}
-	receiver.await(t, ids...)
+	receiver.Await(t, ids...)
 	awaitRows(t, database, "SELECT (count(*) = 0)::int FROM delivery", 1)
-	duplicated, _ := receiver.counts(ids)
+	duplicated, _ := receiver.Counts(ids)
 	t.Logf("%d messages delivered, %d of them more than once", len(ids), duplicated)
 	const underWay = 8 // POSTRIDER_CONCURRENCY
 	if duplicated > underWay {

@@ -6,137 +6,38 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	svix "github.com/svix/svix-webhooks/go"
+
+	"github.com/postrider/postrider/e2e/rig"
 )
-
-// producer is a broker, or the outbox, as those see it who publish to it.
-type producer struct {
-	source  string                                                                             // what a source is configured with to read it
-	env     []string                                                                           // what a consumer's environment needs besides
-	produce func(ctx context.Context, group, id, body string, headers map[string]string) error // returns once the broker has it; the same id may be produced again
-	restart func(t *testing.T)                                                                 // nil: it is somebody else's to restart
-	ordered bool                                                                               // groups keep their order among several consumers
-}
-
-// producers are all brokers that these tests can have, by name. Each is started for a test alone.
-var producers = map[string]func(t *testing.T, org string, database string) producer{
-	"kafka":    newKafka,
-	"nats":     newNATS,
-	"outbox":   newOutbox,
-	"sqs":      newSQS,
-	"rabbitmq": newRabbitMQ,
-}
-
-// stream is messages that are published one after the other, in groups, until it is stopped.
-type stream struct {
-	producer
-	app  string
-	lead *lead
-
-	mu       sync.Mutex
-	produced map[string]int // by group, how many
-}
-
-// streamPace is between two messages of a group, less than what an endpoint in order can take.
-const streamPace = 25 * time.Millisecond
-
-var streamGroups = []string{"red", "green", "blue", "black"}
-
-// streamLead is what a stream may be ahead of deliveries: what it publishes in six seconds.
-const streamLead = 1000
-
-// run publishes until ctx ends. What fails is published again: the broker may be away.
-func (s *stream) run(ctx context.Context, t *testing.T) {
-	t.Helper()
-	var groups sync.WaitGroup
-	for _, group := range streamGroups {
-		groups.Go(func() {
-			for n := 0; pause(ctx, streamPace) == nil; {
-				if !s.lead.usedUp() {
-					s.publish(t, group, n)
-					n++
-				}
-			}
-		})
-	}
-	groups.Wait()
-}
-
-func (s *stream) publish(t *testing.T, group string, n int) {
-	t.Helper()
-	body := fmt.Sprintf(`{"application": %q, "eventType": "e2e.stream", "channels": [%q], "payload": {"group": %[2]q, "n": %d}}`, s.app, group, n)
-	for deadline := time.Now().Add(patience); ; {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		err := s.produce(ctx, group, fmt.Sprintf("%s-%d", group, n), body, nil)
-		cancel()
-		if err == nil {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Errorf("publish: %v", err)
-			return
-		}
-		<-time.After(50 * time.Millisecond)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.produced[group] = n + 1
-	s.lead.sent()
-}
-
-func (s *stream) count() (all int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, n := range s.produced {
-		all += n
-	}
-	return all
-}
-
-// event is the payload of a message of a stream.
-type event struct {
-	Group string
-	N     int
-}
-
-// sourcesOf are the settings that have a source read a producer.
-func sourcesOf(p producer, org string) []string {
-	sources := fmt.Sprintf("POSTRIDER_SOURCES=sources: [{name: stream, organization: %s, %s}]", org, p.source)
-	if strings.HasPrefix(p.source, "outbox") {
-		sources = "POSTRIDER_SOURCES=sources: [{name: stream, " + p.source + "}]"
-	}
-	return append(slices.Clone(p.env), sources)
-}
 
 // TestConsumersAreKilledAndReplaced: under load consumers are killed, stopped and started, and the broker is
 // restarted. Whatever was published is delivered, none of it stored twice, each group in order.
 func TestConsumersAreKilledAndReplaced(t *testing.T) {
 	t.Parallel()
-	skipIfShort(t)
-	ownProcesses(t)
-	for name, newProducer := range producers {
+	rig.SkipIfShort(t)
+	rig.NeedOwnProcesses(t)
+	for name, newProducer := range rig.Producers {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := newStreamTest(t, newProducer)
-			consumers := []*process{f.consumer(t), f.consumer(t), f.consumer(t)}
+			consumers := []*rig.Process{f.consumer(t), f.consumer(t), f.consumer(t)}
 			stop := f.publish(t)
 			f.awaitMore(t)
-			consumers[0].kill()
+			consumers[0].Kill()
 			f.awaitMore(t)
 			consumers = append(consumers[1:], f.consumer(t))
 			f.awaitMore(t)
-			consumers[0].stop(t)
+			consumers[0].Stop(t)
 			consumers = append(consumers[1:], f.consumer(t))
-			if f.restart != nil {
-				f.restart(t)
+			if f.Restart != nil {
+				f.Restart(t)
 				f.awaitMore(t)
 			}
-			consumers[0].kill()
+			consumers[0].Kill()
 			f.awaitMore(t)
 			stop()
 			f.account(t)
@@ -148,66 +49,66 @@ func TestConsumersAreKilledAndReplaced(t *testing.T) {
 // what it has, goes on when the database is back, and ends for nothing.
 func TestDatabaseThatGoesAwayPausesConsumers(t *testing.T) {
 	t.Parallel()
-	skipIfShort(t)
-	postgres := newBreakable(t)
-	url := urlAt(must(postgres.url(t.Context()))(t), bridge(t, postgres))
-	f := newStreamTestOn(t, url, newKafka)
+	rig.SkipIfShort(t)
+	postgres := rig.NewBreakable(t)
+	url := rig.URLAt(rig.Must(postgres.URL(t.Context()))(t), rig.Bridge(t, postgres))
+	f := newStreamTestOn(t, url, rig.NewKafka)
 	consumer := f.consumer(t)
 	stop := f.publish(t)
-	for _, how := range []shutdown{immediate, fast} {
+	for _, how := range []rig.Shutdown{rig.Immediate, rig.Fast} {
 		f.awaitMore(t)
-		done(t, postgres.stop(t.Context(), how))
-		published := f.count()
-		await(t, func() string {
-			if f.count() < published+100 && !f.lead.usedUp() {
+		rig.NoError(t, postgres.Stop(t.Context(), how))
+		published := f.Count()
+		rig.Await(t, func() string {
+			if f.Count() < published+100 && !f.Lead.UsedUp() {
 				return "the producer does not go on while the database is away"
 			}
 			return ""
 		})
-		done(t, postgres.start(t.Context()))
+		rig.NoError(t, postgres.Start(t.Context()))
 	}
 	f.awaitMore(t)
 	stop()
 	f.account(t)
-	consumer.stop(t)
+	consumer.Stop(t)
 }
 
 // streamTest is a stream to an application that has an endpoint for each group, which gets its messages in
 // order: that of the commits. Ids are no measure of it, as those that two processes make within 4 ms are in
 // no order.
 type streamTest struct {
-	*stream
+	*rig.Stream
 	database string
 	org      string
-	client   client
-	receiver *receiver
+	client   rig.Client
+	receiver *rig.Receiver
 }
 
-func newStreamTest(t *testing.T, newProducer func(*testing.T, string, string) producer) *streamTest {
+func newStreamTest(t *testing.T, newProducer func(*testing.T, string, string) rig.Producer) *streamTest {
 	t.Helper()
-	return newStreamTestOn(t, newDatabase(t), newProducer)
+	return newStreamTestOn(t, rig.NewDatabase(t), newProducer)
 }
 
-func newStreamTestOn(t *testing.T, database string, newProducer func(*testing.T, string, string) producer) *streamTest {
+func newStreamTestOn(t *testing.T, database string, newProducer func(*testing.T, string, string) rig.Producer) *streamTest {
 	t.Helper()
-	f := &streamTest{database: database, org: "org_" + random()}
-	s := start(t, settings(f.database), "api").service(t)
-	start(t, settings(f.database, shortLeases...), "worker")
-	f.client = newClient(t, s.url, s.token(t, f.org))
-	f.stream = &stream{producer: newProducer(t, f.org, f.database), app: f.client.application(t), produced: map[string]int{}}
-	f.receiver = newReceiver(t, nil)
-	f.lead = newLead(f.receiver, streamLead)
-	for _, group := range streamGroups {
-		id := f.receiver.endpointLike(t, f.client, f.app, svix.EndpointIn{Channels: []string{group}})
-		f.client.call(t, http.StatusOK, "PATCH", "/api/v1/app/"+f.app+"/endpoint/"+id, `{"fifo": true}`)
+	f := &streamTest{database: database, org: "org_" + rig.Random()}
+	s := rig.Start(t, rig.Settings(f.database), "api").Service(t)
+	rig.Start(t, rig.Settings(f.database, rig.ShortLeases...), "worker")
+	f.client = rig.NewClient(t, s.URL, s.NewToken(t, f.org))
+	f.Stream = &rig.Stream{Producer: newProducer(t, f.org, f.database), App: f.client.NewApplication(t), Produced: map[string]int{}}
+	f.receiver = rig.NewReceiver(t, nil)
+	f.Lead = rig.NewLead(f.receiver, rig.StreamLead)
+	for _, group := range rig.StreamGroups {
+		id := f.receiver.NewEndpointLike(t, f.client, f.App, svix.EndpointIn{Channels: []string{group}})
+		f.client.Call(t, http.StatusOK, "PATCH", "/api/v1/app/"+f.App+"/endpoint/"+id, `{"fifo": true}`)
 	}
 	return f
 }
 
-func (f *streamTest) consumer(t *testing.T) *process {
+func (f *streamTest) consumer(t *testing.T) *rig.Process {
 	t.Helper()
-	p := start(t, settings(f.database, sourcesOf(f.producer, f.org)...), "consume")
-	p.ready(t)
+	p := rig.Start(t, rig.Settings(f.database, rig.SourcesOf(f.Producer, f.org)...), "consume")
+	p.AwaitReady(t)
 	return p
 }
 
@@ -216,7 +117,7 @@ func (f *streamTest) publish(t *testing.T) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
-	running.Go(func() { f.run(ctx, t) })
+	running.Go(func() { f.Run(ctx, t) })
 	stop = sync.OnceFunc(func() { cancel(); running.Wait() })
 	t.Cleanup(stop)
 	return stop
@@ -225,36 +126,29 @@ func (f *streamTest) publish(t *testing.T) (stop func()) {
 // awaitMore waits until more messages arrive than there were.
 func (f *streamTest) awaitMore(t *testing.T) {
 	t.Helper()
-	before := f.receiver.distinct()
-	await(t, func() string {
-		if now := f.receiver.distinct(); now < before+100 {
-			return fmt.Sprintf("%d messages arrived, and %d are published", now-before, f.count())
+	before := f.receiver.Distinct()
+	rig.Await(t, func() string {
+		if now := f.receiver.Distinct(); now < before+100 {
+			return fmt.Sprintf("%d messages arrived, and %d are published", now-before, f.Count())
 		}
 		return ""
 	})
-}
-
-// distinct is how many messages have arrived.
-func (r *receiver) distinct() int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return len(r.times)
 }
 
 // account wants all that was published to have arrived, and to be stored once and in order.
 func (f *streamTest) account(t *testing.T) {
 	t.Helper()
-	want := f.count()
-	await(t, func() string {
-		if got := f.receiver.distinct(); got < want {
+	want := f.Count()
+	rig.Await(t, func() string {
+		if got := f.receiver.Distinct(); got < want {
 			return fmt.Sprintf("%d of %d messages have arrived", got, want)
 		}
 		return ""
 	})
 	arrived := f.arrived(t)
-	for group, n := range f.produced {
+	for group, n := range f.Produced {
 		got := arrived[group]
-		if !f.ordered {
+		if !f.Ordered {
 			slices.Sort(got)
 		}
 		for i := range max(n, len(got)) {
@@ -275,12 +169,12 @@ func (f *streamTest) account(t *testing.T) {
 func (f *streamTest) arrived(t *testing.T) map[string][]int {
 	t.Helper()
 	numbers := map[string][]int{}
-	for _, a := range f.receiver.all() {
-		var e event
-		if err := json.Unmarshal(a.body, &e); err != nil {
+	for _, a := range f.receiver.All() {
+		var e rig.StreamEvent
+		if err := json.Unmarshal(a.Body, &e); err != nil {
 			t.Fatal(err)
 		}
-		if a.nth == 1 {
+		if a.Nth == 1 {
 			numbers[e.Group] = append(numbers[e.Group], e.N)
 		}
 	}
@@ -292,7 +186,7 @@ func (f *streamTest) stored(t *testing.T) (n int) {
 	t.Helper()
 	options := svix.MessageListOptions{Limit: new(uint64(250)), WithContent: new(false)}
 	for done := false; !done; {
-		page := must(f.client.Message.List(t.Context(), f.app, &options))(t)
+		page := rig.Must(f.client.Message.List(t.Context(), f.App, &options))(t)
 		n += len(page.Data)
 		options.Iterator, done = page.Iterator, page.Done
 	}

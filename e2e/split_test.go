@@ -2,28 +2,30 @@ package e2e
 
 import (
 	"testing"
+
+	"github.com/postrider/postrider/e2e/rig"
 )
 
 func TestAPIAndWorkersOnOneDatabaseDeliver(t *testing.T) {
 	t.Parallel()
-	database := newDatabase(t)
-	api := start(t, settings(database), "api")
-	workers := []*process{start(t, settings(database), "worker"), start(t, settings(database), "worker")}
-	jobs := start(t, settings(database), "jobs")
-	l := &load{client: api.service(t).tenant(t), messages: 300, senders: 8}
+	database := rig.NewDatabase(t)
+	api := rig.Start(t, rig.Settings(database), "api")
+	workers := []*rig.Process{rig.Start(t, rig.Settings(database), "worker"), rig.Start(t, rig.Settings(database), "worker")}
+	jobs := rig.Start(t, rig.Settings(database), "jobs")
+	l := &rig.Load{Client: api.Service(t).NewTenant(t), Messages: 300, Senders: 8}
 	for _, p := range append(workers, jobs) {
-		p.ready(t)
+		p.AwaitReady(t)
 	}
-	l.app = l.application(t)
-	receiver := newReceiver(t, nil)
-	receiver.endpoint(t, l.client, l.app)
-	l.run(t.Context())
-	ids := l.complete(t)
-	receiver.await(t, ids...)
+	l.App = l.NewApplication(t)
+	receiver := rig.NewReceiver(t, nil)
+	receiver.NewEndpoint(t, l.Client, l.App)
+	l.Run(t.Context())
+	ids := l.Complete(t)
+	receiver.Await(t, ids...)
 	for _, p := range append(workers, jobs, api) {
-		p.stop(t)
+		p.Stop(t)
 	}
-	if duplicated, strange := receiver.counts(ids); duplicated+strange > 0 {
+	if duplicated, strange := receiver.Counts(ids); duplicated+strange > 0 {
 		t.Errorf("%d messages were delivered more than once, and %d webhooks are of no message", duplicated, strange)
 	}
 }
@@ -31,26 +33,26 @@ func TestAPIAndWorkersOnOneDatabaseDeliver(t *testing.T) {
 // What is accepted while no worker runs waits for one.
 func TestWorkerDeliversWhatWaited(t *testing.T) {
 	t.Parallel()
-	database := newDatabase(t)
-	c := start(t, settings(database), "api").service(t).tenant(t)
-	app, receiver := c.application(t), newReceiver(t, nil)
-	receiver.endpoint(t, c, app)
-	ids := []string{c.message(t, app), c.message(t, app), c.message(t, app)}
-	if got := len(receiver.all()); got != 0 {
+	database := rig.NewDatabase(t)
+	c := rig.Start(t, rig.Settings(database), "api").Service(t).NewTenant(t)
+	app, receiver := c.NewApplication(t), rig.NewReceiver(t, nil)
+	receiver.NewEndpoint(t, c, app)
+	ids := []string{c.SendMessage(t, app), c.SendMessage(t, app), c.SendMessage(t, app)}
+	if got := len(receiver.All()); got != 0 {
 		t.Fatalf("%d webhooks arrived, and no worker runs", got)
 	}
-	start(t, settings(database), "worker")
-	receiver.await(t, ids...)
+	rig.Start(t, rig.Settings(database), "worker")
+	receiver.Await(t, ids...)
 }
 
 func TestTenProcessesStartAtOnceOnAnEmptyDatabase(t *testing.T) {
 	t.Parallel()
-	database := newDatabase(t)
-	var all []*process
+	database := rig.NewDatabase(t)
+	var all []*rig.Process
 	for range 10 {
-		all = append(all, start(t, settings(database), "api"))
+		all = append(all, rig.Start(t, rig.Settings(database), "api"))
 	}
 	for _, p := range all {
-		p.service(t).tenant(t).application(t)
+		p.Service(t).NewTenant(t).NewApplication(t)
 	}
 }

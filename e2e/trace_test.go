@@ -13,6 +13,8 @@ import (
 	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	traces "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/postrider/postrider/e2e/rig"
 )
 
 // spanCollector takes spans by OTLP over HTTP, as a collector would.
@@ -71,26 +73,26 @@ func (c *spanCollector) find(trace string, kind traces.Span_SpanKind) (span *tra
 // a child of the producer's, and the attempt's, in another process, a child of the consumer's.
 func TestTraceGoesFromTheProducerToTheAttempt(t *testing.T) {
 	t.Parallel()
-	ownProcesses(t)
+	rig.NeedOwnProcesses(t)
 	for _, name := range []string{"kafka", "outbox"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			const trace, parent = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
-			spans, database, org := newSpanCollector(t), newDatabase(t), "org_"+random()
-			p := producers[name](t, org, database)
-			traced := settings(database, "OTEL_EXPORTER_OTLP_ENDPOINT="+spans.url, "OTEL_BSP_SCHEDULE_DELAY=100")
-			s := start(t, settings(database), "api").service(t)
-			c := newClient(t, s.url, s.token(t, org))
-			app, receiver := c.application(t), newReceiver(t, nil)
-			receiver.endpoint(t, c, app)
-			start(t, slices.Concat(traced, sourcesOf(p, org), []string{"OTEL_SERVICE_NAME=consumer"}), "consume").ready(t)
-			start(t, traced, "worker").ready(t)
+			spans, database, org := newSpanCollector(t), rig.NewDatabase(t), "org_"+rig.Random()
+			p := rig.Producers[name](t, org, database)
+			traced := rig.Settings(database, "OTEL_EXPORTER_OTLP_ENDPOINT="+spans.url, "OTEL_BSP_SCHEDULE_DELAY=100")
+			s := rig.Start(t, rig.Settings(database), "api").Service(t)
+			c := rig.NewClient(t, s.URL, s.NewToken(t, org))
+			app, receiver := c.NewApplication(t), rig.NewReceiver(t, nil)
+			receiver.NewEndpoint(t, c, app)
+			rig.Start(t, slices.Concat(traced, rig.SourcesOf(p, org), []string{"OTEL_SERVICE_NAME=consumer"}), "consume").AwaitReady(t)
+			rig.Start(t, traced, "worker").AwaitReady(t)
 			body := fmt.Sprintf(`{"application": %q, "eventType": "e2e.trace", "payload": {}}`, app)
-			done(t, p.produce(t.Context(), "red", "traced", body, map[string]string{"traceparent": "00-" + trace + "-" + parent + "-01"}))
+			rig.NoError(t, p.Produce(t.Context(), "red", "traced", body, map[string]string{"traceparent": "00-" + trace + "-" + parent + "-01"}))
 
 			var stored, attempt *traces.Span
 			var consumer, worker string
-			await(t, func() string {
+			rig.Await(t, func() string {
 				stored, consumer = spans.find(trace, traces.Span_SPAN_KIND_CONSUMER)
 				attempt, worker = spans.find(trace, traces.Span_SPAN_KIND_CLIENT)
 				if stored == nil || attempt == nil {
@@ -104,7 +106,7 @@ func TestTraceGoesFromTheProducerToTheAttempt(t *testing.T) {
 			if got, want := hex.EncodeToString(attempt.GetParentSpanId()), hex.EncodeToString(stored.GetSpanId()); got != want || worker != "postrider" {
 				t.Errorf("the parent of the attempt, by %s, is %s, want that of storing, %s", worker, got, want)
 			}
-			if got := receiver.all()[0].header.Get("traceparent"); got != "" {
+			if got := receiver.All()[0].Header.Get("traceparent"); got != "" {
 				t.Errorf("the receiver was sent the trace: %s", got)
 			}
 		})

@@ -6,15 +6,17 @@ import (
 	"testing"
 
 	svix "github.com/svix/svix-webhooks/go"
+
+	"github.com/postrider/postrider/e2e/rig"
 )
 
 // withPassword is an organisation with an application whose endpoint's URL has a user and password, and with an
 // operational-webhook endpoint that has them too.
 type withPassword struct {
-	client
-	process  *process
+	rig.Client
+	process  *rig.Process
 	database string
-	receiver *receiver
+	receiver *rig.Receiver
 	app      string
 	made     *svix.EndpointOut // where the receiver is
 	dead     *svix.EndpointOut // where nobody is
@@ -28,15 +30,15 @@ const (
 
 func newWithPassword(t *testing.T, more ...string) *withPassword {
 	t.Helper()
-	w := &withPassword{database: newDatabase(t), receiver: newReceiver(t, nil)}
-	w.process = start(t, settings(w.database, append(more, sharedRetries, "POSTRIDER_LOG_LEVEL=debug")...), "serve")
-	w.client = w.process.service(t).tenant(t)
-	w.app = w.application(t)
-	url := strings.Replace(w.receiver.url, "://", "://"+userinfo, 1)
-	w.made = must(w.Endpoint.Create(t.Context(), w.app, svix.EndpointIn{Url: url, Secret: &w.receiver.secret}, nil))(t)
-	w.dead = must(w.Endpoint.Create(t.Context(), w.app, svix.EndpointIn{Url: "http://" + userinfo + "127.0.0.1:1/"}, nil))(t)
+	w := &withPassword{database: rig.NewDatabase(t), receiver: rig.NewReceiver(t, nil)}
+	w.process = rig.Start(t, rig.Settings(w.database, append(more, rig.SharedRetries, "POSTRIDER_LOG_LEVEL=debug")...), "serve")
+	w.Client = w.process.Service(t).NewTenant(t)
+	w.app = w.NewApplication(t)
+	url := strings.Replace(w.receiver.URL, "://", "://"+userinfo, 1)
+	w.made = rig.Must(w.Endpoint.Create(t.Context(), w.app, svix.EndpointIn{Url: url, Secret: &w.receiver.Secret}, nil))(t)
+	w.dead = rig.Must(w.Endpoint.Create(t.Context(), w.app, svix.EndpointIn{Url: "http://" + userinfo + "127.0.0.1:1/"}, nil))(t)
 	w.answers = w.made.Url + w.dead.Url
-	w.answers += string(w.call(t, 201, "POST", operationalEndpoints, `{"url":"https://`+userinfo+`example.com/","uid":"ops"}`).body)
+	w.answers += string(w.Call(t, 201, "POST", operationalEndpoints, `{"url":"https://`+userinfo+`example.com/","uid":"ops"}`).Body)
 	return w
 }
 
@@ -45,9 +47,9 @@ const operationalEndpoints = "/api/v1/operational-webhook/endpoint"
 // wantBasic sends a message, which must arrive with the password.
 func (w *withPassword) wantBasic(t *testing.T) (message string) {
 	t.Helper()
-	message = w.message(t, w.app)
-	w.receiver.await(t, message)
-	request := http.Request{Header: w.receiver.of(message)[0].header}
+	message = w.SendMessage(t, w.app)
+	w.receiver.Await(t, message)
+	request := http.Request{Header: w.receiver.Of(message)[0].Header}
 	if user, password, ok := request.BasicAuth(); !ok || user != "ada" || password != userinfoPassword {
 		t.Errorf("the receiver was called with %q", request.Header.Get("Authorization"))
 	}
@@ -58,7 +60,7 @@ func wantHidden(t *testing.T, what, text string) {
 	t.Helper()
 	for _, secret := range []string{userinfoPassword, "very%20secret", "ada:", "ada@"} {
 		if strings.Contains(text, secret) {
-			t.Errorf("%s shows %q: %s", what, secret, tail(text))
+			t.Errorf("%s shows %q: %s", what, secret, rig.Tail(text))
 		}
 	}
 }
@@ -69,28 +71,28 @@ func TestAPasswordInAnEndpointsURLIsSentAndNeverShown(t *testing.T) {
 	t.Parallel()
 	w := newWithPassword(t)
 	message := w.wantBasic(t)
-	await(t, func() string {
-		if n := len(must(w.MessageAttempt.ListByEndpoint(t.Context(), w.app, w.dead.Id, nil))(t).Data); n < 3 {
+	rig.Await(t, func() string {
+		if n := len(rig.Must(w.MessageAttempt.ListByEndpoint(t.Context(), w.app, w.dead.Id, nil))(t).Data); n < 3 {
 			return "the dead endpoint was not tried to the end"
 		}
 		return ""
 	})
 	wantHidden(t, "the answer that makes an endpoint", w.answers)
-	for _, c := range []client{w.client, w.access(t, w.app, svix.AppPortalAccessIn{ReadOnly: new(true)})} {
+	for _, c := range []rig.Client{w.Client, w.PortalAccess(t, w.app, svix.AppPortalAccessIn{ReadOnly: new(true)})} {
 		for _, path := range []string{
 			"/endpoint", "/endpoint/" + w.made.Id, "/endpoint/" + w.dead.Id, "/endpoint/" + w.made.Id + "/headers", "/msg", "/msg/" + message,
 			"/attempt/endpoint/" + w.made.Id, "/attempt/endpoint/" + w.dead.Id, "/attempt/msg/" + message + "?with_msg=true",
 			"/msg/" + message + "/endpoint", "/endpoint/" + w.made.Id + "/msg",
 		} {
-			wantHidden(t, "GET "+path, string(c.call(t, 200, "GET", "/api/v1/app/"+w.app+path, "").body))
+			wantHidden(t, "GET "+path, string(c.Call(t, 200, "GET", "/api/v1/app/"+w.app+path, "").Body))
 		}
 	}
 	for _, path := range []string{"", "/ops"} {
-		wantHidden(t, "GET operational"+path, string(w.call(t, 200, "GET", operationalEndpoints+path, "").body))
+		wantHidden(t, "GET operational"+path, string(w.Call(t, 200, "GET", operationalEndpoints+path, "").Body))
 	}
-	wantHidden(t, "the log", w.process.stdout.String()+w.process.stderr.String())
+	wantHidden(t, "the log", w.process.Stdout.String()+w.process.Stderr.String())
 	var stored string
-	query(t, w.database, "SELECT string_agg(DISTINCT url, ' ') FROM attempt", &stored)
+	rig.Query(t, w.database, "SELECT string_agg(DISTINCT url, ' ') FROM attempt", &stored)
 	wantHidden(t, "an attempt in the database", stored)
 	if !strings.Contains(stored, "***@") {
 		t.Errorf("attempts are stored with the URLs %s", stored)
@@ -114,33 +116,33 @@ func TestAPasswordIsKeptWhereAURLIsWrittenBack(t *testing.T) {
 func keepPassword(t *testing.T, w *withPassword, stored string) {
 	t.Helper()
 	ctx := t.Context()
-	masked := strings.Replace(w.receiver.url, "://", "://***@", 1)
-	read := must(w.Endpoint.Get(ctx, w.app, w.made.Id))(t)
+	masked := strings.Replace(w.receiver.URL, "://", "://***@", 1)
+	read := rig.Must(w.Endpoint.Get(ctx, w.app, w.made.Id))(t)
 	if read.Url != masked {
 		t.Errorf("the URL is shown as %s, want %s", read.Url, masked)
 	}
-	must(w.Endpoint.Update(ctx, w.app, w.made.Id, svix.EndpointUpdate{Url: read.Url, Description: new("Renamed")}))(t)
+	rig.Must(w.Endpoint.Update(ctx, w.app, w.made.Id, svix.EndpointUpdate{Url: read.Url, Description: new("Renamed")}))(t)
 	w.wantBasic(t)
-	must(w.Endpoint.Patch(ctx, w.app, w.made.Id, svix.EndpointPatch{Url: new(read.Url + "other")}))(t)
+	rig.Must(w.Endpoint.Patch(ctx, w.app, w.made.Id, svix.EndpointPatch{Url: new(read.Url + "other")}))(t)
 	w.wantBasic(t)
 
-	customer := w.access(t, w.app, svix.AppPortalAccessIn{})
+	customer := w.PortalAccess(t, w.app, svix.AppPortalAccessIn{})
 	evil := strings.Replace(masked, "127.0.0.1", "127.0.0.2", 1)
 	_, err := customer.Endpoint.Patch(ctx, w.app, w.made.Id, svix.EndpointPatch{Url: &evil})
-	refused(t, err, 422, "")
+	rig.WantRefused(t, err, 422, "")
 	_, err = customer.Endpoint.Update(ctx, w.app, w.made.Id, svix.EndpointUpdate{Url: evil})
-	refused(t, err, 422, "")
+	rig.WantRefused(t, err, 422, "")
 	_, err = customer.Endpoint.Create(ctx, w.app, svix.EndpointIn{Url: masked}, nil)
-	refused(t, err, 422, "")
+	rig.WantRefused(t, err, 422, "")
 	w.wantBasic(t)
 
 	const ops = operationalEndpoints + "/ops"
-	w.call(t, 200, "PUT", ops, `{"url":"https://***@example.com/","uid":"ops","description":"Renamed"}`)
-	w.call(t, 422, "PUT", ops, `{"url":"https://***@example.org/","uid":"ops"}`)
-	stranger := w.process.service(t).tenant(t)
-	stranger.call(t, 422, "PUT", ops, `{"url":"https://***@example.com/","uid":"ops"}`)
+	w.Call(t, 200, "PUT", ops, `{"url":"https://***@example.com/","uid":"ops","description":"Renamed"}`)
+	w.Call(t, 422, "PUT", ops, `{"url":"https://***@example.org/","uid":"ops"}`)
+	stranger := w.process.Service(t).NewTenant(t)
+	stranger.Call(t, 422, "PUT", ops, `{"url":"https://***@example.com/","uid":"ops"}`)
 	var kept string
-	query(t, w.database, "SELECT url FROM endpoint WHERE uid = 'ops'", &kept)
+	rig.Query(t, w.database, "SELECT url FROM endpoint WHERE uid = 'ops'", &kept)
 	if kept != stored {
 		t.Errorf("the operational endpoint's URL is now %s", kept)
 	}

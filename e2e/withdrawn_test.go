@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	svix "github.com/svix/svix-webhooks/go"
+
+	"github.com/postrider/postrider/e2e/rig"
 )
 
 // withdrawals are the ways in which what is owed to an endpoint is owed no more.
@@ -24,9 +26,9 @@ var withdrawals = map[string]func(context.Context, *withdrawal) error{
 	},
 	"payloads expunged": func(ctx context.Context, w *withdrawal) error {
 		body := `{"ids":["` + strings.Join(w.ids, `","`) + `"]}`
-		r, err := w.send(ctx, http.MethodPost, "/api/v1/app/"+w.app+"/msg/bulk-expunge", body)
-		if err == nil && r.status != http.StatusOK {
-			err = fmt.Errorf("status %d: %s", r.status, r.body)
+		r, err := w.Do(ctx, http.MethodPost, "/api/v1/app/"+w.app+"/msg/bulk-expunge", body)
+		if err == nil && r.Status != http.StatusOK {
+			err = fmt.Errorf("status %d: %s", r.Status, r.Body)
 		}
 		return err
 	},
@@ -43,7 +45,7 @@ func TestWithdrawnDeliveriesAreNotMade(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, killed %t", name, killed), func(t *testing.T) {
 				t.Parallel()
 				w := newWithdrawal(t, killed)
-				done(t, withdraw(t.Context(), w))
+				rig.NoError(t, withdraw(t.Context(), w))
 				w.end(t, killed)
 			})
 		}
@@ -56,38 +58,38 @@ const (
 )
 
 type withdrawal struct {
-	client
-	process       *process
+	rig.Client
+	process       *rig.Process
 	settings      []string
-	gate          *gate
+	gate          *rig.Gate
 	app, endpoint string
 	ids           []string // owed to the endpoint
-	receiver      *receiver
+	receiver      *rig.Receiver
 	otherIDs      []string // owed to another application's
-	other         *receiver
+	other         *rig.Receiver
 }
 
 // newWithdrawal waits until attempts are under way. Only the leases of a process that is to be killed are
 // short: without a kill nothing waits for them, and an attempt may take as long as a slow machine needs.
 func newWithdrawal(t *testing.T, killed bool) *withdrawal {
 	t.Helper()
-	w := &withdrawal{gate: newGate(t)}
-	w.settings = settings(newDatabase(t), fmt.Sprintf("POSTRIDER_ENDPOINT_CONCURRENCY=%d", underWay))
+	w := &withdrawal{gate: rig.NewGate(t)}
+	w.settings = rig.Settings(rig.NewDatabase(t), fmt.Sprintf("POSTRIDER_ENDPOINT_CONCURRENCY=%d", underWay))
 	if killed {
 		w.settings = append(w.settings, "POSTRIDER_REQUEST_TIMEOUT=6s", "POSTRIDER_LEASE=9s")
 	}
-	w.process = start(t, w.settings, "serve")
-	w.client = w.process.service(t).tenant(t)
-	w.app, w.receiver = w.application(t), newReceiver(t, w.gate.answer)
-	w.endpoint = w.receiver.endpoint(t, w.client, w.app)
-	otherApp := w.application(t)
-	w.other = newReceiver(t, w.gate.answer)
-	w.other.endpoint(t, w.client, otherApp)
+	w.process = rig.Start(t, w.settings, "serve")
+	w.Client = w.process.Service(t).NewTenant(t)
+	w.app, w.receiver = w.NewApplication(t), rig.NewReceiver(t, w.gate.Answer)
+	w.endpoint = w.receiver.NewEndpoint(t, w.Client, w.app)
+	otherApp := w.NewApplication(t)
+	w.other = rig.NewReceiver(t, w.gate.Answer)
+	w.other.NewEndpoint(t, w.Client, otherApp)
 	for range 30 {
-		w.ids = append(w.ids, w.message(t, w.app))
-		w.otherIDs = append(w.otherIDs, w.message(t, otherApp))
+		w.ids = append(w.ids, w.SendMessage(t, w.app))
+		w.otherIDs = append(w.otherIDs, w.SendMessage(t, otherApp))
 	}
-	w.gate.awaitHeld(t, 2*underWay)
+	w.gate.AwaitHeld(t, 2*underWay)
 	return w
 }
 
@@ -96,24 +98,24 @@ func (w *withdrawal) end(t *testing.T, killed bool) {
 	t.Helper()
 	most := inHand
 	if killed {
-		most = len(w.receiver.all())
-		w.process.kill()
-		w.process = start(t, w.settings, "serve")
+		most = len(w.receiver.All())
+		w.process.Kill()
+		w.process = rig.Start(t, w.settings, "serve")
 	}
-	w.gate.open()
-	w.other.await(t, w.otherIDs...)
+	w.gate.Open()
+	w.other.Await(t, w.otherIDs...)
 	w.quiet(t)
-	w.process.stop(t)
-	if got := len(w.receiver.all()); got > most {
+	w.process.Stop(t)
+	if got := len(w.receiver.All()); got > most {
 		t.Errorf("%d webhooks arrived, want no more than the %d that were in hand", got, most)
 	}
-	if duplicated, strange := w.receiver.counts(w.ids); duplicated+strange > 0 {
+	if duplicated, strange := w.receiver.Counts(w.ids); duplicated+strange > 0 {
 		t.Errorf("%d arrived more than once, and %d are of no message", duplicated, strange)
 	}
-	log := w.process.stdout.String()
+	log := w.process.Stdout.String()
 	warnings := strings.Count(log, `"level":"WARN"`) - strings.Count(log, `"msg":"delivery dropped; nothing left to send"`)
 	if strings.Contains(log, `"level":"ERROR"`) || warnings > most {
-		t.Errorf("the process complains: %s", tail(log))
+		t.Errorf("the process complains: %s", rig.Tail(log))
 	}
 }
 
@@ -121,12 +123,12 @@ func (w *withdrawal) end(t *testing.T, killed bool) {
 func (w *withdrawal) quiet(t *testing.T) {
 	t.Helper()
 	last := -1
-	await(t, func() string {
+	rig.Await(t, func() string {
 		before := last
-		if last = len(w.receiver.all()); last != before {
+		if last = len(w.receiver.All()); last != before {
 			return "webhooks arrive"
 		}
 		return ""
 	})
-	never(t, "what was withdrawn is still sent", func() bool { return len(w.receiver.all()) > last })
+	rig.Never(t, "what was withdrawn is still sent", func() bool { return len(w.receiver.All()) > last })
 }

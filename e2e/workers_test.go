@@ -7,17 +7,19 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/postrider/postrider/e2e/rig"
 )
 
 // worker is a process whose log tells what it delivered.
 type worker struct {
-	*process
+	*rig.Process
 	before int
 }
 
 // delivered is how many deliveries it has made since mark.
 func (w *worker) delivered() int {
-	return strings.Count(w.stdout.String(), `"msg":"delivery succeeded"`) - w.before
+	return strings.Count(w.Stdout.String(), `"msg":"delivery succeeded"`) - w.before
 }
 
 func (w *worker) mark() { w.before += w.delivered() }
@@ -37,20 +39,20 @@ const shareLeast = 0.1
 // stopped makes nothing arrive twice, and one that is killed no more than it had under way.
 func TestWorkersShareTheLoad(t *testing.T) {
 	t.Parallel()
-	skipIfShort(t)
-	database := newDatabase(t)
-	c := start(t, settings(database), "api").service(t).tenant(t)
-	app := c.application(t)
-	receiver := newReceiver(t, func(w http.ResponseWriter, r *http.Request, _ arrival) {
-		_ = pause(r.Context(), 25*time.Millisecond)
+	rig.SkipIfShort(t)
+	database := rig.NewDatabase(t)
+	c := rig.Start(t, rig.Settings(database), "api").Service(t).NewTenant(t)
+	app := c.NewApplication(t)
+	receiver := rig.NewReceiver(t, func(w http.ResponseWriter, r *http.Request, _ rig.Arrival) {
+		_ = rig.Pause(r.Context(), 25*time.Millisecond)
 		w.WriteHeader(http.StatusNoContent)
 	})
-	receiver.endpoint(t, c, app)
+	receiver.NewEndpoint(t, c, app)
 	var workers []*worker
 	add := func() {
-		p := start(t, settings(database, workerSettings...), "worker")
-		p.ready(t)
-		workers = append(workers, &worker{process: p})
+		p := rig.Start(t, rig.Settings(database, workerSettings...), "worker")
+		p.AwaitReady(t)
+		workers = append(workers, &worker{Process: p})
 	}
 	for range 4 {
 		add()
@@ -59,27 +61,27 @@ func TestWorkersShareTheLoad(t *testing.T) {
 		share(t, workers, 1000)
 		add()
 		share(t, workers, 1000)
-		workers[1].stop(t)
+		workers[1].Stop(t)
 		share(t, append(workers[:1:1], workers[2:]...), 500)
 	})
 	const underWay = 8 // POSTRIDER_CONCURRENCY
 	under(t, c, app, receiver, underWay, func() {
 		share(t, append(workers[:1:1], workers[2:]...), 500)
-		workers[0].kill()
+		workers[0].Kill()
 		share(t, workers[2:], 500)
 	})
 }
 
 // under does something under a load. Then all of the load must have arrived, and so many of it twice at
 // most.
-func under(t *testing.T, c client, app string, r *receiver, twice int, do func()) {
+func under(t *testing.T, c rig.Client, app string, r *rig.Receiver, twice int, do func()) {
 	t.Helper()
-	l := &load{client: c, app: app, messages: 1_000_000, senders: 8, lead: newLead(r, 1000)}
-	l.background(t)
+	l := &rig.Load{Client: c, App: app, Messages: 1_000_000, Senders: 8, Lead: rig.NewLead(r, 1000)}
+	l.Background(t)
 	do()
-	ids := l.halt(t)
-	r.await(t, ids...)
-	duplicated, _ := r.counts(ids)
+	ids := l.Halt(t)
+	r.Await(t, ids...)
+	duplicated, _ := r.Counts(ids)
 	t.Logf("%d messages delivered, %d of them more than once", len(ids), duplicated)
 	if duplicated > twice {
 		t.Errorf("%d messages came more than once, want %d at most", duplicated, twice)
@@ -107,7 +109,7 @@ func share(t *testing.T, workers []*worker, n int) {
 func partsOf(t *testing.T, workers []*worker, n int) []int {
 	t.Helper()
 	parts := make([]int, len(workers))
-	await(t, func() string {
+	rig.Await(t, func() string {
 		sum := 0
 		for i, w := range workers {
 			parts[i] = w.delivered()

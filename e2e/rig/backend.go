@@ -1,4 +1,4 @@
-package e2e
+package rig
 
 import (
 	"cmp"
@@ -16,19 +16,19 @@ import (
 
 // backend is the Postgres server that the tests make their databases on.
 type backend struct {
-	url  string // a superuser's
+	URL  string // a superuser's
 	stop func() error
 }
 
-// startedBackend is what stopBackend stops. It is locked while the server starts, so that one that is
+// startedBackend is what StopBackend stops. It is locked while the server starts, so that one that is
 // just starting is stopped too.
 var startedBackend struct {
 	sync.Mutex
 	*backend
 }
 
-// theBackend starts the server when the first test asks for it.
-var theBackend = sync.OnceValues(func() (b *backend, err error) {
+// SharedBackend starts the server when the first test asks for it.
+var SharedBackend = sync.OnceValues(func() (b *backend, err error) {
 	startedBackend.Lock()
 	defer startedBackend.Unlock()
 	b, err = startBackend(context.Background())
@@ -36,7 +36,8 @@ var theBackend = sync.OnceValues(func() (b *backend, err error) {
 	return b, err
 })
 
-func stopBackend() {
+// StopBackend stops the server, if one was started.
+func StopBackend() {
 	startedBackend.Lock()
 	defer startedBackend.Unlock()
 	if startedBackend.backend == nil {
@@ -48,15 +49,15 @@ func stopBackend() {
 	startedBackend.backend = nil
 }
 
-// demandsDocker tells whether whoever runs these tests wants containers or nothing.
-func demandsDocker() bool { return os.Getenv("E2E_BACKEND") == "docker" }
+// DemandsDocker tells whether whoever runs these tests wants containers or nothing.
+func DemandsDocker() bool { return os.Getenv("E2E_BACKEND") == "docker" }
 
 func startBackend(ctx context.Context) (*backend, error) {
 	container, err := startPostgres(ctx)
 	if err == nil {
 		return container, nil
 	}
-	if demandsDocker() {
+	if DemandsDocker() {
 		return nil, fmt.Errorf("E2E_BACKEND=docker: %w", err)
 	}
 	fmt.Fprintf(os.Stderr, "e2e: a local Postgres stands in for a container: %s\n", strings.ReplaceAll(err.Error(), "\n", " "))
@@ -64,7 +65,7 @@ func startBackend(ctx context.Context) (*backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &backend{url: server.URL(), stop: server.Stop}, nil
+	return &backend{URL: server.URL(), stop: server.Stop}, nil
 }
 
 // labels are on whatever these tests start, for whoever cleans up after a test that was killed.
@@ -88,7 +89,7 @@ func startPostgres(ctx context.Context) (*backend, error) {
 		_ = testcontainers.TerminateContainer(container)
 		return nil, err
 	}
-	return &backend{url: url, stop: func() error { return testcontainers.TerminateContainer(container) }}, nil
+	return &backend{URL: url, stop: func() error { return testcontainers.TerminateContainer(container) }}, nil
 }
 
 // runPostgres leaves nothing behind when it fails.

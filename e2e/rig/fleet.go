@@ -1,4 +1,4 @@
-package e2e
+package rig
 
 import (
 	"context"
@@ -25,10 +25,10 @@ type member struct {
 	name      string
 	component string
 	settings  []string
-	database  proxy
+	database  Proxy
 
 	mu      sync.Mutex
-	process *process
+	process *Process
 	address string // of its API; "" while it is not ready
 	told    bool   // to end: that it does is no finding
 	retired bool   // it is not started again
@@ -45,10 +45,10 @@ func newFleet(t testing.TB, database, upstream string, more []string, components
 	f := &fleet{stopped: cancel}
 	t.Cleanup(f.end)
 	for i, component := range components {
-		way := newProxy(t, upstream)
+		way := NewProxy(t, upstream)
 		m := &member{
 			name: fmt.Sprintf("process %d (%s)", i, component), component: component,
-			database: way, settings: settings(urlAt(database, way.Listen), more...),
+			database: way, settings: Settings(URLAt(database, way.Listen), more...),
 		}
 		f.members = append(f.members, m)
 		f.running.Go(func() { m.run(ctx) })
@@ -56,7 +56,7 @@ func newFleet(t testing.TB, database, upstream string, more []string, components
 	t.Cleanup(func() {
 		if t.Failed() {
 			for _, m := range f.members {
-				t.Logf("%s, started %d times: %s", m.name, m.starts, tail(m.process.stdout.String()+m.process.stderr.String()))
+				t.Logf("%s, started %d times: %s", m.name, m.starts, Tail(m.process.Stdout.String()+m.process.Stderr.String()))
 			}
 		}
 	})
@@ -72,26 +72,26 @@ func (m *member) run(ctx context.Context) {
 			return
 		}
 		m.begin(p)
-		ready := poll(ctx, func() bool { return m.isReady(p) || p.hasEnded() }) == nil && m.isReady(p)
+		ready := poll(ctx, func() bool { return m.isReady(p) || p.HasEnded() }) == nil && m.isReady(p)
 		select {
 		case <-ctx.Done():
-			p.kill()
+			p.Kill()
 		case <-p.done:
 			m.ended(p, ready)
-			_ = pause(ctx, restartAfter)
+			_ = Pause(ctx, restartAfter)
 		}
 	}
 }
 
-func (m *member) begin(p *process) {
+func (m *member) begin(p *Process) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.process, m.address, m.told = p, "", false
 	m.starts++
 }
 
-func (m *member) isReady(p *process) bool {
-	line, ok := readyLine(p.stdout.String())
+func (m *member) isReady(p *Process) bool {
+	line, ok := readyLine(p.Stdout.String())
 	if ok {
 		m.mu.Lock()
 		defer m.mu.Unlock()
@@ -101,12 +101,12 @@ func (m *member) isReady(p *process) bool {
 }
 
 // ended takes notice of an end. While the database is away a process may refuse to start.
-func (m *member) ended(p *process, ready bool) {
+func (m *member) ended(p *Process, ready bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.address = ""
 	if ready && !m.told {
-		m.faults = append(m.faults, fmt.Errorf("%s ended by itself: %s", m.name, tail(p.stderr.String())))
+		m.faults = append(m.faults, fmt.Errorf("%s ended by itself: %s", m.name, Tail(p.Stderr.String())))
 	}
 }
 
@@ -123,7 +123,7 @@ func (m *member) retire(t testing.TB) {
 	m.retired, m.told = true, true
 	p := m.process
 	m.mu.Unlock()
-	p.stop(t)
+	p.Stop(t)
 }
 
 func (m *member) found(err error) {
@@ -140,7 +140,7 @@ func (m *member) signal(s os.Signal) {
 		return
 	}
 	m.told = m.told || s != syscall.SIGSTOP && s != syscall.SIGCONT
-	_ = m.process.cmd.Process.Signal(s) // it may have ended just now
+	_ = m.process.Cmd.Process.Signal(s) // it may have ended just now
 }
 
 // api is the address of one that is ready, drawn by lot; "": there is none.

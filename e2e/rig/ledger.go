@@ -1,28 +1,30 @@
-package e2e
+package rig
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 )
 
-// ledger knows what was sent, by the number that each message has in its payload: also what a client
+// Ledger knows what was sent, by the number that each message has in its payload: also what a client
 // never got an answer to.
-type ledger struct {
+type Ledger struct {
 	mu       sync.Mutex
 	next     int
 	answered map[string]string // by message: the application's id
 	unheard  int               // messages whose client gave up without an answer
-	retries  int
+	Retries  int
 	idsOf    map[int]string // by number: the one id that the message may have
 }
 
-func newLedger() *ledger {
-	return &ledger{answered: map[string]string{}, idsOf: map[int]string{}}
+// NewLedger is a ledger of nothing so far.
+func NewLedger() *Ledger {
+	return &Ledger{answered: map[string]string{}, idsOf: map[int]string{}}
 }
 
 // number is that of the next message.
-func (l *ledger) number() int {
+func (l *Ledger) number() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.next++
@@ -34,8 +36,8 @@ func payload(n int) string {
 	return fmt.Sprintf(`{"number": %d,  "text": "%s"}`, n, strings.Repeat("Grüße ", n*7%200))
 }
 
-// arrived checks a webhook: its payload is a message's, byte for byte, and no message has two ids.
-func (l *ledger) arrived(id string, body []byte) error {
+// Arrived checks a webhook: its payload is a message's, byte for byte, and no message has two ids.
+func (l *Ledger) Arrived(id string, body []byte) error {
 	var n int
 	if _, err := fmt.Sscanf(string(body), `{"number": %d,`, &n); err != nil || string(body) != payload(n) {
 		return fmt.Errorf("%s has a payload that nobody sent", id)
@@ -43,7 +45,7 @@ func (l *ledger) arrived(id string, body []byte) error {
 	return l.identify(n, id)
 }
 
-func (l *ledger) identify(n int, id string) error {
+func (l *Ledger) identify(n int, id string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if known := l.idsOf[n]; known != "" && known != id {
@@ -54,21 +56,31 @@ func (l *ledger) identify(n int, id string) error {
 }
 
 // accepted notes an answer of 202.
-func (l *ledger) accepted(n int, app, id string) error {
+func (l *Ledger) accepted(n int, app, id string) error {
 	l.mu.Lock()
 	l.answered[id] = app
 	l.mu.Unlock()
 	return l.identify(n, id)
 }
 
-func (l *ledger) gaveUp() {
+func (l *Ledger) gaveUp() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.unheard++
 }
 
-func (l *ledger) triedAgain() {
+func (l *Ledger) triedAgain() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.retries++
+	l.Retries++
+}
+
+// IDs are those of the messages that were accepted.
+func (l *Ledger) IDs() (ids []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for id := range l.answered {
+		ids = append(ids, id)
+	}
+	return slices.Sorted(slices.Values(ids))
 }

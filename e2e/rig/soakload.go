@@ -1,4 +1,4 @@
-package e2e
+package rig
 
 import (
 	"context"
@@ -12,16 +12,16 @@ import (
 	"time"
 )
 
-// soakLoad are clients as they should be: each message has an idempotency key, and what was not
+// SoakLoad are clients as they should be: each message has an idempotency key, and what was not
 // answered is sent again with it, to whichever process answers. Some give up.
-type soakLoad struct {
-	api      func() string // an address of the service; "": there is none at the moment
-	token    string
-	apps     []string
-	ledger   *ledger
-	lead     *lead           // the clients wait while it is used up; nil: they never wait for deliveries
-	healed   context.Context // ended once nobody may give up any more
-	complain func(format string, args ...any)
+type SoakLoad struct {
+	API      func() string // an address of the service; "": there is none at the moment
+	Token    string
+	Apps     []string
+	Ledger   *Ledger
+	Lead     *Lead           // the clients wait while it is used up; nil: they never wait for deliveries
+	Healed   context.Context // ended once nobody may give up any more
+	Complain func(format string, args ...any)
 }
 
 const (
@@ -34,14 +34,14 @@ const (
 	soakGivingUp = 0.1 // of the requests that failed, those that are not made again
 )
 
-// run sends until ctx ends, and returns when all that was begun is answered or given up.
-func (l *soakLoad) run(ctx context.Context, t testing.TB) {
+// Run sends until ctx ends, and returns when all that was begun is answered or given up.
+func (l *SoakLoad) Run(ctx context.Context, t testing.TB) {
 	t.Helper()
 	var senders sync.WaitGroup
 	for range soakSenders {
 		senders.Go(func() {
-			for pause(ctx, soakPerSend) == nil {
-				if !l.lead.usedUp() {
+			for Pause(ctx, soakPerSend) == nil {
+				if !l.Lead.UsedUp() {
 					l.send(t.Context())
 				}
 			}
@@ -51,36 +51,36 @@ func (l *soakLoad) run(ctx context.Context, t testing.TB) {
 }
 
 // send sends one message until it is answered.
-func (l *soakLoad) send(ctx context.Context) {
-	n := l.ledger.number()
-	app := l.apps[rand.IntN(len(l.apps))]
-	for deadline := time.Now().Add(patience); ; l.ledger.triedAgain() {
+func (l *SoakLoad) send(ctx context.Context) {
+	n := l.Ledger.number()
+	app := l.Apps[rand.IntN(len(l.Apps))]
+	for deadline := time.Now().Add(Patience); ; l.Ledger.triedAgain() {
 		id, err := l.post(ctx, n, app)
 		if err == nil {
-			if err := l.ledger.accepted(n, app, id); err != nil {
-				l.complain("%v", err)
+			if err := l.Ledger.accepted(n, app, id); err != nil {
+				l.Complain("%v", err)
 			}
-			l.lead.sent()
+			l.Lead.sent()
 			return
 		}
 		if time.Now().After(deadline) {
-			l.complain("message %d is not accepted after %s: %v", n, patience, err)
+			l.Complain("message %d is not accepted after %s: %v", n, Patience, err)
 			return
 		}
-		if l.healed.Err() == nil && rand.Float64() < soakGivingUp {
-			l.ledger.gaveUp()
+		if l.Healed.Err() == nil && rand.Float64() < soakGivingUp {
+			l.Ledger.gaveUp()
 			return
 		}
-		if pause(ctx, soakRetry) != nil {
+		if Pause(ctx, soakRetry) != nil {
 			return
 		}
 	}
 }
 
-func (l *soakLoad) post(ctx context.Context, n int, app string) (id string, err error) {
+func (l *SoakLoad) post(ctx context.Context, n int, app string) (id string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTime())
 	defer cancel()
-	address := l.api()
+	address := l.API()
 	if address == "" {
 		return "", fmt.Errorf("no API is up")
 	}
@@ -89,21 +89,21 @@ func (l *soakLoad) post(ctx context.Context, n int, app string) (id string, err 
 	if err != nil {
 		return "", err
 	}
-	request.Header.Set("Authorization", "Bearer "+l.token)
+	request.Header.Set("Authorization", "Bearer "+l.Token)
 	request.Header.Set("Idempotency-Key", fmt.Sprintf("message-%d", n))
-	answer, err := readResponse(httpClient.Do(request))
+	answer, err := readResponse(HTTPClient.Do(request))
 	if err != nil {
 		return "", err
 	}
 	switch {
-	case answer.status == http.StatusAccepted:
+	case answer.Status == http.StatusAccepted:
 		var message struct{ ID string }
-		err = json.Unmarshal(answer.body, &message)
+		err = json.Unmarshal(answer.Body, &message)
 		return message.ID, err
-	case answer.status < 500: // nothing is wrong with the request, so nobody may say so
-		l.complain("message %d was answered with %d: %s", n, answer.status, answer.body)
+	case answer.Status < 500: // nothing is wrong with the request, so nobody may say so
+		l.Complain("message %d was answered with %d: %s", n, answer.Status, answer.Body)
 	}
-	return "", fmt.Errorf("status %d: %s", answer.status, answer.body)
+	return "", fmt.Errorf("status %d: %s", answer.Status, answer.Body)
 }
 
 // requestTime is how long a client waits for its answer.

@@ -1,4 +1,4 @@
-package e2e
+package rig
 
 import (
 	"context"
@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"strconv"
@@ -20,8 +19,8 @@ import (
 // hostile has the tests of what customers do to each other do it at full size, as `make hostile` does.
 var hostile = flag.Bool("hostile", false, "attack at full size")
 
-// hostileSize is how many of something an attack has: all that there may be, or a few.
-func hostileSize(few, all int) int {
+// HostileSize is how many of something an attack has: all that there may be, or a few.
+func HostileSize(few, all int) int {
 	if *hostile {
 		return all
 	}
@@ -38,26 +37,26 @@ const (
 	memoryMost = 512 << 20
 )
 
-// neighbour is a customer that others must not hurt. It sends one message after the other.
-type neighbour struct {
-	client
-	app      string
-	receiver *receiver
+// Neighbour is a customer that others must not hurt. It sends one message after the other.
+type Neighbour struct {
+	Client
+	App      string
+	receiver *Receiver
 	answered atomic.Int64 // messages that were accepted
 	failed   atomic.Bool  // one was not
 }
 
-// newNeighbour makes a neighbour of another organisation than any attacker's.
-func newNeighbour(t testing.TB, s service) *neighbour {
+// NewNeighbour makes a neighbour of another organisation than any attacker's.
+func NewNeighbour(t testing.TB, s Service) *Neighbour {
 	t.Helper()
-	n := &neighbour{client: s.tenant(t), receiver: newReceiver(t, nil)}
-	n.app = n.application(t)
-	n.receiver.endpoint(t, n.client, n.app)
+	n := &Neighbour{Client: s.NewTenant(t), receiver: NewReceiver(t, nil)}
+	n.App = n.NewApplication(t)
+	n.receiver.NewEndpoint(t, n.Client, n.App)
 	return n
 }
 
-// beside sends until the attack returns. Every message must be accepted in time, and arrive.
-func (n *neighbour) beside(t testing.TB, attack func()) {
+// Beside sends until the attack returns. Every message must be accepted in time, and arrive.
+func (n *Neighbour) Beside(t testing.TB, attack func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	var sender sync.WaitGroup
@@ -77,21 +76,21 @@ func (n *neighbour) beside(t testing.TB, attack func()) {
 			}
 			n.answered.Add(1)
 			ids, slowest = append(ids, id), max(slowest, time.Since(began))
-			_ = pause(ctx, 50*time.Millisecond)
+			_ = Pause(ctx, 50*time.Millisecond)
 		}
 	})
 	t.Cleanup(func() { cancel(); sender.Wait() }) // should the attack end the test
 	attack()
 	cancel()
 	sender.Wait()
-	n.receiver.await(t, ids...)
+	n.receiver.Await(t, ids...)
 	t.Logf("the neighbour sent %d messages; the slowest answer took %s", len(ids), slowest.Round(time.Millisecond))
 }
 
-// awaitAnswered waits until so many messages were accepted, or one was not.
-func (n *neighbour) awaitAnswered(t testing.TB, messages int) {
+// AwaitAnswered waits until so many messages were accepted, or one was not.
+func (n *Neighbour) AwaitAnswered(t testing.TB, messages int) {
 	t.Helper()
-	await(t, func() string {
+	Await(t, func() string {
 		if answered := int(n.answered.Load()); answered < messages && !n.failed.Load() {
 			return fmt.Sprintf("%d messages of the neighbour were accepted, want %d", answered, messages)
 		}
@@ -99,48 +98,48 @@ func (n *neighbour) awaitAnswered(t testing.TB, messages int) {
 	})
 }
 
-func (n *neighbour) post(ctx context.Context) (id string, err error) {
+func (n *Neighbour) post(ctx context.Context) (id string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, neighbourPatience)
 	defer cancel()
-	answer, err := n.send(ctx, http.MethodPost, "/api/v1/app/"+n.app+"/msg", `{"eventType":"e","payload":{"of":"the neighbour"}}`)
-	if err == nil && answer.status != http.StatusAccepted {
-		err = fmt.Errorf("status %d: %.200s", answer.status, answer.body)
+	answer, err := n.Do(ctx, http.MethodPost, "/api/v1/app/"+n.App+"/msg", `{"eventType":"e","payload":{"of":"the neighbour"}}`)
+	if err == nil && answer.Status != http.StatusAccepted {
+		err = fmt.Errorf("status %d: %.200s", answer.Status, answer.Body)
 	}
 	if err != nil {
 		return "", err
 	}
 	var made struct{ ID string }
-	err = json.Unmarshal(answer.body, &made)
+	err = json.Unmarshal(answer.Body, &made)
 	return made.ID, err
 }
 
-// wantLittleMemory reads the most memory that a process has had so far, where Linux tells.
-func (p *process) wantLittleMemory(t testing.TB) {
+// WantLittleMemory reads the most memory that a process has had so far, where Linux tells.
+func (p *Process) WantLittleMemory(t testing.TB) {
 	t.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Cmd.Process.Pid))
 	if err != nil {
 		t.Logf("how much memory a process has had is not known here: %v", err)
 		return
 	}
 	_, peak, _ := strings.Cut(string(status), "VmHWM:")
 	peak, _, _ = strings.Cut(peak, "kB")
-	kilobytes := must(strconv.Atoi(strings.TrimSpace(peak)))(t)
-	t.Logf("%s has had %d MB at most", p.cmd.Args[1], kilobytes>>10)
+	kilobytes := Must(strconv.Atoi(strings.TrimSpace(peak)))(t)
+	t.Logf("%s has had %d MB at most", p.Cmd.Args[1], kilobytes>>10)
 	if kilobytes<<10 > memoryMost {
-		t.Errorf("%s has had %d MB of memory, want %d at most", p.cmd.Args[1], kilobytes>>10, memoryMost>>20)
+		t.Errorf("%s has had %d MB of memory, want %d at most", p.Cmd.Args[1], kilobytes>>10, memoryMost>>20)
 	}
 }
 
-// endpoints makes this many endpoints of an application, all alike, ten at a time.
-func (c client) endpoints(t testing.TB, app string, n int, in map[string]any) (ids []string) {
+// NewEndpoints makes this many endpoints of an application, all alike, ten at a time.
+func (c Client) NewEndpoints(t testing.TB, app string, n int, in map[string]any) (ids []string) {
 	t.Helper()
-	body := string(must(json.Marshal(in))(t))
+	body := string(Must(json.Marshal(in))(t))
 	ids = make([]string, n)
-	concurrently(n, func(i int) {
-		answer, err := c.send(t.Context(), http.MethodPost, "/api/v1/app/"+app+"/endpoint", body)
+	Concurrently(n, func(i int) {
+		answer, err := c.Do(t.Context(), http.MethodPost, "/api/v1/app/"+app+"/endpoint", body)
 		var made struct{ ID string }
-		if err != nil || answer.status != http.StatusCreated || json.Unmarshal(answer.body, &made) != nil {
-			t.Errorf("an endpoint: status %d: %.200s: %v", answer.status, answer.body, err)
+		if err != nil || answer.Status != http.StatusCreated || json.Unmarshal(answer.Body, &made) != nil {
+			t.Errorf("an endpoint: status %d: %.200s: %v", answer.Status, answer.Body, err)
 		}
 		ids[i] = made.ID
 	})
@@ -150,8 +149,8 @@ func (c client) endpoints(t testing.TB, app string, n int, in map[string]any) (i
 	return ids
 }
 
-// concurrently does something so many times, ten at a time.
-func concurrently(times int, do func(n int)) {
+// Concurrently does something so many times, ten at a time.
+func Concurrently(times int, do func(n int)) {
 	var workers sync.WaitGroup
 	for first := range 10 {
 		workers.Go(func() {
@@ -163,20 +162,20 @@ func concurrently(times int, do func(n int)) {
 	workers.Wait()
 }
 
-// counter is a receiver that keeps nothing of what arrives but how often.
-type counter struct {
-	url string
+// Counter is a receiver that keeps nothing of what arrives but how often.
+type Counter struct {
+	URL string
 
 	mu    sync.Mutex
 	times map[string]int // by message
 	total int
 }
 
-// newCounter starts one that takes each webhook as take does; nil: at once.
-func newCounter(t testing.TB, take http.HandlerFunc) *counter {
+// NewCounter starts one that takes each webhook as take does; nil: at once.
+func NewCounter(t testing.TB, take http.HandlerFunc) *Counter {
 	t.Helper()
-	c := &counter{times: map[string]int{}}
-	c.url = listenHTTP(t, func(w http.ResponseWriter, r *http.Request) {
+	c := &Counter{times: map[string]int{}}
+	c.URL = listenHTTP(t, func(w http.ResponseWriter, r *http.Request) {
 		if take != nil {
 			take(w, r)
 		}
@@ -191,25 +190,16 @@ func newCounter(t testing.TB, take http.HandlerFunc) *counter {
 	return c
 }
 
-// listenHTTP serves until the test ends, and returns the URL.
-func listenHTTP(t testing.TB, handler http.HandlerFunc) string {
-	t.Helper()
-	ownProcesses(t)
-	listener := must(net.Listen("tcp", "127.0.0.1:0"))(t)
-	serveHTTP(t, listener, &http.Server{Handler: handler})
-	return "http://" + listener.Addr().String() + "/"
-}
-
 // discard reads a body, and reports whether all of it came.
 func discard(r *http.Request) bool {
 	_, err := io.Copy(io.Discard, r.Body)
 	return err == nil
 }
 
-// await waits until so many webhooks of as many messages have come.
-func (c *counter) await(t testing.TB, messages, webhooks int) {
+// Await waits until so many webhooks of as many messages have come.
+func (c *Counter) Await(t testing.TB, messages, webhooks int) {
 	t.Helper()
-	await(t, func() string {
+	Await(t, func() string {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if c.total >= webhooks && len(c.times) >= messages {

@@ -1,21 +1,28 @@
-package e2e
+package rig
 
 import (
-	"context"
 	"net"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 )
+
+// listenHTTP serves until the test ends, and returns the URL.
+func listenHTTP(t testing.TB, handler http.HandlerFunc) string {
+	t.Helper()
+	NeedOwnProcesses(t)
+	listener := Must(net.Listen("tcp", "127.0.0.1:0"))(t)
+	serveHTTP(t, listener, &http.Server{Handler: handler})
+	return "http://" + listener.Addr().String() + "/"
+}
 
 // serveHTTP serves until the test ends. By then all handlers have returned: http.Server.Close does not wait for them,
 // and one that complained of something after its test would fail the whole run and name no test.
 func serveHTTP(t testing.TB, listener net.Listener, server *http.Server) {
 	t.Helper()
 	var running handlers
-	server.Handler, server.ReadHeaderTimeout = running.around(server.Handler), patience
+	server.Handler, server.ReadHeaderTimeout = running.around(server.Handler), Patience
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
@@ -64,15 +71,15 @@ func (h *handlers) end(t testing.TB) {
 	go func() { h.running.Wait(); close(returned) }()
 	select {
 	case <-returned:
-	case <-time.After(patience):
+	case <-time.After(Patience):
 		t.Error("a receiver's handler does not return after its connection was closed")
 	}
 }
 
-// serveTCP hands each connection to a function, which closes it. When the test ends, all of them have returned.
-func serveTCP(t testing.TB, serve func(net.Conn)) (address string) {
+// ServeTCP hands each connection to a function, which closes it. When the test ends, all of them have returned.
+func ServeTCP(t testing.TB, serve func(net.Conn)) (address string) {
 	t.Helper()
-	listener := must(net.Listen("tcp", "127.0.0.1:0"))(t)
+	listener := Must(net.Listen("tcp", "127.0.0.1:0"))(t)
 	var mu sync.Mutex
 	var running sync.WaitGroup
 	open := map[net.Conn]bool{}
@@ -103,24 +110,4 @@ func serveTCP(t testing.TB, serve func(net.Conn)) (address string) {
 		running.Wait()
 	})
 	return listener.Addr().String()
-}
-
-// TestServedHandlersEndBeforeTheirTest: a handler that is still busy when its connection is closed is waited for.
-func TestServedHandlersEndBeforeTheirTest(t *testing.T) {
-	t.Parallel()
-	var ended atomic.Bool
-	t.Run("a test that ends", func(t *testing.T) {
-		began := make(chan struct{})
-		url := listenHTTP(t, func(_ http.ResponseWriter, r *http.Request) {
-			close(began)
-			<-r.Context().Done()
-			_ = pause(context.Background(), 100*time.Millisecond)
-			ended.Store(true)
-		})
-		go func() { _, _ = httpClient.Get(url) }()
-		<-began
-	})
-	if !ended.Load() {
-		t.Error("the test ended before the handler")
-	}
 }

@@ -1,4 +1,4 @@
-package e2e
+package rig
 
 import (
 	"cmp"
@@ -25,24 +25,24 @@ import (
 	"github.com/postrider/postrider/ingest/sqs/sqsfake"
 )
 
-// newKafka starts kfake, a broker that speaks Kafka's protocol, with its data on disk.
-func newKafka(t *testing.T, _, _ string) producer {
+// NewKafka starts kfake, a broker that speaks Kafka's protocol, with its data on disk.
+func NewKafka(t *testing.T, _, _ string) Producer {
 	t.Helper()
 	dir, port := t.TempDir(), freePort(t)
 	var cluster *kfake.Cluster
 	begin := func() {
-		cluster = must(kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(port), kfake.DataDir(dir), kfake.SyncWrites(),
+		cluster = Must(kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(port), kfake.DataDir(dir), kfake.SyncWrites(),
 			kfake.SeedTopics(4, "events"), kfake.SeedTopics(1, "events-dead")))(t)
 	}
 	begin()
 	t.Cleanup(func() { cluster.Close() })
 	address := fmt.Sprintf("127.0.0.1:%d", port)
-	client := must(kgo.NewClient(kgo.SeedBrokers(address), kgo.DefaultProduceTopic("events")))(t)
+	client := Must(kgo.NewClient(kgo.SeedBrokers(address), kgo.DefaultProduceTopic("events")))(t)
 	t.Cleanup(client.Close)
-	return producer{
-		source:  fmt.Sprintf("kafka: {brokers: [%q], topics: [events], group: e2e, dead_letter_topic: events-dead, session_timeout: 6s}", address),
-		ordered: true,
-		produce: func(ctx context.Context, group, _, body string, headers map[string]string) error {
+	return Producer{
+		Source:  fmt.Sprintf("kafka: {brokers: [%q], topics: [events], group: e2e, dead_letter_topic: events-dead, session_timeout: 6s}", address),
+		Ordered: true,
+		Produce: func(ctx context.Context, group, _, body string, headers map[string]string) error {
 			record := &kgo.Record{Key: []byte(group), Value: []byte(body)}
 			for name, value := range headers {
 				record.Headers = append(record.Headers, kgo.RecordHeader{Key: name, Value: []byte(value)})
@@ -50,28 +50,28 @@ func newKafka(t *testing.T, _, _ string) producer {
 			// A record whose context ends may still be produced; this one is until it is.
 			return client.ProduceSync(context.WithoutCancel(ctx), record).FirstErr()
 		},
-		restart: func(*testing.T) { cluster.Close(); begin() },
+		Restart: func(*testing.T) { cluster.Close(); begin() },
 	}
 }
 
 // freePort is one that nobody listens on at the moment.
 func freePort(t *testing.T) int {
 	t.Helper()
-	listener := must(net.Listen("tcp", "127.0.0.1:0"))(t)
+	listener := Must(net.Listen("tcp", "127.0.0.1:0"))(t)
 	defer listener.Close()
 	return listener.Addr().(*net.TCPAddr).Port
 }
 
 // newNATS starts the real server in this process.
-func newNATS(t *testing.T, _, _ string) producer {
+func newNATS(t *testing.T, _, _ string) Producer {
 	t.Helper()
 	options := &natsserver.Options{Host: "127.0.0.1", Port: freePort(t), JetStream: true, StoreDir: t.TempDir(), SyncAlways: true, NoLog: true, NoSigs: true}
 	var server *natsserver.Server
 	begin := func(t *testing.T) {
 		t.Helper()
-		server = must(natsserver.NewServer(options))(t)
+		server = Must(natsserver.NewServer(options))(t)
 		go server.Start()
-		if !server.ReadyForConnections(patience) {
+		if !server.ReadyForConnections(Patience) {
 			t.Fatal("the NATS server does not start")
 		}
 	}
@@ -79,16 +79,16 @@ func newNATS(t *testing.T, _, _ string) producer {
 	end := func() { server.Shutdown(); server.WaitForShutdown() }
 	t.Cleanup(end)
 	url := "nats://127.0.0.1:" + strconv.Itoa(options.Port)
-	conn := must(nats.Connect(url, nats.MaxReconnects(-1)))(t)
+	conn := Must(nats.Connect(url, nats.MaxReconnects(-1)))(t)
 	t.Cleanup(conn.Close)
-	js := must(jetstream.New(conn))(t)
+	js := Must(jetstream.New(conn))(t)
 	for name, subject := range map[string]string{"events": "events.>", "dead": "dead"} {
-		must(js.CreateStream(t.Context(), jetstream.StreamConfig{Name: name, Subjects: []string{subject}}))(t)
+		Must(js.CreateStream(t.Context(), jetstream.StreamConfig{Name: name, Subjects: []string{subject}}))(t)
 	}
-	return producer{
-		source:  fmt.Sprintf("nats: {urls: [%q], stream: events, consumer: e2e, dead_letter_subject: dead, ack_wait: 30s}", url),
-		ordered: true,
-		produce: func(ctx context.Context, group, id, body string, headers map[string]string) error {
+	return Producer{
+		Source:  fmt.Sprintf("nats: {urls: [%q], stream: events, consumer: e2e, dead_letter_subject: dead, ack_wait: 30s}", url),
+		Ordered: true,
+		Produce: func(ctx context.Context, group, id, body string, headers map[string]string) error {
 			m := nats.NewMsg("events." + group)
 			m.Data = []byte(body)
 			for name, value := range headers {
@@ -97,7 +97,7 @@ func newNATS(t *testing.T, _, _ string) producer {
 			_, err := js.PublishMsg(ctx, m, jetstream.WithMsgID(id))
 			return err
 		},
-		restart: func(t *testing.T) {
+		Restart: func(t *testing.T) {
 			t.Helper()
 			end()
 			begin(t)
@@ -106,13 +106,13 @@ func newNATS(t *testing.T, _, _ string) producer {
 }
 
 // newOutbox is the outbox of the database, into which somebody else writes.
-func newOutbox(t *testing.T, org, database string) producer {
+func newOutbox(t *testing.T, org, database string) Producer {
 	t.Helper()
-	pool := must(pgxpool.New(t.Context(), database))(t)
+	pool := Must(pgxpool.New(t.Context(), database))(t)
 	t.Cleanup(pool.Close)
-	return producer{
-		source: "outbox: {}", ordered: true,
-		produce: func(ctx context.Context, _, _, body string, headers map[string]string) error {
+	return Producer{
+		Source: "outbox: {}", Ordered: true,
+		Produce: func(ctx context.Context, _, _, body string, headers map[string]string) error {
 			var in struct {
 				Application, EventType string
 				Channels               []string
@@ -129,22 +129,22 @@ func newOutbox(t *testing.T, org, database string) producer {
 }
 
 // newRabbitMQ starts the server in a container, or uses the one that E2E_RABBITMQ_URL names.
-func newRabbitMQ(t *testing.T, _, _ string) producer {
+func newRabbitMQ(t *testing.T, _, _ string) Producer {
 	t.Helper()
 	url := rabbitMQ(t)
-	conn := must(amqp.Dial(url))(t)
+	conn := Must(amqp.Dial(url))(t)
 	t.Cleanup(func() { _ = conn.Close() })
-	channel := must(conn.Channel())(t)
-	queue := "e2e-" + random()
+	channel := Must(conn.Channel())(t)
+	queue := "e2e-" + Random()
 	for _, name := range []string{queue, queue + "-dead"} {
-		must(channel.QueueDeclare(name, true, false, false, false, amqp.Table{amqp.QueueTypeArg: amqp.QueueTypeQuorum}))(t)
+		Must(channel.QueueDeclare(name, true, false, false, false, amqp.Table{amqp.QueueTypeArg: amqp.QueueTypeQuorum}))(t)
 		t.Cleanup(func() { _, _ = channel.QueueDelete(name, false, false, false) })
 	}
-	done(t, channel.Confirm(false))
+	NoError(t, channel.Confirm(false))
 	var publishing sync.Mutex // of one channel
-	return producer{
-		source: fmt.Sprintf("rabbitmq: {url: %q, queue: %s, dead_letter_routing_key: %[2]s-dead}", url, queue),
-		produce: func(ctx context.Context, _, id, body string, headers map[string]string) error {
+	return Producer{
+		Source: fmt.Sprintf("rabbitmq: {url: %q, queue: %s, dead_letter_routing_key: %[2]s-dead}", url, queue),
+		Produce: func(ctx context.Context, _, id, body string, headers map[string]string) error {
 			m := amqp.Publishing{MessageId: id, DeliveryMode: amqp.Persistent, Body: []byte(body), Headers: amqp.Table{}}
 			for name, value := range headers {
 				m.Headers[name] = value
@@ -172,14 +172,14 @@ func rabbitMQ(t *testing.T) string {
 	container, err := testcontainers.Run(t.Context(), cmp.Or(os.Getenv("E2E_RABBITMQ_IMAGE"), "rabbitmq:4"),
 		testcontainers.WithExposedPorts("5672/tcp"), testcontainers.WithLabels(labels()))
 	testcontainers.CleanupContainer(t, container, testcontainers.StopTimeout(0))
-	if err != nil && demandsDocker() {
+	if err != nil && DemandsDocker() {
 		t.Fatal(err)
 	}
 	if err != nil {
 		t.Skipf("there is no RabbitMQ to test on: %v", err)
 	}
-	url := "amqp://guest:guest@" + must(container.PortEndpoint(t.Context(), "5672/tcp", ""))(t) + "/"
-	await(t, func() string {
+	url := "amqp://guest:guest@" + Must(container.PortEndpoint(t.Context(), "5672/tcp", ""))(t) + "/"
+	Await(t, func() string {
 		conn, err := amqp.Dial(url)
 		if err != nil {
 			return err.Error()
@@ -191,22 +191,22 @@ func rabbitMQ(t *testing.T) string {
 }
 
 // newSQS starts a fake: AWS's own cannot be had here.
-func newSQS(t *testing.T, _, _ string) producer {
+func newSQS(t *testing.T, _, _ string) Producer {
 	t.Helper()
 	fake := sqsfake.New(time.Now)
 	fake.Create("events-dead.fifo", "")
 	fake.Create("events.fifo", "events-dead.fifo")
 	server := httptest.NewServer(fake)
 	t.Cleanup(server.Close)
-	return producer{
-		source: fmt.Sprintf("sqs: {queue_url: %q, endpoint: %q, region: us-east-1, visibility: 30s}",
+	return Producer{
+		Source: fmt.Sprintf("sqs: {queue_url: %q, endpoint: %q, region: us-east-1, visibility: 30s}",
 			server.URL+"/000000000000/events.fifo", server.URL),
 		env: []string{
 			"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_EC2_METADATA_DISABLED=true",
 			"AWS_PROFILE=", // which this machine's own settings would have to know
 		},
-		ordered: true,
-		produce: func(_ context.Context, group, id, body string, headers map[string]string) error {
+		Ordered: true,
+		Produce: func(_ context.Context, group, id, body string, headers map[string]string) error {
 			attributes := map[string]sqsfake.Value{}
 			for name, value := range headers {
 				attributes[name] = sqsfake.Value{DataType: "String", StringValue: value}
@@ -216,4 +216,22 @@ func newSQS(t *testing.T, _, _ string) producer {
 			})
 		},
 	}
+}
+
+// Producer is a broker, or the outbox, as those see it who publish to it.
+type Producer struct {
+	Source  string                                                                             // what a source is configured with to read it
+	env     []string                                                                           // what a consumer's environment needs besides
+	Produce func(ctx context.Context, group, id, body string, headers map[string]string) error // returns once the broker has it; the same id may be produced again
+	Restart func(t *testing.T)                                                                 // nil: it is somebody else's to restart
+	Ordered bool                                                                               // groups keep their order among several consumers
+}
+
+// Producers are all brokers that these tests can have, by name. Each is started for a test alone.
+var Producers = map[string]func(t *testing.T, org string, database string) Producer{
+	"kafka":    NewKafka,
+	"nats":     newNATS,
+	"outbox":   newOutbox,
+	"sqs":      newSQS,
+	"rabbitmq": newRabbitMQ,
 }

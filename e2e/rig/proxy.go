@@ -1,4 +1,4 @@
-package e2e
+package rig
 
 import (
 	"bytes"
@@ -12,28 +12,30 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// proxy stands between two who talk over TCP, and can be made to do it badly.
-type proxy struct{ *toxiproxy.Proxy }
+// Proxy stands between two who talk over TCP, and can be made to do it badly.
+type Proxy struct{ *toxiproxy.Proxy }
 
-func newProxy(t testing.TB, upstream string) proxy {
+// NewProxy starts a proxy to an address, until the test ends.
+func NewProxy(t testing.TB, upstream string) Proxy {
 	t.Helper()
 	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
-	p := proxy{toxiproxy.NewProxy(server, "p", "127.0.0.1:0", upstream)}
-	done(t, p.Start())
+	p := Proxy{toxiproxy.NewProxy(server, "p", "127.0.0.1:0", upstream)}
+	NoError(t, p.Start())
 	t.Cleanup(p.Stop)
 	return p
 }
 
-// trouble is a way in which a network fails. What toxiproxy calls it, with what.
-type trouble struct {
-	name       string
-	attributes map[string]int
+// Trouble is a way in which a network fails. What toxiproxy calls it, with what.
+type Trouble struct {
+	Name       string
+	Attributes map[string]int
 }
 
 var (
-	refusing = trouble{name: "refuses connections and cuts those there are"}
-	troubles = []trouble{
-		refusing,
+	// Refusing is the trouble that toxiproxy has no name for.
+	Refusing = Trouble{Name: "refuses connections and cuts those there are"}
+	troubles = []Trouble{
+		Refusing,
 		{"reset_peer", map[string]int{"timeout": 0}},
 		{"timeout", map[string]int{"timeout": 0}}, // nothing gets through
 		{"latency", map[string]int{"latency": 150, "jitter": 100}},
@@ -42,15 +44,15 @@ var (
 	}
 )
 
-// disturb makes trouble, in both directions.
-func (p proxy) disturb(tr trouble) error {
-	if tr.name == refusing.name {
+// Disturb makes trouble, in both directions.
+func (p Proxy) Disturb(tr Trouble) error {
+	if tr.Name == Refusing.Name {
 		p.Stop()
 		return nil
 	}
 	for _, stream := range []string{"upstream", "downstream"} {
 		toxic, err := json.Marshal(map[string]any{
-			"name": stream, "type": tr.name, "stream": stream, "toxicity": 1, "attributes": tr.attributes,
+			"name": stream, "type": tr.Name, "stream": stream, "toxicity": 1, "attributes": tr.Attributes,
 		})
 		if err != nil {
 			return err
@@ -62,9 +64,9 @@ func (p proxy) disturb(tr trouble) error {
 	return nil
 }
 
-// heal ends all trouble. What was cut stays so: the connections are new ones.
-func (p proxy) heal(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+// Heal ends all trouble. What was cut stays so: the connections are new ones.
+func (p Proxy) Heal(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, Patience)
 	defer cancel()
 	p.Toxics.ResetToxics(ctx)
 	var err error

@@ -1,4 +1,4 @@
-package e2e
+package rig
 
 import (
 	"context"
@@ -27,7 +27,7 @@ type fault struct {
 // place where it passes.
 type plan struct {
 	lot      *rand.Rand
-	soak     *soak
+	soak     *Soak
 	timeline *timeline
 }
 
@@ -45,7 +45,7 @@ func (p *plan) run(ctx context.Context, t testing.TB, faults []fault) {
 		deck := slices.Clone(faults)
 		p.lot.Shuffle(len(deck), func(i, j int) { deck[i], deck[j] = deck[j], deck[i] })
 		for _, f := range deck {
-			if pause(ctx, p.upTo(faultRest)) != nil {
+			if Pause(ctx, p.upTo(faultRest)) != nil {
 				return
 			}
 			p.suffer(ctx, t, f)
@@ -62,7 +62,7 @@ func (p *plan) suffer(ctx context.Context, t testing.TB, f fault) {
 		t.Errorf("%s: %v", f.name, err)
 		return
 	}
-	_ = pause(ctx, lasting) // shorter at the end of the run
+	_ = Pause(ctx, lasting) // shorter at the end of the run
 	if err := heal(t.Context()); err != nil {
 		t.Errorf("end of: %s: %v", f.name, err)
 	}
@@ -89,14 +89,14 @@ func faultsOfMachines() []fault {
 		signalled("stop of a process", syscall.SIGTERM, "api", "worker", "serve"),
 		{"freeze of a worker, longer than its lease", freeze, 5 * time.Second},
 		{"end of half of the database's sessions", endSessions, 0},
-		shutDown(fast), shutDown(immediate),
+		shutDown(Fast), shutDown(Immediate),
 	}
 	for _, tr := range troubles {
-		faults = append(faults, fault{"one process's way to Postgres: " + tr.name,
+		faults = append(faults, fault{"one process's way to Postgres: " + tr.Name,
 			func(_ context.Context, p *plan) (func(context.Context) error, error) {
 				m := draw(p, p.soak.fleet.members)
 				p.at("%s", m.name)
-				return m.database.heal, m.database.disturb(tr)
+				return m.database.Heal, m.database.Disturb(tr)
 			}, 0})
 	}
 	return faults
@@ -105,11 +105,11 @@ func faultsOfMachines() []fault {
 // faultsOfReceivers are those of receivers and of the network before them.
 func faultsOfReceivers() (faults []fault) {
 	for _, tr := range troubles {
-		faults = append(faults, fault{"network of a receiver: " + tr.name,
+		faults = append(faults, fault{"network of a receiver: " + tr.Name,
 			func(_ context.Context, p *plan) (func(context.Context) error, error) {
 				d := draw(p, p.soak.well)
 				p.at("%s", d.name)
-				return d.network.heal, d.network.disturb(tr)
+				return d.network.Heal, d.network.Disturb(tr)
 			}, 0})
 	}
 	for _, m := range badManners {
@@ -146,9 +146,9 @@ func endSessions(ctx context.Context, p *plan) (func(context.Context) error, err
 	return healed, err
 }
 
-func shutDown(how shutdown) fault {
+func shutDown(how Shutdown) fault {
 	return fault{fmt.Sprintf("%s shutdown of Postgres", how), func(ctx context.Context, p *plan) (func(context.Context) error, error) {
-		return p.soak.postgres.start, p.soak.postgres.stop(ctx, how)
+		return p.soak.postgres.Start, p.soak.postgres.Stop(ctx, how)
 	}, 0}
 }
 

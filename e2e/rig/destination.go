@@ -1,4 +1,4 @@
-package e2e
+package rig
 
 import (
 	"errors"
@@ -24,8 +24,8 @@ type destination struct {
 	name    string
 	id      string
 	secret  string
-	network proxy
-	ledger  *ledger
+	network Proxy
+	ledger  *Ledger
 
 	mu       sync.Mutex
 	manners  manners
@@ -37,16 +37,16 @@ type destination struct {
 // followedPath is where a redirect leads. Nobody may follow it.
 const followedPath = "/followed"
 
-func newDestination(t testing.TB, l *ledger, name string, c client, app string) *destination {
+func newDestination(t testing.TB, l *Ledger, name string, c Client, app string) *destination {
 	t.Helper()
-	listener := must(net.Listen("tcp", "127.0.0.1:0"))(t)
+	listener := Must(net.Listen("tcp", "127.0.0.1:0"))(t)
 	d := &destination{
-		name: name, secret: newSecret(), ledger: l, manners: good, taken: map[string]int{}, complain: t.Errorf,
-		network: newProxy(t, listener.Addr().String()),
+		name: name, secret: NewSecret(), ledger: l, manners: good, taken: map[string]int{}, complain: t.Errorf,
+		network: NewProxy(t, listener.Addr().String()),
 	}
 	serveHTTP(t, listener, &http.Server{Handler: d})
 	in := svix.EndpointIn{Url: "http://" + d.network.Listen + "/", Secret: &d.secret}
-	d.id = must(c.Endpoint.Create(t.Context(), app, in, nil))(t).Id
+	d.id = Must(c.Endpoint.Create(t.Context(), app, in, nil))(t).Id
 	return d
 }
 
@@ -77,7 +77,7 @@ func (d *destination) accept(r *http.Request, body []byte) (manners, error) {
 	if err := errors.Join(verifyWebhook(d.secret, r.Header, body), sameByBothNames(r.Header)); err != nil {
 		return d.manners, fmt.Errorf("%s cannot be verified: %w", id, err)
 	}
-	return d.manners, d.ledger.arrived(id, body)
+	return d.manners, d.ledger.Arrived(id, body)
 }
 
 // behave gives the receiver other manners.

@@ -1,4 +1,4 @@
-package e2e
+package rig
 
 import (
 	"context"
@@ -42,7 +42,7 @@ func answerWith(code int) func(http.ResponseWriter, *http.Request) {
 }
 
 func takeHalfASecond(w http.ResponseWriter, r *http.Request) {
-	_ = pause(r.Context(), 500*time.Millisecond)
+	_ = Pause(r.Context(), 500*time.Millisecond)
 	w.WriteHeader(http.StatusNoContent)
 }
 
@@ -56,7 +56,7 @@ func dripHeader(w http.ResponseWriter, _ *http.Request) {
 	}
 	defer conn.Close()
 	for _, b := range []byte("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX-Drip: " + strings.Repeat("drip", 50) + "\r\n\r\n") {
-		if _, err := conn.Write([]byte{b}); err != nil || pause(context.Background(), drip) != nil {
+		if _, err := conn.Write([]byte{b}); err != nil || Pause(context.Background(), drip) != nil {
 			return
 		}
 	}
@@ -67,7 +67,7 @@ func dripBody(w http.ResponseWriter, r *http.Request) {
 		if _, err := fmt.Fprint(w, "drip"); err != nil || http.NewResponseController(w).Flush() != nil {
 			return
 		}
-		if pause(r.Context(), drip) != nil {
+		if Pause(r.Context(), drip) != nil {
 			return
 		}
 	}

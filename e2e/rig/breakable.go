@@ -1,4 +1,4 @@
-package e2e
+package rig
 
 import (
 	"context"
@@ -22,77 +22,81 @@ import (
 	"github.com/postrider/postrider/localpg"
 )
 
-// breakable is a Postgres server of one test's own, which may stop it. It keeps its data, and unlike
+// Breakable is a Postgres server of one test's own, which may stop it. It keeps its data, and unlike
 // the server that tests share it waits for the disk: what was answered has to be there afterwards.
-type breakable interface {
-	url(ctx context.Context) (string, error) // a superuser's; another one after each start
-	stop(ctx context.Context, how shutdown) error
-	start(ctx context.Context) error
+type Breakable interface {
+	URL(ctx context.Context) (string, error) // a superuser's; another one after each start
+	Stop(ctx context.Context, how Shutdown) error
+	Start(ctx context.Context) error
 }
 
-// shutdown is what Postgres calls it: fast ends the sessions and writes all down, immediate is a crash.
-type shutdown string
+// Shutdown is what Postgres calls it: fast ends the sessions and writes all down, immediate is a crash.
+type Shutdown string
 
 const (
-	fast      shutdown = "fast"
-	immediate shutdown = "immediate"
+	Fast      Shutdown = "fast"
+	Immediate Shutdown = "immediate"
 )
 
-// newBreakable starts a server in a container or, where that cannot be, on this machine.
-func newBreakable(t testing.TB) breakable {
+// NewBreakable starts a server in a container or, where that cannot be, on this machine.
+func NewBreakable(t testing.TB) Breakable {
 	t.Helper()
-	ownProcesses(t)
+	NeedOwnProcesses(t)
 	container, err := runPostgres(t.Context(), testcontainers.WithLabels(labels()))
 	if err == nil {
 		testcontainers.CleanupContainer(t, container)
-		engine := must(testcontainers.NewDockerProvider())(t)
-		t.Cleanup(func() { done(t, engine.Close()) })
+		engine := Must(testcontainers.NewDockerProvider())(t)
+		t.Cleanup(func() { NoError(t, engine.Close()) })
 		return &containerPostgres{container, engine}
 	}
-	if demandsDocker() {
+	if DemandsDocker() {
 		t.Fatal(err)
 	}
 	// Not t.TempDir, which root's Postgres could not enter.
-	dir := must(os.MkdirTemp("", "postrider-e2e-*"))(t)
-	done(t, os.Chmod(dir, 0o755))
-	l := &localPostgres{dir: filepath.Join(dir, "server")}
+	dir := Must(os.MkdirTemp("", "postrider-e2e-*"))(t)
+	NoError(t, os.Chmod(dir, 0o755))
+	l := &LocalPostgres{Dir: filepath.Join(dir, "server")}
 	t.Cleanup(func() {
-		done(t, l.stop(context.Background(), fast))
-		done(t, os.RemoveAll(dir))
+		NoError(t, l.Stop(context.Background(), Fast))
+		NoError(t, os.RemoveAll(dir))
 	})
-	done(t, l.start(t.Context()))
-	l.address = l.server.URL()
+	NoError(t, l.Start(t.Context()))
+	l.Address = l.Server.URL()
 	return l
 }
 
-type localPostgres struct {
-	dir     string
-	server  *localpg.Server
-	address string // the same at each start
+// LocalPostgres is a Breakable on this machine.
+type LocalPostgres struct {
+	Dir     string
+	Server  *localpg.Server
+	Address string // the same at each start
 }
 
-func (l *localPostgres) url(context.Context) (string, error) { return l.address, nil }
+// URL is a superuser's; it stays the same.
+func (l *LocalPostgres) URL(context.Context) (string, error) { return l.Address, nil }
 
-func (l *localPostgres) start(ctx context.Context) (err error) {
-	server, err := localpg.Start(ctx, localpg.Config{Dir: l.dir})
+// Start starts the server on the data that it had.
+func (l *LocalPostgres) Start(ctx context.Context) (err error) {
+	server, err := localpg.Start(ctx, localpg.Config{Dir: l.Dir})
 	if err == nil {
-		l.server = server
+		l.Server = server
 	}
 	return err
 }
 
-func (l *localPostgres) stop(_ context.Context, how shutdown) error {
-	if how == immediate {
-		pid, err := postmaster(l.dir)
+// Stop stops the server, and returns when it has ended.
+func (l *LocalPostgres) Stop(_ context.Context, how Shutdown) error {
+	if how == Immediate {
+		pid, err := postmaster(l.Dir)
 		if err != nil {
 			return err
 		}
 		if err := syscall.Kill(pid, syscall.SIGQUIT); err != nil {
 			return err
 		}
-		<-l.server.Done()
+		<-l.Server.Done()
 	}
-	return l.server.Stop()
+	return l.Server.Stop()
 }
 
 func postmaster(dir string) (int, error) {
@@ -109,21 +113,21 @@ type containerPostgres struct {
 	engine    *testcontainers.DockerProvider
 }
 
-// url names the port that the engine has chosen anew when it started the container.
-func (c *containerPostgres) url(ctx context.Context) (string, error) {
+// URL names the port that the engine has chosen anew when it started the container.
+func (c *containerPostgres) URL(ctx context.Context) (string, error) {
 	return c.container.ConnectionString(ctx, "sslmode=disable")
 }
 
-func (c *containerPostgres) start(ctx context.Context) error {
+func (c *containerPostgres) Start(ctx context.Context) error {
 	if _, err := c.engine.Client().ContainerStart(ctx, c.container.GetContainerID(), docker.ContainerStartOptions{}); err != nil {
 		return err
 	}
 	return awaitAnswer(ctx, c)
 }
 
-func (c *containerPostgres) stop(ctx context.Context, how shutdown) error {
+func (c *containerPostgres) Stop(ctx context.Context, how Shutdown) error {
 	id, signal := c.container.GetContainerID(), "SIGINT"
-	if how == immediate {
+	if how == Immediate {
 		signal = "SIGKILL"
 	}
 	waiting := c.engine.Client().ContainerWait(ctx, id, docker.ContainerWaitOptions{})
@@ -139,21 +143,21 @@ func (c *containerPostgres) stop(ctx context.Context, how shutdown) error {
 }
 
 // awaitAnswer waits until the server lets somebody in.
-func awaitAnswer(ctx context.Context, b breakable) error {
+func awaitAnswer(ctx context.Context, b Breakable) error {
 	return poll(ctx, func() bool {
-		url, err := b.url(ctx)
-		return err == nil && administer(url, "SELECT") == nil
+		url, err := b.URL(ctx)
+		return err == nil && AdministerDatabase(url, "SELECT") == nil
 	})
 }
 
-// bridge gives a server a TCP address on this machine that stays, whichever way it is reached at the
+// Bridge gives a server a TCP address on this machine that stays, whichever way it is reached at the
 // moment: a local one has a socket alone, and a container another port after each start.
-func bridge(t testing.TB, to breakable) (address string) {
+func Bridge(t testing.TB, to Breakable) (address string) {
 	t.Helper()
-	return serveTCP(t, func(conn net.Conn) { join(conn, to) })
+	return ServeTCP(t, func(conn net.Conn) { join(conn, to) })
 }
 
-func join(conn net.Conn, to breakable) {
+func join(conn net.Conn, to Breakable) {
 	defer conn.Close()
 	server, err := dialPostgres(to)
 	if err != nil {
@@ -170,10 +174,10 @@ func join(conn net.Conn, to breakable) {
 	there.Wait()
 }
 
-func dialPostgres(b breakable) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+func dialPostgres(b Breakable) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
-	url, err := b.url(ctx)
+	url, err := b.URL(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -185,17 +189,17 @@ func dialPostgres(b breakable) (net.Conn, error) {
 	return new(net.Dialer).DialContext(ctx, kind, address)
 }
 
-// urlAt is the URL of the same database at another address.
-func urlAt(url, address string) string {
-	u := mustParse(url)
+// URLAt is the URL of the same database at another address.
+func URLAt(url, address string) string {
+	u := MustParseURL(url)
 	u.Host = address
 	u.RawQuery = "sslmode=disable"
 	return u.String()
 }
 
 // terminateBackends ends every session at the database but its own, as an administrator would.
-func terminateBackends(ctx context.Context, b breakable) (ended int, err error) {
-	url, err := b.url(ctx)
+func terminateBackends(ctx context.Context, b Breakable) (ended int, err error) {
+	url, err := b.URL(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -209,4 +213,19 @@ func terminateBackends(ctx context.Context, b breakable) (ended int, err error) 
 		WHERE datname = current_database() AND pid <> pg_backend_pid() AND random() < 0.5`
 	err = conn.QueryRow(ctx, statement).Scan(&ended)
 	return ended, err
+}
+
+// Synchronous has the server answer a commit once its standby has it.
+func (l *LocalPostgres) Synchronous(t testing.TB) {
+	t.Helper()
+	Execute(t, l.Address, "ALTER SYSTEM SET synchronous_standby_names = '*'")
+	Execute(t, l.Address, "SELECT pg_reload_conf()")
+	Await(t, func() string {
+		n := 0
+		Query(t, l.Address, "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'", &n)
+		if n == 0 {
+			return "no standby follows"
+		}
+		return ""
+	})
 }

@@ -1,4 +1,4 @@
-package e2e
+package rig
 
 import (
 	"context"
@@ -6,24 +6,24 @@ import (
 	"time"
 )
 
-// patience is how long a test waits for anything: far longer than it takes on a slow and busy
+// Patience is how long a test waits for anything: far longer than it takes on a slow and busy
 // machine, so that only what never happens fails.
-const patience = 2 * time.Minute
+const Patience = 2 * time.Minute
 
-// await polls until missing returns nothing; else the test fails with what was still missing.
-func await(t testing.TB, missing func() string) {
+// Await polls until missing returns nothing; else the test fails with what was still missing.
+func Await(t testing.TB, missing func() string) {
 	t.Helper()
-	limit, cancel := context.WithTimeout(context.Background(), patience)
+	limit, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
 	lack := ""
 	if poll(limit, func() bool { lack = missing(); return lack == "" }) != nil {
-		t.Fatalf("after %s: %s", patience, lack)
+		t.Fatalf("after %s: %s", Patience, lack)
 	}
 }
 
-// never fails the test if something happens within a moment that must not happen at all. On a slow
+// Never fails the test if something happens within a moment that must not happen at all. On a slow
 // machine it may miss that; it never fails without cause.
-func never(t testing.TB, what string, happened func() bool) {
+func Never(t testing.TB, what string, happened func() bool) {
 	t.Helper()
 	moment, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
 	defer cancel()
@@ -32,8 +32,8 @@ func never(t testing.TB, what string, happened func() bool) {
 	}
 }
 
-// pause waits; an error: ctx has ended before.
-func pause(ctx context.Context, d time.Duration) error {
+// Pause waits; an error: ctx has ended before.
+func Pause(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

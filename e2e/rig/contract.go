@@ -1,0 +1,106 @@
+package rig
+
+import (
+	"encoding/json"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// An operation is what the service's own contract says of one.
+type Operation struct {
+	ID, Method, Path string
+	Params           []string // what its path names, from the left
+	TakesBody        bool
+	Pages            bool // it takes an iterator
+	Org, App         bool // whose tokens it takes; neither, for those that need none
+}
+
+// WatcherKind is an endpoint for operational webhooks.
+const WatcherKind = "watcher"
+
+var pathParam = regexp.MustCompile(`\{(\w+)\}`)
+
+// Operations is all operations that the service says it has.
+func (s Service) Operations(t testing.TB) []Operation {
+	t.Helper()
+	var doc struct {
+		Paths map[string]map[string]json.RawMessage
+	}
+	NewClient(t, s.URL, "").Call(t, http.StatusOK, http.MethodGet, "/api/v1/openapi.json", "").Decode(t, &doc)
+	var all []Operation
+	for path, methods := range doc.Paths {
+		for method, described := range methods {
+			if method != "parameters" {
+				all = append(all, newOperation(t, strings.ToUpper(method), path, described))
+			}
+		}
+	}
+	if len(all) == 0 {
+		t.Fatal("the contract has no operation")
+	}
+	return all
+}
+
+func newOperation(t testing.TB, method, path string, described json.RawMessage) Operation {
+	t.Helper()
+	var d struct {
+		OperationID string
+		RequestBody json.RawMessage
+		Security    []map[string]any
+		Parameters  []struct {
+			Ref string `json:"$ref"`
+		}
+	}
+	if err := json.Unmarshal(described, &d); err != nil {
+		t.Fatalf("%s %s: %v", method, path, err)
+	}
+	op := Operation{ID: d.OperationID, Method: method, Path: path, TakesBody: d.RequestBody != nil}
+	for _, match := range pathParam.FindAllStringSubmatch(path, -1) {
+		kind := match[1]
+		if kind == "endpoint_id" && strings.HasPrefix(path, "/api/v1/operational-webhook/") {
+			kind = WatcherKind // the path calls two kinds of things alike
+		}
+		op.Params = append(op.Params, kind)
+	}
+	for _, scheme := range d.Security {
+		op.Org = op.Org || scheme["organisationToken"] != nil
+		op.App = op.App || scheme["applicationToken"] != nil
+	}
+	for _, p := range d.Parameters {
+		op.Pages = op.Pages || strings.HasSuffix(p.Ref, "/iterator")
+	}
+	return op
+}
+
+// At is the operation's path with these names in it.
+func (op Operation) At(refs []string) string {
+	return pathParam.ReplaceAllStringFunc(op.Path, func(string) string {
+		ref := refs[0]
+		refs = refs[1:]
+		return ref
+	})
+}
+
+// Serves tells whether a request is one for this operation.
+func (op Operation) Serves(method, path string) bool {
+	pattern := "^" + pathParam.ReplaceAllString(op.Path, "[^/]+") + "$"
+	return op.Method == method && regexp.MustCompile(pattern).MatchString(path)
+}
+
+// Admits tells whether an operation is for such tokens at all.
+func (op Operation) Admits(b Bearer) bool {
+	return b.Org != "" && (op.Org && b.App == "" || op.App && b.App != "")
+}
+
+// Ends ranks operations by how much they end.
+func (op Operation) Ends() int {
+	switch {
+	case op.Method == http.MethodDelete, op.ID == "AuthExpireAll":
+		return 2
+	case strings.Contains(op.ID, "Expunge"), op.ID == "AuthLogout":
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,30 @@
+package rig
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// Probe asks one health check.
+func Probe(ctx context.Context, url string) (Response, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return Response{}, err
+	}
+	return readResponse(HTTPClient.Do(request))
+}
+
+// AwaitProbe waits until a health check is answered with this status and this text in it.
+func AwaitProbe(t testing.TB, url string, status int, text string) {
+	t.Helper()
+	Await(t, func() string {
+		got, err := Probe(t.Context(), url)
+		if err != nil || got.Status != status || !strings.Contains(string(got.Body), text) {
+			return fmt.Sprintf("%s: %d %s, %v; want %d %s", url, got.Status, got.Body, err, status, text)
+		}
+		return ""
+	})
+}

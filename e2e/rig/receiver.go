@@ -1,0 +1,291 @@
+package rig
+
+import (
+	"cmp"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+	svix "github.com/svix/svix-webhooks/go"
+)
+
+// Receiver is where webhooks arrive. It keeps all of them, and when the test ends, each must have
+// had the right signature.
+type Receiver struct {
+	URL    string
+	Secret string // of the endpoint; a test that lets Postrider make one puts it here
+	answer func(http.ResponseWriter, *http.Request, Arrival)
+
+	mu          sync.Mutex
+	Arrivals    []Arrival
+	times       map[string]int // how often each message arrived
+	connections int
+}
+
+// Arrival is one webhook.
+type Arrival struct {
+	ID     string
+	Nth    int // of those with this id: 1 is the first
+	At     time.Time
+	Header http.Header
+	Body   []byte
+}
+
+// NewReceiver starts a receiver that answers with answer, or if that is nil, with 204.
+func NewReceiver(t testing.TB, answer func(http.ResponseWriter, *http.Request, Arrival)) *Receiver {
+	t.Helper()
+	host := receiverHost(t)
+	return NewReceiverAt(t, listenAddress(), host, answer)
+}
+
+// AnswerStatus makes a receiver that answers with this status and nothing else.
+func AnswerStatus(code int) func(http.ResponseWriter, *http.Request, Arrival) {
+	return func(w http.ResponseWriter, _ *http.Request, _ Arrival) { w.WriteHeader(code) }
+}
+
+// receiverHost is the name by which the service under test reaches this machine.
+func receiverHost(t testing.TB) string {
+	t.Helper()
+	host := os.Getenv("E2E_RECEIVER_HOST")
+	if Deployment() != "" && host == "" {
+		t.Skip("the deployment that E2E_BASE_URL names needs E2E_RECEIVER_HOST to reach receivers on this machine")
+	}
+	return cmp.Or(host, "127.0.0.1")
+}
+
+func listenAddress() string {
+	if os.Getenv("E2E_RECEIVER_HOST") != "" {
+		return ":0"
+	}
+	return "127.0.0.1:0"
+}
+
+// NewReceiverAt is NewReceiver at an address of this machine, which the sender knows as host.
+func NewReceiverAt(t testing.TB, address, host string, answer func(http.ResponseWriter, *http.Request, Arrival)) *Receiver {
+	t.Helper()
+	listener := Must(net.Listen("tcp", address))(t)
+	r := &Receiver{
+		URL:    fmt.Sprintf("http://%s/", net.JoinHostPort(host, fmt.Sprint(listener.Addr().(*net.TCPAddr).Port))),
+		Secret: NewSecret(), answer: answer, times: map[string]int{},
+	}
+	t.Cleanup(func() { r.verify(t) }) // once nothing arrives any more
+	serveHTTP(t, listener, &http.Server{Handler: r, ConnState: r.connState})
+	return r
+}
+
+// NewSecret is a secret for an endpoint.
+func NewSecret() string {
+	key := make([]byte, 32)
+	rand.Read(key)
+	return "whsec_" + base64.StdEncoding.EncodeToString(key)
+}
+
+func (r *Receiver) connState(_ net.Conn, state http.ConnState) {
+	if state == http.StateNew {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.connections++
+	}
+}
+
+// Connected is how many connections were made to the receiver.
+func (r *Receiver) Connected() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.connections
+}
+
+// ServeHTTP keeps a webhook and answers it.
+func (r *Receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
+	body, err := io.ReadAll(request.Body)
+	if err != nil {
+		return // the sender was killed before it had sent all of it
+	}
+	a := r.keep(Arrival{ID: request.Header.Get("webhook-id"), At: time.Now(), Header: request.Header, Body: body})
+	if r.answer == nil {
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	r.answer(w, request, a)
+}
+
+func (r *Receiver) keep(a Arrival) Arrival {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.times[a.ID]++
+	a.Nth = r.times[a.ID]
+	r.Arrivals = append(r.Arrivals, a)
+	return a
+}
+
+// verify checks what every webhook must have: a signature that the Standard Webhooks library accepts, or
+// one of the endpoint's public key, which that library does not know; and the same once more by the names that Svix uses.
+func (r *Receiver) verify(t testing.TB) {
+	t.Helper()
+	for _, a := range r.All() {
+		var err error
+		if !strings.HasPrefix(r.Secret, "whpk_") {
+			err = verifyWebhook(r.Secret, a.Header, a.Body)
+		} else if !a.Verifies(t, r.Secret) {
+			err = errors.New("no v1a signature of the public key")
+		}
+		if err = errors.Join(err, sameByBothNames(a.Header)); err != nil {
+			t.Fatalf("a webhook arrived that cannot be verified: %v\n%v\n%s", err, a.Header, a.Body)
+		}
+	}
+}
+
+func verifyWebhook(secret string, header http.Header, body []byte) error {
+	verifier, err := standardwebhooks.NewWebhook(secret)
+	if err != nil {
+		return err
+	}
+	return verifier.Verify(body, header)
+}
+
+func sameByBothNames(header http.Header) error {
+	for _, name := range []string{"Id", "Timestamp", "Signature"} {
+		if standard, own := header.Get("Webhook-"+name), header.Get("Svix-"+name); standard != own {
+			return fmt.Errorf("webhook-%s is %q, and svix-%s is %q", name, standard, name, own)
+		}
+	}
+	return nil
+}
+
+// NewEndpoint makes the receiver an endpoint of an application and returns its id.
+func (r *Receiver) NewEndpoint(t testing.TB, c Client, app string) string {
+	t.Helper()
+	return r.NewEndpointLike(t, c, app, svix.EndpointIn{})
+}
+
+// NewEndpointLike is NewEndpoint with other properties.
+func (r *Receiver) NewEndpointLike(t testing.TB, c Client, app string, in svix.EndpointIn) string {
+	t.Helper()
+	in.Url, in.Secret = r.URL, &r.Secret
+	return Must(c.Endpoint.Create(t.Context(), app, in, nil))(t).Id
+}
+
+// All is what has arrived so far, in that order.
+func (r *Receiver) All() []Arrival {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clip(r.Arrivals)
+}
+
+// Of is what has arrived of one message.
+func (r *Receiver) Of(id string) []Arrival {
+	var found []Arrival
+	for _, a := range r.All() {
+		if a.ID == id {
+			found = append(found, a)
+		}
+	}
+	return found
+}
+
+// Await waits until each of the messages has arrived at least once.
+func (r *Receiver) Await(t testing.TB, ids ...string) {
+	t.Helper()
+	r.AwaitTimes(t, 1, ids...)
+}
+
+// AwaitTimes waits until each of the messages has arrived at least so often.
+func (r *Receiver) AwaitTimes(t testing.TB, times int, ids ...string) {
+	t.Helper()
+	Await(t, func() string {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		missing, example := 0, ""
+		for _, id := range ids {
+			if r.times[id] < times {
+				missing, example = missing+1, id
+			}
+		}
+		if missing == 0 {
+			return ""
+		}
+		return fmt.Sprintf("%d of %d messages have not arrived %d times, %s among them", missing, len(ids), times, example)
+	})
+}
+
+// Counts tells how many of the messages arrived more than once, and how many webhooks were of none
+// of them.
+func (r *Receiver) Counts(ids []string) (duplicated, strange int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	strange = len(r.times)
+	for _, id := range ids {
+		if r.times[id] > 0 {
+			strange--
+		}
+		if r.times[id] > 1 {
+			duplicated++
+		}
+	}
+	return duplicated, strange
+}
+
+// AnswerText makes a receiver that answers with this status and text.
+func AnswerText(code int, text string) func(http.ResponseWriter, *http.Request, Arrival) {
+	return func(w http.ResponseWriter, _ *http.Request, _ Arrival) {
+		w.WriteHeader(code)
+		fmt.Fprint(w, text)
+	}
+}
+
+// WantSurvived wants every accepted message to have arrived after a process was killed, and every attempt that was under way
+// at that moment to have been made again. There must have been some.
+func (r *Receiver) WantSurvived(t testing.TB, accepted []string, underWay []Arrival) {
+	t.Helper()
+	if len(underWay) == 0 {
+		t.Fatal("nothing was under way when the process was killed: this proves nothing")
+	}
+	r.Await(t, accepted...)
+	Await(t, func() string {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		for _, a := range underWay {
+			if r.times[a.ID] <= a.Nth {
+				return fmt.Sprintf("%s was under way for the %d. time when the process was killed, and has not come again", a.ID, a.Nth)
+			}
+		}
+		return ""
+	})
+	duplicated, strange := r.Counts(accepted)
+	t.Logf("%d messages accepted and delivered, %d of them more than once; %d delivered that were stored, but not answered; "+
+		"%d attempts were under way", len(accepted), duplicated, strange, len(underWay))
+}
+
+// Verifies tells whether a webhook has a v1a signature of the public key.
+func (a Arrival) Verifies(t testing.TB, public string) bool {
+	t.Helper()
+	encoded, ok := strings.CutPrefix(public, "whpk_")
+	key := Must(base64.StdEncoding.DecodeString(encoded))(t)
+	if !ok || len(key) != ed25519.PublicKeySize {
+		t.Fatalf("%q is no public key", public)
+	}
+	content := a.ID + "." + a.Header.Get("webhook-timestamp") + "." + string(a.Body)
+	return slices.ContainsFunc(strings.Fields(a.Header.Get("webhook-signature")), func(signature string) bool {
+		encoded, ok := strings.CutPrefix(signature, "v1a,")
+		return ok && ed25519.Verify(key, []byte(content), Must(base64.StdEncoding.DecodeString(encoded))(t))
+	})
+}
+
+// Distinct is how many messages have arrived.
+func (r *Receiver) Distinct() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.times)
+}

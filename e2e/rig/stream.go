@@ -1,0 +1,94 @@
+package rig
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Stream is messages that are published one after the other, in groups, until it is stopped.
+type Stream struct {
+	Producer
+	App  string
+	Lead *Lead
+
+	mu       sync.Mutex
+	Produced map[string]int // by group, how many
+}
+
+// streamPace is between two messages of a group, less than what an endpoint in order can take.
+const streamPace = 25 * time.Millisecond
+
+// StreamGroups are the groups that a stream publishes in.
+var StreamGroups = []string{"red", "green", "blue", "black"}
+
+// StreamLead is what a stream may be ahead of deliveries: what it publishes in six seconds.
+const StreamLead = 1000
+
+// Run publishes until ctx ends. What fails is published again: the broker may be away.
+func (s *Stream) Run(ctx context.Context, t *testing.T) {
+	t.Helper()
+	var groups sync.WaitGroup
+	for _, group := range StreamGroups {
+		groups.Go(func() {
+			for n := 0; Pause(ctx, streamPace) == nil; {
+				if !s.Lead.UsedUp() {
+					s.publish(t, group, n)
+					n++
+				}
+			}
+		})
+	}
+	groups.Wait()
+}
+
+func (s *Stream) publish(t *testing.T, group string, n int) {
+	t.Helper()
+	body := fmt.Sprintf(`{"application": %q, "eventType": "e2e.stream", "channels": [%q], "payload": {"group": %[2]q, "n": %d}}`, s.App, group, n)
+	for deadline := time.Now().Add(Patience); ; {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		err := s.Produce(ctx, group, fmt.Sprintf("%s-%d", group, n), body, nil)
+		cancel()
+		if err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Errorf("publish: %v", err)
+			return
+		}
+		<-time.After(50 * time.Millisecond)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.Produced[group] = n + 1
+	s.Lead.sent()
+}
+
+// Count is how many messages were published so far.
+func (s *Stream) Count() (all int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, n := range s.Produced {
+		all += n
+	}
+	return all
+}
+
+// StreamEvent is the payload of a message of a stream.
+type StreamEvent struct {
+	Group string
+	N     int
+}
+
+// SourcesOf are the settings that have a source read a producer.
+func SourcesOf(p Producer, org string) []string {
+	sources := fmt.Sprintf("POSTRIDER_SOURCES=sources: [{name: stream, organization: %s, %s}]", org, p.Source)
+	if strings.HasPrefix(p.Source, "outbox") {
+		sources = "POSTRIDER_SOURCES=sources: [{name: stream, " + p.Source + "}]"
+	}
+	return append(slices.Clone(p.env), sources)
+}

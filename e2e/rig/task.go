@@ -1,0 +1,100 @@
+package rig
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	svix "github.com/svix/svix-webhooks/go"
+	"github.com/svix/svix-webhooks/go/models"
+)
+
+// AwaitTask waits for the end of a background task, which must be good, and returns what came of it.
+func (c Client) AwaitTask(t testing.TB, id string) map[string]any {
+	t.Helper()
+	var task *svix.BackgroundTaskOut
+	Await(t, func() string {
+		task = Must(c.BackgroundTask.Get(t.Context(), id))(t)
+		if task.Status == models.BACKGROUNDTASKSTATUS_RUNNING {
+			return fmt.Sprintf("%s %s runs: %v", task.Task, id, task.Data)
+		}
+		return ""
+	})
+	if task.Status != models.BACKGROUNDTASKSTATUS_FINISHED {
+		t.Fatalf("%s %s: %v", task.Task, task.Status, task.Data)
+	}
+	return task.Data
+}
+
+// AwaitSent is finished for a task that sends messages; it returns how many it sent.
+func (c Client) AwaitSent(t testing.TB, id string) int {
+	t.Helper()
+	sent, _ := c.AwaitTask(t, id)["messagesSent"].(float64)
+	return int(sent)
+}
+
+// AwaitFailures waits until that many attempts at an endpoint have failed.
+func (c Client) AwaitFailures(t testing.TB, app, endpoint string, n int) {
+	t.Helper()
+	Await(t, func() string {
+		stats := Must(c.Endpoint.GetStats(t.Context(), app, endpoint, nil))(t)
+		if stats.Fail < int64(n) || stats.Pending+stats.Sending > 0 {
+			return fmt.Sprintf("%+v", *stats)
+		}
+		return ""
+	})
+}
+
+// BeginAggregation begins a task of the organisation.
+func (c Client) BeginAggregation(t testing.TB) string {
+	t.Helper()
+	return BeginTask(t, func() (*svix.AggregateEventTypesOut, error) { return c.Statistics.AggregateEventTypes(t.Context()) }).Id
+}
+
+// BeginReplays begins all tasks that c, a customer, may begin at once. Replays of what is missing last: there are messages,
+// and no attempts.
+func (c Client) BeginReplays(t testing.TB, r *Receiver, app string, endpoints int) {
+	t.Helper()
+	since, ctx := time.Now().Add(-time.Hour), t.Context()
+	for range endpoints {
+		endpoint := r.NewEndpointLike(t, c, app, svix.EndpointIn{Channels: []string{"none"}})
+		task := Must(c.Endpoint.ReplayMissing(ctx, app, endpoint, svix.ReplayIn{Since: since}, nil))(t).Id
+		Must(c.Endpoint.Recover(ctx, app, endpoint, svix.RecoverIn{Since: since}, nil))(t)
+		Must(c.Endpoint.BulkReplay(ctx, app, endpoint, svix.BulkReplayIn{Since: since}, nil))(t)
+		_, err := c.Endpoint.ReplayMissing(ctx, app, endpoint, svix.ReplayIn{Since: since}, nil)
+		if Must(c.BackgroundTask.Get(ctx, task))(t).Status == models.BACKGROUNDTASKSTATUS_RUNNING {
+			WantRefused(t, err, 409, "task_running")
+		}
+	}
+}
+
+// TasksProcessed is how many messages a customer's replays have looked at.
+func (c Client) TasksProcessed(t testing.TB) (n float64) {
+	t.Helper()
+	options := svix.BackgroundTaskListOptions{Limit: new(uint64(250)), Task: new(models.BACKGROUNDTASKTYPE_ENDPOINT_REPLAY)}
+	list := Must(c.BackgroundTask.List(t.Context(), &options))(t)
+	for i := range list.Data {
+		n += TaskProcessed(&list.Data[i])
+	}
+	return n
+}
+
+// TaskProcessed is how many messages a task has looked at.
+func TaskProcessed(task *svix.BackgroundTaskOut) float64 {
+	n, _ := task.Data["messagesProcessed"].(float64)
+	return n
+}
+
+// BeginTask begins a task of which one runs for an organisation at a time: other tests may have begun one.
+func BeginTask[T any](t testing.TB, begin func() (T, error)) (task T) {
+	t.Helper()
+	Await(t, func() string {
+		var err error
+		if task, err = begin(); err == nil {
+			return ""
+		}
+		WantRefused(t, err, 409, "task_running")
+		return err.Error()
+	})
+	return task
+}

@@ -1,0 +1,214 @@
+package rig
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	svix "github.com/svix/svix-webhooks/go"
+)
+
+// Thing is what a path can name: an application, an endpoint, a message...
+type Thing struct {
+	Kind     string   // as the contract's paths call it
+	refs     []string // its id, and how else it is called: the same in all tenants, wherever that can be
+	org, app string   // whose it is; without an app, the organisation's
+	Marks    []string // what is in it and in nothing else
+}
+
+// A bearer is a client with a token of an organisation, of an application, or with none.
+type Bearer struct {
+	Name string
+	Client
+	Org, App string
+}
+
+// reaches tells whether a bearer may see a thing. An organisation's event types are for its customers.
+func (b Bearer) reaches(th Thing) bool {
+	return b.Org == th.org && (b.App == "" || b.App == th.app || th.Kind == "event_type_name")
+}
+
+// Tenants are two organisations: A with the applications a1 and a2, and B with b1. All that can be
+// called alike in them is called alike, and whatever can hold a text of theirs holds a mark.
+type Tenants struct {
+	Bearers   []Bearer // A, B, a1, a2, b1, and one without a token
+	Things    []Thing
+	receivers map[string]*Receiver // of the applications, by name
+}
+
+const SharedType, SharedApp, SharedEndpoint, SharedEvent, SharedWatcher = "order.made", "first", "hook", "event-1", "ops"
+
+// NewTenants makes both organisations and all that is in them.
+func NewTenants(t testing.TB, s Service) *Tenants {
+	t.Helper()
+	ts := &Tenants{receivers: map[string]*Receiver{}}
+	orgA, orgB := ts.addOrganisation(t, s, "A"), ts.addOrganisation(t, s, "B")
+	ts.addApplication(t, s, orgA, "a1", SharedApp)
+	ts.addApplication(t, s, orgA, "a2", "second")
+	ts.addApplication(t, s, orgB, "b1", SharedApp)
+	for _, owner := range []Bearer{orgA, orgB} {
+		ts.addTask(owner.Org, "", Must(owner.Statistics.AggregateEventTypes(t.Context()))(t).Id)
+	}
+	for _, th := range ts.Things {
+		if th.Kind == "task_id" { // they start within a second, all of them
+			ts.Bearers[slices.IndexFunc(ts.Bearers, func(b Bearer) bool { return b.reaches(th) })].AwaitTask(t, th.refs[0])
+		}
+	}
+	ts.Bearers = append(ts.Bearers, Bearer{Name: "nobody", Client: NewClient(t, s.URL, "")})
+	return ts
+}
+
+// mark is a text that nobody else has.
+func mark(name string) string { return "mark-" + name + "-" + Random() }
+
+func (ts *Tenants) addOrganisation(t testing.TB, s Service, name string) Bearer {
+	t.Helper()
+	id, ctx := "org_"+Random(), t.Context()
+	b := Bearer{Name: name, Client: NewClient(t, s.URL, s.NewToken(t, id)), Org: id}
+	ts.Bearers = append(ts.Bearers, b)
+
+	own := mark(name)
+	schemas := map[string]any{"1": map[string]any{"type": "object", "title": own, "examples": []any{map[string]any{"mark": own}}}}
+	for _, ref := range []string{SharedType, "only-in." + Random()} {
+		in := svix.EventTypeIn{Name: ref, Description: own, GroupName: &own, Schemas: &schemas}
+		Must(b.EventType.Create(ctx, in, nil))(t)
+		ts.Things = append(ts.Things, Thing{Kind: "event_type_name", refs: []string{ref}, org: id, Marks: []string{own}})
+	}
+
+	ops, secret, uid := mark(name), NewSecret(), SharedWatcher
+	made := Must(b.OperationalWebhookEndpoint.Create(ctx, svix.OperationalWebhookEndpointIn{
+		Url: "https://example.com/" + ops, Uid: &uid, Description: &ops, Metadata: &map[string]string{"mark": ops}, Secret: &secret,
+		FilterTypes: []string{"message.attempt.exhausted"},
+	}, nil))(t)
+	headers := svix.OperationalWebhookEndpointHeadersIn{Headers: map[string]string{"X-Mark": ops}}
+	NoError(t, b.OperationalWebhookEndpoint.UpdateHeaders(ctx, made.Id, headers))
+	ts.Things = append(ts.Things, Thing{Kind: WatcherKind, refs: []string{made.Id, uid}, org: id, Marks: []string{made.Id, ops, secret}})
+	return b
+}
+
+func (ts *Tenants) addApplication(t testing.TB, s Service, owner Bearer, name, uid string) {
+	t.Helper()
+	ctx, own, secret := t.Context(), mark(name), NewSecret()
+	app := Must(owner.Application.Create(ctx, svix.ApplicationIn{Name: own, Uid: &uid, Metadata: &map[string]string{"mark": own}}, nil))(t).Id
+	b := Bearer{Name: name, Client: NewClient(t, s.URL, s.NewToken(t, owner.Org, "--application", app)), Org: owner.Org, App: app}
+	ts.Bearers = append(ts.Bearers, b)
+	add := func(kind string, refs []string, marks ...string) {
+		ts.Things = append(ts.Things, Thing{Kind: kind, refs: refs, org: owner.Org, app: app, Marks: append(marks, refs[0], own)})
+	}
+	add("app_id", []string{app, uid})
+
+	r := NewReceiver(t, AnswerText(http.StatusOK, own))
+	r.URL, r.Secret, ts.receivers[name] = r.URL+own, secret, r
+	endpoint := r.NewEndpointLike(t, b.Client, app, svix.EndpointIn{
+		Uid: new(SharedEndpoint), Description: &own, Metadata: &map[string]string{"mark": own}, Headers: &map[string]string{"X-Mark": own},
+		FilterTypes: []string{SharedType}, Channels: []string{own},
+	})
+	add("endpoint_id", []string{endpoint, SharedEndpoint}, secret)
+	message := Must(owner.Message.Create(ctx, app, svix.MessageIn{
+		EventType: SharedType, EventId: new(SharedEvent), Channels: []string{own}, Tags: []string{own}, Payload: map[string]any{"mark": own},
+	}, nil))(t).Id
+	add("msg_id", []string{message, SharedEvent})
+	add("attempt_id", []string{b.AwaitAttempts(t, app, message, 1)[0].Id})
+	ts.addTask(owner.Org, app, Must(b.Endpoint.ReplayMissing(ctx, app, endpoint, svix.ReplayIn{Since: time.Now().Add(-time.Hour)}, nil))(t).Id)
+}
+
+func (ts *Tenants) addTask(org, app, id string) {
+	ts.Things = append(ts.Things, Thing{Kind: "task_id", refs: []string{id}, org: org, app: app, Marks: []string{id}})
+}
+
+// Resolve finds what b means by these names in a path of op: all of them, or as many from the left as
+// name what b may reach.
+func (ts *Tenants) Resolve(b Bearer, op Operation, refs []string) []Thing {
+	var found []Thing
+	for i, kind := range op.Params {
+		n := slices.IndexFunc(ts.Things, func(th Thing) bool {
+			return th.Kind == kind && slices.Contains(th.refs, refs[i]) && b.reaches(th) && (i == 0 || th.app == found[0].app)
+		})
+		if n < 0 {
+			break
+		}
+		found = append(found, ts.Things[n])
+	}
+	return found
+}
+
+// Names are all ways to fill in a path of op, with whatever is there of anybody's.
+func (ts *Tenants) Names(op Operation) [][]string {
+	all := [][]string{nil}
+	for _, kind := range op.Params {
+		var refs []string
+		for _, th := range ts.Things {
+			if th.Kind == kind {
+				refs = append(refs, th.refs...)
+			}
+		}
+		slices.Sort(refs)
+		refs = slices.Compact(refs)
+		var longer [][]string
+		for _, begun := range all {
+			for _, ref := range refs {
+				longer = append(longer, append(slices.Clip(begun), ref))
+			}
+		}
+		all = longer
+	}
+	return all
+}
+
+// IDsOf are the names of things by which nothing else is called.
+func IDsOf(things []Thing) []string {
+	var refs []string
+	for _, th := range things {
+		refs = append(refs, th.refs[0])
+	}
+	return refs
+}
+
+// Named is the bearer of that name.
+func (ts *Tenants) Named(name string) Bearer {
+	return ts.Bearers[slices.IndexFunc(ts.Bearers, func(b Bearer) bool { return b.Name == name })]
+}
+
+// Send makes a request whose answer must hold nothing that the bearer may not see.
+func (ts *Tenants) Send(t testing.TB, b Bearer, method, path, body string, headers ...string) Response {
+	t.Helper()
+	r := Must(b.sendWith(t.Context(), method, path, body, headers...))(t)
+	ts.wantNothingForeign(t, b, method+" "+path+" "+body, r)
+	return r
+}
+
+// wantNothingForeign looks for marks of others, except where the request named them.
+func (ts *Tenants) wantNothingForeign(t testing.TB, b Bearer, request string, r Response) {
+	t.Helper()
+	text := fmt.Sprint(r.Header) + string(r.Body)
+	for _, th := range ts.Things {
+		for _, foreign := range th.Marks {
+			if !b.reaches(th) && strings.Contains(text, foreign) && !strings.Contains(request, foreign) {
+				t.Errorf("%s: %s: the answer holds %q of another's %s: %s", b.Name, request, foreign, th.Kind, text)
+			}
+		}
+	}
+}
+
+// WantReceivedNothingForeign wants nothing to have been sent to an application's endpoint that is not its own.
+func (ts *Tenants) WantReceivedNothingForeign(t testing.TB) {
+	t.Helper()
+	for name, r := range ts.receivers {
+		b := ts.Named(name)
+		for _, a := range r.All() {
+			ts.wantNothingForeign(t, b, "a webhook", Response{Header: a.Header, Body: a.Body})
+		}
+	}
+}
+
+// ThingID is that of an application's, or else of an organisation's, thing.
+func (ts *Tenants) ThingID(name, kind string) string {
+	b := ts.Named(name)
+	n := slices.IndexFunc(ts.Things, func(th Thing) bool {
+		return th.Kind == kind && th.org == b.Org && th.app == b.App && th.refs[0] != SharedType
+	})
+	return ts.Things[n].refs[0]
+}
