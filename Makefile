@@ -39,7 +39,7 @@ faults: ## break processes, Postgres, networks and receivers under load for FAUL
 # The same tests do it with a few of everything in `make test`. What only the store can be made to do is beside them.
 .PHONY: hostile
 hostile: ## attack one customer by another at full size: quotas, large texts and rows, fan-out, lists, tasks, payloads, outages
-	go test ./e2e -run 'Neighbours|LittleMemory|TooLarge|GaveUp|TakeLong|Viewer|Password|ReadOnly|Silently|ShutsUsOut|Descriptor' \
+	go test ./e2e -run 'Neighbour|Memory|TooLarge|Abandoned|TakingLong|Viewer|Password|DatabaseReadOnly|Silently|RefusingLogins|Descriptor' \
 		-count=1 -v -timeout 0 -parallel 1 -hostile
 	go test ./store -run 'Quota|FIFOEndpoints|OneRow|HostsMinutesApart|LeasesOfASlowClock|NothingCanBeWritten|Share|Crowd|AnyRow' -count=1
 

@@ -12,9 +12,9 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// TestRequestsWhoseClientsGaveUpAreNotStored has the database be silent for longer than clients wait. What was in no
+// TestRequestAbandonedByClientIsNotStored has the database be silent for longer than clients wait. What was in no
 // statement by then must not be stored afterwards, when nobody is told of it.
-func TestRequestsWhoseClientsGaveUpAreNotStored(t *testing.T) {
+func TestRequestAbandonedByClientIsNotStored(t *testing.T) {
 	t.Parallel()
 	const requests, patience = 50, 2 * time.Second
 	database := rig.NewDatabase(t)

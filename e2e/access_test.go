@@ -24,7 +24,7 @@ func wantGood(t testing.TB, app string, good bool, clients ...rig.Client) {
 	}
 }
 
-func TestACustomersTokenReachesItsApplicationAlone(t *testing.T) {
+func TestPortalTokenReachesItsApplicationAlone(t *testing.T) {
 	t.Parallel()
 	owner, ctx := rig.Shared(t).NewTenant(t), t.Context()
 	app, other := owner.NewApplication(t), owner.NewApplication(t)
@@ -52,7 +52,7 @@ func TestACustomersTokenReachesItsApplicationAlone(t *testing.T) {
 	rig.WantRefused(t, err, 404, "not_found")
 }
 
-func TestACustomersApplicationIsMadeWithItsToken(t *testing.T) {
+func TestPortalTokenCreatesItsApplication(t *testing.T) {
 	t.Parallel()
 	owner, uid := rig.Shared(t).NewTenant(t), "new-"+rig.Random()
 	in := svix.AppPortalAccessIn{Application: &svix.ApplicationIn{Name: "New", Uid: &uid}}
@@ -65,7 +65,7 @@ func TestACustomersApplicationIsMadeWithItsToken(t *testing.T) {
 	rig.NoError(t, owner.Application.Delete(t.Context(), uid))
 }
 
-func TestACustomersTokenHasTheCapabilitiesItWasGiven(t *testing.T) {
+func TestPortalTokenHasItsCapabilities(t *testing.T) {
 	t.Parallel()
 	owner, ctx := rig.Shared(t).NewTenant(t), t.Context()
 	app := owner.NewApplication(t)
@@ -95,7 +95,7 @@ func TestACustomersTokenHasTheCapabilitiesItWasGiven(t *testing.T) {
 	rig.NoError(t, manager.Endpoint.Delete(ctx, app, endpoint))
 }
 
-func TestLogoutEndsOneToken(t *testing.T) {
+func TestTokenLogoutEndsOneToken(t *testing.T) {
 	t.Parallel()
 	owner := rig.Shared(t).NewTenant(t)
 	app := owner.NewApplication(t)
@@ -110,7 +110,7 @@ func TestLogoutEndsOneToken(t *testing.T) {
 	wantGood(t, app, true, owner)
 }
 
-func TestExpireAllEndsTheTokensThatThereAre(t *testing.T) {
+func TestTokenExpireAllEndsExistingTokens(t *testing.T) {
 	t.Parallel()
 	owner, ctx := rig.Shared(t).NewTenant(t), t.Context()
 	app, other := owner.NewApplication(t), owner.NewApplication(t)
@@ -148,7 +148,7 @@ func TestExpireAllEndsTheTokensThatThereAre(t *testing.T) {
 	wantGood(t, other, true, neighbour)
 }
 
-func TestATokenIsEndedInEveryProcessAtOnce(t *testing.T) {
+func TestTokenEndsInEveryProcessAtOnce(t *testing.T) {
 	t.Parallel()
 	database := rig.NewDatabase(t)
 	here, there := rig.Start(t, rig.Settings(database), "api").Service(t), rig.Start(t, rig.Settings(database), "api").Service(t)
@@ -199,7 +199,7 @@ func keyPairs(t testing.TB) map[string][2][]string {
 	return all
 }
 
-func TestAServiceWithAPublicKeyVerifiesAndMakesNoTokens(t *testing.T) {
+func TestTokenPublicKeyVerifiesAndIssuesNothing(t *testing.T) {
 	t.Parallel()
 	for algorithm, pair := range keyPairs(t) {
 		t.Run(algorithm, func(t *testing.T) {
@@ -225,7 +225,7 @@ func TestAServiceWithAPublicKeyVerifiesAndMakesNoTokens(t *testing.T) {
 	}
 }
 
-func TestABadKeyIsRefusedAtStartAndNotShown(t *testing.T) {
+func TestTokenKeyBadIsRefusedAtStartAndNotShown(t *testing.T) {
 	t.Parallel()
 	pairs := keyPairs(t)
 	secretOf := func(algorithm string) string { return pairs[algorithm][0][1] }
@@ -262,8 +262,8 @@ func TestABadKeyIsRefusedAtStartAndNotShown(t *testing.T) {
 	}
 }
 
-// TestATokenOfEachSecretAlgorithmIsGood uses every one of them against a process of its own.
-func TestATokenOfEachSecretAlgorithmIsGood(t *testing.T) {
+// TestTokenOfEachSecretAlgorithmIsAccepted uses every one of them against a process of its own.
+func TestTokenOfEachSecretAlgorithmIsAccepted(t *testing.T) {
 	t.Parallel()
 	database := rig.NewDatabase(t)
 	for _, algorithm := range []string{"HS384", "HS512"} {
@@ -277,8 +277,8 @@ func TestATokenOfEachSecretAlgorithmIsGood(t *testing.T) {
 	}
 }
 
-// TestThePublishedSecretIsWarnedOf starts as docker-compose.yml does.
-func TestThePublishedSecretIsWarnedOf(t *testing.T) {
+// TestTokenSecretPublishedIsWarnedOf starts as docker-compose.yml does.
+func TestTokenSecretPublishedIsWarnedOf(t *testing.T) {
 	t.Parallel()
 	const warning = "signing secret published in docker-compose.yml"
 	database := rig.NewDatabase(t)
@@ -291,8 +291,8 @@ func TestThePublishedSecretIsWarnedOf(t *testing.T) {
 	}
 }
 
-// TestTheKeyIsReplacedWithoutEndingTokens takes two processes through a rotation, one after the other.
-func TestTheKeyIsReplacedWithoutEndingTokens(t *testing.T) {
+// TestTokenKeyRotationKeepsTokens takes two processes through a rotation, one after the other.
+func TestTokenKeyRotationKeepsTokens(t *testing.T) {
 	t.Parallel()
 	const signs, verifies = "POSTRIDER_JWT_SECRET=", "POSTRIDER_JWT_VERIFY_SECRETS="
 	old, next, database := rig.Random()+rig.Random()+rig.Random(), rig.Random()+rig.Random()+rig.Random(), rig.NewDatabase(t)

@@ -50,7 +50,7 @@ func TestApplicationIsCreatedChangedAndDeleted(t *testing.T) {
 	rig.WantRefused(t, err, 404, "not_found")
 }
 
-func TestUIDOfDeletedApplicationCanBeTakenAgain(t *testing.T) {
+func TestApplicationUIDIsFreeAfterDelete(t *testing.T) {
 	t.Parallel()
 	c, ctx := rig.Shared(t).NewTenant(t), t.Context()
 	in := svix.ApplicationIn{Name: "Acme", Uid: new("acme-" + rig.Random())}
@@ -63,7 +63,7 @@ func TestUIDOfDeletedApplicationCanBeTakenAgain(t *testing.T) {
 	}
 }
 
-func TestGetOrCreateMakesAnApplicationOnce(t *testing.T) {
+func TestApplicationGetOrCreateCreatesOnce(t *testing.T) {
 	t.Parallel()
 	c, ctx := rig.Shared(t).NewTenant(t), t.Context()
 	uid := "acme-" + rig.Random()
@@ -74,7 +74,7 @@ func TestGetOrCreateMakesAnApplicationOnce(t *testing.T) {
 	}
 }
 
-func TestUpdateOfUnknownApplicationCreatesIt(t *testing.T) {
+func TestApplicationUpdateCreatesUnknown(t *testing.T) {
 	t.Parallel()
 	c, ctx := rig.Shared(t).NewTenant(t), t.Context()
 	uid := "acme-" + rig.Random()
@@ -85,7 +85,7 @@ func TestUpdateOfUnknownApplicationCreatesIt(t *testing.T) {
 }
 
 // Others may make applications of the same organisation meanwhile, where the service is a deployment.
-func TestApplicationsAreListedPageByPage(t *testing.T) {
+func TestApplicationListPages(t *testing.T) {
 	t.Parallel()
 	c := rig.Shared(t).NewTenant(t)
 	var ids []string

@@ -30,7 +30,7 @@ func newAttempted(t *testing.T) attempted {
 	return a
 }
 
-func TestAttemptsOfMessageAreListed(t *testing.T) {
+func TestAttemptListByMessageFilters(t *testing.T) {
 	t.Parallel()
 	a := newAttempted(t)
 	for _, test := range []struct {
@@ -61,7 +61,7 @@ func TestAttemptsOfMessageAreListed(t *testing.T) {
 	}
 }
 
-func TestAttemptsAtEndpointAreListedPageByPage(t *testing.T) {
+func TestAttemptListByEndpointPages(t *testing.T) {
 	t.Parallel()
 	a := newAttempted(t)
 	options := svix.MessageAttemptListByEndpointOptions{Limit: new(uint64(2))}
@@ -86,7 +86,7 @@ func TestAttemptsAtEndpointAreListedPageByPage(t *testing.T) {
 	}
 }
 
-func TestAttemptTellsWhatHappened(t *testing.T) {
+func TestAttemptShowsWhatHappened(t *testing.T) {
 	t.Parallel()
 	a := newAttempted(t)
 	for _, test := range []struct {

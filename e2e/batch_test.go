@@ -10,7 +10,7 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-func TestABatchOfAThousandIsDelivered(t *testing.T) {
+func TestMessageBatchOfThousandIsDelivered(t *testing.T) {
 	t.Parallel()
 	c, r := rig.Shared(t).NewTenant(t), rig.NewReceiver(t, nil)
 	app := c.NewApplication(t)
@@ -47,7 +47,7 @@ func TestABatchOfAThousandIsDelivered(t *testing.T) {
 	c.Call(t, 422, "POST", "/api/v1/app/"+app+"/msg/batch", `{"messages":[`+strings.Repeat(`{},`, 1000)+`{}]}`)
 }
 
-func TestABadMessageOfABatchIsRefusedAlone(t *testing.T) {
+func TestMessageBatchRefusesBadMessageAlone(t *testing.T) {
 	t.Parallel()
 	c := rig.Shared(t).NewTenant(t)
 	app := c.NewApplication(t)

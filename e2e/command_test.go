@@ -16,7 +16,7 @@ func TestVersionIsPrinted(t *testing.T) {
 	}
 }
 
-func TestTokenPrintsNothingButTheToken(t *testing.T) {
+func TestTokenCommandPrintsTokenAlone(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{
 		{"token"}, {"token", "org_mine"}, {"token", "org_mine", "--application", "app_2QzNYbYPcmsVWXRGgYf0V9r4XyZ"},
@@ -30,7 +30,7 @@ func TestTokenPrintsNothingButTheToken(t *testing.T) {
 	}
 }
 
-func TestTokenForNobodyIsRefused(t *testing.T) {
+func TestTokenCommandRefusesBadSubject(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{
 		{"token", "acme"}, {"token", "org_mine", "--application", "acme"},
@@ -61,7 +61,7 @@ func marks(t *testing.T, database string, args ...string) string {
 	return marks.String()
 }
 
-func TestMigrationsGoUpAndDown(t *testing.T) {
+func TestMigrateGoesUpAndDown(t *testing.T) {
 	t.Parallel()
 	database := rig.NewDatabase(t)
 	none := marks(t, database, "migrate", "status")
@@ -79,8 +79,8 @@ func TestMigrationsGoUpAndDown(t *testing.T) {
 	}
 }
 
-// TestCommandsTakeThePoolsParameters: they are the driver's, and no server knows them.
-func TestCommandsTakeThePoolsParameters(t *testing.T) {
+// TestCommandTakesPoolParameters: they are the driver's, and no server knows them.
+func TestCommandTakesPoolParameters(t *testing.T) {
 	t.Parallel()
 	u, err := url.Parse(rig.NewDatabase(t))
 	if err != nil {
@@ -105,7 +105,7 @@ func TestCommandsTakeThePoolsParameters(t *testing.T) {
 	r.Await(t, c.SendMessage(t, app))
 }
 
-func TestStartDoesNotMigrateWhenToldNotTo(t *testing.T) {
+func TestStartDoesNotMigrateIfDisabled(t *testing.T) {
 	t.Parallel()
 	database := rig.NewDatabase(t)
 	if got := rig.Command(t, rig.Settings(database, "POSTRIDER_MIGRATE=false"), "api"); got.Code != 1 || got.Stderr == "" {
@@ -118,7 +118,7 @@ func TestStartDoesNotMigrateWhenToldNotTo(t *testing.T) {
 	rig.Start(t, rig.Settings(database, "POSTRIDER_MIGRATE=false"), "api").Service(t).NewTenant(t).NewApplication(t)
 }
 
-func TestAddressInUseIsToldBySetting(t *testing.T) {
+func TestListenAddressInUseNamesSetting(t *testing.T) {
 	t.Parallel()
 	p, _ := rig.Serve(t)
 	got := rig.Command(t, append(p.Settings(), "POSTRIDER_LISTEN="+p.AwaitReady(t)), "api")

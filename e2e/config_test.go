@@ -52,7 +52,7 @@ func flagOf(variable string) string {
 	return strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(variable, "POSTRIDER_")), "_", "-")
 }
 
-func TestBadValueIsRefusedAtStart(t *testing.T) {
+func TestSettingWithBadValueIsRefusedAtStart(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ variable, value string }{
 		{"DATABASE_URL", "mysql://localhost/postrider"},
@@ -104,7 +104,7 @@ func TestBadValueIsRefusedAtStart(t *testing.T) {
 	}
 }
 
-func TestBadFlagIsRefusedAtStart(t *testing.T) {
+func TestFlagWithBadValueIsRefusedAtStart(t *testing.T) {
 	t.Parallel()
 	base := rig.Settings("postgres://127.0.0.1:1/none")
 	for _, args := range [][]string{
@@ -139,7 +139,7 @@ func TestFlagWinsOverVariable(t *testing.T) {
 	rig.Start(t, base, "api", "--log-format=json").AwaitReady(t) // which reads JSON
 }
 
-func TestSecretIsRequiredWithADatabaseOfYourOwn(t *testing.T) {
+func TestTokenSecretIsRequiredWithOwnDatabase(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{"serve"}, {"api"}, {"demo"}, {"token", "org_1"}} {
 		got := rig.Command(t, []string{"DATABASE_URL=postgres://127.0.0.1:1/none"}, args...)
@@ -149,7 +149,7 @@ func TestSecretIsRequiredWithADatabaseOfYourOwn(t *testing.T) {
 	}
 }
 
-func TestPartsThatShareADatabaseNeedOne(t *testing.T) {
+func TestDatabaseURLIsRequiredByParts(t *testing.T) {
 	t.Parallel()
 	for _, part := range []string{"api", "worker", "jobs"} {
 		got := rig.Command(t, []string{rig.SecretSetting}, part)
@@ -159,7 +159,7 @@ func TestPartsThatShareADatabaseNeedOne(t *testing.T) {
 	}
 }
 
-func TestUnreachableDatabaseIsOneClearLine(t *testing.T) {
+func TestDatabaseUnreachableIsOneClearLine(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{"demo"}, {"consume", "--check"}, {"secrets", "status"}, {"migrate", "up"}, {"migrate", "status"}} {
 		got := rig.Command(t, rig.Settings("postgres://someone:"+password+"@127.0.0.1:1/none"), args...)
@@ -174,7 +174,7 @@ func TestUnreachableDatabaseIsOneClearLine(t *testing.T) {
 
 // A supervisor restarts what ends at its start later and later, so that it would be away long after the
 // database is back.
-func TestStartWaitsForTheDatabase(t *testing.T) {
+func TestStartWaitsForDatabase(t *testing.T) {
 	t.Parallel()
 	postgres := rig.NewBreakable(t)
 	database := rig.Must(postgres.URL(t.Context()))(t)

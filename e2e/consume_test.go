@@ -13,9 +13,9 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// TestMessageIsSentIfAndOnlyIfItsTransactionCommits is what the outbox is for. The product's own table is in
+// TestOutboxSendsOnlyCommittedMessages is what the outbox is for. The product's own table is in
 // the same database, and nothing is configured.
-func TestMessageIsSentIfAndOnlyIfItsTransactionCommits(t *testing.T) {
+func TestOutboxSendsOnlyCommittedMessages(t *testing.T) {
 	t.Parallel()
 	database := rig.NewDatabase(t)
 	s := rig.Start(t, rig.Settings(database), "serve").Service(t)
@@ -51,7 +51,7 @@ func TestMessageIsSentIfAndOnlyIfItsTransactionCommits(t *testing.T) {
 	}
 }
 
-func TestConsumeCheckTellsWhatIsWrong(t *testing.T) {
+func TestConsumeCheckReportsErrors(t *testing.T) {
 	t.Parallel()
 	database := rig.NewDatabase(t)
 	rig.Start(t, rig.Settings(database), "api").AwaitReady(t) // which migrates
@@ -79,7 +79,7 @@ func TestConsumeCheckTellsWhatIsWrong(t *testing.T) {
 	}
 }
 
-func TestSourcesThatMakeNoSenseAreRefusedAtStart(t *testing.T) {
+func TestSourceInvalidIsRefusedAtStart(t *testing.T) {
 	t.Parallel()
 	const kafka = "kafka: {brokers: ['127.0.0.1:1'], topics: [t], group: g, dead_letter_topic: d}"
 	for want, sources := range map[string]string{

@@ -6,9 +6,9 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// TestKilledWorkerContainerLosesNothing runs what is deployed: the images, each component in a
+// TestContainerKilledLosesNothing runs what is deployed: the images, each component in a
 // container of its own, on a network with Postgres.
-func TestKilledWorkerContainerLosesNothing(t *testing.T) {
+func TestContainerKilledLosesNothing(t *testing.T) {
 	t.Parallel()
 	rig.NeedOwnProcesses(t)
 	if !rig.DemandsDocker() {

@@ -14,10 +14,10 @@ import (
 // goes on through every fault.
 const soakLead = 400
 
-// TestContainersSufferAndLoseNothing does to containers what happens to them where they are deployed,
+// TestContainerFaultsLoseNothing does to containers what happens to them where they are deployed,
 // one after the other under a load: their network goes away, they are frozen longer than a lease, they
 // are killed, and so is Postgres, which starts again with its data.
-func TestContainersSufferAndLoseNothing(t *testing.T) {
+func TestContainerFaultsLoseNothing(t *testing.T) {
 	t.Parallel()
 	rig.NeedOwnProcesses(t)
 	if !rig.DemandsDocker() {

@@ -11,7 +11,7 @@ import (
 
 // The survivor sleeps until the victim is dead. So whatever the gate holds at that moment is the victim's, however long
 // an attempt may take and however long a slow machine needs to start a process.
-func TestKilledWorkersDeliveriesAreMadeByAnother(t *testing.T) {
+func TestWorkerKilledLeavesDeliveriesToAnother(t *testing.T) {
 	t.Parallel()
 	database, gate := rig.NewDatabase(t), rig.NewGate(t)
 	l := &rig.Load{Client: rig.Start(t, rig.Settings(database), "api").Service(t).NewTenant(t), Messages: 1000, Senders: 8}
@@ -31,7 +31,7 @@ func TestKilledWorkersDeliveriesAreMadeByAnother(t *testing.T) {
 	receiver.WantSurvived(t, accepted(), underWay)
 }
 
-func TestKilledServeLosesNothingItAccepted(t *testing.T) {
+func TestServeKilledLosesNothing(t *testing.T) {
 	t.Parallel()
 	p, s := rig.Serve(t, rig.ShortLeases...)
 	l := &rig.Load{Client: s.NewTenant(t), Messages: 100_000, Senders: 8}

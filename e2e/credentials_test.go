@@ -72,8 +72,8 @@ func (g guarded) wantCalled(t testing.TB, message string) {
 	}
 }
 
-// TestCredentialsAreEncryptedInTheDatabase begins without keys and with endpoints of then.
-func TestCredentialsAreEncryptedInTheDatabase(t *testing.T) {
+// TestCredentialsAreEncryptedAtRest begins without keys and with endpoints of then.
+func TestCredentialsAreEncryptedAtRest(t *testing.T) {
 	t.Parallel()
 	database := rig.NewDatabase(t)
 	with := func(keys string) []string {

@@ -9,7 +9,7 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-func TestDemoShowsEveryEventArrive(t *testing.T) {
+func TestDemoShowsEveryEvent(t *testing.T) {
 	t.Parallel()
 	t.Run("with a Postgres of its own", func(t *testing.T) {
 		t.Parallel()
@@ -86,7 +86,7 @@ func TestListenPrintsAndVerifiesWebhooks(t *testing.T) {
 	wrong.Stop(t)
 }
 
-func TestListenRefusesABadSecretBySetting(t *testing.T) {
+func TestListenRefusesBadSecret(t *testing.T) {
 	t.Parallel()
 	got := rig.Command(t, []string{"POSTRIDER_LISTEN_SECRET=whsec_!"}, "listen", "127.0.0.1:0")
 	refusesToStart(t, got, "POSTRIDER_LISTEN_SECRET")

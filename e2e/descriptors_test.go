@@ -16,7 +16,7 @@ import (
 )
 
 // Attempts that have no descriptor left are nobody's failures, and the API goes on.
-func TestFewDescriptorsCostNoRetries(t *testing.T) {
+func TestDescriptorLimitCostsNoRetries(t *testing.T) {
 	t.Parallel()
 	limited := exec.Command("sh", "-c", `ulimit -n 64; exec "$0" "$@"`, rig.Binary, "serve")
 	p := rig.StartCommand(t, limited, rig.Settings(rig.NewDatabase(t), "POSTRIDER_RETRY_SCHEDULE=100ms"))
@@ -59,7 +59,7 @@ func TestFewDescriptorsCostNoRetries(t *testing.T) {
 	}
 }
 
-func TestTooFewDescriptorsAreRefusedAtStart(t *testing.T) {
+func TestDescriptorLimitTooLowIsRefusedAtStart(t *testing.T) {
 	t.Parallel()
 	limited := exec.Command("sh", "-c", `ulimit -n 40; exec "$0" "$@"`, rig.Binary, "serve")
 	p := rig.StartCommand(t, limited, rig.Settings(rig.NewDatabase(t)))
@@ -70,7 +70,7 @@ func TestTooFewDescriptorsAreRefusedAtStart(t *testing.T) {
 
 // The limit falls while the process runs, so that no plan of its own keeps it from being reached. It falls in
 // the middle of a first attempt: what the test asks of the API before and after needs descriptors too.
-func TestAttemptsWithoutADescriptorArePostponed(t *testing.T) {
+func TestDescriptorShortagePostponesAttempts(t *testing.T) {
 	t.Parallel()
 	p, s := rig.Serve(t, "POSTRIDER_RETRY_SCHEDULE=100ms")
 	c := s.NewTenant(t)

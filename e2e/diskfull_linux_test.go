@@ -70,8 +70,8 @@ func smallDatabase(t testing.TB, server *rig.LocalPostgres) (url, disk string) {
 	return u.String(), disk
 }
 
-// TestFullDiskIsUnavailableAndHeals lets the disk of the database run full, under the API and a source.
-func TestFullDiskIsUnavailableAndHeals(t *testing.T) {
+// TestDiskFullIsUnavailableAndHeals lets the disk of the database run full, under the API and a source.
+func TestDiskFullIsUnavailableAndHeals(t *testing.T) {
 	t.Parallel()
 	rig.SkipIfShort(t)
 	server, ok := rig.NewBreakable(t).(*rig.LocalPostgres)

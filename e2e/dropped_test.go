@@ -7,10 +7,10 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// TestConnectionsThatDieSilentlyAreReplaced has nothing get through to Postgres any more on connections that stay open,
+// TestConnectionSilentlyDeadIsReplaced has nothing get through to Postgres any more on connections that stay open,
 // as behind a firewall that forgets them. Requests fail in bounded time, and once the network is well all goes on
 // without a restart.
-func TestConnectionsThatDieSilentlyAreReplaced(t *testing.T) {
+func TestConnectionSilentlyDeadIsReplaced(t *testing.T) {
 	t.Parallel()
 	rig.SkipIfShort(t)
 	postgres := rig.NewBreakable(t)

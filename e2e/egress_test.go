@@ -17,7 +17,7 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-func TestOnlyHTTPSEndpointsAreTakenWhereTheSettingSaysSo(t *testing.T) {
+func TestEndpointHTTPSOnlySettingRefusesHTTP(t *testing.T) {
 	t.Parallel()
 	database := rig.NewDatabase(t)
 	c := rig.Start(t, rig.Settings(database), "api").Service(t).NewTenant(t)
@@ -50,7 +50,7 @@ func TestOnlyHTTPSEndpointsAreTakenWhereTheSettingSaysSo(t *testing.T) {
 	}
 }
 
-func TestEndpointsAreReachedByTheProxyOfTheSettingsAndTrustedByTheirAuthorities(t *testing.T) {
+func TestEndpointIsReachedByProxyAndTrustedByCA(t *testing.T) {
 	t.Parallel()
 	var requests atomic.Int32
 	receiver := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { requests.Add(1) }))

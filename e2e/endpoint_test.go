@@ -48,7 +48,7 @@ func TestEndpointIsCreatedChangedAndDeleted(t *testing.T) {
 	rig.WantRefused(t, err, 404, "not_found")
 }
 
-func TestEndpointsAreListedPageByPage(t *testing.T) {
+func TestEndpointListPages(t *testing.T) {
 	t.Parallel()
 	c := rig.Shared(t).NewTenant(t)
 	app := c.NewApplication(t)
@@ -77,7 +77,7 @@ func TestEndpointsAreListedPageByPage(t *testing.T) {
 	}
 }
 
-func TestGeneratedSecretVerifiesWebhooks(t *testing.T) {
+func TestEndpointSecretGeneratedVerifies(t *testing.T) {
 	t.Parallel()
 	c, ctx := rig.Shared(t).NewTenant(t), t.Context()
 	app, receiver := c.NewApplication(t), rig.NewReceiver(t, nil)
@@ -90,7 +90,7 @@ func TestGeneratedSecretVerifiesWebhooks(t *testing.T) {
 }
 
 // Nothing was ever delivered to a URL with a space in its query: receivers answer such a request line with 400.
-func TestEndpointURLIsCalledInItsNormalForm(t *testing.T) {
+func TestEndpointURLIsNormalised(t *testing.T) {
 	t.Parallel()
 	c, ctx := rig.Shared(t).NewTenant(t), t.Context()
 	uris := make(chan string, 1)
@@ -107,7 +107,7 @@ func TestEndpointURLIsCalledInItsNormalForm(t *testing.T) {
 	}
 }
 
-func TestSecretOfOnesOwnIsKept(t *testing.T) {
+func TestEndpointSecretGivenIsKept(t *testing.T) {
 	t.Parallel()
 	c, ctx := rig.Shared(t).NewTenant(t), t.Context()
 	app, secret := c.NewApplication(t), rig.NewSecret()
@@ -117,7 +117,7 @@ func TestSecretOfOnesOwnIsKept(t *testing.T) {
 	}
 }
 
-func TestEndpointGetsWhatItAskedFor(t *testing.T) {
+func TestEndpointFiltersSelectMessages(t *testing.T) {
 	t.Parallel()
 	c, ctx := rig.Shared(t).NewTenant(t), t.Context()
 	app, paid, other := c.NewApplication(t), c.NewEventType(t), c.NewEventType(t)
@@ -151,7 +151,7 @@ func TestEndpointGetsWhatItAskedFor(t *testing.T) {
 	}
 }
 
-func TestDeletedAndDisabledEndpointsGetNothingMore(t *testing.T) {
+func TestEndpointDeletedOrDisabledGetsNothing(t *testing.T) {
 	t.Parallel()
 	c, ctx := rig.Shared(t).NewTenant(t), t.Context()
 	app, receiver, remaining := c.NewApplication(t), rig.NewReceiver(t, nil), rig.NewReceiver(t, nil)

@@ -12,7 +12,7 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-func TestSDKDecodesWhatIsWrongWithAField(t *testing.T) {
+func TestErrorNamesField(t *testing.T) {
 	t.Parallel()
 	c, ctx := rig.Shared(t).NewTenant(t), t.Context()
 	app := c.NewApplication(t)
@@ -77,7 +77,7 @@ func wrongField(t *testing.T, err error, field string) {
 	t.Errorf("%s does not say what is wrong with %s", e.Body(), field)
 }
 
-func TestEveryErrorIsJSON(t *testing.T) {
+func TestErrorIsAlwaysJSON(t *testing.T) {
 	t.Parallel()
 	c := rig.Shared(t).NewTenant(t)
 	app := c.NewApplication(t)

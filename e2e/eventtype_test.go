@@ -36,7 +36,7 @@ func TestEventTypeIsCreatedAndChanged(t *testing.T) {
 	}
 }
 
-func TestDeletedEventTypeIsArchived(t *testing.T) {
+func TestEventTypeDeleteArchives(t *testing.T) {
 	t.Parallel()
 	c, ctx := rig.Shared(t).NewTenant(t), t.Context()
 	name := c.NewEventType(t)

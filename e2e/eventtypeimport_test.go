@@ -33,7 +33,7 @@ components:
         mother: { $ref: "#/components/schemas/Pet" }
 `
 
-func TestEventTypesAreImportedFromOpenAPI(t *testing.T) {
+func TestEventTypeImportReadsOpenAPI(t *testing.T) {
 	t.Parallel()
 	s, ctx := rig.Shared(t), t.Context()
 	owner, stranger := rig.NewClient(t, s.URL, s.NewToken(t, "org_"+rig.Random())), rig.NewClient(t, s.URL, s.NewToken(t, "org_"+rig.Random()))
@@ -74,7 +74,7 @@ func TestEventTypesAreImportedFromOpenAPI(t *testing.T) {
 	}
 }
 
-func TestImportsThatCannotBeAreRefused(t *testing.T) {
+func TestEventTypeImportRefusesInvalid(t *testing.T) {
 	t.Parallel()
 	c, ctx := rig.Shared(t).NewTenant(t), t.Context()
 	_, err := c.EventType.ImportOpenapi(ctx, svix.EventTypeImportOpenApiIn{}, nil)
@@ -88,7 +88,7 @@ func TestImportsThatCannotBeAreRefused(t *testing.T) {
 	rig.WantRefused(t, err, 422, "")
 }
 
-func TestApplicationTokensReadEventTypesAndWriteNone(t *testing.T) {
+func TestEventTypeIsReadOnlyForApplicationToken(t *testing.T) {
 	t.Parallel()
 	s, ctx, org := rig.Shared(t), t.Context(), "org_"+rig.Random()
 	owner := rig.NewClient(t, s.URL, s.NewToken(t, org))
@@ -114,7 +114,7 @@ func TestApplicationTokensReadEventTypesAndWriteNone(t *testing.T) {
 	rig.WantRefused(t, customer.EventType.Delete(ctx, "pet.new", &svix.EventTypeDeleteOptions{Expunge: new(true)}), 403, forbidden)
 }
 
-func TestAnotherOrganisationsEventTypesAreNotThere(t *testing.T) {
+func TestEventTypeOfAnotherOrganisationIsNotFound(t *testing.T) {
 	t.Parallel()
 	s, ctx := rig.Shared(t), t.Context()
 	owner, stranger := rig.NewClient(t, s.URL, s.NewToken(t, "org_"+rig.Random())), rig.NewClient(t, s.URL, s.NewToken(t, "org_"+rig.Random()))
@@ -132,7 +132,7 @@ func TestAnotherOrganisationsEventTypesAreNotThere(t *testing.T) {
 	}
 }
 
-func TestEventTypeGroupsAndFlagsComeBack(t *testing.T) {
+func TestEventTypeKeepsGroupAndFlags(t *testing.T) {
 	t.Parallel()
 	c, ctx, name := rig.Shared(t).NewTenant(t), t.Context(), "e2e."+rig.Random()
 	made := rig.Must(c.EventType.Create(ctx, svix.EventTypeIn{Name: name, GroupName: new("g"), FeatureFlags: []string{"a", "b"}}, nil))(t)

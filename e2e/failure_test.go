@@ -14,7 +14,7 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-func TestFailingReceiverIsTriedAgainOnSchedule(t *testing.T) {
+func TestRetryFollowsSchedule(t *testing.T) {
 	t.Parallel()
 	waits := []time.Duration{500 * time.Millisecond, 1200 * time.Millisecond}
 	_, s := rig.Serve(t, "POSTRIDER_RETRY_SCHEDULE=500ms,1200ms")
@@ -43,7 +43,7 @@ func TestFailingReceiverIsTriedAgainOnSchedule(t *testing.T) {
 }
 
 // Of a retry that does not come nothing is to be seen but the log.
-func TestEmptyScheduleMeansNoRetry(t *testing.T) {
+func TestRetryScheduleEmptyMeansNoRetry(t *testing.T) {
 	t.Parallel()
 	p, s := rig.Serve(t, "POSTRIDER_RETRY_SCHEDULE=")
 	c := s.NewTenant(t)
@@ -61,7 +61,7 @@ func TestEmptyScheduleMeansNoRetry(t *testing.T) {
 	c.AwaitAttempts(t, app, id, 1)
 }
 
-func TestReceiverThatRecoversGetsTheSameWebhookAgain(t *testing.T) {
+func TestRetrySendsTheSameWebhook(t *testing.T) {
 	t.Parallel()
 	rig.NeedOwnProcesses(t) // a deployment may wait for hours
 	c := rig.Shared(t).NewTenant(t)
@@ -142,7 +142,7 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 }
 
 // The receivers are on loopback, and nobody allowed that here.
-func TestSpecialAddressesAreNotConnectedTo(t *testing.T) {
+func TestAddressSpecialIsNotConnectedTo(t *testing.T) {
 	t.Parallel()
 	_, s := rig.Serve(t, "POSTRIDER_ALLOW_SUBNETS=10.11.12.0/24", "POSTRIDER_RETRY_SCHEDULE=")
 	c := s.NewTenant(t)
@@ -162,7 +162,7 @@ func TestSpecialAddressesAreNotConnectedTo(t *testing.T) {
 	}
 }
 
-func TestAttemptSaysWhyThereWasNoAnswer(t *testing.T) {
+func TestAttemptSaysWhyNoAnswerCame(t *testing.T) {
 	t.Parallel()
 	_, s := rig.Serve(t, "POSTRIDER_REQUEST_TIMEOUT=500ms", "POSTRIDER_RETRY_SCHEDULE=")
 	c := s.NewTenant(t)
@@ -187,7 +187,7 @@ func TestAttemptSaysWhyThereWasNoAnswer(t *testing.T) {
 }
 
 // The receiver never stops talking: it is cut off after what is kept of an answer.
-func TestEndlessAnswerIsCutAfter20kB(t *testing.T) {
+func TestAttemptCutsEndlessAnswerAfter20kB(t *testing.T) {
 	t.Parallel()
 	c := rig.Shared(t).NewTenant(t)
 	app := c.NewApplication(t)

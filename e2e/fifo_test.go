@@ -45,7 +45,7 @@ func TestFIFOKeepsOrderAcrossWorkersFailuresAndCrashes(t *testing.T) {
 	}
 }
 
-func TestFIFOKeepsTheOrderOfABatch(t *testing.T) {
+func TestFIFOKeepsOrderOfBatch(t *testing.T) {
 	t.Parallel()
 	c := rig.Shared(t).NewTenant(t)
 	app, receiver := c.NewApplication(t), rig.NewReceiver(t, nil)

@@ -15,9 +15,9 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// TestNeighboursAreServedBesideAHeldFIFOLock has somebody hold what orders the messages to another's FIFO endpoint, in a
+// TestNeighbourIsServedBesideHeldFIFOLock has somebody hold what orders the messages to another's FIFO endpoint, in a
 // transaction that does not end. Messages to that endpoint wait or are refused; all others are stored meanwhile.
-func TestNeighboursAreServedBesideAHeldFIFOLock(t *testing.T) {
+func TestNeighbourIsServedBesideHeldFIFOLock(t *testing.T) {
 	t.Parallel()
 	rig.SkipIfShort(t)
 	database := rig.NewDatabase(t)
@@ -58,9 +58,9 @@ func payloadOf(bytes int) string {
 	return `{"eventType":"e","payload":{"a":"` + strings.Repeat("a", bytes-len(`{"a":""}`)) + `"}}`
 }
 
-// TestLargeDeliveriesInFlightNeedLittleMemory sends messages of a megabyte to endpoints that let each webhook wait for a
+// TestMemoryIsBoundedForLargeDeliveriesInFlight sends messages of a megabyte to endpoints that let each webhook wait for a
 // while before they read it.
-func TestLargeDeliveriesInFlightNeedLittleMemory(t *testing.T) {
+func TestMemoryIsBoundedForLargeDeliveriesInFlight(t *testing.T) {
 	t.Parallel()
 	rig.SkipIfShort(t)
 	p, s := rig.Serve(t)
@@ -71,7 +71,7 @@ func TestLargeDeliveriesInFlightNeedLittleMemory(t *testing.T) {
 }
 
 // Claimed by a worker, each has a payload of its own.
-func TestLargeDeliveriesOfAWorkerNeedLittleMemory(t *testing.T) {
+func TestMemoryIsBoundedForLargeDeliveriesOfWorker(t *testing.T) {
 	t.Parallel()
 	rig.SkipIfShort(t)
 	database := rig.NewDatabase(t)
@@ -101,9 +101,9 @@ func largeDeliveries(t testing.TB, c rig.Client) (send, arrive func()) {
 	return send, func() { slow.Await(t, messages, messages*endpoints) }
 }
 
-// TestLargeBodiesAtOnceNeedLittleMemory has two hundred clients send two megabytes each at the same time, and the last
+// TestMemoryIsBoundedForLargeBodiesAtOnce has two hundred clients send two megabytes each at the same time, and the last
 // part of it late. A client that is asked to come back does.
-func TestLargeBodiesAtOnceNeedLittleMemory(t *testing.T) {
+func TestMemoryIsBoundedForLargeBodiesAtOnce(t *testing.T) {
 	t.Parallel()
 	rig.SkipIfShort(t)
 	clients := rig.HostileSize(200, 400)
@@ -124,9 +124,9 @@ func TestLargeBodiesAtOnceNeedLittleMemory(t *testing.T) {
 	p.WantLittleMemory(t)
 }
 
-// TestLargeMessagesThatWaitAreClaimedWithLittleMemory stores large messages to many endpoints while nobody delivers, and
+// TestMemoryIsBoundedForLargeMessagesClaimed stores large messages to many endpoints while nobody delivers, and
 // then starts a worker.
-func TestLargeMessagesThatWaitAreClaimedWithLittleMemory(t *testing.T) {
+func TestMemoryIsBoundedForLargeMessagesClaimed(t *testing.T) {
 	t.Parallel()
 	rig.SkipIfShort(t)
 	const endpoints = 40

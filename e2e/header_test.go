@@ -11,7 +11,7 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-func TestEndpointHeadersArriveWithItsWebhooks(t *testing.T) {
+func TestEndpointHeadersArriveWithWebhooks(t *testing.T) {
 	t.Parallel()
 	c, ctx := rig.Shared(t).NewTenant(t), t.Context()
 	app, receiver := c.NewApplication(t), rig.NewReceiver(t, nil)
@@ -52,7 +52,7 @@ func TestEndpointHeadersArriveWithItsWebhooks(t *testing.T) {
 	}
 }
 
-func TestHeadersThatDeliveriesSetAreRefused(t *testing.T) {
+func TestEndpointHeadersReservedAreRefused(t *testing.T) {
 	t.Parallel()
 	c := rig.Shared(t).NewTenant(t)
 	app := c.NewApplication(t)

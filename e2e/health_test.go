@@ -12,7 +12,7 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-func TestAnEndpointThatIsDownIsProbedAndGetsEverythingWhenItIsUp(t *testing.T) {
+func TestEndpointDownIsProbedThenGetsEverything(t *testing.T) {
 	t.Parallel()
 	_, s := rig.Serve(t, "POSTRIDER_CIRCUIT_FAILURES=5", "POSTRIDER_CIRCUIT_WAIT=1s", "POSTRIDER_ENDPOINT_CONCURRENCY=5")
 	c := s.NewTenant(t)
@@ -48,7 +48,7 @@ func TestAnEndpointThatIsDownIsProbedAndGetsEverythingWhenItIsUp(t *testing.T) {
 	c.AwaitEndpointHealth(t, app, endpoint, "ok")
 }
 
-func TestGoneDisablesAndEnablingClearsIt(t *testing.T) {
+func TestEndpointGoneIsDisabledUntilEnabled(t *testing.T) {
 	t.Parallel()
 	c := rig.Shared(t).NewTenant(t)
 	app, back := c.NewApplication(t), atomic.Bool{}
@@ -78,7 +78,7 @@ func TestGoneDisablesAndEnablingClearsIt(t *testing.T) {
 	}
 }
 
-func TestAnEndpointThatFailsForTooLongIsDisabled(t *testing.T) {
+func TestEndpointFailingTooLongIsDisabled(t *testing.T) {
 	t.Parallel()
 	_, s := rig.Serve(t, "POSTRIDER_DISABLE_AFTER=1s", "POSTRIDER_RETRY_SCHEDULE=600ms,600ms,600ms,600ms,600ms,600ms")
 	c := s.NewTenant(t)
@@ -91,7 +91,7 @@ func TestAnEndpointThatFailsForTooLongIsDisabled(t *testing.T) {
 	}
 }
 
-func TestSlowingDownIsForTheWholeEndpoint(t *testing.T) {
+func TestEndpointSlowedDownWaitsWithAllDeliveries(t *testing.T) {
 	t.Parallel()
 	c := rig.Shared(t).NewTenant(t)
 	app := c.NewApplication(t)

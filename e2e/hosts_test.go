@@ -33,8 +33,8 @@ func keywordsOf(t testing.TB, database string) string {
 		strings.Join(names, ","), strings.Join(ports, ","), u.User.Username(), password, strings.TrimPrefix(u.Path, "/"))
 }
 
-// TestDatabaseURLNamesServersOfWhichOneTakesWrites has one that is down and one that refuses writes in front.
-func TestDatabaseURLNamesServersOfWhichOneTakesWrites(t *testing.T) {
+// TestDatabaseURLWithSeveralHostsFindsPrimary has one that is down and one that refuses writes in front.
+func TestDatabaseURLWithSeveralHostsFindsPrimary(t *testing.T) {
 	t.Parallel()
 	standby, primary := rig.NewBreakable(t), rig.NewBreakable(t)
 	standbyURL, primaryURL := rig.Must(standby.URL(t.Context()))(t), rig.Must(primary.URL(t.Context()))(t)
@@ -96,8 +96,8 @@ func newStandby(t testing.TB, of *rig.LocalPostgres) *rig.LocalPostgres {
 	return standby
 }
 
-// TestAFailoverToAStandbyLosesNothing kills the primary, which had handed all on to its standby, and promotes that one.
-func TestAFailoverToAStandbyLosesNothing(t *testing.T) {
+// TestDatabaseFailoverLosesNothing kills the primary, which had handed all on to its standby, and promotes that one.
+func TestDatabaseFailoverLosesNothing(t *testing.T) {
 	t.Parallel()
 	primary, ok := rig.NewBreakable(t).(*rig.LocalPostgres)
 	if !ok {

@@ -27,7 +27,7 @@ func twins[T any](t testing.TB, n int, clients []rig.Client, request func(rig.Cl
 	return answers
 }
 
-func TestTwinsOfAnyPostAreOneRequest(t *testing.T) {
+func TestIdempotencyKeyMakesTwinsOneRequest(t *testing.T) {
 	t.Parallel()
 	database, ctx := rig.NewDatabase(t), t.Context()
 	a := rig.Start(t, rig.Settings(database), "serve").Service(t).NewTenant(t)
@@ -107,8 +107,8 @@ func (cs *creations) await(t testing.TB, least int) {
 	})
 }
 
-// TestKilledServeDoesNoRequestTwice sends what a killed process did, and what it may have done, again.
-func TestKilledServeDoesNoRequestTwice(t *testing.T) {
+// TestIdempotencyKeySurvivesKill sends what a killed process did, and what it may have done, again.
+func TestIdempotencyKeySurvivesKill(t *testing.T) {
 	t.Parallel()
 	p, s := rig.Serve(t)
 	c := s.NewTenant(t)

@@ -7,10 +7,10 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// TestDeadEndpointsKeepNobodyWaiting: endpoints that never answer are owed far more than the process has
+// TestEndpointDeadKeepsNobodyWaiting: endpoints that never answer are owed far more than the process has
 // places for, and their attempts outlast the test. What is sent to another endpoint arrives
 // meanwhile. How soon is measured by bench -scenario isolation.
-func TestDeadEndpointsKeepNobodyWaiting(t *testing.T) {
+func TestEndpointDeadKeepsNobodyWaiting(t *testing.T) {
 	t.Parallel()
 	_, s := rig.Serve(t, "POSTRIDER_CONCURRENCY=64", "POSTRIDER_ENDPOINT_CONCURRENCY=8",
 		"POSTRIDER_REQUEST_TIMEOUT=5m", "POSTRIDER_LEASE=10m", "POSTRIDER_STOP_TIMEOUT=0s")

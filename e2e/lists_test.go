@@ -8,9 +8,9 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// TestListsThatTakeLongKeepNobodyWaiting has a hundred lists wait for a lock in Postgres. Messages are taken and
+// TestListTakingLongKeepsNobodyWaiting has a hundred lists wait for a lock in Postgres. Messages are taken and
 // delivered, and other requests answered, and the lists that get no connection are asked to come back.
-func TestListsThatTakeLongKeepNobodyWaiting(t *testing.T) {
+func TestListTakingLongKeepsNobodyWaiting(t *testing.T) {
 	t.Parallel()
 	database := rig.NewDatabase(t)
 	c := rig.Start(t, rig.Settings(database), "serve").Service(t).NewTenant(t)

@@ -58,7 +58,7 @@ func awaitNoneIn(t testing.TB, dir string) {
 	})
 }
 
-func TestServeBringsItsOwnPostgres(t *testing.T) {
+func TestServeBringsOwnPostgres(t *testing.T) {
 	t.Parallel()
 	dir := newDataDir(t)
 	p := rig.Start(t, localSettings(dir), "serve")
@@ -85,7 +85,7 @@ func TestServeBringsItsOwnPostgres(t *testing.T) {
 	}
 }
 
-func TestKilledServeLeavesNoPostgresBehind(t *testing.T) {
+func TestServeKilledLeavesNoPostgresBehind(t *testing.T) {
 	t.Parallel()
 	dir := newDataDir(t)
 	p := rig.Start(t, localSettings(dir), "serve")
@@ -94,7 +94,7 @@ func TestKilledServeLeavesNoPostgresBehind(t *testing.T) {
 	awaitNoneIn(t, dir)
 }
 
-func TestSecondStartOnOneDataDirIsRefused(t *testing.T) {
+func TestDataDirInUseIsRefused(t *testing.T) {
 	t.Parallel()
 	dir := newDataDir(t)
 	first := rig.Start(t, localSettings(dir), "serve")
@@ -110,7 +110,7 @@ func TestSecondStartOnOneDataDirIsRefused(t *testing.T) {
 	first.Stop(t)
 }
 
-func TestUnusableDataDirIsToldBySetting(t *testing.T) {
+func TestDataDirUnusableNamesSetting(t *testing.T) {
 	t.Parallel()
 	needsPostgres(t)
 	got := rig.Command(t, localSettings("/dev/null/postrider"), "serve")
@@ -119,7 +119,7 @@ func TestUnusableDataDirIsToldBySetting(t *testing.T) {
 	}
 }
 
-func TestMigrateWorksOnTheLocalPostgres(t *testing.T) {
+func TestMigrateWorksOnLocalPostgres(t *testing.T) {
 	t.Parallel()
 	dir := newDataDir(t)
 	if got := rig.Command(t, localSettings(dir), "migrate", "up"); got.Code != 0 || !strings.Contains(got.Stdout, "[x]") {

@@ -33,7 +33,7 @@ func TestMessageIsReadBack(t *testing.T) {
 	rig.WantRefused(t, err, 404, "not_found")
 }
 
-func TestEventIDIsTakenOnce(t *testing.T) {
+func TestMessageEventIDIsUnique(t *testing.T) {
 	t.Parallel()
 	c, ctx := rig.Shared(t).NewTenant(t), t.Context()
 	app, other := c.NewApplication(t), c.NewApplication(t)
@@ -44,7 +44,7 @@ func TestEventIDIsTakenOnce(t *testing.T) {
 	rig.Must(c.Message.Create(ctx, other, in, nil))(t) // it is another application's own
 }
 
-func TestMessagesAreListedAndFiltered(t *testing.T) {
+func TestMessageListFilters(t *testing.T) {
 	t.Parallel()
 	c, ctx := rig.Shared(t).NewTenant(t), t.Context()
 	app := c.NewApplication(t)
@@ -102,7 +102,7 @@ func listMessages(t *testing.T, c rig.Client, app string, options svix.MessageLi
 	}
 }
 
-func TestIdempotencyKeyIsAnsweredOnceAndDeliveredOnce(t *testing.T) {
+func TestIdempotencyKeyDeliversOnce(t *testing.T) {
 	t.Parallel()
 	c, ctx := rig.Shared(t).NewTenant(t), t.Context()
 	app, receiver := c.NewApplication(t), rig.NewReceiver(t, nil)

@@ -11,7 +11,7 @@ import (
 )
 
 // A customer's token named an endpoint "..", and the organisation's DELETE of it deleted the application.
-func TestDotSegmentDeletesNoApplication(t *testing.T) {
+func TestPathWithDotSegmentDeletesNoApplication(t *testing.T) {
 	t.Parallel()
 	c := rig.Shared(t).NewTenant(t)
 	app := c.NewApplication(t)
@@ -26,7 +26,7 @@ func TestDotSegmentDeletesNoApplication(t *testing.T) {
 	rig.Must(c.Application.Get(t.Context(), app))(t)
 }
 
-func TestUpdatesAtOnceCreateOnce(t *testing.T) {
+func TestUpdatesAtOnceCreateOne(t *testing.T) {
 	t.Parallel()
 	c := rig.Shared(t).NewTenant(t)
 	app := c.NewApplication(t)

@@ -12,9 +12,9 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// TestNeighboursAreServedBesideEndpointsPastTheQuota has a customer make more FIFO endpoints than it may have, and send to
+// TestNeighbourIsServedBesideEndpointsPastQuota has a customer make more FIFO endpoints than it may have, and send to
 // those there are.
-func TestNeighboursAreServedBesideEndpointsPastTheQuota(t *testing.T) {
+func TestNeighbourIsServedBesideEndpointsPastQuota(t *testing.T) {
 	t.Parallel()
 	quota := rig.HostileSize(20, 1000)
 	_, s := rig.Serve(t, fmt.Sprintf("POSTRIDER_ENDPOINTS_PER_APPLICATION=%d", quota))
@@ -31,9 +31,9 @@ func TestNeighboursAreServedBesideEndpointsPastTheQuota(t *testing.T) {
 	})
 }
 
-// TestNeighboursAreServedBesideAFanOutWithLargeHeaders sends to many endpoints that have as many bytes of headers as
+// TestNeighbourIsServedBesideFanOutWithLargeHeaders sends to many endpoints that have as many bytes of headers as
 // they may.
-func TestNeighboursAreServedBesideAFanOutWithLargeHeaders(t *testing.T) {
+func TestNeighbourIsServedBesideFanOutWithLargeHeaders(t *testing.T) {
 	t.Parallel()
 	endpoints, messages := rig.HostileSize(20, 100), rig.HostileSize(3, 30)
 	p, s := rig.Serve(t)
@@ -53,8 +53,8 @@ func TestNeighboursAreServedBesideAFanOutWithLargeHeaders(t *testing.T) {
 	p.WantLittleMemory(t)
 }
 
-// TestNeighboursAreServedBesideAFanOutToAllEndpoints sends to as many endpoints as an application may have.
-func TestNeighboursAreServedBesideAFanOutToAllEndpoints(t *testing.T) {
+// TestNeighbourIsServedBesideFanOutToAllEndpoints sends to as many endpoints as an application may have.
+func TestNeighbourIsServedBesideFanOutToAllEndpoints(t *testing.T) {
 	t.Parallel()
 	endpoints, messages := rig.HostileSize(100, 1000), rig.HostileSize(5, 50)
 	p, s := rig.Serve(t)
@@ -70,9 +70,9 @@ func TestNeighboursAreServedBesideAFanOutToAllEndpoints(t *testing.T) {
 	p.WantLittleMemory(t)
 }
 
-// TestNeighboursAreServedBesideListsThatMatchNothing has a hundred clients list messages and attempts by what none of
+// TestNeighbourIsServedBesideListsMatchingNothing has a hundred clients list messages and attempts by what none of
 // them has.
-func TestNeighboursAreServedBesideListsThatMatchNothing(t *testing.T) {
+func TestNeighbourIsServedBesideListsMatchingNothing(t *testing.T) {
 	t.Parallel()
 	messages := rig.HostileSize(1000, 20_000)
 	p, s := rig.Serve(t)
@@ -109,9 +109,9 @@ func TestNeighboursAreServedBesideListsThatMatchNothing(t *testing.T) {
 	p.WantLittleMemory(t)
 }
 
-// TestNeighboursAreServedBesideManyTasks begins a task of each kind at each endpoint, unless a quota refuses it. The
+// TestNeighbourIsServedBesideManyTasks begins a task of each kind at each endpoint, unless a quota refuses it. The
 // neighbour's own task is begun after all of them, and ends.
-func TestNeighboursAreServedBesideManyTasks(t *testing.T) {
+func TestNeighbourIsServedBesideManyTasks(t *testing.T) {
 	t.Parallel()
 	endpoints, messages := rig.HostileSize(30, 1000), rig.HostileSize(50, 1000)
 	p, s := rig.Serve(t)
@@ -143,8 +143,8 @@ func TestNeighboursAreServedBesideManyTasks(t *testing.T) {
 	p.WantLittleMemory(t)
 }
 
-// TestNeighboursAreServedBesideAbandonedRequests has clients of another hang up as soon as they have asked.
-func TestNeighboursAreServedBesideAbandonedRequests(t *testing.T) {
+// TestNeighbourIsServedBesideAbandonedRequests has clients of another hang up as soon as they have asked.
+func TestNeighbourIsServedBesideAbandonedRequests(t *testing.T) {
 	t.Parallel()
 	_, s := rig.Serve(t)
 	attacker, n, c := s.NewTenant(t), rig.NewNeighbour(t, s), rig.NewCounter(t, nil)
@@ -164,9 +164,9 @@ func TestNeighboursAreServedBesideAbandonedRequests(t *testing.T) {
 	})
 }
 
-// TestTextsThatAreTooLargeAreRefused has each text that a customer stores a byte longer than it may be, and in one that is
+// TestTextTooLargeIsRefused has each text that a customer stores a byte longer than it may be, and in one that is
 // far longer.
-func TestTextsThatAreTooLargeAreRefused(t *testing.T) {
+func TestTextTooLargeIsRefused(t *testing.T) {
 	t.Parallel()
 	p, s := rig.Serve(t)
 	attacker, n := s.NewTenant(t), rig.NewNeighbour(t, s)
@@ -200,9 +200,9 @@ func TestTextsThatAreTooLargeAreRefused(t *testing.T) {
 	p.WantLittleMemory(t)
 }
 
-// TestPagesOfTheLargestRowsNeedLittleMemory lists endpoints and messages that are as large as they may be, ten pages at a
+// TestMemoryIsBoundedForPagesOfLargestRows lists endpoints and messages that are as large as they may be, ten pages at a
 // time.
-func TestPagesOfTheLargestRowsNeedLittleMemory(t *testing.T) {
+func TestMemoryIsBoundedForPagesOfLargestRows(t *testing.T) {
 	t.Parallel()
 	endpoints, messages := rig.HostileSize(50, 250), rig.HostileSize(10, 60)
 	p, s := rig.Serve(t)

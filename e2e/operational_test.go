@@ -61,7 +61,7 @@ func TestOperationalWebhookEndpointIsCreatedChangedAndDeleted(t *testing.T) {
 	rig.WantRefused(t, err, 404, "not_found")
 }
 
-func TestOperationalWebhookEndpointsAreListedPageByPage(t *testing.T) {
+func TestOperationalWebhookEndpointListPages(t *testing.T) {
 	t.Parallel()
 	s := rig.Shared(t)
 	c := rig.NewClient(t, s.URL, s.NewToken(t, "org_"+rig.Random()))
@@ -93,7 +93,7 @@ func TestOperationalWebhookEndpointsAreListedPageByPage(t *testing.T) {
 	}
 }
 
-func TestOperationalWebhookEndpointsAreTheOrganisationsAlone(t *testing.T) {
+func TestOperationalWebhookEndpointIsItsOrganisationsAlone(t *testing.T) {
 	t.Parallel()
 	s, ctx, org := rig.Shared(t), t.Context(), "org_"+rig.Random()
 	owner, stranger := rig.NewClient(t, s.URL, s.NewToken(t, org)), rig.NewClient(t, s.URL, s.NewToken(t, "org_"+rig.Random()))
@@ -127,7 +127,7 @@ func TestOperationalWebhookEndpointsAreTheOrganisationsAlone(t *testing.T) {
 }
 
 // With the keys that the SDK sends, each of them is made in a transaction that is open for longer.
-func TestTheFirstOperationalWebhookEndpointsCanComeAtOnce(t *testing.T) {
+func TestOperationalWebhookEndpointsCanComeAtOnce(t *testing.T) {
 	t.Parallel()
 	s := rig.Shared(t)
 	c := rig.NewClient(t, s.URL, s.NewToken(t, "org_"+rig.Random()))

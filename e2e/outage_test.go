@@ -10,9 +10,9 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// TestDatabaseThatShutsUsOutIsUnavailable takes its database from a process. Requests are answered with 503 meanwhile, the
+// TestDatabaseRefusingLoginsIsUnavailable takes its database from a process. Requests are answered with 503 meanwhile, the
 // log has one event for all parts of the process, and once the database is there again all goes on.
-func TestDatabaseThatShutsUsOutIsUnavailable(t *testing.T) {
+func TestDatabaseRefusingLoginsIsUnavailable(t *testing.T) {
 	t.Parallel()
 	const (
 		closed = "ALTER DATABASE %[1]s ALLOW_CONNECTIONS false"

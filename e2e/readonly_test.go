@@ -7,10 +7,10 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// TestADatabaseThatIsReadOnlyIsUnavailable has a database refuse writes, as one does whose disk its operator is freeing.
+// TestDatabaseReadOnlyIsUnavailable has a database refuse writes, as one does whose disk its operator is freeing.
 // What would write is answered with 503 and is not lost on its sender, what reads is answered, and once writes are
 // allowed again all goes on.
-func TestADatabaseThatIsReadOnlyIsUnavailable(t *testing.T) {
+func TestDatabaseReadOnlyIsUnavailable(t *testing.T) {
 	t.Parallel()
 	role, database := roleOfDatabase(t)
 	const ended = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE usename = '%[1]s'"

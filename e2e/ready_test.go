@@ -81,8 +81,8 @@ func freeAddress(t testing.TB) string {
 	return listener.Addr().String()
 }
 
-// TestOpsAddressIsAnErrorWhereItWasAskedFor, and only there, if another process has it.
-func TestOpsAddressIsAnErrorWhereItWasAskedFor(t *testing.T) {
+// TestOpsAddressInUseIsAnErrorIfConfigured, and only there, if another process has it.
+func TestOpsAddressInUseIsAnErrorIfConfigured(t *testing.T) {
 	t.Parallel()
 	taken := rig.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
 	defer taken.Close()

@@ -15,9 +15,9 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// TestRestoredQueueIsDelivered kills the service with deliveries in all states, and starts it on a copy
+// TestQueueRestoredIsDelivered kills the service with deliveries in all states, and starts it on a copy
 // of the database in another cluster, whose transaction ids have nothing to do with those of the dump.
-func TestRestoredQueueIsDelivered(t *testing.T) {
+func TestQueueRestoredIsDelivered(t *testing.T) {
 	t.Parallel()
 	rig.SkipIfShort(t)
 	database := rig.NewDatabase(t)

@@ -12,9 +12,9 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// TestAnOrganisationsTokenIsRevokedInEveryProcessAtOnce is for one that got into the wrong hands: it sends no message
+// TestTokenIsRevokedInEveryProcessAtOnce is for one that got into the wrong hands: it sends no message
 // any more, and nobody else's token ends with it.
-func TestAnOrganisationsTokenIsRevokedInEveryProcessAtOnce(t *testing.T) {
+func TestTokenIsRevokedInEveryProcessAtOnce(t *testing.T) {
 	t.Parallel()
 	database := rig.NewDatabase(t)
 	here, there := rig.Start(t, rig.Settings(database), "api").Service(t), rig.Start(t, rig.Settings(database), "api").Service(t)
@@ -46,7 +46,7 @@ func TestAnOrganisationsTokenIsRevokedInEveryProcessAtOnce(t *testing.T) {
 	neighbour.NewApplication(t)
 }
 
-func TestOnlyTokensThatAreGoodCanBeRevoked(t *testing.T) {
+func TestTokenRevokeRefusesInvalid(t *testing.T) {
 	t.Parallel()
 	database := rig.NewDatabase(t)
 	marks(t, database, "migrate", "up")
@@ -61,8 +61,8 @@ func TestOnlyTokensThatAreGoodCanBeRevoked(t *testing.T) {
 	}
 }
 
-// TestATokenIsGoodForAsLongAsItsExpirySays reads what is signed.
-func TestATokenIsGoodForAsLongAsItsExpirySays(t *testing.T) {
+// TestTokenExpiryIsHonoured reads what is signed.
+func TestTokenExpiryIsHonoured(t *testing.T) {
 	t.Parallel()
 	for want, args := range map[time.Duration][]string{
 		365 * 24 * time.Hour: {"org_1"}, 28 * 24 * time.Hour: {"org_1", "--application", "app_1"}, 90 * time.Minute: {"org_1", "--expiry=90m"},

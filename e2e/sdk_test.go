@@ -90,9 +90,9 @@ var notInSDK = map[string]string{
 	"HealthPing":                         "for probes",
 }
 
-// TestTheSDKCallsAllThatIsServed finds the SDK's methods by reflection, so that none is forgotten when
+// TestSDKCallsEveryOperation finds the SDK's methods by reflection, so that none is forgotten when
 // it gets more of them, and asks the contract whether it has an operation that no method called.
-func TestTheSDKCallsAllThatIsServed(t *testing.T) {
+func TestSDKCallsEveryOperation(t *testing.T) {
 	t.Parallel()
 	s := rig.Shared(t)
 	w, operations, served := newWalk(t, s), s.Operations(t), sdkMethods()

@@ -20,9 +20,9 @@ func newPrivateKey(t testing.TB) (private, public string) {
 	return "whsk_" + base64.StdEncoding.EncodeToString(key), "whpk_" + base64.StdEncoding.EncodeToString(pub)
 }
 
-// TestASecretChangesFromV1ToV1a: while the grace period lasts, each webhook has both signatures, the
+// TestEndpointSecretChangesFromV1ToV1a: while the grace period lasts, each webhook has both signatures, the
 // current one first.
-func TestASecretChangesFromV1ToV1a(t *testing.T) {
+func TestEndpointSecretChangesFromV1ToV1a(t *testing.T) {
 	t.Parallel()
 	c, ctx := rig.Shared(t).NewTenant(t), t.Context()
 	app, r := c.NewApplication(t), rig.NewReceiver(t, nil)
@@ -45,7 +45,7 @@ func TestASecretChangesFromV1ToV1a(t *testing.T) {
 	}
 }
 
-func TestAPrivateKeyWithAnotherPublicKeyIsRefused(t *testing.T) {
+func TestEndpointSecretWithWrongPublicKeyIsRefused(t *testing.T) {
 	t.Parallel()
 	c := rig.Shared(t).NewTenant(t)
 	app, r := c.NewApplication(t), rig.NewReceiver(t, nil)
@@ -62,9 +62,9 @@ var (
 	secondKey = base64.StdEncoding.EncodeToString([]byte(strings.Repeat("2", 32)))
 )
 
-// TestSecretKeysAreReplaced goes from no key to a first and on to a second, and delivers with the second
+// TestEncryptionKeysAreReplaced goes from no key to a first and on to a second, and delivers with the second
 // alone in the end.
-func TestSecretKeysAreReplaced(t *testing.T) {
+func TestEncryptionKeysAreReplaced(t *testing.T) {
 	t.Parallel()
 	rig.NeedOwnProcesses(t)
 	database := rig.NewDatabase(t)

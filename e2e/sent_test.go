@@ -15,7 +15,7 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-func TestMessagesAttemptedAtAnEndpointAreListed(t *testing.T) {
+func TestMessageListByEndpoint(t *testing.T) {
 	t.Parallel()
 	a := newAttempted(t)
 	list := func(endpoint string, status *svix.MessageStatus) []models.EndpointMessageOut {
@@ -47,7 +47,7 @@ func TestMessagesAttemptedAtAnEndpointAreListed(t *testing.T) {
 	}
 }
 
-func TestDestinationsOfAMessageAreListedPageByPage(t *testing.T) {
+func TestMessageDestinationListPages(t *testing.T) {
 	t.Parallel()
 	a := newAttempted(t)
 	rig.NoError(t, a.Endpoint.Delete(t.Context(), a.app, a.failing)) // it was attempted all the same
@@ -62,9 +62,9 @@ func TestDestinationsOfAMessageAreListedPageByPage(t *testing.T) {
 	}
 }
 
-// TestResendIsOneAttempt: an endpoint that has refused a message for good gets it once more when
+// TestMessageResendIsOneAttempt: an endpoint that has refused a message for good gets it once more when
 // somebody asks for that, and again only when asked again.
-func TestResendIsOneAttempt(t *testing.T) {
+func TestMessageResendIsOneAttempt(t *testing.T) {
 	t.Parallel()
 	rig.NeedOwnProcesses(t)
 	c := rig.Shared(t).NewTenant(t)
@@ -104,7 +104,7 @@ func TestResendIsOneAttempt(t *testing.T) {
 	rig.WantRefused(t, err, 400, "missing_payload")
 }
 
-func TestContentIsExpunged(t *testing.T) {
+func TestMessageContentIsExpunged(t *testing.T) {
 	t.Parallel()
 	a := newAttempted(t)
 	ctx := t.Context()
@@ -124,9 +124,9 @@ func TestContentIsExpunged(t *testing.T) {
 	}
 }
 
-// TestRotatedSecretsSignForTheirGrace: receivers that know the old secret and receivers that know the
+// TestEndpointSecretRotatedSignsDuringGrace: receivers that know the old secret and receivers that know the
 // new one both verify what is sent while the grace period lasts.
-func TestRotatedSecretsSignForTheirGrace(t *testing.T) {
+func TestEndpointSecretRotatedSignsDuringGrace(t *testing.T) {
 	t.Parallel()
 	c, ctx := rig.Shared(t).NewTenant(t), t.Context()
 	app, r := c.NewApplication(t), rig.NewReceiver(t, nil)
@@ -158,7 +158,7 @@ func TestRotatedSecretsSignForTheirGrace(t *testing.T) {
 	}
 }
 
-func TestARawPayloadArrivesAsItIs(t *testing.T) {
+func TestPayloadRawArrivesAsIs(t *testing.T) {
 	t.Parallel()
 	c, r := rig.Shared(t).NewTenant(t), rig.NewReceiver(t, nil)
 	app := c.NewApplication(t)
@@ -172,7 +172,7 @@ func TestARawPayloadArrivesAsItIs(t *testing.T) {
 	}
 }
 
-func TestAMessageIsDeliveredNoSoonerThanItSays(t *testing.T) {
+func TestMessageDelayedIsDeliveredNoSooner(t *testing.T) {
 	t.Parallel()
 	c, r := rig.Shared(t).NewTenant(t), rig.NewReceiver(t, nil)
 	app := c.NewApplication(t)
@@ -191,7 +191,7 @@ func TestAMessageIsDeliveredNoSoonerThanItSays(t *testing.T) {
 	}
 }
 
-func TestAnExampleIsSentToOneEndpoint(t *testing.T) {
+func TestMessageExampleGoesToOneEndpoint(t *testing.T) {
 	t.Parallel()
 	c, ctx := rig.Shared(t).NewTenant(t), t.Context()
 	app, one, other := c.NewApplication(t), rig.NewReceiver(t, nil), rig.NewReceiver(t, nil)
@@ -210,7 +210,7 @@ func TestAnExampleIsSentToOneEndpoint(t *testing.T) {
 	rig.Never(t, "another endpoint got it too", func() bool { return len(other.All()) > 0 })
 }
 
-func TestPrecheckTellsWhetherAnybodyListens(t *testing.T) {
+func TestMessagePrecheckReportsListeners(t *testing.T) {
 	t.Parallel()
 	c, ctx := rig.Shared(t).NewTenant(t), t.Context()
 	app := c.NewApplication(t)
@@ -230,8 +230,8 @@ func TestPrecheckTellsWhetherAnybodyListens(t *testing.T) {
 	}
 }
 
-// TestDisabledEndpointRefusesWhatIsSentByHand: the client is told, rather than that nothing arrives.
-func TestDisabledEndpointRefusesWhatIsSentByHand(t *testing.T) {
+// TestEndpointDisabledRefusesManualSends: the client is told, rather than that nothing arrives.
+func TestEndpointDisabledRefusesManualSends(t *testing.T) {
 	t.Parallel()
 	c, ctx := rig.Shared(t).NewTenant(t), t.Context()
 	app, r := c.NewApplication(t), rig.NewReceiver(t, nil)

@@ -13,8 +13,8 @@ import (
 // is asked after 15 s, and those that were idle cost 3 s each. It is generous for the sake of slow machines.
 const silenceWithin = 100 * time.Second
 
-// TestSilentDatabaseIsNotWaitedForForEver drops all connections of a process without a word.
-func TestSilentDatabaseIsNotWaitedForForEver(t *testing.T) {
+// TestDatabaseSilentIsNotAwaitedForever drops all connections of a process without a word.
+func TestDatabaseSilentIsNotAwaitedForever(t *testing.T) {
 	t.Parallel()
 	rig.SkipIfShort(t)
 	database := rig.NewDatabase(t)

@@ -14,9 +14,9 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// TestConsumersAreKilledAndReplaced: under load consumers are killed, stopped and started, and the broker is
+// TestConsumersKilledAreReplaced: under load consumers are killed, stopped and started, and the broker is
 // restarted. Whatever was published is delivered, none of it stored twice, each group in order.
-func TestConsumersAreKilledAndReplaced(t *testing.T) {
+func TestConsumersKilledAreReplaced(t *testing.T) {
 	t.Parallel()
 	rig.SkipIfShort(t)
 	rig.NeedOwnProcesses(t)
@@ -45,9 +45,9 @@ func TestConsumersAreKilledAndReplaced(t *testing.T) {
 	}
 }
 
-// TestDatabaseThatGoesAwayPausesConsumers crashes Postgres under a load from Kafka: the consumer holds on to
+// TestConsumersPauseWithoutDatabase crashes Postgres under a load from Kafka: the consumer holds on to
 // what it has, goes on when the database is back, and ends for nothing.
-func TestDatabaseThatGoesAwayPausesConsumers(t *testing.T) {
+func TestConsumersPauseWithoutDatabase(t *testing.T) {
 	t.Parallel()
 	rig.SkipIfShort(t)
 	postgres := rig.NewBreakable(t)

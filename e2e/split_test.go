@@ -45,7 +45,7 @@ func TestWorkerDeliversWhatWaited(t *testing.T) {
 	receiver.Await(t, ids...)
 }
 
-func TestTenProcessesStartAtOnceOnAnEmptyDatabase(t *testing.T) {
+func TestStartOfTenProcessesOnEmptyDatabase(t *testing.T) {
 	t.Parallel()
 	database := rig.NewDatabase(t)
 	var all []*rig.Process

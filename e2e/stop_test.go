@@ -25,7 +25,7 @@ func sendTen(t *testing.T, c rig.Client, receiver *rig.Receiver) (ids []string) 
 	return ids
 }
 
-func TestStopFinishesWhatIsUnderWayAndGivesTheRestBack(t *testing.T) {
+func TestStopFinishesAttemptsAndReleasesTheRest(t *testing.T) {
 	t.Parallel()
 	p, s := rig.Serve(t, "POSTRIDER_ENDPOINT_CONCURRENCY=1", longLease)
 	gate := rig.NewGate(t)
@@ -48,7 +48,7 @@ func TestStopFinishesWhatIsUnderWayAndGivesTheRestBack(t *testing.T) {
 	}
 }
 
-func TestStopCutsOffWhatTakesTooLong(t *testing.T) {
+func TestStopCutsOffSlowAttempts(t *testing.T) {
 	t.Parallel()
 	p, s := rig.Serve(t, "POSTRIDER_ENDPOINT_CONCURRENCY=1", "POSTRIDER_STOP_TIMEOUT=200ms", longLease)
 	gate := rig.NewGate(t)
@@ -69,7 +69,7 @@ func TestStopCutsOffWhatTakesTooLong(t *testing.T) {
 }
 
 // The handler waits for the request's body when the process is told to stop.
-func TestStopAnswersTheRequestsItHasBegun(t *testing.T) {
+func TestStopAnswersRequestsUnderWay(t *testing.T) {
 	t.Parallel()
 	p, s := rig.Serve(t)
 	c := s.NewTenant(t)

@@ -26,7 +26,7 @@ func switching(t testing.TB, code int) (*rig.Receiver, *atomic.Int64) {
 
 const noRetries = "POSTRIDER_RETRY_SCHEDULE="
 
-func TestRecoverDeliversWhatFailed(t *testing.T) {
+func TestTaskRecoverDeliversFailed(t *testing.T) {
 	t.Parallel()
 	// A 503, or twenty failures, would have the others wait, each longer than the one before.
 	_, s := rig.Serve(t, noRetries, "POSTRIDER_CIRCUIT_FAILURES=0")
@@ -61,7 +61,7 @@ func TestRecoverDeliversWhatFailed(t *testing.T) {
 	}
 }
 
-func TestKilledRecoverGoesOn(t *testing.T) {
+func TestTaskRecoverSurvivesKill(t *testing.T) {
 	t.Parallel()
 	rig.SkipIfShort(t)
 	// More than may be due to an endpoint at a time: the task waits for deliveries in its middle.
@@ -107,7 +107,7 @@ func TestKilledRecoverGoesOn(t *testing.T) {
 	receiver.AwaitTimes(t, 2, ids...)
 }
 
-func TestReplayMissingDeliversWhatCameBeforeTheEndpoint(t *testing.T) {
+func TestTaskReplayMissingDeliversEarlierMessages(t *testing.T) {
 	t.Parallel()
 	c := rig.Shared(t).NewTenant(t)
 	app := c.NewApplication(t)
@@ -126,7 +126,7 @@ func TestReplayMissingDeliversWhatCameBeforeTheEndpoint(t *testing.T) {
 	first.AwaitExactly(t, 0, before...)
 }
 
-func TestBulkReplaySendsWhatMatches(t *testing.T) {
+func TestTaskBulkReplaySendsMatches(t *testing.T) {
 	t.Parallel()
 	_, s := rig.Serve(t, noRetries)
 	c := s.NewTenant(t)
@@ -163,7 +163,7 @@ func TestBulkReplaySendsWhatMatches(t *testing.T) {
 	receiver.AwaitExactly(t, 3, red)
 }
 
-func TestPurgeTakesPayloadsOut(t *testing.T) {
+func TestTaskPurgeRemovesPayloads(t *testing.T) {
 	t.Parallel()
 	c := rig.Shared(t).NewTenant(t)
 	app := c.NewApplication(t)
@@ -183,7 +183,7 @@ func TestPurgeTakesPayloadsOut(t *testing.T) {
 	}
 }
 
-func TestStatisticsCountByApplication(t *testing.T) {
+func TestTaskStatisticsCountByApplication(t *testing.T) {
 	t.Parallel()
 	c := rig.Shared(t).NewTenant(t)
 	app, idle := c.NewApplication(t), c.NewApplication(t)
@@ -221,7 +221,7 @@ func TestStatisticsCountByApplication(t *testing.T) {
 	}
 }
 
-func TestTasksAreListedNewestFirst(t *testing.T) {
+func TestTaskListIsNewestFirst(t *testing.T) {
 	t.Parallel()
 	s, org := rig.Shared(t), "org_"+rig.Random()
 	c := rig.NewClient(t, s.URL, s.NewToken(t, org))

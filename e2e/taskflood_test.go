@@ -9,9 +9,9 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// TestFloodOfReplaysLeavesOthersTheirTurns: a customer begins every task that its token and the quota of endpoints allow.
+// TestTaskFloodLeavesOthersTheirTurns: a customer begins every task that its token and the quota of endpoints allow.
 // Another one's replay has a step for every few of the flood's, and not one for every round of all of them.
-func TestFloodOfReplaysLeavesOthersTheirTurns(t *testing.T) {
+func TestTaskFloodLeavesOthersTheirTurns(t *testing.T) {
 	t.Parallel()
 	const endpoints = 100
 	_, s := rig.Serve(t, "POSTRIDER_ENDPOINTS_PER_APPLICATION=100")

@@ -12,8 +12,8 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// TestNamesBesideThePathAreTheTenantsOwn is about bodies and queries that name things of others.
-func TestNamesBesideThePathAreTheTenantsOwn(t *testing.T) {
+// TestTenantNamesBesidePathAreItsOwn is about bodies and queries that name things of others.
+func TestTenantNamesBesidePathAreItsOwn(t *testing.T) {
 	t.Parallel()
 	s := rig.Shared(t)
 	m := &matrix{Tenants: rig.NewTenants(t, s), operations: s.Operations(t)}
@@ -49,8 +49,8 @@ func TestNamesBesideThePathAreTheTenantsOwn(t *testing.T) {
 	m.unchanged(t, "A", "B")
 }
 
-// TestAUIDMakesAnApplicationOfOnesOwn, whoever else has one that is called so.
-func TestAUIDMakesAnApplicationOfOnesOwn(t *testing.T) {
+// TestTenantUIDCreatesOwnApplication, whoever else has one that is called so.
+func TestTenantUIDCreatesOwnApplication(t *testing.T) {
 	t.Parallel()
 	s := rig.Shared(t)
 	m := &matrix{Tenants: rig.NewTenants(t, s), operations: s.Operations(t)}
@@ -73,9 +73,9 @@ func TestAUIDMakesAnApplicationOfOnesOwn(t *testing.T) {
 	m.unchanged(t, "A")
 }
 
-// TestUsageIsCountedForOnesOwnApplications: a task counts what its organisation has, and nothing that
+// TestTenantUsageCountsOwnApplications: a task counts what its organisation has, and nothing that
 // somebody named in the request.
-func TestUsageIsCountedForOnesOwnApplications(t *testing.T) {
+func TestTenantUsageCountsOwnApplications(t *testing.T) {
 	t.Parallel()
 	ts := rig.NewTenants(t, rig.Shared(t))
 	a, b1 := ts.Named("A"), ts.ThingID("b1", "app_id")
@@ -92,9 +92,9 @@ func TestUsageIsCountedForOnesOwnApplications(t *testing.T) {
 
 var madeID = regexp.MustCompile(`\b(app|ep|msg|atmpt|qtask)_[0-9A-Za-z]{27}\b`)
 
-// TestKeysOfTenantsAreTheirOwn makes every POST in both organisations, at the same URL and with the
+// TestTenantIdempotencyKeysAreItsOwn makes every POST in both organisations, at the same URL and with the
 // same body and key. What the second one answers is not what the first one did.
-func TestKeysOfTenantsAreTheirOwn(t *testing.T) {
+func TestTenantIdempotencyKeysAreItsOwn(t *testing.T) {
 	t.Parallel()
 	s := rig.Shared(t)
 	ts, bodies := rig.NewTenants(t, s), requestBodies()

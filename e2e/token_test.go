@@ -9,7 +9,7 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-func TestApplicationTokenReachesItsApplicationAlone(t *testing.T) {
+func TestTokenOfApplicationReachesItAlone(t *testing.T) {
 	t.Parallel()
 	s, ctx, org := rig.Shared(t), t.Context(), "org_"+rig.Random()
 	owner := rig.NewClient(t, s.URL, s.NewToken(t, org))
@@ -52,7 +52,7 @@ func TestApplicationTokenReachesItsApplicationAlone(t *testing.T) {
 	rig.WantRefused(t, err, 404, "not_found")
 }
 
-func TestOrganisationsDoNotSeeEachOther(t *testing.T) {
+func TestTenantOrganisationsDoNotSeeEachOther(t *testing.T) {
 	t.Parallel()
 	s, ctx := rig.Shared(t), t.Context()
 	owner, stranger := rig.NewClient(t, s.URL, s.NewToken(t, "org_"+rig.Random())), rig.NewClient(t, s.URL, s.NewToken(t, "org_"+rig.Random()))
@@ -98,7 +98,7 @@ func TestOrganisationsDoNotSeeEachOther(t *testing.T) {
 	}
 }
 
-func TestBadTokensAreRefused(t *testing.T) {
+func TestTokenBadIsRefused(t *testing.T) {
 	t.Parallel()
 	s := rig.Shared(t)
 	good := s.NewTenant(t).Token

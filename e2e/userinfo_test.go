@@ -65,9 +65,9 @@ func wantHidden(t *testing.T, what, text string) {
 	}
 }
 
-// TestAPasswordInAnEndpointsURLIsSentAndNeverShown looks wherever its customer, its operator and a reader of logs and
+// TestEndpointURLPasswordIsSentAndNeverShown looks wherever its customer, its operator and a reader of logs and
 // attempts can, after a delivery that arrives and one that does not.
-func TestAPasswordInAnEndpointsURLIsSentAndNeverShown(t *testing.T) {
+func TestEndpointURLPasswordIsSentAndNeverShown(t *testing.T) {
 	t.Parallel()
 	w := newWithPassword(t)
 	message := w.wantBasic(t)
@@ -99,9 +99,9 @@ func TestAPasswordInAnEndpointsURLIsSentAndNeverShown(t *testing.T) {
 	}
 }
 
-// TestAPasswordIsKeptWhereAURLIsWrittenBack has one who may change the endpoint and does not know the password try to
+// TestEndpointURLPasswordIsKeptOnWriteBack has one who may change the endpoint and does not know the password try to
 // have it sent to a place of their own, too.
-func TestAPasswordIsKeptWhereAURLIsWrittenBack(t *testing.T) {
+func TestEndpointURLPasswordIsKeptOnWriteBack(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ keys, stored string }{
 		"plain": {"", userinfo}, "encrypted": {firstKey, "***@"},

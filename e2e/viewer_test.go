@@ -10,9 +10,9 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// TestAViewerSeesNoSecretOfAnEndpoint reads with a read-only token wherever that reads, after the endpoint's password,
+// TestViewerSeesNoEndpointSecret reads with a read-only token wherever that reads, after the endpoint's password,
 // headers and secret were used.
-func TestAViewerSeesNoSecretOfAnEndpoint(t *testing.T) {
+func TestViewerSeesNoEndpointSecret(t *testing.T) {
 	t.Parallel()
 	c, r := rig.Shared(t).NewTenant(t), rig.NewReceiver(t, nil)
 	app := c.NewApplication(t)

@@ -34,11 +34,11 @@ var withdrawals = map[string]func(context.Context, *withdrawal) error{
 	},
 }
 
-// TestWithdrawnDeliveriesAreNotMade: deliveries wait, and some are under way, when they are withdrawn.
+// TestDeliveryWithdrawnIsNotMade: deliveries wait, and some are under way, when they are withdrawn.
 // Those under way may arrive, and with them what the process begins until it hears of it, each of them
 // once; then nothing more. Others get all of theirs. If the process is killed at that moment, nobody makes up
 // for what was under way.
-func TestWithdrawnDeliveriesAreNotMade(t *testing.T) {
+func TestDeliveryWithdrawnIsNotMade(t *testing.T) {
 	t.Parallel()
 	for name, withdraw := range withdrawals {
 		for _, killed := range []bool{false, true} {
