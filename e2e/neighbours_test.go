@@ -12,22 +12,37 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
+// attack is by a customer with an application, on a service where another one is served.
+type attack struct {
+	rig.Client // the attacker
+	app        string
+	webhooks   *rig.Counter // where the attacker's go
+	process    *rig.Process
+	neighbour  *rig.Neighbour
+}
+
+func newAttack(t *testing.T, settings ...string) *attack {
+	t.Helper()
+	p, s := rig.Serve(t, settings...)
+	a := &attack{Client: s.NewTenant(t), webhooks: rig.NewCounter(t, nil), process: p, neighbour: rig.NewNeighbour(t, s)}
+	a.app = a.NewApplication(t)
+	return a
+}
+
 // TestNeighbourIsServedBesideEndpointsPastQuota has a customer make more FIFO endpoints than it may have, and send to
 // those there are.
 func TestNeighbourIsServedBesideEndpointsPastQuota(t *testing.T) {
 	t.Parallel()
 	quota := rig.HostileSize(20, 1000)
-	_, s := rig.Serve(t, fmt.Sprintf("POSTRIDER_ENDPOINTS_PER_APPLICATION=%d", quota))
-	attacker, n, c := s.NewTenant(t), rig.NewNeighbour(t, s), rig.NewCounter(t, nil)
-	app := attacker.NewApplication(t)
-	n.Beside(t, func() {
-		in := map[string]any{"url": c.URL, "fifo": true}
-		attacker.NewEndpoints(t, app, quota, in)
+	a := newAttack(t, fmt.Sprintf("POSTRIDER_ENDPOINTS_PER_APPLICATION=%d", quota))
+	a.neighbour.Beside(t, func() {
+		in := map[string]any{"url": a.webhooks.URL, "fifo": true}
+		a.NewEndpoints(t, a.app, quota, in)
 		rig.Concurrently(quota/2, func(int) {
-			attacker.Call(t, http.StatusConflict, "POST", "/api/v1/app/"+app+"/endpoint", `{"url":"`+c.URL+`","fifo":true}`)
+			a.Call(t, http.StatusConflict, "POST", "/api/v1/app/"+a.app+"/endpoint", `{"url":"`+a.webhooks.URL+`","fifo":true}`)
 		})
-		attacker.SendMessage(t, app)
-		c.Await(t, 1, quota)
+		a.SendMessage(t, a.app)
+		a.webhooks.Await(t, 1, quota)
 	})
 }
 
@@ -36,38 +51,34 @@ func TestNeighbourIsServedBesideEndpointsPastQuota(t *testing.T) {
 func TestNeighbourIsServedBesideFanOutWithLargeHeaders(t *testing.T) {
 	t.Parallel()
 	endpoints, messages := rig.HostileSize(20, 100), rig.HostileSize(3, 30)
-	p, s := rig.Serve(t)
-	attacker, n, c := s.NewTenant(t), rig.NewNeighbour(t, s), rig.NewCounter(t, nil)
-	app := attacker.NewApplication(t)
+	a := newAttack(t)
 	headers := map[string]string{}
 	for i := range 16 { // of 4,096 bytes each with its name
 		headers[fmt.Sprintf("X-Header-%02d", i)] = strings.Repeat("h", 4096-len("X-Header-00"))
 	}
-	attacker.NewEndpoints(t, app, endpoints, map[string]any{"url": c.URL, "headers": headers})
-	n.Beside(t, func() {
+	a.NewEndpoints(t, a.app, endpoints, map[string]any{"url": a.webhooks.URL, "headers": headers})
+	a.neighbour.Beside(t, func() {
 		for range messages {
-			attacker.SendMessage(t, app)
+			a.SendMessage(t, a.app)
 		}
-		c.Await(t, messages, messages*endpoints)
+		a.webhooks.Await(t, messages, messages*endpoints)
 	})
-	p.WantLittleMemory(t)
+	a.process.WantLittleMemory(t)
 }
 
 // TestNeighbourIsServedBesideFanOutToAllEndpoints sends to as many endpoints as an application may have.
 func TestNeighbourIsServedBesideFanOutToAllEndpoints(t *testing.T) {
 	t.Parallel()
 	endpoints, messages := rig.HostileSize(100, 1000), rig.HostileSize(5, 50)
-	p, s := rig.Serve(t)
-	attacker, n, c := s.NewTenant(t), rig.NewNeighbour(t, s), rig.NewCounter(t, nil)
-	app := attacker.NewApplication(t)
-	attacker.NewEndpoints(t, app, endpoints, map[string]any{"url": c.URL})
-	n.Beside(t, func() {
+	a := newAttack(t)
+	a.NewEndpoints(t, a.app, endpoints, map[string]any{"url": a.webhooks.URL})
+	a.neighbour.Beside(t, func() {
 		for range messages {
-			attacker.SendMessage(t, app)
+			a.SendMessage(t, a.app)
 		}
-		c.Await(t, messages, messages*endpoints)
+		a.webhooks.Await(t, messages, messages*endpoints)
 	})
-	p.WantLittleMemory(t)
+	a.process.WantLittleMemory(t)
 }
 
 // TestNeighbourIsServedBesideListsMatchingNothing has a hundred clients list messages and attempts by what none of
@@ -75,21 +86,19 @@ func TestNeighbourIsServedBesideFanOutToAllEndpoints(t *testing.T) {
 func TestNeighbourIsServedBesideListsMatchingNothing(t *testing.T) {
 	t.Parallel()
 	messages := rig.HostileSize(1000, 20_000)
-	p, s := rig.Serve(t)
-	attacker, n, c := s.NewTenant(t), rig.NewNeighbour(t, s), rig.NewCounter(t, nil)
-	app := attacker.NewApplication(t)
-	endpoint := attacker.NewEndpoints(t, app, 1, map[string]any{"url": c.URL})[0]
+	a := newAttack(t)
+	endpoint := a.NewEndpoints(t, a.app, 1, map[string]any{"url": a.webhooks.URL})[0]
 	for range messages / 1000 {
-		attacker.SendMessages(t, app, 1000)
+		a.SendMessages(t, a.app, 1000)
 	}
-	c.Await(t, messages, messages)
+	a.webhooks.Await(t, messages, messages)
 	var floods []*rig.Flooded
-	n.Beside(t, func() {
+	a.neighbour.Beside(t, func() {
 		for _, list := range []string{
 			"/msg?channel=none", "/msg?tag=none&limit=250", "/msg?event_types=none", "/endpoint/" + endpoint + "/msg?channel=none",
 			"/attempt/endpoint/" + endpoint + "?status=2", "/attempt/endpoint/" + endpoint + "?event_types=none&limit=250",
 		} {
-			floods = append(floods, attacker.FloodOf(t, 100/6+1, "/api/v1/app/"+app+list))
+			floods = append(floods, a.FloodOf(t, 100/6+1, "/api/v1/app/"+a.app+list))
 		}
 		until := time.After(time.Duration(rig.HostileSize(1, 20)) * time.Second)
 		for waiting := true; waiting; {
@@ -97,7 +106,7 @@ func TestNeighbourIsServedBesideListsMatchingNothing(t *testing.T) {
 			case <-until:
 				waiting = false
 			default:
-				n.Call(t, http.StatusOK, "GET", "/api/v1/app/"+n.App, "")
+				a.neighbour.Call(t, http.StatusOK, "GET", "/api/v1/app/"+a.neighbour.App, "")
 			}
 		}
 	})
@@ -106,7 +115,7 @@ func TestNeighbourIsServedBesideListsMatchingNothing(t *testing.T) {
 			t.Errorf("%d lists were answered neither with 200 nor with 503 and Retry-After", strange)
 		}
 	}
-	p.WantLittleMemory(t)
+	a.process.WantLittleMemory(t)
 }
 
 // TestNeighbourIsServedBesideManyTasks begins a task of each kind at each endpoint, unless a quota refuses it. The
@@ -114,17 +123,15 @@ func TestNeighbourIsServedBesideListsMatchingNothing(t *testing.T) {
 func TestNeighbourIsServedBesideManyTasks(t *testing.T) {
 	t.Parallel()
 	endpoints, messages := rig.HostileSize(30, 1000), rig.HostileSize(50, 1000)
-	p, s := rig.Serve(t)
-	attacker, n, c := s.NewTenant(t), rig.NewNeighbour(t, s), rig.NewCounter(t, nil)
-	app := attacker.NewApplication(t)
-	attacker.SendMessages(t, app, messages)
-	ids := attacker.NewEndpoints(t, app, endpoints, map[string]any{"url": c.URL})
+	a := newAttack(t)
+	a.SendMessages(t, a.app, messages)
+	ids := a.NewEndpoints(t, a.app, endpoints, map[string]any{"url": a.webhooks.URL})
 	var begun, refused atomic.Int64
 	since := time.Now().Add(-time.Hour).UTC().Format(time.RFC3339)
-	n.Beside(t, func() {
+	a.neighbour.Beside(t, func() {
 		rig.Concurrently(3*endpoints, func(i int) {
 			kind := []string{"replay-missing", "bulk-replay", "recover"}[i%3]
-			answer, err := attacker.Do(t.Context(), "POST", "/api/v1/app/"+app+"/endpoint/"+ids[i/3]+"/"+kind, `{"since":"`+since+`"}`)
+			answer, err := a.Do(t.Context(), "POST", "/api/v1/app/"+a.app+"/endpoint/"+ids[i/3]+"/"+kind, `{"since":"`+since+`"}`)
 			switch {
 			case err != nil || answer.Status >= http.StatusInternalServerError:
 				t.Errorf("a task: status %d: %.200s: %v", answer.Status, answer.Body, err)
@@ -134,24 +141,22 @@ func TestNeighbourIsServedBesideManyTasks(t *testing.T) {
 				refused.Add(1)
 			}
 		})
-		n.AwaitTask(t, rig.Must(n.Statistics.AggregateEventTypes(t.Context()))(t).Id)
+		a.neighbour.AwaitTask(t, rig.Must(a.neighbour.Statistics.AggregateEventTypes(t.Context()))(t).Id)
 	})
 	if begun.Load() == 0 {
 		t.Error("no task was begun")
 	}
 	t.Logf("%d tasks were begun, %d refused", begun.Load(), refused.Load())
-	p.WantLittleMemory(t)
+	a.process.WantLittleMemory(t)
 }
 
 // TestNeighbourIsServedBesideAbandonedRequests has clients of another hang up as soon as they have asked.
 func TestNeighbourIsServedBesideAbandonedRequests(t *testing.T) {
 	t.Parallel()
-	_, s := rig.Serve(t)
-	attacker, n, c := s.NewTenant(t), rig.NewNeighbour(t, s), rig.NewCounter(t, nil)
-	app := attacker.NewApplication(t)
-	attacker.NewEndpoints(t, app, 10, map[string]any{"url": c.URL})
+	a := newAttack(t)
+	a.NewEndpoints(t, a.app, 10, map[string]any{"url": a.webhooks.URL})
 	paths := []string{"/msg?channel=none", "/endpoint", "/attempt/msg/none", "/msg"}
-	n.Beside(t, func() {
+	a.neighbour.Beside(t, func() {
 		rig.Concurrently(rig.HostileSize(200, 5000), func(i int) {
 			ctx, hangUp := context.WithTimeout(t.Context(), time.Duration(i%20)*time.Millisecond)
 			defer hangUp()
@@ -159,7 +164,7 @@ func TestNeighbourIsServedBesideAbandonedRequests(t *testing.T) {
 			if i%4 == 3 {
 				method, body = "POST", `{"eventType":"e","payload":{}}`
 			}
-			_, _ = attacker.Do(ctx, method, "/api/v1/app/"+app+paths[i%4], body)
+			_, _ = a.Do(ctx, method, "/api/v1/app/"+a.app+paths[i%4], body)
 		})
 	})
 }
@@ -168,12 +173,10 @@ func TestNeighbourIsServedBesideAbandonedRequests(t *testing.T) {
 // far longer.
 func TestTextTooLargeIsRefused(t *testing.T) {
 	t.Parallel()
-	p, s := rig.Serve(t)
-	attacker, n := s.NewTenant(t), rig.NewNeighbour(t, s)
-	app := attacker.NewApplication(t)
-	path := "/api/v1/app/" + app
+	a := newAttack(t)
+	path := "/api/v1/app/" + a.app
 	long := func(n int) string { return strings.Repeat("a", n) }
-	n.Beside(t, func() {
+	a.neighbour.Beside(t, func() {
 		for range rig.HostileSize(1, 20) {
 			for _, bytes := range []int{0, 1_500_000} {
 				for _, request := range [][2]string{
@@ -191,13 +194,13 @@ func TestTextTooLargeIsRefused(t *testing.T) {
 					{"/api/v1/event-type", `{"name":"` + long(257+bytes) + `","description":""}`},
 					{"/api/v1/event-type", `{"name":"a","description":"` + long(16385+bytes) + `"}`},
 				} {
-					attacker.Call(t, http.StatusUnprocessableEntity, "POST", request[0], request[1])
+					a.Call(t, http.StatusUnprocessableEntity, "POST", request[0], request[1])
 				}
 			}
 		}
 	})
-	attacker.Call(t, http.StatusRequestEntityTooLarge, "POST", path+"/msg", `{"eventType":"e","payload":"`+long(2<<20)+`"}`)
-	p.WantLittleMemory(t)
+	a.Call(t, http.StatusRequestEntityTooLarge, "POST", path+"/msg", `{"eventType":"e","payload":"`+long(2<<20)+`"}`)
+	a.process.WantLittleMemory(t)
 }
 
 // TestMemoryIsBoundedForPagesOfLargestRows lists endpoints and messages that are as large as they may be, ten pages at a
@@ -205,27 +208,25 @@ func TestTextTooLargeIsRefused(t *testing.T) {
 func TestMemoryIsBoundedForPagesOfLargestRows(t *testing.T) {
 	t.Parallel()
 	endpoints, messages := rig.HostileSize(50, 250), rig.HostileSize(10, 60)
-	p, s := rig.Serve(t)
-	attacker, n := s.NewTenant(t), rig.NewNeighbour(t, s)
-	app := attacker.NewApplication(t)
-	path := "/api/v1/app/" + app
+	a := newAttack(t)
+	path := "/api/v1/app/" + a.app
 	payload := `{"eventType":"e","payload":{"a":"` + strings.Repeat("a", 2_000_000) + `"}}`
 	for range messages {
-		attacker.Call(t, http.StatusAccepted, "POST", path+"/msg?with_content=false", payload)
+		a.Call(t, http.StatusAccepted, "POST", path+"/msg?with_content=false", payload)
 	}
-	attacker.NewEndpoints(t, app, endpoints, map[string]any{
+	a.NewEndpoints(t, a.app, endpoints, map[string]any{
 		"url": "https://example.com/" + strings.Repeat("u", 65_000), "description": strings.Repeat("d", 16_384),
 		"metadata": map[string]string{"m": strings.Repeat("m", 4000)},
 	})
-	n.Beside(t, func() {
+	a.neighbour.Beside(t, func() {
 		rig.Concurrently(rig.HostileSize(30, 300), func(i int) {
 			list := []string{"/endpoint?limit=250", "/msg?limit=250", "/msg?limit=250&with_content=false"}[i%3]
-			answer, err := attacker.Do(t.Context(), "GET", path+list, "")
+			answer, err := a.Do(t.Context(), "GET", path+list, "")
 			full := answer.Status == http.StatusServiceUnavailable && answer.Header.Get("Retry-After") != ""
 			if err != nil || answer.Status != http.StatusOK && !full {
 				t.Errorf("%s: status %d: %v", list, answer.Status, err)
 			}
 		})
 	})
-	p.WantLittleMemory(t)
+	a.process.WantLittleMemory(t)
 }
