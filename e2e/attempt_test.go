@@ -49,15 +49,18 @@ func TestAttemptListByMessageFilters(t *testing.T) {
 		{"of another type", svix.MessageAttemptListByMsgOptions{EventTypes: &[]string{"another"}}, nil},
 		{"of a channel", svix.MessageAttemptListByMsgOptions{Channel: new("red")}, nil},
 	} {
-		list := rig.Must(a.MessageAttempt.ListByMsg(t.Context(), a.app, a.message, &test.filter))(t)
-		var got []int16
-		for _, attempt := range list.Data {
-			got = append(got, attempt.ResponseStatusCode)
-		}
-		slices.Sort(got) // which endpoint came first is chance
-		if !slices.Equal(got, test.want) {
-			t.Errorf("%s: got %v, want %v", test.name, got, test.want)
-		}
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			list := rig.Must(a.MessageAttempt.ListByMsg(t.Context(), a.app, a.message, &test.filter))(t)
+			var got []int16
+			for _, attempt := range list.Data {
+				got = append(got, attempt.ResponseStatusCode)
+			}
+			slices.Sort(got) // which endpoint came first is chance
+			if !slices.Equal(got, test.want) {
+				t.Errorf("got %v, want %v", got, test.want)
+			}
+		})
 	}
 }
 
@@ -98,13 +101,16 @@ func TestAttemptShowsWhatHappened(t *testing.T) {
 		{a.accepting, "welcome", models.MESSAGESTATUS_SUCCESS, models.MESSAGESTATUSTEXT_SUCCESS, 200},
 		{a.failing, "not now", models.MESSAGESTATUS_FAIL, models.MESSAGESTATUSTEXT_FAIL, 503},
 	} {
-		list := rig.Must(a.MessageAttempt.ListByEndpoint(t.Context(), a.app, test.endpoint, nil))(t)
-		got := rig.Must(a.MessageAttempt.Get(t.Context(), a.app, a.message, list.Data[0].Id, nil))(t)
-		if got.Id != list.Data[0].Id || got.MsgId != a.message || got.EndpointId != test.endpoint || got.Url == "" ||
-			got.Status != test.status || got.StatusText != test.text || got.ResponseStatusCode != test.code ||
-			got.Response != test.response || got.TriggerType != models.MESSAGEATTEMPTTRIGGERTYPE_SCHEDULED || got.Timestamp.IsZero() {
-			t.Errorf("got %+v", got)
-		}
+		t.Run(test.response, func(t *testing.T) {
+			t.Parallel()
+			list := rig.Must(a.MessageAttempt.ListByEndpoint(t.Context(), a.app, test.endpoint, nil))(t)
+			got := rig.Must(a.MessageAttempt.Get(t.Context(), a.app, a.message, list.Data[0].Id, nil))(t)
+			if got.Id != list.Data[0].Id || got.MsgId != a.message || got.EndpointId != test.endpoint || got.Url == "" ||
+				got.Status != test.status || got.StatusText != test.text || got.ResponseStatusCode != test.code ||
+				got.Response != test.response || got.TriggerType != models.MESSAGEATTEMPTTRIGGERTYPE_SCHEDULED || got.Timestamp.IsZero() {
+				t.Errorf("got %+v", got)
+			}
+		})
 	}
 	_, err := a.MessageAttempt.Get(t.Context(), a.app, a.message, "atmpt_2QzNYbYPcmsVWXRGgYf0V9r4XyZ", nil)
 	rig.WantRefused(t, err, 404, "not_found")

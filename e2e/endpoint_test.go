@@ -138,16 +138,19 @@ func TestEndpointFiltersSelectMessages(t *testing.T) {
 		{"the type in a channel", paid, []string{"red"}, []string{all, byType, byChannel, byBoth}},
 		{"the type in another channel", paid, []string{"green"}, []string{all, byType}},
 	} {
-		in := svix.MessageIn{EventType: test.eventType, Channels: test.channels, Payload: map[string]any{}}
-		message := rig.Must(c.Message.Create(ctx, app, in, nil))(t).Id
-		var got []string
-		for _, a := range c.AwaitAttempts(t, app, message, len(test.want)) {
-			got = append(got, a.EndpointId)
-		}
-		slices.Sort(got)
-		if slices.Sort(test.want); !slices.Equal(got, test.want) {
-			t.Errorf("%s: attempts at %v, want %v", test.name, got, test.want)
-		}
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			in := svix.MessageIn{EventType: test.eventType, Channels: test.channels, Payload: map[string]any{}}
+			message := rig.Must(c.Message.Create(ctx, app, in, nil))(t).Id
+			var got []string
+			for _, a := range c.AwaitAttempts(t, app, message, len(test.want)) {
+				got = append(got, a.EndpointId)
+			}
+			slices.Sort(got)
+			if slices.Sort(test.want); !slices.Equal(got, test.want) {
+				t.Errorf("attempts at %v, want %v", got, test.want)
+			}
+		})
 	}
 }
 

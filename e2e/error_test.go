@@ -99,10 +99,13 @@ func TestErrorIsAlwaysJSON(t *testing.T) {
 		{422, "GET", "/api/v1/app?limit=ten", ""},
 		{413, "POST", "/api/v1/app/" + app + "/msg", huge},
 	} {
-		r := c.Call(t, test.status, test.method, test.path, test.body)
-		if !json.Valid(r.Body) || !strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
-			t.Errorf("%s %s: answered with %s: %q", test.method, test.path, r.Header.Get("Content-Type"), rig.Tail(string(r.Body)))
-		}
+		t.Run(test.method+" "+test.path, func(t *testing.T) {
+			t.Parallel()
+			r := c.Call(t, test.status, test.method, test.path, test.body)
+			if !json.Valid(r.Body) || !strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
+				t.Errorf("%s %s: answered with %s: %q", test.method, test.path, r.Header.Get("Content-Type"), rig.Tail(string(r.Body)))
+			}
+		})
 	}
 }
 

@@ -70,15 +70,18 @@ func TestMessageListFilters(t *testing.T) {
 		{"before", svix.MessageListOptions{Before: &past}, nil},
 		{"between", svix.MessageListOptions{After: &past, Before: &future}, []int{0, 1, 2, 3, 4}},
 	} {
-		var want []string
-		for _, i := range test.want {
-			want = append(want, ids[i])
-		}
-		slices.Sort(want)
-		slices.Reverse(want) // the newest first, and of one instant any
-		if got := listMessages(t, c, app, test.filter); !slices.Equal(got, want) {
-			t.Errorf("%s: got %v, want %v", test.name, got, want)
-		}
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			var want []string
+			for _, i := range test.want {
+				want = append(want, ids[i])
+			}
+			slices.Sort(want)
+			slices.Reverse(want) // the newest first, and of one instant any
+			if got := listMessages(t, c, app, test.filter); !slices.Equal(got, want) {
+				t.Errorf("got %v, want %v", got, want)
+			}
+		})
 	}
 }
 

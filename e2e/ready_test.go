@@ -17,28 +17,30 @@ func TestReadinessFollowsTheDatabase(t *testing.T) {
 	c, url := p.Service(t).NewTenant(t), p.OpsURL(t)
 	app := c.NewApplication(t)
 	const ended = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE usename = '%[1]s'"
-	for _, trouble := range []struct {
+	for _, trouble := range []struct { //nolint:paralleltest // Each takes the database of the same process.
 		cause       string
 		begin, over string
 	}{
 		{"25006", "ALTER ROLE %[1]s SET default_transaction_read_only = on", "ALTER ROLE %[1]s RESET default_transaction_read_only"},
 		{"28000", "ALTER ROLE %[1]s NOLOGIN", "ALTER ROLE %[1]s LOGIN"},
 	} {
-		rig.AwaitProbe(t, url+"/readyz", http.StatusOK, `"ok"`)
-		administerAll(t, role, []string{trouble.begin, ended})
-		rig.AwaitProbe(t, url+"/readyz", http.StatusServiceUnavailable, trouble.cause)
-		answer := c.Call(t, http.StatusServiceUnavailable, "POST", "/api/v1/app/"+app+"/msg", `{"eventType":"e","payload":{}}`)
-		if answer.Header.Get("Retry-After") == "" {
-			t.Errorf("%s: no Retry-After", trouble.cause)
-		}
-		if got, err := rig.Probe(t.Context(), url+"/livez"); err != nil || got.Status != http.StatusOK {
-			t.Errorf("%s: /livez: %d, %v", trouble.cause, got.Status, err)
-		}
-		got := rig.Must(rig.Probe(t.Context(), url+"/readyz"))(t)
-		if host := rig.MustParseURL(database).Host; host != "" && strings.Contains(string(got.Body), host) || strings.Contains(string(got.Body), role) {
-			t.Errorf("it says too much: %s", got.Body)
-		}
-		administerAll(t, role, []string{trouble.over, ended})
+		t.Run(trouble.cause, func(t *testing.T) {
+			rig.AwaitProbe(t, url+"/readyz", http.StatusOK, `"ok"`)
+			administerAll(t, role, []string{trouble.begin, ended})
+			rig.AwaitProbe(t, url+"/readyz", http.StatusServiceUnavailable, trouble.cause)
+			answer := c.Call(t, http.StatusServiceUnavailable, "POST", "/api/v1/app/"+app+"/msg", `{"eventType":"e","payload":{}}`)
+			if answer.Header.Get("Retry-After") == "" {
+				t.Error("no Retry-After")
+			}
+			if got, err := rig.Probe(t.Context(), url+"/livez"); err != nil || got.Status != http.StatusOK {
+				t.Errorf("/livez: %d, %v", got.Status, err)
+			}
+			got := rig.Must(rig.Probe(t.Context(), url+"/readyz"))(t)
+			if host := rig.MustParseURL(database).Host; host != "" && strings.Contains(string(got.Body), host) || strings.Contains(string(got.Body), role) {
+				t.Errorf("it says too much: %s", got.Body)
+			}
+			administerAll(t, role, []string{trouble.over, ended})
+		})
 	}
 	rig.AwaitProbe(t, url+"/readyz", http.StatusOK, `"ok"`)
 	c.SendMessage(t, app)
@@ -81,7 +83,7 @@ func freeAddress(t testing.TB) string {
 	return listener.Addr().String()
 }
 
-// TestOpsAddressInUseIsAnErrorIfConfigured, and only there, if another process has it.
+// By default it is a warning.
 func TestOpsAddressInUseIsAnErrorIfConfigured(t *testing.T) {
 	t.Parallel()
 	taken := rig.Must(net.Listen("tcp", "127.0.0.1:0"))(t)

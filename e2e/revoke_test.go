@@ -54,10 +54,13 @@ func TestTokenRevokeRefusesInvalid(t *testing.T) {
 		"nothing": {}, "both": {"a.b.c", "--all", "org_1"}, "no organisation": {"--all", "acme"},
 		"no token": {"token"}, "another secret's": {foreignToken(t)},
 	} {
-		got := rig.Command(t, rig.Settings(database), append([]string{"token", "revoke"}, args...)...)
-		if got.Code != 1 || got.Stdout != "" || strings.Count(got.Stderr, "\n") != 1 {
-			t.Errorf("%s: %+v; want one line that says what is wrong", name, got)
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := rig.Command(t, rig.Settings(database), append([]string{"token", "revoke"}, args...)...)
+			if got.Code != 1 || got.Stdout != "" || strings.Count(got.Stderr, "\n") != 1 {
+				t.Errorf("%+v; want one line that says what is wrong", got)
+			}
+		})
 	}
 }
 
@@ -67,12 +70,15 @@ func TestTokenExpiryIsHonoured(t *testing.T) {
 	for want, args := range map[time.Duration][]string{
 		365 * 24 * time.Hour: {"org_1"}, 28 * 24 * time.Hour: {"org_1", "--application", "app_1"}, 90 * time.Minute: {"org_1", "--expiry=90m"},
 	} {
-		_, rest, _ := strings.Cut(rig.Service{Settings: []string{rig.SecretSetting}}.NewToken(t, args...), ".")
-		payload, _, _ := strings.Cut(rest, ".")
-		var claims struct{ Iat, Exp int64 }
-		rig.NoError(t, json.Unmarshal(rig.Must(base64.RawURLEncoding.DecodeString(payload))(t), &claims))
-		if got := time.Duration(claims.Exp-claims.Iat) * time.Second; got != want {
-			t.Errorf("%v: good for %s, want %s", args, got, want)
-		}
+		t.Run(strings.Join(args, " "), func(t *testing.T) {
+			t.Parallel()
+			_, rest, _ := strings.Cut(rig.Service{Settings: []string{rig.SecretSetting}}.NewToken(t, args...), ".")
+			payload, _, _ := strings.Cut(rest, ".")
+			var claims struct{ Iat, Exp int64 }
+			rig.NoError(t, json.Unmarshal(rig.Must(base64.RawURLEncoding.DecodeString(payload))(t), &claims))
+			if got := time.Duration(claims.Exp-claims.Iat) * time.Second; got != want {
+				t.Errorf("%v: good for %s, want %s", args, got, want)
+			}
+		})
 	}
 }

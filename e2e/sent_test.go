@@ -18,7 +18,8 @@ import (
 func TestMessageListByEndpoint(t *testing.T) {
 	t.Parallel()
 	a := newAttempted(t)
-	list := func(endpoint string, status *svix.MessageStatus) []models.EndpointMessageOut {
+	list := func(t *testing.T, endpoint string, status *svix.MessageStatus) []models.EndpointMessageOut {
+		t.Helper()
 		options := svix.MessageAttemptListAttemptedMessagesOptions{Status: status}
 		return rig.Must(a.MessageAttempt.ListAttemptedMessages(t.Context(), a.app, endpoint, &options))(t).Data
 	}
@@ -37,13 +38,16 @@ func TestMessageListByEndpoint(t *testing.T) {
 		{"refused, that will be tried again", a.failing, new(models.MESSAGESTATUS_SENDING), 0, false},
 		{"refused, that is pending", a.failing, new(models.MESSAGESTATUS_PENDING), 0, false},
 	} {
-		got := list(test.endpoint, test.status)
-		switch {
-		case !test.found && len(got) != 0:
-			t.Errorf("%s: %+v", test.name, got)
-		case test.found && (len(got) != 1 || got[0].Id != a.message || got[0].Status != test.want || got[0].NextAttempt != nil || got[0].Payload == nil):
-			t.Errorf("%s: %+v", test.name, got)
-		}
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			got := list(t, test.endpoint, test.status)
+			switch {
+			case !test.found && len(got) != 0:
+				t.Errorf("%+v", got)
+			case test.found && (len(got) != 1 || got[0].Id != a.message || got[0].Status != test.want || got[0].NextAttempt != nil || got[0].Payload == nil):
+				t.Errorf("%+v", got)
+			}
+		})
 	}
 }
 

@@ -141,7 +141,7 @@ func TestTaskBulkReplaySendsMatches(t *testing.T) {
 	}, nil))(t).Id
 	receiver.Await(t, red)
 	c.AwaitAttempts(t, app, red, 1)
-	for _, test := range []struct {
+	for _, test := range []struct { //nolint:paralleltest // Of the replays of an endpoint one runs at a time.
 		name string
 		in   svix.BulkReplayIn
 		sent int
@@ -152,12 +152,14 @@ func TestTaskBulkReplaySendsMatches(t *testing.T) {
 		{"5xx that succeeded", svix.BulkReplayIn{StatusCodeClass: new(models.STATUSCODECLASS_CODE5XX), Status: new(models.MESSAGESTATUS_SUCCESS)}, 0},
 		{"failed", svix.BulkReplayIn{Status: new(models.MESSAGESTATUS_FAIL)}, 3},
 	} {
-		test.in.Since = time.Now().Add(-time.Hour)
-		task := rig.Must(c.Endpoint.BulkReplay(t.Context(), app, endpoint, test.in, nil))(t)
-		if sent := c.AwaitSent(t, task.Id); sent != test.sent {
-			t.Errorf("%s: %d messages are sent, want %d", test.name, sent, test.sent)
-		}
-		c.AwaitFailures(t, app, endpoint, 3) // nothing is under way any more
+		t.Run(test.name, func(t *testing.T) {
+			test.in.Since = time.Now().Add(-time.Hour)
+			task := rig.Must(c.Endpoint.BulkReplay(t.Context(), app, endpoint, test.in, nil))(t)
+			if sent := c.AwaitSent(t, task.Id); sent != test.sent {
+				t.Errorf("%d messages are sent, want %d", sent, test.sent)
+			}
+			c.AwaitFailures(t, app, endpoint, 3) // nothing is under way any more
+		})
 	}
 	receiver.AwaitExactly(t, 2, failed...)
 	receiver.AwaitExactly(t, 3, red)

@@ -23,7 +23,7 @@ func TestTenantNamesBesidePathAreItsOwn(t *testing.T) {
 	endpoint, typeOfB := m.ThingID("a1", "endpoint_id"), m.ThingID("B", "event_type_name")
 	attempts := []string{"/app/" + a1 + "/attempt/msg/" + rig.SharedEvent, "/app/" + a1 + "/msg/" + rig.SharedEvent + "/attempt"}
 	const period = `"since":"2026-01-01T00:00:00Z","until":"2026-01-02T00:00:00Z"`
-	for _, test := range []struct {
+	for _, test := range []struct { //nolint:paralleltest // What all of them did is looked at in the end.
 		bearer, method, path, body string
 		status                     int
 		want                       string
@@ -41,10 +41,12 @@ func TestTenantNamesBesidePathAreItsOwn(t *testing.T) {
 		{"A", "POST", "/app/" + a1 + "/endpoint/" + endpoint + "/send-example", `{"eventType":"` + typeOfB + `"}`, 404, "not_found"},
 		{"A", "POST", "/app/" + a2 + "/msg", `{"eventType":"a","payload":{},"eventId":"` + rig.SharedEvent + `"}`, 409, "conflict"},
 	} {
-		r := m.Send(t, m.Named(test.bearer), test.method, "/api/v1"+test.path, test.body)
-		if r.Status != test.status || !strings.Contains(string(r.Body), test.want) {
-			t.Errorf("%s: %s %s %s: status %d, want %d and %s: %s", test.bearer, test.method, test.path, test.body, r.Status, test.status, test.want, r.Body)
-		}
+		t.Run(test.bearer+" "+test.method+" "+test.path, func(t *testing.T) {
+			r := m.Send(t, m.Named(test.bearer), test.method, "/api/v1"+test.path, test.body)
+			if r.Status != test.status || !strings.Contains(string(r.Body), test.want) {
+				t.Errorf("%s: %s %s %s: status %d, want %d and %s: %s", test.bearer, test.method, test.path, test.body, r.Status, test.status, test.want, r.Body)
+			}
+		})
 	}
 	m.unchanged(t, "A", "B")
 }
