@@ -25,7 +25,12 @@ func TestDescriptorLimitCostsNoRetries(t *testing.T) {
 	held := make(chan struct{})
 	receivers := make([]*rig.Receiver, 12)
 	for i := range receivers {
-		receivers[i] = rig.NewReceiver(t, func(http.ResponseWriter, *http.Request, rig.Arrival) { <-held })
+		receivers[i] = rig.NewReceiver(t, func(_ http.ResponseWriter, r *http.Request, _ rig.Arrival) {
+			select {
+			case <-held:
+			case <-r.Context().Done():
+			}
+		})
 		receivers[i].NewEndpoint(t, c, app)
 	}
 	ids := make([]string, 30)

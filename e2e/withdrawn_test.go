@@ -85,10 +85,7 @@ func newWithdrawal(t *testing.T, killed bool) *withdrawal {
 	otherApp := w.NewApplication(t)
 	w.other = rig.NewReceiver(t, w.gate.Answer)
 	w.other.NewEndpoint(t, w.Client, otherApp)
-	for range 30 {
-		w.ids = append(w.ids, w.SendMessage(t, w.app))
-		w.otherIDs = append(w.otherIDs, w.SendMessage(t, otherApp))
-	}
+	w.ids, w.otherIDs = w.SendMessages(t, w.app, 30), w.SendMessages(t, otherApp, 30)
 	w.gate.AwaitHeld(t, 2*underWay)
 	return w
 }
