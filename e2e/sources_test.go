@@ -14,35 +14,60 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// TestConsumersKilledAreReplaced: under load consumers are killed, stopped and started, and the broker is
-// restarted. Whatever was published is delivered, none of it stored twice, each group in order.
-func TestConsumersKilledAreReplaced(t *testing.T) {
+// They are no subtests, as they take a minute: parallel subtests begin after all other tests, and would run on alone.
+
+func TestConsumersOfKafkaKilledAreReplaced(t *testing.T) {
 	t.Parallel()
 	rig.SkipIfShort(t)
-	rig.NeedOwnProcesses(t)
-	for name, newProducer := range rig.Producers {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			f := newStreamTest(t, newProducer)
-			consumers := []*rig.Process{f.consumer(t), f.consumer(t), f.consumer(t)}
-			stop := f.publish(t)
-			f.awaitMore(t)
-			consumers[0].Kill()
-			f.awaitMore(t)
-			consumers = append(consumers[1:], f.consumer(t))
-			f.awaitMore(t)
-			consumers[0].Stop(t)
-			consumers = append(consumers[1:], f.consumer(t))
-			if f.Restart != nil {
-				f.Restart(t)
-				f.awaitMore(t)
-			}
-			consumers[0].Kill()
-			f.awaitMore(t)
-			stop()
-			f.account(t)
-		})
+	replaceConsumers(t, rig.NewKafka)
+}
+
+func TestConsumersOfNATSKilledAreReplaced(t *testing.T) {
+	t.Parallel()
+	rig.SkipIfShort(t)
+	replaceConsumers(t, rig.NewNATS)
+}
+
+func TestConsumersOfOutboxKilledAreReplaced(t *testing.T) {
+	t.Parallel()
+	rig.SkipIfShort(t)
+	replaceConsumers(t, rig.NewOutbox)
+}
+
+func TestConsumersOfSQSKilledAreReplaced(t *testing.T) {
+	t.Parallel()
+	rig.SkipIfShort(t)
+	replaceConsumers(t, rig.NewSQS)
+}
+
+func TestConsumersOfRabbitMQKilledAreReplaced(t *testing.T) {
+	t.Parallel()
+	rig.SkipIfShort(t)
+	replaceConsumers(t, rig.NewRabbitMQ)
+}
+
+// replaceConsumers kills, stops and starts consumers under load, and restarts the broker. Whatever was published is
+// delivered, none of it stored twice, each group in order.
+func replaceConsumers(t *testing.T, newProducer func(*testing.T, string, string) rig.Producer) {
+	t.Helper()
+	f := newStreamTest(t, newProducer)
+	consumers := []*rig.Process{f.consumer(t), f.consumer(t), f.consumer(t)}
+	stop := f.publish(t)
+	f.awaitMore(t)
+	consumers[0].Kill()
+	f.awaitMore(t)
+	consumers = append(consumers[1:], f.consumer(t))
+	f.awaitMore(t)
+	consumers[0].Stop(t)
+	consumers = append(consumers[1:], f.consumer(t))
+	if f.Restart != nil {
+		f.Restart(t)
+		f.awaitMore(t)
 	}
+	consumers[0].Kill()
+	f.awaitMore(t)
+	stop()
+	f.account(t)
 }
 
 // TestConsumersPauseWithoutDatabase crashes Postgres under a load from Kafka: the consumer holds on to

@@ -74,12 +74,12 @@ func (c *spanCollector) find(trace string, kind traces.Span_SpanKind) (span *tra
 func TestTraceGoesFromTheProducerToTheAttempt(t *testing.T) {
 	t.Parallel()
 	rig.NeedOwnProcesses(t)
-	for _, name := range []string{"kafka", "outbox"} {
+	for name, newProducer := range map[string]func(*testing.T, string, string) rig.Producer{"kafka": rig.NewKafka, "outbox": rig.NewOutbox} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			const trace, parent = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 			spans, database, org := newSpanCollector(t), rig.NewDatabase(t), "org_"+rig.Random()
-			p := rig.Producers[name](t, org, database)
+			p := newProducer(t, org, database)
 			traced := rig.Settings(database, "OTEL_EXPORTER_OTLP_ENDPOINT="+spans.url, "OTEL_BSP_SCHEDULE_DELAY=100")
 			s := rig.Start(t, rig.Settings(database), "api").Service(t)
 			c := rig.NewClient(t, s.URL, s.NewToken(t, org))

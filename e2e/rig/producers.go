@@ -62,8 +62,8 @@ func freePort(t *testing.T) int {
 	return listener.Addr().(*net.TCPAddr).Port
 }
 
-// newNATS starts the real server in this process.
-func newNATS(t *testing.T, _, _ string) Producer {
+// NewNATS starts the real server in this process.
+func NewNATS(t *testing.T, _, _ string) Producer {
 	t.Helper()
 	options := &natsserver.Options{Host: "127.0.0.1", Port: freePort(t), JetStream: true, StoreDir: t.TempDir(), SyncAlways: true, NoLog: true, NoSigs: true}
 	var server *natsserver.Server
@@ -105,8 +105,8 @@ func newNATS(t *testing.T, _, _ string) Producer {
 	}
 }
 
-// newOutbox is the outbox of the database, into which somebody else writes.
-func newOutbox(t *testing.T, org, database string) Producer {
+// NewOutbox is the outbox of the database, into which somebody else writes.
+func NewOutbox(t *testing.T, org, database string) Producer {
 	t.Helper()
 	pool := Must(pgxpool.New(t.Context(), database))(t)
 	t.Cleanup(pool.Close)
@@ -128,8 +128,8 @@ func newOutbox(t *testing.T, org, database string) Producer {
 	}
 }
 
-// newRabbitMQ starts the server in a container, or uses the one that E2E_RABBITMQ_URL names.
-func newRabbitMQ(t *testing.T, _, _ string) Producer {
+// NewRabbitMQ starts the server in a container, or uses the one that E2E_RABBITMQ_URL names.
+func NewRabbitMQ(t *testing.T, _, _ string) Producer {
 	t.Helper()
 	url := rabbitMQ(t)
 	conn := Must(amqp.Dial(url))(t)
@@ -190,8 +190,8 @@ func rabbitMQ(t *testing.T) string {
 	return url
 }
 
-// newSQS starts a fake: AWS's own cannot be had here.
-func newSQS(t *testing.T, _, _ string) Producer {
+// NewSQS starts a fake: AWS's own cannot be had here.
+func NewSQS(t *testing.T, _, _ string) Producer {
 	t.Helper()
 	fake := sqsfake.New(time.Now)
 	fake.Create("events-dead.fifo", "")
@@ -225,13 +225,4 @@ type Producer struct {
 	Produce func(ctx context.Context, group, id, body string, headers map[string]string) error // returns once the broker has it; the same id may be produced again
 	Restart func(t *testing.T)                                                                 // nil: it is somebody else's to restart
 	Ordered bool                                                                               // groups keep their order among several consumers
-}
-
-// Producers are all brokers that these tests can have, by name. Each is started for a test alone.
-var Producers = map[string]func(t *testing.T, org string, database string) Producer{
-	"kafka":    NewKafka,
-	"nats":     newNATS,
-	"outbox":   newOutbox,
-	"sqs":      newSQS,
-	"rabbitmq": newRabbitMQ,
 }
