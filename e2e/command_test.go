@@ -63,7 +63,7 @@ func marks(t *testing.T, database string, args ...string) string {
 
 func TestMigrateGoesUpAndDown(t *testing.T) {
 	t.Parallel()
-	database := rig.NewDatabase(t)
+	database := rig.NewEmptyDatabase(t)
 	none := marks(t, database, "migrate", "status")
 	n := len(none)
 	if n == 0 || none != strings.Repeat(" ", n) {
@@ -82,7 +82,7 @@ func TestMigrateGoesUpAndDown(t *testing.T) {
 // TestCommandTakesPoolParameters: they are the driver's, and no server knows them.
 func TestCommandTakesPoolParameters(t *testing.T) {
 	t.Parallel()
-	u, err := url.Parse(rig.NewDatabase(t))
+	u, err := url.Parse(rig.NewEmptyDatabase(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +107,7 @@ func TestCommandTakesPoolParameters(t *testing.T) {
 
 func TestStartDoesNotMigrateIfDisabled(t *testing.T) {
 	t.Parallel()
-	database := rig.NewDatabase(t)
+	database := rig.NewEmptyDatabase(t)
 	if got := rig.Command(t, rig.Settings(database, "POSTRIDER_MIGRATE=false"), "api"); got.Code != 1 || got.Stderr == "" {
 		t.Errorf("on an empty database: exit code %d, stderr %q", got.Code, got.Stderr)
 	}

@@ -85,7 +85,7 @@ func roleOfDatabase(t testing.TB) (name, database string) {
 	server := rig.Must(rig.SharedBackend())(t).URL
 	var role string
 	t.Cleanup(func() { rig.NoError(t, rig.AdministerDatabase(server, "DROP ROLE "+role)) }) // after the database, whose tables are the role's
-	database = rig.NewDatabase(t)
+	database = rig.NewEmptyDatabase(t)
 	role = strings.TrimPrefix(rig.MustParseURL(database).Path, "/")
 	rig.NoError(t, rig.AdministerDatabase(server, fmt.Sprintf("CREATE ROLE %s LOGIN PASSWORD '%[1]s'", role)))
 	rig.NoError(t, rig.AdministerDatabase(server, fmt.Sprintf("ALTER DATABASE %s OWNER TO %[1]s", role)))

@@ -28,7 +28,7 @@ func TestQueueRestoredIsDelivered(t *testing.T) {
 	other := rig.NewBreakable(t)
 	for name, target := range map[string]string{ //nolint:paralleltest // They share the receivers, which are to see all of it again.
 		"another cluster":  rig.Must(other.URL(t.Context()))(t),
-		"the same cluster": rig.NewDatabase(t),
+		"the same cluster": rig.NewEmptyDatabase(t),
 	} {
 		t.Run(name, func(t *testing.T) {
 			copyDatabase(t, dump, database, target)

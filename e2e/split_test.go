@@ -47,7 +47,7 @@ func TestWorkerDeliversWhatWaited(t *testing.T) {
 
 func TestStartOfTenProcessesOnEmptyDatabase(t *testing.T) {
 	t.Parallel()
-	database := rig.NewDatabase(t)
+	database := rig.NewEmptyDatabase(t)
 	var all []*rig.Process
 	for range 10 {
 		all = append(all, rig.Start(t, rig.Settings(database), "api"))

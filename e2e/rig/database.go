@@ -3,25 +3,34 @@ package rig
 import (
 	"context"
 	"crypto/rand"
+	"fmt"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
 )
 
-// NewDatabase makes an empty database for this test alone and returns its URL.
+// NewDatabase makes a database for this test alone and returns its URL. The migrations are applied, and nothing else has
+// happened in it.
 func NewDatabase(t testing.TB) string {
 	t.Helper()
 	NeedOwnProcesses(t)
-	server, err := SharedBackend()
-	if err != nil {
-		t.Fatal(err)
-	}
-	database, err := createDatabase(server.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
+	return newDatabase(t, Must(migrated())(t))
+}
+
+// NewEmptyDatabase makes a database in which there is nothing, not even a schema.
+func NewEmptyDatabase(t testing.TB) string {
+	t.Helper()
+	NeedOwnProcesses(t)
+	return newDatabase(t, "template0")
+}
+
+func newDatabase(t testing.TB, template string) string {
+	t.Helper()
+	server := Must(SharedBackend())(t)
+	database := Must(createDatabase(server.URL, template))(t)
 	t.Cleanup(func() {
 		// The processes are gone by now, but Postgres may still be ending their sessions.
 		name := strings.TrimPrefix(MustParseURL(database).Path, "/")
@@ -32,9 +41,31 @@ func NewDatabase(t testing.TB) string {
 	return database
 }
 
-func createDatabase(server string) (string, error) {
+// migrated is the name of a database to copy. To migrate each test's own would take most of the time of many.
+var migrated = sync.OnceValues(func() (template string, err error) {
+	server, err := SharedBackend()
+	if err != nil {
+		return "", err
+	}
+	database, err := createDatabase(server.URL, "template0")
+	if err != nil {
+		return "", err
+	}
+	p, err := launch(Settings(database), "migrate", "up")
+	if err != nil {
+		return "", err
+	}
+	if <-p.done; p.Cmd.ProcessState.ExitCode() != 0 {
+		return "", fmt.Errorf("migrate up: %s", Tail(p.Stderr.String()))
+	}
+	// A database that somebody is connected to, such as a vacuum, cannot be copied.
+	template = strings.TrimPrefix(MustParseURL(database).Path, "/")
+	return template, AdministerDatabase(server.URL, "ALTER DATABASE "+template+" ALLOW_CONNECTIONS false")
+})
+
+func createDatabase(server, template string) (string, error) {
 	name := "e2e_" + Random()
-	if err := AdministerDatabase(server, "CREATE DATABASE "+name); err != nil {
+	if err := AdministerDatabase(server, "CREATE DATABASE "+name+" TEMPLATE "+template); err != nil {
 		return "", err
 	}
 	u := MustParseURL(server)

@@ -51,7 +51,7 @@ var sharedProcess = sync.OnceValues(func() (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	database, err := createDatabase(server.URL)
+	database, err := createDatabase(server.URL, "template0")
 	if err != nil {
 		return nil, err
 	}
