@@ -38,8 +38,8 @@ func TestSnapshotHeldElsewhereCostsFIFODeliveriesNothing(t *testing.T) {
 
 func deliverBeside(t *testing.T, rate int, endpoint func(*rig.Receiver, rig.Client, string), held ...string) {
 	t.Helper()
-	const windows = 6 // one to begin with, one before, four while it is held
-	each := 10 * rate
+	const windows = 5 // one to begin with, one before, three while it is held
+	each := 5 * rate
 	database := rig.NewDatabase(t)
 	c := rig.Start(t, rig.Settings(database), "api").Service(t).NewTenant(t)
 	rig.Start(t, rig.Settings(database), "worker").AwaitReady(t)
@@ -83,7 +83,7 @@ func TestQueueOfWorkersVacuumedWhileEmpty(t *testing.T) {
 
 func deliverBesideBacklog(t *testing.T, components ...string) {
 	t.Helper()
-	const each, backlog = 8 * rig.SteadyRate, 10
+	const each, backlog = 5 * rig.SteadyRate, 6
 	database := rig.NewDatabase(t)
 	var c rig.Client
 	for i, component := range components {

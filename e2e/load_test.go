@@ -18,7 +18,7 @@ func TestMessagesByTheThousandAreDeliveredOnceEach(t *testing.T) {
 	t.Parallel()
 	rig.SkipIfShort(t)
 	p, s := rig.Serve(t)
-	l := &rig.Load{Client: s.NewTenant(t), Messages: 10_000, Senders: 32}
+	l := &rig.Load{Client: s.NewTenant(t), Messages: 4000, Senders: 32}
 	l.App = l.NewApplication(t)
 	receiver := rig.NewReceiver(t, nil)
 	endpoint := receiver.NewEndpoint(t, l.Client, l.App)
