@@ -8,7 +8,7 @@ import (
 	svix "github.com/svix/svix-webhooks/go"
 )
 
-// PortalAccess asks for a token for a customer and returns a client that bears it.
+// PortalAccess returns a client with a new token of a customer.
 func (c Client) PortalAccess(t testing.TB, app string, in svix.AppPortalAccessIn) Client {
 	t.Helper()
 	out := Must(c.Authentication.AppPortalAccess(t.Context(), app, in, nil))(t)
@@ -18,12 +18,12 @@ func (c Client) PortalAccess(t testing.TB, app string, in svix.AppPortalAccessIn
 	return NewClient(t, c.URL, out.Token)
 }
 
-// DashboardAccess is what older clients call.
+// DashboardAccess is the deprecated form of PortalAccess.
 func (c Client) DashboardAccess(ctx context.Context, app string) (*svix.DashboardAccessOut, error) {
 	return c.Authentication.DashboardAccess(ctx, app, nil) //nolint:staticcheck // it is served as long as the SDK has it
 }
 
-// CanRead tells whether a client's token is good.
+// CanRead reports whether the API accepts a client's token.
 func (c Client) CanRead(t testing.TB, app string) bool {
 	t.Helper()
 	r, err := c.Do(t.Context(), "GET", "/api/v1/app/"+app, "")
@@ -36,7 +36,7 @@ func (c Client) CanRead(t testing.TB, app string) bool {
 	return r.Status == 200
 }
 
-// ApplicationNames are those of all applications, with how many have it.
+// ApplicationNames counts the organisation's applications by name.
 func (c Client) ApplicationNames(t testing.TB) map[string]int {
 	t.Helper()
 	names := map[string]int{}

@@ -12,7 +12,7 @@ import (
 	svix "github.com/svix/svix-webhooks/go"
 )
 
-// NewFIFOEndpoint makes the receiver an endpoint that wants its messages in order.
+// NewFIFOEndpoint makes the receiver a FIFO endpoint of an application.
 func (r *Receiver) NewFIFOEndpoint(t testing.TB, c Client, app string) {
 	t.Helper()
 	id := r.NewEndpoint(t, c, app)
@@ -46,7 +46,7 @@ func (r *Receiver) Watch(t testing.TB, c Client, eventTypes ...string) {
 	Must(c.OperationalWebhookEndpoint.Create(t.Context(), in, nil))(t)
 }
 
-// EventTypes are those of the operational webhooks that have arrived, in that order.
+// EventTypes returns the types of the operational webhooks that have arrived, in order of arrival.
 func (r *Receiver) EventTypes(t testing.TB) []string {
 	t.Helper()
 	var types []string
@@ -77,7 +77,7 @@ func (r *Receiver) WantTold(t testing.TB, before int, want ...string) {
 	}
 }
 
-// OnlyEvent is the one operational webhook of that type, as the SDK reads it; it must say nothing besides.
+// OnlyEvent returns the one operational webhook of a type, decoded into the model of the SDK, which must know all fields.
 func OnlyEvent[T any](t testing.TB, r *Receiver, eventType string) (event T) {
 	t.Helper()
 	types := r.EventTypes(t)
@@ -93,7 +93,7 @@ func OnlyEvent[T any](t testing.TB, r *Receiver, eventType string) (event T) {
 	return event
 }
 
-// AwaitSince waits until each of the messages has arrived after the first so many webhooks.
+// AwaitSince waits until each of the messages has arrived, not counting the first mark webhooks.
 func (r *Receiver) AwaitSince(t testing.TB, mark int, ids []string) {
 	t.Helper()
 	Await(t, func() string {
@@ -114,7 +114,7 @@ func (r *Receiver) AwaitSince(t testing.TB, mark int, ids []string) {
 	})
 }
 
-// ArrivalOf sends a message and returns it as it arrived.
+// ArrivalOf sends a message and returns the webhook.
 func (r *Receiver) ArrivalOf(t testing.TB, c Client, app string) Arrival {
 	t.Helper()
 	message := c.SendMessage(t, app)
@@ -122,7 +122,7 @@ func (r *Receiver) ArrivalOf(t testing.TB, c Client, app string) Arrival {
 	return r.Of(message)[0]
 }
 
-// OfOutbox is how many webhooks came of messages that these tests left in the outbox.
+// OfOutbox returns how many webhooks came from the outbox.
 func (r *Receiver) OfOutbox() (n int) {
 	for _, a := range r.All() {
 		if strings.HasPrefix(string(a.Body), `{"outbox":`) {
@@ -132,7 +132,7 @@ func (r *Receiver) OfOutbox() (n int) {
 	return n
 }
 
-// AwaitExactly wants each of the messages to have arrived that many times in the end, and not more often.
+// AwaitExactly waits until each of the messages has arrived this many times, and fails if one arrives once more.
 func (r *Receiver) AwaitExactly(t testing.TB, times int, ids ...string) {
 	t.Helper()
 	r.AwaitTimes(t, times, ids...)

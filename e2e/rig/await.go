@@ -21,7 +21,7 @@ func Await(t testing.TB, missing func() string) {
 	}
 }
 
-// Never fails the test if something happens within a moment that must not happen at all. On a slow
+// Never fails the test if something happens within half a second that must not happen at all. On a slow
 // machine it may miss that; it never fails without cause.
 func Never(t testing.TB, what string, happened func() bool) {
 	t.Helper()
@@ -32,7 +32,7 @@ func Never(t testing.TB, what string, happened func() bool) {
 	}
 }
 
-// Pause waits; an error: ctx has ended before.
+// Pause waits for a duration. It returns an error if ctx ends first.
 func Pause(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

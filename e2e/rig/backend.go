@@ -27,7 +27,7 @@ var startedBackend struct {
 	*backend
 }
 
-// SharedBackend starts the server when the first test asks for it.
+// SharedBackend returns the Postgres server that tests share. It starts with the first call.
 var SharedBackend = sync.OnceValues(func() (b *backend, err error) {
 	startedBackend.Lock()
 	defer startedBackend.Unlock()
@@ -49,7 +49,7 @@ func StopBackend() {
 	startedBackend.backend = nil
 }
 
-// DemandsDocker tells whether whoever runs these tests wants containers or nothing.
+// DemandsDocker reports whether tests must fail, rather than fall back, where containers cannot run.
 func DemandsDocker() bool { return os.Getenv("E2E_BACKEND") == "docker" }
 
 func startBackend(ctx context.Context) (*backend, error) {
@@ -68,7 +68,7 @@ func startBackend(ctx context.Context) (*backend, error) {
 	return &backend{URL: server.URL(), stop: server.Stop}, nil
 }
 
-// labels are on whatever these tests start, for whoever cleans up after a test that was killed.
+// labels mark all containers, networks and images, so that they can be removed after a test that was killed.
 func labels() map[string]string {
 	name, value, found := strings.Cut(os.Getenv("E2E_LABEL"), "=")
 	if !found {

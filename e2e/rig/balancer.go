@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// Balancer hands requests to those processes that say they are ready. It is worse than real ones in that it tries no
-// request again, not even if it could not connect.
+// Balancer passes requests to processes that report to be ready. Unlike real ones it retries no request, not even if
+// it could not connect.
 type Balancer struct {
 	*httptest.Server
 	transport *http.Transport
@@ -49,7 +49,7 @@ func NewBalancer(t *testing.T) *Balancer {
 	return b
 }
 
-// Add takes in a process that is ready.
+// Add waits until a process is ready, and passes requests to it from then on.
 func (b *Balancer) Add(t *testing.T, p *Process) {
 	t.Helper()
 	m := &balanced{api: "http://" + p.AwaitReady(t), ops: p.OpsURL(t), ready: true}
@@ -108,7 +108,7 @@ func (b *Balancer) passed(m *balanced) {
 	m.passing--
 }
 
-// IsQuiet reports whether a process is sent nothing any more.
+// IsQuiet reports whether a process gets no more requests.
 func (b *Balancer) IsQuiet(p *Process) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -38,7 +38,7 @@ const (
 	Immediate Shutdown = "immediate"
 )
 
-// NewBreakable starts a server in a container or, where that cannot be, on this machine.
+// NewBreakable starts a server in a container, or locally if there is no container engine.
 func NewBreakable(t testing.TB) Breakable {
 	t.Helper()
 	NeedOwnProcesses(t)

@@ -15,7 +15,7 @@ import (
 	svix "github.com/svix/svix-webhooks/go"
 )
 
-// Client is somebody with a token: with the SDK, and for what that cannot say, with plain HTTP.
+// Client is an API client with a token. It has the SDK, and plain HTTP for what the SDK cannot do.
 type Client struct {
 	*svix.Svix
 	URL, Token string
@@ -68,7 +68,7 @@ func readResponse(answer *http.Response, err error) (Response, error) {
 	return Response{Status: answer.StatusCode, Header: answer.Header, Body: text}, err
 }
 
-// Call is send that must be answered with this status.
+// Call is Do for a request that must be answered with this status.
 func (c Client) Call(t testing.TB, want int, method, path, body string) Response {
 	t.Helper()
 	r, err := c.Do(t.Context(), method, path, body)
@@ -81,8 +81,8 @@ func (c Client) Call(t testing.TB, want int, method, path, body string) Response
 	return r
 }
 
-// NewApplication makes an application and returns its id. It is left behind in a database that goes as
-// well, and not in a deployment.
+// NewApplication creates an application and returns its id. In a deployment it is deleted when the test ends;
+// elsewhere it goes with its database.
 func (c Client) NewApplication(t testing.TB) string {
 	t.Helper()
 	id := Must(c.Application.Create(t.Context(), svix.ApplicationIn{Name: t.Name()}, nil))(t).Id
@@ -92,15 +92,14 @@ func (c Client) NewApplication(t testing.TB) string {
 	return id
 }
 
-// SendMessage sends a message of a type that exists nowhere else and returns its id.
+// SendMessage sends a message of type e2e.message and returns its id.
 func (c Client) SendMessage(t testing.TB, app string) string {
 	t.Helper()
 	in := svix.MessageIn{EventType: "e2e.message", Payload: map[string]any{"n": Random()}}
 	return Must(c.Message.Create(t.Context(), app, in, nil))(t).Id
 }
 
-// AwaitAttempts waits until there are n attempts to deliver a message and returns them, the first one
-// first.
+// AwaitAttempts waits until there are n attempts to deliver a message, and returns them, oldest first.
 func (c Client) AwaitAttempts(t testing.TB, app, message string, n int) []svix.MessageAttemptOut {
 	t.Helper()
 	var found []svix.MessageAttemptOut
@@ -118,7 +117,7 @@ func (c Client) AwaitAttempts(t testing.TB, app, message string, n int) []svix.M
 	return found
 }
 
-// Must is for calls that have to work: must(f(x))(t).
+// Must fails the test if a call returned an error: Must(f(x))(t).
 func Must[T any](v T, err error) func(testing.TB) T {
 	return func(t testing.TB) T {
 		t.Helper()
@@ -129,7 +128,7 @@ func Must[T any](v T, err error) func(testing.TB) T {
 	}
 }
 
-// NoError is must for calls that return nothing.
+// NoError fails the test if err is not nil.
 func NoError(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
@@ -137,7 +136,7 @@ func NoError(t testing.TB, err error) {
 	}
 }
 
-// Explain says what the SDK leaves out of its errors' text: the answer.
+// Explain returns an error's text with the body of the answer, which the SDK's errors leave out.
 func Explain(err error) string {
 	if e, ok := errors.AsType[*svix.Error](err); ok {
 		return err.Error() + ": " + string(bytes.TrimSpace(e.Body()))

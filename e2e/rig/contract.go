@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// An operation is what the service's own contract says of one.
+// Operation is an operation of the API, as the service's OpenAPI contract describes it.
 type Operation struct {
 	ID, Method, Path string
 	Params           []string // what its path names, from the left
@@ -17,12 +17,12 @@ type Operation struct {
 	Org, App         bool // whose tokens it takes; neither, for those that need none
 }
 
-// WatcherKind is an endpoint for operational webhooks.
+// WatcherKind is the kind of things that are endpoints for operational webhooks.
 const WatcherKind = "watcher"
 
 var pathParam = regexp.MustCompile(`\{(\w+)\}`)
 
-// Operations is all operations that the service says it has.
+// Operations returns all operations of the service's contract.
 func (s Service) Operations(t testing.TB) []Operation {
 	t.Helper()
 	var doc struct {
@@ -74,7 +74,7 @@ func newOperation(t testing.TB, method, path string, described json.RawMessage) 
 	return op
 }
 
-// At is the operation's path with these names in it.
+// At returns the operation's path with these names filled in.
 func (op Operation) At(refs []string) string {
 	return pathParam.ReplaceAllStringFunc(op.Path, func(string) string {
 		ref := refs[0]
@@ -83,18 +83,18 @@ func (op Operation) At(refs []string) string {
 	})
 }
 
-// Serves tells whether a request is one for this operation.
+// Serves reports whether a request is for this operation.
 func (op Operation) Serves(method, path string) bool {
 	pattern := "^" + pathParam.ReplaceAllString(op.Path, "[^/]+") + "$"
 	return op.Method == method && regexp.MustCompile(pattern).MatchString(path)
 }
 
-// Admits tells whether an operation is for such tokens at all.
+// Admits reports whether an operation accepts a bearer's kind of token.
 func (op Operation) Admits(b Bearer) bool {
 	return b.Org != "" && (op.Org && b.App == "" || op.App && b.App != "")
 }
 
-// Ends ranks operations by how much they end.
+// Ends ranks operations by how much they delete or revoke.
 func (op Operation) Ends() int {
 	switch {
 	case op.Method == http.MethodDelete, op.ID == "AuthExpireAll":

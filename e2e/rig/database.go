@@ -12,15 +12,15 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// NewDatabase makes a database for this test alone and returns its URL. The migrations are applied, and nothing else has
-// happened in it.
+// NewDatabase creates a database for this test alone and returns its URL. The migrations are applied; there are no
+// other data.
 func NewDatabase(t testing.TB) string {
 	t.Helper()
 	NeedOwnProcesses(t)
 	return newDatabase(t, Must(migrated())(t))
 }
 
-// NewEmptyDatabase makes a database in which there is nothing, not even a schema.
+// NewEmptyDatabase creates a database without the migrations.
 func NewEmptyDatabase(t testing.TB) string {
 	t.Helper()
 	NeedOwnProcesses(t)
@@ -41,7 +41,7 @@ func newDatabase(t testing.TB, template string) string {
 	return database
 }
 
-// migrated is the name of a database to copy. To migrate each test's own would take most of the time of many.
+// migrated returns the name of a migrated database to copy. Migrating each test's own takes seconds on a busy machine.
 var migrated = sync.OnceValues(func() (template string, err error) {
 	server, err := SharedBackend()
 	if err != nil {
@@ -95,5 +95,5 @@ func MustParseURL(text string) *url.URL {
 	return u
 }
 
-// Random is part of a name that nobody else uses.
+// Random returns a random part of a name.
 func Random() string { return strings.ToLower(rand.Text()[:12]) }

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// SendUntilAccepted sends a message until it is accepted: a service that has no room for it says so.
+// SendUntilAccepted sends a message, and retries while the service has no room for it.
 func (c Client) SendUntilAccepted(t testing.TB, app, body string) {
 	t.Helper()
 	Await(t, func() string {
@@ -27,7 +27,7 @@ func (c Client) SendUntilAccepted(t testing.TB, app, body string) {
 	})
 }
 
-// SendLate sends a message whose last part comes after a while, as often as the service has no room for it.
+// SendLate sends a message whose second half comes three seconds late, and retries while the service has no room for it.
 func (c Client) SendLate(ctx context.Context, app, body string) error {
 	for deadline := time.Now().Add(Patience); ; {
 		half := len(body) / 2
@@ -63,16 +63,16 @@ func (l *lateReader) Read(p []byte) (int, error) {
 	return l.Reader.Read(p)
 }
 
-// Flooded is how the requests of a flood were answered so far.
+// Flooded counts the answers to a flood.
 type Flooded struct{ Refused, Strange atomic.Int64 }
 
-// Flood reads a path a hundred times at a time, until the test ends.
+// Flood has a hundred clients request a path until the test ends.
 func (c Client) Flood(t testing.TB, path string) *Flooded {
 	t.Helper()
 	return c.FloodOf(t, 100, path)
 }
 
-// FloodOf is Flood by so many clients.
+// FloodOf is Flood with this many clients.
 func (c Client) FloodOf(t testing.TB, clients int, path string) *Flooded {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())

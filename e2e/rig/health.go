@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Health is what the API tells of how an endpoint fares.
+// Health is the health of an endpoint in the API's answers.
 type Health struct {
 	Status         string
 	Failures       int
@@ -16,7 +16,7 @@ type Health struct {
 	DisabledReason *string
 }
 
-// EndpointHealth is how an endpoint fares at the moment.
+// EndpointHealth returns an endpoint's current health.
 func (c Client) EndpointHealth(t testing.TB, app, endpoint string) Health {
 	t.Helper()
 	var e struct{ Health Health }

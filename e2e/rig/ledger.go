@@ -75,7 +75,7 @@ func (l *Ledger) triedAgain() {
 	l.Retries++
 }
 
-// IDs are those of the messages that were accepted.
+// IDs returns the ids of the messages that were accepted.
 func (l *Ledger) IDs() (ids []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -15,7 +15,7 @@ import (
 // SteadyRate is how many messages a second these tests send; fewer where the machine cannot.
 const SteadyRate = 300
 
-// Background starts a load, and returns what waits for its end and wants all of it accepted.
+// Background starts a load. The function it returns waits for the end, and fails unless every message was accepted.
 func (l *Load) Background(t testing.TB) (ids func() []string) {
 	t.Helper()
 	l.Ended = make(chan struct{})
@@ -31,7 +31,7 @@ func (l *Load) Background(t testing.TB) (ids func() []string) {
 	}
 }
 
-// Halt ends a load in the background early, and wants all that it sent to be accepted.
+// Halt ends a load in the background early, and fails unless every message it sent was accepted.
 func (l *Load) Halt(t testing.TB) (ids []string) {
 	t.Helper()
 	l.idle.Store(true)
@@ -42,20 +42,20 @@ func (l *Load) Halt(t testing.TB) (ids []string) {
 	return l.IDs()
 }
 
-// SteadyLoad sends at the steady rate as long as its lead is not used up.
+// SteadyLoad is LoadAt the steady rate.
 func SteadyLoad(t testing.TB, c Client, app string, messages int, lead *Lead) *Load {
 	t.Helper()
 	return LoadAt(t, SteadyRate, c, app, messages, lead)
 }
 
-// LoadAt sends so many messages a second as long as its lead is not used up.
+// LoadAt returns a load of rate messages a second, which pauses while its lead is used up.
 func LoadAt(t testing.TB, rate int, c Client, app string, messages int, lead *Lead) *Load {
 	t.Helper()
 	tick := time.NewTicker(time.Second / time.Duration(rate)) // garbage once nobody waits for it
 	return &Load{Client: c, App: app, Messages: messages, Senders: 16, pace: tick.C, Lead: lead}
 }
 
-// SteadyLead is what steady loads may be ahead of deliveries: some seconds' worth of them.
+// SteadyLead is the lead of steady loads: four seconds' worth of messages.
 const SteadyLead = 4 * SteadyRate
 
 // Lead bounds how far loads run ahead of deliveries: their senders wait while too many messages have not
@@ -151,14 +151,14 @@ func (l *Load) post(ctx context.Context, n int) (id string, err error) {
 	return message.ID, err
 }
 
-// IDs are those of the messages that were accepted so far.
+// IDs returns the ids of the messages accepted so far.
 func (l *Load) IDs() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.Clone(l.accepted)
 }
 
-// Complete wants every request to have been accepted.
+// Complete fails unless every request was accepted.
 func (l *Load) Complete(t testing.TB) []string {
 	t.Helper()
 	if ids := l.IDs(); l.Failure != nil || len(ids) != l.Messages {

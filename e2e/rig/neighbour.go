@@ -16,10 +16,10 @@ import (
 	"time"
 )
 
-// hostile has the tests of what customers do to each other do it at full size, as `make hostile` does.
+// hostile makes customers attack each other at full size, as `make hostile` does.
 var hostile = flag.Bool("hostile", false, "attack at full size")
 
-// HostileSize is how many of something an attack has: all that there may be, or a few.
+// HostileSize returns how many of something an attack uses: a few, or with -hostile all that are allowed.
 func HostileSize(few, all int) int {
 	if *hostile {
 		return all
@@ -87,7 +87,7 @@ func (n *Neighbour) Beside(t testing.TB, attack func()) {
 	t.Logf("the neighbour sent %d messages; the slowest answer took %s", len(ids), slowest.Round(time.Millisecond))
 }
 
-// AwaitAnswered waits until so many messages were accepted, or one was not.
+// AwaitAnswered waits until this many messages were accepted, or one was refused.
 func (n *Neighbour) AwaitAnswered(t testing.TB, messages int) {
 	t.Helper()
 	Await(t, func() string {
@@ -113,7 +113,7 @@ func (n *Neighbour) post(ctx context.Context) (id string, err error) {
 	return made.ID, err
 }
 
-// WantLittleMemory reads the most memory that a process has had so far, where Linux tells.
+// WantLittleMemory fails if the process ever had more memory than allowed. It needs Linux's /proc.
 func (p *Process) WantLittleMemory(t testing.TB) {
 	t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Cmd.Process.Pid))
@@ -130,7 +130,7 @@ func (p *Process) WantLittleMemory(t testing.TB) {
 	}
 }
 
-// NewEndpoints makes this many endpoints of an application, all alike, ten at a time.
+// NewEndpoints creates n endpoints of an application, all alike, ten at a time.
 func (c Client) NewEndpoints(t testing.TB, app string, n int, in map[string]any) (ids []string) {
 	t.Helper()
 	body := string(Must(json.Marshal(in))(t))
@@ -149,7 +149,7 @@ func (c Client) NewEndpoints(t testing.TB, app string, n int, in map[string]any)
 	return ids
 }
 
-// Concurrently does something so many times, ten at a time.
+// Concurrently calls do for 0 to times-1, ten at a time.
 func Concurrently(times int, do func(n int)) {
 	var workers sync.WaitGroup
 	for first := range 10 {
@@ -162,7 +162,7 @@ func Concurrently(times int, do func(n int)) {
 	workers.Wait()
 }
 
-// Counter is a receiver that keeps nothing of what arrives but how often.
+// Counter is a receiver that only counts what arrives.
 type Counter struct {
 	URL string
 
@@ -196,7 +196,7 @@ func discard(r *http.Request) bool {
 	return err == nil
 }
 
-// Await waits until so many webhooks of as many messages have come.
+// Await waits until this many webhooks of this many messages have arrived.
 func (c *Counter) Await(t testing.TB, messages, webhooks int) {
 	t.Helper()
 	Await(t, func() string {

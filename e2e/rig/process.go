@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// Process is a postrider that runs, or has run.
+// Process is a postrider process that runs or has ended.
 type Process struct {
 	Cmd    *exec.Cmd
 	Stdout output
@@ -41,7 +41,7 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
-// NeedOwnProcesses skips a test that a deployment does not answer for.
+// NeedOwnProcesses skips a test that cannot run against a deployment.
 func NeedOwnProcesses(t testing.TB) {
 	t.Helper()
 	if Deployment() != "" {
@@ -49,8 +49,8 @@ func NeedOwnProcesses(t testing.TB) {
 	}
 }
 
-// Start runs postrider with these settings and no others, and kills it when the test ends, if it
-// still runs by then. Of a test that failed it shows what the process had to say.
+// Start runs postrider with these settings and no others, and kills it when the test ends. If the test failed, it logs
+// the process's output.
 func Start(t testing.TB, settings []string, args ...string) *Process {
 	t.Helper()
 	return StartCommand(t, exec.Command(Binary, args...), settings)
@@ -123,7 +123,7 @@ func KillAll() {
 	}
 }
 
-// CleanEnvironment is ours without what would set up Postrider or its Postgres.
+// CleanEnvironment returns the environment without variables for Postrider or Postgres.
 func CleanEnvironment() []string {
 	var clean []string
 	for _, variable := range os.Environ() {
@@ -167,7 +167,7 @@ func (p *Process) AwaitExit(t testing.TB) int {
 	return p.Cmd.ProcessState.ExitCode()
 }
 
-// Stop asks the process to stop and wants it to end well.
+// Stop asks the process to stop, and fails unless it exits with 0.
 func (p *Process) Stop(t testing.TB) {
 	t.Helper()
 	p.Terminate(t)
@@ -218,7 +218,7 @@ func readyLine(log string) (line logLine, ok bool) {
 	return logLine{}, false
 }
 
-// Result is what became of a command.
+// Result is a command's exit code and output.
 type Result struct {
 	Code           int
 	Stdout, Stderr string
@@ -231,7 +231,7 @@ func Command(t testing.TB, settings []string, args ...string) Result {
 	return Result{Code: p.AwaitExit(t), Stdout: p.Stdout.String(), Stderr: p.Stderr.String()}
 }
 
-// SkipIfShort is for tests that take half a minute and more, all of it in other processes.
+// SkipIfShort skips a test with -short. It is for those that take half a minute or more in other processes.
 func SkipIfShort(t *testing.T) {
 	t.Helper()
 	if testing.Short() {
@@ -239,13 +239,13 @@ func SkipIfShort(t *testing.T) {
 	}
 }
 
-// Settings are those the process was started with.
+// Settings returns the environment that the process was started with.
 func (p *Process) Settings() []string { return slices.Clone(p.Cmd.Env) }
 
 // Binary is the Postrider under test.
 var Binary string
 
-// CountEvents is how many events with a message there are in the log, and how many errors in all.
+// CountEvents returns how many log events have a message, and how many events are errors.
 func (p *Process) CountEvents(message string) (n, failures int) {
 	for line := range strings.Lines(p.Stdout.String()) {
 		if strings.Contains(line, fmt.Sprintf("%q", message)) {

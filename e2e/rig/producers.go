@@ -105,7 +105,7 @@ func NewNATS(t *testing.T, _, _ string) Producer {
 	}
 }
 
-// NewOutbox is the outbox of the database, into which somebody else writes.
+// NewOutbox writes to the database's outbox.
 func NewOutbox(t *testing.T, org, database string) Producer {
 	t.Helper()
 	pool := Must(pgxpool.New(t.Context(), database))(t)
@@ -190,7 +190,7 @@ func rabbitMQ(t *testing.T) string {
 	return url
 }
 
-// NewSQS starts a fake: AWS's own cannot be had here.
+// NewSQS starts a fake of SQS.
 func NewSQS(t *testing.T, _, _ string) Producer {
 	t.Helper()
 	fake := sqsfake.New(time.Now)
@@ -218,7 +218,7 @@ func NewSQS(t *testing.T, _, _ string) Producer {
 	}
 }
 
-// Producer is a broker, or the outbox, as those see it who publish to it.
+// Producer publishes to a broker or to the outbox.
 type Producer struct {
 	Source  string                                                                             // what a source is configured with to read it
 	env     []string                                                                           // what a consumer's environment needs besides

@@ -12,7 +12,7 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// Proxy stands between two who talk over TCP, and can be made to do it badly.
+// Proxy is a TCP proxy that can misbehave.
 type Proxy struct{ *toxiproxy.Proxy }
 
 // NewProxy starts a proxy to an address, until the test ends.
@@ -25,14 +25,14 @@ func NewProxy(t testing.TB, upstream string) Proxy {
 	return p
 }
 
-// Trouble is a way in which a network fails. What toxiproxy calls it, with what.
+// Trouble is a network fault: the name of one of toxiproxy's toxics, and its attributes.
 type Trouble struct {
 	Name       string
 	Attributes map[string]int
 }
 
 var (
-	// Refusing is the trouble that toxiproxy has no name for.
+	// Refusing closes all connections and refuses new ones. It is no toxic.
 	Refusing = Trouble{Name: "refuses connections and cuts those there are"}
 	troubles = []Trouble{
 		Refusing,
@@ -44,7 +44,7 @@ var (
 	}
 )
 
-// Disturb makes trouble, in both directions.
+// Disturb begins a fault, in both directions.
 func (p Proxy) Disturb(tr Trouble) error {
 	if tr.Name == Refusing.Name {
 		p.Stop()
@@ -64,7 +64,7 @@ func (p Proxy) Disturb(tr Trouble) error {
 	return nil
 }
 
-// Heal ends all trouble. What was cut stays so: the connections are new ones.
+// Heal ends all faults. Connections that were cut stay closed.
 func (p Proxy) Heal(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, Patience)
 	defer cancel()

@@ -85,7 +85,7 @@ func NewReceiverAt(t testing.TB, address, host string, answer func(http.Response
 	return r
 }
 
-// NewSecret is a secret for an endpoint.
+// NewSecret returns a new endpoint secret.
 func NewSecret() string {
 	key := make([]byte, 32)
 	rand.Read(key)
@@ -100,7 +100,7 @@ func (r *Receiver) connState(_ net.Conn, state http.ConnState) {
 	}
 }
 
-// Connected is how many connections were made to the receiver.
+// Connected returns how many connections the receiver has accepted.
 func (r *Receiver) Connected() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -177,14 +177,14 @@ func (r *Receiver) NewEndpointLike(t testing.TB, c Client, app string, in svix.E
 	return Must(c.Endpoint.Create(t.Context(), app, in, nil))(t).Id
 }
 
-// All is what has arrived so far, in that order.
+// All returns the webhooks that have arrived, in order of arrival.
 func (r *Receiver) All() []Arrival {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clip(r.Arrivals)
 }
 
-// Of is what has arrived of one message.
+// Of returns the webhooks of one message.
 func (r *Receiver) Of(id string) []Arrival {
 	var found []Arrival
 	for _, a := range r.All() {
@@ -201,7 +201,7 @@ func (r *Receiver) Await(t testing.TB, ids ...string) {
 	r.AwaitTimes(t, 1, ids...)
 }
 
-// AwaitTimes waits until each of the messages has arrived at least so often.
+// AwaitTimes waits until each of the messages has arrived at least this many times.
 func (r *Receiver) AwaitTimes(t testing.TB, times int, ids ...string) {
 	t.Helper()
 	Await(t, func() string {
@@ -220,8 +220,7 @@ func (r *Receiver) AwaitTimes(t testing.TB, times int, ids ...string) {
 	})
 }
 
-// Counts tells how many of the messages arrived more than once, and how many webhooks were of none
-// of them.
+// Counts returns how many of the messages arrived more than once, and how many other messages arrived.
 func (r *Receiver) Counts(ids []string) (duplicated, strange int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -245,8 +244,8 @@ func AnswerText(code int, text string) func(http.ResponseWriter, *http.Request, 
 	}
 }
 
-// WantSurvived wants every accepted message to have arrived after a process was killed, and every attempt that was under way
-// at that moment to have been made again. There must have been some.
+// WantSurvived waits until every accepted message has arrived after a process was killed, and every attempt that was
+// under way at that moment was made again. It fails if none was.
 func (r *Receiver) WantSurvived(t testing.TB, accepted []string, underWay []Arrival) {
 	t.Helper()
 	if len(underWay) == 0 {
@@ -268,7 +267,7 @@ func (r *Receiver) WantSurvived(t testing.TB, accepted []string, underWay []Arri
 		"%d attempts were under way", len(accepted), duplicated, strange, len(underWay))
 }
 
-// Verifies tells whether a webhook has a v1a signature of the public key.
+// Verifies reports whether a webhook has a v1a signature of the public key.
 func (a Arrival) Verifies(t testing.TB, public string) bool {
 	t.Helper()
 	encoded, ok := strings.CutPrefix(public, "whpk_")
@@ -283,7 +282,7 @@ func (a Arrival) Verifies(t testing.TB, public string) bool {
 	})
 }
 
-// Distinct is how many messages have arrived.
+// Distinct returns how many messages have arrived.
 func (r *Receiver) Distinct() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -9,7 +9,7 @@ import (
 	svix "github.com/svix/svix-webhooks/go"
 )
 
-// BatchAnswer is what a batch is answered with.
+// BatchAnswer is the answer to a batch.
 type BatchAnswer struct {
 	Data []struct {
 		Status  int

@@ -7,20 +7,19 @@ import (
 	"testing"
 )
 
-// Deployment is the base URL of the deployment that is tested instead of processes of ours.
+// Deployment returns the base URL of the deployment to test, or "" if tests run processes of their own.
 func Deployment() string { return strings.TrimRight(os.Getenv("E2E_BASE_URL"), "/") }
 
-// Service is a Postrider that answers.
+// Service is a running Postrider.
 type Service struct {
 	URL      string
 	Settings []string // what its tokens are made with; nil: there is E2E_TOKEN alone
 }
 
-// SecretSetting is what all processes of these tests sign tokens with.
+// SecretSetting is the token secret of all processes.
 const SecretSetting = "POSTRIDER_JWT_SECRET=a-secret-that-only-these-tests-use"
 
-// Settings are those of a process on this database that may send to this machine, with the given
-// ones added or put in their place.
+// Settings returns the settings of a process on a database that may send to this machine. Those in more take precedence.
 func Settings(database string, more ...string) []string {
 	base := []string{
 		"DATABASE_URL=" + database, SecretSetting, "POSTRIDER_LISTEN=127.0.0.1:0", "POSTRIDER_LOG_FORMAT=json",
@@ -58,7 +57,7 @@ var sharedProcess = sync.OnceValues(func() (*Process, error) {
 	return launch(Settings(database, SharedRetries), "serve")
 })
 
-// Shared is the service of all tests that can do with one they share: the deployment, or a process.
+// Shared returns a service that many tests share: the deployment, or one process.
 func Shared(t testing.TB) Service {
 	t.Helper()
 	if url := Deployment(); url != "" {
@@ -84,7 +83,7 @@ func (s Service) NewToken(t testing.TB, args ...string) string {
 	return strings.TrimSpace(got.Stdout)
 }
 
-// NewTenant is a client of an organisation that nobody else uses, or of the one that E2E_TOKEN is for.
+// NewTenant returns a client of a new organisation, or of E2E_TOKEN's.
 func (s Service) NewTenant(t testing.TB) Client {
 	t.Helper()
 	if s.Settings == nil {
@@ -97,7 +96,7 @@ func (s Service) NewTenant(t testing.TB) Client {
 	return NewClient(t, s.URL, s.NewToken(t, "org_"+Random()))
 }
 
-// ShortLeases make a crash be noticed soon, and shortAttempts are what allows that.
+// ShortLeases let other workers take over soon after a crash. They require short attempts.
 var ShortLeases = []string{
 	"POSTRIDER_REQUEST_TIMEOUT=1s", "POSTRIDER_LEASE=3s",
 	"POSTRIDER_CONCURRENCY=16", "POSTRIDER_ENDPOINT_CONCURRENCY=8", "POSTRIDER_CIRCUIT_WAIT=1s",
@@ -106,5 +105,5 @@ var ShortLeases = []string{
 	"POSTRIDER_RETRY_SCHEDULE=500ms,500ms,500ms,500ms,1s,1s,1s,1s,2s,2s,2s,2s" + strings.Repeat(",5s", 38),
 }
 
-// OpsSetting has a process answer health checks at an address of its own.
+// OpsSetting lets a process answer health checks, on a free port.
 const OpsSetting = "POSTRIDER_OPS_LISTEN=127.0.0.1:0"

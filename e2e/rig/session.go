@@ -34,7 +34,7 @@ const (
 	WriteHeld = "BEGIN; CREATE TABLE stranger (n int); INSERT INTO stranger VALUES (1)"
 )
 
-// Hold runs statements in a session of a stranger and keeps its transaction open until the test ends.
+// Hold runs statements in a session of its own and keeps the transaction open until the test ends.
 func Hold(t testing.TB, database, statements string) {
 	t.Helper()
 	conn := Must(pgx.Connect(t.Context(), database))(t)
@@ -64,7 +64,7 @@ func readOf(t testing.TB, database string, r *Receiver) reading {
 	return read
 }
 
-// Cost is what one delivery took to find.
+// Cost is what Postgres read to find one delivery, on average.
 type Cost struct{ tuples, blocks float64 }
 
 func (c Cost) String() string { return fmt.Sprintf("%.1f tuples and %.1f blocks", c.tuples, c.blocks) }
@@ -86,7 +86,7 @@ func (r *Receiver) AwaitArrivals(t testing.TB, n int) {
 	})
 }
 
-// MeasureCost is what the deliveries cost until n more webhooks have arrived.
+// MeasureCost waits for n more webhooks, and returns their cost.
 func MeasureCost(t testing.TB, database string, r *Receiver, n int) Cost {
 	t.Helper()
 	begin := readOf(t, database, r)
@@ -101,7 +101,7 @@ const costGrowth = 3
 // costSlack is so little that its growth does not matter: a few probes more to a delivery, where there are more queues.
 const costSlack = 30
 
-// WantBounded wants a delivery to cost no more than a few times what it cost before.
+// WantBounded fails if a delivery costs more than a few times what it cost before.
 func WantBounded(t testing.TB, when string, before, now Cost) {
 	t.Helper()
 	t.Logf("%s, a delivery costs %s", when, now)

@@ -11,15 +11,15 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// Silencer is a way to a database that can go silent: connections stay open, new ones too, and nothing gets through. Once it
-// is healed, new connections work, and those there were stay as they are, as after a firewall forgot them.
+// Silencer is a proxy to a database that can go silent: it accepts connections, keeps them open and passes nothing on.
+// After Heal new connections work and old ones stay silent, as if a firewall had forgotten them.
 type Silencer struct {
 	Address string
 	to      *pgx.ConnConfig
 	epoch   atomic.Int64 // odd: silent. Connections of other epochs than this one's are dropped
 }
 
-// NewSilencer starts one before a database, until the test ends.
+// NewSilencer starts a silencer in front of a database, until the test ends.
 func NewSilencer(t testing.TB, database string) *Silencer {
 	t.Helper()
 	s := &Silencer{to: Must(pgx.ParseConfig(database))(t)}
@@ -27,10 +27,10 @@ func NewSilencer(t testing.TB, database string) *Silencer {
 	return s
 }
 
-// Hush has nothing get through any more.
+// Hush makes all connections silent.
 func (s *Silencer) Hush() { s.epoch.Add(1) }
 
-// Heal has new connections work again.
+// Heal lets new connections work again.
 func (s *Silencer) Heal() { s.epoch.Add(1) }
 
 func (s *Silencer) join(conn net.Conn) {

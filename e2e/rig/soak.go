@@ -116,7 +116,7 @@ func (s *Soak) revive() {
 	}
 }
 
-// Settle waits for what is owed, tells of it, and stops everything.
+// Settle waits until everything owed has arrived, logs the accounts, and stops all processes.
 func (s *Soak) Settle(t *testing.T) {
 	t.Helper()
 	s.client = NewClient(t, "http://"+s.fleet.api(), s.client.Token)

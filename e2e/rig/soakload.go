@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// SoakLoad are clients as they should be: each message has an idempotency key, and what was not
-// answered is sent again with it, to whichever process answers. Some give up.
+// SoakLoad is a load by well-behaved clients: each message has an idempotency key, and a client that gets no answer
+// retries with it, at any process. Some give up.
 type SoakLoad struct {
 	API      func() string // an address of the service; "": there is none at the moment
 	Token    string

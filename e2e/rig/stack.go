@@ -16,10 +16,10 @@ import (
 	"github.com/testcontainers/testcontainers-go/wait"
 )
 
-// ReceiversHost is this machine as containers see it.
+// ReceiversHost is the name of this machine inside containers.
 const ReceiversHost = "host.docker.internal"
 
-// Stack is a Postgres that containers on its network reach, and what they are started with.
+// Stack is a container network with Postgres, and the images and settings of the components.
 type Stack struct {
 	engine  *testcontainers.DockerProvider
 	images  map[string]string // by component

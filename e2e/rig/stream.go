@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Stream is messages that are published one after the other, in groups, until it is stopped.
+// Stream publishes messages in groups, one after the other, until it is stopped.
 type Stream struct {
 	Producer
 	App  string
@@ -26,7 +26,7 @@ const streamPace = 25 * time.Millisecond
 // StreamGroups are the groups that a stream publishes in.
 var StreamGroups = []string{"red", "green", "blue", "black"}
 
-// StreamLead is what a stream may be ahead of deliveries: what it publishes in six seconds.
+// StreamLead is the lead of a stream: six seconds' worth of messages.
 const StreamLead = 1000
 
 // Run publishes until ctx ends. What fails is published again: the broker may be away.
@@ -68,7 +68,7 @@ func (s *Stream) publish(t *testing.T, group string, n int) {
 	s.Lead.sent()
 }
 
-// Count is how many messages were published so far.
+// Count returns how many messages were published so far.
 func (s *Stream) Count() (all int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -84,7 +84,7 @@ type StreamEvent struct {
 	N     int
 }
 
-// SourcesOf are the settings that have a source read a producer.
+// SourcesOf returns the settings of a consumer that reads from a producer.
 func SourcesOf(p Producer, org string) []string {
 	sources := fmt.Sprintf("POSTRIDER_SOURCES=sources: [{name: stream, organization: %s, %s}]", org, p.Source)
 	if strings.HasPrefix(p.Source, "outbox") {

@@ -9,7 +9,7 @@ import (
 	"github.com/svix/svix-webhooks/go/models"
 )
 
-// AwaitTask waits for the end of a background task, which must be good, and returns what came of it.
+// AwaitTask waits until a background task has finished, fails if it failed, and returns its data.
 func (c Client) AwaitTask(t testing.TB, id string) map[string]any {
 	t.Helper()
 	var task *svix.BackgroundTaskOut
@@ -26,7 +26,7 @@ func (c Client) AwaitTask(t testing.TB, id string) map[string]any {
 	return task.Data
 }
 
-// AwaitSent is finished for a task that sends messages; it returns how many it sent.
+// AwaitSent is AwaitTask for a task that sends messages; it returns how many it sent.
 func (c Client) AwaitSent(t testing.TB, id string) int {
 	t.Helper()
 	sent, _ := c.AwaitTask(t, id)["messagesSent"].(float64)
@@ -68,7 +68,7 @@ func (c Client) BeginReplays(t testing.TB, r *Receiver, app string, endpoints in
 	}
 }
 
-// TasksProcessed is how many messages a customer's replays have looked at.
+// TasksProcessed returns how many messages a customer's replays have processed.
 func (c Client) TasksProcessed(t testing.TB) (n float64) {
 	t.Helper()
 	options := svix.BackgroundTaskListOptions{Limit: new(uint64(250)), Task: new(models.BACKGROUNDTASKTYPE_ENDPOINT_REPLAY)}
@@ -79,13 +79,13 @@ func (c Client) TasksProcessed(t testing.TB) (n float64) {
 	return n
 }
 
-// TaskProcessed is how many messages a task has looked at.
+// TaskProcessed returns how many messages a task has processed.
 func TaskProcessed(task *svix.BackgroundTaskOut) float64 {
 	n, _ := task.Data["messagesProcessed"].(float64)
 	return n
 }
 
-// BeginTask begins a task of which one runs for an organisation at a time: other tests may have begun one.
+// BeginTask begins a task of which an organisation may run one at a time: it waits while another runs.
 func BeginTask[T any](t testing.TB, begin func() (T, error)) (task T) {
 	t.Helper()
 	Await(t, func() string {

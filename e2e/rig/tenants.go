@@ -11,7 +11,7 @@ import (
 	svix "github.com/svix/svix-webhooks/go"
 )
 
-// Thing is what a path can name: an application, an endpoint, a message...
+// Thing is anything that a path can name: an application, an endpoint, a message...
 type Thing struct {
 	Kind     string   // as the contract's paths call it
 	refs     []string // its id, and how else it is called: the same in all tenants, wherever that can be
@@ -19,14 +19,14 @@ type Thing struct {
 	Marks    []string // what is in it and in nothing else
 }
 
-// A bearer is a client with a token of an organisation, of an application, or with none.
+// Bearer is a client with a token of an organisation or of an application, or without one.
 type Bearer struct {
 	Name string
 	Client
 	Org, App string
 }
 
-// reaches tells whether a bearer may see a thing. An organisation's event types are for its customers.
+// reaches reports whether a bearer may see a thing. An organisation's event types are for its customers.
 func (b Bearer) reaches(th Thing) bool {
 	return b.Org == th.org && (b.App == "" || b.App == th.app || th.Kind == "event_type_name")
 }
@@ -135,7 +135,7 @@ func (ts *Tenants) Resolve(b Bearer, op Operation, refs []string) []Thing {
 	return found
 }
 
-// Names are all ways to fill in a path of op, with whatever is there of anybody's.
+// Names returns all ways to fill in a path of op, with things of all tenants.
 func (ts *Tenants) Names(op Operation) [][]string {
 	all := [][]string{nil}
 	for _, kind := range op.Params {
@@ -158,7 +158,7 @@ func (ts *Tenants) Names(op Operation) [][]string {
 	return all
 }
 
-// IDsOf are the names of things by which nothing else is called.
+// IDsOf returns the ids of things.
 func IDsOf(things []Thing) []string {
 	var refs []string
 	for _, th := range things {
@@ -167,12 +167,12 @@ func IDsOf(things []Thing) []string {
 	return refs
 }
 
-// Named is the bearer of that name.
+// Named returns the bearer of that name.
 func (ts *Tenants) Named(name string) Bearer {
 	return ts.Bearers[slices.IndexFunc(ts.Bearers, func(b Bearer) bool { return b.Name == name })]
 }
 
-// Send makes a request whose answer must hold nothing that the bearer may not see.
+// Send makes a request, and fails if the answer holds anything that the bearer may not see.
 func (ts *Tenants) Send(t testing.TB, b Bearer, method, path, body string, headers ...string) Response {
 	t.Helper()
 	r := Must(b.sendWith(t.Context(), method, path, body, headers...))(t)
@@ -204,7 +204,7 @@ func (ts *Tenants) WantReceivedNothingForeign(t testing.TB) {
 	}
 }
 
-// ThingID is that of an application's, or else of an organisation's, thing.
+// ThingID returns the id of a thing of the application or organisation of this name.
 func (ts *Tenants) ThingID(name, kind string) string {
 	b := ts.Named(name)
 	n := slices.IndexFunc(ts.Things, func(th Thing) bool {
