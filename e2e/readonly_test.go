@@ -34,7 +34,13 @@ func TestDatabaseReadOnlyIsUnavailable(t *testing.T) {
 			return ""
 		})
 	}
-	c.Call(t, http.StatusOK, "GET", "/api/v1/app/"+app+"/msg/"+before, "")
+	rig.Await(t, func() string { // the one that this request gets may have ended
+		answer, err := c.Do(t.Context(), "GET", "/api/v1/app/"+app+"/msg/"+before, "")
+		if err != nil || answer.Status != http.StatusOK {
+			return "a message cannot be read: " + string(answer.Body)
+		}
+		return ""
+	})
 
 	administerAll(t, role, []string{"ALTER DATABASE %[1]s RESET default_transaction_read_only", ended})
 	var after string
