@@ -196,6 +196,13 @@ func discard(r *http.Request) bool {
 	return err == nil
 }
 
+// Total returns how many webhooks have arrived.
+func (c *Counter) Total() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.total
+}
+
 // Await waits until this many webhooks of this many messages have arrived.
 func (c *Counter) Await(t testing.TB, messages, webhooks int) {
 	t.Helper()
