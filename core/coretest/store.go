@@ -70,14 +70,17 @@ func get[T any](all []T, is func(T) bool) (found T, err error) {
 
 func named(uid *string, ref string) bool { return uid != nil && *uid == ref }
 
+// ApplicationGet implements [core.Tx].
 func (s *Store) ApplicationGet(_ context.Context, org core.OrgID, ref string) (core.Application, error) {
 	return get(s.Applications, func(a core.Application) bool {
 		return a.OrgID == org && (string(a.ID) == ref || named(a.UID, ref))
 	})
 }
 
+// ApplicationHold implements [core.Tx].
 func (s *Store) ApplicationHold(context.Context, core.OrgID, core.AppID) error { return nil }
 
+// ApplicationInsert implements [core.Tx].
 func (s *Store) ApplicationInsert(_ context.Context, app core.Application) error {
 	if app.UID != nil {
 		if _, err := s.ApplicationGet(context.Background(), app.OrgID, *app.UID); err == nil {
@@ -88,16 +91,19 @@ func (s *Store) ApplicationInsert(_ context.Context, app core.Application) error
 	return nil
 }
 
+// EndpointGet implements [core.Tx].
 func (s *Store) EndpointGet(_ context.Context, app core.AppID, ref string) (core.Endpoint, error) {
 	return get(s.Endpoints, func(e core.Endpoint) bool {
 		return e.AppID == app && (string(e.ID) == ref || named(e.UID, ref))
 	})
 }
 
+// EndpointLock implements [core.Tx].
 func (s *Store) EndpointLock(ctx context.Context, app core.AppID, ref string) (core.Endpoint, error) {
 	return s.EndpointGet(ctx, app, ref)
 }
 
+// EndpointCountForInsert implements [core.Tx].
 func (s *Store) EndpointCountForInsert(_ context.Context, app core.AppID, most int) (n int, _ error) {
 	for _, e := range s.Endpoints {
 		if e.AppID == app {
@@ -107,11 +113,13 @@ func (s *Store) EndpointCountForInsert(_ context.Context, app core.AppID, most i
 	return min(n, most), nil
 }
 
+// EndpointInsert implements [core.Tx].
 func (s *Store) EndpointInsert(_ context.Context, e core.Endpoint) error {
 	s.Endpoints = append(s.Endpoints, e)
 	return nil
 }
 
+// EndpointUpdate implements [core.Tx].
 func (s *Store) EndpointUpdate(_ context.Context, e core.Endpoint) error {
 	i, err := find(s.Endpoints, func(other core.Endpoint) bool { return other.ID == e.ID })
 	if err == nil {
@@ -120,19 +128,23 @@ func (s *Store) EndpointUpdate(_ context.Context, e core.Endpoint) error {
 	return err
 }
 
+// DeliveryDropByEndpoint implements [core.Tx].
 func (s *Store) DeliveryDropByEndpoint(_ context.Context, _ core.AppID, id core.EndpointID) (int64, error) {
 	s.Dropped = append(s.Dropped, id)
 	return 0, nil
 }
 
+// EventTypeGet implements [core.Tx].
 func (s *Store) EventTypeGet(_ context.Context, org core.OrgID, name string) (core.EventType, error) {
 	return get(s.EventTypes, func(t core.EventType) bool { return t.OrgID == org && t.Name == name })
 }
 
+// EventTypeLock implements [core.Tx].
 func (s *Store) EventTypeLock(ctx context.Context, org core.OrgID, name string) (core.EventType, error) {
 	return s.EventTypeGet(ctx, org, name)
 }
 
+// EventTypeNames implements [core.Tx].
 func (s *Store) EventTypeNames(ctx context.Context, org core.OrgID, names []string) (known []string, _ error) {
 	for _, name := range names {
 		if t, err := s.EventTypeGet(ctx, org, name); err == nil && !t.Archived {
@@ -142,6 +154,7 @@ func (s *Store) EventTypeNames(ctx context.Context, org core.OrgID, names []stri
 	return known, nil
 }
 
+// EventTypeInsert implements [core.Tx].
 func (s *Store) EventTypeInsert(_ context.Context, t core.EventType) error {
 	i, err := find(s.EventTypes, func(other core.EventType) bool { return other.OrgID == t.OrgID && other.Name == t.Name })
 	switch {
@@ -155,6 +168,7 @@ func (s *Store) EventTypeInsert(_ context.Context, t core.EventType) error {
 	return nil
 }
 
+// EventTypeUpdate implements [core.Tx].
 func (s *Store) EventTypeUpdate(_ context.Context, t core.EventType) error {
 	i, err := find(s.EventTypes, func(other core.EventType) bool { return other.OrgID == t.OrgID && other.Name == t.Name })
 	if err == nil {
@@ -163,11 +177,13 @@ func (s *Store) EventTypeUpdate(_ context.Context, t core.EventType) error {
 	return err
 }
 
+// OperationalEventInsert implements [core.Tx].
 func (s *Store) OperationalEventInsert(_ context.Context, e core.OperationalEvent) error {
 	s.Told = append(s.Told, e)
 	return nil
 }
 
+// BackgroundTaskInsert implements [core.Tx].
 func (s *Store) BackgroundTaskInsert(ctx context.Context, t core.BackgroundTask) error {
 	_, err := s.BackgroundTaskRunningGet(ctx, t)
 	if s.BeforeInsert != nil {
@@ -180,6 +196,7 @@ func (s *Store) BackgroundTaskInsert(ctx context.Context, t core.BackgroundTask)
 	return nil
 }
 
+// BackgroundTaskRunningGet implements [core.Tx].
 func (s *Store) BackgroundTaskRunningGet(_ context.Context, t core.BackgroundTask) (core.TaskID, error) {
 	same := func(a, b *core.EndpointID) bool { return a == b || a != nil && b != nil && *a == *b }
 	running, err := get(s.Tasks, func(other core.BackgroundTask) bool {
@@ -211,7 +228,8 @@ func (i Inserter) MessageInsert(ctx context.Context, m core.NewMessage) (core.Me
 			return core.Message{}, core.Conflict("The event id is taken")
 		}
 	}
-	i.Messages = append(i.Messages, m)
+	s := i.Store
+	s.Messages = append(s.Messages, m)
 	return m.Message, nil
 }
 
