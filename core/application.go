@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Application is one customer of the organisation: its endpoints, its messages.
+// Application is one customer of the organisation, with its endpoints and messages.
 type Application struct {
 	OrgID        OrgID
 	ID           AppID
@@ -22,9 +22,9 @@ type Application struct {
 type ApplicationReader interface {
 	ApplicationGet(ctx context.Context, org OrgID, ref string) (Application, error)
 	ApplicationList(ctx context.Context, org OrgID, page Page) (rows []Application, ended string, err error)
-	// ApplicationFilterMany returns those of the applications that the filter leaves in.
+	// ApplicationFilterMany returns the ids of the applications that the filter keeps.
 	ApplicationFilterMany(ctx context.Context, filter ApplicationFilter, ids []AppID) ([]AppID, error)
-	// ApplicationResolveMany returns those of the refs that are applications, with their ids.
+	// ApplicationResolveMany maps refs to application ids. Refs that match no application are left out.
 	ApplicationResolveMany(ctx context.Context, org OrgID, refs []string) (map[string]AppID, error)
 }
 
@@ -40,7 +40,7 @@ type ApplicationTx interface {
 	ApplicationDelete(ctx context.Context, org OrgID, id AppID, now time.Time) error
 }
 
-// ApplicationIn is what a client says of an application.
+// ApplicationIn holds the fields of an application that a client can set.
 type ApplicationIn struct {
 	UID          *string
 	Name         string
@@ -66,17 +66,18 @@ func (in ApplicationIn) fill(a *Application, now time.Time) {
 	}
 }
 
-// in is the inverse of fill: what a client would say to get this application.
+// in is the inverse of fill: it returns the input that would produce this application.
 func (a Application) in() ApplicationIn {
 	return ApplicationIn{UID: a.UID, Name: a.Name, ThrottleRate: a.ThrottleRate, Metadata: a.Metadata}
 }
 
-// Created tells whether a use case that can do either made the thing or found it.
+// Created reports whether a use case that either creates or finds an entity created it.
 type Created bool
 
-// findOrCreate is what find finds, or else what create creates. named reports whether find would find what
-// create creates: then a conflict means that another request created it first, and it is found. Three rounds,
-// because it may be deleted each time; only a client that creates and deletes in a loop sees the last conflict.
+// findOrCreate returns what find finds, or else what create creates. named reports whether find would find what
+// create creates. If so, a conflict means that another request created it first, and find is called again. It tries
+// three times, because the entity may be deleted each time; only a client that creates and deletes in a loop sees
+// the last conflict.
 func findOrCreate[T any](named bool, find, create func() (T, error)) (thing T, created Created, err error) {
 	for range 3 {
 		if thing, err = find(); !IsKind(err, KindNotFound) {
@@ -89,11 +90,11 @@ func findOrCreate[T any](named bool, find, create func() (T, error)) (thing T, c
 	return thing, false, err
 }
 
-// isNamed reports whether a ref finds what is created with that uid.
+// isNamed reports whether ref finds an entity that is created with that uid.
 func isNamed(ref string, uid *string) bool { return uid != nil && *uid == ref }
 
-// ApplicationCreate makes an application. With getIfExists, one that has the same uid is answered
-// as it is, unchanged.
+// ApplicationCreate creates an application. With getIfExists, it returns an existing application with the same uid
+// unchanged.
 func (s *Service) ApplicationCreate(ctx context.Context, scope Scope, in ApplicationIn, getIfExists bool) (Application, Created, error) {
 	if err := scope.org(); err != nil {
 		return Application{}, false, err
@@ -108,7 +109,7 @@ func (s *Service) ApplicationCreate(ctx context.Context, scope Scope, in Applica
 	return app, true, err
 }
 
-// applicationGetOrInsert is the application that has in's uid, or else a new one.
+// applicationGetOrInsert returns the application with in's uid, or creates it.
 func (s *Service) applicationGetOrInsert(ctx context.Context, org OrgID, in ApplicationIn) (Application, Created, error) {
 	return findOrCreate(true,
 		func() (Application, error) { return s.store.ApplicationGet(ctx, org, *in.UID) },
@@ -130,7 +131,7 @@ func (s *Service) ApplicationGet(ctx context.Context, scope Scope, ref string) (
 	return reachable(ctx, s.store, scope, ref)
 }
 
-// reachable is the application that ref, an id or a uid, names, if this token may reach it.
+// reachable returns the application whose id or uid is ref, if the token may reach it.
 func reachable(ctx context.Context, r Reader, scope Scope, ref string) (Application, error) {
 	app, err := r.ApplicationGet(ctx, scope.OrgID, ref)
 	if err == nil {
@@ -145,8 +146,8 @@ func reachable(ctx context.Context, r Reader, scope Scope, ref string) (Applicat
 	return app, nil
 }
 
-// ApplicationUpdate replaces all that a client can say of an application, or makes it when ref names
-// none.
+// ApplicationUpdate replaces all fields of an application that a client can set, or creates the application if ref
+// matches none.
 func (s *Service) ApplicationUpdate(ctx context.Context, scope Scope, ref string, in ApplicationIn) (Application, Created, error) {
 	if err := scope.org(); err != nil {
 		return Application{}, false, err
@@ -163,7 +164,7 @@ func (s *Service) ApplicationUpdate(ctx context.Context, scope Scope, ref string
 	return findOrCreate(isNamed(ref, in.UID), change, create)
 }
 
-// ApplicationPatch changes what change changes and leaves the rest.
+// ApplicationPatch applies change to an application. Fields that change does not set stay as they are.
 func (s *Service) ApplicationPatch(ctx context.Context, scope Scope, ref string, change func(*ApplicationIn)) (Application, error) {
 	if err := scope.org(); err != nil {
 		return Application{}, err
@@ -189,8 +190,8 @@ func (s *Service) applicationChange(ctx context.Context, scope Scope, ref string
 	return app, err
 }
 
-// ApplicationDelete deletes an application and its endpoints. What is still owed to them is dropped, if that is much, by
-// workers. Messages and attempts stay until their retention ends; nobody can reach them any more.
+// ApplicationDelete deletes an application and its endpoints. Pending deliveries are dropped; if there are many,
+// workers drop the rest. Messages and attempts stay until their retention ends, but can no longer be reached.
 func (s *Service) ApplicationDelete(ctx context.Context, scope Scope, ref string) error {
 	if err := scope.org(); err != nil {
 		return err
@@ -204,20 +205,19 @@ func (s *Service) ApplicationDelete(ctx context.Context, scope Scope, ref string
 	})
 }
 
-// ApplicationFilter leaves applications out of a list by what their endpoints are like; its zero value leaves
-// out none.
+// ApplicationFilter excludes applications from a list by the state of their endpoints. Its zero value excludes none.
 type ApplicationFilter struct {
-	NoEndpoints       bool // leave out applications that have no endpoints
-	DisabledEndpoints bool // leave out those that have endpoints, all of them disabled
-	PlayEndpoints     bool // leave out those that have endpoints, all of them at play.svix.com
+	NoEndpoints       bool // exclude applications without endpoints
+	DisabledEndpoints bool // exclude applications that have endpoints, all of them disabled
+	PlayEndpoints     bool // exclude applications that have endpoints, all of them at play.svix.com
 }
 
-// No index says what the endpoints of an application are like, so they are looked up, one application after
-// the other: about 6 us each. A page looks at about applicationsLooked, 12 ms, and ends early if it has
-// found too few by then; the next one goes on from there.
+// No index covers the state of an application's endpoints, so they are looked up for one application after the
+// other, at about 6 us each. A page examines about applicationsLooked applications, which takes 12 ms. If it has
+// found too few by then, it ends early, and the next page continues from there.
 const (
 	applicationsLooked = 2000
-	applicationsEach   = 500 // in one statement
+	applicationsEach   = 500 // per statement
 )
 
 // ApplicationList lists the organisation's applications in order of their ids.
@@ -233,8 +233,8 @@ func (s *Service) ApplicationList(ctx context.Context, scope Scope, filter Appli
 	})
 }
 
-// applicationsMatching reads a page of the applications that the filter leaves in. ended is the last that it
-// looked at, if it gave up before the page was full.
+// applicationsMatching reads a page of the applications that the filter keeps. ended is the last application it
+// examined, if it stopped before the page was full.
 func (s *Service) applicationsMatching(ctx context.Context, org OrgID, filter ApplicationFilter, page Page) (found []Application, ended string, err error) {
 	rest := page
 	for looked := 0; looked < applicationsLooked; {
@@ -258,7 +258,7 @@ func (s *Service) applicationsMatching(ctx context.Context, org OrgID, filter Ap
 	return found, ended, nil
 }
 
-// matching are those of the applications that the filter leaves in.
+// matching returns the applications that the filter keeps.
 func (s *Service) matching(ctx context.Context, filter ApplicationFilter, apps []Application) ([]Application, error) {
 	ids := make([]AppID, len(apps))
 	for i, app := range apps {

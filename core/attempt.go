@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// AttemptStatus is how an attempt, or a message to an endpoint, stands. The numbers are the API's.
+// AttemptStatus is the status of an attempt, or of a message at an endpoint. The numbers are the API's.
 type AttemptStatus int16
 
 const (
@@ -16,7 +16,7 @@ const (
 	StatusSending AttemptStatus = 3
 )
 
-// Trigger is what made us try.
+// Trigger is what caused an attempt.
 type Trigger int16
 
 const (
@@ -24,7 +24,7 @@ const (
 	TriggerManual    Trigger = 1
 )
 
-// ResponseBytesMax is how much of a response's body an attempt keeps.
+// ResponseBytesMax is how many bytes of a response body an attempt keeps.
 const ResponseBytesMax = 20_000
 
 // Attempt is one try to deliver one message to one endpoint.
@@ -36,10 +36,10 @@ type Attempt struct {
 	URL                string
 	Status             AttemptStatus // success or fail
 	ResponseStatusCode int16         // 0: there was no response
-	Response           string        // the body, or why there was none; base64 where it is not text
+	Response           string        // the body, or why there was none; base64 if it is not text
 	DurationMS         int64
 	Trigger            Trigger
-	CreatedAt          time.Time // when it began
+	CreatedAt          time.Time // when the attempt began
 }
 
 // AttemptReader reads attempts.
@@ -54,22 +54,22 @@ type AttemptTx interface {
 	AttemptExpunge(ctx context.Context, app AppID, message MessageID, id AttemptID, response string) error
 }
 
-// AttemptOfMessage is an attempt, with its message where that was asked for and is still there.
+// AttemptOfMessage is an attempt with its message, if the message was requested and still exists.
 type AttemptOfMessage struct {
 	Attempt
 	Message *Message
 }
 
-// AttemptFilter narrows a list of attempts; its zero value does not.
+// AttemptFilter narrows a list of attempts; its zero value matches all of them.
 type AttemptFilter struct {
-	EndpointID EndpointID // of one message's attempts, those to this endpoint
+	EndpointID EndpointID // in a list of one message's attempts: only those at this endpoint
 	Status     *AttemptStatus
-	CodeFrom   int16 // the least response status code
-	CodeTo     int16 // the greatest; 0: no bound
+	CodeFrom   int16 // the lowest response status code
+	CodeTo     int16 // the highest response status code; 0: no bound
 	MessageFilter
 }
 
-// Statuses are the ones that attempts which match can have. An attempt is over: it succeeded, with a
+// Statuses returns the statuses that matching attempts can have. Attempts are finished: each has succeeded, with a
 // status code of 200 to 299, or failed.
 func (f AttemptFilter) Statuses() []AttemptStatus {
 	statuses := []AttemptStatus{StatusSuccess, StatusFail}
@@ -90,8 +90,8 @@ func (s *Service) AttemptListByEndpoint(ctx context.Context, scope Scope, appRef
 	})
 }
 
-// AttemptListByMessage lists the attempts to deliver one message, newest first. endpointRef, an
-// endpoint's id or uid, narrows it to one endpoint; empty, it does not.
+// AttemptListByMessage lists the attempts to deliver one message, newest first. endpointRef, the id or uid of an
+// endpoint, narrows the list to that endpoint unless it is empty.
 func (s *Service) AttemptListByMessage(ctx context.Context, scope Scope, appRef, ref, endpointRef string, filter AttemptFilter, withMessage bool, page Page) (List[AttemptOfMessage], error) {
 	m, err := s.MessageGetBare(ctx, scope, appRef, ref)
 	if err != nil {

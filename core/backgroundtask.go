@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// BackgroundTask is work that one request asked for and that takes longer than a request may. It is a
-// row, done step by step by whoever runs the jobs; see BackgroundTaskStep.
+// BackgroundTask is work that a request started and that takes longer than a request may. It is a row, and the
+// processes that run the jobs work on it step by step; see BackgroundTaskStep.
 type BackgroundTask struct {
 	OrgID      OrgID
 	ID         TaskID
@@ -17,14 +17,14 @@ type BackgroundTask struct {
 	EndpointID *EndpointID // the endpoint it is about; nil: none in particular
 	Parameters TaskParameters
 	Status     TaskStatus
-	Cursor     string // the last id that is done
-	Processed  int64  // how many messages were looked at
+	Cursor     string // the last id that was processed
+	Processed  int64  // how many messages were examined
 	Data       TaskData
-	Failures   int16   // how many times the step failed that is next
+	Failures   int16   // how many times the next step has failed
 	Error      *string // why it failed, safe to show
 	CreatedAt  time.Time
 	UpdatedAt  time.Time
-	NextAt     time.Time // when the next step may be made
+	NextAt     time.Time // when the next step may begin
 }
 
 // TaskID is the id of a background task: "qtask_...".
@@ -32,13 +32,13 @@ type TaskID string
 
 const taskPrefix = "qtask_"
 
-// NewTaskID makes the id of a task of that instant.
+// NewTaskID returns a new id for a task created at that instant.
 func NewTaskID(at time.Time) TaskID { return TaskID(newID(taskPrefix, at)) }
 
 // TaskIDAt is to tasks what MessageIDAt is to messages.
 func TaskIDAt(at time.Time) TaskID { return TaskID(firstID(taskPrefix, at)) }
 
-// TaskKind is what a task does. The words are the API's.
+// TaskKind is what a task does. The values are the API's.
 type TaskKind string
 
 const (
@@ -50,7 +50,7 @@ const (
 	TaskUsageEventTypes TaskKind = "event-type.aggregate"
 )
 
-// TaskStatus is how a task stands.
+// TaskStatus is the status of a task.
 type TaskStatus string
 
 const (
@@ -59,20 +59,20 @@ const (
 	TaskFailed   TaskStatus = "failed"
 )
 
-// TaskParameters is what a task was asked for. Each kind has its own; the rest is left out.
+// TaskParameters are the parameters of a task. Each kind of task has its own; the others are left out.
 type TaskParameters struct {
-	Since      time.Time      `json:"since,omitzero"` // messages from then on
-	Until      time.Time      `json:"until,omitzero"` // up to then, to 4 ms
+	Since      time.Time      `json:"since,omitzero"` // messages since then
+	Until      time.Time      `json:"until,omitzero"` // messages until then, to 4 ms
 	EventTypes []string       `json:"eventTypes,omitempty"`
 	Channel    string         `json:"channel,omitempty"`
 	Tag        string         `json:"tag,omitempty"`
 	Status     *AttemptStatus `json:"status,omitempty"`
 	CodeFrom   int16          `json:"codeFrom,omitempty"`
 	CodeTo     int16          `json:"codeTo,omitempty"` // 0: no bound
-	AppIDs     []AppID        `json:"appIds,omitempty"` // in their order; nil: all
+	AppIDs     []AppID        `json:"appIds,omitempty"` // in id order; nil: all
 }
 
-// TaskData is what came of a task so far. Each kind has its own; the rest is left out.
+// TaskData is the result of a task so far. Each kind of task has its own fields; the others are left out.
 type TaskData struct {
 	MessagesProcessed *int64          `json:"messagesProcessed,omitempty"`
 	MessagesSent      *int64          `json:"messagesSent,omitempty"`
@@ -82,46 +82,47 @@ type TaskData struct {
 	Error             string          `json:"error,omitempty"`
 }
 
-// AppUsage is how many messages were sent to how many endpoints of an application: one message to
-// two endpoints is two, however often each was tried.
+// AppUsage counts the messages that were sent to an application's endpoints. A message to two endpoints counts
+// twice, however many attempts were made.
 type AppUsage struct {
 	AppID               AppID   `json:"appId"`
 	AppUID              *string `json:"appUid"`
 	MessageDestinations int64   `json:"messageDestinations"`
 }
 
-// AppEventTypes is what the endpoints of an application subscribe to.
+// AppEventTypes lists the event types that an application's endpoints subscribe to.
 type AppEventTypes struct {
 	AppID      AppID    `json:"appId"`
 	EventTypes []string `json:"explicitlySubscribedEventTypes"`
-	CatchAll   bool     `json:"hasCatchAllEndpoint"` // one of them gets all types
+	CatchAll   bool     `json:"hasCatchAllEndpoint"` // one of the endpoints receives all types
 }
 
 // BackgroundTaskReader reads background tasks.
 type BackgroundTaskReader interface {
 	BackgroundTaskGet(ctx context.Context, org OrgID, id TaskID) (BackgroundTask, error)
-	// BackgroundTaskRunningGet finds the task that keeps t from beginning.
+	// BackgroundTaskRunningGet returns the id of the running task that prevents t from starting.
 	BackgroundTaskRunningGet(ctx context.Context, t BackgroundTask) (TaskID, error)
-	// BackgroundTaskPlaceList looks at up to most places that have running tasks, after one, and returns those where a
-	// step may be made. The last one it looked at is where to go on; empty: there are no more.
+	// BackgroundTaskPlaceList examines up to most places that have running tasks, after the given one, and returns
+	// those where a step may be made. next is the last place it examined, from which to continue; it is empty if there
+	// are no more.
 	BackgroundTaskPlaceList(ctx context.Context, after string, most int, now time.Time) (places []TaskPlace, next string, err error)
-	// BackgroundTaskList may leave out data that is large.
+	// BackgroundTaskList may leave out large data.
 	BackgroundTaskList(ctx context.Context, org OrgID, filter BackgroundTaskFilter, page Page) (rows []BackgroundTask, ended string, err error)
 }
 
 // BackgroundTaskTx changes background tasks in a unit of work.
 type BackgroundTaskTx interface {
 	BackgroundTaskInsert(ctx context.Context, t BackgroundTask) error
-	// BackgroundTaskClaim locks the first running task of a place, after one, that may make a step, among those that
-	// nobody else has locked. Not found: there is none.
+	// BackgroundTaskClaim locks the first running task of a place, after the given one, that may make a step and that
+	// nobody else has locked. It returns a not-found error if there is none.
 	BackgroundTaskClaim(ctx context.Context, place TaskPlace, after TaskID, now time.Time) (BackgroundTask, error)
 	BackgroundTaskUpdate(ctx context.Context, t BackgroundTask) error
-	// BackgroundTaskPostpone changes when and whether the next step is made. False: the task has moved on,
-	// and is left alone.
+	// BackgroundTaskPostpone changes when, and whether, the next step is made. It returns false and changes nothing if
+	// the task has moved on.
 	BackgroundTaskPostpone(ctx context.Context, t BackgroundTask) (bool, error)
 }
 
-// Progress is the task's data with what its other fields say of it.
+// Progress returns the task's data, completed from its other fields.
 func (t BackgroundTask) Progress() TaskData {
 	data := t.Data
 	if data.MessagesSent != nil || data.MessagesPurged != nil {
@@ -133,7 +134,7 @@ func (t BackgroundTask) Progress() TaskData {
 	return data
 }
 
-// newTask is a task of nothing in particular that may begin now.
+// newTask returns a task that may start now, for no application or endpoint in particular.
 func newTask(org OrgID, kind TaskKind, now time.Time) BackgroundTask {
 	return BackgroundTask{
 		OrgID: org, ID: NewTaskID(now), Task: kind, Status: TaskRunning,
@@ -141,10 +142,10 @@ func newTask(org OrgID, kind TaskKind, now time.Time) BackgroundTask {
 	}
 }
 
-// taskInsertTries is how often a task is begun anew that was refused for another, which has ended meanwhile.
+// taskInsertTries bounds how often a task is inserted again because the task that prevented it has since ended.
 const taskInsertTries = 3
 
-// taskInsert begins a task, unless one of its kind runs for the same endpoint, application or organisation.
+// taskInsert starts a task unless one of its kind is running for the same endpoint, application or organisation.
 func (s *Service) taskInsert(ctx context.Context, t BackgroundTask) (BackgroundTask, error) {
 	var err error
 	for range taskInsertTries {
@@ -165,7 +166,7 @@ func (s *Service) taskInsert(ctx context.Context, t BackgroundTask) (BackgroundT
 
 const codeTaskRuns = "task_running"
 
-// AnotherTaskRuns answers for a task that may not begin while another of its kind runs.
+// AnotherTaskRuns returns the error for a task that may not start while another of its kind is running.
 func AnotherTaskRuns() *Error { return anotherTaskRuns("A background task of this kind") }
 
 func anotherTaskRuns(which string) *Error {
@@ -175,15 +176,15 @@ func anotherTaskRuns(which string) *Error {
 	}
 }
 
-// BackgroundTaskFilter narrows a list of tasks; its zero value does not.
+// BackgroundTaskFilter narrows a list of tasks; its zero value matches all of them.
 type BackgroundTaskFilter struct {
 	AppID  AppID
 	Status TaskStatus
 	Task   TaskKind
 }
 
-// BackgroundTaskGet finds a task. To a token of an application there are only those of its own: what
-// it started, it can follow.
+// BackgroundTaskGet returns a task. A token of an application sees only that application's tasks, so it can follow
+// the tasks it started.
 func (s *Service) BackgroundTaskGet(ctx context.Context, scope Scope, id TaskID) (BackgroundTask, error) {
 	if err := scope.may(CapabilityViewBase); err != nil {
 		return BackgroundTask{}, err
@@ -198,7 +199,7 @@ func (s *Service) BackgroundTaskGet(ctx context.Context, scope Scope, id TaskID)
 	return t, nil
 }
 
-// BackgroundTaskList lists tasks in order of their ids, to a token of an application those of its own.
+// BackgroundTaskList lists tasks in id order. A token of an application sees only that application's tasks.
 func (s *Service) BackgroundTaskList(ctx context.Context, scope Scope, filter BackgroundTaskFilter, page Page) (List[BackgroundTask], error) {
 	if err := scope.may(CapabilityViewBase); err != nil {
 		return List[BackgroundTask]{}, err
@@ -209,14 +210,15 @@ func (s *Service) BackgroundTaskList(ctx context.Context, scope Scope, filter Ba
 	})
 }
 
-// taskRetention is how long a task can be looked at after it has ended.
+// taskRetention is how long a task stays readable after it has ended.
 const taskRetention = 90 * 24 * time.Hour
 
-// TasksEndedBefore is when a task must have ended to be deleted now.
+// TasksEndedBefore returns the time before which a task must have ended to be deleted now.
 func TasksEndedBefore(now time.Time) time.Time { return now.Add(-taskRetention) }
 
 // TaskCleaner deletes tasks.
 type TaskCleaner interface {
-	// BackgroundTaskDeleteEnded deletes tasks that began and ended before, at most so many, and tells how many.
+	// BackgroundTaskDeleteEnded deletes up to most tasks that began and ended before that time, and returns how many it
+	// deleted.
 	BackgroundTaskDeleteEnded(ctx context.Context, before time.Time, most int) (int64, error)
 }

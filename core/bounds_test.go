@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestTextsOfClientsAreBounded has each at its bound, and a byte or an item above it.
+// TestTextsOfClientsAreBounded tests each field at its bound, and one byte or item above it.
 func TestTextsOfClientsAreBounded(t *testing.T) {
 	t.Parallel()
 	service, _ := fakeService(fakeTx{})
@@ -57,7 +57,7 @@ func TestTextsOfClientsAreBounded(t *testing.T) {
 	}
 }
 
-// headersOf are headers of n bytes in all.
+// headersOf returns headers of n bytes in total.
 func headersOf(n int) Headers {
 	h := Headers{}
 	for i := 0; n > 0; i++ {
@@ -69,7 +69,7 @@ func headersOf(n int) Headers {
 	return h
 }
 
-// TestHeadersArePatchedWithinBounds adds to stored headers what is small alone.
+// TestHeadersArePatchedWithinBounds adds headers that are small on their own to stored ones.
 func TestHeadersArePatchedWithinBounds(t *testing.T) {
 	t.Parallel()
 	e := anEndpoint(false)

@@ -8,25 +8,25 @@ import (
 // Capability is one thing that a token of an application may do with it.
 type Capability string
 
-// The names are the API's and stand in tokens. ManageTransformations grants nothing here yet; it is
-// known so that what existing clients ask for can be given.
+// The names are the API's and appear in tokens. ManageTransformations grants nothing yet; it is accepted so that
+// existing clients can request it.
 const (
-	CapabilityViewBase              Capability = "ViewBase"             // read all but secrets; without it nothing is reached
+	CapabilityViewBase              Capability = "ViewBase"             // read all but secrets; nothing works without it
 	CapabilityViewEndpointSecret    Capability = "ViewEndpointSecret"   // read secrets
 	CapabilityManageEndpointSecret  Capability = "ManageEndpointSecret" // read and rotate secrets
-	CapabilityManageEndpoint        Capability = "ManageEndpoint"       // make, change and delete endpoints, secrets included
+	CapabilityManageEndpoint        Capability = "ManageEndpoint"       // create, change, delete endpoints and their secrets
 	CapabilityManageTransformations Capability = "ManageTransformations"
 	CapabilityCreateAttempts        Capability = "CreateAttempts" // resend, recover, replay, send examples
 )
 
-// implied says which further capabilities grant the one.
+// implied lists the other capabilities that grant each capability.
 var implied = map[Capability][]Capability{
 	CapabilityViewEndpointSecret:   {CapabilityManageEndpointSecret, CapabilityManageEndpoint},
 	CapabilityManageEndpointSecret: {CapabilityManageEndpoint},
 }
 
-// may refuses tokens of applications that lack the capability. Every use case that an application's
-// token can reach asks for the one it needs; reachable asks for CapabilityViewBase.
+// may rejects tokens of applications that lack the capability. Every use case that an application's token can reach
+// checks the capability it needs; reachable checks CapabilityViewBase.
 func (s Scope) may(c Capability) error {
 	if s.AppID == "" || s.Capabilities == nil || slices.Contains(s.Capabilities, c) ||
 		slices.ContainsFunc(implied[c], func(more Capability) bool { return slices.Contains(s.Capabilities, more) }) {
@@ -35,8 +35,8 @@ func (s Scope) may(c Capability) error {
 	return Forbidden()
 }
 
-// capabilities checks what a client wants a token to have. Without ViewBase it would reach nothing,
-// so that a list without it is a mistake, an empty one too.
+// capabilities checks the capabilities that a client requests for a token. Without ViewBase a token could reach
+// nothing, so a list without it, even an empty one, is a mistake.
 func (c *checks) capabilities(list []Capability) {
 	if list == nil {
 		return
@@ -47,7 +47,7 @@ func (c *checks) capabilities(list []Capability) {
 	}
 }
 
-// capabilities are all there are.
+// capabilities lists all capabilities.
 var capabilities = []Capability{
 	CapabilityViewBase, CapabilityViewEndpointSecret, CapabilityManageEndpointSecret,
 	CapabilityManageEndpoint, CapabilityManageTransformations, CapabilityCreateAttempts,

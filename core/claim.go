@@ -8,24 +8,24 @@ import (
 	"time"
 )
 
-// Queue is one of the queues of an endpoint. Claims go from one to the next.
+// Queue is one of the queues of an endpoint. Claims go from one queue to the next.
 type Queue struct {
 	EndpointID EndpointID
 	Kind       QueueKind
 }
 
-// QueueKind is what waits in a queue. The numbers are those of the database; statements have them as literals,
-// for the sake of their plans, and name each in a comment.
+// QueueKind says which deliveries wait in a queue. The numbers are those in the database. SQL statements contain
+// them as literals, which gives better plans, and name each in a comment.
 type QueueKind int16
 
 const (
-	QueueFirst   QueueKind = 0 // first attempts, and what was asked for by hand
+	QueueFirst   QueueKind = 0 // first attempts and manual ones
 	QueueRetry   QueueKind = 1
-	QueueOrdered QueueKind = 2 // what a FIFO endpoint gets in order
-	QueueBehind  QueueKind = 3 // what waits for another delivery of its lane, and is not claimed
+	QueueOrdered QueueKind = 2 // deliveries to a FIFO endpoint, in order
+	QueueBehind  QueueKind = 3 // deliveries that wait for another one of their lane; they are not claimed
 )
 
-// String returns the kind's name, which statements have in comments.
+// String returns the kind's name, as the comments in SQL statements spell it.
 func (k QueueKind) String() string {
 	switch k {
 	case QueueFirst:
@@ -40,34 +40,35 @@ func (k QueueKind) String() string {
 	return fmt.Sprintf("queue %d", int16(k))
 }
 
-// Owed is a queue in which something is due, and what its endpoint and its application allow.
+// Owed is a queue with due deliveries, and the limits of its endpoint and application.
 type Owed struct {
 	AppID AppID
 	Queue
-	DueAt       time.Time // the first of what waits
-	Gone        bool      // the endpoint gets nothing any more
-	PausedUntil time.Time // nothing begins before, and then one attempt at a time; zero: not paused
+	DueAt       time.Time // when the first waiting delivery is due
+	Gone        bool      // the endpoint no longer receives anything
+	PausedUntil time.Time // no attempt begins before that time, and then one at a time; zero: not paused
 	Pace        Pace      // the endpoint's
 	AppPace     Pace      // the application's
 }
 
-// Limited tells whether something beside the worker's room bounds what may be claimed of it. Then the
+// Limited reports whether anything besides the worker's room bounds what may be claimed from the queue. If so, the
 // endpoint's state changes with the claim.
 func (o Owed) Limited() bool { return !o.PausedUntil.IsZero() || o.Pace.Rate > 0 || o.AppPace.Rate > 0 }
 
-// WaitUntil is when something may be claimed of it; not after now: at once.
+// WaitUntil returns when deliveries of the queue may be claimed. If it is not after now, they may be claimed at
+// once.
 func (o Owed) WaitUntil() time.Time {
 	return slices.MaxFunc([]time.Time{o.PausedUntil, o.Pace.Until, o.AppPace.Until}, time.Time.Compare)
 }
 
-// Allotment is how much may be claimed of a queue.
+// Allotment is how many deliveries may be claimed from a queue.
 type Allotment struct {
 	Queue
 	Most int
 }
 
-// Allot shares room out to queues that nothing else bounds. An endpoint's first attempts and retries get
-// half of its share each where both wait.
+// Allot divides room among queues that have no other bound. If an endpoint has both first attempts and retries
+// waiting, each gets half of its share.
 func Allot(owed []Owed, perEndpoint int) []Allotment {
 	queues := map[EndpointID]int{}
 	for _, o := range owed {
@@ -83,7 +84,7 @@ func Allot(owed []Owed, perEndpoint int) []Allotment {
 	return allotments
 }
 
-// Limits are what limited endpoints and their applications allow, read under a lock.
+// Limits holds what limited endpoints and their applications allow, read under a lock.
 type Limits struct {
 	Endpoints    map[EndpointID]EndpointLimit
 	Applications map[AppID]Pace
@@ -95,9 +96,9 @@ type EndpointLimit struct {
 	Pace        Pace
 }
 
-// Allot shares out what the limits allow now, at most room altogether. What has waited longest comes
-// first, so that where little is allowed everybody's turn comes. What the limits do not name, another
-// process is claiming for at this moment.
+// Allot divides what the limits allow now, up to room in total. The queue that has waited longest comes first, so
+// that every queue gets its turn even if little is allowed. Endpoints and applications that are missing from the
+// limits get nothing: another process is claiming for them.
 func (l Limits) Allot(owed []Owed, room, perEndpoint int, now time.Time) []Allotment {
 	owed = slices.SortedStableFunc(slices.Values(owed), func(a, b Owed) int { return a.DueAt.Compare(b.DueAt) })
 	endpoints, apps := map[EndpointID]int{}, map[AppID]int{}
@@ -137,12 +138,12 @@ func (l Limits) appAllows(o Owed, most int, now time.Time) int {
 	if !ok {
 		return 0
 	}
-	// An application's share goes to several endpoints.
+	// An application's share is divided among several endpoints.
 	return pace.Allowed(now, int(max(int32(most), pace.Rate)))
 }
 
-// Take is the limits once the deliveries are leased. An endpoint that is being probed is paused for as
-// long as the probe may take.
+// Take updates the limits after the deliveries are leased. An endpoint that is being probed is paused for as long as
+// the probe may take.
 func (l Limits) Take(deliveries []Delivery, leasedUntil, now time.Time) {
 	endpoints, apps := map[EndpointID]int{}, map[AppID]int{}
 	for _, d := range deliveries {
@@ -164,32 +165,32 @@ func (l Limits) Take(deliveries []Delivery, leasedUntil, now time.Time) {
 	}
 }
 
-// Claim is what came of looking for deliveries.
+// Claim is the result of a search for due deliveries.
 type Claim struct {
 	Deliveries []Delivery
-	Next       Queue        // where to go on; zero: the last queue was seen
-	More       []EndpointID // those whose share was used up: they may have more due
+	Next       Queue        // where to continue; zero: the last queue was reached
+	More       []EndpointID // endpoints that used up their share and may have more due
 	Dropped    []Dropped    // deliveries that ended because their payload is gone; there may be more
-	Withdrawn  []Withdrawn  // what endpoints were owed that get nothing any more; there may be more
-	WakeAt     time.Time    // when something may be claimed that may not yet; zero: nothing is known of
+	Withdrawn  []Withdrawn  // deliveries to endpoints that no longer receive anything; there may be more
+	WakeAt     time.Time    // when deliveries that must still wait may be claimed; zero: none are known
 }
 
-// Taken is what came of a take of fresh deliveries.
+// Taken is the result of taking fresh deliveries.
 type Taken struct {
 	Deliveries []Delivery
 	More       bool // there may be more to take
 	Busy       bool // another process was taking
 }
 
-// Ended reports whether the claim ended deliveries, so that others may have come within its reach.
+// Ended reports whether the claim ended deliveries, so that another claim may reach further ones.
 func (c Claim) Ended() bool { return len(c.Dropped) > 0 || len(c.Withdrawn) > 0 }
 
-// Dropped is a delivery that ended without the attempts its schedule had left: there was nothing to send.
+// Dropped is a delivery that ended before its schedule did, because there was nothing to send.
 type Dropped struct {
 	AppID      AppID
 	MessageID  MessageID
 	EndpointID EndpointID
-	Attempts   int // how many have failed
+	Attempts   int // how many attempts have failed
 	Reason     DropReason
 }
 
@@ -201,14 +202,14 @@ const (
 	DropExpunged DropReason = "payload expunged"
 )
 
-// Withdrawn is how many deliveries ended because their endpoint was disabled or deleted.
+// Withdrawn counts the deliveries that ended because their endpoint was disabled or deleted.
 type Withdrawn struct {
 	AppID      AppID
 	EndpointID EndpointID
 	Deliveries int64
 }
 
-// Compare orders queues as claims go through them.
+// Compare orders queues as claims visit them.
 func (q Queue) Compare(other Queue) int {
 	return cmp.Or(cmp.Compare(q.Kind, other.Kind), cmp.Compare(q.EndpointID, other.EndpointID))
 }

@@ -7,7 +7,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// limited draws queues of endpoints that have limits, and the limits.
+// limited draws queues of endpoints with limits, and the limits.
 func limited(t *rapid.T, now time.Time) ([]Owed, Limits) {
 	limits := Limits{Endpoints: map[EndpointID]EndpointLimit{}, Applications: map[AppID]Pace{}}
 	ago := rapid.Custom(func(t *rapid.T) time.Time {

@@ -2,10 +2,11 @@ package core
 
 import "context"
 
-// Customer is who work is done for, where customers share connections or memory. A token belongs to one.
+// Customer identifies whom work is done for, where customers share connections or memory. Every token belongs to one
+// customer.
 type Customer struct {
 	OrgID OrgID
-	AppID AppID // empty: the organisation's own
+	AppID AppID // empty: the organisation itself
 }
 
 // Customer returns the customer that tokens of the scope belong to.

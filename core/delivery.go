@@ -5,24 +5,23 @@ import (
 	"time"
 )
 
-// Delivery is one message still owed to one endpoint, leased to this process, with all it takes to
-// send it.
+// Delivery is one message that is due to one endpoint, leased to this process, with everything needed to send it.
 type Delivery struct {
 	AppID       AppID
 	MessageID   MessageID
 	EndpointID  EndpointID
-	Lease       int64     // the fence: a result counts only while the row still holds this number
-	LeasedUntil time.Time // from then on another process may claim it
-	Attempts    int       // how many have failed already
+	Lease       int64     // the fencing token: a result counts only while the row still has this number
+	LeasedUntil time.Time // another process may claim it from then on
+	Attempts    int       // how many attempts have failed
 
-	Subject  string     // of an operational webhook: the next one of it to this endpoint waits; empty: it has none
-	Ordered  bool       // the next one to this endpoint waits for it
-	Failing  bool       // the endpoint's latest attempts failed, when this one was leased
-	Manual   bool       // it was asked for by hand: one attempt
-	ResumeAt *time.Time // when the schedule goes on if that attempt fails; nil: it does not
+	Subject  string     // for an operational webhook: the endpoint's next delivery with this subject waits; empty: none
+	Ordered  bool       // the endpoint's next delivery waits for this one
+	Failing  bool       // the endpoint's latest attempts had failed when this delivery was leased
+	Manual   bool       // requested manually: one attempt
+	ResumeAt *time.Time // when the schedule continues if the manual attempt fails; nil: it does not
 
 	URL         string
-	Secrets     []Secret // the endpoint's, and those before it whose grace period lasts
+	Secrets     []Secret // the endpoint's secret, and previous ones in their grace period
 	Headers     Headers
 	ContentType *string // nil: JSON
 
@@ -32,14 +31,14 @@ type Delivery struct {
 	TraceParent *string // the trace that the message is part of; nil: none
 }
 
-// LargePayload is the size in bytes above which payloads are not read with deliveries. A process holds some thousand
-// deliveries, so smaller payloads take up to 16 MiB of its memory.
+// LargePayload is the size in bytes above which payloads are not read with deliveries. A process holds about a
+// thousand deliveries, so smaller payloads take up to 16 MiB of its memory.
 const LargePayload = 16 << 10
 
-// Large reports whether the payload is to be held once for all deliveries of its message.
+// Large reports whether the payload is held once for all deliveries of its message.
 func (d Delivery) Large() bool { return d.PayloadBytes > LargePayload }
 
-// Trigger is what makes us attempt it.
+// Trigger returns what causes the attempt.
 func (d Delivery) Trigger() Trigger {
 	if d.Manual {
 		return TriggerManual
@@ -47,101 +46,106 @@ func (d Delivery) Trigger() Trigger {
 	return TriggerScheduled
 }
 
-// Result is what came of one attempt at a delivery.
+// Result is the result of one attempt at a delivery.
 type Result struct {
 	Attempt  Attempt
 	Lease    int64
-	Attempts int       // how many the schedule has made, this one included if it is one of them
-	NextAt   time.Time // when to try again; zero: the delivery is done with, one way or the other
+	Attempts int       // how many attempts the schedule has made, including this one if it was scheduled
+	NextAt   time.Time // when to try again; zero: the delivery is finished, successfully or not
 
 	Failing    bool      // the delivery's
 	Subject    string    // the delivery's
-	Gone       bool      // the endpoint said that it wants nothing any more
-	PauseUntil time.Time // the endpoint asked to be left alone until then; zero: it did not
+	Gone       bool      // the endpoint answered that it wants no more webhooks
+	PauseUntil time.Time // the endpoint asked for a pause until then; zero: it did not
 }
 
-// Plain tells whether the result changes nothing but that the delivery is done: it succeeded, at an
-// endpoint that was well, nobody is to be told, and nothing waits for it.
+// Plain reports whether the result does nothing but finish the delivery: it succeeded, the endpoint was healthy,
+// there is no operational webhook to send, and no other delivery waits for it.
 func (r Result) Plain() bool {
 	return r.Attempt.Status == StatusSuccess && r.NextAt.IsZero() && !r.Failing && r.Subject == "" &&
 		r.OperationalEventType() == ""
 }
 
-// Recorded is what became of a result.
+// Recorded is the outcome of recording a result.
 type Recorded struct {
-	Held    bool // it was taken; else the lease had run out, or the delivery is owed no more
-	Resting bool // the endpoint is to be left alone: what waits for it in this process is to be given back
+	Held    bool // the result was accepted; otherwise the lease had expired or the delivery was withdrawn
+	Resting bool // leave the endpoint alone: this process must release its other deliveries to it
 }
 
-// HealthRules are when an endpoint that fails is left alone. The state is in the database, and all
-// workers' results count.
+// HealthRules define when a failing endpoint is left alone. The state is in the database and counts the results of
+// all workers.
 type HealthRules struct {
-	CircuitFailures int           // so many failures in a row open the circuit: then one attempt at a time is made, now and then; 0: never
-	CircuitWait     time.Duration // how long to wait between those, at most; at first a quarter of the time that the endpoint has been failing
-	DisableAfter    time.Duration // failing for so long, the endpoint is disabled; 0: never
-	DisableFailures int           // but not before so many failures in a row
+	// CircuitFailures is how many consecutive failures open the circuit, after which single attempts are made now and
+	// then; 0: never.
+	CircuitFailures int
+	// CircuitWait is the longest wait between those attempts. It starts at a quarter of the time that the endpoint has
+	// been failing.
+	CircuitWait time.Duration
+	// DisableAfter is how long an endpoint fails before it is disabled; 0: it never is.
+	DisableAfter time.Duration
+	// DisableFailures is how many consecutive failures are also required before it is disabled.
+	DisableFailures int
 }
 
-// CircuitWaitLeast is how long a circuit is open at least.
+// CircuitWaitLeast is the shortest time that a circuit stays open.
 const CircuitWaitLeast = time.Second
 
-// Room is how many deliveries a process can take on now. The zero value is a process that takes
-// none.
+// Room is how many deliveries a process can accept now. The zero value accepts none.
 type Room struct {
 	Total       int
 	PerEndpoint int          // at most this many to any one endpoint, so that none fills the whole room
-	Full        []EndpointID // and none to these
-	FullApps    []AppID      // nor to endpoints of these
-	Fresh       bool         // it is for deliveries that were stored just now
-	Read        int          // of those, if that is more than Total: what there is no room for waits
-	LeasedUntil time.Time    // the lease that goes with them
+	Full        []EndpointID // endpoints that must get none
+	FullApps    []AppID      // applications whose endpoints must get none
+	Fresh       bool         // the room is for deliveries that were stored just now
+	Read        int          // how many of those to read, if more than Total; deliveries without room wait
+	LeasedUntil time.Time    // when their leases expire
 }
 
-// Dispatcher takes deliveries over from the statement that stored them, without a claim query. What
-// it has no room for waits in the database until somebody claims it.
+// Dispatcher takes over deliveries from the statement that stored them, without a claim query. Deliveries it has no
+// room for wait in the database until a worker claims them.
 type Dispatcher interface {
 	// Reserve sets room aside until Dispatch gives it back.
 	Reserve(now time.Time) Room
-	// Dispatch takes the leased deliveries that came of a reservation and frees what they left of it.
+	// Dispatch takes the leased deliveries of a reservation and frees the rest of its room.
 	Dispatch(room Room, deliveries []Delivery)
 }
 
-// DeliveryQueue is the deliveries in the database, as a worker sees them. A delivery is fresh when it is
-// stored, waiting while it is due at a time of its own, and leased while a worker has it.
+// DeliveryQueue is a worker's view of the deliveries in the database. A delivery is fresh when it is stored, waiting
+// while it has a due time of its own, and leased while a worker has it.
 type DeliveryQueue interface {
-	// DeliveryTake leases fresh deliveries, up to the room's total, and makes those wait that cannot be sent at
-	// once. Where it reads more than there is room for, applications take turns.
+	// DeliveryTake leases fresh deliveries, up to the room's total, and marks those that cannot be sent at once as
+	// waiting. If it reads more than there is room for, applications take turns.
 	DeliveryTake(ctx context.Context, room Room, now time.Time) (Taken, error)
-	// DeliveryExpire makes deliveries due whose leases ran out since it was called before, and returns how many
-	// those were.
+	// DeliveryExpire makes deliveries due whose leases have expired since the last call, and returns how many there
+	// were.
 	DeliveryExpire(ctx context.Context, now time.Time) (int, error)
-	// DeliverySweep makes deliveries due that DeliveryTake, DeliveryExpire and DeliveryClaim have missed, and returns
-	// how many it found. It may take minutes.
+	// DeliverySweep makes deliveries due that DeliveryTake, DeliveryExpire and DeliveryClaim missed, and returns how
+	// many it found. It may take minutes.
 	DeliverySweep(ctx context.Context, now time.Time) (int, error)
-	// DeliveryClaim leases waiting deliveries that are due, as many as there is room for. It goes from queue to
-	// queue from after on, a bounded number of them.
+	// DeliveryClaim leases waiting deliveries that are due, as many as there is room for. It goes through a bounded
+	// number of queues, continuing from after.
 	DeliveryClaim(ctx context.Context, room Room, after Queue, now time.Time) (Claim, error)
-	// MessagePayloadGet reads a payload that is to be sent. Not found: it was removed, or has expired.
+	// MessagePayloadGet reads a payload that is about to be sent. It returns a not-found error if the payload was
+	// removed or has expired.
 	MessagePayloadGet(ctx context.Context, app AppID, id MessageID, now time.Time) (string, error)
-	// DeliveryRecord writes down what came of an attempt. If the lease had run out, the attempt is
-	// written down all the same.
+	// DeliveryRecord records the result of an attempt. It does so even if the lease had expired.
 	DeliveryRecord(ctx context.Context, result Result) (Recorded, error)
-	// DeliveryRelease gives leases back, so that others need not wait for them to run out.
+	// DeliveryRelease gives leases back, so that other workers need not wait for them to expire.
 	DeliveryRelease(ctx context.Context, deliveries []Delivery, now time.Time) error
-	// DeliveryPostpone gives a lease back and makes the delivery due at another time, as if it had never
-	// been leased. If the lease had run out, it does nothing.
+	// DeliveryPostpone gives a lease back and makes the delivery due at another time, as if it had never been leased.
+	// It does nothing if the lease had expired.
 	DeliveryPostpone(ctx context.Context, delivery Delivery, until time.Time) error
 }
 
-// DeliveryTx changes what is owed in a unit of work.
+// DeliveryTx changes deliveries in a unit of work.
 type DeliveryTx interface {
-	// DeliveryInsert makes a delivery that is due now, DeliveryResend one that is made by hand.
+	// DeliveryInsert creates a delivery that is due now, and DeliveryResend creates a manual one.
 	DeliveryInsert(ctx context.Context, app AppID, message MessageID, endpoint EndpointID, now time.Time) error
 	DeliveryResend(ctx context.Context, app AppID, message MessageID, endpoint EndpointID, now time.Time) error
-	// DeliveryDropByEndpoint drops what waits for an endpoint, at most DropMost deliveries, and returns how many those
-	// were. EndpointUpdate to disabled, EndpointDelete and ApplicationDelete do as much; workers drop the rest.
+	// DeliveryDropByEndpoint drops up to DropMost waiting deliveries of an endpoint, and returns how many it dropped.
+	// EndpointUpdate (to disabled), EndpointDelete and ApplicationDelete do the same; workers drop the rest.
 	DeliveryDropByEndpoint(ctx context.Context, app AppID, endpoint EndpointID) (int64, error)
 }
 
-// DropMost bounds what one unit of work drops of what is owed: a tenth of a second of work.
+// DropMost bounds the deliveries that one unit of work drops: a tenth of a second of work.
 const DropMost = 5000

@@ -7,30 +7,31 @@ import (
 	"time"
 )
 
-// AttemptedMessage is how a message to an endpoint stands.
+// AttemptedMessage is a message and its status at an endpoint.
 type AttemptedMessage struct {
 	Message Message
 	Status  AttemptStatus
-	NextAt  *time.Time // of the next attempt; nil: there is none
+	NextAt  *time.Time // when the next attempt is due; nil: there is none
 }
 
-// Destination is an endpoint that a message was sent to, and how it stands.
+// Destination is an endpoint that a message was sent to, and the message's status there.
 type Destination struct {
 	Endpoint Endpoint
 	Status   AttemptStatus
 	NextAt   *time.Time
-	Leased   bool // an attempt is under way until NextAt, or was lost then
+	Leased   bool // an attempt is in progress until NextAt, or was lost then
 }
 
-// DestinationReader reads how messages stand at endpoints.
+// DestinationReader reads the status of messages at endpoints.
 type DestinationReader interface {
-	// AttemptedMessageList lists messages by the attempts at one endpoint, of which none is before first.
+	// AttemptedMessageList lists messages by the attempts at one endpoint. None of these attempts is before first.
 	AttemptedMessageList(ctx context.Context, app AppID, endpoint EndpointID, filter AttemptedMessageFilter, first AttemptID, page Page) (rows []LatestAttempt, ended string, err error)
-	// DestinationList lists endpoints by the attempts at one message, of which none is before first.
+	// DestinationList lists endpoints by the attempts at one message. None of these attempts is before first.
 	DestinationList(ctx context.Context, app AppID, message MessageID, first AttemptID, page Page) (rows []Destination, ended string, err error)
 }
 
-// standing is the status of a message at an endpoint: of the latest attempt, unless more are to come.
+// standing returns the status of a message at an endpoint: that of the latest attempt, unless more attempts will
+// follow.
 func standing(latest AttemptStatus, nextAt *time.Time) AttemptStatus {
 	if nextAt != nil && latest != StatusPending {
 		return StatusSending
@@ -38,8 +39,8 @@ func standing(latest AttemptStatus, nextAt *time.Time) AttemptStatus {
 	return latest
 }
 
-// upcoming is when a message that is owed will be attempted next; nil: an attempt is under way, and what comes
-// of it decides.
+// upcoming returns when a pending message will be attempted next. It returns nil while an attempt is in progress,
+// because its result decides.
 func upcoming(nextAt *time.Time, leased bool, now time.Time) *time.Time {
 	if leased && nextAt.After(now) {
 		return nil
@@ -52,17 +53,16 @@ type LatestAttempt struct {
 	MessageID MessageID
 	Status    AttemptStatus
 	NextAt    *time.Time
-	Leased    bool // an attempt is under way until NextAt, or was lost then
+	Leased    bool // an attempt is in progress until NextAt, or was lost then
 }
 
-// AttemptedMessageFilter narrows a list of attempted messages; its zero value does not.
+// AttemptedMessageFilter narrows a list of attempted messages; its zero value matches all of them.
 type AttemptedMessageFilter struct {
 	MessageFilter
 	Status *AttemptStatus
 }
 
-// clockSkew is how far the clock that stamped an attempt may be behind the one that stamped its
-// message.
+// clockSkew is how far the clock that stamped an attempt may be behind the one that stamped its message.
 const clockSkew = time.Hour
 
 // AttemptedMessageList lists the messages that were attempted at an endpoint, newest first.
@@ -73,7 +73,7 @@ func (s *Service) AttemptedMessageList(ctx context.Context, scope Scope, appRef,
 	}
 	latest, err := listLooked(page, func(p Page) ([]LatestAttempt, string, error) {
 		if filter.Status != nil && (*filter.Status == StatusPending || *filter.Status > StatusSending) {
-			return nil, "", nil // what was attempted is pending no more, and nothing is ever canceled
+			return nil, "", nil // an attempted message is no longer pending, and none is ever canceled
 		}
 		return s.store.AttemptedMessageList(ctx, e.AppID, e.ID, filter, earliestAttempt(p.After), p)
 	})
@@ -82,14 +82,14 @@ func (s *Service) AttemptedMessageList(ctx context.Context, scope Scope, appRef,
 	}
 	messages, err := s.attemptedMessages(ctx, e.AppID, page, &latest)
 	l := List[AttemptedMessage]{Data: messages, Done: latest.Done, Next: latest.Next, Previous: latest.Previous}
-	if n := len(latest.Data); len(messages) < n && !l.Done { // it goes on after those that are left out, too
+	if n := len(latest.Data); len(messages) < n && !l.Done { // the next page also starts after the messages left out
 		l.Next = cmp.Or(l.Next, string(latest.Data[n-1].MessageID))
 		l.Previous = cmp.Or(l.Previous, string(latest.Data[0].MessageID))
 	}
 	return l, err
 }
 
-// earliestAttempt is below the attempts at all messages from that one on.
+// earliestAttempt returns an id below those of all attempts at messages from that one on.
 func earliestAttempt(from string) AttemptID {
 	at, err := MessageID(from).Time()
 	if err != nil {
@@ -98,8 +98,8 @@ func earliestAttempt(from string) AttemptID {
 	return AttemptIDAt(at.Add(-clockSkew))
 }
 
-// attemptedMessages adds the messages, and cuts the list off after as many as a page may hold. One whose retention
-// has ended is left out with its attempts.
+// attemptedMessages adds the messages, and cuts the list to as many as a page may hold. Messages whose retention has
+// ended are left out with their attempts.
 func (s *Service) attemptedMessages(ctx context.Context, app AppID, page Page, latest *List[LatestAttempt]) ([]AttemptedMessage, error) {
 	ids := make([]MessageID, len(latest.Data))
 	for i, l := range latest.Data {
@@ -124,7 +124,7 @@ func (s *Service) attemptedMessages(ctx context.Context, app AppID, page Page, l
 	return attempted, nil
 }
 
-// messages finds the first n messages by their ids, as MessageGetMany.
+// messages returns the first n messages by their ids, as MessageGetMany does.
 func (s *Service) messages(ctx context.Context, app AppID, ids []MessageID, bare bool) (_ map[MessageID]Message, n int, _ error) {
 	rows, n, err := s.store.MessageGetMany(ctx, app, ids, bare)
 	byID := make(map[MessageID]Message, len(rows))
@@ -134,8 +134,7 @@ func (s *Service) messages(ctx context.Context, app AppID, ids []MessageID, bare
 	return byID, n, err
 }
 
-// DestinationList lists the endpoints that a message was sent to or is owed to, deleted ones too, by
-// their ids.
+// DestinationList lists the endpoints that a message was or will be sent to, including deleted ones, in id order.
 func (s *Service) DestinationList(ctx context.Context, scope Scope, appRef, ref string, page Page) (List[Destination], error) {
 	m, err := s.MessageGetBare(ctx, scope, appRef, ref)
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Endpoint is where an application wants its webhooks.
+// Endpoint is a destination of an application's webhooks.
 type Endpoint struct {
 	AppID        AppID
 	ID           EndpointID
@@ -17,7 +17,7 @@ type Endpoint struct {
 	Version      int32
 	ThrottleRate *int32 // messages per second; nil: unlimited
 	Disabled     bool
-	FIFO         bool     // messages are delivered in order, one at a time
+	FIFO         bool     // deliver messages in order, one at a time
 	EventTypes   []string // nil: all
 	Channels     []string // nil: messages with and without channels alike
 	Secret       Secret
@@ -26,21 +26,21 @@ type Endpoint struct {
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
 
-	OldSecrets         []Secret    // those it had before, the latest first
-	OldSecretsExpireAt []time.Time // until when each of them signs too
+	OldSecrets         []Secret    // previous secrets, the latest first
+	OldSecretsExpireAt []time.Time // when each of them stops signing
 
 	Health
 }
 
-// Health is how an endpoint fares. Workers write it; a client that enables the endpoint again clears it.
+// Health is the health of an endpoint. Workers write it; enabling the endpoint again clears it.
 type Health struct {
 	FailingSince   *time.Time // the first failure since the last success; nil: not failing
-	Failures       int32      // how many attempts in a row have failed
+	Failures       int32      // how many consecutive attempts have failed
 	PausedUntil    *time.Time // no attempt begins before, then one at a time until one succeeds; nil: not paused
 	DisabledReason *DisabledReason
 }
 
-// DisabledReason is why an endpoint was disabled that nobody disabled.
+// DisabledReason is why an endpoint was disabled automatically.
 type DisabledReason string
 
 const (
@@ -52,7 +52,7 @@ const (
 type EndpointReader interface {
 	EndpointGet(ctx context.Context, app AppID, ref string) (Endpoint, error)
 	EndpointList(ctx context.Context, app AppID, page Page) (rows []Endpoint, ended string, err error)
-	// EndpointWanted tells whether any endpoint gets such a message.
+	// EndpointWanted reports whether any endpoint receives messages with this event type and these channels.
 	EndpointWanted(ctx context.Context, app AppID, eventType string, channels []string) (bool, error)
 	EndpointStatsGet(ctx context.Context, app AppID, id EndpointID, period StatsPeriod) (EndpointStats, error)
 	EndpointAttemptStatsGet(ctx context.Context, app AppID, id EndpointID, period StatsPeriod) (EndpointAttemptStats, error)
@@ -61,8 +61,8 @@ type EndpointReader interface {
 // EndpointTx changes endpoints in a unit of work.
 type EndpointTx interface {
 	EndpointLock(ctx context.Context, app AppID, ref string) (Endpoint, error)
-	// EndpointCountForInsert counts an application's endpoints, up to most, and keeps others from creating one until the
-	// unit of work ends.
+	// EndpointCountForInsert counts an application's endpoints, up to most, and keeps others from creating one until
+	// the unit of work ends.
 	EndpointCountForInsert(ctx context.Context, app AppID, most int) (int, error)
 	EndpointInsert(ctx context.Context, e Endpoint) error
 	EndpointUpdate(ctx context.Context, e Endpoint) error
@@ -74,7 +74,7 @@ type EndpointTx interface {
 // Headers are an endpoint's own HTTP headers by name.
 type Headers map[string]string
 
-// EndpointIn is what a client says of an endpoint.
+// EndpointIn holds the fields of an endpoint that a client can set.
 type EndpointIn struct {
 	UID          *string
 	URL          string
@@ -85,19 +85,19 @@ type EndpointIn struct {
 	FIFO         bool
 	EventTypes   []string
 	Channels     []string
-	Headers      Headers // only when it is made
+	Headers      Headers // only when the endpoint is created
 	Metadata     Metadata
-	Secret       Secret // only when it is made; zero: one is generated
+	Secret       Secret // only when the endpoint is created; zero: one is generated
 }
 
 const (
-	channelChars     = ":+" // beside those of names
+	channelChars     = ":+" // besides those of names
 	channelPattern   = "letters, digits, - _ . : +"
 	endpointChannels = 10
 	endpointTypes    = 1000
 )
 
-// check is what all installations agree on, but for the URL.
+// check checks everything but the URL: the rules that all installations share.
 func (in *EndpointIn) check(c *checks) {
 	c.uid(in.UID, endpointPrefix)
 	c.boundedText(in.Description, descriptionBytesMax, "description")
@@ -109,7 +109,7 @@ func (in *EndpointIn) check(c *checks) {
 	c.metadata(in.Metadata)
 }
 
-// validate checks an endpoint and puts its URL into the normal form; was is the URL that is stored, if any.
+// validate checks an endpoint and normalises its URL. was is the stored URL, if any.
 func (r EndpointRules) validate(in *EndpointIn, was string) error {
 	var c checks
 	r.url(&c, in, was)
@@ -119,8 +119,8 @@ func (r EndpointRules) validate(in *EndpointIn, was string) error {
 
 const urlBytesMost = 65536 // of the normal form, which is ASCII
 
-// url checks a URL and puts it into the normal form. A change of another field need not repair the URL: one
-// that is sent as it is stored, or shown, is kept even if it would be refused by now.
+// url checks a URL and normalises it. A change to another field need not repair the URL: a URL that is sent as it is
+// stored or shown is kept, even if it would be rejected today.
 func (r EndpointRules) url(c *checks, in *EndpointIn, was string) {
 	normal, err := "", error(nil)
 	if len(in.URL) <= urlBytesMost {
@@ -165,7 +165,7 @@ func (e Endpoint) in() EndpointIn {
 	}
 }
 
-// EndpointCreate makes an endpoint.
+// EndpointCreate creates an endpoint.
 func (s *Service) EndpointCreate(ctx context.Context, scope Scope, appRef string, in EndpointIn) (e Endpoint, err error) {
 	app, err := s.changeable(ctx, scope, CapabilityManageEndpoint, appRef)
 	if err != nil {
@@ -187,7 +187,8 @@ func (s *Service) EndpointCreate(ctx context.Context, scope Scope, appRef string
 		e.Headers = Headers{}
 	}
 	err = s.store.InTx(ctx, func(ctx context.Context, tx Tx) error {
-		// The application may be deleted since it was looked up; held, its delete waits and finds the endpoint.
+		// The application may have been deleted since it was looked up. While it is held, its deletion waits and then
+		// finds the endpoint.
 		if err := tx.ApplicationHold(ctx, app.OrgID, app.ID); err != nil {
 			return noApplication(err, app.OrgID, appRef)
 		}
@@ -205,7 +206,7 @@ func (s *Service) EndpointCreate(ctx context.Context, scope Scope, appRef string
 	return e, err
 }
 
-// roomForEndpoint refuses one more endpoint than an application may have. An application that has more, of a time with
+// roomForEndpoint rejects an endpoint above the application's limit. An application that has more, from a time with
 // another limit, keeps them.
 func (s *Service) roomForEndpoint(ctx context.Context, tx Tx, app AppID) error {
 	if s.rules.EndpointsMost == 0 {
@@ -218,7 +219,7 @@ func (s *Service) roomForEndpoint(ctx context.Context, tx Tx, app AppID) error {
 	return err
 }
 
-// eventTypesExist refuses names of no event type, so that a misspelt subscription is noticed.
+// eventTypesExist rejects names that match no event type, so that a misspelt subscription is noticed.
 func eventTypesExist(ctx context.Context, r Reader, org OrgID, names []string) error {
 	if len(names) == 0 {
 		return nil
@@ -247,7 +248,7 @@ func (s *Service) EndpointGet(ctx context.Context, scope Scope, appRef, ref stri
 	return e, noEndpoint(err, app.OrgID, app.ID, ref)
 }
 
-// EndpointList lists an application's endpoints in order of their ids.
+// EndpointList lists an application's endpoints in id order.
 func (s *Service) EndpointList(ctx context.Context, scope Scope, appRef string, page Page) (List[Endpoint], error) {
 	app, err := reachable(ctx, s.store, scope, appRef)
 	if err != nil {
@@ -256,20 +257,20 @@ func (s *Service) EndpointList(ctx context.Context, scope Scope, appRef string, 
 	return listLooked(page, func(p Page) ([]Endpoint, string, error) { return s.store.EndpointList(ctx, app.ID, p) })
 }
 
-// EndpointUpdate replaces what a client can say of an endpoint, but for its secret and headers, or
-// makes it when ref names none.
+// EndpointUpdate replaces all fields of an endpoint that a client can set, except its secret and headers, or creates
+// the endpoint if ref matches none.
 func (s *Service) EndpointUpdate(ctx context.Context, scope Scope, appRef, ref string, in EndpointIn) (Endpoint, Created, error) {
 	change := func() (Endpoint, error) {
 		return s.EndpointPatch(ctx, scope, appRef, ref, func(e *EndpointIn) { *e = in })
 	}
-	// Either there is no such endpoint, and it is made, or no such application, and the answer
-	// will be that.
+	// Either the endpoint does not exist and is created, or the application does not exist and the error says so.
 	create := func() (Endpoint, error) { return s.EndpointCreate(ctx, scope, appRef, in) }
 	return findOrCreate(isNamed(ref, in.UID), change, create)
 }
 
-// EndpointPatch changes what change changes and leaves the rest. What an endpoint was owed when it was disabled is
-// dropped before it is enabled again, some at a time; cut off, it goes on with the next try.
+// EndpointPatch applies change to an endpoint. Fields that change does not set stay as they are. Deliveries that
+// were pending when the endpoint was disabled are dropped before it is enabled again, some at a time; if this is
+// interrupted, the next call continues.
 func (s *Service) EndpointPatch(ctx context.Context, scope Scope, appRef, ref string, change func(*EndpointIn)) (e Endpoint, err error) {
 	app, err := s.changeable(ctx, scope, CapabilityManageEndpoint, appRef)
 	if err != nil {
@@ -288,7 +289,8 @@ func (s *Service) EndpointPatch(ctx context.Context, scope Scope, appRef, ref st
 	return e, nil
 }
 
-// changeable is the application that ref names, if the token may change its endpoints in this way.
+// changeable returns the application that ref names, if the token has the capability to change its endpoints in this
+// way.
 func (s *Service) changeable(ctx context.Context, scope Scope, way Capability, ref string) (Application, error) {
 	if err := scope.may(way); err != nil {
 		return Application{}, err
@@ -296,8 +298,8 @@ func (s *Service) changeable(ctx context.Context, scope Scope, way Capability, r
 	return reachable(ctx, s.store, scope, ref)
 }
 
-// endpointChange locks an endpoint and changes it in one unit of work, and tells its organisation of the
-// events that change returns.
+// endpointChange locks an endpoint, changes it in one unit of work, and notifies its organisation of the events that
+// change returns.
 func (s *Service) endpointChange(
 	ctx context.Context, app Application, ref string, change func(context.Context, Tx, *Endpoint) (eventTypes []string, err error),
 ) (e Endpoint, err error) {
@@ -314,8 +316,8 @@ func (s *Service) endpointChange(
 	return e, err
 }
 
-// endpointPatch changes an endpoint, and returns what is told of it; or drops a part of what it is owed, of
-// which nothing is told.
+// endpointPatch changes an endpoint and returns the events to report, or drops some of its pending deliveries, which
+// is not reported.
 func (s *Service) endpointPatch(ctx context.Context, tx Tx, scope Scope, e *Endpoint, change func(*EndpointIn)) (eventTypes []string, err error) {
 	in := e.in()
 	change(&in)
@@ -343,8 +345,8 @@ func (s *Service) endpointPatch(ctx context.Context, tx Tx, scope Scope, e *Endp
 	return changeEvents(was, e.Disabled), nil
 }
 
-// EndpointDelete deletes an endpoint. What is still owed to it is dropped, if that is much, by workers. Its attempts
-// stay readable.
+// EndpointDelete deletes an endpoint. Pending deliveries are dropped; if there are many, workers drop the rest. Its
+// attempts stay readable.
 func (s *Service) EndpointDelete(ctx context.Context, scope Scope, appRef, ref string) error {
 	app, err := s.changeable(ctx, scope, CapabilityManageEndpoint, appRef)
 	if err != nil {

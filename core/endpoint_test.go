@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// endpointOfURL makes an endpoint, or changes one that has a URL already, and returns the URL it ends up with.
+// endpointOfURL creates an endpoint, or changes one that already has a URL, and returns the resulting URL.
 func endpointOfURL(t *testing.T, r EndpointRules, was string, change func(*EndpointIn)) (string, error) {
 	t.Helper()
 	in := EndpointIn{URL: was, Version: 1}
@@ -39,7 +39,7 @@ func TestEndpointURLIsBoundedInItsNormalForm(t *testing.T) {
 	}
 }
 
-// A URL that was stored under older rules must not keep its endpoint from being changed.
+// An endpoint whose URL was stored under older rules can still be changed.
 func TestEndpointOfAnOlderURLCanBeChanged(t *testing.T) {
 	t.Parallel()
 	rules := EndpointRules{HTTPSOnly: true}

@@ -7,13 +7,12 @@ import (
 	"strings"
 )
 
-// headersSensitive are the headers whose values are credentials: a client can set them and never
-// reads them again.
+// headersSensitive are the headers whose values are credentials: a client can set them but never read them.
 var headersSensitive = []string{
 	"x-auth-token", "x-api-key", "www-authenticate", "authorization", "proxy-authenticate", "proxy-authorization",
 }
 
-// shown parts headers into what a client may read and the names of those it may not.
+// shown splits headers into those a client may read and the names of those it may not.
 func (h Headers) shown() (shown Headers, sensitive []string) {
 	shown, sensitive = Headers{}, []string{}
 	for _, name := range slices.Sorted(maps.Keys(h)) {
@@ -26,9 +25,9 @@ func (h Headers) shown() (shown Headers, sensitive []string) {
 	return shown, sensitive
 }
 
-// HeadersPatch changes some of an endpoint's headers: those that Delete names go, then those of Set
-// are put in. The names of headers are the same whatever their case, so a header that is set takes the
-// place of the stored one of any spelling, and its own spelling is kept.
+// HeadersPatch changes some of an endpoint's headers: it deletes those named in Delete, then adds those of Set.
+// Header names are case-insensitive, so a header in Set replaces the stored one of any spelling, and the new
+// spelling is kept.
 type HeadersPatch struct {
 	Set    Headers
 	Delete []string
@@ -52,8 +51,7 @@ func (p HeadersPatch) apply(headers Headers) Headers {
 	return result
 }
 
-// EndpointHeadersGet returns an endpoint's own headers, and the names of those whose values are not
-// shown.
+// EndpointHeadersGet returns an endpoint's own headers, and the names of those whose values are hidden.
 func (s *Service) EndpointHeadersGet(ctx context.Context, scope Scope, appRef, ref string) (shown Headers, sensitive []string, err error) {
 	e, err := s.EndpointGet(ctx, scope, appRef, ref)
 	if err != nil {
@@ -69,13 +67,13 @@ func (s *Service) EndpointHeadersUpdate(ctx context.Context, scope Scope, appRef
 	return s.endpointHeadersChange(ctx, scope, appRef, ref, headers, func(Headers) Headers { return replace.apply(nil) })
 }
 
-// EndpointHeadersPatch changes what patch says and leaves the other headers.
+// EndpointHeadersPatch applies patch to an endpoint's own headers. Other headers stay as they are.
 func (s *Service) EndpointHeadersPatch(ctx context.Context, scope Scope, appRef, ref string, patch HeadersPatch) error {
 	return s.endpointHeadersChange(ctx, scope, appRef, ref, patch.Set, patch.apply)
 }
 
-// endpointHeadersChange checks only the headers that are given: who changes one header need not hear
-// of another that was stored under older rules.
+// endpointHeadersChange checks only the given headers: a client that changes one header should not get an error
+// about another that was stored under older rules.
 func (s *Service) endpointHeadersChange(
 	ctx context.Context, scope Scope, appRef, ref string, given Headers, change func(Headers) Headers,
 ) error {
@@ -87,7 +85,7 @@ func (s *Service) endpointHeadersChange(
 		e.Headers, e.UpdatedAt = change(e.Headers), s.now()
 		var c checks
 		c.headers(given)
-		if len(given) > 0 && c.err() == nil { // else the given ones alone are at fault
+		if len(given) > 0 && c.err() == nil { // else only the given headers are at fault
 			c.body(len(e.Headers) <= headersMost, headersTooMany, "headers")
 			c.body(e.Headers.bytes() <= headersBytesMax, headersTooLarge, "headers")
 		}

@@ -10,17 +10,17 @@ import (
 const (
 	graceDefault = 24 * time.Hour
 	graceMost    = 7 * 24 * time.Hour
-	oldSecrets   = 10 // that may be good at a time
+	oldSecrets   = 10 // valid at a time
 )
 
-// SecretRotateIn is how a client changes an endpoint's secret.
+// SecretRotateIn holds the parameters of a secret rotation.
 type SecretRotateIn struct {
 	Secret Secret         // zero: one is generated
-	Grace  *time.Duration // how long the old one signs too; nil: a day
+	Grace  *time.Duration // how long the old secret still signs; nil: a day
 }
 
-// EndpointSecretRotate gives an endpoint another secret, and returns it. The one before it signs beside
-// it until its grace period ends. A token that may rotate secrets may also read them.
+// EndpointSecretRotate gives an endpoint a new secret and returns it. The previous secret also signs until its grace
+// period ends. A token that may rotate secrets may also read them.
 func (s *Service) EndpointSecretRotate(ctx context.Context, scope Scope, appRef, ref string, in SecretRotateIn) (Secret, error) {
 	app, err := s.changeable(ctx, scope, CapabilityManageEndpointSecret, appRef)
 	if err != nil {
@@ -47,7 +47,7 @@ func (s *Service) EndpointSecretRotate(ctx context.Context, scope Scope, appRef,
 	return in.Secret, nil
 }
 
-// rotate changes the secret, and forgets the old ones whose grace period is over.
+// rotate replaces the secret, and removes old ones whose grace period is over.
 func (e *Endpoint) rotate(secret Secret, grace time.Duration, now time.Time) error {
 	good := SigningSecrets(e.Secret, e.OldSecrets, e.OldSecretsExpireAt, now)[1:]
 	expireAt := slices.DeleteFunc(slices.Clone(e.OldSecretsExpireAt), func(at time.Time) bool { return !at.After(now) })
@@ -64,8 +64,8 @@ func (e *Endpoint) rotate(secret Secret, grace time.Duration, now time.Time) err
 	return nil
 }
 
-// SigningSecrets are the secrets that sign at that time: its own, then the old ones that are good
-// still. S is Secret, or how one is stored: what is not good any more need not be read.
+// SigningSecrets returns the secrets that sign at that time: the current one, then old ones in their grace period. S
+// is Secret or its stored form, so that expired secrets need not be read.
 func SigningSecrets[S any](secret S, old []S, expireAt []time.Time, now time.Time) []S {
 	secrets := []S{secret}
 	for i, s := range old {
@@ -76,7 +76,7 @@ func SigningSecrets[S any](secret S, old []S, expireAt []time.Time, now time.Tim
 	return secrets
 }
 
-// EndpointSecretGet finds the secret of an endpoint by its id or uid.
+// EndpointSecretGet returns the secret of an endpoint, which it finds by id or uid.
 func (s *Service) EndpointSecretGet(ctx context.Context, scope Scope, appRef, ref string) (Secret, error) {
 	if err := scope.may(CapabilityViewEndpointSecret); err != nil {
 		return Secret{}, err

@@ -5,21 +5,21 @@ import (
 	"time"
 )
 
-// EndpointStats counts what was sent to an endpoint in a time.
+// EndpointStats counts the attempts and messages of an endpoint in a period.
 type EndpointStats struct {
 	Succeeded int64 // attempts
 	Failed    int64 // attempts
-	Pending   int64 // messages that were not attempted yet
+	Pending   int64 // messages not attempted yet
 	Sending   int64 // messages that will be tried again
 }
 
-// EndpointAttemptStats counts the attempts at an endpoint in a time.
+// EndpointAttemptStats counts the attempts at an endpoint in a period.
 type EndpointAttemptStats struct {
 	Succeeded int64
 	Failed    int64
 }
 
-// StatsPeriod is the time that counts are asked of: from Since up to Until, as it is at Now.
+// StatsPeriod is a period to count in, from Since up to Until, as it stands at Now.
 type StatsPeriod struct {
 	Since, Until, Now time.Time
 }
@@ -28,21 +28,22 @@ const (
 	statsWindow = 28 * 24 * time.Hour
 	statsSlack  = 5 * time.Minute // clients compute the window with clocks of their own
 
-	// attemptCountLifetime is longer than any period that ends now. Counts of one that ended earlier are made again.
+	// attemptCountLifetime is longer than any period that ends now. Counts of a period that ended earlier are made
+	// again.
 	attemptCountLifetime = statsWindow + week
 )
 
 // AttemptCountPruner deletes the counts that statistics keep.
 type AttemptCountPruner interface {
-	// AttemptCountPrune deletes counts of attempts that began before, and returns how many.
+	// AttemptCountPrune deletes counts of attempts that began before that time, and returns how many.
 	AttemptCountPrune(ctx context.Context, before time.Time) (int64, error)
 }
 
-// AttemptCountsKeptSince is the time of which counts are kept.
+// AttemptCountsKeptSince returns the time since which counts are kept.
 func AttemptCountsKeptSince(now time.Time) time.Time { return now.Add(-attemptCountLifetime) }
 
-// EndpointStatsGet counts the attempts at an endpoint of the time from since until until; nil are now
-// and 28 days before.
+// EndpointStatsGet counts the attempts at an endpoint from since to until. If until is nil, it is now; if since is
+// nil, it is 28 days earlier.
 func (s *Service) EndpointStatsGet(ctx context.Context, scope Scope, appRef, ref string, since, until *time.Time) (EndpointStats, error) {
 	period, err := statsPeriod(since, until, s.now())
 	if err != nil {
@@ -55,9 +56,9 @@ func (s *Service) EndpointStatsGet(ctx context.Context, scope Scope, appRef, ref
 	return s.store.EndpointStatsGet(ctx, e.AppID, e.ID, period)
 }
 
-// EndpointAttemptStatsGet counts the attempts at an endpoint in every hour, in UTC, that the time from since
-// to until touches; nil are now and 28 days before. So the attempts of this hour count as soon as they are
-// recorded.
+// EndpointAttemptStatsGet counts the attempts at an endpoint in every UTC hour that the period from since to until
+// touches, so attempts of the current hour count as soon as they are recorded. If until is nil, it is now; if since
+// is nil, it is 28 days earlier.
 func (s *Service) EndpointAttemptStatsGet(ctx context.Context, scope Scope, appRef, ref string, since, until *time.Time) (EndpointAttemptStats, error) {
 	period, err := statsPeriod(since, until, s.now())
 	if err != nil {
@@ -72,7 +73,7 @@ func (s *Service) EndpointAttemptStatsGet(ctx context.Context, scope Scope, appR
 	return s.store.EndpointAttemptStatsGet(ctx, e.AppID, e.ID, period)
 }
 
-// statsPeriod is the time that a client asks the counts of.
+// statsPeriod returns the period that a client requests counts for.
 func statsPeriod(since, until *time.Time, now time.Time) (StatsPeriod, error) {
 	if until == nil {
 		until = &now

@@ -6,20 +6,20 @@ import (
 	"strings"
 )
 
-// Kind says what sort of failure an Error is; adapters turn it into their own terms (a status).
+// Kind classifies an Error. Adapters turn it into their own terms, such as a status.
 type Kind int
 
 const (
-	KindInternal        Kind = iota // ours: the client can do nothing about it
+	KindInternal        Kind = iota // our fault: the client can do nothing about it
 	KindBadRequest                  // cannot be read at all
-	KindUnauthenticated             // no token, or one we do not trust
-	KindForbidden                   // a good token that may not do this
-	KindNotFound                    // not there, or not this tenant's
+	KindUnauthenticated             // no token, or an untrusted one
+	KindForbidden                   // a valid token that may not do this
+	KindNotFound                    // does not exist, or belongs to another tenant
 	KindConflict                    // clashes with what is stored
-	KindTooLarge                    // more bytes than we take
-	KindUnsupported                 // encoded in a way that we do not read
+	KindTooLarge                    // more bytes than we accept
+	KindUnsupported                 // in an encoding that we do not read
 	KindInvalid                     // readable, but a field is wrong: see Error.Fields
-	KindUnavailable                 // the database is away; the same request may succeed later
+	KindUnavailable                 // the database is unavailable; the same request may succeed later
 )
 
 // Error is the one error type that may reach a client.
@@ -33,7 +33,7 @@ type Error struct {
 
 // Field is one thing wrong with a request.
 type Field struct {
-	Loc     []string // the way to it as the client wrote it: "body", "eventTypes"
+	Loc     []string // the path to the field, as the client wrote it: "body", "eventTypes"
 	Message string
 	Type    string // "value_error", "value_error.jsondecode", ...
 }
@@ -51,7 +51,7 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// Reason says in one line, safe to show, why something was refused.
+// Reason returns in one line, safe to show, why something was rejected.
 func Reason(err error) string {
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
@@ -74,7 +74,7 @@ func IsKind(err error, kind Kind) bool {
 	return ok && e.Kind == kind
 }
 
-// KindOf is what sort of failure err is; one that is no Error is ours.
+// KindOf returns the kind of err. An error that is not an Error is internal.
 func KindOf(err error) Kind {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Kind
@@ -82,7 +82,7 @@ func KindOf(err error) Kind {
 	return KindInternal
 }
 
-// NotFound answers for a row that is not there and for one that belongs to somebody else alike.
+// NotFound returns the same error for a row that does not exist and for one that belongs to another tenant.
 func NotFound() *Error {
 	return &Error{Kind: KindNotFound, Code: "not_found", Message: "Entity not found"}
 }
@@ -90,17 +90,17 @@ func NotFound() *Error {
 // CodeTooBusy is the code of TooBusy.
 const CodeTooBusy = "too_busy"
 
-// TooBusy answers for a request that is one too many for now.
+// TooBusy returns the error for a request that exceeds what can be handled at the moment.
 func TooBusy(message string) *Error {
 	return &Error{Kind: KindUnavailable, Code: CodeTooBusy, Message: message}
 }
 
-// Conflict answers for a unique name that is taken.
+// Conflict returns the error for a unique name that is taken.
 func Conflict(message string) *Error {
 	return &Error{Kind: KindConflict, Code: "conflict", Message: message}
 }
 
-// EndpointDisabled answers for what would be sent to an endpoint that is sent nothing.
+// EndpointDisabled returns the error for a request to send something to a disabled endpoint.
 func EndpointDisabled() *Error {
 	return &Error{
 		Kind: KindConflict, Code: "endpoint_disabled",
@@ -108,7 +108,7 @@ func EndpointDisabled() *Error {
 	}
 }
 
-// TooManyEndpoints answers for an endpoint that the application may not have beside those it has.
+// TooManyEndpoints returns the error for an endpoint above the application's limit.
 func TooManyEndpoints(most int) *Error {
 	return &Error{
 		Kind: KindConflict, Code: "too_many_endpoints",
@@ -116,7 +116,7 @@ func TooManyEndpoints(most int) *Error {
 	}
 }
 
-// Unstorable answers for what the database refuses to hold, for what it is.
+// Unstorable returns the error for a value that the database cannot hold.
 func Unstorable(err error) *Error {
 	e := Invalid("The database cannot store a value of the body", "body")
 	e.Err = err
@@ -125,8 +125,8 @@ func Unstorable(err error) *Error {
 
 const codeRefused = "refused"
 
-// Refused answers for a row that breaks a rule of the database which none of our checks knows. That
-// is our mistake, but a retry does not help.
+// Refused returns the error for a row that violates a database rule that none of our checks covers. That is our bug,
+// but a retry does not help.
 func Refused(rule string, err error) *Error {
 	return &Error{Kind: KindInternal, Code: codeRefused, Message: "The database rejected the row: " + rule, Err: err}
 }
@@ -139,8 +139,8 @@ func isRefused(err error) bool {
 
 const codeExhausted = "exhausted"
 
-// Exhausted answers for a row that the database had no memory or locks for, alone in its statement. A retry may
-// help, unless it is the row that needs so much.
+// Exhausted returns the error for a row that the database had no memory or locks for, even alone in its statement. A
+// retry may help, unless it is the row itself that needs so much.
 func Exhausted(err error) *Error {
 	return &Error{
 		Kind: KindUnavailable, Code: codeExhausted,
@@ -154,16 +154,16 @@ func IsExhausted(err error) bool {
 	return ok && e.Code == codeExhausted
 }
 
-// Forbidden answers a token that may not do this to anything.
+// Forbidden returns the error for a token that lacks the permission altogether.
 func Forbidden() *Error {
-	// The space in the code is what existing clients compare with.
+	// The space in the code is deliberate: existing clients compare with it.
 	return &Error{
 		Kind: KindForbidden, Code: "insufficient access",
 		Message: "The token does not allow this operation; use a token of the organisation, or one with the capability it needs.",
 	}
 }
 
-// Invalid is an Error about one field; loc is the way to it, "body" or "query" first.
+// Invalid returns an Error about one field. loc is the path to it and begins with "body" or "query".
 func Invalid(message string, loc ...string) *Error {
 	return invalid([]Field{{Loc: loc, Message: message, Type: "value_error"}})
 }

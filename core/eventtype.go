@@ -15,17 +15,17 @@ type EventType struct {
 	Archived     bool // hidden from lists, and no endpoint can newly subscribe to it
 	Deprecated   bool
 	Schemas      json.RawMessage // JSON Schemas by version, or nil
-	FeatureFlags []string        // who may see it; nil: everybody
+	FeatureFlags []string        // who may see it; nil: everyone
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
-	GroupName    *string // what it belongs to, in the client's words
+	GroupName    *string // the group it belongs to, in the client's words
 }
 
 // EventTypeReader reads event types.
 type EventTypeReader interface {
 	EventTypeGet(ctx context.Context, org OrgID, name string) (EventType, error)
 	EventTypeList(ctx context.Context, org OrgID, filter EventTypeFilter, page Page) (rows []EventType, ended string, err error)
-	// EventTypeNames returns those of the names that are event types and not archived.
+	// EventTypeNames returns the given names that are event types and not archived.
 	EventTypeNames(ctx context.Context, org OrgID, names []string) ([]string, error)
 }
 
@@ -35,17 +35,17 @@ type EventTypeTx interface {
 	EventTypeInsert(ctx context.Context, t EventType) error
 	EventTypeUpdate(ctx context.Context, t EventType) error
 	EventTypeDelete(ctx context.Context, org OrgID, name string) error
-	// EventTypeImportLock makes the imports of an organisation take turns.
+	// EventTypeImportLock serializes the imports of an organisation.
 	EventTypeImportLock(ctx context.Context, org OrgID) error
-	// EventTypeImport makes an event type or replaces all of it but the flags and the group that it
-	// says nothing of, and tells whether that changed anything.
+	// EventTypeImport creates an event type, or replaces all of it except the flags and the group if t does not set
+	// them, and reports whether that changed anything.
 	EventTypeImport(ctx context.Context, t EventType) (changed bool, err error)
-	// EventTypeArchiveOthers archives all event types but those named, at most limit of them, and
-	// returns them without their schemas.
+	// EventTypeArchiveOthers archives up to limit event types that are not in names, and returns them without their
+	// schemas.
 	EventTypeArchiveOthers(ctx context.Context, org OrgID, names []string, limit int, now time.Time) ([]EventType, error)
 }
 
-// EventTypeIn is what a client says of an event type.
+// EventTypeIn holds the fields of an event type that a client can set.
 type EventTypeIn struct {
 	Name         string
 	Description  string
@@ -67,7 +67,7 @@ func (in EventTypeIn) check(c *checks) {
 	in.checkContent(c)
 }
 
-// checkContent checks all but the name.
+// checkContent checks everything but the name.
 func (in EventTypeIn) checkContent(c *checks) {
 	c.boundedText(in.Description, descriptionBytesMax, "description")
 	c.schemas(in.Schemas)
@@ -112,8 +112,7 @@ func (t EventType) in() EventTypeIn {
 	}
 }
 
-// EventTypeCreate makes an event type, or brings an archived one of that name back with what is
-// said of it now.
+// EventTypeCreate creates an event type, or restores an archived one of that name with the new content.
 func (s *Service) EventTypeCreate(ctx context.Context, scope Scope, in EventTypeIn) (t EventType, err error) {
 	if err := scope.org(); err != nil {
 		return t, err
@@ -128,7 +127,7 @@ func (s *Service) EventTypeCreate(ctx context.Context, scope Scope, in EventType
 	return t, reworded(err, KindConflict, "event_type_exists", fmt.Sprintf("The event type %s already exists; update it with a PUT.", shown(in.Name)))
 }
 
-// EventTypeGet finds an event type by name, archived ones too.
+// EventTypeGet finds an event type by name, including archived ones.
 func (s *Service) EventTypeGet(ctx context.Context, scope Scope, name string) (EventType, error) {
 	if err := scope.may(CapabilityViewBase); err != nil {
 		return EventType{}, err
@@ -142,12 +141,12 @@ func (s *Service) EventTypeGet(ctx context.Context, scope Scope, name string) (E
 
 // EventTypeFilter narrows a list of event types.
 type EventTypeFilter struct {
-	Archived bool     // archived ones too
-	AllFlags bool     // whatever their feature flags
-	Flags    []string // else only those with none, or with one of these
+	Archived bool     // include archived ones
+	AllFlags bool     // include those with any feature flags
+	Flags    []string // otherwise only those without flags, or with one of these
 }
 
-// EventTypeList lists by name; archived ones only when asked for.
+// EventTypeList lists event types by name; archived ones only if requested.
 func (s *Service) EventTypeList(ctx context.Context, scope Scope, archived bool, page Page) (List[EventType], error) {
 	if err := scope.may(CapabilityViewBase); err != nil {
 		return List[EventType]{}, err
@@ -162,7 +161,7 @@ func (s *Service) EventTypeList(ctx context.Context, scope Scope, archived bool,
 	})
 }
 
-// EventTypeUpdate replaces all that a client can say of an event type, or makes it.
+// EventTypeUpdate replaces all fields of an event type that a client can set, or creates the event type.
 func (s *Service) EventTypeUpdate(ctx context.Context, scope Scope, in EventTypeIn) (EventType, Created, error) {
 	change := func() (EventType, error) {
 		return s.EventTypePatch(ctx, scope, in.Name, func(t *EventTypeIn) { *t = in })
@@ -171,7 +170,7 @@ func (s *Service) EventTypeUpdate(ctx context.Context, scope Scope, in EventType
 	return findOrCreate(true, change, create)
 }
 
-// EventTypePatch changes what change changes and leaves the rest; the name stays.
+// EventTypePatch applies change to an event type. The name, and fields that change does not set, stay as they are.
 func (s *Service) EventTypePatch(ctx context.Context, scope Scope, name string, change func(*EventTypeIn)) (t EventType, err error) {
 	if err := scope.org(); err != nil {
 		return t, err
@@ -192,7 +191,7 @@ func (s *Service) EventTypePatch(ctx context.Context, scope Scope, name string, 
 	return t, err
 }
 
-// EventTypeDelete archives an event type; with expunge it is gone.
+// EventTypeDelete archives an event type, or deletes it if expunge is set.
 func (s *Service) EventTypeDelete(ctx context.Context, scope Scope, name string, expunge bool) error {
 	if !expunge {
 		_, err := s.EventTypePatch(ctx, scope, name, func(t *EventTypeIn) { t.Archived = true })

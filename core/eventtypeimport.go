@@ -8,19 +8,19 @@ import (
 	"strings"
 )
 
-// EventTypeImportMost is how many event types one import may name, and how many it may archive: all
-// of it is one unit of work, with a statement for each. A thousand take 50 ms with the database near.
+// EventTypeImportMost is how many event types one import may name, and how many it may archive. An import is one
+// unit of work with one statement per event type; a thousand take 50 ms with the database near.
 const EventTypeImportMost = 1000
 
-// EventTypeImportIn is event types that were described elsewhere, in an OpenAPI document.
+// EventTypeImportIn holds event types that were described elsewhere, such as in an OpenAPI document.
 type EventTypeImportIn struct {
 	Types      []EventTypeIn
-	Loc        []string // the way to them in what the client sent
-	ReplaceAll bool     // archive those it does not name
-	DryRun     bool     // change nothing, only tell what would be
+	Loc        []string // the path to them in the client's request
+	ReplaceAll bool     // archive event types that are not in Types
+	DryRun     bool     // change nothing, only return what would change
 }
 
-// validate names each faulty event type: the way to a fault begins with its name.
+// validate names each faulty event type: the path to an error begins with its name.
 func (in EventTypeImportIn) validate() error {
 	var all checks
 	all.body(len(in.Types) <= EventTypeImportMost,
@@ -36,12 +36,12 @@ func (in EventTypeImportIn) validate() error {
 	return all.err()
 }
 
-// errDryRun undoes a unit of work that went well.
+// errDryRun rolls back a unit of work that succeeded.
 var errDryRun = errors.New("dry run")
 
-// EventTypeImport makes the event types that are not there, replaces and brings back those that
-// are, and returns the ones that this changed, by name. All is done, or nothing. A dry run is the
-// same work, undone at its end, so that it tells nothing but the truth.
+// EventTypeImport creates the event types that do not exist, replaces and restores those that do, and returns the
+// changed ones by name. Either everything is done or nothing. A dry run does the same work and rolls it back at the
+// end, so its result is accurate.
 func (s *Service) EventTypeImport(ctx context.Context, scope Scope, in EventTypeImportIn) (changed []EventType, err error) {
 	if err := scope.org(); err != nil {
 		return nil, err
@@ -49,7 +49,7 @@ func (s *Service) EventTypeImport(ctx context.Context, scope Scope, in EventType
 	if err := in.validate(); err != nil {
 		return nil, err
 	}
-	// In one order always: who writes event types one by one then waits and does not deadlock.
+	// Sorted, so that a concurrent request that writes event types one by one waits and does not deadlock.
 	in.Types = slices.SortedFunc(slices.Values(in.Types), func(a, b EventTypeIn) int { return strings.Compare(a.Name, b.Name) })
 	err = s.store.InTx(ctx, func(ctx context.Context, tx Tx) error {
 		if changed, err = s.eventTypeImport(ctx, tx, scope.OrgID, in); err == nil && in.DryRun {

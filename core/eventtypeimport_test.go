@@ -37,7 +37,7 @@ func TestEventTypeInIsChecked(t *testing.T) {
 	}
 }
 
-// faultOf is what an error says after its code and message, which are always the same.
+// faultOf returns an error's text after its code and message, which are always the same.
 func faultOf(err error) string {
 	if err == nil {
 		return ""

@@ -4,7 +4,7 @@ import "context"
 
 const expungeMost = 1000
 
-// MessageExpunge takes the payload out of a message for good. What is still owed of it is dropped.
+// MessageExpunge removes the payload of a message permanently. Pending deliveries of the message are dropped.
 func (s *Service) MessageExpunge(ctx context.Context, scope Scope, appRef, ref string) error {
 	found, err := s.MessageExpungeMany(ctx, scope, appRef, []string{ref})
 	if err == nil && !found[ref] {
@@ -13,7 +13,7 @@ func (s *Service) MessageExpunge(ctx context.Context, scope Scope, appRef, ref s
 	return err
 }
 
-// MessageExpungeMany is MessageExpunge of up to 1,000 messages, and tells which of them are there.
+// MessageExpungeMany is MessageExpunge for up to 1,000 messages. It reports which of them exist.
 func (s *Service) MessageExpungeMany(ctx context.Context, scope Scope, appRef string, refs []string) (map[string]bool, error) {
 	if err := scope.org(); err != nil {
 		return nil, err
@@ -42,7 +42,7 @@ func (s *Service) MessageExpungeMany(ctx context.Context, scope Scope, appRef st
 	return found, err
 }
 
-// MessageExpungeAll begins to take the payloads out of all messages that an application has now.
+// MessageExpungeAll starts a task that removes the payloads of all messages that an application has now.
 func (s *Service) MessageExpungeAll(ctx context.Context, scope Scope, appRef string) (BackgroundTask, error) {
 	if err := scope.org(); err != nil {
 		return BackgroundTask{}, err
@@ -56,10 +56,10 @@ func (s *Service) MessageExpungeAll(ctx context.Context, scope Scope, appRef str
 	return s.taskInsert(ctx, t)
 }
 
-// expunged stands in the place of a response that was taken out.
+// expunged replaces a response that was removed.
 const expunged = "EXPUNGED"
 
-// AttemptExpunge takes what the receiver answered out of an attempt for good.
+// AttemptExpunge removes the receiver's response from an attempt permanently.
 func (s *Service) AttemptExpunge(ctx context.Context, scope Scope, appRef, messageRef string, id AttemptID) error {
 	if err := scope.org(); err != nil {
 		return err

@@ -14,8 +14,8 @@ import (
 
 var fuzzNow = time.Date(2026, 1, 31, 9, 30, 0, 0, time.UTC)
 
-// FuzzPage reads pages of any limit and iterator from any list. Whatever the page, what it asks of a
-// store is bounded and can be asked, and the page before the next one is the page itself.
+// FuzzPage reads pages with any limit and iterator from any list. For every page, its query of the store is bounded
+// and valid, and the page before the next one is the page itself.
 func FuzzPage(f *testing.F) {
 	f.Add(2, "", false, "a,b,c,d,e")
 	f.Add(2, "b", false, "a,b,c,d,e")
@@ -62,7 +62,7 @@ func FuzzTimedPage(f *testing.F) {
 		if limit <= 0 || limit > pageLimitMost || given&3 != 0 {
 			return
 		}
-		var k keys // of a month, so that all are in the window of each
+		var k keys // within one month, so that all are in the window of each
 		for i := range int64(10) {
 			k = append(k, firstID(messagePrefix, fuzzNow.Add(-time.Duration(i)*3*24*time.Hour)))
 		}
@@ -73,7 +73,7 @@ func FuzzTimedPage(f *testing.F) {
 	})
 }
 
-// wantPage checks that a page can be asked of a store, or is refused as the client's mistake.
+// wantPage checks that a page can be queried from a store, or is rejected as the client's mistake.
 func wantPage(t *testing.T, p Page, err error) {
 	t.Helper()
 	if err != nil {
@@ -87,7 +87,7 @@ func wantPage(t *testing.T, p Page, err error) {
 	}
 }
 
-// wantWayBack checks that the page before the one after a page is that page again.
+// wantWayBack checks that the page before the next page is the original page.
 func wantWayBack(t *testing.T, k keys, read func(iterator string) (Page, error), iteratorOf func(key string) string, iterator string) {
 	t.Helper()
 	at := func(iterator string) []string {
@@ -115,12 +115,11 @@ func wantWayBack(t *testing.T, k keys, read func(iterator string) (Page, error),
 	}
 }
 
-// FuzzID reads any text as an id: what is read is written back the same, and ids are in the order of
-// their times.
+// FuzzID reads any text as an id: a valid id is written back unchanged, and ids sort in the order of their times.
 func FuzzID(f *testing.F) {
 	f.Add("msg_000000000000000000000000000", int64(0))
 	f.Add("msg_aWgEPTl1tmebfsQzFP4bxwgy80V", int64(1<<32+ksuidEpoch))
-	f.Add("msg_aWgEPTl1tmebfsQzFP4bxwgy80W", int64(-1)) // one more than 160 bits hold
+	f.Add("msg_aWgEPTl1tmebfsQzFP4bxwgy80W", int64(-1)) // one more than 160 bits can hold
 	f.Add("msg_", fuzzNow.UnixMilli())
 	f.Fuzz(func(t *testing.T, text string, milliseconds int64) {
 		at := time.UnixMilli(milliseconds)
@@ -135,14 +134,14 @@ func FuzzID(f *testing.F) {
 		if k, ok := decode62(tail); !ok || encode62(k) != tail {
 			t.Errorf("%s is read and written as %s", text, encode62(k))
 		}
-		// Others' ids may count up to 255 steps of 4 ms in a second of 250.
+		// Ids made by others may count up to 255 steps of 4 ms in a second of 250.
 		if first := MessageIDAt(made.Add(-6 * 4 * time.Millisecond)); string(first) > text {
 			t.Errorf("%s is of %s, and the least of before that is %s", text, made, first)
 		}
 	})
 }
 
-// FuzzSecret reads any text as a secret: what is read is written so that it is read the same.
+// FuzzSecret reads any text as a secret: the text form of a valid secret reads as the same secret.
 func FuzzSecret(f *testing.F) {
 	f.Add("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
 	f.Add("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\r\n")
@@ -160,8 +159,8 @@ func FuzzSecret(f *testing.F) {
 	})
 }
 
-// FuzzEndpoint makes an endpoint of any URL, header and metadata: what is taken can be stored and sent
-// to, and its URL is in a form that stays.
+// FuzzEndpoint creates an endpoint with any URL, header and metadata: an accepted endpoint can be stored and called,
+// and its URL is in normal form.
 func FuzzEndpoint(f *testing.F) {
 	for _, address := range []string{
 		"https://n.example", "HTTP://User:P%40ss@N.Example:8080/a%2Fb/../c?d=%zz&e#f", "http://[::1]:80", "http://[fe80::1%25eth0]/",
@@ -174,7 +173,7 @@ func FuzzEndpoint(f *testing.F) {
 	f.Add("http://h/", "é", "\u0085\ufffd", "\"", "<>&\u2028")
 	f.Fuzz(func(t *testing.T, address, name, value, key, note string) {
 		if !utf8.ValidString(address + name + value + key + note) {
-			return // no body has such texts
+			return // no body contains such text
 		}
 		in := EndpointIn{URL: address, Version: 1, Headers: Headers{name: value}, Metadata: Metadata{key: note}}
 		if (EndpointRules{}).validate(&in, "") != nil {
@@ -204,7 +203,7 @@ func wantURL(t *testing.T, given, normal string) {
 	}
 }
 
-// wantSendable checks that a header arrives as it was set, and brings no other with it.
+// wantSendable checks that a header arrives as it was set, and adds no other header.
 func wantSendable(t *testing.T, r *http.Request, name, value string) {
 	t.Helper()
 	var sent bytes.Buffer
@@ -216,7 +215,7 @@ func wantSendable(t *testing.T, r *http.Request, name, value string) {
 	}
 }
 
-// FuzzSchemaExample looks for an example in any schemas: what it finds is JSON.
+// FuzzSchemaExample looks for an example in any schemas: the example it finds is JSON.
 func FuzzSchemaExample(f *testing.F) {
 	f.Add(`{"1":{"examples":[{"n": 1},{"n": 2}]}}`, 1)
 	f.Add(`{"1":{"examples":"x"},"2":null}`, -1)

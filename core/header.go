@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// Header names an endpoint may not set: they belong to the payload or to ourselves, or clouds give them a
-// meaning of their own. The list is the existing servers', less what is in headersOfConnection; the
-// webhook-* headers are not in it, and ours win. Host is here alone because endpoints of older releases
-// may have it, and are called by it.
+// Header names that an endpoint may not set: they belong to the payload or to Postrider, or clouds give them a
+// meaning of their own. The list is that of the existing servers without the headers in headersOfConnection. The
+// webhook-* headers are not in it; Postrider's values override those of the endpoint. Host is only in this list,
+// because endpoints of older releases may have it and are called with it.
 var (
 	headersReserved = []string{
 		"user-agent", "age", "cache-control", "clear-site-data", "expires", "pragma", "warning", "content-type",
@@ -21,9 +21,9 @@ var (
 	}
 )
 
-// headersOfConnection concern a connection and not a request, or say where a request ends. HTTP/2 knows none
-// of them. With another's value a receiver hangs up, waits for what never comes, or finds a second request in
-// the payload. Beside these, all that begin with proxy- are for a proxy on the way.
+// headersOfConnection concern the connection and not the request, or define where a request ends. HTTP/2 has none of
+// them. With a wrong value a receiver hangs up, waits for data that never arrives, or finds a second request in the
+// payload. In addition, all names that begin with proxy- are meant for a proxy on the way.
 var headersOfConnection = []string{
 	"connection", "content-length", "expect", "http2-settings", "keep-alive", "te", "trailer", "trailers", "transfer-encoding", "upgrade",
 }
@@ -36,7 +36,7 @@ const (
 	headersMost         = 100
 	headersTooMany      = "An endpoint may have at most 100 headers"
 	headerValueBytesMax = 4096
-	headersBytesMax     = 65_536 // of all names and values together
+	headersBytesMax     = 65_536 // of all names and values in total
 	headersTooLarge     = "The headers of an endpoint must not exceed 65536 bytes in total"
 )
 
@@ -58,7 +58,7 @@ func (c *checks) headers(headers Headers) {
 	}
 }
 
-// bytes is the length of all names and values.
+// bytes returns the length of all names and values.
 func (h Headers) bytes() (n int) {
 	for name, value := range h {
 		n += len(name) + len(value)
@@ -71,9 +71,9 @@ func isReserved(name string) bool {
 		slices.ContainsFunc(headersReservedPrefixes, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
 }
 
-// Sendable yields the headers to send, in order of their names. Endpoints of older releases may have some that
-// are refused now: those of the connection are left out. White space around a value goes too: HTTP/1 ignores
-// it, and HTTP/2 receivers refuse the request.
+// Sendable yields the headers to send, in order of their names. Endpoints of older releases may have headers that
+// would be rejected now; those of the connection are left out. White space around a value is removed too: HTTP/1
+// ignores it, and HTTP/2 receivers reject the request.
 func (h Headers) Sendable() iter.Seq2[string, string] {
 	return func(yield func(name, value string) bool) {
 		for _, name := range slices.Sorted(maps.Keys(h)) {
@@ -84,14 +84,14 @@ func (h Headers) Sendable() iter.Seq2[string, string] {
 	}
 }
 
-// isToken is RFC 9110's token.
+// isToken reports whether s is a token as defined by RFC 9110.
 func isToken(s string) bool {
 	return s != "" && strings.IndexFunc(s, func(r rune) bool {
 		return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r)
 	}) < 0
 }
 
-// isFieldValue is what may stand in a header's value; a line break would start another header.
+// isFieldValue reports whether s is a valid header value. A line break would start another header.
 func isFieldValue(s string) bool {
 	return strings.IndexFunc(s, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) < 0
 }

@@ -12,7 +12,7 @@ func TestHeadersAreChecked(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		headers Headers
-		want    []string // the headers that are at fault
+		want    []string // the invalid headers
 	}{
 		"good":        {Headers{"X-A": "1", "authorization": "Basic x", "Cookie": "ä=\t;", "webhook-id": "x"}, nil},
 		"the most":    {manyHeaders(100), nil},
@@ -58,7 +58,7 @@ func manyHeaders(n int) Headers {
 
 func TestHeadersArePatched(t *testing.T) {
 	t.Parallel()
-	stored := Headers{"X-A": "1", "x-b": "2", "X-B": "3"} // twice, as the existing servers let it be
+	stored := Headers{"X-A": "1", "x-b": "2", "X-B": "3"} // twice, as the existing servers allow
 	for name, test := range map[string]struct {
 		patch HeadersPatch
 		want  Headers
@@ -97,8 +97,8 @@ func TestSensitiveHeadersAreNotShown(t *testing.T) {
 	}
 }
 
-// Endpoints of older releases may have headers that are refused now. Their deliveries must neither fail for them
-// nor smuggle them.
+// Endpoints of older releases may have headers that are rejected now. These must neither make deliveries fail nor be
+// sent.
 func TestOnlySendableHeadersAreSent(t *testing.T) {
 	t.Parallel()
 	stored := Headers{

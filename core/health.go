@@ -4,5 +4,5 @@ import (
 	"context"
 )
 
-// HealthGet tells whether the service can do its work.
+// HealthGet returns an error if the service cannot do its work.
 func (s *Service) HealthGet(ctx context.Context) error { return s.store.Ping(ctx) }

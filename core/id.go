@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// Ids are text: a prefix that names the kind, then a 27-character KSUID with milliseconds. They sort
-// by creation under COLLATE "C", so the order of ids is the order of time, in Go and in SQL alike.
+// Ids are text: a prefix for the kind, then a 27-character KSUID with milliseconds. Under COLLATE "C" they sort by
+// creation time, in Go and in SQL alike.
 type (
 	OrgID      string // of an organisation: "org_" and anything; organisations exist only in tokens
 	AppID      string // of an application: "app_..."
@@ -29,42 +29,42 @@ const (
 	attemptPrefix  = "atmpt_"
 )
 
-// NewAppID makes the id of an application of that instant.
+// NewAppID returns a new id for an application created at that instant.
 func NewAppID(at time.Time) AppID { return AppID(newID(appPrefix, at)) }
 
-// NewEndpointID makes the id of an endpoint of that instant.
+// NewEndpointID returns a new id for an endpoint created at that instant.
 func NewEndpointID(at time.Time) EndpointID { return EndpointID(newID(endpointPrefix, at)) }
 
-// NewMessageID makes the id of a message of that instant.
+// NewMessageID returns a new id for a message created at that instant.
 func NewMessageID(at time.Time) MessageID { return MessageID(newID(messagePrefix, at)) }
 
-// NewAttemptID makes the id of an attempt of that instant.
+// NewAttemptID returns a new id for an attempt made at that instant.
 func NewAttemptID(at time.Time) AttemptID { return AttemptID(newID(attemptPrefix, at)) }
 
-// MessageIDAt is the least id a message of that instant (to 4 ms) can have: a bound for lists and
+// MessageIDAt returns the lowest id that a message of that instant (to 4 ms) can have. It is a bound for lists and
 // partitions, never the id of a message.
 func MessageIDAt(at time.Time) MessageID { return MessageID(firstID(messagePrefix, at)) }
 
-// AttemptIDAt is to attempts what MessageIDAt is to messages.
+// AttemptIDAt is MessageIDAt for attempts.
 func AttemptIDAt(at time.Time) AttemptID { return AttemptID(firstID(attemptPrefix, at)) }
 
-// IsOrgID reports whether s can be an organisation's id. As on the existing servers only the
-// prefix counts: "org_staging" is a good name for one. The reserved one is nobody's: with a token for
-// it, its bearer could read every organisation's operational-webhook endpoints.
+// IsOrgID reports whether s can be an organisation's id. As on the existing servers, only the prefix counts:
+// "org_staging" is a valid id. The reserved id is rejected: the bearer of a token for it could read every
+// organisation's operational-webhook endpoints.
 func IsOrgID(s string) bool {
 	return strings.HasPrefix(s, orgPrefix) && len(s) <= 256 && s != string(OperationalOrg)
 }
 
-// IsAppID reports whether s has an application id's form: its prefix.
+// IsAppID reports whether s has the form of an application id, which is its prefix.
 func IsAppID(s string) bool { return strings.HasPrefix(s, appPrefix) && len(s) <= 256 }
 
-// IsMessageID reports whether s has a message id's form: its prefix. An event id never does.
+// IsMessageID reports whether s has the form of a message id, which is its prefix. An event id never does.
 func IsMessageID(s string) bool { return strings.HasPrefix(s, messagePrefix) }
 
-// A KSUID with milliseconds is 20 bytes: 4 of seconds since the KSUID epoch, 1 that counts the
-// second's 4 ms steps, 15 that are random.
+// A KSUID with milliseconds is 20 bytes: 4 for the seconds since the KSUID epoch, 1 for the 4 ms step within the
+// second, and 15 random bytes.
 const (
-	ksuidEpoch   = 1_400_000_000 // 2014-05-13T16:53:20Z; 4 bytes of seconds reach to 2150
+	ksuidEpoch   = 1_400_000_000 // 2014-05-13T16:53:20Z; 4 bytes of seconds last until 2150
 	ksuidBytes   = 20
 	ksuidChars   = 27 // 62^27 > 2^160
 	ksuidStamped = 5  // bytes that hold the time
@@ -74,11 +74,11 @@ const base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 func newID(prefix string, at time.Time) string { return prefix + encode62(made.next(at)) }
 
-// made remembers the latest KSUIDs that this process made, so that those it makes in the same 4 ms sort
-// in the order they were made: what is stored one after the other is listed and delivered so.
+// made remembers the latest KSUIDs that this process made, so that those of the same 4 ms sort in the order in which
+// they were made: messages stored one after the other are listed and delivered in that order.
 var made latest
 
-// latest holds the last KSUID of each of the latest 4 ms, and of others that share their place.
+// latest holds the last KSUID of each recent 4 ms step. Steps 64 apart share a slot.
 type latest struct {
 	mu     sync.Mutex
 	ksuids [64][ksuidBytes]byte
@@ -86,7 +86,7 @@ type latest struct {
 
 func (l *latest) next(at time.Time) [ksuidBytes]byte {
 	k := stamp(at)
-	rand.Read(k[ksuidStamped:]) // never fails: it ends the process instead
+	rand.Read(k[ksuidStamped:]) // never fails: it crashes the process instead
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	step := 250*binary.BigEndian.Uint32(k[:]) + uint32(k[4])
@@ -98,7 +98,7 @@ func (l *latest) next(at time.Time) [ksuidBytes]byte {
 	return k
 }
 
-// plus is a KSUID so much and one after another. The 64 bits that are added cannot be guessed.
+// plus returns the KSUID that is step+1 after k. The 64 bits that are added cannot be guessed.
 func plus(k [ksuidBytes]byte, step uint64) [ksuidBytes]byte {
 	low, carry := bits.Add64(binary.BigEndian.Uint64(k[12:]), step, 1)
 	high, carry := bits.Add64(binary.BigEndian.Uint64(k[4:]), 0, carry)
@@ -108,18 +108,18 @@ func plus(k [ksuidBytes]byte, step uint64) [ksuidBytes]byte {
 	return k
 }
 
-// firstID is below every id of that instant, and above every id of an earlier one.
+// firstID returns a bound below every id of that instant and above every id of an earlier one.
 func firstID(prefix string, at time.Time) string {
 	if at.Unix()-ksuidEpoch > secondsMax {
-		return prefix + "~" // what newID makes of such an instant is below that
+		return prefix + "~" // above what newID makes of such an instant
 	}
 	return prefix + encode62(stamp(at))
 }
 
 const secondsMax = 1<<32 - 1
 
-// stamp writes the instant into an otherwise zero KSUID. Instants the 4 bytes cannot hold become the
-// first or the last they can: a wrong clock must never stop events from being stored.
+// stamp writes the instant into an otherwise zero KSUID. Instants that the 4 bytes cannot hold become the first or
+// last possible one: a wrong clock must never keep events from being stored.
 func stamp(at time.Time) (k [ksuidBytes]byte) {
 	if at.Unix() < ksuidEpoch {
 		return k
@@ -131,7 +131,7 @@ func stamp(at time.Time) (k [ksuidBytes]byte) {
 
 var errNotID = errors.New("not an id of this kind")
 
-// idTime reads the instant an id was made, to 4 ms.
+// idTime returns the instant an id was made, to 4 ms.
 func idTime(prefix, id string) (time.Time, error) {
 	tail, ok := strings.CutPrefix(id, prefix)
 	if !ok {
@@ -145,14 +145,13 @@ func idTime(prefix, id string) (time.Time, error) {
 	return time.Unix(seconds, int64(k[4])*int64(4*time.Millisecond)).UTC(), nil
 }
 
-// Time is the instant the id was made, to 4 ms, or an error where it is no message id.
+// Time returns the instant the id was made, to 4 ms. It returns an error if id is not a message id.
 func (id MessageID) Time() (time.Time, error) { return idTime(messagePrefix, string(id)) }
 
-// Time is the instant the id was made, to 4 ms, or an error where it is no attempt id.
+// Time returns the instant the id was made, to 4 ms. It returns an error if id is not an attempt id.
 func (id AttemptID) Time() (time.Time, error) { return idTime(attemptPrefix, string(id)) }
 
-// encode62 writes 20 bytes as 27 base-62 digits, most significant first: long division by 62 over
-// 32-bit limbs.
+// encode62 writes 20 bytes as 27 base-62 digits, most significant first, by long division over 32-bit limbs.
 func encode62(k [ksuidBytes]byte) string {
 	var limbs [ksuidBytes / 4]uint32
 	for i := range limbs {
@@ -171,7 +170,7 @@ func encode62(k [ksuidBytes]byte) string {
 	return string(text[:])
 }
 
-// decode62 is the inverse of encode62; false for what encode62 never writes.
+// decode62 is the inverse of encode62. It returns false for text that encode62 never writes.
 func decode62(text string) (k [ksuidBytes]byte, ok bool) {
 	if len(text) != ksuidChars {
 		return k, false

@@ -82,7 +82,7 @@ func TestIDsOfImpossibleTimes(t *testing.T) {
 	}
 }
 
-// Of the times that come before all ids, a later one gave a bound below that of an earlier one.
+// Of two times before the first possible id, the later one used to give a bound below that of the earlier one.
 func TestABoundBeforeTheFirstInstantIsTheFirst(t *testing.T) {
 	t.Parallel()
 	at := time.Unix(ksuidEpoch, 0).Add(-time.Millisecond)

@@ -9,55 +9,53 @@ import (
 	"time"
 )
 
-// IdempotencyKey tells a request from all others of its organisation.
+// IdempotencyKey distinguishes a request from all others of its organisation.
 type IdempotencyKey struct {
 	OrgID OrgID
 	Hash  [sha256.Size]byte
 }
 
-// NewIdempotencyKey makes one of the key that a client chose and what it asks for. The body is no
-// part of it. Of the token only what it lets its bearer do is: two tokens of an organisation are one
-// client, whose second request may come with a newer one, but what one application's token may not
-// do, it must not be answered for another.
+// NewIdempotencyKey derives a key from the client's key and its request. The body is not part of it. Of the token
+// only its scope counts: two tokens of an organisation belong to one client, which may retry with a newer token, but
+// a request that one application's token may not make must not get the answer to another token's request.
 func NewIdempotencyKey(scope Scope, method, path, query, key string) IdempotencyKey {
 	text, err := json.Marshal([]any{scope, method, path, query, []byte(key)})
 	if err != nil {
-		panic(err) // there are strings alone
+		panic(err) // impossible: there are only strings
 	}
 	return IdempotencyKey{OrgID: scope.OrgID, Hash: sha256.Sum256(text)}
 }
 
-// StoredAnswer is the answer to a request, as its adapter wrote it.
+// StoredAnswer is the response to a request, as its adapter wrote it.
 type StoredAnswer struct {
-	Status int // of HTTP
+	Status int // HTTP status
 	Body   []byte
 
-	// Secret is the part of the answer that must not be stored. A StoredAnswer that Once
-	// returns has it only if this very call did the work.
+	// Secret is the part of the response that must not be stored. A StoredAnswer that Once returns has it only if that
+	// same call did the work.
 	Secret []byte
 }
 
-// Succeeded tells whether the answer is one to keep.
+// Succeeded reports whether the answer is to be kept.
 func (a StoredAnswer) Succeeded() bool { return a.Status/100 == 2 }
 
-// Idempotency is the memory for what was answered.
+// Idempotency stores the answers to requests with an idempotency key.
 type Idempotency interface {
-	// Once runs work in a unit of work, keeps its answer in it and commits both; for a key that has an
-	// answer younger than IdempotencyLifetime it returns that one. While work runs, all others with
-	// the same key wait. What work does with the Store it is given takes effect only together, and not
-	// at all if it returns an error, or an answer that is no success: then nothing is kept, either.
-	// Work may run more than once, as that of InTx.
+	// Once runs work in a unit of work, stores its answer in it and commits both. If the key has an answer younger than
+	// IdempotencyLifetime, Once returns that answer instead. Concurrent callers with the same key block. The changes
+	// that work makes through the given Store take effect together. If work returns an error, or an answer that is not
+	// a success, none of them takes effect and no answer is stored. Work may run more than once, as in InTx.
 	Once(ctx context.Context, key IdempotencyKey, now time.Time,
 		work func(context.Context, Store) (StoredAnswer, error)) (StoredAnswer, error)
 }
 
-// IdempotencyPruner forgets.
+// IdempotencyPruner deletes expired idempotency keys.
 type IdempotencyPruner interface {
-	// IdempotencyPrune deletes the keys that are no younger than before, and returns how many.
+	// IdempotencyPrune deletes the keys that are not younger than before, and returns how many.
 	IdempotencyPrune(ctx context.Context, before time.Time) (int64, error)
 }
 
-// keyHash makes keys of any length into 32 bytes; the key alone decides, whatever the body.
+// keyHash hashes keys of any length to 32 bytes. Only the key counts, whatever the body.
 func keyHash(key string) []byte {
 	if key == "" {
 		return nil
@@ -66,11 +64,11 @@ func keyHash(key string) []byte {
 	return hash[:]
 }
 
-// IdempotencyLifetime is how long the answer to an idempotency key is repeated.
+// IdempotencyLifetime is how long an idempotency key returns its stored answer.
 const IdempotencyLifetime = 12 * time.Hour
 
-// batchKeyHash is the idempotency key of one message of a batch: sent again, each finds the one that
-// was stored first in its place.
+// batchKeyHash returns the idempotency key of one message of a batch. When the batch is sent again, each message
+// finds the one that was first stored in its place.
 func batchKeyHash(key string, place int) []byte {
 	if key == "" {
 		return nil
@@ -81,8 +79,8 @@ func batchKeyHash(key string, place int) []byte {
 	return hash.Sum(nil)
 }
 
-// positionHash is the idempotency key of a message that was found. No client can choose the same one: in
-// a header there is no NUL.
+// positionHash returns the idempotency key of a message from a source. Clients cannot choose the same key, because a
+// header cannot hold a NUL.
 func positionHash(source, position string) []byte {
 	if position == "" {
 		return nil

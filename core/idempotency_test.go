@@ -28,7 +28,7 @@ func TestIdempotencyKeysOfDifferentRequestsDiffer(t *testing.T) {
 		}
 		seen[key] = n
 	}
-	again := Scope{OrgID: "org_a", AppID: "app_1"} // as of another token
+	again := Scope{OrgID: "org_a", AppID: "app_1"} // as in another token
 	if _, found := seen[NewIdempotencyKey(again, "POST", "/app", "", "k")]; !found {
 		t.Error("two requests that are the same differ")
 	}

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestCoreKnowsNobody is the dependency rule: what changes least depends on nothing that changes more.
+// TestCoreKnowsNobody enforces the dependency rule: the most stable package depends on none that change more often.
 func TestCoreKnowsNobody(t *testing.T) {
 	t.Parallel()
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", "{{if not .Standard}}module {{end}}{{.ImportPath}}", ".").Output()

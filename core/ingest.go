@@ -5,44 +5,44 @@ import (
 	"time"
 )
 
-// Ingest is the use cases of sources, which no client drives: brokers, and the outbox. A source is configured
-// by the operator, so there is no token to check.
+// Ingest implements the use cases of sources, which no client drives: brokers and the outbox. The operator configures
+// sources, so there is no token to check.
 type Ingest struct {
 	base
 	inserter MessageInserter
 }
 
-// NewIngest makes the use cases of sources.
+// NewIngest returns the use cases of sources.
 func NewIngest(store Store, inserter MessageInserter, clock func() time.Time) *Ingest {
 	return &Ingest{base{store, clock}, inserter}
 }
 
-// IngestIn is a message that no client sends: a broker had it, or the outbox.
+// IngestIn is a message that no client sent: it was read from a broker or the outbox.
 type IngestIn struct {
 	OrgID  OrgID
 	AppRef string // the application's id or uid
 	MessageIn
 
-	// Source and Position are where it was found: the name of a source, and what tells the message from
-	// all others there. They make its idempotency key: found again, it is not stored again. Without a
-	// Position there is none.
+	// Source and Position say where the message was found: the name of the source, and a value that is unique to the
+	// message there. They form its idempotency key, so that a message that is read again is not stored again. Without a
+	// Position there is no key.
 	Source   string
 	Position string
 
-	Err error // it cannot be read, and why; then the rest says nothing
+	Err error // why the message cannot be read; if set, the other fields are meaningless
 }
 
-// Ingested is what became of a message that was found: it is in the store, or Err says why not.
+// Ingested is the outcome for one message: it is in the store, or Err says why not.
 type Ingested struct {
 	Message Message
-	Known   bool // it was in the store already
+	Known   bool // it was already in the store
 	Err     error
 }
 
-// IngestBytesMost is how large a message may be where it is found: as large as a request to the API.
+// IngestBytesMost is the largest size of a message in a source: that of a request to the API.
 const IngestBytesMost = 2 << 20
 
-// ingestBytesAtOnce bounds what one statement stores; see MessageIngestMany.
+// ingestBytesAtOnce bounds the bytes that one statement stores; see MessageIngestMany.
 const ingestBytesAtOnce = 8 << 20
 
 func (in IngestIn) check(now time.Time) error {
@@ -56,11 +56,11 @@ func (in IngestIn) check(now time.Time) error {
 		return err
 	}
 	m := in.MessageIn
-	m.DeliverAt = ifAfter(m.DeliverAt, now.Add(deliverInAtLeast)) // it was further ahead before it waited for us
+	m.DeliverAt = ifAfter(m.DeliverAt, now.Add(deliverInAtLeast)) // it has come closer while the message waited for us
 	return m.validate(now)
 }
 
-// newMessage is what is to be stored. If its time has come, it is sent at once.
+// newMessage returns the message to store. If its delivery time has come, it is sent at once.
 func (in IngestIn) newMessage(now time.Time) NewMessage {
 	m := in.message(in.OrgID, in.AppRef, now)
 	m.DeliverAt = ifAfter(m.DeliverAt, now)
@@ -68,7 +68,7 @@ func (in IngestIn) newMessage(now time.Time) NewMessage {
 	return m
 }
 
-// ifAfter is at if it comes after that time; else nil.
+// ifAfter returns at if it is after that, and nil otherwise.
 func ifAfter(at *time.Time, that time.Time) *time.Time {
 	if at == nil || !at.After(that) {
 		return nil
@@ -76,9 +76,9 @@ func ifAfter(at *time.Time, that time.Time) *time.Time {
 	return at
 }
 
-// MessageIngestMany stores messages in the order in which they were found, with the deliveries they are
-// owed, as many in one statement as 8 MiB hold, and answers for each. Bad ones are refused alone. When
-// the store is away after some were stored, the others are answered as unavailable.
+// MessageIngestMany stores messages in the order in which they were found, together with their deliveries, and
+// returns the outcome of each. One statement stores up to 8 MiB. Invalid messages are rejected individually. If the
+// store becomes unavailable partway, the remaining messages are returned as unavailable.
 func (s *Ingest) MessageIngestMany(ctx context.Context, ins []IngestIn) []Ingested {
 	outcomes := make([]Ingested, len(ins))
 	var messages []NewMessage
@@ -103,7 +103,7 @@ func (s *Ingest) MessageIngestMany(ctx context.Context, ins []IngestIn) []Ingest
 	return outcomes
 }
 
-// insertSome stores messages, unless those before them could not be: then their order would be lost.
+// insertSome stores messages unless earlier ones could not be stored, because then their order would be lost.
 func (s *Ingest) insertSome(ctx context.Context, messages []NewMessage, away error) []Stored {
 	if away == nil {
 		return s.inserter.MessageInsertMany(ctx, messages)
@@ -115,7 +115,7 @@ func (s *Ingest) insertSome(ctx context.Context, messages []NewMessage, away err
 	return stored
 }
 
-// fitting is how many of the messages go into one statement.
+// fitting returns how many of the messages fit into one statement.
 func fitting(messages []NewMessage) int {
 	bytes := 0
 	for n, m := range messages {
@@ -129,15 +129,15 @@ func fitting(messages []NewMessage) int {
 // Again reports whether to retry the message.
 func (i Ingested) Again() bool { return Again(i.Err) }
 
-// Again reports whether to retry a message after err: it is a failure, and not the message's. Retrying one
-// that the database refuses for what it is would stop its source for ever.
+// Again reports whether to retry a message after err: something failed that is not the message's fault. Retrying a
+// message that the database rejects for its content would block its source for ever.
 func Again(err error) bool {
 	kind := KindOf(err)
 	return err != nil && (kind == KindUnavailable || kind == KindInternal) && !isRefused(err)
 }
 
-// ingested is what became of one message. What kept it out of the store may be the message itself, that
-// came before; or one that merely has its name, which must not pass for it.
+// ingested returns the outcome for one message. A conflict may be with the same message, stored earlier, or with a
+// different message that only has the same name and must not pass for it.
 func ingested(ctx context.Context, r Reader, m NewMessage, stored Stored) Ingested {
 	found := stored.Message
 	if IsKind(stored.Err, KindConflict) && m.EventID != nil {

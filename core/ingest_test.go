@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// found is a store in which one message is, and an inserter that answers as it is told.
+// found is a store with one message, and an inserter whose results the test sets.
 type found struct {
 	Store
 	message Message
@@ -40,7 +40,7 @@ func (f *found) MessageInsertMany(_ context.Context, messages []NewMessage) []St
 
 func (f *found) ingest() *Ingest { return NewIngest(f, f, func() time.Time { return noon }) }
 
-// as is the answer that a message is stored as it is.
+// as is the result for a message that was stored unchanged.
 func as(_ int, m NewMessage) Stored { return Stored{Message: m.Message} }
 
 func ingestIn(position string) IngestIn {
@@ -82,7 +82,7 @@ func TestBadMessagesOfSourcesAreRefusedAlone(t *testing.T) {
 	}
 }
 
-// What has the name of a message that is stored is that message, or it is not and must not be lost.
+// A message with the same name as a stored one is either that message, or a different one that must not be lost.
 func TestMessagesThatAreKnown(t *testing.T) {
 	t.Parallel()
 	stored := Message{ID: "msg_1", EventType: "order.placed", EventID: new("e-1"), Payload: new(`{"n": 1}`)}
@@ -135,7 +135,7 @@ func TestKeysOfPositions(t *testing.T) {
 	}
 }
 
-// Large payloads are several statements. What comes behind one that failed must not be stored before it.
+// Large payloads take several statements. Messages after a failed statement must not be stored before it succeeds.
 func TestStatementsAreBoundedAndInOrder(t *testing.T) {
 	t.Parallel()
 	large := []byte(`{"text": "` + strings.Repeat("x", 1<<20) + `"}`)
@@ -190,7 +190,7 @@ func TestIsEventID(t *testing.T) {
 	}
 }
 
-// A consumer that was away finds messages whose time has come. They are due, not refused.
+// A consumer that was down finds messages whose time has come. They are due, and must not be rejected.
 func TestMessagesOfSourcesMayBeDue(t *testing.T) {
 	t.Parallel()
 	for ahead, want := range map[time.Duration]struct{ waits, refused bool }{
@@ -224,7 +224,7 @@ func TestMessagesOfSourcesMayBeDue(t *testing.T) {
 	}
 }
 
-// What comes again after a crash is the same message, though it has become due meanwhile.
+// A message that is read again after a crash is the same message, even if it has become due in the meantime.
 func TestMessageThatBecameDueIsKnown(t *testing.T) {
 	t.Parallel()
 	now := noon

@@ -5,15 +5,14 @@ import (
 	"time"
 )
 
-// Lane is the operational webhooks to one endpoint that are about one subject. They are delivered one after
-// the other: each waits until the one before it has arrived or was given up. Different lanes do not wait
-// for each other.
+// Lane holds the operational webhooks to one endpoint about one subject. They are delivered one after the other:
+// each waits until the previous one has arrived or was given up. Different lanes do not wait for each other.
 type Lane struct {
 	EndpointID EndpointID
 	Subject    string
 }
 
-// Sequenced is a message that takes its place in the lane of each endpoint it is owed to.
+// Sequenced is a message that is put into the lane of each endpoint it is due to.
 type Sequenced struct {
 	AppID     AppID
 	MessageID MessageID
@@ -21,19 +20,19 @@ type Sequenced struct {
 	Place     int64
 }
 
-// LaneTx is what lanes need of a unit of work.
+// LaneTx is the part of a unit of work that lanes need.
 type LaneTx interface {
-	// DeliverySequenceMany puts what is owed of messages stored in this unit of work into lanes, behind what
-	// is owed there already.
+	// DeliverySequenceMany puts the deliveries of messages stored in this unit of work into lanes, after the deliveries
+	// already there.
 	DeliverySequenceMany(ctx context.Context, messages []Sequenced) error
-	// DeliveryLaneList goes through lanes, a bounded number of them, and lists those whose first delivery
-	// waits for nothing. next is where to go on; zero: the last lane was seen.
+	// DeliveryLaneList goes through a bounded number of lanes and lists those whose first delivery waits for nothing.
+	// next is where to continue, or zero after the last lane.
 	DeliveryLaneList(ctx context.Context, after Lane, limit int) (waiting []Lane, next Lane, err error)
-	// DeliveryFollowMany makes the first delivery of each lane due if it waits.
+	// DeliveryFollowMany makes the first delivery of each lane due if it is waiting.
 	DeliveryFollowMany(ctx context.Context, lanes []Lane, now time.Time) error
 }
 
-// inLanes are the messages that events became, those whose events have a subject.
+// inLanes returns the stored messages whose events have a subject.
 func inLanes(events []OperationalEvent, stored []Stored) []Sequenced {
 	var messages []Sequenced
 	for i, s := range stored {
@@ -46,13 +45,13 @@ func inLanes(events []OperationalEvent, stored []Stored) []Sequenced {
 	return messages
 }
 
-// lanesAtOnce bounds a step: one probe of an index for each, some milliseconds.
+// lanesAtOnce bounds a step: one index probe per lane, a few milliseconds in total.
 const lanesAtOnce = 1000
 
-// OperationalLaneStep lets deliveries go that wait for nothing. Whoever writes down that a delivery is over
-// lets the next one go; this is for what that missed: a delivery that was put behind another in the moment
-// that one ended, one that was dropped, and one that a process of an earlier release made. It returns where
-// the next step begins.
+// OperationalLaneStep releases deliveries that wait for nothing. Normally, recording that a delivery ended releases
+// the next one. This step covers the cases in which that does not happen: a delivery queued behind another just as
+// that one ended, one behind a dropped delivery, and one created by a process of an earlier release. It returns
+// where the next step begins.
 func (s *Tasks) OperationalLaneStep(ctx context.Context, after Lane) (next Lane, err error) {
 	err = s.store.InTx(ctx, func(ctx context.Context, tx Tx) error {
 		var waiting []Lane

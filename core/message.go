@@ -12,7 +12,7 @@ import (
 	"unicode/utf8"
 )
 
-// Message is one event an organisation sent to an application.
+// Message is one event that an organisation sent to an application.
 type Message struct {
 	AppID     AppID
 	ID        MessageID
@@ -25,9 +25,9 @@ type Message struct {
 	CreatedAt time.Time
 
 	ContentType *string    // of its webhooks; nil: JSON
-	DeliverAt   *time.Time // its first attempts wait for it; nil: they are made at once
+	DeliverAt   *time.Time // when its first attempts are due; nil: at once
 
-	TraceParent *string // the trace it is part of, as in the W3C's header of that name; nil: none
+	TraceParent *string // the trace it is part of, as in the W3C header of that name; nil: none
 }
 
 // MessageReader reads messages.
@@ -35,48 +35,46 @@ type MessageReader interface {
 	MessageGet(ctx context.Context, app AppID, ref string) (Message, error)
 	// MessageGetBare is MessageGet without the payload.
 	MessageGetBare(ctx context.Context, app AppID, ref string) (Message, error)
-	// MessageGetMany returns those of the first n messages that are there: of as many as a page may hold with their
-	// payloads, or if bare, all without them.
+	// MessageGetMany returns the messages that exist among the first n ids. With payloads, n is limited to what a page
+	// may hold; if bare, n is all of the ids, and the payloads are left out.
 	MessageGetMany(ctx context.Context, app AppID, ids []MessageID, bare bool) (messages []Message, n int, err error)
-	// MessageList lists as many messages as a page may hold with their payloads.
+	// MessageList lists as many messages as fit in a page with their payloads.
 	MessageList(ctx context.Context, app AppID, filter MessageFilter, page Page) (rows []Message, ended string, err error)
 }
 
 // MessageTx changes messages in a unit of work.
 type MessageTx interface {
-	// MessageInsert stores a message that is owed to nobody yet.
+	// MessageInsert stores a message without deliveries.
 	MessageInsert(ctx context.Context, m Message) error
-	// MessageExpungeMany takes out payloads, and returns those of the refs that are messages.
+	// MessageExpungeMany removes payloads, and returns the refs that are messages.
 	MessageExpungeMany(ctx context.Context, app AppID, refs []string) ([]string, error)
 }
 
-// MessageInserter stores messages, many callers' at a time. It returns once the message, its
-// deliveries and its idempotency record are committed. For a key that is known it returns the
-// message stored then.
+// MessageInserter stores messages, those of many callers at a time. It returns once the message, its deliveries and
+// its idempotency record are committed. For a known key it returns the message stored first.
 type MessageInserter interface {
 	MessageInsert(ctx context.Context, m NewMessage) (Message, error)
-	// MessageInsertMany stores one caller's messages in a statement of their own. There is one
-	// answer for each.
+	// MessageInsertMany stores one caller's messages in a separate statement. It returns one result per message.
 	MessageInsertMany(ctx context.Context, messages []NewMessage) []Stored
 }
 
-// MessageIn is what a client says of a message.
+// MessageIn holds the fields of a message that a client can set.
 type MessageIn struct {
 	EventType   string
 	EventID     *string
 	Channels    []string
 	Tags        []string
-	Payload     []byte // as received: stored, signed and sent byte for byte
-	Raw         bool   // the payload is text of any kind, not a JSON object
+	Payload     []byte // as received; stored, signed and sent byte for byte
+	Raw         bool   // the payload is arbitrary text, not a JSON object
 	ContentType *string
 	DeliverAt   *time.Time
 	Retention   *time.Duration // how long the payload is kept; nil: 90 days
 	TraceParent *string        // the trace it is part of; nil: none
 
-	// Application is the application to make when the path names none.
+	// Application is the application to create if the path matches none.
 	Application *ApplicationIn
 
-	// IdempotencyKey is the client's Idempotency-Key: sent again within 12 hours, the answer is the
+	// IdempotencyKey is the client's Idempotency-Key. If a request is repeated within 12 hours, the answer is the
 	// message that was stored first. Empty: none.
 	IdempotencyKey string
 }
@@ -84,7 +82,7 @@ type MessageIn struct {
 const (
 	messageChannels  = 10
 	messageTags      = 5
-	tagChars         = "/\\#" // beside those of names
+	tagChars         = "/\\#" // besides those of names
 	tagPattern       = "letters, digits, - _ . / \\ #"
 	contentTypeBytes = 256
 
@@ -116,15 +114,15 @@ func (in MessageIn) validate(now time.Time) error {
 	return c.err()
 }
 
-// IsEventID tells whether s can be a sender's own name for a message.
+// IsEventID reports whether s can be an event id, the sender's own name for a message.
 func IsEventID(s string) bool {
 	var c checks
 	c.pathName(s)
 	return c.err() == nil && !IsMessageID(s)
 }
 
-// payload checks the bytes that will be sent. Postgres keeps them as text, which holds no NUL. Answers
-// show those that are JSON, in lists among others, which one that nobody can read would spoil.
+// payload checks the bytes that will be sent. Postgres stores them as text, which cannot hold a NUL. JSON payloads
+// appear in answers, including lists, where an unreadable one would break the whole answer.
 func (c *checks) payload(payload []byte, raw bool) {
 	loc := []string{"payload"}
 	if raw {
@@ -137,11 +135,12 @@ func (c *checks) payload(payload []byte, raw bool) {
 		fmt.Sprintf("The payload must not be nested more than %d levels deep.", payloadDepthMost), loc...)
 }
 
-// payloadDepthMost is half of where some readers of JSON stop, at a thousand; Go's stops at ten thousand.
+// payloadDepthMost is half the depth at which some JSON parsers stop, which is a thousand; Go's stops at ten
+// thousand.
 const payloadDepthMost = 512
 
-// depthOf is how deep the values of a JSON text are nested in each other, if that can be too deep, and
-// else a bound above it: few texts have so many brackets that they must be looked at one by one.
+// depthOf returns how deeply the values of a JSON text are nested if that may be too deep, and an upper bound
+// otherwise: few texts have so many brackets that they must be examined one by one.
 func depthOf(text []byte) int {
 	if most := bytes.Count(text, []byte("{")) + bytes.Count(text, []byte("[")); most <= payloadDepthMost {
 		return most
@@ -164,8 +163,8 @@ func depthOf(text []byte) int {
 	return deepest
 }
 
-// NewMessage is a message on its way into the store, still without its application: the statement
-// that stores it finds that too.
+// NewMessage is a message about to be stored, still without its application: the statement that stores it also looks
+// that up.
 type NewMessage struct {
 	Message
 	OrgID   OrgID
@@ -190,8 +189,8 @@ func (in MessageIn) message(org OrgID, appRef string, now time.Time) NewMessage 
 	}
 }
 
-// MessageCreate stores a message with the deliveries it is owed, and returns only once the commit
-// that holds them is on disk. Who gets it is decided here and now: an endpoint made later does not.
+// MessageCreate stores a message with its deliveries, and returns only once the commit is on disk. The receiving
+// endpoints are chosen at this moment: endpoints created later do not receive the message.
 func (s *Service) MessageCreate(ctx context.Context, scope Scope, appRef string, in MessageIn) (Message, error) {
 	if err := scope.org(); err != nil {
 		return Message{}, err
@@ -211,7 +210,7 @@ func (s *Service) MessageCreate(ctx context.Context, scope Scope, appRef string,
 	return stored, eventIDTaken(noApplication(err, scope.OrgID, appRef), in.EventID)
 }
 
-// applicationForMessage makes the application a message came with.
+// applicationForMessage creates the application that was sent with a message.
 func (s *Service) applicationForMessage(ctx context.Context, scope Scope, appRef string, in ApplicationIn) error {
 	if in.UID == nil {
 		return mismatch("application_uid_missing", "application.uid is missing; set it to the uid in the path")
@@ -221,7 +220,7 @@ func (s *Service) applicationForMessage(ctx context.Context, scope Scope, appRef
 	}
 	_, _, err := s.ApplicationCreate(ctx, scope, in, true)
 	if e, ok := errors.AsType[*Error](err); ok {
-		for i := range e.Fields { // what is wrong is wrong inside the message
+		for i := range e.Fields { // the path of each error leads into the message
 			e.Fields[i].Loc = slices.Insert(e.Fields[i].Loc, 1, "application")
 		}
 	}
@@ -256,7 +255,7 @@ func (s *Service) message(ctx context.Context, app AppID, ref string) (Message, 
 	return m.at(s.now()), noMessage(err, app, ref)
 }
 
-// at is the message as it shows at that time: without a payload that has expired.
+// at returns the message as it is shown at that time: without an expired payload.
 func (m Message) at(now time.Time) Message {
 	if !m.ExpiresAt.After(now) {
 		m.Payload = nil
@@ -264,8 +263,7 @@ func (m Message) at(now time.Time) Message {
 	return m
 }
 
-// MessagePrecheck tells whether a message of that event type and those channels would be delivered to
-// anybody now.
+// MessagePrecheck reports whether any endpoint would receive a message with that event type and those channels now.
 func (s *Service) MessagePrecheck(ctx context.Context, scope Scope, appRef, eventType string, channels []string) (bool, error) {
 	if err := scope.org(); err != nil {
 		return false, err
@@ -283,14 +281,14 @@ func (s *Service) MessagePrecheck(ctx context.Context, scope Scope, appRef, even
 	return s.store.EndpointWanted(ctx, app.ID, eventType, channels)
 }
 
-// MessageFilter narrows a list of messages; its zero value does not.
+// MessageFilter narrows a list of messages; its zero value matches all of them.
 type MessageFilter struct {
 	Channel    string
 	Tag        string
 	EventTypes []string
 }
 
-// IsZero reports whether the filter leaves in every message.
+// IsZero reports whether the filter matches every message.
 func (f MessageFilter) IsZero() bool { return f.Channel == "" && f.Tag == "" && len(f.EventTypes) == 0 }
 
 // MessageList lists an application's messages, newest first.

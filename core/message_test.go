@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// A payload as deep as a request may be made every list that it is in too deep to be read: an SDK got
-// an error for all messages of the application.
+// A payload nested as deeply as a request may be made every list that contained it too deep to parse: an SDK got an
+// error for all messages of the application.
 func TestPayloadsNestedTooDeepAreRefused(t *testing.T) {
 	t.Parallel()
 	nested := func(n int) string { return strings.Repeat(`{"a":`, n) + "[]" + strings.Repeat("}", n) }

@@ -6,23 +6,23 @@ import (
 	"slices"
 )
 
-// BatchMost is how many messages one batch may hold.
+// BatchMost is how many messages a batch may hold.
 const BatchMost = 1000
 
-// Stored is what became of one message of a batch: it is in the store, or Err says why not.
+// Stored is the outcome for one message of a batch: it is in the store, or Err says why not.
 type Stored struct {
 	Message Message
 	Err     error
 }
 
-// BatchIn is one message of a batch, or what is wrong with it already.
+// BatchIn is one message of a batch, or the error already found in it.
 type BatchIn struct {
 	MessageIn
 	Err error
 }
 
-// MessageCreateMany is MessageCreate of many messages to one application in one statement. A bad
-// message is refused alone. The error is of the batch as a whole: then nothing was stored.
+// MessageCreateMany is MessageCreate for many messages to one application in one statement. Invalid messages are
+// rejected individually. The error concerns the whole batch: nothing was stored.
 func (s *Service) MessageCreateMany(ctx context.Context, scope Scope, appRef string, ins []BatchIn, key string) ([]Stored, error) {
 	if err := scope.org(); err != nil {
 		return nil, err
@@ -55,8 +55,8 @@ func (s *Service) MessageCreateMany(ctx context.Context, scope Scope, appRef str
 	return outcomes, nil
 }
 
-// inOrder gives out the messages' ids anew, so that lists show the messages in the order in which they
-// were sent: ids of one instant are in none.
+// inOrder reassigns the messages' ids so that lists show the messages in the order in which they were sent. Ids of
+// the same instant have no order.
 func inOrder(messages []NewMessage) {
 	ids := make([]MessageID, len(messages))
 	for i, m := range messages {

@@ -7,14 +7,14 @@ import (
 	"strconv"
 )
 
-// PingEventType needs no event type of its own: every organisation can send an example of it.
+// PingEventType needs no event type to be created: every organisation can send an example of it.
 const PingEventType = "svix.ping"
 
 const pingPayload = `{"success": true}`
 
-// MessageSendExample stores a message with an example of the event type as its payload, and owes it
-// to that endpoint alone, if the endpoint wants messages of the type. index chooses among examples. A
-// disabled endpoint is a conflict.
+// MessageSendExample stores a message with an example of the event type as its payload, to be delivered to that
+// endpoint only, if the endpoint wants messages of the type. index selects the example. A disabled endpoint is a
+// conflict.
 func (s *Service) MessageSendExample(ctx context.Context, scope Scope, appRef, endpointRef, eventType string, index int) (Message, error) {
 	if err := scope.org(); err != nil {
 		return Message{}, err
@@ -41,7 +41,7 @@ func (s *Service) MessageSendExample(ctx context.Context, scope Scope, appRef, e
 	})
 }
 
-// example is the payload of an example.
+// example returns the payload of an example.
 func (s *Service) example(ctx context.Context, org OrgID, eventType string, index int) ([]byte, error) {
 	if eventType == PingEventType {
 		return []byte(pingPayload), nil
@@ -64,24 +64,24 @@ func (s *Service) example(ctx context.Context, org OrgID, eventType string, inde
 	return payload, nil
 }
 
-// wants tells whether the endpoint gets such a message: the condition of the fan-out.
+// wants reports whether the endpoint receives the message, by the same condition as the fan-out.
 func (e Endpoint) wants(m Message) bool {
 	return !e.Disabled &&
 		(e.EventTypes == nil || slices.Contains(e.EventTypes, m.EventType)) &&
 		(e.Channels == nil || slices.ContainsFunc(e.Channels, func(c string) bool { return slices.Contains(m.Channels, c) }))
 }
 
-// schemaExample is the example of that index, or the first if there are not that many, in the schema
-// of version 1, or of the greatest version if there is no version 1; nil: it has none.
+// schemaExample returns the example at index, or the first if there are fewer, from the schema of version 1, or of
+// the greatest version if there is no version 1. It returns nil if there is no example.
 func schemaExample(schemas json.RawMessage, index int) json.RawMessage {
-	var byVersion map[string]map[string]json.RawMessage // and no struct, for which EXAMPLES would be examples
+	var byVersion map[string]map[string]json.RawMessage // not a struct, which would accept EXAMPLES for examples
 	_ = json.Unmarshal(schemas, &byVersion)
 	version := "1"
 	if _, found := byVersion[version]; !found {
 		version = greatestVersion(byVersion)
 	}
 	var examples []json.RawMessage
-	_ = json.Unmarshal(byVersion[version]["examples"], &examples) // What is no array holds no example.
+	_ = json.Unmarshal(byVersion[version]["examples"], &examples) // If it is not an array, there are no examples.
 	switch {
 	case len(examples) == 0:
 		return nil
@@ -91,7 +91,7 @@ func schemaExample(schemas json.RawMessage, index int) json.RawMessage {
 	return examples[index]
 }
 
-// greatestVersion compares versions as numbers; what is no number is less than any.
+// greatestVersion compares versions as numbers. Versions that are not numbers are less than any that are.
 func greatestVersion[T any](versions map[string]T) string {
 	greatest, number := "", -1
 	for version := range versions {

@@ -2,8 +2,8 @@ package core
 
 import "context"
 
-// MessageResend makes one attempt to deliver a message to an endpoint once more, whatever came of it
-// so far and whether or not the endpoint would get it today. A disabled endpoint is a conflict.
+// MessageResend makes one more attempt to deliver a message to an endpoint, whatever the result so far and whether
+// or not the endpoint would receive the message today. A disabled endpoint is a conflict.
 func (s *Service) MessageResend(ctx context.Context, scope Scope, appRef, ref, endpointRef string) error {
 	if err := scope.may(CapabilityCreateAttempts); err != nil {
 		return err
@@ -30,8 +30,8 @@ func (s *Service) MessageResend(ctx context.Context, scope Scope, appRef, ref, e
 	})
 }
 
-// lockEnabled keeps the endpoint enabled until the unit of work ends: what is owed to it by then was
-// promised to the client, and a worker drops what a disabled endpoint is owed.
+// lockEnabled keeps the endpoint enabled until the unit of work ends. Deliveries created by then are promised to the
+// client, but workers drop the deliveries of a disabled endpoint.
 func lockEnabled(ctx context.Context, tx Tx, e Endpoint) error {
 	locked, err := tx.EndpointLock(ctx, e.AppID, string(e.ID))
 	if err != nil {

@@ -5,11 +5,11 @@ import (
 	"fmt"
 )
 
-// The store answers "not found" and "conflict" alike for whatever a statement is about. The functions of this file say
-// what it was, by the reference that the client itself sent: what is not there and what is somebody else's get the same
-// answer, so nobody learns of another's rows.
+// The store returns the same "not found" and "conflict" for every kind of row. The functions of this file say which
+// row it was, by the reference that the client itself sent. A row that does not exist and a row of another tenant
+// get the same answer, so nobody learns of another's rows.
 
-// shown is a reference as an error repeats it: a name as it is, anything else quoted and cut.
+// shown returns a reference as errors repeat it: a name as it is, anything else quoted and cut.
 func shown[T ~string](ref T) string {
 	if isName(string(ref)) {
 		return string(ref)
@@ -17,7 +17,7 @@ func shown[T ~string](ref T) string {
 	return fmt.Sprintf("%.100q", string(ref))
 }
 
-// reworded gives err another message if it is of that kind and code. Every other error stays.
+// reworded gives err another message if it has that kind and code. Other errors stay as they are.
 func reworded(err error, kind Kind, code, message string) error {
 	e, ok := errors.AsType[*Error](err)
 	if !ok || e.Kind != kind || e.Code != code {
@@ -59,7 +59,7 @@ func noEventType(err error, name string) error { return missing(err, "event type
 
 func noTask(err error, id TaskID) error { return missing(err, "background task "+shown(id)) }
 
-// uidTaken names the uid that another row has; nil: the conflict is about something else.
+// uidTaken names the uid that another row has. If uid is nil, the conflict is about something else.
 func uidTaken(err error, what string, uid *string) error {
 	if uid == nil {
 		return err

@@ -2,18 +2,17 @@ package core
 
 import "context"
 
-// Operational webhooks tell an organisation what becomes of its own webhooks. Where it wants them are
-// ordinary endpoints of an ordinary application, so that they are stored, signed, sent and retried like
-// all others. These applications belong to a reserved organisation that no token can be for, and each
-// has as its uid the id of the organisation that it serves: whoever comes here comes by that uid, which
-// is taken from the token and from nowhere else.
+// Operational webhooks tell an organisation what happens to its webhooks. Their destinations are ordinary endpoints
+// of an ordinary application, so they are stored, signed, sent and retried like all others. These applications
+// belong to a reserved organisation that no token can be issued for. The uid of each is the id of the organisation
+// it serves. Requests reach it only by that uid, which is taken from the token and from nowhere else.
 
-// OperationalOrg is the reserved organisation. It has two characters more than an id that was
-// generated, so none ever comes to be the same.
+// OperationalOrg is the reserved organisation. It is two characters longer than a generated id, so no generated id
+// can equal it.
 const OperationalOrg OrgID = "org_00000000000OperationalWebhook"
 
-// operational is the scope and the application in which the operational-webhook endpoints of the
-// token's organisation are. The application may not exist yet: then there are none.
+// operational returns the scope and the application of the operational-webhook endpoints of the token's
+// organisation. The application may not exist yet; then there are no endpoints.
 func (s Scope) operational() (scope Scope, appRef string, err error) {
 	if err := s.org(); err != nil {
 		return Scope{}, "", err
@@ -21,8 +20,8 @@ func (s Scope) operational() (scope Scope, appRef string, err error) {
 	return Scope{OrgID: OperationalOrg}, string(s.OrgID), nil
 }
 
-// operationalReady is operational, and makes the application if it does not exist. What in says must
-// be right by then: a request that is refused leaves nothing behind.
+// operationalReady is operational, but creates the application if it does not exist. It validates in first, so that a
+// rejected request leaves nothing behind.
 func (s *Service) operationalReady(ctx context.Context, scope Scope, in EndpointIn) (Scope, string, error) {
 	inner, ref, err := scope.operational()
 	if err != nil {
@@ -34,12 +33,12 @@ func (s *Service) operationalReady(ctx context.Context, scope Scope, in Endpoint
 	if err := eventTypesExist(ctx, s.store, inner.OrgID, in.EventTypes); err != nil {
 		return inner, ref, err
 	}
-	// Not by ApplicationCreate: an organisation's id may have characters that a uid may not.
+	// ApplicationCreate cannot be used here: an organisation's id may have characters that a uid may not.
 	_, _, err = s.applicationGetOrInsert(ctx, inner.OrgID, ApplicationIn{UID: &ref, Name: ref})
 	return inner, ref, err
 }
 
-// OperationalWebhookEndpointCreate makes an operational-webhook endpoint.
+// OperationalWebhookEndpointCreate creates an operational-webhook endpoint.
 func (s *Service) OperationalWebhookEndpointCreate(ctx context.Context, scope Scope, in EndpointIn) (Endpoint, error) {
 	inner, app, err := s.operationalReady(ctx, scope, in)
 	if err != nil {
@@ -57,24 +56,23 @@ func (s *Service) OperationalWebhookEndpointGet(ctx context.Context, scope Scope
 	return s.EndpointGet(ctx, inner, app, ref)
 }
 
-// OperationalWebhookEndpointList lists the organisation's operational-webhook endpoints in order of
-// their ids.
+// OperationalWebhookEndpointList lists the organisation's operational-webhook endpoints in id order.
 func (s *Service) OperationalWebhookEndpointList(ctx context.Context, scope Scope, page Page) (List[Endpoint], error) {
 	inner, app, err := scope.operational()
 	if err != nil {
 		return List[Endpoint]{}, err
 	}
 	l, err := s.EndpointList(ctx, inner, app, page)
-	if IsKind(err, KindNotFound) { // it never made one
+	if IsKind(err, KindNotFound) { // it has never created one
 		return List[Endpoint]{Done: true}, nil
 	}
 	return l, err
 }
 
-// OperationalWebhookEndpointUpdate replaces what a client can say of an operational-webhook endpoint,
-// but for its secret and headers, or makes it when ref names none.
+// OperationalWebhookEndpointUpdate replaces all fields of an operational-webhook endpoint that a client can set,
+// except its secret and headers, or creates the endpoint if ref matches none.
 func (s *Service) OperationalWebhookEndpointUpdate(ctx context.Context, scope Scope, ref string, in EndpointIn) (Endpoint, Created, error) {
-	if isMasked(in.URL) { // it is known only beside the stored one whether that is right
+	if isMasked(in.URL) { // only the stored URL shows whether the mask is right
 		return s.operationalWebhookEndpointRead(ctx, scope, ref, in)
 	}
 	inner, app, err := s.operationalReady(ctx, scope, in)
@@ -84,8 +82,8 @@ func (s *Service) OperationalWebhookEndpointUpdate(ctx context.Context, scope Sc
 	return s.EndpointUpdate(ctx, inner, app, ref, in)
 }
 
-// operationalWebhookEndpointRead replaces what was read before, with its URL masked. To make an endpoint of that is
-// refused, and so is no reason to make the application first.
+// operationalWebhookEndpointRead handles an update whose URL is masked, as a client reads it. A masked URL cannot
+// create an endpoint, so the application is not created first.
 func (s *Service) operationalWebhookEndpointRead(ctx context.Context, scope Scope, ref string, in EndpointIn) (Endpoint, Created, error) {
 	inner, app, err := scope.operational()
 	if err != nil {
@@ -98,8 +96,7 @@ func (s *Service) operationalWebhookEndpointRead(ctx context.Context, scope Scop
 	return e, created, err
 }
 
-// OperationalWebhookEndpointDelete deletes an operational-webhook endpoint and what is still owed to
-// it.
+// OperationalWebhookEndpointDelete deletes an operational-webhook endpoint and its pending deliveries.
 func (s *Service) OperationalWebhookEndpointDelete(ctx context.Context, scope Scope, ref string) error {
 	inner, app, err := scope.operational()
 	if err != nil {
@@ -126,7 +123,7 @@ func (s *Service) OperationalWebhookEndpointHeadersUpdate(ctx context.Context, s
 	return s.EndpointHeadersUpdate(ctx, inner, app, ref, headers)
 }
 
-// OperationalWebhookEndpointSecretGet finds the secret of an operational-webhook endpoint by its id or
+// OperationalWebhookEndpointSecretGet returns the secret of an operational-webhook endpoint, which it finds by id or
 // uid.
 func (s *Service) OperationalWebhookEndpointSecretGet(ctx context.Context, scope Scope, ref string) (Secret, error) {
 	inner, app, err := scope.operational()

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// endpointEvent is what is told of an endpoint.
+// endpointEvent is the data of an event about an endpoint.
 type endpointEvent struct {
 	AppID       AppID      `json:"appId"`
 	AppUID      *string    `json:"appUid"`
@@ -14,15 +14,16 @@ type endpointEvent struct {
 	EndpointUID *string    `json:"endpointUid"`
 }
 
-// endpointDisabledEvent is what is told of one that a client disabled. Of one that is disabled because
-// it fails, the statement that does so tells, with since when and the trigger "automatic".
+// endpointDisabledEvent is the data of the event about an endpoint that a client disabled. If an endpoint is
+// disabled because it fails, the statement that disables it writes the event, with the time since when it has failed
+// and the trigger "automatic".
 type endpointDisabledEvent struct {
 	endpointEvent
 	FailSince *time.Time `json:"failSince"`
 	Trigger   string     `json:"trigger"`
 }
 
-// tellOfEndpoint tells the application's organisation what became of an endpoint.
+// tellOfEndpoint notifies the application's organisation of changes to an endpoint.
 func tellOfEndpoint(ctx context.Context, tx Tx, app Application, e Endpoint, eventTypes ...string) error {
 	event := endpointEvent{AppID: app.ID, AppUID: app.UID, EndpointID: e.ID, EndpointUID: e.UID}
 	for _, eventType := range eventTypes {
@@ -37,8 +38,8 @@ func tellOfEndpoint(ctx context.Context, tx Tx, app Application, e Endpoint, eve
 	return nil
 }
 
-// changeEvents are what is told of an endpoint that a client changed: always the same, and if it was
-// disabled or enabled, that as well.
+// changeEvents returns the events for an endpoint that a client changed: always the update, and one more if the
+// endpoint was disabled or enabled.
 func changeEvents(wasDisabled, disabled bool) []string {
 	switch {
 	case disabled && !wasDisabled:
@@ -49,7 +50,7 @@ func changeEvents(wasDisabled, disabled bool) []string {
 	return []string{eventEndpointUpdated}
 }
 
-// taskEvent is what is told of a background task.
+// taskEvent is the data of an event about a background task.
 type taskEvent struct {
 	TaskID TaskID     `json:"taskId"`
 	Task   TaskKind   `json:"task"`
@@ -57,11 +58,11 @@ type taskEvent struct {
 	Data   TaskData   `json:"data"`
 }
 
-// taskEventBytes is how much data a webhook about a task has at most: statistics of many applications
-// are megabytes, and receivers refuse such bodies.
+// taskEventBytes bounds the data of a webhook about a task: statistics of many applications are megabytes, and
+// receivers reject such bodies.
 const taskEventBytes = 256 << 10
 
-// tellOfEnd tells the task's organisation, if the task has ended.
+// tellOfEnd notifies the task's organisation if the task has ended.
 func (t BackgroundTask) tellOfEnd(ctx context.Context, tx Tx) error {
 	if t.Status == TaskRunning {
 		return nil
@@ -77,27 +78,26 @@ func (t BackgroundTask) tellOfEnd(ctx context.Context, tx Tx) error {
 	return tell(ctx, tx, t.OrgID, string(t.ID), eventTaskFinished, event)
 }
 
-// failingAttempts is how many attempts have failed when the organisation is told that a message keeps
-// failing.
+// failingAttempts is how many attempts have failed when the organisation is notified that a message keeps failing.
 const failingAttempts = 4
 
-// NoAttempt stands for the last attempt where an event must name one and none was made. Its id is of no
-// attempt.
+// NoAttempt stands for the last attempt in an event that must name one although none was made. No attempt has this
+// id.
 const NoAttempt AttemptID = "atmpt_000000000000000000000000000"
 
-// DroppedEventType is the type of the event that tells of a delivery that ended for want of a payload.
+// DroppedEventType is the type of the event about a delivery that ended because its payload was missing.
 const DroppedEventType = eventAttemptsExhausted
 
-// OperationalEventType is the type of the event that tells of the attempt's result, or empty: nobody is
-// told. Attempts by hand count for none.
+// OperationalEventType returns the type of the event about the attempt's result, or an empty string if there is no
+// event. Manual attempts are ignored.
 func (r Result) OperationalEventType() string {
 	success := r.Attempt.Status == StatusSuccess
 	switch {
 	case r.Attempt.Trigger == TriggerManual:
 		return ""
-	case r.Gone: // of the endpoint somebody is told
+	case r.Gone: // an event about the endpoint is sent instead
 		return ""
-	case success && r.Attempts > failingAttempts: // this one is the last of them
+	case success && r.Attempts > failingAttempts: // this attempt is the last of them
 		return eventAttemptsRecovered
 	case success:
 		return ""

@@ -6,15 +6,14 @@ import (
 	"time"
 )
 
-// OperationalEvent is what an operational webhook tells an organisation. It is written down in the unit
-// of work that it tells of, and stored as a message of the organisation's operational application
-// later; see OperationalEventStep.
+// OperationalEvent is the content of an operational webhook. It is recorded in the unit of work that it reports, and
+// stored later as a message of the organisation's operational application; see OperationalEventStep.
 type OperationalEvent struct {
 	OrgID   OrgID
 	Type    string
-	Payload string // what is sent, to the byte
-	Subject string // what it is about: events of one subject arrive in their order; empty: in any
-	Place   int64  // in the order of all events; 0 until it is written down
+	Payload string // what is sent, byte for byte
+	Subject string // what it is about: events with the same subject arrive in order; empty: in any order
+	Place   int64  // its place in the order of all events; 0 until it is recorded
 }
 
 const (
@@ -29,26 +28,27 @@ const (
 	eventAttemptsRecovered = "message.attempt.recovered"
 )
 
-// operationalEventTypes are what an operational webhook can be about.
+// operationalEventTypes lists the event types of operational webhooks.
 var operationalEventTypes = []string{
 	eventTaskFinished,
 	eventEndpointCreated, eventEndpointDeleted, EventEndpointDisabled, eventEndpointEnabled, eventEndpointUpdated,
 	eventAttemptsExhausted, eventAttemptsFailing, eventAttemptsRecovered,
 }
 
-// OperationalTx is what operational webhooks need of a unit of work.
+// OperationalTx is the part of a unit of work that operational webhooks need.
 type OperationalTx interface {
-	// OperationalEventInsert writes an event down if an endpoint wants it, and else nothing.
+	// OperationalEventInsert records an event if an endpoint wants it, and does nothing otherwise.
 	OperationalEventInsert(ctx context.Context, e OperationalEvent) error
-	// OperationalEventTakeMany takes the first events out, in their order. Who calls it meanwhile waits.
+	// OperationalEventTakeMany removes and returns the first events, in order. Concurrent callers block.
 	OperationalEventTakeMany(ctx context.Context, limit int) ([]OperationalEvent, error)
-	// MessageInsertMany stores messages with what they are owed, and answers for each. The error is of all.
+	// MessageInsertMany stores messages with their deliveries and returns a result for each. The error concerns all of
+	// them.
 	MessageInsertMany(ctx context.Context, messages []NewMessage, now time.Time) ([]Stored, error)
 	LaneTx
 }
 
-// tell writes an event about a subject down. Nobody is told of the operational-webhook endpoints
-// themselves: each event would be the cause of more.
+// tell records an event about a subject. Events about the operational-webhook endpoints themselves are not recorded:
+// each event would cause more.
 func tell(ctx context.Context, tx Tx, org OrgID, subject, eventType string, data any) error {
 	if org == OperationalOrg {
 		return nil
@@ -63,11 +63,11 @@ func tell(ctx context.Context, tx Tx, org OrgID, subject, eventType string, data
 	return tx.OperationalEventInsert(ctx, OperationalEvent{OrgID: org, Type: eventType, Payload: string(payload), Subject: subject})
 }
 
-// operationalEventsAtOnce bounds a step: with 256 KiB each, which few have, 50 MiB.
+// operationalEventsAtOnce bounds a step: 200 events of 256 KiB, a size that few have, are 50 MiB.
 const operationalEventsAtOnce = 200
 
-// OperationalEventStep stores the events that have waited longest as messages, in one unit of work:
-// each is stored once, whoever dies. True: there may be more.
+// OperationalEventStep stores the oldest events as messages in one unit of work, so each is stored exactly once even
+// if a process crashes. It returns true if there may be more.
 func (s *Tasks) OperationalEventStep(ctx context.Context) (bool, error) {
 	taken := 0
 	err := s.store.InTx(ctx, func(ctx context.Context, tx Tx) error {
@@ -75,13 +75,13 @@ func (s *Tasks) OperationalEventStep(ctx context.Context) (bool, error) {
 		if taken = len(events); err != nil || taken == 0 {
 			return err
 		}
-		now := s.now() // not before: another may have stored earlier ones while this one waited
+		now := s.now() // only now: another process may have stored earlier events while this one waited
 		messages := make([]NewMessage, taken)
 		for i, e := range events {
 			in := MessageIn{EventType: e.Type, Payload: []byte(e.Payload)}
 			messages[i] = in.message(OperationalOrg, string(e.OrgID), now)
 		}
-		stored, err := tx.MessageInsertMany(ctx, messages, now) // one whose application is gone is dropped
+		stored, err := tx.MessageInsertMany(ctx, messages, now) // messages whose application is gone are dropped
 		if err != nil {
 			return err
 		}

@@ -27,7 +27,7 @@ func (s *fakeStore) ApplicationGet(_ context.Context, org OrgID, _ string) (Appl
 	return Application{OrgID: org, ID: "app_1", UID: new("acme")}, nil
 }
 
-// fakeTx remembers the events that are written down, and the messages that are made of them.
+// fakeTx collects the recorded events and the messages made from them.
 type fakeTx struct {
 	Tx
 	endpoint Endpoint
@@ -55,7 +55,7 @@ func (f *fakeTx) EndpointUpdate(context.Context, Endpoint) error        { return
 func (f *fakeTx) EndpointUpdateSecret(context.Context, Endpoint) error  { return f.refuse }
 func (f *fakeTx) EndpointHeadersUpdate(context.Context, Endpoint) error { return f.refuse }
 
-// DeliveryDropByEndpoint finds one part to drop, of as much as there may be.
+// DeliveryDropByEndpoint finds one full part to drop.
 func (f *fakeTx) DeliveryDropByEndpoint(context.Context, AppID, EndpointID) (int64, error) {
 	if f.dropped {
 		return 0, nil
@@ -222,7 +222,7 @@ func TestTheEndOfATaskIsTold(t *testing.T) {
 	}
 	for name, test := range map[string]struct {
 		task BackgroundTask
-		data string // empty: nothing is told
+		data string // empty: no event
 	}{
 		"running":      {task(TaskRunning, TaskData{AppStats: []AppUsage{}}, nil), ""},
 		"finished":     {task(TaskFinished, TaskData{AppStats: []AppUsage{}}, nil), `{"appStats":[]}`},
@@ -251,7 +251,7 @@ func TestWhatIsToldOfAttempts(t *testing.T) {
 	for name, test := range map[string]struct {
 		attempts int
 		status   AttemptStatus
-		last     bool // nothing is tried any more
+		last     bool // there are no more attempts
 		want     string
 	}{
 		"success":                     {1, StatusSuccess, true, ""},

@@ -10,11 +10,11 @@ import (
 	"time"
 )
 
-// OutboxMessage is a message that an application of our own database left in the outbox.
+// OutboxMessage is a message that an application of our own database inserted into the outbox.
 type OutboxMessage struct {
 	OutboxKey
 	OrgID       OrgID
-	Application string // an id or uid
+	Application string // id or uid
 	EventType   string
 	Payload     string
 	EventID     *string
@@ -22,18 +22,17 @@ type OutboxMessage struct {
 	Tags        []string
 	TraceParent *string
 
-	Err error // it cannot be read, and why; then only the key says anything
+	Err error // why the message cannot be read; if set, only the key is meaningful
 }
 
-// OutboxKey tells a message of the outbox from all others. Its id alone does not: ids begin again after
-// TRUNCATE ... RESTART IDENTITY, and a consumer that has the old messages in hand must not take the new ones
-// for them.
+// OutboxKey identifies a message of the outbox. Its id alone does not: ids start again after TRUNCATE ... RESTART
+// IDENTITY, and a consumer that still holds old messages must not confuse new ones with them.
 type OutboxKey struct {
 	ID   int64
 	TxID uint64 // of the transaction that inserted it
 }
 
-// Position is the key as the Position of an [IngestIn].
+// Position returns the key as the Position of an [IngestIn].
 func (k OutboxKey) Position() string {
 	return strconv.FormatInt(k.ID, 10) + "/" + strconv.FormatUint(k.TxID, 10)
 }
@@ -48,45 +47,45 @@ func outboxKey(position string) (OutboxKey, error) {
 	return OutboxKey{ID: id, TxID: txID}, nil
 }
 
-// OutboxLetter is a message of the outbox that cannot be stored, and why.
+// OutboxLetter is a message of the outbox that cannot be stored, and the reason.
 type OutboxLetter struct {
 	ID     int64
 	Reason string
 }
 
-// OutboxPlace is how far a consumer has emptied the outbox: all messages with lower ids that were
-// committed when the snapshot was taken are gone. Messages that commit later are found from there
-// on, whatever their ids. The zero value is the place of a consumer that knows nothing yet.
+// OutboxPlace is how far a consumer has emptied the outbox: all messages with lower ids that were committed when the
+// snapshot was taken are gone. Messages that commit later are found from there on, whatever their ids. The zero
+// value is the place of a consumer that is just starting.
 type OutboxPlace struct {
 	ID       int64
 	Snapshot string
 }
 
-// Outbox is the outbox as those see it who look for work.
+// Outbox is the outbox as seen by its consumers.
 type Outbox interface {
-	// OutboxList lists the first messages in the outbox that are not gone at that place: up to
-	// limit messages or bytes of payloads, and at least one if there is one. It returns the place
-	// of a consumer that has taken all of them.
+	// OutboxList lists the first messages in the outbox that are not gone at that place: up to limit messages and up to
+	// bytes of payloads, but at least one message if there is one. It returns the place of a consumer that has taken
+	// all of them.
 	OutboxList(ctx context.Context, from OutboxPlace, limit int, bytes int64) ([]OutboxMessage, OutboxPlace, error)
 }
 
-// OutboxTx is what taking messages out of the outbox needs of a unit of work.
+// OutboxTx is the part of a unit of work that takes messages out of the outbox.
 type OutboxTx interface {
-	// OutboxLockMany locks those of the messages that are still there, and returns their ids in order.
-	// Concurrent callers block.
+	// OutboxLockMany locks the messages that are still there, and returns their ids in order. Concurrent callers block.
 	OutboxLockMany(ctx context.Context, keys []OutboxKey) ([]int64, error)
-	// OutboxDeleteMany deletes messages that are locked.
+	// OutboxDeleteMany deletes locked messages.
 	OutboxDeleteMany(ctx context.Context, ids []int64) error
-	// OutboxDeadLetterMany puts messages that are locked aside.
+	// OutboxDeadLetterMany moves locked messages to the dead letters.
 	OutboxDeadLetterMany(ctx context.Context, letters []OutboxLetter, now time.Time) error
 }
 
-// OutboxIngestMany stores messages of the outbox, whose Position is that of their key, and takes them out
-// of it in the same unit of work: each is stored once, whoever dies. One that another process has taken
-// out meanwhile is answered as known. What is refused is put aside with its reason in that unit of work, too.
+// OutboxIngestMany stores messages of the outbox, whose Position is that of their key, and removes them from it in
+// the same unit of work, so each is stored exactly once even if a process crashes. Messages that another process has
+// removed meanwhile are returned as known. Rejected messages become dead letters, with the reason, in the same unit
+// of work.
 //
-// If the database refuses the unit of work, or has no memory or locks for it, it is split in halves until the message
-// that causes it is alone. That message cannot be put aside either; it stays in the outbox.
+// If the database refuses the unit of work, or has no memory or locks for it, the messages are split in halves until
+// the one that causes it is alone. That message cannot become a dead letter either; it stays in the outbox.
 func (s *Ingest) OutboxIngestMany(ctx context.Context, ins []IngestIn) []Ingested {
 	var outcomes []Ingested
 	err := s.store.InTx(ctx, func(ctx context.Context, tx Tx) (err error) {
@@ -131,7 +130,7 @@ func (s *Ingest) outboxIngest(ctx context.Context, tx Tx, ins []IngestIn) ([]Ing
 		now := s.now()
 		if outcomes[i].Err = in.check(now); outcomes[i].Err == nil {
 			m := in.newMessage(now)
-			m.KeyHash = nil // it is stored once without one
+			m.KeyHash = nil // the outbox alone ensures that it is stored once
 			messages, places = append(messages, m), append(places, i)
 		}
 	}
@@ -145,7 +144,7 @@ func (s *Ingest) outboxIngest(ctx context.Context, tx Tx, ins []IngestIn) ([]Ing
 	return outcomes, s.outboxSettle(ctx, tx, locked, ids, outcomes)
 }
 
-// outboxSettle takes messages out of the outbox, those that are refused to the dead letters.
+// outboxSettle removes messages from the outbox; rejected ones go to the dead letters.
 func (s *Ingest) outboxSettle(ctx context.Context, tx Tx, locked, ids []int64, outcomes []Ingested) error {
 	var done []int64
 	var letters []OutboxLetter

@@ -7,8 +7,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// attempts lets workers claim at random instants, of which each wants a random number, and returns when
-// every attempt began.
+// attempts lets workers claim a random number of attempts at random instants, and returns when each attempt began.
 func attempts(t *rapid.T, rate int32) []time.Time {
 	now := time.Date(2026, 1, 31, 9, 30, 0, 0, time.UTC)
 	pace := Pace{Rate: rate}
@@ -51,7 +50,7 @@ func TestWhoeverWaitsGetsTheWholeRate(t *testing.T) {
 			n := pace.Allowed(now, 1_000_000)
 			made += n
 			pace = pace.Taken(now, n)
-			// As soon as there is something, but not sooner than a worker looks.
+			// As soon as an attempt is allowed, but not before a worker looks again.
 			next := now.Add(20 * time.Millisecond)
 			if pace.Until.After(next) {
 				next = pace.Until

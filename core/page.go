@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// Page is a part of a list, by key and never by offset, so that it stays right while rows are
-// added: those with After < key < Before, the first Limit of them.
+// Page is a part of a list: the first Limit rows with After < key < Before. Pages use keys, never offsets, so that
+// they stay correct while rows are added.
 type Page struct {
 	After, Before string
 	Limit         int
 	Descending    bool // the order to read in
-	Look          int  // how many rows to look at for it; 0: as many as the store sees fit
-	Bare          bool // without what is large and not shown: payloads of messages, responses of attempts
-	flip          bool // it was read against the order of display, because what counts is its end
+	Look          int  // how many rows to examine for the page; 0: the store decides
+	Bare          bool // without large fields that are not shown: payloads of messages, responses of attempts
+	flip          bool // read against the order of display, because the end of the range is wanted
 }
 
 const (
@@ -25,30 +25,30 @@ const (
 
 	lastKey = "\x7f" // above every id and name under COLLATE "C"
 
-	listWindow = 90 * 24 * time.Hour // how far a list that is bounded in time reaches
+	listWindow = 90 * 24 * time.Hour // how far back a list that is bounded in time reaches
 	listAhead  = time.Hour           // another machine's clock may be ahead of ours
 )
 
-// PageIn is a page as a client asks for it.
+// PageIn is a page as a client requests it.
 type PageIn struct {
 	Limit      *int
-	Iterator   string // of the item to go on after; "-" before it: the page that ends just before that item
+	Iterator   string // the item to continue after; with a leading "-", the page that ends just before that item
 	Descending bool   // the order of display
 }
 
-// NewApplicationPage reads a page of applications.
+// NewApplicationPage returns a page of applications.
 func NewApplicationPage(in PageIn) (Page, error) { return idPage(in, appPrefix) }
 
-// NewEndpointPage reads a page of endpoints.
+// NewEndpointPage returns a page of endpoints.
 func NewEndpointPage(in PageIn) (Page, error) { return idPage(in, endpointPrefix) }
 
-// NewBackgroundTaskPage reads a page of background tasks.
+// NewBackgroundTaskPage returns a page of background tasks.
 func NewBackgroundTaskPage(in PageIn) (Page, error) { return idPage(in, taskPrefix) }
 
-// NewEventTypePage reads a page of event types.
+// NewEventTypePage returns a page of event types.
 func NewEventTypePage(in PageIn) (Page, error) { return keyPage(in, eventTypeKey) }
 
-// idPage reads a page of a list that is kept in order of ids with that prefix.
+// idPage returns a page of a list that is ordered by ids with that prefix.
 func idPage(in PageIn, prefix string) (Page, error) {
 	return keyPage(in, func(iterator string) (string, bool) {
 		tail, ok := strings.CutPrefix(iterator, prefix)
@@ -56,7 +56,7 @@ func idPage(in PageIn, prefix string) (Page, error) {
 	})
 }
 
-// keyPage reads a page of a list; key is the key that an iterator stands for, without the "-" of a previous
+// keyPage returns a page of a list. key returns the key that an iterator stands for, without the "-" of a previous
 // page, and reports whether the iterator is well formed.
 func keyPage(in PageIn, key func(iterator string) (string, bool)) (Page, error) {
 	p, err := newPage(in)
@@ -75,12 +75,12 @@ func keyPage(in PageIn, key func(iterator string) (string, bool)) (Page, error) 
 	return p, nil
 }
 
-// encodedMark begins the iterator of an event type whose name cannot stand there as it is. No name that is
-// accepted begins with it.
+// encodedMark begins the iterator of an event type whose name cannot be an iterator itself. No valid name begins
+// with it.
 const encodedMark = "~"
 
-// EventTypeIterator is the iterator of an event type: its name. A name that begins with "-" would be read as
-// the page before another, and one that another system stored may hold any character: these are encoded.
+// EventTypeIterator returns the iterator of an event type: its name. A name that begins with "-" would be read as
+// the page before another, and a name that another system stored may hold any character, so these are encoded.
 func EventTypeIterator(name string) string {
 	if isName(name) && name[0] != '-' {
 		return name
@@ -88,8 +88,8 @@ func EventTypeIterator(name string) string {
 	return encodedMark + base64.RawURLEncoding.EncodeToString([]byte(name))
 }
 
-// eventTypeKey is the inverse of EventTypeIterator. It also accepts "-a" for the event type of that name, as
-// in "--a", which earlier releases answered for the page before it.
+// eventTypeKey is the inverse of EventTypeIterator. It also accepts "-a" for the event type of that name: "--a" is
+// the iterator that earlier releases returned for the page before it.
 func eventTypeKey(iterator string) (name string, ok bool) {
 	encoded, marked := strings.CutPrefix(iterator, encodedMark)
 	if !marked {
@@ -100,7 +100,7 @@ func eventTypeKey(iterator string) (name string, ok bool) {
 	return name, err == nil && name != "" && !strings.ContainsFunc(name, unstorable) && EventTypeIterator(name) == iterator
 }
 
-// unstorable reports whether Postgres cannot take a text with r in it; U+FFFD stands for what is no UTF-8.
+// unstorable reports whether Postgres cannot store text with r in it. U+FFFD stands for invalid UTF-8.
 func unstorable(r rune) bool { return r == 0 || r == '\uFFFD' }
 
 func newPage(in PageIn) (Page, error) {
@@ -124,10 +124,10 @@ func invalidIterator() *Error {
 	return Invalid("Invalid iterator: pass the iterator or prevIterator of a page of this list", "query", "iterator")
 }
 
-// turn makes p the page before its key instead of the one behind it.
+// turn makes p the page before its key instead of the one after it.
 func (p *Page) turn() { p.Descending, p.flip = !p.Descending, !p.flip }
 
-// bound makes p start behind key, in the order it is read.
+// bound makes p start after key, in the order of reading.
 func (p *Page) bound(key string) {
 	if p.Descending {
 		p.Before = min(p.Before, key)
@@ -136,32 +136,32 @@ func (p *Page) bound(key string) {
 	}
 }
 
-// window makes p stay between the two keys.
+// window restricts p to the keys between the two.
 func (p *Page) window(after, before string) {
 	p.After, p.Before = max(p.After, after), min(p.Before, before)
 }
 
-// TimedPageIn is a page of a list that is displayed newest first and bounded in time: messages and
-// attempts, of which there are too many to look through all.
+// TimedPageIn is a page of a list that is displayed newest first and bounded in time. Messages and attempts are such
+// lists; there are too many of them to search them all.
 type TimedPageIn struct {
 	Limit         *int
 	Iterator      string
 	Before, After *time.Time
 }
 
-// NewMessagePage reads a page of messages.
+// NewMessagePage returns a page of messages.
 func NewMessagePage(in TimedPageIn, now time.Time) (Page, error) {
 	return timedPage(in, messagePrefix, now)
 }
 
-// NewAttemptPage reads a page of attempts.
+// NewAttemptPage returns a page of attempts.
 func NewAttemptPage(in TimedPageIn, now time.Time) (Page, error) {
 	return timedPage(in, attemptPrefix, now)
 }
 
-// timedPage gives each bound the client names a window of 90 days on its far side; without any, the
-// 90 days up to now. With after alone the page is the oldest behind that instant: so a client can
-// walk forward from one.
+// timedPage adds to each bound that the client sets a window of 90 days on its far side; without bounds, the window
+// is the 90 days up to now. With only after, the page holds the oldest items after that instant, so that a client
+// can walk forward from it.
 func timedPage(in TimedPageIn, prefix string, now time.Time) (Page, error) {
 	p, err := newPage(PageIn{Limit: in.Limit, Iterator: in.Iterator, Descending: true})
 	if err != nil {
@@ -203,15 +203,15 @@ func (p *Page) continueAt(iterator, prefix string) error {
 // List is a page of a list, in the order of display.
 type List[T any] struct {
 	Data []T
-	Done bool // nothing follows in the direction the page was asked for
+	Done bool // nothing follows in the requested direction
 
-	// Of a page that ended before it was full: the keys from which to go on, and back. Empty: those of the last
-	// and the first item.
+	// The keys from which to continue forward and back, if the page ended before it was full. If they are empty, they
+	// are those of the last and the first item.
 	Next, Previous string
 }
 
-// endEarly notes that the page was not filled: what follows key was not looked at. A page without items leads on
-// in both directions, so that a client which only ever goes on never gets the first page again.
+// endEarly records that the page ended before it was full: nothing after key was examined. A page without items
+// continues in both directions, so that a client that only moves forward never gets the first page again.
 func (l *List[T]) endEarly(p Page, key string) {
 	l.Done = false
 	if p.flip {
@@ -222,7 +222,7 @@ func (l *List[T]) endEarly(p Page, key string) {
 	}
 }
 
-// cut leaves the first n of the items, in the order in which they were read.
+// cut keeps the first n items, in the order in which they were read.
 func (l *List[T]) cut(p Page, n int) {
 	switch {
 	case n >= len(l.Data):
@@ -235,7 +235,7 @@ func (l *List[T]) cut(p Page, n int) {
 	l.Done = false
 }
 
-// list reads one row more than the page has, to know whether anything follows.
+// list reads one row more than the page holds, to know whether more follow.
 func list[T any](p Page, read func(Page) ([]T, error)) (List[T], error) {
 	p.Limit++
 	rows, err := read(p)
@@ -252,8 +252,8 @@ func list[T any](p Page, read func(Page) ([]T, error)) (List[T], error) {
 	return l, nil
 }
 
-// listLooked is list where no index knows what the list leaves out: read looks at a bounded number of rows. ended is
-// the key of the last one, if read stopped there with more to look at.
+// listLooked is list for filters that no index covers: read examines a bounded number of rows. ended is the key of
+// the last one, if read stopped there with more to examine.
 func listLooked[T any](p Page, read func(Page) (rows []T, ended string, err error)) (List[T], error) {
 	var ended string
 	l, err := list(p, func(p Page) (rows []T, err error) {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// keys is a list as a store would hold it.
+// keys is a list as a store holds it.
 type keys []string
 
 // read does what every store must do with a page.
@@ -83,7 +83,7 @@ func TestBadPagesAreRefused(t *testing.T) {
 	}
 }
 
-// A client that sent a malformed iterator got 200 and a page of something else.
+// A client that sent a malformed iterator got a 200 and an unrelated page.
 func TestMalformedIteratorsAreRefused(t *testing.T) {
 	t.Parallel()
 	tail := strings.Repeat("z", ksuidChars)
@@ -119,7 +119,7 @@ func TestMalformedIteratorsAreRefused(t *testing.T) {
 	}
 }
 
-// The iterator of "-a" was "-a", which means the page before "a": pages repeated for ever, or left names out.
+// The iterator of "-a" was "-a", which means the page before "a": pages repeated for ever, or left out names.
 func TestPagesOfAnyNamesHoldEachOnce(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(13, 2))
@@ -155,7 +155,7 @@ func TestPagesOfAnyNamesHoldEachOnce(t *testing.T) {
 	}
 }
 
-// walk follows the iterators that a client gets to the end, and returns all names in the order of display.
+// walk follows the iterators to the end, as a client does, and returns all names in the order of display.
 func walk(t *testing.T, names keys, in PageIn, back bool) (all []string) {
 	t.Helper()
 	for range len(names) + 1 {
@@ -177,7 +177,7 @@ func walk(t *testing.T, names keys, in PageIn, back bool) (all []string) {
 	return nil
 }
 
-// Iterators of other names stay as they are: the wire has them bare, and clients keep them.
+// Iterators of plain names stay unencoded: they are used as they are in URLs, and clients store them.
 func TestIteratorOfAPlainNameIsTheName(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"a", "invoice.paid", "a-b", "A_0", ".", strings.Repeat("a", 256)} {
@@ -191,7 +191,7 @@ func TestTimedPages(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 	daysAgo := func(n int) time.Time { return now.AddDate(0, 0, -n) }
-	var k keys // one a day: k[0] is 200 days ago
+	var k keys // one per day: k[0] is 200 days ago
 	for n := 200; n >= 0; n-- {
 		k = append(k, string(NewMessageID(daysAgo(n))))
 	}

@@ -8,21 +8,21 @@ import (
 // Partition is the part of a table that holds the ids of one week.
 type Partition struct {
 	Table    string // "message" or "attempt"
-	Suffix   string // of its name: the Monday it begins with, as 20060102
-	From, To string // the ids it holds: From up to but not To
+	Suffix   string // of its name: the Monday on which it begins, as 20060102
+	From, To string // the ids it holds, from From up to but excluding To
 }
 
 const (
 	week = 7 * 24 * time.Hour
 
-	// partitionWeeksBehind makes room for a clock that is behind ours.
+	// partitionWeeksBehind allows for a clock that is behind ours.
 	partitionWeeksBehind = 1
 
-	// partitionWeeksAhead is how long the jobs may be away before rows land in a default partition.
+	// partitionWeeksAhead is how long the jobs may be down before rows land in a default partition.
 	partitionWeeksAhead = 5
 )
 
-// PartitionsAround are the partitions that should exist at that instant.
+// PartitionsAround returns the partitions that should exist at that instant.
 func PartitionsAround(at time.Time) []Partition {
 	var list []Partition
 	for n := -partitionWeeksBehind; n <= partitionWeeksAhead; n++ {
@@ -32,10 +32,10 @@ func PartitionsAround(at time.Time) []Partition {
 	return list
 }
 
-// MessagePartition is the one that holds the messages of that instant.
+// MessagePartition returns the partition that holds the messages of that instant.
 func MessagePartition(at time.Time) Partition { return partition("message", messagePrefix, at) }
 
-// AttemptPartition is the one that holds the attempts of that instant.
+// AttemptPartition returns the partition that holds the attempts of that instant.
 func AttemptPartition(at time.Time) Partition { return partition("attempt", attemptPrefix, at) }
 
 func partition(table, prefix string, at time.Time) Partition {
@@ -46,15 +46,15 @@ func partition(table, prefix string, at time.Time) Partition {
 	}
 }
 
-// Partitioner makes partitions.
+// Partitioner creates partitions.
 type Partitioner interface {
-	// PartitionCreate makes a partition, with the rows of its range that the table's default partition
-	// caught. False: it is there already.
+	// PartitionCreate creates a partition and moves the rows of its range there from the table's default partition. It
+	// returns false if the partition already exists.
 	PartitionCreate(ctx context.Context, p Partition) (bool, error)
-	// PartitionCaught returns an id that the default partition of message caught, and one that the
-	// default partition of attempt did; empty where it caught none.
+	// PartitionCaught returns an id from the default partition of message and one from that of attempt. An id is empty
+	// if its default partition has no rows.
 	PartitionCaught(ctx context.Context) (MessageID, AttemptID, error)
-	// PartitionAnalyze gathers the planner's statistics of partitioned tables whose last ones are from before a
-	// time. False: there are none, or another process is doing it.
+	// PartitionAnalyze updates the planner's statistics of partitioned tables that were last analyzed before that time.
+	// It returns false if there are none, or if another process is doing it.
 	PartitionAnalyze(ctx context.Context, before time.Time) (bool, error)
 }

@@ -2,11 +2,11 @@ package core
 
 import "time"
 
-// RetrySchedule is how long to wait after each failed attempt; after the last of them nothing is
-// tried any more. Empty, every delivery is tried once.
+// RetrySchedule is how long to wait after each failed attempt. The attempt after the last wait is the final one. With
+// an empty schedule, every delivery is attempted once.
 type RetrySchedule []time.Duration
 
-// DefaultRetrySchedule gives a receiver a good day to come back: eight attempts in 27.6 hours.
+// DefaultRetrySchedule gives a receiver more than a day to recover: eight attempts in 27.6 hours.
 func DefaultRetrySchedule() RetrySchedule {
 	return RetrySchedule{
 		5 * time.Second, 5 * time.Minute, 30 * time.Minute,
@@ -15,19 +15,18 @@ func DefaultRetrySchedule() RetrySchedule {
 }
 
 const (
-	retryJitter   = 0.2       // each wait is spread by this part of it, so that failures do not come back as a wave
-	retryAfterMax = time.Hour // a receiver that asks for more is tried all the same
+	retryJitter   = 0.2       // each wait varies by this fraction, so that failed deliveries do not come back as a wave
+	retryAfterMax = time.Hour // a receiver that asks for a longer wait is tried anyway
 )
 
-// SlowDown is how long to leave an endpoint alone that says it is overloaded and asks for so much; 0: it
-// named no time.
+// SlowDown returns how long to pause an endpoint that says it is overloaded. retryAfter is the wait that the
+// endpoint asked for, or 0 if it named none.
 func SlowDown(retryAfter time.Duration) time.Duration {
 	return min(max(retryAfter, CircuitWaitLeast), retryAfterMax)
 }
 
-// Next is how long to wait once attempts have failed, or false when that was the last. random is in
-// [0, 1); retryAfter is what the receiver asked for, 0 if nothing: it makes the wait longer, never
-// shorter.
+// Next returns how long to wait after that many failed attempts, or false if the final one was made. random is
+// in [0, 1). retryAfter is the wait that the receiver asked for, or 0; it can make the wait longer, never shorter.
 func (s RetrySchedule) Next(attempts int, retryAfter time.Duration, random float64) (time.Duration, bool) {
 	if attempts < 1 || attempts > len(s) {
 		return 0, false

@@ -2,18 +2,17 @@ package core
 
 import "slices"
 
-// Scope is what a token lets its bearer reach: everything of one organisation, or one application
-// of it.
+// Scope is what a token gives access to: everything of one organisation, or one of its applications.
 type Scope struct {
 	OrgID OrgID
 	AppID AppID // empty for a token of the whole organisation
 
-	// Of an application's token:
-	FeatureFlags []string     // which flagged event types it sees
-	Capabilities []Capability // what it may do, and nothing else; nil: everything
+	// For an application's token:
+	FeatureFlags []string     // the feature flags whose event types it sees
+	Capabilities []Capability // what it may do; nil: everything
 }
 
-// org refuses tokens that are bound to one application.
+// org rejects tokens of applications.
 func (s Scope) org() error {
 	if s.AppID != "" {
 		return Forbidden()
@@ -21,8 +20,8 @@ func (s Scope) org() error {
 	return nil
 }
 
-// app refuses, as not found, every application that the token is not for: to its bearer the others
-// do not exist.
+// app returns a not-found error for every application that the token is not for: its bearer must not learn that
+// others exist.
 func (s Scope) app(id AppID) error {
 	if s.AppID != "" && s.AppID != id {
 		return NotFound()
@@ -30,8 +29,7 @@ func (s Scope) app(id AppID) error {
 	return nil
 }
 
-// sees tells whether the bearer may know of the event type: feature flags hide some from
-// applications.
+// sees reports whether the bearer may see the event type. Feature flags hide some event types from applications.
 func (s Scope) sees(t EventType) bool {
 	return s.AppID == "" || t.FeatureFlags == nil ||
 		slices.ContainsFunc(t.FeatureFlags, func(flag string) bool { return slices.Contains(s.FeatureFlags, flag) })

@@ -8,20 +8,20 @@ import (
 	"strings"
 )
 
-// SignatureType is how a secret signs.
+// SignatureType is the signature scheme of a secret.
 type SignatureType string
 
-// The signatures of Standard Webhooks. The empty type is the first of them.
+// The signature schemes of Standard Webhooks. The empty type is the first of them.
 const (
 	SignatureHMAC256 SignatureType = "hmac256" // v1: sender and receiver share the key
-	SignatureEd25519 SignatureType = "ed25519" // v1a: the receiver has the public key alone
+	SignatureEd25519 SignatureType = "ed25519" // v1a: the receiver has only the public key
 )
 
-// Secret is the key an endpoint's webhooks are signed with. It prints as "[secret]", so that a log
-// or an error never holds it.
+// Secret is the key that signs an endpoint's webhooks. It prints as "[secret]", so that logs and errors never
+// contain it.
 type Secret struct {
 	signs SignatureType
-	key   []byte // of HMAC; of ed25519 the seed and, behind it, the public key
+	key   []byte // of HMAC; for ed25519 the seed followed by the public key
 }
 
 const (
@@ -33,14 +33,14 @@ const (
 	secretBytesMax = 75
 )
 
-// NewSecret makes a random one for HMAC.
+// NewSecret returns a random HMAC secret.
 func NewSecret() Secret { return SignatureHMAC256.NewSecret() }
 
-// NewSecret makes a random one that signs so.
+// NewSecret returns a random secret of that type.
 func (t SignatureType) NewSecret() Secret {
 	if t == SignatureEd25519 {
 		seed := make([]byte, ed25519.SeedSize)
-		rand.Read(seed) // never fails: it ends the process instead
+		rand.Read(seed) // never fails: it crashes the process instead
 		return Secret{SignatureEd25519, ed25519.NewKeyFromSeed(seed)}
 	}
 	key := make([]byte, secretBytes)
@@ -48,24 +48,23 @@ func (t SignatureType) NewSecret() Secret {
 	return HMACSecret(key)
 }
 
-// HMACSecret is the secret with that key.
+// HMACSecret returns the secret with that key.
 func HMACSecret(key []byte) Secret { return Secret{SignatureHMAC256, key} }
 
-// Ed25519Secret is the secret with that private key: 32 bytes of seed and, behind them, the 32 of the
-// public key. False: it has another length. Whether the halves belong together is not looked at.
+// Ed25519Secret returns the secret with that private key: 32 bytes of seed followed by the 32 bytes of the public
+// key. It returns false for any other length. It does not check that the halves belong together.
 func Ed25519Secret(private []byte) (Secret, bool) {
 	return Secret{SignatureEd25519, private}, len(private) == ed25519.PrivateKeySize
 }
 
-// Key is how the secret signs and the key of HMACSecret or Ed25519Secret, for whoever stores it.
+// Key returns the secret's type and its key, as HMACSecret or Ed25519Secret takes it, so that it can be stored.
 func (s Secret) Key() (SignatureType, []byte) { return s.signs, s.key }
 
-// IsZero tells whether it is no secret at all.
+// IsZero reports whether there is no secret.
 func (s Secret) IsZero() bool { return s.key == nil }
 
-// ParseSecret reads a secret as clients write it: whsec_ and the base64 of 24 to 75 bytes, the same
-// without the prefix, or whsk_ and the base64 of an ed25519 private key. field is what the request
-// calls it.
+// ParseSecret reads a secret as clients write it: whsec_ and the base64 of 24 to 75 bytes, the same without the
+// prefix, or whsk_ and the base64 of an ed25519 private key. field is its name in the request, for errors.
 func ParseSecret(text, field string) (Secret, error) {
 	encoded, asymmetric := strings.CutPrefix(text, privatePrefix)
 	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(encoded, hmacPrefix))
@@ -79,8 +78,8 @@ func ParseSecret(text, field string) (Secret, error) {
 	return HMACSecret(key), nil
 }
 
-// parsePrivate refuses halves that do not belong together: nobody could verify what they sign, and two
-// signatures of one seed under different public keys give the private key away.
+// parsePrivate rejects halves that do not belong together: nobody could verify the signatures, and two signatures of
+// one seed under different public keys reveal the private key.
 func parsePrivate(private []byte, err error, field string) (Secret, error) {
 	s, ok := Ed25519Secret(private)
 	if err != nil || !ok {
@@ -94,8 +93,8 @@ func parsePrivate(private []byte, err error, field string) (Secret, error) {
 	return s, nil
 }
 
-// Text is what receivers verify with, as they write it: the key of HMAC, or the public key of ed25519.
-// The private one is never shown.
+// Text returns what receivers verify with, in their format: the HMAC key or the ed25519 public key. The private key
+// is never shown.
 func (s Secret) Text() string {
 	if s.signs == SignatureEd25519 {
 		return publicPrefix + base64.StdEncoding.EncodeToString(s.key[ed25519.SeedSize:])
@@ -111,5 +110,5 @@ func (s Secret) String() string { return redacted }
 // GoString hides the key from %#v.
 func (s Secret) GoString() string { return redacted }
 
-// MarshalJSON hides the key from slog's JSON and whatever else encodes a struct that holds one.
+// MarshalJSON hides the key from slog's JSON and from other encoders of structs that hold one.
 func (s Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }

@@ -20,7 +20,7 @@ const (
 	vectorPublic  = "whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4="
 )
 
-// written is the secret as clients write it.
+// written returns the secret as clients write it.
 func (s Secret) written() string {
 	if s.signs == SignatureEd25519 {
 		return privatePrefix + base64.StdEncoding.EncodeToString(s.key)
@@ -103,12 +103,12 @@ func TestParseSecret(t *testing.T) {
 		private:                                    true,
 		vectorPrivate:                              true,
 		vectorPublic:                               false,
-		"whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4": false, // half of one
+		"whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4": false, // half a key
 		"whsk_" + strings.Repeat("AAAA", 25):       false,
 		"whsk_" + made.Text():                      false,
 		"whsk_":                                    false,
 		"whsk_" + strings.Repeat("!", 88):          false,
-		private[:len("whsk_")+43] + vectorPrivate[len("whsk_")+43:]: false, // another key's public half
+		private[:len("whsk_")+43] + vectorPrivate[len("whsk_")+43:]: false, // the public half of another key
 	} {
 		s, err := ParseSecret(text, "secret")
 		if (err == nil) != ok {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// A use case within a unit of work that tried to store a message would wait for a second connection.
+// A use case in a unit of work that tried to store a message would wait for a second connection.
 func TestServiceWithinStoresNoMessages(t *testing.T) {
 	t.Parallel()
 	f := &found{answer: as}

@@ -1,8 +1,9 @@
 package core
 
-// Part bounds what one customer may have of something that several share, where left of the whole is unused: all of it
-// while more than a quarter is left, then a sixteenth, and a single unit of the last eighth. A customer may take more
-// while it has less than its part. So one alone can use most of the whole, and others always find some of it.
+// Part returns how much one customer may have of something that several share, if left of the whole is unused. It is
+// the whole while more than a quarter is left, then a sixteenth of it, and a single unit of the last eighth. A
+// customer may take more while it has less than its part. So a single customer can use most of the whole, and others
+// always find some left.
 //
 // The part stays the same until only least is left.
 func Part(left, whole int) (part, least int) {
@@ -15,20 +16,20 @@ func Part(left, whole int) (part, least int) {
 	return 1, 0
 }
 
-// Shares tracks how much each customer has of something that they share, such as bytes of memory. It is not safe for
+// Shares tracks how much each customer has of a shared resource, such as bytes of memory. It is not safe for
 // concurrent use.
 type Shares[K comparable] struct {
 	whole, used int
 	taken       map[K]int
 }
 
-// NewShares makes shares of a whole.
+// NewShares returns the shares of a whole.
 func NewShares[K comparable](whole int) *Shares[K] {
 	return &Shares[K]{whole: whole, taken: map[K]int{}}
 }
 
-// Take takes n for a customer, and reports whether it could: see [Part]. The last to take may exceed the whole, so that
-// something large need not wait until that much is free at once.
+// Take takes n for a customer and reports whether that was allowed: see [Part]. The last taker may exceed the whole,
+// so that something large need not wait until that much is free at once.
 func (s *Shares[K]) Take(customer K, n int) bool {
 	left := s.whole - s.used
 	part, _ := Part(left, s.whole)
@@ -40,7 +41,7 @@ func (s *Shares[K]) Take(customer K, n int) bool {
 	return true
 }
 
-// Give gives back n of what a customer took.
+// Give returns n of what a customer took.
 func (s *Shares[K]) Give(customer K, n int) {
 	s.used -= n
 	if s.taken[customer] -= n; s.taken[customer] <= 0 {

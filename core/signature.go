@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Sign is the signature of one attempt by Standard Webhooks: of the message's id, the attempt's time in
-// Unix seconds and the payload's exact bytes, with points between them.
+// Sign returns the Standard Webhooks signature of one attempt. It covers the message's id, the attempt's time in
+// Unix seconds and the payload's exact bytes, separated by dots.
 func (s Secret) Sign(id MessageID, at time.Time, payload string) string {
 	head := string(id) + "." + strconv.FormatInt(at.Unix(), 10) + "."
 	if s.signs == SignatureEd25519 {
@@ -29,12 +29,12 @@ func (s Secret) Sign(id MessageID, at time.Time, payload string) string {
 	return "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// Payloads are copied piece by piece to be signed: many attempts may sign the same megabytes at a time.
+// Payloads are copied in pieces to be signed, because many attempts may sign the same megabytes at once.
 const signBytes = 16 << 10
 
 var signBuffers = sync.Pool{New: func() any { return new([signBytes]byte) }}
 
-// signEd25519 copies the payload: ed25519 reads what it signs twice, and so takes it in one piece.
+// signEd25519 copies the payload whole, because ed25519 reads its input twice and takes it in one piece.
 func signEd25519(private ed25519.PrivateKey, head, payload string) []byte {
 	content := make([]byte, 0, len(head)+len(payload))
 	return ed25519.Sign(private, append(append(content, head...), payload...))

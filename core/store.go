@@ -2,11 +2,11 @@ package core
 
 import "context"
 
-// Reader is what can be read of the store, outside a unit of work and inside one: a port for each
-// aggregate, which stands beside it. What is not there is an Error of KindNotFound. ref is an id or a uid.
+// Reader is what can be read from the store, inside and outside a unit of work. It has one port per aggregate,
+// declared next to the aggregate. A row that does not exist is an Error of KindNotFound. ref is an id or a uid.
 //
-// A list that leaves out rows by what no index knows looks at a bounded number of them. ended is the key of the
-// last, if it stopped there before the page was full; what follows was not looked at.
+// A list with a filter that no index covers examines a bounded number of rows. ended is the key of the last one if
+// the list stopped there before the page was full; the rows after it were not examined.
 type Reader interface {
 	ApplicationReader
 	EventTypeReader
@@ -18,8 +18,8 @@ type Reader interface {
 	BackgroundTaskReader
 }
 
-// Tx is a unit of work: all of it is committed, or none. Only it can write. The Lock methods read a row and
-// keep others from changing it until the unit of work ends.
+// Tx is a unit of work: either all of it is committed or nothing. Only a Tx can write. The Lock methods read a row
+// and keep others from changing it until the unit of work ends.
 type Tx interface {
 	Reader
 
@@ -39,9 +39,9 @@ type Tx interface {
 // Store is the database.
 type Store interface {
 	Reader
-	// InTx runs work as one unit. Work may run more than once, when the database asks for it, and
-	// must do nothing but use tx: no network, no sleep.
+	// InTx runs work as one unit. Work may run more than once, because the database may require a retry, and must only
+	// use tx: no network, no sleep.
 	InTx(ctx context.Context, work func(context.Context, Tx) error) error
-	// Ping tells whether the database answers.
+	// Ping returns an error if the database does not respond.
 	Ping(ctx context.Context) error
 }

@@ -5,16 +5,16 @@ import (
 	"time"
 )
 
-// PeriodIn is the messages of which time a client means.
+// PeriodIn is the period whose messages a client means.
 type PeriodIn struct {
 	Since time.Time
 	Until *time.Time // nil: now
 }
 
-// recoverMost is how long a period may be that is recovered.
+// recoverMost is the longest period that can be recovered.
 const recoverMost = 14 * 24 * time.Hour
 
-// period is the period, as far as it lies in the past and its messages can still have payloads.
+// period returns the part of the period that is in the past and whose messages can still have payloads.
 func (in PeriodIn) period(c *checks, now time.Time) TaskParameters {
 	until := now
 	if in.Until != nil && in.Until.Before(now) {
@@ -29,8 +29,8 @@ func (in PeriodIn) period(c *checks, now time.Time) TaskParameters {
 	return TaskParameters{Since: since.UTC(), Until: until.UTC()}
 }
 
-// EndpointRecover begins to make one more attempt at each message of a period that failed at an
-// endpoint for good.
+// EndpointRecover starts a task that makes one more attempt at each message of a period that failed permanently at
+// an endpoint.
 func (s *Service) EndpointRecover(ctx context.Context, scope Scope, appRef, ref string, in PeriodIn) (BackgroundTask, error) {
 	return s.endpointTask(ctx, scope, appRef, ref, TaskRecover, func(c *checks, now time.Time) TaskParameters {
 		p := in.period(c, now)
@@ -39,19 +39,19 @@ func (s *Service) EndpointRecover(ctx context.Context, scope Scope, appRef, ref 
 	})
 }
 
-// EndpointReplayMissing begins to deliver the messages of a period that an endpoint would get today and
-// never got: it was made, enabled or subscribed after them.
+// EndpointReplayMissing starts a task that delivers the messages of a period that an endpoint would receive today
+// but never did, because it was created, enabled or subscribed after them.
 func (s *Service) EndpointReplayMissing(ctx context.Context, scope Scope, appRef, ref string, in PeriodIn) (BackgroundTask, error) {
 	return s.endpointTask(ctx, scope, appRef, ref, TaskReplayMissing, in.period)
 }
 
-// ReplayIn is which messages a client wants to be attempted at an endpoint once more.
+// ReplayIn selects the messages to attempt again at an endpoint.
 type ReplayIn struct {
 	PeriodIn
 	MessageFilter
-	Status   *AttemptStatus // how they stand there
-	CodeFrom int16          // what the latest attempt was answered with, at least
-	CodeTo   int16          // at most; 0: no bound
+	Status   *AttemptStatus // the messages' status there
+	CodeFrom int16          // the lowest response status code of the latest attempt
+	CodeTo   int16          // the highest; 0: no bound
 }
 
 func (in ReplayIn) parameters(c *checks, now time.Time) TaskParameters {
@@ -68,8 +68,8 @@ func (in ReplayIn) parameters(c *checks, now time.Time) TaskParameters {
 	return p
 }
 
-// EndpointBulkReplay begins to make one more attempt at each message of a period that was attempted at
-// an endpoint and matches, whatever came of it.
+// EndpointBulkReplay starts a task that makes one more attempt at each matching message of a period that was
+// attempted at an endpoint, whatever the result.
 func (s *Service) EndpointBulkReplay(ctx context.Context, scope Scope, appRef, ref string, in ReplayIn) (BackgroundTask, error) {
 	return s.endpointTask(ctx, scope, appRef, ref, TaskBulkReplay, in.parameters)
 }
@@ -95,7 +95,7 @@ func (s *Service) endpointTask(ctx context.Context, scope Scope, appRef, ref str
 	return s.taskInsert(ctx, t)
 }
 
-// replay owes the next messages to the endpoint.
+// replay creates the endpoint's deliveries of the next messages.
 func (t *BackgroundTask) replay(ctx context.Context, tx Tx, now time.Time) error {
 	app, id := *t.AppID, *t.EndpointID
 	if taken, err := t.endpointTakes(ctx, tx); err != nil || !taken {
@@ -115,14 +115,14 @@ func (t *BackgroundTask) replay(ctx context.Context, tx Tx, now time.Time) error
 	}
 	t.take(batch, t.Data.MessagesSent)
 	if t.Status == TaskFinished {
-		// Not to be told as finished where the last batch came too late. The endpoint is not locked
-		// meanwhile: step after step, workers could write down nothing of how it fares.
+		// The task must not be reported as finished if the last batch came too late. The endpoint is not locked for the
+		// whole step, because step after step that would keep workers from recording its health.
 		_, err = t.endpointTakes(ctx, tx)
 	}
 	return err
 }
 
-// endpointTakes reports whether the task's endpoint is sent anything. If not, the task has failed.
+// endpointTakes reports whether the task's endpoint receives anything. If not, the task has failed.
 func (t *BackgroundTask) endpointTakes(ctx context.Context, tx Tx) (bool, error) {
 	e, err := tx.EndpointGet(ctx, *t.AppID, string(*t.EndpointID))
 	switch {

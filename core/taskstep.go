@@ -5,56 +5,56 @@ import (
 	"time"
 )
 
-// Bounds of one step, which is one transaction: some ten milliseconds of work, so that a task keeps
-// no lock and no connection for long, and a crash takes little back.
+// Bounds of one step, which is one transaction: some ten milliseconds of work, so that a task holds no lock and no
+// connection for long, and a crash loses little.
 const (
-	taskMessages      = 500  // that are looked at and owed to an endpoint, or purged
-	taskUsageMessages = 5000 // that are counted
-	taskApplications  = 50   // of which little or nothing is to be counted
+	taskMessages      = 500  // messages examined and delivered to an endpoint, or purged
+	taskUsageMessages = 5000 // messages counted
+	taskApplications  = 50   // applications with little or nothing to count
 )
 
 const (
-	// taskDueMost is how much may be due to an endpoint before a task adds to it: enough to keep every
-	// worker busy until the task has its next turn.
+	// taskDueMost is how many deliveries may be due to an endpoint before a task adds more: enough to keep every worker
+	// busy until the task's next turn.
 	taskDueMost  = 10_000
 	taskDuePause = 2 * time.Second
 
 	taskUnknownPause = time.Minute
 
-	taskFailuresMost = 5               // in a row, then the task has failed
-	taskRetryWait    = 5 * time.Second // after the first failure; then twice as long each time
+	taskFailuresMost = 5               // consecutive failures after which the task fails
+	taskRetryWait    = 5 * time.Second // after the first failure; doubled each time
 )
 
-// Tasks is the use cases of the jobs: steps of background tasks and of operational webhooks.
+// Tasks implements the use cases of the jobs: steps of background tasks and of operational webhooks.
 type Tasks struct{ base }
 
-// NewTasks makes the use cases of the jobs.
+// NewTasks returns the use cases of the jobs.
 func NewTasks(store Store, clock func() time.Time) *Tasks { return &Tasks{base{store, clock}} }
 
-// MessageRange is the next messages of an application, in the order of their ids.
+// MessageRange selects the next messages of an application, in id order.
 type MessageRange struct {
-	After, Before string    // ids of messages; neither is in it
-	FirstAttempt  AttemptID // no attempt at them is before
+	After, Before string    // message ids, both exclusive
+	FirstAttempt  AttemptID // no attempt at the messages is before it
 	Limit         int
 }
 
-// TaskBatch is what was done with the messages of a MessageRange.
+// TaskBatch is the result of processing the messages of a MessageRange.
 type TaskBatch struct {
-	NextAfter string // the last of them; empty: there are no more
-	Processed int64  // how many there were
-	Done      int64  // how many of them it was about
+	NextAfter string // the last message; empty: there are no more
+	Processed int64  // how many messages there were
+	Done      int64  // how many of them the task applied to
 }
 
-// TaskStepTx is what a step of a background task does in its unit of work. The Many methods look at one
+// TaskStepTx is the part of a unit of work that a step of a background task needs. The Many methods process one
 // MessageRange.
 type TaskStepTx interface {
-	// DeliveryCountDue counts to most and no further.
+	// DeliveryCountDue counts up to most.
 	DeliveryCountDue(ctx context.Context, app AppID, endpoint EndpointID, most int, now time.Time) (int64, error)
-	// DeliveryRecoverMany owes one attempt by hand for each message that failed at the endpoint for good.
+	// DeliveryRecoverMany creates one manual delivery for each message that failed permanently at the endpoint.
 	DeliveryRecoverMany(ctx context.Context, app AppID, endpoint EndpointID, r MessageRange, now time.Time) (TaskBatch, error)
-	// DeliveryReplayMissingMany owes the messages that the endpoint would get today and never got.
+	// DeliveryReplayMissingMany creates deliveries of the messages that the endpoint would receive today but never did.
 	DeliveryReplayMissingMany(ctx context.Context, app AppID, endpoint EndpointID, r MessageRange, now time.Time) (TaskBatch, error)
-	// DeliveryReplayMany owes one attempt by hand for each attempted message that matches.
+	// DeliveryReplayMany creates one manual delivery for each attempted message that matches.
 	DeliveryReplayMany(ctx context.Context, app AppID, endpoint EndpointID, filter TaskParameters, r MessageRange, now time.Time) (TaskBatch, error)
 	MessagePurgeMany(ctx context.Context, app AppID, r MessageRange) (TaskBatch, error)
 	// DestinationCountMany counts the endpoints that each message was attempted at.
@@ -62,15 +62,15 @@ type TaskStepTx interface {
 	ApplicationEventTypesMany(ctx context.Context, apps []AppID) ([]AppEventTypes, error)
 }
 
-// BackgroundTaskStep makes the next step of the task whose turn it is. False: no task waits for a step. An error with
-// true is of that task alone, which waits for its next turn.
+// BackgroundTaskStep makes the next step of the task whose turn it is. It returns false if no task is waiting for a
+// step. An error returned with true concerns only that task, which waits for its next turn.
 func (s *Tasks) BackgroundTaskStep(ctx context.Context, turns *TaskTurns) (bool, error) {
 	if err := s.taskLook(ctx, turns); err != nil {
 		return false, err
 	}
 	for turn, ok := turns.take(); ok; turn, ok = turns.take() {
 		worked, err := s.taskStep(ctx, turn)
-		turns.give(turn, worked == (err == nil)) // not where there was nothing to do, nor where a step failed
+		turns.give(turn, worked == (err == nil)) // unless there was nothing to do or a step failed
 		if worked || err != nil {
 			return worked, err
 		}
@@ -78,7 +78,7 @@ func (s *Tasks) BackgroundTaskStep(ctx context.Context, turns *TaskTurns) (bool,
 	return false, nil
 }
 
-// taskLook finds out who has tasks, if that was not done lately.
+// taskLook looks for places with tasks, unless that was done recently.
 func (s *Tasks) taskLook(ctx context.Context, turns *TaskTurns) error {
 	now := s.now()
 	after, ok := turns.look(now)
@@ -94,9 +94,9 @@ func (s *Tasks) taskLook(ctx context.Context, turns *TaskTurns) error {
 	return err
 }
 
-// taskStep makes the next step of a place's task, in one unit of work: what it does and how far the task has come are
-// committed together, so that a process that dies here leaves nothing half done, nothing locked and nothing to be done
-// twice. False: no task of the place waits for a step.
+// taskStep makes the next step of a place's task in one unit of work. The work and the task's progress are committed
+// together, so a process that crashes here leaves nothing half done, nothing locked and nothing to be done twice. It
+// returns false if no task of the place is waiting for a step.
 func (s *Tasks) taskStep(ctx context.Context, turn *taskTurn) (bool, error) {
 	now := s.now()
 	var claimed BackgroundTask
@@ -129,7 +129,8 @@ func (s *Tasks) taskStep(ctx context.Context, turn *taskTurn) (bool, error) {
 	return true, &TaskError{ID: claimed.ID, Task: claimed.Task, Err: err}
 }
 
-// claim claims the next task of the place, and after the last one the first again. It returns where it looked from.
+// claim claims the next task of the place, or the first again after the last. It also returns the id after which it
+// searched.
 func (t *taskTurn) claim(ctx context.Context, tx Tx, now time.Time) (BackgroundTask, TaskID, error) {
 	begin := t.begin(now)
 	for _, after := range []TaskID{t.after, begin} {
@@ -141,7 +142,7 @@ func (t *taskTurn) claim(ctx context.Context, tx Tx, now time.Time) (BackgroundT
 	return BackgroundTask{}, begin, NotFound()
 }
 
-// TaskError is a step that failed.
+// TaskError is the failure of a task's step.
 type TaskError struct {
 	ID   TaskID
 	Task TaskKind
@@ -152,10 +153,9 @@ func (e *TaskError) Error() string { return string(e.Task) + " " + string(e.ID) 
 
 func (e *TaskError) Unwrap() error { return e.Err }
 
-// taskPostpone puts a task whose step failed behind the others. A database that is away is not the
-// task's fault.
+// taskPostpone moves a task whose step failed behind the others. An unavailable database is not the task's fault.
 func (s *Tasks) taskPostpone(ctx context.Context, t BackgroundTask, away bool) {
-	// The step may have failed because its time was up.
+	// The step may have failed because its context expired.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), taskRetryWait)
 	defer cancel()
 	now := s.now()
@@ -168,7 +168,7 @@ func (s *Tasks) taskPostpone(ctx context.Context, t BackgroundTask, away bool) {
 		t.fail("Internal error; the operator finds it in the log under the id of the task.")
 		t.UpdatedAt = now
 	}
-	// Without it the task has its turn again at once, which is as good when the database is back.
+	// If this fails, the task has its next turn at once, which is just as good once the database is back.
 	_ = s.store.InTx(ctx, func(ctx context.Context, tx Tx) error {
 		postponed, err := tx.BackgroundTaskPostpone(ctx, t)
 		if err != nil || !postponed {
@@ -180,7 +180,7 @@ func (s *Tasks) taskPostpone(ctx context.Context, t BackgroundTask, away bool) {
 
 func (t *BackgroundTask) fail(reason string) { t.Status, t.Error = TaskFailed, &reason }
 
-// step does a batch and moves the cursor behind it.
+// step processes a batch and moves the cursor past it.
 func (t *BackgroundTask) step(ctx context.Context, tx Tx, now time.Time) error {
 	if t.AppID != nil {
 		_, err := tx.ApplicationGet(ctx, t.OrgID, string(*t.AppID))
@@ -202,19 +202,19 @@ func (t *BackgroundTask) step(ctx context.Context, tx Tx, now time.Time) error {
 	case TaskUsageEventTypes:
 		return t.listEventTypes(ctx, tx)
 	}
-	t.NextAt = now.Add(taskUnknownPause) // it is of a later release, whose processes will take it
+	t.NextAt = now.Add(taskUnknownPause) // a later release added this kind; its processes will take the task
 	return nil
 }
 
-// messages is the next messages of the task's period, behind that one.
+// messages returns the next messages of the task's period after that id.
 func (t *BackgroundTask) messages(after string, limit int) MessageRange {
 	after = max(after, string(MessageIDAt(t.Parameters.Since)))
-	// Ids count 4 ms: those of the step that until is in belong to the period.
+	// Ids have steps of 4 ms: those of the step that contains until belong to the period.
 	before := string(MessageIDAt(t.Parameters.Until.Add(4 * time.Millisecond)))
 	return MessageRange{After: after, Before: before, FirstAttempt: earliestAttempt(after), Limit: limit}
 }
 
-// take counts a batch, and ends the task with the last of them.
+// take counts a batch, and ends the task after the last one.
 func (t *BackgroundTask) take(batch TaskBatch, done *int64) {
 	t.Processed += batch.Processed
 	*done += batch.Done

@@ -7,31 +7,31 @@ import (
 )
 
 const (
-	// taskLook is how often places are looked for while there are some. While there are none, every poll of a second
+	// taskLook is how often to look for places while there are some. While there are none, every poll, once a second,
 	// looks.
 	taskLook     = time.Second
 	taskLookIdle = taskLook / 2
 
-	// taskLookShare is how many times as long as a look took the time to the next one is. Rows that have ended stay in
-	// the index while anybody holds a snapshot, and a look passes them.
+	// taskLookShare is the time to the next look as a multiple of the time that looking took. Finished rows stay
+	// in the index while any snapshot is held, and a look has to pass them.
 	taskLookShare = 10
 
-	// taskPlacesLooked is how many places one look takes: some ten milliseconds, between two steps.
+	// taskPlacesLooked is how many places one look examines: some ten milliseconds, between two steps.
 	taskPlacesLooked = 1000
 
-	// taskFloor is how long a claim that begins anew begins at the first task that was there, and not before all that
-	// have ended.
+	// taskFloor is how long claims that start over begin at the first task that was there, so that they do not read all
+	// the finished tasks before it.
 	taskFloor = 10 * time.Second
 )
 
-// TaskPlace is what takes turns at steps of background tasks: an application, or an organisation for the tasks about
+// TaskPlace takes turns at steps of background tasks. It is an application, or an organisation for the tasks about
 // all of it.
 type TaskPlace struct {
 	OrgID OrgID
 	ID    string // the application's, or the organisation's
 }
 
-// Place returns the place whose turns the task's steps are made in.
+// Place returns the place in whose turns the task's steps are made.
 func (t BackgroundTask) Place() TaskPlace {
 	p := TaskPlace{OrgID: t.OrgID, ID: string(t.OrgID)}
 	if t.AppID != nil {
@@ -40,17 +40,18 @@ func (t BackgroundTask) Place() TaskPlace {
 	return p
 }
 
-// TaskTurns is whose turn it is to make a step of a background task, as one process sees it: organisations take turns,
-// and the applications of each, and the tasks of each application, however many there are. It is a hint: which tasks
-// there are, and who makes a step of one, is decided by their rows. Its zero value is ready for use, by several callers.
+// TaskTurns tracks, for one process, whose turn it is to make a step of a background task: organisations take turns,
+// then the applications of each, then the tasks of each application, however many there are. It is only a hint: the
+// rows decide which tasks exist and which process makes a step of one. The zero value is ready for use and safe for
+// concurrent use.
 type TaskTurns struct {
 	mu     sync.Mutex
-	orgs   []*taskOrg // that have places; the first has waited longest
+	orgs   []*taskOrg // organisations with places; the first has waited longest
 	places map[TaskPlace]*taskTurn
 
 	looking  bool
 	after    string        // where the next look begins; empty: at the first place
-	took     time.Duration // by the looks since the first place
+	took     time.Duration // total time of the looks since the first place
 	lookedAt time.Time
 	lookAt   time.Time
 }
@@ -58,16 +59,16 @@ type TaskTurns struct {
 type taskOrg struct {
 	id     OrgID
 	places []*taskTurn // the first has waited longest
-	under  int         // steps under way
+	under  int         // steps in progress
 }
 
 // taskTurn is a place where a step may be made.
 type taskTurn struct {
 	TaskPlace
-	after   TaskID // the task that had the last turn
+	after   TaskID // the task that had the latest turn
 	floor   TaskID // all tasks of the place are after it
 	floorAt time.Time
-	under   bool // a step is under way
+	under   bool // a step is in progress
 }
 
 // look reports whether the caller is to look for places now, and after which one.
@@ -82,7 +83,7 @@ func (ts *TaskTurns) look(now time.Time) (after string, ok bool) {
 	return ts.after, true
 }
 
-// looked ends a look that found these places. Unless it came to the end of all, the next one follows at once.
+// looked ends a look that found these places. Unless it reached the last place, the next look follows at once.
 func (ts *TaskTurns) looked(found []TaskPlace, next string, took time.Duration, now time.Time) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
@@ -115,8 +116,9 @@ func (ts *TaskTurns) add(p TaskPlace) {
 	ts.orgs[i].places = append(ts.orgs[i].places, turn)
 }
 
-// take returns the place whose turn it is, until give. One that makes a step already is passed over, and so is, where
-// there is another, an organisation that does: its other tasks leave room for those of others.
+// take returns the place whose turn it is, and holds it until give. Places with a step in progress are skipped, and
+// so are organisations with a step in progress if there is another: their other tasks leave room for those of
+// others.
 func (ts *TaskTurns) take() (turn *taskTurn, ok bool) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
@@ -142,7 +144,7 @@ func (ts *TaskTurns) take() (turn *taskTurn, ok bool) {
 	return turn, true
 }
 
-// give ends a turn. A place that is not kept has no turn before a look finds it again.
+// give ends a turn. If the place is not kept, it gets no turn until a look finds it again.
 func (ts *TaskTurns) give(turn *taskTurn, keep bool) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
@@ -165,7 +167,7 @@ func toEnd[T any](all []T, i int) []T {
 	return append(slices.Delete(all, i, i+1), one)
 }
 
-// begin is where a claim begins that goes through all tasks of the place.
+// begin returns where a claim begins that goes through all tasks of the place.
 func (t *taskTurn) begin(now time.Time) TaskID {
 	if now.Sub(t.floorAt).Abs() < taskFloor {
 		return t.floor
@@ -173,10 +175,10 @@ func (t *taskTurn) begin(now time.Time) TaskID {
 	return ""
 }
 
-// claimed notes the task that has its turn, and if it was found from the beginning of the place on, that it is the first.
+// claimed records the task that has its turn. If the claim began at the start of the place, that task is its first.
 func (t *taskTurn) claimed(id, after TaskID, now time.Time) {
 	t.after = id
 	if after == "" {
-		t.floor, t.floorAt = id[:len(id)-1], now // which is before it
+		t.floor, t.floorAt = id[:len(id)-1], now // just below id
 	}
 }

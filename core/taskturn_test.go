@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// turnsOf are turns of places: of organisations a, b ..., each with so many applications.
+// turnsOf returns the turns of organisations a, b and so on, each with the given number of applications.
 func turnsOf(applications ...int) *TaskTurns {
 	var ts TaskTurns
 	var places []TaskPlace
@@ -35,7 +35,7 @@ func TestTurnsGoByOrganisationAndByApplication(t *testing.T) {
 	}
 }
 
-// Beside an organisation that has a step under way all the time, another one never waits.
+// An organisation with a step in progress all the time never makes another organisation wait.
 func TestTurnsAreOfOthersThanThoseUnderWay(t *testing.T) {
 	t.Parallel()
 	ts := turnsOf(3, 1)
@@ -48,7 +48,7 @@ func TestTurnsAreOfOthersThanThoseUnderWay(t *testing.T) {
 		ts.give(turn, true)
 	}
 	second, _ := ts.take() // b0
-	third, _ := ts.take()  // another of a, because all organisations have one
+	third, _ := ts.take()  // another of a, because both organisations have a step in progress
 	fourth, _ := ts.take()
 	if third.OrgID != "a" || fourth.OrgID != "a" || third == first || third == fourth || second.ID != "b0" {
 		t.Errorf("steps of %s, %s, %s and %s are under way", first.ID, second.ID, third.ID, fourth.ID)

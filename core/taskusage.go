@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// UsageIn is whose use of what time a client wants to know.
+// UsageIn is a client's request for usage statistics.
 type UsageIn struct {
 	Since, Until time.Time
 	AppRefs      []string // ids and uids; nil: all applications
 }
 
-// usageAppsMost bounds what one task keeps of its request.
+// usageAppsMost bounds how many applications of a request one task stores.
 const usageAppsMost = 10_000
 
 func (in UsageIn) validate() error {
@@ -28,8 +28,8 @@ func (in UsageIn) validate() error {
 	return c.err()
 }
 
-// StatsUsageApp begins to count the messages of a period by application, and tells which of the
-// applications that were named there are not.
+// StatsUsageApp starts a task that counts the messages of a period by application. It also returns the requested
+// applications that do not exist.
 func (s *Service) StatsUsageApp(ctx context.Context, scope Scope, in UsageIn) (BackgroundTask, []string, error) {
 	if err := scope.org(); err != nil {
 		return BackgroundTask{}, nil, err
@@ -48,7 +48,7 @@ func (s *Service) StatsUsageApp(ctx context.Context, scope Scope, in UsageIn) (B
 	return t, unresolved, err
 }
 
-// past is that time, if an id of before now can be of it, and the nearest such time if not.
+// past returns at if an id created before now can have that time, and the nearest such time otherwise.
 func past(at, now time.Time) time.Time {
 	first := time.Unix(ksuidEpoch, 0)
 	switch {
@@ -60,7 +60,7 @@ func past(at, now time.Time) time.Time {
 	return at.UTC()
 }
 
-// resolve finds the ids of applications, in their order and each once.
+// resolve returns the ids of applications, sorted and without duplicates.
 func (s *Service) resolve(ctx context.Context, org OrgID, refs []string) (ids []AppID, unresolved []string, err error) {
 	if len(refs) == 0 {
 		return nil, nil, nil
@@ -83,7 +83,7 @@ func (s *Service) resolve(ctx context.Context, org OrgID, refs []string) (ids []
 	return slices.Compact(ids), unresolved, nil
 }
 
-// StatsUsageEventTypes begins to list the event types that each application subscribes to.
+// StatsUsageEventTypes starts a task that lists the event types that each application subscribes to.
 func (s *Service) StatsUsageEventTypes(ctx context.Context, scope Scope) (BackgroundTask, error) {
 	if err := scope.org(); err != nil {
 		return BackgroundTask{}, err
@@ -93,9 +93,9 @@ func (s *Service) StatsUsageEventTypes(ctx context.Context, scope Scope) (Backgr
 	return s.taskInsert(ctx, t)
 }
 
-// countUsage counts the destinations of the next applications, up to the first that has more messages
-// than are counted at once. The cursor is the last application that is done, and the last message that
-// is done of the one behind it.
+// countUsage counts the destinations of the next applications, up to the first one with more messages than are
+// counted at once. The cursor is the last application that is done, followed by the last message that is done in the
+// application after it.
 func (t *BackgroundTask) countUsage(ctx context.Context, tx Tx) error {
 	done, after, _ := strings.Cut(t.Cursor, " ")
 	apps, end, err := t.applications(ctx, tx, done)
@@ -105,7 +105,7 @@ func (t *BackgroundTask) countUsage(ctx context.Context, tx Tx) error {
 	for _, app := range apps {
 		usage, begun := t.usage(app)
 		if !begun {
-			after = "" // it may be of an application that was deleted meanwhile
+			after = "" // it may be from an application that has been deleted
 		}
 		batch, err := tx.DestinationCountMany(ctx, app.ID, t.messages(after, taskUsageMessages))
 		if err != nil {
@@ -123,7 +123,7 @@ func (t *BackgroundTask) countUsage(ctx context.Context, tx Tx) error {
 	return nil
 }
 
-// usage is the application's line of the statistics, and whether a step before this one began it.
+// usage returns the application's line of the statistics, and whether an earlier step began it.
 func (t *BackgroundTask) usage(app Application) (*AppUsage, bool) {
 	all := &t.Data.AppStats
 	begun := len(*all) > 0 && (*all)[len(*all)-1].AppID == app.ID
@@ -152,8 +152,8 @@ func (t *BackgroundTask) listEventTypes(ctx context.Context, tx Tx) error {
 	return nil
 }
 
-// applications are the next of those that the task is about, and where the cursor is behind them:
-// empty if these are the last.
+// applications returns the next applications of the task, and the cursor after them, which is empty if they are the
+// last.
 func (t *BackgroundTask) applications(ctx context.Context, tx Tx, done string) (apps []Application, end string, err error) {
 	ids := t.Parameters.AppIDs
 	if ids == nil {
@@ -176,14 +176,14 @@ func (t *BackgroundTask) applications(ctx context.Context, tx Tx, done string) (
 		switch {
 		case err == nil:
 			apps = append(apps, app)
-		case !IsKind(err, KindNotFound): // one that was deleted meanwhile is left out
+		case !IsKind(err, KindNotFound): // deleted applications are left out
 			return nil, "", err
 		}
 	}
 	return apps, end, nil
 }
 
-// moveOn moves the cursor, and ends the task where there is no further.
+// moveOn moves the cursor, and ends the task if there is nothing after it.
 func (t *BackgroundTask) moveOn(cursor string) {
 	t.Cursor = cursor
 	if cursor == "" {

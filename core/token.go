@@ -8,17 +8,17 @@ import (
 	"time"
 )
 
-// Token is a good token: what it reaches, and what it takes to revoke it.
+// Token is a valid token: what it gives access to, and what is needed to revoke it.
 type Token struct {
 	Scope
 
-	Hash      []byte    // of what was signed: tells tokens apart
-	SessionID string    // names the session it was made for; empty: none
-	IssuedAt  time.Time // zero: it does not say
+	Hash      []byte    // hash of the signed part: distinguishes tokens
+	SessionID string    // the session the token was issued for; empty: none
+	IssuedAt  time.Time // zero: not stated
 	ExpiresAt time.Time // zero: never
 }
 
-// AppGrant is what a token of an application is made of.
+// AppGrant describes a token of an application to be issued.
 type AppGrant struct {
 	OrgID        OrgID
 	AppID        AppID
@@ -29,40 +29,40 @@ type AppGrant struct {
 	Lifetime     time.Duration
 }
 
-// TokenMaker makes tokens of applications, where there is a key to sign them with.
+// TokenMaker issues tokens of applications, if there is a key to sign them with.
 type TokenMaker interface {
-	// CanMake is nil, or the answer to who asks for a token that cannot be made.
+	// CanMake returns nil, or the error for clients that request a token that cannot be issued.
 	CanMake() error
 	App(grant AppGrant) (string, error)
 }
 
 const (
-	// AppTokenLifetime is how long a token of an application is good unless less is asked for. One
-	// that names a session never lives longer: after it, what revoked the session is forgotten.
+	// AppTokenLifetime is the lifetime of a token of an application unless a shorter one is requested. A token that
+	// names a session never lives longer, because the session's revocation is forgotten after that time.
 	AppTokenLifetime = 28 * 24 * time.Hour
 
-	// OrgTokenLifetime is how long a token of an organisation is good unless something else is asked for.
+	// OrgTokenLifetime is the lifetime of a token of an organisation unless another one is requested.
 	OrgTokenLifetime = 365 * 24 * time.Hour
 
 	// ClockLeeway is how far another machine's clock may be from ours.
 	ClockLeeway = 15 * time.Minute
 
-	// PortalSecondsDefault is how long a token for a customer is good, and the longest one can be.
+	// PortalSecondsDefault is the default and the longest lifetime of a token for a customer.
 	PortalSecondsDefault = 7 * 24 * 60 * 60
 
 	portalSecondsMin = 60 * 60
 	featureFlagsMax  = 100
 )
 
-// AppPortalAccessIn is what a client says of a token it wants for a customer.
+// AppPortalAccessIn is a client's request for a token for a customer.
 type AppPortalAccessIn struct {
 	FeatureFlags []string
 	Capabilities []Capability // nil: all
-	ReadOnly     bool         // of those, only the ones that change nothing
-	Seconds      int64        // how long it is good
+	ReadOnly     bool         // only those of the capabilities that change nothing
+	Seconds      int64        // the token's lifetime
 	SessionID    *string
 
-	// Application is the application to make when the path names none.
+	// Application is the application to create if the path matches none.
 	Application *ApplicationIn
 }
 
@@ -81,8 +81,8 @@ func (in AppPortalAccessIn) validate() error {
 	return c.err()
 }
 
-// granted is what the token may do. Viewing is all that is left of any capability where it may only
-// read; to see secrets must have been asked for.
+// granted returns the token's capabilities. A read-only token keeps only the right to view; viewing secrets must
+// have been requested.
 func (in AppPortalAccessIn) granted() []Capability {
 	if !in.ReadOnly {
 		return in.Capabilities
@@ -94,7 +94,7 @@ func (in AppPortalAccessIn) granted() []Capability {
 	return views
 }
 
-// IsSessionID reports whether s can name a session.
+// IsSessionID reports whether s is a valid session id.
 func IsSessionID(s string) bool {
 	return s != "" && len(s) <= 64 && strings.IndexFunc(s, func(r rune) bool {
 		return r == '.' || !isNameRune(r) && r != '@'
@@ -105,8 +105,8 @@ func (c *checks) sessionID(s, field string) {
 	c.body(IsSessionID(s), "A session id is 1 to 64 letters, digits, @ _ -", field)
 }
 
-// AuthAppPortalAccess makes a token that reaches one application, for a customer. The application is
-// made first where the client says how and there is none.
+// AuthAppPortalAccess issues a token for a customer that reaches one application. If the application does not exist
+// and the client describes it, it is created first.
 func (s *Service) AuthAppPortalAccess(ctx context.Context, scope Scope, appRef string, in AppPortalAccessIn) (string, error) {
 	if err := scope.org(); err != nil {
 		return "", err
@@ -137,41 +137,41 @@ func (s *Service) AuthAppPortalAccess(ctx context.Context, scope Scope, appRef s
 	return s.tokens.App(grant)
 }
 
-// AuthDashboardAccess makes a token for all of an application, for as long as such tokens can be.
+// AuthDashboardAccess issues a token for everything in an application, with the longest possible lifetime.
 func (s *Service) AuthDashboardAccess(ctx context.Context, scope Scope, appRef string) (string, error) {
 	return s.AuthAppPortalAccess(ctx, scope, appRef, AppPortalAccessIn{Seconds: PortalSecondsDefault})
 }
 
-// TokenRevocation says that tokens of one application, or of an organisation itself, are no longer good: those
-// of them that were issued before IssuedBefore, from EffectiveAt on.
+// TokenRevocation revokes tokens of one application, or of an organisation itself: those that were issued before
+// IssuedBefore, from EffectiveAt on.
 type TokenRevocation struct {
 	OrgID        OrgID
-	AppID        AppID    // empty: of the organisation itself, and not of its applications
-	TokenHash    []byte   // only the token that has it; nil: not just one
-	SessionIDs   []string // only those of these sessions; nil: of all, and of none
+	AppID        AppID    // empty: tokens of the organisation itself, not of its applications
+	TokenHash    []byte   // only the token with this hash; nil: not only one token
+	SessionIDs   []string // only tokens of these sessions; nil: tokens with any session or none
 	IssuedBefore time.Time
 	EffectiveAt  time.Time
-	ForgetAt     *time.Time // no token that it is about is good any more, whatever it says here; nil: some may always be
+	ForgetAt     *time.Time // all revoked tokens have expired by then; nil: some may never expire
 }
 
 // TokenRevocationReader reads revocations.
 type TokenRevocationReader interface {
-	// TokenRevocationExists reports whether anything revokes this token by now.
+	// TokenRevocationExists reports whether the token is revoked at that time.
 	TokenRevocationExists(ctx context.Context, token Token, now time.Time) (bool, error)
 }
 
 // TokenRevocationTx writes revocations in a unit of work.
 type TokenRevocationTx interface {
-	// TokenRevocationInsertMany stores one row for each session, or one if it names none.
+	// TokenRevocationInsertMany stores one row per session, or a single row if r names no session.
 	TokenRevocationInsertMany(ctx context.Context, r TokenRevocation) error
-	// TokenRevocationSupersede has those about all tokens of an application, or of an organisation, that say no more than
-	// this one forgotten once this one is in force.
+	// TokenRevocationSupersede marks the revocations that r makes redundant, among those of all tokens of an
+	// application or organisation, to be forgotten once r is in force.
 	TokenRevocationSupersede(ctx context.Context, r TokenRevocation) error
 }
 
-// TokenRevocationPruner forgets what is about tokens that have expired by now.
+// TokenRevocationPruner deletes revocations whose tokens have expired.
 type TokenRevocationPruner interface {
-	// TokenRevocationPrune forgets a bounded number and returns how many, 0 when none is left.
+	// TokenRevocationPrune deletes a bounded number of revocations and returns how many; 0 means that none is left.
 	TokenRevocationPrune(ctx context.Context, now time.Time) (int64, error)
 }
 
@@ -180,8 +180,8 @@ func (s *Service) TokenIsRevoked(ctx context.Context, token Token) (bool, error)
 	return s.store.TokenRevocationExists(ctx, token, s.now())
 }
 
-// AuthLogout ends the token it is called with, at once and for every process. A token of an organisation may be
-// in use by many, so that its bearer cannot: whoever operates the service can, with TokenRevoke.
+// AuthLogout revokes the token it is called with, immediately and for every process. A token of an organisation may
+// be used by many, so its bearer cannot revoke it; the operator of the service can, with TokenRevoke.
 func (s *Service) AuthLogout(ctx context.Context, token Token) error {
 	if token.AppID == "" {
 		return &Error{
@@ -192,15 +192,15 @@ func (s *Service) AuthLogout(ctx context.Context, token Token) error {
 	return s.revocations.TokenRevoke(ctx, token)
 }
 
-// Revocations is the use cases of the operator, who needs no token to revoke one.
+// Revocations implements the use cases of the operator, who needs no token to revoke one.
 type Revocations struct{ base }
 
-// NewRevocations makes the use cases of the operator.
+// NewRevocations returns the use cases of the operator.
 func NewRevocations(store Store, clock func() time.Time) *Revocations {
 	return &Revocations{base{store, clock}}
 }
 
-// TokenRevoke ends one token, at once and for every process.
+// TokenRevoke revokes one token, immediately and for every process.
 func (s *Revocations) TokenRevoke(ctx context.Context, token Token) error {
 	return s.revoke(ctx, TokenRevocation{
 		OrgID: token.OrgID, AppID: token.AppID, TokenHash: token.Hash,
@@ -209,13 +209,13 @@ func (s *Revocations) TokenRevoke(ctx context.Context, token Token) error {
 	})
 }
 
-// TokenRevokeMany ends the tokens of an organisation itself that were issued before now. Those of its applications
-// are left, and ended by AuthExpireAll.
+// TokenRevokeMany revokes the tokens of an organisation itself that were issued before now. Tokens of its
+// applications stay valid; AuthExpireAll revokes those.
 func (s *Revocations) TokenRevokeMany(ctx context.Context, org OrgID) error {
 	return s.revoke(ctx, TokenRevocation{OrgID: org, IssuedBefore: s.now(), EffectiveAt: s.atOnce()})
 }
 
-// forgetAt is when the token can be taken for expired whatever the clock that looks at it.
+// forgetAt returns when the token counts as expired by any process's clock.
 func (t Token) forgetAt() *time.Time {
 	if t.ExpiresAt.IsZero() {
 		return nil
@@ -223,13 +223,13 @@ func (t Token) forgetAt() *time.Time {
 	return new(t.ExpiresAt.Add(2 * ClockLeeway))
 }
 
-// atOnce is an instant that has come for every process, if its clock is behind ours too.
+// atOnce returns an instant that is in the past for every process, even if its clock is behind ours.
 func (b base) atOnce() time.Time { return b.now().Add(-ClockLeeway) }
 
-// AuthExpireAllIn is which tokens of an application shall end, and when.
+// AuthExpireAllIn selects the tokens of an application to revoke, and when.
 type AuthExpireAllIn struct {
-	Seconds    int64    // from now until they do
-	SessionIDs []string // only those of these sessions; nil: all
+	Seconds    int64    // from now until the revocation takes effect
+	SessionIDs []string // only tokens of these sessions; nil: all
 }
 
 const (
@@ -247,8 +247,8 @@ func (in AuthExpireAllIn) validate() error {
 	return c.err()
 }
 
-// AuthExpireAll ends the tokens of an application, or of some sessions of it, that were made before
-// now. Those made later are good.
+// AuthExpireAll revokes the tokens of an application, or of some of its sessions, that were issued before now.
+// Tokens issued later are valid.
 func (s *Service) AuthExpireAll(ctx context.Context, scope Scope, appRef string, in AuthExpireAllIn) error {
 	if err := scope.org(); err != nil {
 		return err
@@ -268,14 +268,14 @@ func (s *Service) AuthExpireAll(ctx context.Context, scope Scope, appRef string,
 	if in.Seconds == 0 {
 		r.EffectiveAt = s.atOnce()
 	}
-	if r.SessionIDs != nil { // else nobody knows how long the tokens live that others made
+	if r.SessionIDs != nil { // otherwise others issued the tokens, with unknown lifetimes
 		r.ForgetAt = new(now.Add(AppTokenLifetime + 2*ClockLeeway))
 	}
 	return s.revocations.revoke(ctx, r)
 }
 
-// revoke also lets what the revocation makes needless be forgotten: of those that are about all
-// tokens of an application or organisation, one that is in force and the latest.
+// revoke also lets redundant revocations be forgotten: of those about all tokens of an application or organisation,
+// it keeps one that is in force and the latest one.
 func (s *Revocations) revoke(ctx context.Context, r TokenRevocation) error {
 	return s.store.InTx(ctx, func(ctx context.Context, tx Tx) error {
 		if r.TokenHash == nil && r.SessionIDs == nil {

@@ -18,17 +18,17 @@ var (
 	errURLPercent     = errors.New("url has a % without two hexadecimal digits after it; write % as %25")
 )
 
-// lineBreaks come into URLs where they are pasted from a text, and mean nothing in them.
+// lineBreaks get into URLs that are pasted from a text, and have no meaning there.
 var lineBreaks = strings.NewReplacer("\t", "", "\n", "", "\r", "")
 
-// DomainToASCII turns a domain name into ASCII as UTS 46 says, without transitional processing. It returns an
-// error for names that IDNA forbids. Core has the rule alone; the tables are not in the standard library.
+// DomainToASCII converts a domain name to ASCII by UTS 46, without transitional processing. It returns an error for
+// names that IDNA forbids. Core only declares it, because the tables are not in the standard library.
 type DomainToASCII func(domain string) (string, error)
 
-// NormalURL returns the form in which an endpoint's URL is stored, shown and called: what the URL Standard
-// (https://url.spec.whatwg.org) parses and serialises, less the fragment. Percent escapes stay as they are.
-// It refuses URLs that cannot be called: those with port 0, or with half an escape in the path. Where
-// toASCII is nil, domain names must be ASCII. Errors are for the client.
+// NormalURL returns the form in which an endpoint's URL is stored, shown and called: the URL as the URL Standard
+// (https://url.spec.whatwg.org) parses and serialises it, without the fragment. Percent escapes stay as they are. It
+// rejects URLs that cannot be called: those with port 0, or with half an escape in the path. If toASCII is nil,
+// domain names must be ASCII. Errors are for the client.
 func NormalURL(text string, toASCII DomainToASCII) (string, error) {
 	text = strings.TrimFunc(text, func(r rune) bool { return r <= ' ' })
 	text = lineBreaks.Replace(text)
@@ -56,8 +56,8 @@ func NormalURL(text string, toASCII DomainToASCII) (string, error) {
 	return normal, nil
 }
 
-// The characters that the standard escapes in each part of a URL, beside spaces, controls and what is not
-// ASCII. In paths | is here too: net/url would escape it, and decode a %2F beside it.
+// The characters that the standard escapes in each part of a URL, besides spaces, controls and non-ASCII characters.
+// For paths, | is included: net/url would escape it, and decode a %2F beside it.
 const (
 	queryEncoded    = `"#<>'`
 	pathEncoded     = "\"#<>?^`{}|"
@@ -81,7 +81,7 @@ func hasHalfEscape(text string) bool {
 	return err != nil
 }
 
-// normalAuthority is the part before the path: user, host and port.
+// normalAuthority returns the normal form of the part before the path: user, host and port.
 func normalAuthority(scheme, authority string, toASCII DomainToASCII) (string, error) {
 	userinfo := ""
 	if at := strings.LastIndexByte(authority, '@'); at >= 0 {
@@ -114,7 +114,7 @@ func normalAuthority(scheme, authority string, toASCII DomainToASCII) (string, e
 	return userinfo + host + port, err
 }
 
-// normalPort is the port with its colon; "" for the one that the scheme has.
+// normalPort returns the port with its colon, or "" for the scheme's default port.
 func normalPort(scheme, port string) (string, error) {
 	if port == "" {
 		return "", nil
@@ -129,7 +129,7 @@ func normalPort(scheme, port string) (string, error) {
 	return ":" + strconv.FormatUint(number, 10), nil
 }
 
-// normalPath takes what comes after the first slash. Dot segments are resolved, escaped ones too.
+// normalPath normalises the part after the first slash. It resolves dot segments, including escaped ones.
 func normalPath(path string) string {
 	var kept []string
 	segments := strings.Split(path, "/")
@@ -150,7 +150,7 @@ func normalPath(path string) string {
 	return "/" + strings.Join(kept, "/")
 }
 
-// Bounds of a domain name are those of DNS. The first keeps work on what cannot be a name small.
+// The bounds of domain names are those of DNS. The first one limits the work on text that cannot be a name.
 const (
 	hostBytesMost   = 2048
 	domainBytesMost = 254 // with a final dot
@@ -174,7 +174,8 @@ func normalHost(host string, toASCII DomainToASCII) (string, error) {
 	return domain, nil
 }
 
-// domainToASCII asks IDNA where it has a say. It makes names out of some that it then refuses.
+// domainToASCII uses IDNA where it applies. IDNA turns some text into names that it then rejects, so the result is
+// checked again.
 func domainToASCII(domain string, toASCII DomainToASCII) (string, error) {
 	lower := strings.ToLower(domain)
 	isASCII := strings.IndexFunc(domain, func(r rune) bool { return r >= utf8.RuneSelf }) < 0
@@ -194,8 +195,8 @@ func domainToASCII(domain string, toASCII DomainToASCII) (string, error) {
 	return ascii, nil
 }
 
-// isDomain reports whether a name has no character that the standard forbids in domain names or net/http in
-// hosts, and can be asked of DNS.
+// isDomain reports whether a name is free of characters that the standard forbids in domain names or net/http in
+// hosts, and can be looked up in DNS.
 func isDomain(domain string) bool {
 	isOther := func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && !strings.ContainsRune("!$&'()*+,-._;=~", r)
@@ -217,14 +218,14 @@ func normalIPv6(host string) (string, error) {
 	if !closed || err != nil || !a.Is6() || a.Zone() != "" {
 		return "", errURLHost
 	}
-	if a.Is4In6() { // netip writes its last bytes in decimal
+	if a.Is4In6() { // netip writes the last bytes in decimal
 		b := a.As16()
 		return fmt.Sprintf("[::ffff:%x:%x]", uint(b[12])<<8|uint(b[13]), uint(b[14])<<8|uint(b[15])), nil
 	}
 	return "[" + a.String() + "]", nil
 }
 
-// endsInNumber reports whether the standard takes a domain for an IPv4 address.
+// endsInNumber reports whether the standard treats a domain as an IPv4 address.
 func endsInNumber(domain string) bool {
 	domain = strings.TrimSuffix(domain, ".")
 	last := domain[strings.LastIndexByte(domain, '.')+1:]
@@ -235,8 +236,7 @@ func endsInNumber(domain string) bool {
 	return isHex && strings.Trim(hex, "0123456789abcdef") == ""
 }
 
-// normalIPv4 reads one to four numbers, decimal, octal or hexadecimal, of which the last has all bytes that
-// are left.
+// normalIPv4 reads one to four numbers, decimal, octal or hexadecimal. The last one holds all remaining bytes.
 func normalIPv4(domain string) (string, error) {
 	parts := strings.Split(strings.TrimSuffix(domain, "."), ".")
 	if len(parts) > 4 {

@@ -86,8 +86,8 @@ func TestNormalURLRefusesWhatCannotBeCalled(t *testing.T) {
 	}
 }
 
-// FuzzNormalURL normalises any text: what comes out is its own normal form, and the request line and Host
-// that are sent for it are exactly what it says.
+// FuzzNormalURL normalises any text: the result is its own normal form, and the request line and Host of a request
+// to it contain exactly its parts.
 func FuzzNormalURL(f *testing.F) {
 	for _, seed := range []string{
 		"http:\\\\u:p@EXAMPLE.com:8080/a%2Fb/../|^?q=a b'ü#f", "https://0x7f.1./%2e./?%", "http://[::ffff:1.2.3.4]:80",
@@ -102,7 +102,7 @@ func FuzzNormalURL(f *testing.F) {
 	})
 }
 
-// wantNormal checks that a URL is in its normal form, and is sent as it is written.
+// wantNormal checks that a URL is in normal form and is sent as written.
 func wantNormal(t *testing.T, normal string) {
 	t.Helper()
 	if again, err := NormalURL(normal, nil); err != nil || again != normal {

@@ -17,7 +17,7 @@ var (
 	scope = core.Scope{OrgID: "org_a"}
 )
 
-// newService is use cases on a store that has an application, acme, and an event type, order.placed.
+// newService returns use cases on a store with an application, acme, and an event type, order.placed.
 func newService(rules core.EndpointRules) (*core.Service, *coretest.Store) {
 	s := &coretest.Store{Rows: coretest.Rows{
 		Applications: []core.Application{{OrgID: "org_a", ID: "app_1", UID: new("acme"), Name: "Acme"}},
@@ -230,7 +230,7 @@ func TestTaskBeginsOnceForAnEndpoint(t *testing.T) {
 	}
 }
 
-// The task that kept another from beginning may have ended when it is looked for.
+// A task that prevented another from starting may have ended by the time it is looked up.
 func TestTaskBeginsWhenAnotherEndsMeanwhile(t *testing.T) {
 	t.Parallel()
 	service, store := newService(core.EndpointRules{})
@@ -247,7 +247,7 @@ func TestTaskBeginsWhenAnotherEndsMeanwhile(t *testing.T) {
 	}
 }
 
-// endingStore ends the running task when it is looked for.
+// endingStore ends the running task when it is looked up.
 type endingStore struct {
 	*coretest.Store
 	end func()

@@ -7,15 +7,15 @@ import (
 	"strings"
 )
 
-// URLMask stands for the user and password of a URL wherever one is shown: whoever may look at an endpoint, or reads
-// an attempt or a log, need not know what its receiver is called with. Names are masked as well; many receivers take a
-// key for one.
+// URLMask replaces the user and password of a URL wherever one is shown: a person who may view an endpoint, an
+// attempt or a log need not know the credentials of its receiver. User names are masked as well, because many
+// receivers accept a key in that place.
 const URLMask = "***"
 
 var errURLMasked = errors.New("*** in url stands for the stored user and password, and is accepted only with the stored scheme, host and port; " +
 	"for another URL give the user and password, or leave out ***@")
 
-// MaskURL is how a stored URL, of whichever release, is shown.
+// MaskURL returns a stored URL, of whichever release, as it is shown.
 func MaskURL(text string) string {
 	before, userinfo, after := CutUserinfo(text)
 	if userinfo == "" {
@@ -24,7 +24,7 @@ func MaskURL(text string) string {
 	return before + URLMask + "@" + after
 }
 
-// CutUserinfo cuts a URL before its user and after its @. Without a user, all of it is in before.
+// CutUserinfo cuts a URL before its user and after its @. If there is no user, before is the whole URL.
 func CutUserinfo(text string) (before, userinfo, after string) {
 	begin, at, _ := authority(text)
 	if at < 0 {
@@ -33,13 +33,13 @@ func CutUserinfo(text string) (before, userinfo, after string) {
 	return text[:begin], text[begin:at], text[at+1:]
 }
 
-// URLOrigin returns the scheme, host and port of a URL, as they are written in it.
+// URLOrigin returns the scheme, host and port of a URL, as written in it.
 func URLOrigin(text string) string {
 	begin, at, end := authority(text)
 	return text[:begin] + text[max(begin, at+1):end]
 }
 
-// authority returns where a URL's user, host and port begin and end, and where the @ between them is; -1: there is none.
+// authority returns the start and end of a URL's user, host and port, and the position of the @ between them, or -1.
 func authority(text string) (begin, at, end int) {
 	begin = strings.IndexByte(text, ':') + 1
 	for begin < len(text) && strings.IndexByte("/\\\t\r\n", text[begin]) >= 0 {
@@ -55,15 +55,16 @@ func authority(text string) (begin, at, end int) {
 	return begin, at, end
 }
 
-// isMasked reports whether a URL has the mask in place of a user.
+// isMasked reports whether a URL has the mask in place of the user.
 func isMasked(text string) bool {
 	_, userinfo, _ := CutUserinfo(text)
 	plain, err := url.PathUnescape(userinfo)
 	return err == nil && plain == URLMask
 }
 
-// unmaskURL puts the stored user and password back into a URL that a client was shown, and may have changed. Only
-// where they went before: otherwise whoever may change endpoints could have the password sent to a place of theirs.
+// unmaskURL restores the stored user and password in a URL that a client was shown and may have changed. It does so
+// only if they are sent to the same place as before: otherwise anyone who may change endpoints could have the
+// password sent to a place of their own.
 func unmaskURL(text, was string, toASCII DomainToASCII) (string, error) {
 	switch {
 	case !isMasked(text) || text == was:

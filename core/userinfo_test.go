@@ -15,7 +15,7 @@ func TestURLsAreShownWithoutUserAndPassword(t *testing.T) {
 		"https://example.com/a@b":                        "https://example.com/a@b",
 		"https://example.com?a@b":                        "https://example.com?a@b",
 		"https://a:b@c:d@example.com":                    "https://***@example.com",
-		"https:\\\\user:password@example.com\\a@b":       "https:\\\\***@example.com\\a@b", // of old releases
+		"https:\\\\user:password@example.com\\a@b":       "https:\\\\***@example.com\\a@b", // from old releases
 		"https:user:password@example.com":                "https:***@example.com",
 		"https:\n//\tuser:password@example.com":          "https:\n//\t***@example.com",
 		"https://user:pass/word@example.com/":            "https://user:pass/word@example.com/", // host user, by the standard
@@ -39,10 +39,10 @@ func TestEndpointURLKeepsItsPasswordWhereItIsWrittenBack(t *testing.T) {
 		"HTTPS://***@EXAMPLE.com:8443/a":     "https://user:password@example.com:8443/a",
 		"https://%2A**@example.com:8443/":    "https://user:password@example.com:8443/",
 		"https://new@example.com:8443/":      "https://new@example.com:8443/",
-		"https://example.com:8443/":          "https://example.com:8443/", // it has none any more
+		"https://example.com:8443/":          "https://example.com:8443/", // it no longer has one
 		"https://example.org/":               "https://example.org/",
 
-		// What would send it elsewhere, or is no mask.
+		// URLs that would be sent elsewhere, or that have no mask.
 		"https://***@evil.example/":               "",
 		"https://***@example.com:8443.evil.test/": "",
 		"https://***@example.com/":                "",

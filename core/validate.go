@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// checks gathers everything wrong with one request, so that the client hears of all of it at once.
+// checks collects all errors in one request, so that the client learns of all of them at once.
 type checks struct{ fields []Field }
 
 // body records message against a field of the request's body unless ok.
@@ -16,8 +16,7 @@ func (c *checks) body(ok bool, message string, path ...string) {
 	}
 }
 
-// err is nil when nothing was wrong. It returns error, not *Error, so that a caller may compare
-// with nil.
+// err returns nil if nothing is wrong. It returns error, not *Error, so that callers can compare it with nil.
 func (c *checks) err() error {
 	if len(c.fields) == 0 {
 		return nil
@@ -25,10 +24,10 @@ func (c *checks) err() error {
 	return invalid(c.fields)
 }
 
-// Names (uids, event types, event ids, feature flags) are 1 to 256 of these, so that they can stand
-// in a URL as they are.
+// Names (uids, event types, event ids, feature flags) have 1 to 256 of these characters, which need no escaping in a
+// URL.
 const (
-	nameChars    = "letters, digits, - _ ." // as errors say it
+	nameChars    = "letters, digits, - _ ." // as errors spell them
 	nameBytesMax = 256
 )
 
@@ -36,15 +35,15 @@ func (c *checks) name(s string, path ...string) {
 	c.nameOf(s, "", nameChars, path...)
 }
 
-// pathName checks a name that is a path segment of its own: a uid, an event type, an event id. "." and ".."
-// are refused, because clients remove such segments from a URL before they send it: a DELETE of the
-// endpoint ".." would delete its application.
+// pathName checks a name that is a path segment of its own: a uid, an event type or an event id. "." and ".." are
+// rejected, because clients remove such segments from a URL before they send it: a DELETE of the endpoint ".." would
+// delete its application.
 func (c *checks) pathName(s string, path ...string) {
 	c.name(s, path...)
 	c.body(s != "." && s != "..", fmt.Sprintf("%s must not be %q: clients remove this segment from URLs", fieldName(path), s), path...)
 }
 
-// nameOf checks a name that may hold the further characters too.
+// nameOf checks a name that may also contain the further characters.
 func (c *checks) nameOf(s, further, chars string, path ...string) {
 	c.body(s != "", fieldName(path)+" must not be empty", path...)
 	c.body(len(s) <= nameBytesMax, fmt.Sprintf("%s must not exceed %d characters, and has %d", fieldName(path), nameBytesMax, len(s)), path...)
@@ -52,7 +51,7 @@ func (c *checks) nameOf(s, further, chars string, path ...string) {
 		fieldName(path)+" may hold only "+chars, path...)
 }
 
-// fieldName is how an error calls the field at the end of a path.
+// fieldName returns the name by which an error refers to the field at the end of a path.
 func fieldName(path []string) string {
 	if len(path) == 0 {
 		return "the value"
@@ -69,8 +68,8 @@ func isNameRune(r rune) bool {
 	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_' || r == '.'
 }
 
-// uid checks the client's own name for a thing. It must not look like an id of the same kind,
-// because a path takes either.
+// uid checks a client's own name for an entity. It must not look like an id of the same kind, because a path accepts
+// either.
 func (c *checks) uid(uid *string, prefix string) {
 	if uid == nil {
 		return
@@ -80,8 +79,8 @@ func (c *checks) uid(uid *string, prefix string) {
 		fmt.Sprintf("uid must not begin with %s, as ids do; put _ before it", prefix), "uid")
 }
 
-// unlessKept is the uid that must be checked: none if the row has it already, because an earlier release
-// may have accepted one that is refused now.
+// unlessKept returns the uid if it must be checked, or nil if the row has it already: an earlier release may have
+// accepted one that is rejected now.
 func unlessKept(uid, stored *string) *string {
 	if uid != nil && stored != nil && *uid == *stored {
 		return nil
@@ -89,21 +88,20 @@ func unlessKept(uid, stored *string) *string {
 	return uid
 }
 
-// text checks a free text: Postgres can store no NUL, and the control characters before tab are
-// never meant.
+// text checks free text: Postgres cannot store a NUL, and the control characters before tab are never intended.
 func (c *checks) text(s string, path ...string) {
 	c.body(strings.IndexFunc(s, func(r rune) bool { return r <= 0x08 }) < 0,
 		fieldName(path)+" must not hold control characters 0x00-0x08", path...)
 }
 
-// What clients store is read a page at a time, with every field, so every field is bounded. The database has the same
-// bounds as constraints; see the migration that bounds what clients store.
+// Whatever clients store is read a page at a time, with every field, so every field is bounded. The database has the
+// same bounds as constraints; see the migration that bounds what clients store.
 const (
 	nameTextBytesMax    = 4096
 	descriptionBytesMax = 16_384
 )
 
-// boundedText checks a free text of up to most bytes.
+// boundedText checks free text of up to most bytes.
 func (c *checks) boundedText(s string, most int, field string) {
 	c.body(len(s) <= most, fmt.Sprintf("%s must not exceed %d bytes, and has %d", field, most, len(s)), field)
 	c.text(s, field)
@@ -113,10 +111,10 @@ func (c *checks) throttleRate(rate *int32) {
 	c.body(rate == nil || *rate >= 1 && *rate <= 65535, "throttleRate must be between 1 and 65535", "throttleRate")
 }
 
-// Metadata is the client's own notes on an application or endpoint.
+// Metadata holds a client's own notes on an application or endpoint.
 type Metadata map[string]string
 
-// MetadataBytesMax bounds the notes as compact JSON.
+// MetadataBytesMax bounds the metadata as compact JSON.
 const MetadataBytesMax = 4096
 
 func (c *checks) metadata(m Metadata) {
@@ -129,8 +127,8 @@ func (c *checks) metadata(m Metadata) {
 	}
 }
 
-// bytes is the length as compact JSON with the escapes that JSON demands. encoding/json would write more, for
-// HTML and JavaScript.
+// bytes returns the length as compact JSON with only the escapes that JSON requires. encoding/json would add escapes
+// for HTML and JavaScript.
 func (m Metadata) bytes() int {
 	n := len("{}") + max(0, len(m)-1)*len(",")
 	for key, value := range m {
@@ -152,7 +150,7 @@ func quotedBytes(text string) int {
 	return n
 }
 
-// names checks a set of names: nil means no restriction, and an empty set would match nothing.
+// names checks a set of names. Nil means no restriction; an empty set would match nothing.
 func (c *checks) names(set []string, most int, further, pattern, field string) {
 	if set == nil {
 		return
@@ -160,7 +158,7 @@ func (c *checks) names(set []string, most int, further, pattern, field string) {
 	c.body(len(set) > 0 && len(set) <= most,
 		fmt.Sprintf("%s must have at least 1 and at most %d items, or be set to null.", capital(field), most), field)
 	if len(set) > most {
-		return // to look at each of a million would be work for nothing
+		return // checking each of a million would be wasted work
 	}
 	for i, s := range set {
 		c.nameOf(s, further, pattern, fmt.Sprintf("%s[%d]", field, i))

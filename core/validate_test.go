@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Clients remove the segments "." and ".." from a path, so that DELETE /app/x/endpoint/.. deletes the
-// application. Nothing that a path can name may be called so.
+// Clients remove the segments "." and ".." from a path, so DELETE /app/x/endpoint/.. would delete the application.
+// Nothing that appears in a path may have such a name.
 func TestDotNamesAreRefused(t *testing.T) {
 	t.Parallel()
 	f := &found{}
