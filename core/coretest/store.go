@@ -1,5 +1,5 @@
-// Package coretest is core's ports in memory, for tests of its use cases. It keeps what these decide by, and no more:
-// that SQL does the same is tested in package store.
+// Package coretest implements core's ports in memory, for tests of its use cases. It keeps only what the use cases
+// base their decisions on; package store tests that the SQL behaves the same.
 package coretest
 
 import (
@@ -11,7 +11,7 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// Store is a database in memory, and its own unit of work. Its zero value is empty. Methods that are not
+// Store is an in-memory database that is also its own unit of work. Its zero value is empty. Methods that are not
 // implemented panic.
 type Store struct {
 	core.Tx
@@ -19,10 +19,10 @@ type Store struct {
 	mu sync.Mutex // held by a unit of work
 	Rows
 
-	BeforeInsert func() // called before a background task is inserted; nil: nothing happens
+	BeforeInsert func() // called before a background task is inserted, unless nil
 }
 
-// Rows is what a store holds.
+// Rows holds the rows of a store.
 type Rows struct {
 	Applications []core.Application
 	Endpoints    []core.Endpoint
@@ -30,10 +30,10 @@ type Rows struct {
 	Messages     []core.NewMessage
 	Tasks        []core.BackgroundTask
 	Told         []core.OperationalEvent
-	Dropped      []core.EndpointID // those whose deliveries were dropped
+	Dropped      []core.EndpointID // endpoints whose deliveries were dropped
 }
 
-// InTx runs work, and takes back what it did if it fails.
+// InTx runs work, and undoes its changes if it fails.
 func (s *Store) InTx(ctx context.Context, work func(context.Context, core.Tx) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -51,7 +51,7 @@ func (s *Store) InTx(ctx context.Context, work func(context.Context, core.Tx) er
 // Ping implements [core.Store].
 func (s *Store) Ping(context.Context) error { return nil }
 
-// find returns the place of the first that is, or a core.Error of KindNotFound.
+// find returns the index of the first item for which is returns true, or a core.Error of KindNotFound.
 func find[T any](all []T, is func(T) bool) (int, error) {
 	i := slices.IndexFunc(all, is)
 	if i < 0 {
@@ -205,7 +205,7 @@ func (s *Store) BackgroundTaskRunningGet(_ context.Context, t core.BackgroundTas
 	return running.ID, err
 }
 
-// Inserter stores messages in a store.
+// Inserter stores messages in a Store.
 type Inserter struct{ *Store }
 
 var _ core.MessageInserter = Inserter{}
@@ -242,7 +242,7 @@ func (i Inserter) MessageInsertMany(ctx context.Context, messages []core.NewMess
 	return stored
 }
 
-// Tokens makes no tokens.
+// Tokens is a core.TokenMaker that cannot issue tokens.
 type Tokens struct{}
 
 var errNoKey = errors.New("there is no key to sign tokens with")
