@@ -12,7 +12,7 @@ import (
 type OperationalEventStepper interface {
 	// OperationalEventStep stores some events as messages, and reports whether there may be more.
 	OperationalEventStep(ctx context.Context) (bool, error)
-	// OperationalLaneStep releases some events that wait for nothing, and returns where the next step begins.
+	// OperationalLaneStep releases some deliveries that wait for nothing, and returns where the next step begins.
 	OperationalLaneStep(ctx context.Context, after core.Lane) (core.Lane, error)
 }
 

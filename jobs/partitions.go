@@ -32,7 +32,7 @@ func Partitions(ctx context.Context, store core.Partitioner, now time.Time, log 
 	return nil
 }
 
-// caughtWeeksMax bounds one run; what is left is done in the next.
+// caughtWeeksMax bounds one run; the next run continues.
 const caughtWeeksMax = 200
 
 func create(ctx context.Context, store core.Partitioner, p core.Partition, log *slog.Logger) error {
@@ -46,7 +46,7 @@ func create(ctx context.Context, store core.Partitioner, p core.Partition, log *
 	return nil
 }
 
-// caughtPartitions are those that the caught rows belong in.
+// caughtPartitions returns the partitions that the caught rows belong to.
 func caughtPartitions(ctx context.Context, store core.Partitioner) ([]core.Partition, error) {
 	message, attempt, err := store.PartitionCaught(ctx)
 	if err != nil {

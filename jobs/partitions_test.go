@@ -12,7 +12,7 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// fakePartitions is tables in memory.
+// fakePartitions holds tables in memory.
 type fakePartitions struct {
 	revocations
 	made    map[string]bool
@@ -20,9 +20,9 @@ type fakePartitions struct {
 	attempt []core.AttemptID
 	fail    int
 	runs    atomic.Int32
-	before  time.Time // up to which keys are forgotten
+	before  time.Time // keys up to then are deleted
 
-	analyzed time.Time // before which statistics are gathered again
+	analyzed time.Time // statistics from before then are updated
 	fakeEnded
 }
 
@@ -115,7 +115,7 @@ func TestJobsRunEveryHourAndSoonerAfterAFailure(t *testing.T) {
 		done := make(chan struct{})
 		go func() { defer close(done); Run(ctx, f, time.Now, quiet) }()
 		pass := func(d time.Duration) {
-			<-time.After(d) // the bubble's clock: nobody waits
+			<-time.After(d) // the bubble's clock, so this takes no real time
 			synctest.Wait()
 		}
 		pass(interval + retry/2)

@@ -8,10 +8,10 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// revocationStatementsMax bounds one run; what is left is done in the next.
+// revocationStatementsMax bounds one run; the next run continues.
 const revocationStatementsMax = 1000
 
-// TokenRevocations deletes the revocations of tokens that have expired since, a bounded number at a time. It may run
+// TokenRevocations deletes the revocations of tokens that have since expired, a bounded number at a time. It may run
 // late without harm.
 func TokenRevocations(ctx context.Context, store core.TokenRevocationPruner, now time.Time) error {
 	for range revocationStatementsMax {

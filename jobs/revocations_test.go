@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// revocations is a table with so many rows to forget, three at a time.
+// revocations is a table with a number of rows to delete, three at a time.
 type revocations struct {
 	rows int64
 	err  error

@@ -9,8 +9,8 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// statisticsAge is how old the planner's statistics of partitioned tables may be. Autovacuum keeps those of their
-// partitions and not their own.
+// statisticsAge is how old the planner's statistics of partitioned tables may be. Autovacuum maintains the
+// statistics of their partitions but not those of the tables themselves.
 const statisticsAge = 24 * time.Hour
 
 // Statistics updates the planner statistics of partitioned tables once a day.

@@ -8,14 +8,14 @@ import (
 const (
 	stepPoll = time.Second // while there is nothing to do
 
-	// stepTimeout is far more than a step takes. It bounds how long a stop waits for one, too.
+	// stepTimeout is far longer than a step takes. It also bounds how long a shutdown waits for a step.
 	stepTimeout = 20 * time.Second
 )
 
-// steps makes steps until ctx ends: one after the other while there is work, and else one each second. After each it
-// rests for as long as the step took, up to a second. So background work takes at most half of the time that it could
-// have, and what customers wait for has the other half.
-// A stop lets the step under way finish.
+// steps makes steps until ctx ends: one after the other while there is work, and otherwise one per second. After
+// each step it rests for as long as the step took, up to a second, so background work takes at most half of the
+// available time and leaves the other half to work that customers wait for. A step in progress is finished before
+// steps returns.
 func steps(ctx context.Context, clock func() time.Time, step func(context.Context) (bool, error), failed func(error)) {
 	for ctx.Err() == nil {
 		begun := clock()

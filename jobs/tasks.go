@@ -17,8 +17,8 @@ type TaskStepper interface {
 	BackgroundTaskStep(ctx context.Context, turns *core.TaskTurns) (bool, error)
 }
 
-// taskSteps is how many steps are made at a time, of different applications: where one has work without end, another
-// does not wait for its steps. More would need more of the connections that jobs have.
+// taskSteps is how many steps are made at a time, for different applications, so that an application with endless
+// work does not keep another waiting. More would need more of the connections that jobs have.
 const taskSteps = 2
 
 // Tasks makes steps of background tasks until ctx ends. Organisations take turns, and so do the applications of each.
@@ -27,7 +27,7 @@ func Tasks(ctx context.Context, stepper TaskStepper, clock func() time.Time, log
 	failed := func(err error) { log.Error("background task step failed; retrying", "error", err) }
 	step := func(ctx context.Context) (bool, error) {
 		worked, err := stepper.BackgroundTaskStep(ctx, &turns)
-		if worked && err != nil { // others do not wait for it
+		if worked && err != nil { // other tasks do not wait for it
 			failed(err)
 			return true, nil
 		}
@@ -42,7 +42,7 @@ func Tasks(ctx context.Context, stepper TaskStepper, clock func() time.Time, log
 
 const (
 	tasksDeletedAtOnce = 1000
-	tasksDeletedMost   = 100 // times that many in one run; what is left is deleted in the next
+	tasksDeletedMost   = 100 // batches in one run; the next run deletes the rest
 )
 
 // EndedTasks deletes background tasks that ended long ago.

@@ -11,7 +11,7 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// fakeEnded is tasks that ended long ago.
+// fakeEnded holds tasks that ended long ago.
 type fakeEnded struct {
 	left    int64
 	deletes int
@@ -42,7 +42,7 @@ func TestEndedTasksAreDeletedBatchByBatch(t *testing.T) {
 	}
 }
 
-// fakeSteps is that many steps to be made.
+// fakeSteps holds a number of steps to be made.
 type fakeSteps struct {
 	left, made, asked atomic.Int32
 	bad               atomic.Int32 // steps that fail
@@ -71,7 +71,7 @@ func (f *fakeSteps) BackgroundTaskStep(ctx context.Context, _ *core.TaskTurns) (
 	return true, nil
 }
 
-// running runs Tasks in a bubble; pass lets time pass there, stop ends it.
+// running runs Tasks in a bubble. pass lets time pass there, and stop ends it.
 func running(t *testing.T, f *fakeSteps, test func(pass func(time.Duration), stop func())) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -79,7 +79,7 @@ func running(t *testing.T, f *fakeSteps, test func(pass func(time.Duration), sto
 		done := make(chan struct{})
 		go func() { defer close(done); Tasks(ctx, f, time.Now, quiet) }()
 		pass := func(d time.Duration) {
-			<-time.After(d) // the bubble's clock: nobody waits
+			<-time.After(d) // the bubble's clock, so this takes no real time
 			synctest.Wait()
 		}
 		test(pass, func() { cancel(); <-done })
@@ -110,7 +110,7 @@ func TestStepsFollowEachOtherAtOnceAndPollWhileIdle(t *testing.T) {
 	})
 }
 
-// 3,000 tasks of one customer made another's webhooks wait four times as long.
+// 3,000 tasks of one customer made another customer's webhooks wait four times as long.
 func TestStepsRestAsLongAsTheyTake(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -118,7 +118,7 @@ func TestStepsRestAsLongAsTheyTake(t *testing.T) {
 		made int32 // by one of taskSteps in a minute
 	}{
 		{10 * time.Millisecond, 3000},
-		{5 * stepPoll, 10}, // the rest is short enough for others to have their turn
+		{5 * stepPoll, 10}, // the rest is short enough for others to get their turn
 	} {
 		f := &fakeSteps{slow: test.step}
 		f.left.Store(1 << 30)
@@ -149,7 +149,7 @@ func TestAfterAFailureThereIsAPause(t *testing.T) {
 	})
 }
 
-// A task whose steps fail made all others wait a second for each failure.
+// A task whose steps failed made all others wait a second for each failure.
 func TestStepThatFailsHoldsUpNoOther(t *testing.T) {
 	t.Parallel()
 	f := &fakeSteps{}
