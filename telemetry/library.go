@@ -10,11 +10,11 @@ import (
 	"go.opentelemetry.io/otel"
 )
 
-// CaptureLibraries sends what libraries log on their own to l: through package log (as net/http does), slog's default
-// logger and OpenTelemetry's logger. They would write to standard error otherwise, in any format and at any level, and
-// some of it is text from strangers.
+// CaptureLibraries sends what libraries log on their own to l: through package log (as net/http does), slog's
+// default logger and OpenTelemetry's logger. Otherwise they would write to standard error, in any format and at any
+// level. Some of their text comes from untrusted clients.
 func CaptureLibraries(l *slog.Logger) {
-	slog.SetDefault(l) // This routes package log as well, but at info and with the text as the message.
+	slog.SetDefault(l) // This also routes package log, but at level info and with the text as the message.
 	log.SetFlags(0)
 	log.SetPrefix("")
 	log.SetOutput(&textLog{l, slog.LevelDebug, "library log"})
@@ -27,8 +27,7 @@ func TextLog(l *slog.Logger, level slog.Level, message string) *log.Logger {
 	return log.New(&textLog{l, level, message}, "", 0)
 }
 
-// libraryTextBytesMax bounds the text of one event. Some of it comes from strangers, and is as long as they
-// like.
+// libraryTextBytesMax bounds the text of one event. Some of it comes from untrusted clients and can have any length.
 const libraryTextBytesMax = 1000
 
 type textLog struct {
@@ -37,7 +36,7 @@ type textLog struct {
 	message string
 }
 
-// Write logs one event: package log calls it once for each.
+// Write logs one event: package log calls it once per event.
 func (t *textLog) Write(text []byte) (int, error) {
 	shown := strings.TrimRight(string(text[:min(len(text), libraryTextBytesMax)]), "\r\n")
 	t.log.Log(context.Background(), t.level, t.message, "text", strings.ToValidUTF8(shown, "\uFFFD")) //nolint:sloglint // a constant of whoever made it

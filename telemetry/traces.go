@@ -41,7 +41,7 @@ func StartTraces(ctx context.Context, version string, log *slog.Logger) (*Traces
 	if err != nil {
 		return nil, fmt.Errorf("export traces: %w", err)
 	}
-	// What the environment says of the service counts for more than what we say.
+	// Attributes from the environment override ours.
 	about, err := resource.New(ctx,
 		resource.WithAttributes(attribute.String("service.name", "postrider"), attribute.String("service.version", version)),
 		resource.WithTelemetrySDK(), resource.WithFromEnv(),
