@@ -1,5 +1,5 @@
-// Package fieldtest finds fields that get lost on their way through mappings and statements. It fills values so that no
-// field is zero, a field that somebody adds later included, and compares what arrived field by field.
+// Package fieldtest finds fields that get lost in mappings and statements. It fills values so that no field is zero,
+// including fields added later, and compares the result field by field.
 package fieldtest
 
 import (
@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// Left names the fields that are not carried, by their path ("Health.Failures"), each with the reason.
+// Left lists the fields that are not carried, by their path ("Health.Failures"), each with the reason.
 type Left map[string]string
 
-// A Filler fills values. No two values that it makes are equal, but for those of bool and of special types.
+// A Filler fills values. All values it makes are different, except those of bool and of special types.
 type Filler struct {
 	False   bool // bools are left false
 	special map[reflect.Type]reflect.Value
@@ -21,8 +21,8 @@ type Filler struct {
 	n       int
 }
 
-// New makes a filler whose times are after start. special are functions of a number: for the types that they return,
-// they make the values.
+// New returns a filler whose times are after start. special are functions of a number, which make the values of the
+// types that they return.
 func New(start time.Time, special ...any) *Filler {
 	f := &Filler{special: map[reflect.Type]reflect.Value{}, start: start.UTC().Truncate(time.Microsecond)}
 	for _, s := range special {
@@ -32,7 +32,7 @@ func New(start time.Time, special ...any) *Filler {
 	return f
 }
 
-// Fill makes a T of which no field is zero.
+// Fill returns a T without zero fields.
 func Fill[T any](f *Filler) T {
 	var v T
 	f.fill(reflect.ValueOf(&v).Elem(), "")
@@ -86,8 +86,8 @@ func (f *Filler) fill(v reflect.Value, name string) {
 	}
 }
 
-// Same reports the fields of want that got does not have, and those that are zero in want, so that their loss would not
-// be noticed. Fields that are left may differ, and have to: the list of them stays true.
+// Same reports fields that differ between want and got, and fields that are zero in want, because their loss would
+// go unnoticed. Fields in left may differ, and must: this keeps the list correct.
 func Same(t testing.TB, how string, got, want any, left Left) {
 	t.Helper()
 	for _, f := range fields(reflect.ValueOf(want), "") {
@@ -125,7 +125,7 @@ type field struct {
 	value reflect.Value
 }
 
-// fields are a struct's own and those of structs in it, as far as they are exported.
+// fields returns the exported fields of a struct and of the structs in it.
 func fields(v reflect.Value, prefix string) []field {
 	var all []field
 	for i := range v.NumField() {
