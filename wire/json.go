@@ -1,5 +1,5 @@
-// Package wire reads what clients write: what requests, brokers' messages and rows of the outbox have in common.
-// It knows the contract (server/openapi.yaml), and neither HTTP nor any broker.
+// Package wire decodes what clients write, for requests, brokers' messages and rows of the outbox alike. It knows
+// the contract (server/openapi.yaml), but neither HTTP nor any broker.
 package wire
 
 import (
@@ -12,7 +12,7 @@ import (
 	"github.com/postrider/postrider/ijson"
 )
 
-// Unmarshal reads a text that must be one JSON object, in UTF-8, and nothing after it.
+// Unmarshal decodes a text that must be one JSON object, in UTF-8, with nothing after it.
 func Unmarshal(text []byte, v any) error {
 	if !utf8.Valid(text) {
 		return Unreadable("The body must be valid UTF-8.")
@@ -23,7 +23,7 @@ func Unmarshal(text []byte, v any) error {
 	return ReadError(ijson.Unmarshal(text, v))
 }
 
-// ReadError says in the terms of the API what is wrong with a JSON text.
+// ReadError describes what is wrong with a JSON text in the terms of the API.
 func ReadError(err error) error {
 	if err == nil {
 		return nil
@@ -39,7 +39,7 @@ func ReadError(err error) error {
 	return e
 }
 
-// capital is a message as a sentence, unless it begins with the name of a field.
+// capital turns a message into a sentence, unless it begins with the name of a field.
 func capital(message string, sentence bool) string {
 	if !sentence {
 		return message
@@ -47,22 +47,22 @@ func capital(message string, sentence bool) string {
 	return strings.ToUpper(message[:1]) + message[1:]
 }
 
-// TypeUnreadable is how existing servers mark what their decoder refuses.
+// TypeUnreadable is how the existing servers mark input that their decoder rejects.
 const TypeUnreadable = "value_error.jsondecode"
 
-// Unreadable is about JSON that cannot be read; loc is the way to it inside the body.
+// Unreadable returns the error for JSON that cannot be read. loc is the path to it inside the body.
 func Unreadable(message string, loc ...string) *core.Error {
 	e := core.Invalid(message, append([]string{"body"}, loc...)...)
 	e.Fields[0].Type = TypeUnreadable
 	return e
 }
 
-// Missing is about a field that the body must have. It is a decoding error to existing clients.
+// Missing returns the error for a missing required field of the body. To existing clients it is a decoding error.
 func Missing(loc ...string) *core.Error {
 	return Unreadable("missing field `"+loc[len(loc)-1]+"`", loc...)
 }
 
-// Twice refuses a body that gives a field under both its names.
+// Twice returns the error for a body that gives a field under both of its names.
 func Twice(name, other string) error {
 	return core.Invalid(name+" and "+other+" are the same field; give only one of them", "body", name)
 }

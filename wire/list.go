@@ -1,12 +1,12 @@
 package wire
 
-// Set is a list without repetitions, nil if it is empty: to name none is to leave it open.
+// Set returns items without duplicates, or nil if there are none: an empty list means no restriction.
 func Set[T comparable](items []T) []T {
 	if len(items) == 0 {
 		return nil
 	}
 	var unique []T
-	seen := make(map[T]bool, len(items)) // a body has room for half a million of them
+	seen := make(map[T]bool, len(items)) // a body can hold half a million items
 	for _, item := range items {
 		if !seen[item] {
 			seen[item] = true
@@ -16,8 +16,8 @@ func Set[T comparable](items []T) []T {
 	return unique
 }
 
-// Channels is a list without repetitions. An empty one stays empty, and core refuses it: who means
-// all messages says null.
+// Channels returns items without duplicates. An empty list stays empty, and core rejects it: clients that want all
+// messages send null.
 func Channels(items []string) []string {
 	if items != nil && len(items) == 0 {
 		return items

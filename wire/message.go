@@ -11,8 +11,9 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// Message is a message as its sender writes it: the schema MessageIn of the contract. A is its application: in
-// the body of a request the one to create, and in a broker's message the name of the one that it is for.
+// Message is a message as its sender writes it: the schema MessageIn of the contract. A is the type of its
+// application: in the body of a request the application to create, and in a broker's message the name of its
+// application.
 type Message[A any] struct {
 	Application            A                      `json:"application"`
 	Channels               []string               `json:"channels"`
@@ -27,13 +28,13 @@ type Message[A any] struct {
 	TransformationsParams  *TransformationsParams `json:"transformationsParams"`
 }
 
-// TransformationsParams is a body that is no JSON object.
+// TransformationsParams holds a payload that is not a JSON object.
 type TransformationsParams struct {
 	RawPayload *string        `json:"rawPayload"`
 	Headers    map[string]any `json:"headers"`
 }
 
-// In is what the message says, but for its application.
+// In returns the content of the message, without its application.
 func (m *Message[A]) In() (core.MessageIn, error) {
 	if m.EventType == nil {
 		return core.MessageIn{}, Missing("eventType")
@@ -52,7 +53,7 @@ func (m *Message[A]) In() (core.MessageIn, error) {
 	return in, err
 }
 
-// readPayload takes the payload by its two names, or the raw one that takes its place.
+// readPayload reads the payload by either of its names, or the raw payload that replaces it.
 func (m *Message[A]) readPayload(out *core.MessageIn) error {
 	params := m.TransformationsParams
 	switch {
@@ -71,7 +72,7 @@ func (m *Message[A]) readPayload(out *core.MessageIn) error {
 	return nil
 }
 
-// readContentType looks for the one header that a raw payload can bring.
+// readContentType looks for the only header that may come with a raw payload.
 func readContentType(out *core.MessageIn, headers map[string]any) error {
 	for _, name := range slices.Sorted(maps.Keys(headers)) {
 		if !strings.EqualFold(name, "content-type") {
@@ -105,7 +106,7 @@ func (m *Message[A]) readRetention(out *core.MessageIn) error {
 	return nil
 }
 
-// Duration is that many units; more than a Duration can hold become the longest there is.
+// Duration returns n units. A number too large for a Duration becomes the longest one.
 func Duration(n int64, unit time.Duration) *time.Duration {
 	return new(unit * time.Duration(max(-1, min(n, int64(math.MaxInt64/unit)))))
 }

@@ -7,15 +7,15 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// timeLayouts are the times that clients send, once joinTime has taken the spaces out of them. Decimals
-// of the second are read whether a layout has them or not.
+// timeLayouts are the formats in which clients send times, after joinTime has removed the spaces. Fractions of a
+// second are accepted whether or not a layout has them.
 var timeLayouts = []string{
 	"2006-01-02T15:04:05Z07:00", "2006-01-02T15:04:05", "2006-01-02T15:04Z07:00", "2006-01-02T15:04",
 	"2006-01-02Z07:00", "2006-01-02",
 }
 
-// ReadTime reads a time that a client sends, such as 2026-01-31T09:30:00.5+02:00, 2026-01-31 09:30:00 UTC or
-// 2026-01-31; without a zone it is in UTC.
+// ReadTime parses a time from a client, such as 2026-01-31T09:30:00.5+02:00, 2026-01-31 09:30:00 UTC or 2026-01-31.
+// Without a zone it is in UTC.
 func ReadTime(text *string, loc ...string) (*time.Time, error) {
 	if text == nil || *text == "" {
 		return nil, nil
@@ -29,7 +29,7 @@ func ReadTime(text *string, loc ...string) (*time.Time, error) {
 	return nil, noTime(loc...)
 }
 
-// BodyTime is ReadTime of a field of a body, where an empty text is no time.
+// BodyTime is ReadTime for a field of a body. An empty text is not a valid time there.
 func BodyTime(text *string, name string) (*time.Time, error) {
 	if text == nil {
 		return nil, nil
@@ -45,8 +45,9 @@ func noTime(loc ...string) *core.Error {
 	return core.Invalid("The time cannot be read; write it in RFC 3339, such as 2026-01-31T09:30:00Z", loc...)
 }
 
-// inCalendar is the time in UTC, where a zone may put it into the year before 0 or after 9999. JSON can
-// write neither; the first or the last instant it can means the same to who names such times.
+// inCalendar returns the time in UTC. Its zone may put it into the year before 0 or after 9999, which JSON cannot
+// represent; then inCalendar returns the first or the last possible instant, which means the same to a client that
+// sends such times.
 func inCalendar(at time.Time) time.Time {
 	at = at.UTC()
 	switch year := at.Year(); {
@@ -58,8 +59,8 @@ func inCalendar(at time.Time) time.Time {
 	return at
 }
 
-// joinTime makes one word of a date, a time of day and a zone. A + that the client did not escape has
-// arrived as a space: a third part without a sign is an offset to the east.
+// joinTime joins a date, a time of day and a zone into one word. An unescaped + arrives as a space, so a third part
+// without a sign is an offset to the east.
 func joinTime(text string) string {
 	var joined string
 	for i, part := range strings.Fields(strings.ToUpper(text)) {

@@ -55,7 +55,7 @@ func TestReadTimeRefusesWhatIsNone(t *testing.T) {
 	}
 }
 
-// A time in the year -1 or 10000 of UTC was taken as it is, and could not be stored: 500.
+// A time in the year -1 or 10000 in UTC was accepted, but could not be stored, and the response was a 500.
 func TestTimesThatTheirZonePutsOutOfTheCalendarAreItsEnds(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
@@ -73,7 +73,7 @@ func TestTimesThatTheirZonePutsOutOfTheCalendarAreItsEnds(t *testing.T) {
 	}
 }
 
-// FuzzTime reads any text as a time: what is read is read the same as it is printed.
+// FuzzTime parses any text as a time: the printed form of a parsed time parses as the same time.
 func FuzzTime(f *testing.F) {
 	for _, text := range []string{
 		"2026-01-31T09:30:00.5+02:00", "2026-01-31 09:30:00.123456 UTC", "2026-01-31 09:30:00 02:00", "2026-01-31", "2026-01-31Z", "0000-01-01T00:00:00+23:59",
