@@ -11,9 +11,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Error says what is wrong with a value, in words for whoever wrote it.
+// Error says what is wrong with a value, in words for the author of the text.
 type Error struct {
-	Path    []string // to the value from the object; an index stands with the name before it: tags[1]
+	Path    []string // from the object to the value; an index is part of the name before it: tags[1]
 	Message string
 }
 
@@ -34,9 +34,9 @@ var kinds = map[jsontext.Kind]string{
 	'n': "null", 'f': "bool", 't': "bool", '"': "string", '0': "number", '{': "object", '[': "array",
 }
 
-// readError turns what the decoders say into an Error. The text is JSON by then.
+// readError turns a decoder's error into an Error. By then the text is known to be JSON.
 func readError(err error) *Error {
-	// Types with a decoder of their own, such as nullable ones, use encoding/json's.
+	// Types with their own decoder, such as nullable ones, use encoding/json's.
 	own, isOwn := errors.AsType[*json.UnmarshalTypeError](err)
 	semantic, isSemantic := errors.AsType[*jsonv2.SemanticError](err)
 	syntactic, isSyntactic := errors.AsType[*jsontext.SyntacticError](err)
@@ -68,14 +68,14 @@ func unexpected(t reflect.Type, found string) string {
 	return fmt.Sprintf("expected %s, not %.40s", expected(t), found)
 }
 
-// expected names the JSON that a Go type is read from.
+// expected names the JSON that a Go type is decoded from.
 func expected(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.String:
 		return "a string"
 	case reflect.Bool:
 		return "true or false"
-	case reflect.Uint16: // of rates and versions, which are never 0
+	case reflect.Uint16: // for rates and versions, which are never 0
 		return "a whole number from 1 to 65535"
 	case reflect.Int, reflect.Int32, reflect.Int64:
 		return "a whole number"
@@ -105,7 +105,7 @@ func pathOf(p jsontext.Pointer) []string {
 	return path
 }
 
-// within is an error of a member's value. An index into a list stands with the list's name.
+// within adds the name of a member to an error in its value. An index into a list is appended to the list's name.
 func within(name string, value []byte, e *Error) *Error {
 	if len(e.Path) > 0 && len(value) > 0 && value[0] == '[' {
 		e.Path[0] = name + "[" + e.Path[0] + "]"

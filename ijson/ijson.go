@@ -1,9 +1,11 @@
-// Package ijson reads JSON objects as RFC 7493 (I-JSON) restricts them: names match exactly and are given
-// once, and text has no unpaired surrogates. encoding/json ignores the case of names, takes the last of two
-// members, and makes half a surrogate pair U+FFFD, so that two readers of one text may differ. What the
-// caller keeps as a [json.RawMessage], such as a payload, is not restricted, and stays to the byte.
+// Package ijson decodes JSON objects under the restrictions of RFC 7493 (I-JSON): names match exactly and occur
+// once, and text has no unpaired surrogates. encoding/json ignores the case of names, takes the last of two members
+// with the same name, and turns an unpaired surrogate into U+FFFD, so two readers of one text may disagree. Values
+// that the caller keeps as a [json.RawMessage], such as a payload, are not restricted and stay as they are, byte for
+// byte.
 //
-// It is the decoder that Go 1.27 has as encoding/json/v2, as a module, with errors for whoever wrote the text.
+// It uses the decoder that Go 1.27 has as encoding/json/v2, from a module, and adds errors for the author of the
+// text.
 package ijson
 
 import (
@@ -20,7 +22,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// lenient takes all that is JSON in its grammar, as encoding/json does.
+// lenient accepts everything that is grammatically JSON, as encoding/json does.
 var lenient = jsonv2.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 
 // IsObject reports whether a text begins as an object.
@@ -29,9 +31,9 @@ func IsObject(text []byte) bool {
 	return len(start) > 0 && start[0] == '{'
 }
 
-// Unmarshal reads an object into the struct that v points to. Members that the struct has no field for are
-// skipped, whatever they hold; so are the restrictions for its fields of type [json.RawMessage], which alias text,
-// and []json.RawMessage. A null leaves the struct as it is. It returns an [*Error], or a [*json.SyntaxError].
+// Unmarshal decodes an object into the struct that v points to. Members without a field in the struct are skipped,
+// whatever they contain. The restrictions do not apply to fields of type [json.RawMessage], which alias text, and
+// []json.RawMessage. A null leaves the struct unchanged. It returns an [*Error] or a [*json.SyntaxError].
 func Unmarshal(text []byte, v any) error {
 	if string(text) == "null" {
 		return nil
@@ -64,7 +66,7 @@ func Unmarshal(text []byte, v any) error {
 	})
 }
 
-// Members returns the members of an object by name, each given once. The values are not restricted.
+// Members returns the members of an object by name. Each name must occur once. The values are not restricted.
 func Members(text []byte) (map[string]json.RawMessage, error) {
 	members := map[string]json.RawMessage{}
 	err := walk(text, func(text []byte, value json.RawMessage) error {
@@ -78,7 +80,7 @@ func Members(text []byte) (map[string]json.RawMessage, error) {
 	return members, err
 }
 
-// Check checks a JSON value, and all that it holds.
+// Check checks a JSON value and everything in it.
 func Check(text []byte) error {
 	if err := jsonv2.Unmarshal(text, new(skipped)); err != nil {
 		return within("", text, readError(err))
@@ -86,14 +88,14 @@ func Check(text []byte) error {
 	return nil
 }
 
-// skipped reads any value, and keeps nothing of it.
+// skipped accepts any value and discards it.
 type skipped struct{}
 
 // UnmarshalJSONFrom implements [jsonv2.UnmarshalerFrom].
 func (*skipped) UnmarshalJSONFrom(d *jsontext.Decoder) error { return d.SkipValue() }
 
-// walk calls each with the members of an object, in their order. Names come without their escapes, and alias
-// text if they have none.
+// walk calls each for the members of an object, in order. Names are passed without their escapes, and alias text if
+// they have none.
 func walk(text []byte, each func(name []byte, value json.RawMessage) error) error {
 	d := jsontext.NewDecoder(bytes.NewBuffer(text), lenient)
 	if kind := d.PeekKind(); kind != '{' && kind != 0 {
@@ -134,11 +136,11 @@ func readName(d *jsontext.Decoder) ([]byte, error) {
 	if name := quoted[1 : len(quoted)-1]; bytes.IndexByte(name, '\\') < 0 {
 		return name, nil
 	}
-	name, _ := jsontext.AppendUnquote(nil, quoted) // with U+FFFD for half a pair
+	name, _ := jsontext.AppendUnquote(nil, quoted) // with U+FFFD for an unpaired surrogate
 	return name, nil
 }
 
-// syntaxError is what encoding/json says of a text that is not JSON: it is known to those who read it.
+// syntaxError returns encoding/json's error for a text that is not JSON, because clients know it.
 func syntaxError(text []byte, err error) error {
 	if err := json.Unmarshal(text, new(struct{})); err != nil {
 		return err
@@ -146,7 +148,7 @@ func syntaxError(text []byte, err error) error {
 	return fmt.Errorf("read JSON: %w", err)
 }
 
-// A field is one of a struct.
+// A field is one field of a struct.
 type field struct {
 	index int
 	kind  fieldKind
@@ -160,9 +162,9 @@ const (
 	raws                 // []json.RawMessage
 )
 
-var structs sync.Map // of type map[string]field, by reflect.Type
+var structs sync.Map // a map[string]field per reflect.Type
 
-// fieldsOf is the fields of a struct by their names in JSON. It panics where there are more than are counted.
+// fieldsOf returns the fields of a struct by their JSON names. It panics if there are more than can be tracked.
 func fieldsOf(t reflect.Type) map[string]field {
 	if fields, known := structs.Load(t); known {
 		return fields.(map[string]field)

@@ -124,7 +124,7 @@ func TestCheckLooksAtAllOfAText(t *testing.T) {
 	}
 }
 
-// FuzzUnmarshal reads any text: what is read is what encoding/json finds under exactly those names.
+// FuzzUnmarshal decodes any text: decoded fields have the values that encoding/json finds under exactly those names.
 func FuzzUnmarshal(f *testing.F) {
 	f.Add(`{"text":"a","number":1,"list":["b"],"inner":{"map":{"a":"b"}},"payload":{"a":[]},"items":[{}],"Text":"c"}`)
 	f.Add(`{"\u0074ext":"\ud83d\ude00","payload":"\ud800","x":[`)

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Reason says in terms of JSON, not of Go, why a text could not be decoded, by this package or by encoding/json. The
-// reader is whoever sent the text.
+// Reason says in terms of JSON, not of Go, why a text could not be decoded, by this package or by encoding/json. It
+// is meant for the sender of the text.
 func Reason(err error) string {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Error()
@@ -24,13 +24,13 @@ func Reason(err error) string {
 		}
 		return reason
 	}
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) { // of a Decoder
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) { // from a Decoder
 		return "it is cut off"
 	}
 	return err.Error()
 }
 
-// syntaxReason goes by the error's text: encoding/json tells its kinds of syntax errors apart by nothing else.
+// syntaxReason parses the error's text, because encoding/json distinguishes syntax errors only by it.
 func syntaxReason(e *json.SyntaxError) string {
 	text := e.Error()
 	if strings.HasSuffix(text, "exceeded max depth") {
@@ -40,7 +40,7 @@ func syntaxReason(e *json.SyntaxError) string {
 	if !found {
 		return fmt.Sprintf("it is cut off after byte %d", e.Offset)
 	}
-	// A character beyond ASCII is named by its first byte alone, which says nothing.
+	// encoding/json names only the first byte of a non-ASCII character, which says nothing.
 	if char, _, _ := strings.Cut(quoted, "' "); len(char) == 1 && char[0] < 0x80 {
 		return fmt.Sprintf("unexpected '%s' at byte %d", char, e.Offset)
 	}

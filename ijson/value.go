@@ -8,9 +8,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Value reads a JSON text into maps, slices and [json.Number]s, as encoding/json does. In place of a member that
-// is given twice, and of text that has half a surrogate pair, it puts an [*Error]: whoever looks for something
-// else need not care.
+// Value decodes a JSON text into maps, slices and [json.Number]s, as encoding/json does. A member that occurs twice,
+// and text with an unpaired surrogate, is replaced by an [*Error], so that callers interested in other values need
+// not care.
 func Value(text []byte) (any, error) {
 	d := jsontext.NewDecoder(bytes.NewBuffer(text), lenient)
 	value, err := readValue(d)
@@ -56,7 +56,7 @@ func readObject(d *jsontext.Decoder) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		name := string(text) // before it is overwritten
+		name := string(text) // before the decoder overwrites it
 		value, err := readValue(d)
 		if err != nil {
 			return nil, err
