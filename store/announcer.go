@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// news is which deliveries became due that are not leased to this process.
+// news says which kinds of deliveries became due that are not leased to this process.
 type news uint8
 
 const (
@@ -14,13 +14,13 @@ const (
 	newsWaiting                  // workers claim them
 )
 
-// announceRest is the least time between two announcements of one process. A NOTIFY holds a lock of the
-// whole server while it commits, so they must be few; 5 ms is a choice and was not compared with others. A worker
-// that hears of one takes everything that is there, so nothing waits longer than this.
+// announceRest is the minimum time between two announcements of one process. A NOTIFY holds a server-wide lock while
+// it commits, so announcements must be rare; 5 ms is a choice and was not compared with other values. A worker that
+// hears an announcement takes everything there is, so no delivery waits longer than this.
 const announceRest = 5 * time.Millisecond
 
-// announcer tells workers that deliveries became due: at once after a quiet time, and then at most once
-// per rest. It never blocks a caller. An announcement that fails is lost; workers poll as well.
+// announcer tells workers that deliveries became due: immediately after a quiet period, then at most once
+// per rest. It never blocks a caller. A failed announcement is lost; workers poll as well.
 //
 // Its goroutine runs only while there is something to announce.
 type announcer struct {
@@ -31,7 +31,7 @@ type announcer struct {
 	pending news
 	running bool
 	closed  bool
-	closing chan struct{}  // closed with the announcer, to end a rest
+	closing chan struct{}  // closed by close, to end a rest
 	active  sync.WaitGroup // the goroutine
 }
 
@@ -39,7 +39,7 @@ func newAnnouncer(send func(context.Context, news) error, rest time.Duration) *a
 	return &announcer{send: send, rest: rest, closing: make(chan struct{})}
 }
 
-// announce has news sent soon. After close it does nothing.
+// announce schedules n to be sent soon. After close it does nothing.
 func (a *announcer) announce(n news) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -57,7 +57,7 @@ func (a *announcer) announce(n news) {
 func (a *announcer) run() {
 	for n := a.take(); n != 0; n = a.take() {
 		ctx, cancel := context.WithTimeout(context.Background(), statementTimeout)
-		_ = a.send(ctx, n) // workers poll; and the same trouble shows wherever else the database is used
+		_ = a.send(ctx, n) // workers poll, and every other user of the database meets the same error
 		cancel()
 		select {
 		case <-time.After(a.rest):
@@ -66,7 +66,7 @@ func (a *announcer) run() {
 	}
 }
 
-// take returns what is to be sent now; 0: nothing, and the goroutine ends.
+// take returns the news to send now. If there is none, it returns 0 and the goroutine ends.
 func (a *announcer) take() news {
 	a.mu.Lock()
 	defer a.mu.Unlock()

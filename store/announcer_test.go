@@ -17,7 +17,7 @@ func TestAnnouncerCoalesces(t *testing.T) {
 		began := time.Now()
 		a := newAnnouncer(func(context.Context, news) error {
 			sent = append(sent, time.Since(began))
-			return errors.New("lost") // the next one is sent all the same
+			return errors.New("lost") // the next one is still sent
 		}, 5*time.Millisecond)
 		defer a.close()
 
@@ -78,7 +78,7 @@ func TestAnnouncerBlocksNobody(t *testing.T) {
 	})
 }
 
-// notifications counts what a listener hears until it hears the end.
+// notifications counts the notifications that a listener hears until the last one.
 func (w *world) notifications(store func()) int {
 	w.t.Helper()
 	conn, err := w.pool.Acquire(w.t.Context())
@@ -117,7 +117,7 @@ func TestMessagesAreAnnouncedTogether(t *testing.T) {
 			}
 		}
 	})
-	if heard < 1 || heard > 2 { // at once, and at the end
+	if heard < 1 || heard > 2 { // one immediately and one at the end
 		t.Errorf("%d statements sent %d notifications, want 2", statements, heard)
 	}
 }

@@ -47,7 +47,7 @@ func (r reader) ApplicationFilterMany(ctx context.Context, filter core.Applicati
 	return entities(rows, err, func(id string) core.AppID { return core.AppID(id) })
 }
 
-// entities turns a statement's rows into core's.
+// entities converts a statement's rows to core's entities.
 func entities[Row, Entity any](rows []Row, err error, entity func(Row) Entity) ([]Entity, error) {
 	if err != nil {
 		return nil, mapError(err)
@@ -89,7 +89,7 @@ func (t tx) ApplicationDelete(ctx context.Context, org core.OrgID, id core.AppID
 	if err := wrote(queries.ApplicationDelete(ctx, t.conn, db.ApplicationDeleteParams{OrgID: org, ID: id, Now: now})); err != nil {
 		return err
 	}
-	// Workers drop what is left.
+	// Workers drop the remaining deliveries.
 	_, err := queries.DeliveryDropByApplication(ctx, t.conn, db.DeliveryDropByApplicationParams{AppID: id, MaxRows: core.DropMost})
 	return t.recall(ctx, id, mapError(err))
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// pausing is a store whose units of work wait, done but not committed, until they are let go.
+// pausing is a store whose units of work, once done, pause before the commit until they are released.
 type pausing struct {
 	core.Store
 	reached, letGo chan struct{}
@@ -30,8 +30,8 @@ func (p pausing) InTx(ctx context.Context, work func(context.Context, core.Tx) e
 	})
 }
 
-// meet runs first until it is about to commit, then second until it ends or waits for first, and then both
-// to their ends.
+// meet runs first until it is about to commit, then second until it ends or waits for first, and then lets both
+// finish.
 func (w *world) meet(first, second func(*core.Service) error) (firstErr, secondErr error) {
 	w.t.Helper()
 	p := newPausing(w.Store)
@@ -52,7 +52,7 @@ func (w *world) meet(first, second func(*core.Service) error) (firstErr, secondE
 	return <-firstEnd, <-secondEnd
 }
 
-// An endpoint made while its application was deleted was answered 201, and lived on in it.
+// An endpoint that was created while its application was being deleted was answered with 201 and remained.
 func TestEndpointIsNotCreatedWhileItsApplicationIsDeleted(t *testing.T) {
 	t.Parallel()
 	in := core.EndpointIn{UID: new("hook"), URL: "https://example.com/", Version: 1}
@@ -91,7 +91,7 @@ func (w *world) wantNoEndpoint() {
 	}
 }
 
-// Endpoints of one application are created at once, and while it is changed or claimed for.
+// Endpoints of one application are created concurrently, and while the application is changed or claimed for.
 func TestEndpointCreateKeepsNobodyFromItsApplication(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -108,8 +108,8 @@ func TestEndpointCreateKeepsNobodyFromItsApplication(t *testing.T) {
 	})
 }
 
-// Messages take no lock on their application: what is stored of them while it is deleted is owed to a deleted
-// endpoint, and the next claim drops it. What names its endpoint locks that, and finds it deleted.
+// Messages take no lock on their application. A message that is stored during the deletion is owed to a deleted
+// endpoint, and the next claim drops it. A request that names its endpoint locks the endpoint and finds it deleted.
 func TestWhatIsSentWhileItsApplicationIsDeletedIsDropped(t *testing.T) {
 	t.Parallel()
 	for name, send := range map[string]func(*core.Service, core.Endpoint, core.MessageID) error{

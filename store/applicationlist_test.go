@@ -58,7 +58,7 @@ func TestApplicationsAreLeftOutByTheirEndpoints(t *testing.T) {
 	}
 }
 
-// counting is a store that counts the applications whose endpoints are looked at.
+// counting is a store that counts the applications whose endpoints are read.
 type counting struct {
 	core.Store
 	looked *int
@@ -69,7 +69,7 @@ func (c counting) ApplicationFilterMany(ctx context.Context, filter core.Applica
 	return c.Store.ApplicationFilterMany(ctx, filter, ids)
 }
 
-// manyApplications are applications without endpoints, but for those at some places, in order of their ids.
+// manyApplications returns applications, ordered by id, that have endpoints only at the given indexes.
 func (w *world) manyApplications(n int, places ...int) (matching []string) {
 	w.t.Helper()
 	w.exec(`
@@ -145,8 +145,8 @@ func or(a, b string) string {
 	return a
 }
 
-// Whatever Postgres believes of the tables, the filter reads endpoints by their index, and of each application
-// no more than it takes.
+// Whatever the statistics of the tables say, the filter reads endpoints by their index, and no more of each
+// application than necessary.
 func TestApplicationFilterReadsLittle(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -154,7 +154,7 @@ func TestApplicationFilterReadsLittle(t *testing.T) {
 	for range 50 {
 		w.addEndpoint(func(e *core.Endpoint) { e.Disabled = true })
 	}
-	// One application has nearly all endpoints: Postgres takes any application for one with a thousand.
+	// One application has nearly all endpoints, so Postgres assumes that every application has a thousand.
 	w.exec(`
 		INSERT INTO endpoint (app_id, id, url, description, version, disabled, secret, headers, metadata, created_at, updated_at)
 		SELECT $1, 'ep_' || n, 'https://example.com/', '', 1, false, '', '{}', '{}', now(), now()

@@ -70,7 +70,7 @@ func listedAttempt(row db.AttemptListByMessageAscendingRow) (core.Attempt, bool,
 	}, row.Matches, row.Ended
 }
 
-// some makes an absent list an empty one: in SQL the cardinality of NULL is NULL.
+// some replaces a nil list with an empty one: in SQL the cardinality of NULL is NULL.
 func some(names []string) []string {
 	if names == nil {
 		return []string{}

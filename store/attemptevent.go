@@ -9,10 +9,10 @@ import (
 	"github.com/postrider/postrider/db"
 )
 
-// attemptEvents are operational events about attempts, in their order.
+// attemptEvents are operational events about attempts, in order.
 type attemptEvents db.OperationalEventRecordManyAnyTenantParams
 
-// add adds an event about an attempt at a message, or with message empty about the attempt's endpoint.
+// add adds an event about an attempt at a message or, if message is empty, about the attempt's endpoint.
 func (e *attemptEvents) add(eventType string, message core.MessageID, a core.Attempt) {
 	e.Types = append(e.Types, eventType)
 	e.AppIDs = append(e.AppIDs, string(a.AppID))
@@ -23,7 +23,7 @@ func (e *attemptEvents) add(eventType string, message core.MessageID, a core.Att
 	e.AttemptedAts = append(e.AttemptedAts, a.CreatedAt)
 }
 
-// write writes down those that an operational-webhook endpoint wants.
+// write stores the events that an operational-webhook endpoint wants.
 func (e *attemptEvents) write(ctx context.Context, t pgx.Tx) error {
 	if len(e.Types) == 0 {
 		return nil

@@ -10,7 +10,8 @@ import (
 	"github.com/postrider/postrider/db"
 )
 
-// taskDataListed is how much data of a task, compressed as it is stored, a list shows: a page holds 250.
+// taskDataListed is the maximum size of a task's data in a list, in bytes, compressed as stored. A page holds 250
+// tasks.
 const taskDataListed = 16 << 10
 
 func (r reader) BackgroundTaskGet(ctx context.Context, org core.OrgID, id core.TaskID) (core.BackgroundTask, error) {
@@ -114,7 +115,7 @@ func (t tx) BackgroundTaskPostpone(ctx context.Context, task core.BackgroundTask
 
 var _ core.TaskCleaner = (*Store)(nil)
 
-// BackgroundTaskDeleteEnded deletes tasks that ended before a time.
+// BackgroundTaskDeleteEnded deletes up to most tasks that ended before the given time.
 func (s *Store) BackgroundTaskDeleteEnded(ctx context.Context, before time.Time, most int) (int64, error) {
 	deleted, err := queries.BackgroundTaskDeleteEndedAnyTenant(ctx, s.pools.jobs, db.BackgroundTaskDeleteEndedAnyTenantParams{
 		BeforeID: string(core.TaskIDAt(before)), Before: before, MaxRows: int32(most),

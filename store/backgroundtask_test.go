@@ -12,7 +12,7 @@ func TestTasksAreListed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	e := w.addEndpoint(nil)
-	earlier := func(by time.Duration) *core.Service { // ids of one instant are in no order
+	earlier := func(by time.Duration) *core.Service { // ids of the same instant have no order
 		return w.serviceOn(w.Store, ahead(-by))
 	}
 	period := core.PeriodIn{Since: past()}
@@ -81,7 +81,7 @@ func TestEndedTasksAreDeleted(t *testing.T) {
 		w.exec("UPDATE background_task SET id = $2, updated_at = now() - interval '91 days' WHERE id = $1", task.ID, began)
 		task.ID = began
 	}
-	long := w.replaysMissing(e) // began long ago, and has just ended
+	long := w.replaysMissing(e) // began long ago and has just ended
 	w.exec("UPDATE background_task SET id = $2 WHERE id = $1", long.ID, core.NewTaskID(now().AddDate(0, 0, -92)))
 	before := core.TasksEndedBefore(now())
 	for range 2 {

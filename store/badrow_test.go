@@ -12,7 +12,7 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// oddValues are what types allow and nobody expects, as SQL.
+// oddValues are values, as SQL, that the types allow but nobody expects.
 var oddValues = map[string][]string{
 	"text":                       {"''", `E'\x01\t\n'`, "repeat('x', 1000000)", "'\u202e'", "NULL"},
 	"bytea":                      {"''", `'\x00'`, `'\xff00ff'`, "NULL"},
@@ -28,7 +28,7 @@ var oddValues = map[string][]string{
 	"timestamp with time zone[]": {"'{}'", "'{NULL}'", "'{infinity}'", "'{-infinity}'", "'{294276-12-31}'", "NULL"},
 }
 
-// oddPairs are values that go together with one of another column.
+// oddPairs are odd values that go together with a value of another column.
 var oddPairs = map[string][]string{
 	"endpoint.paused_until": {
 		"'infinity', paused_at = 'infinity'", "'-infinity', paused_at = '-infinity'", "'1970-01-01', paused_at = '-infinity'",
@@ -44,7 +44,7 @@ var oddPairs = map[string][]string{
 	"delivery.subject": {"'', place = -9223372036854775808", "'x', place = 9223372036854775807"},
 }
 
-// badRow is one customer's rows, of which one is odd, beside another's.
+// badRow has the rows of two customers; one row of the first customer is odd.
 type badRow struct {
 	*world
 	odd        core.Endpoint
@@ -53,7 +53,7 @@ type badRow struct {
 	inserter   *MessageInserter
 }
 
-// rows name the odd customer's row of each table that the hot path reads.
+// rows identifies the odd customer's row in each table that the hot path reads.
 func (b *badRow) rows() map[string]string {
 	return map[string]string{
 		"application": fmt.Sprintf("id = '%s'", b.oddApp.ID),
@@ -63,7 +63,7 @@ func (b *badRow) rows() map[string]string {
 	}
 }
 
-// othersGoOn stores, takes, claims and records for the other customer, and for the odd one in the same statements.
+// othersGoOn stores, takes, claims and records for the other customer, and in the same statements for the odd one.
 func (b *badRow) othersGoOn(t *testing.T) {
 	t.Helper()
 	of := func(app core.AppID) core.NewMessage {
@@ -117,7 +117,7 @@ func (b *badRow) othersGoOn(t *testing.T) {
 	}
 }
 
-// columns of a table with their types, but for those of its primary key.
+// columns returns the columns of a table with their types, without those of its primary key.
 func (b *badRow) columns(table string) []oddColumn {
 	b.t.Helper()
 	rows, err := b.pool.Query(b.t.Context(), `SELECT attname::text, format_type(atttypid, NULL)
@@ -137,8 +137,8 @@ func (b *badRow) columns(table string) []oddColumn {
 
 type oddColumn struct{ Name, Type string }
 
-// TestOneRowWhateverItHoldsStopsNobodyElses fills each column of each table that the hot path reads with what its type
-// allows, one at a time. What a constraint does not refuse must not keep others' deliveries from being made.
+// TestOneRowWhateverItHoldsStopsNobodyElses fills each column of each table that the hot path reads with values that
+// its type allows, one at a time. A value that no constraint refuses must not prevent other customers' deliveries.
 func TestOneRowWhateverItHoldsStopsNobodyElses(t *testing.T) {
 	t.Parallel()
 	b := &badRow{world: newWorld(t)}
@@ -149,7 +149,7 @@ func TestOneRowWhateverItHoldsStopsNobodyElses(t *testing.T) {
 	for _, table := range []string{"application", "endpoint"} {
 		b.exec("CREATE TABLE kept_" + table + " AS SELECT * FROM " + table + " WHERE " + b.rows()[table])
 	}
-	b.exec("ALTER TABLE endpoint DROP CONSTRAINT endpoint_headers_check") // what it refuses stops nobody either
+	b.exec("ALTER TABLE endpoint DROP CONSTRAINT endpoint_headers_check") // values that it refuses stop nobody either
 	tried, refused := 0, 0
 	for _, table := range []string{"application", "endpoint", "message", "delivery"} { //nolint:paralleltest // one at a time
 		for _, column := range b.columns(table) {
@@ -175,7 +175,8 @@ func TestOneRowWhateverItHoldsStopsNobodyElses(t *testing.T) {
 	}
 }
 
-// with makes the odd customer's rows anew and gives one column of one of them a value; false: a constraint refuses that.
+// with recreates the odd customer's rows and sets one column of one of them. It returns false if a constraint refuses
+// that.
 func (b *badRow) with(table, column, value string) bool {
 	b.t.Helper()
 	b.exec("DELETE FROM delivery")

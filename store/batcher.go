@@ -10,24 +10,24 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// batcher makes one statement of many callers' requests. While a statement runs, requests gather; as
-// soon as it returns, all that wait go into the next. Nothing waits for a timer: a request that finds
-// no statement running starts one. It has nothing to start or stop.
+// batcher combines the requests of many callers into one statement. While a statement runs, requests
+// queue up; as soon as it returns, all waiting requests go into the next one. No request waits for a timer:
+// if no statement is running, the request starts one. A batcher need not be started or stopped.
 type batcher[In, Out any] struct {
 	run  func(context.Context, []In) []outcome[Out] // one outcome for each input, in order
 	size func(In) int                               // bytes
-	rest time.Duration                              // after a statement for many; 0: none
+	rest time.Duration                              // after a statement for several requests; 0 for none
 
-	// sort puts those first that are to go first, and returns how many fit into one statement; nil: in
-	// the order in which they came.
+	// sort orders the waiting calls and returns how many of them fit into one statement. If it is nil, they run
+	// in order of arrival.
 	sort func([]*call[In, Out]) int
 
-	bounded bool // no more than waitingRowsMax and waitingBytesMax may wait; what is more is refused at once
+	bounded bool // at most waitingRowsMax and waitingBytesMax may wait; further requests are refused immediately
 
 	mu      sync.Mutex
-	waiting []*call[In, Out] // of which some may have left
-	rows    int              // that wait and have not left
-	bytes   int              // of those
+	waiting []*call[In, Out] // some of them may have left
+	rows    int              // number of waiting calls that have not left
+	bytes   int              // size of those calls
 	running bool
 }
 
@@ -39,20 +39,20 @@ type outcome[Out any] struct {
 type call[In, Out any] struct {
 	in      In
 	bytes   int
-	done    chan outcome[Out] // holds one, so that a caller who has left keeps nobody waiting
-	left    bool              // its caller is gone, before it came into a statement
+	done    chan outcome[Out] // buffered, so that a caller that has left blocks nobody
+	left    bool              // the caller left before the call was in a statement
 	running bool              // it is in a statement
 }
 
-// One statement takes at most this much: enough that more would not make it cheaper per row, and
-// little enough that a burst of large payloads stays a small part of memory.
+// These limits bound one statement. They are high enough that a larger statement would not be cheaper per row, and
+// low enough that a burst of large payloads stays a small part of memory.
 const (
 	batchRowsMax  = 512
 	batchBytesMax = 8 << 20
 )
 
-// What may wait for a statement: as much as some seconds of them take. While the database is silent, more would fill
-// memory with requests whose clients give up.
+// These limits bound the requests that wait: as much as statements handle in some seconds. While the database does
+// not answer, more would fill memory with requests whose clients give up.
 const (
 	waitingRowsMax  = 64 * batchRowsMax
 	waitingBytesMax = 8 * batchBytesMax
@@ -62,8 +62,8 @@ func newBatcher[In, Out any](run func(context.Context, []In) []outcome[Out], siz
 	return &batcher[In, Out]{run: run, size: size}
 }
 
-// do runs one request in the next statement. A caller whose context ends does not wait any longer. If its request is in
-// a statement by then, it may be carried out all the same; otherwise it is not.
+// do runs one request in the next statement. It stops waiting when ctx ends. If the request is in a statement by
+// then, it may still be carried out; otherwise it is not.
 func (b *batcher[In, Out]) do(ctx context.Context, in In) (none Out, err error) {
 	c := &call[In, Out]{in: in, bytes: b.size(in), done: make(chan outcome[Out], 1)}
 	if err := b.enqueue(c); err != nil {
@@ -78,7 +78,7 @@ func (b *batcher[In, Out]) do(ctx context.Context, in In) (none Out, err error) 
 	}
 }
 
-// enqueue has a call wait for the next statement, and starts that if none is running.
+// enqueue adds a call to the next statement, and starts that statement if none is running.
 func (b *batcher[In, Out]) enqueue(c *call[In, Out]) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -94,7 +94,7 @@ func (b *batcher[In, Out]) enqueue(c *call[In, Out]) error {
 	return nil
 }
 
-// leave takes a call out of those that wait, if it still does.
+// leave removes a call from the queue if it is still waiting.
 func (b *batcher[In, Out]) leave(c *call[In, Out]) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -102,7 +102,7 @@ func (b *batcher[In, Out]) leave(c *call[In, Out]) {
 		return
 	}
 	var none In
-	c.left, c.in = true, none // lets go of its memory
+	c.left, c.in = true, none // frees its memory
 	b.rows, b.bytes = b.rows-1, b.bytes-c.bytes
 	if b.rows < len(b.waiting)/2 {
 		b.compact()
@@ -114,7 +114,7 @@ func (b *batcher[In, Out]) compact() {
 	b.waiting = slices.DeleteFunc(b.waiting, func(c *call[In, Out]) bool { return c.left })
 }
 
-// drain runs statement after statement until nothing waits.
+// drain runs statements until no call is waiting.
 func (b *batcher[In, Out]) drain() {
 	for batch := b.take(); len(batch) > 0; batch = b.take() {
 		b.answer(batch)
@@ -122,8 +122,8 @@ func (b *batcher[In, Out]) drain() {
 	}
 }
 
-// settle lets whoever is ready to ask do so before the next statement starts. Where nobody is kept
-// waiting by it, it also rests after a statement that many needed, so that the next is for more.
+// settle lets goroutines that are ready to make a request do so before the next statement starts. If b.rest is set,
+// it also rests after a statement for several requests, so that the next one carries more.
 func (b *batcher[In, Out]) settle(rows int) {
 	if b.rest > 0 && rows > 1 {
 		<-time.After(b.rest)
@@ -143,7 +143,7 @@ func (b *batcher[In, Out]) answer(batch []*call[In, Out]) {
 	}
 }
 
-// take removes the next batch; it marks the batcher idle when there is none.
+// take removes the next batch. If there is none, it marks the batcher idle.
 func (b *batcher[In, Out]) take() []*call[In, Out] {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -164,15 +164,15 @@ func (b *batcher[In, Out]) take() []*call[In, Out] {
 	batch := b.waiting[:n:n]
 	b.waiting = b.waiting[n:]
 	if len(b.waiting) == 0 {
-		b.waiting = nil // lets go of the array
+		b.waiting = nil // frees the array
 	}
 	b.running = n > 0
 	return batch
 }
 
-// separately runs a statement for all inputs; where Postgres refuses it for what one row holds, it
-// halves them until that row fails alone. It runs nothing after a failure that no row caused: a
-// source would have later messages stored before those that are retried.
+// separately runs a statement for all inputs. If Postgres refuses it because of one row's content, separately
+// halves the inputs until that row fails alone. It runs nothing after a failure that no row caused: otherwise
+// a source's later messages would be stored before the ones that are retried.
 func separately[In, Out any](inputs []In, run func([]In) ([]outcome[Out], error)) []outcome[Out] {
 	var outcomes []outcome[Out]
 	err := retried(func() (err error) {

@@ -11,7 +11,7 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// gated is a batcher whose statements each wait to be let go.
+// gated is a batcher whose statements each wait to be released.
 func gated(size int) (b *batcher[int, int], started chan []int, proceed chan struct{}) {
 	started, proceed = make(chan []int), make(chan struct{})
 	run := func(_ context.Context, inputs []int) []outcome[int] {
@@ -26,7 +26,7 @@ func gated(size int) (b *batcher[int, int], started chan []int, proceed chan str
 	return newBatcher(run, func(int) int { return size }), started, proceed
 }
 
-// ask makes n requests and returns once all of them wait.
+// ask makes n requests and returns once all of them are waiting.
 func ask(t *testing.T, b *batcher[int, int], n int) chan int {
 	t.Helper()
 	answers := make(chan int, n)
@@ -128,7 +128,7 @@ func TestACallerThatLeavesHoldsNobodyUp(t *testing.T) {
 	<-stays
 }
 
-// A caller that leaves before a statement has begun with its request takes it back.
+// A caller that leaves before its request is in a statement withdraws the request.
 func TestARequestWhoseCallerLeftIsNotMade(t *testing.T) {
 	t.Parallel()
 	b, started, proceed := gated(1)
@@ -169,7 +169,8 @@ func TestARequestWhoseCallerLeftIsNotMade(t *testing.T) {
 	}
 }
 
-// While the database is silent, what waits for it is bounded. The rest is refused at once.
+// While the database does not answer, the number of waiting requests is bounded. Further requests are refused
+// immediately.
 func TestRequestsBeyondTheBoundAreRefused(t *testing.T) {
 	t.Parallel()
 	for name, size := range map[string]int{"rows": 1, "bytes": waitingBytesMax / 4} {
@@ -240,10 +241,10 @@ func TestSeparatelyDoesNotRepeatWhatFailsForAll(t *testing.T) {
 	}
 }
 
-// Messages of a source are stored in order: none may be stored after one that is to be retried.
+// Messages of a source are stored in order: no message may be stored after one that has to be retried.
 func TestSeparatelyRunsNothingAfterAnOutage(t *testing.T) {
 	t.Parallel()
-	away := &pgconn.PgError{Code: "57P01"} // shutting down; when the second half comes, it is up again
+	away := &pgconn.PgError{Code: "57P01"} // shutting down; it is up again when the second half is tried
 	outcomes := separately([]int{1, 2, 3, 4}, func(inputs []int) ([]outcome[int], error) {
 		switch {
 		case len(inputs) == 4:
@@ -260,8 +261,8 @@ func TestSeparatelyRunsNothingAfterAnOutage(t *testing.T) {
 	}
 }
 
-// A deadlock that two statements of many callers are in is no caller's fault: the one that Postgres
-// ends is run again.
+// A deadlock between two statements of many callers is no caller's fault: the statement that Postgres cancels is run
+// again.
 func TestAStatementInADeadlockIsRunAgain(t *testing.T) {
 	t.Parallel()
 	runs := 0

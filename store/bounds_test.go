@@ -13,7 +13,7 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// TestBoundsOfColumnsAreConstraints writes past the service what it would refuse.
+// TestBoundsOfColumnsAreConstraints writes values directly that the service would refuse.
 func TestBoundsOfColumnsAreConstraints(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -51,7 +51,7 @@ func TestBoundsOfColumnsAreConstraints(t *testing.T) {
 	}
 }
 
-// TestLargestThatServiceAcceptsIsStored has the constraints refuse nothing that the service does not.
+// TestLargestThatServiceAcceptsIsStored checks that constraints refuse nothing that the service accepts.
 func TestLargestThatServiceAcceptsIsStored(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -61,7 +61,7 @@ func TestLargestThatServiceAcceptsIsStored(t *testing.T) {
 	for n := range 1000 {
 		types = append(types, fmt.Sprintf("%s%04d", long(252), n))
 	}
-	metadata := core.Metadata{} // as many entries as 4,096 bytes hold, each of which costs jsonb more than JSON
+	metadata := core.Metadata{} // as many entries as fit into 4,096 bytes; each takes more space in jsonb than in JSON
 	for n := range 450 {
 		metadata[strconv.FormatInt(int64(n), 36)+"x"] = ""
 	}

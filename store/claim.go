@@ -13,17 +13,17 @@ import (
 )
 
 const (
-	// claimQueues is how many queues one claim looks at: one index probe each, some 5 us, so a claim
-	// that finds nothing costs about a millisecond however long the backlog is.
+	// claimQueues is how many queues one claim looks at. Each costs one index probe of some 5 us, so a claim
+	// that finds nothing costs about a millisecond, however long the backlog is.
 	claimQueues = 200
 
-	// withdrawEach is how much is dropped at a time of what is owed to an endpoint that was disabled: some
-	// ten milliseconds of work.
+	// withdrawEach is how many deliveries of a disabled endpoint are dropped at a time: some ten milliseconds
+	// of work.
 	withdrawEach = 2000
 )
 
-// DeliveryClaim leases due deliveries to the caller. It finds out what is due, then leases it: at once
-// where nothing but the room bounds how much, and in a transaction where an endpoint's state does.
+// DeliveryClaim leases due deliveries to the caller. It lists what is due, then leases it: in a single statement
+// where only the room limits the number, and in a transaction where an endpoint's state does as well.
 func (q *DeliveryQueue) DeliveryClaim(ctx context.Context, room core.Room, after core.Queue, now time.Time) (core.Claim, error) {
 	ctx, cancel := context.WithTimeout(ctx, statementTimeout)
 	defer cancel()
@@ -43,23 +43,23 @@ func (q *DeliveryQueue) DeliveryClaim(ctx context.Context, room core.Room, after
 	return c.Claim, mapError(err)
 }
 
-// claim is a claim while it is made.
+// claim is a claim in progress.
 type claim struct {
 	core.Claim
 	room     core.Room
 	now      time.Time
-	unopened int        // leased and kept back: their endpoint's row cannot be read
-	last     core.Queue // of those that something was taken from
+	unopened int        // number of deliveries leased but held back, because their endpoint's row cannot be read
+	last     core.Queue // the last queue that something was taken from
 	taken    map[core.Queue]int
-	dueAt    map[core.Queue]time.Time                     // the first of each
-	unsent   db.DeliveryDropUnsendableManyAnyTenantParams // what was due and could not be leased
+	dueAt    map[core.Queue]time.Time                     // when the first delivery of each queue was due
+	unsent   db.DeliveryDropUnsendableManyAnyTenantParams // deliveries that were due but could not be leased
 }
 
-// left is the room that is not used up.
+// left returns the unused room.
 func (c *claim) left() int { return c.room.Total - len(c.Deliveries) - c.unopened }
 
-// sort tells apart what anything may be claimed of at once, what depends on the endpoint's state, and
-// what is owed no more. Of the rest it notes when to look again.
+// sort separates the queues that can be claimed from immediately (free), those that depend on the endpoint's state
+// (limited), and the endpoints that are gone. For queues that have to wait, it notes when to look again.
 func (c *claim) sort(owed []core.Owed) (free, limited []core.Owed, gone []string) {
 	for _, o := range owed {
 		c.dueAt[o.Queue] = o.DueAt
@@ -78,7 +78,7 @@ func (c *claim) sort(owed []core.Owed) (free, limited []core.Owed, gone []string
 	return free, limited, gone
 }
 
-// wakeAt notes when something may be claimed that may not yet.
+// wakeAt notes that something can be claimed at a later time.
 func (c *claim) wakeAt(at time.Time) {
 	if !at.After(c.now) {
 		return
@@ -88,7 +88,7 @@ func (c *claim) wakeAt(at time.Time) {
 	}
 }
 
-// owed lists what is due, and where to go on; zero once there is nothing more.
+// owed lists what is due and returns the queue to continue after, which is zero at the end.
 func (q *DeliveryQueue) owed(ctx context.Context, after core.Queue, now time.Time) ([]core.Owed, core.Queue, error) {
 	p := q.floors.from(after, now)
 	p.AfterEndpointID, p.AfterQueue, p.MaxQueues, p.Now = string(after.EndpointID), int16(after.Kind), claimQueues, now
@@ -122,7 +122,7 @@ func orZero(t *time.Time) time.Time {
 	return *t
 }
 
-// claimFree claims what only the room bounds. Where the room ran out, the next claim goes on.
+// claimFree claims deliveries that only the room limits. The next claim continues where the room ran out.
 func (q *DeliveryQueue) claimFree(ctx context.Context, c *claim, owed []core.Owed) error {
 	if len(owed) == 0 {
 		return nil
@@ -143,8 +143,8 @@ func (q *DeliveryQueue) claimFree(ctx context.Context, c *claim, owed []core.Owe
 	return nil
 }
 
-// claimLimited claims for endpoints that are throttled or paused. A worker that claims for the same ones
-// at this moment is not waited for.
+// claimLimited claims for endpoints that are throttled or paused. It does not wait for another worker that is
+// claiming for the same endpoints.
 func (q *DeliveryQueue) claimLimited(ctx context.Context, c *claim, owed []core.Owed) error {
 	if len(owed) == 0 || c.left() <= 0 {
 		return nil
@@ -155,7 +155,7 @@ func (q *DeliveryQueue) claimLimited(ctx context.Context, c *claim, owed []core.
 		return transact(ctx, q.pool, func(t pgx.Tx) error { return q.claimPaced(ctx, t, c, owed) })
 	})
 	if err != nil {
-		*c = before // leases that were rolled back are nobody's
+		*c = before // the leases were rolled back
 	}
 	return err
 }
@@ -178,8 +178,8 @@ func (q *DeliveryQueue) claimPaced(ctx context.Context, t pgx.Tx, c *claim, owed
 	return writeLimits(ctx, t, claimed, limits)
 }
 
-// lease leases what the allotments allow and there is room for, and returns it. Deliveries whose endpoint's row
-// cannot be read it keeps back: nothing is sent, and they are due again once the lease has run out.
+// lease leases the deliveries that the allotments allow and that there is room for, and returns them. It holds back
+// deliveries whose endpoint's row cannot be read: they are not sent, and are due again when the lease has expired.
 func (q *DeliveryQueue) lease(ctx context.Context, conn db.DBTX, c *claim, allotments []core.Allotment) ([]core.Delivery, error) {
 	room := c.left()
 	wanted := make([]core.Allotment, 0, len(allotments))
@@ -231,7 +231,8 @@ func (q *DeliveryQueue) lease(ctx context.Context, conn db.DBTX, c *claim, allot
 	return claimed, nil
 }
 
-// leased maps the row of a delivery that was claimed or taken. False: its endpoint's row cannot be read; see receive.
+// leased maps the row of a delivery that was claimed or taken. It returns false if the endpoint's row cannot be read;
+// see receive.
 func (q *DeliveryQueue) leased(row db.DeliveryClaimManyAnyTenantRow, until, now time.Time) (core.Delivery, bool) {
 	d := core.Delivery{
 		AppID: core.AppID(row.AppID), MessageID: core.MessageID(row.MessageID), EndpointID: core.EndpointID(row.EndpointID),

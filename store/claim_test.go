@@ -158,7 +158,7 @@ func TestTwoWorkersNeverClaimTheSame(t *testing.T) {
 	}
 	workers.Wait()
 	for _, d := range w.claim(core.Room{Total: 1000, PerEndpoint: 1000, LeasedUntil: now().Add(time.Minute)}) {
-		claimed[key{d.MessageID, d.EndpointID}]++ // what every worker skipped because another had it locked
+		claimed[key{d.MessageID, d.EndpointID}]++ // deliveries that every worker skipped because another one had locked them
 	}
 	for k, n := range claimed {
 		if n != 1 {
@@ -195,7 +195,7 @@ func TestPlansAreSteady(t *testing.T) {
 	}
 }
 
-// First attempts and retries have half each, so that neither half tells by its size that there is more.
+// First attempts and retries make up half each, so that the size of neither half reveals that there is more.
 func TestAClaimTellsOfWhomMoreIsDue(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -11,30 +11,30 @@ import (
 )
 
 const (
-	// clockInterval is how often a process compares its clock with the server's: one of the two may be set, and the
-	// server may be another one after a failover.
+	// clockInterval is how often a process compares its clock with the server's: either clock may be set, and a
+	// failover changes the server.
 	clockInterval = 10 * time.Second
 
-	// clockTries is how often it asks each time. The quickest answer tells the most.
+	// clockTries is how often a comparison asks for the server's time. The quickest answer is the most accurate.
 	clockTries = 3
 
-	// clockSkew is by how much clocks may differ without a word in the log.
+	// clockSkew is the smallest difference between the clocks that is logged.
 	clockSkew = time.Second
 )
 
-// clock tells the server's time from the host's. Leases and due times are written by one process and read by others,
-// whose hosts may be minutes apart.
+// clock derives the server's time from the host's. Leases and due times are written by one process and read by
+// others, and the clocks of their hosts may be minutes apart.
 type clock struct {
 	local  func() time.Time
 	offset atomic.Int64 // of the server's clock, in nanoseconds
 	log    *slog.Logger
 }
 
-// now is the time on the server's clock.
+// now returns the time on the server's clock.
 func (c *clock) now() time.Time { return c.local().Add(time.Duration(c.offset.Load())) }
 
-// compare finds out how far the server's clock is ahead of the host's. The offset stays as it is while it is within what
-// the way there and back leaves open, so on clocks that agree it is none.
+// compare measures how far the server's clock is ahead of the host's. It changes the offset only by more than the
+// uncertainty of the measurement, which is half a round trip, so the offset is zero if the clocks agree.
 func (c *clock) compare(ctx context.Context, conn db.DBTX) error {
 	var offset, quickest time.Duration
 	for try := range clockTries {
@@ -54,7 +54,7 @@ func (c *clock) compare(ctx context.Context, conn db.DBTX) error {
 	return nil
 }
 
-// tell logs when clocks begin to differ, and when they do not any more.
+// tell logs when the clocks begin to differ and when they agree again.
 func (c *clock) tell(before, offset time.Duration) {
 	switch differ, differed := offset.Abs() >= clockSkew, before.Abs() >= clockSkew; {
 	case differ && (offset-before).Abs() >= clockSkew:
@@ -64,10 +64,11 @@ func (c *clock) tell(before, offset time.Duration) {
 	}
 }
 
-// Now is the time on the database server's clock, as far as this process knows it.
+// Now returns the time on the database server's clock, as far as this process knows it.
 func (s *Store) Now() time.Time { return s.clock.now() }
 
-// KeepTime follows the database server's clock until ctx ends. What an unavailable server does not answer, others log.
+// KeepTime follows the database server's clock until ctx ends. It ignores errors, because other users of the database
+// log that the server is unavailable.
 func (s *Store) KeepTime(ctx context.Context) {
 	ticks := time.NewTicker(clockInterval)
 	defer ticks.Stop()
@@ -84,7 +85,7 @@ func (s *Store) KeepTime(ctx context.Context) {
 func (s *Store) compareClock(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, statementTimeout)
 	defer cancel()
-	conn, err := s.pool.Acquire(ctx) // so that no answer waits for a connection
+	conn, err := s.pool.Acquire(ctx) // so that waiting for a connection is not measured
 	if err != nil {
 		return err
 	}

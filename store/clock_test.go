@@ -9,7 +9,7 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// shifted is a process whose host's clock is that far ahead, on the database of w.
+// shifted is a process on w's database whose host's clock is ahead by the given duration.
 func (w *world) shifted(by time.Duration) (*world, *strings.Builder) {
 	w.t.Helper()
 	log := new(strings.Builder)
@@ -56,8 +56,9 @@ func TestClockFollowsTheServers(t *testing.T) {
 	}
 }
 
-// Of processes whose hosts are minutes apart, each finds at once what another has stored, and none what another holds. A
-// second is for a machine so busy that they do not learn the time any better.
+// Each of several processes whose hosts' clocks are minutes apart immediately finds what another one has stored, and
+// nothing that another one has leased. The tolerance of a second is for a machine so busy that they learn the time no
+// more precisely.
 func TestDeliveriesOfHostsMinutesApart(t *testing.T) {
 	t.Parallel()
 	for _, limited := range []bool{false, true} {

@@ -9,33 +9,34 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// credentials are what an endpoint is called with. Its headers and the user and password in its URL often are as secret
-// as its secret.
+// credentials are used to call an endpoint. The headers and the user and password in the URL are often as sensitive
+// as the secret.
 type credentials struct {
 	url     string
 	headers core.Headers
 	secret  core.Secret
 }
 
-// columns are credentials as they are stored. With keys, headers and userinfo are sealed together with the secret, in its
-// column: then headers is empty, and the URL has *** for the userinfo. So a row needs to be opened once, nothing in it can
-// be replaced by itself, and a release that does not know of this cannot read the secret and leaves the endpoint alone.
+// columns are credentials as stored. If there are keys, headers and userinfo are sealed together with the secret, in
+// the secret's column; headers is then empty, and the URL has *** in place of the userinfo. So a row is decrypted
+// once, none of its parts can be replaced on its own, and a release that does not know this format cannot read the
+// secret and leaves the endpoint alone.
 type columns struct {
 	url     string
 	headers core.Headers
 	secret  []byte
 }
 
-// sealedCredentials is what is sealed of an endpoint that has headers or userinfo, as JSON. Of others the secret is
-// sealed alone, as ever.
+// sealedCredentials is the JSON that is sealed for an endpoint with headers or userinfo. For other endpoints, only
+// the secret is sealed.
 type sealedCredentials struct {
-	Secret   []byte       `json:"secret"`             // as it is stored without keys
-	Origin   string       `json:"origin"`             // of the URL, so that nobody has them sent elsewhere by changing that
-	Userinfo string       `json:"userinfo,omitempty"` // without its @
+	Secret   []byte       `json:"secret"`             // as stored without keys
+	Origin   string       `json:"origin"`             // of the URL, so that nobody can redirect the credentials by changing it
+	Userinfo string       `json:"userinfo,omitempty"` // without the @
 	Headers  core.Headers `json:"headers,omitempty"`
 }
 
-// sealCredentials returns how an endpoint's credentials are stored.
+// sealCredentials returns an endpoint's credentials as they are stored.
 func (k SecretKeys) sealCredentials(c credentials, app core.AppID, endpoint core.EndpointID) columns {
 	userinfo := plainUserinfo(c.url)
 	if len(k) == 0 || userinfo == "" && len(c.headers) == 0 {
@@ -43,15 +44,15 @@ func (k SecretKeys) sealCredentials(c credentials, app core.AppID, endpoint core
 	}
 	plain := bytes.NewBuffer(marked(kindCredentials, 0))
 	encoder := json.NewEncoder(plain)
-	encoder.SetEscapeHTML(false) // or & would take six bytes
+	encoder.SetEscapeHTML(false) // otherwise & would take six bytes
 	err := encoder.Encode(sealedCredentials{encodeSecret(c.secret), core.URLOrigin(c.url), userinfo, c.headers})
 	if err != nil {
-		panic(err) // there are strings alone
+		panic(err) // impossible: all fields are strings
 	}
 	return columns{core.MaskURL(c.url), core.Headers{}, k.sealBytes(plain.Bytes(), app, endpoint)}
 }
 
-// plainUserinfo returns the user and password that stand in a URL, if any.
+// plainUserinfo returns the unmasked user and password in a URL, if any.
 func plainUserinfo(url string) string {
 	if _, userinfo, _ := core.CutUserinfo(url); userinfo != core.URLMask {
 		return userinfo
@@ -59,8 +60,8 @@ func plainUserinfo(url string) string {
 	return ""
 }
 
-// openCredentials reads an endpoint's credentials as they are stored. Headers and userinfo that are in their columns all
-// the same were written there by hand, and take the place of what is sealed.
+// openCredentials reads an endpoint's credentials from its columns. Headers and userinfo that are stored in plain
+// text beside sealed ones were written by hand and override the sealed ones.
 func (k SecretKeys) openCredentials(c columns, app core.AppID, endpoint core.EndpointID) (credentials, error) {
 	opened, err := k.readCredentials(c, app, endpoint)
 	if err != nil {
@@ -105,7 +106,8 @@ func (s sealedCredentials) or(stored core.Headers) core.Headers {
 	return s.Headers
 }
 
-// resealCredentials returns credentials as they are stored under the first key. Those that do not open stay as they are.
+// resealCredentials returns credentials as they are stored under the first key. It leaves credentials unchanged if
+// they cannot be decrypted.
 func (k SecretKeys) resealCredentials(c columns, app core.AppID, endpoint core.EndpointID) (again columns, changed bool) {
 	if k.isFirst(c.secret) && len(c.headers) == 0 && plainUserinfo(c.url) == "" {
 		return c, false

@@ -59,7 +59,7 @@ func TestAnyCredentialsAreReadAsTheyWereWritten(t *testing.T) {
 	})
 }
 
-// TestSealedCredentialsOpenInTheirPlaceAlone includes what is changed by hand beside them.
+// TestSealedCredentialsOpenInTheirPlaceAlone includes values that are changed by hand beside sealed ones.
 func TestSealedCredentialsOpenInTheirPlaceAlone(t *testing.T) {
 	t.Parallel()
 	keys := newKeys(t, "a")
@@ -74,7 +74,7 @@ func TestSealedCredentialsOpenInTheirPlaceAlone(t *testing.T) {
 		endpoint core.EndpointID
 		url      string
 		headers  core.Headers
-		want     string // the URL, or what the error says
+		want     string // the URL, or part of the error
 	}{
 		"as it is":            {"app_1", "ep_1", stored.url, nil, url},
 		"another endpoint":    {"app_1", "ep_2", stored.url, nil, "is another endpoint's"},
@@ -103,13 +103,13 @@ func TestSealedCredentialsOpenInTheirPlaceAlone(t *testing.T) {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
 	}
-	// A release that does not know of sealed headers opens the secret alone.
+	// A release that does not know sealed headers decrypts the secret alone.
 	if got, err := keys.open(stored.secret, "app_1", "ep_1"); err == nil || !got.IsZero() || !strings.Contains(err.Error(), "kind 'c'") {
 		t.Errorf("taken for a secret: %v", err)
 	}
 }
 
-// BenchmarkOpenCredentials is what a delivery pays for them.
+// BenchmarkOpenCredentials measures the cost of opening credentials for one delivery.
 func BenchmarkOpenCredentials(b *testing.B) {
 	keys := newKeys(b, "a")
 	small := core.Headers{"Authorization": "Bearer 0123456789abcdef0123456789abcdef"}

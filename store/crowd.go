@@ -13,29 +13,29 @@ import (
 )
 
 const (
-	// sharedDeliveries is what a statement of many callers has fewer deliveries than: 512 take about 6 ms, and a
-	// full batch of messages with one each fits.
+	// sharedDeliveries bounds the deliveries of a statement for many callers, which must have fewer: 512 take about
+	// 6 ms, and a full batch of messages with one delivery each fits.
 	sharedDeliveries = batchRowsMax + 1
 
-	// crowdDeliveries is the same for a statement of crowds: 25 ms. One message may have more.
+	// crowdDeliveries is the same bound for a statement for crowds: 25 ms. A single message may have more.
 	crowdDeliveries = 2048
 
-	// crowdWeight makes an application a crowd: an eighth of a shared statement for one message.
+	// crowdWeight is how many deliveries per message make an application a crowd: an eighth of a shared statement.
 	crowdWeight = 64
 
-	// crowdWeightLeast is what a crowd has more than: below it, a full batch is not crowded out of a
-	// statement of crowds.
+	// crowdWeightLeast is the weight that a crowd must exceed to remain one. At lower weights, a full batch is not
+	// crowded out of a statement for crowds.
 	crowdWeightLeast = crowdDeliveries / batchRowsMax
 
-	// manyDeliveries is how many deliveries of an application a statement tells of: no fewer than crowdWeight
-	// make one a crowd.
+	// manyDeliveries is the number of an application's deliveries above which a statement returns the number: an
+	// application needs at least crowdWeight to become a crowd.
 	manyDeliveries = crowdWeight - 1
 
 	// crowdsMax bounds the memory: 4096 x some 150 bytes. A forgotten crowd is crowded out once more.
 	crowdsMax = 4096
 )
 
-// address is how a message names its application.
+// address identifies a message's application as the client named it.
 type address struct {
 	org core.OrgID
 	ref string
@@ -43,8 +43,8 @@ type address struct {
 
 func addressOf(m core.NewMessage) address { return address{m.OrgID, m.AppRef} }
 
-// crowds are the applications whose messages have so many deliveries that they get statements of their
-// own, and how many deliveries a message of theirs has had lately.
+// crowds records the applications whose messages fan out to enough deliveries to need separate statements, and how
+// many deliveries each of their messages had recently.
 type crowds struct {
 	mu      sync.Mutex
 	weights map[address]int
@@ -52,14 +52,14 @@ type crowds struct {
 
 func newCrowds() *crowds { return &crowds{weights: map[address]int{}} }
 
-// weight is 0 for an application that is no crowd.
+// weight returns the number of deliveries per message of a crowd, or 0 if the application is not a crowd.
 func (c *crowds) weight(a address) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.weights[a]
 }
 
-// fitting is how many of the messages go into one statement by their weights; at least one does.
+// fitting returns how many of the messages fit into one statement by their weights, at least one.
 func (c *crowds) fitting(messages iter.Seq[core.NewMessage]) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -74,20 +74,20 @@ func (c *crowds) fitting(messages iter.Seq[core.NewMessage]) int {
 	return n
 }
 
-// sighting is what a statement tells of an application.
+// sighting is what a statement reveals about an application.
 type sighting struct {
 	messages   int
-	deliveries int // 0: not many
+	deliveries int // 0 if not many
 	crowdedOut bool
 	lockedOut  bool
 }
 
-// see learns from a statement.
+// see updates the crowds from a statement's result.
 func (c *crowds) see(messages []core.NewMessage, outcomes []outcome[insertion], rows []db.MessageInsertManyRow) {
 	deliveries := map[core.AppID]int{}
 	for _, row := range rows {
 		if row.MessageID != "" {
-			break // the rows are in the order of the ids
+			break // the rows are ordered by message id
 		}
 		deliveries[core.AppID(row.AppID)] = int(row.Deliveries)
 	}
@@ -102,13 +102,13 @@ func (c *crowds) see(messages []core.NewMessage, outcomes []outcome[insertion], 
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for a, one := range seen {
-		if !one.lockedOut { // then nothing is known of its deliveries
+		if !one.lockedOut { // otherwise its number of deliveries is unknown
 			c.learn(a, one)
 		}
 	}
 }
 
-// learn takes an application for a crowd, or for none.
+// learn decides whether an application is a crowd.
 func (c *crowds) learn(a address, seen sighting) {
 	weight, known := c.weights[a]
 	if seen.crowdedOut {
@@ -134,8 +134,8 @@ func (c *crowds) keep(a address, weight int) {
 	c.weights[a] = weight
 }
 
-// sortCrowds has crowds take turns: a message of each, then a second one of each, as many as fit. Those that
-// had a turn are behind the others the next time.
+// sortCrowds makes crowds take turns: one message of each, then a second one of each, as many as fit. Crowds that
+// had a turn come after the others in the next statement.
 func sortCrowds[Out any](c *crowds, waiting []*call[core.NewMessage, Out]) int {
 	turns := make(map[*call[core.NewMessage, Out]]int, len(waiting))
 	next := map[address]int{}
@@ -163,13 +163,14 @@ func sortCrowds[Out any](c *crowds, waiting []*call[core.NewMessage, Out]) int {
 	return fit
 }
 
-// inParts stores messages in as many statements as their fan-out needs, those of each application in their
-// order. One message alone is stored whatever its fan-out. Those of applications that somebody else has locked are left
-// out. As separately, it runs nothing after a failure that no row caused.
+// inParts stores messages in as many statements as their fan-out needs, and keeps the order of each application's
+// messages. A message that is alone in its statement is stored whatever its fan-out. Messages of applications that
+// another transaction has locked are left out. Like separately, inParts runs nothing after a failure that no row
+// caused.
 func inParts(c *crowds, messages []core.NewMessage, run func([]core.NewMessage, int64) ([]outcome[insertion], error)) []outcome[insertion] {
 	outcomes := make([]outcome[insertion], len(messages))
 	leftOut := map[address]insertion{}
-	left := make([]int, len(messages)) // the places of those that are not stored yet
+	left := make([]int, len(messages)) // the indexes of messages that are not stored yet
 	for place := range left {
 		left[place] = place
 	}
@@ -206,8 +207,8 @@ func inParts(c *crowds, messages []core.NewMessage, run func([]core.NewMessage, 
 	return outcomes
 }
 
-// inOrder runs a statement without the messages of applications that an earlier one left out, and notes which it
-// leaves out itself: no message is stored before one that precedes it.
+// inOrder runs a statement without the messages of applications that an earlier statement left out, and notes which
+// ones it leaves out itself. So no message is stored before an earlier one of the same application.
 func inOrder(leftOut map[address]insertion, messages []core.NewMessage, run func([]core.NewMessage, int64) ([]outcome[insertion], error)) ([]outcome[insertion], error) {
 	outcomes := make([]outcome[insertion], len(messages))
 	var some []core.NewMessage

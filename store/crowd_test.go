@@ -11,7 +11,7 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// addEndpoints makes n endpoints at once; the types of each are types(k) in SQL, NULL for all.
+// addEndpoints creates n endpoints. types(k) is the SQL for the event types of endpoint k; NULL means all.
 func (w *world) addEndpoints(app core.AppID, n int, types string) {
 	w.t.Helper()
 	w.exec(fmt.Sprintf(`
@@ -21,8 +21,8 @@ func (w *world) addEndpoints(app core.AppID, n int, types string) {
 		FROM generate_series(0, $2::int - 1) AS k`, types), app, n)
 }
 
-// largestStatement is how many deliveries one statement has stored at most; a savepoint has a
-// transaction id of its own.
+// largestStatement returns the largest number of deliveries that one statement stored. A savepoint has a transaction
+// id of its own.
 func (w *world) largestStatement() int {
 	return value[int](w, "SELECT coalesce(max(n), 0) FROM (SELECT count(*) AS n FROM delivery GROUP BY xmin) AS statements")
 }
@@ -35,7 +35,7 @@ func (w *world) events(n int, change func(int, *core.NewMessage)) []core.NewMess
 	return messages
 }
 
-// TestFanOutReadsEachEndpointOnce counts what a batch to an application with many endpoints reads, whatever
+// TestFanOutReadsEachEndpointOnce counts the rows that a batch to an application with many endpoints reads, whatever
 // ANALYZE has seen and however the statement is planned.
 func TestFanOutReadsEachEndpointOnce(t *testing.T) {
 	t.Parallel()
@@ -58,7 +58,7 @@ func TestFanOutReadsEachEndpointOnce(t *testing.T) {
 				if _, err := under.Exec(t.Context(), "SET LOCAL plan_cache_mode = "+mode); err != nil {
 					t.Fatal(err)
 				}
-				before := w.endpointsRead(under) // of earlier transactions
+				before := w.endpointsRead(under) // by earlier transactions
 				p := insertParams(w.events(messages, func(i int, m *core.NewMessage) { m.EventType = fmt.Sprintf("type.%d", i%8) }), core.Room{}, now())
 				if _, err := queries.MessageInsertMany(t.Context(), under, p); err != nil {
 					t.Fatal(err)
@@ -76,7 +76,7 @@ func TestFanOutReadsEachEndpointOnce(t *testing.T) {
 	}
 }
 
-// endpointsRead is how many rows of endpoint the connection has read.
+// endpointsRead returns how many rows of endpoint the connection has read.
 func (w *world) endpointsRead(conn pgx.Tx) (n int) {
 	w.t.Helper()
 	err := conn.QueryRow(w.t.Context(), "SELECT idx_tup_fetch + seq_tup_read FROM pg_stat_xact_user_tables WHERE relname = 'endpoint'").Scan(&n)
@@ -86,7 +86,7 @@ func (w *world) endpointsRead(conn pgx.Tx) (n int) {
 	return n
 }
 
-// A batch that one caller hands over is stored in its order in statements of bounded size.
+// A batch from one caller is stored in order, in statements of bounded size.
 func TestCrowdIsStoredInSmallStatements(t *testing.T) {
 	t.Parallel()
 	for name, insert := range map[string]func(w *world, messages []core.NewMessage) []core.Stored{
@@ -146,7 +146,7 @@ func TestCrowdIsStoredInSmallStatements(t *testing.T) {
 	}
 }
 
-// One message may have more deliveries than any statement of several.
+// A single message may have more deliveries than a statement for several messages.
 func TestMessageWithAHugeFanOutIsStored(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -162,7 +162,7 @@ func TestMessageWithAHugeFanOutIsStored(t *testing.T) {
 	}
 }
 
-// Whatever else is in the statement, an application that nothing is known of does not make it large.
+// Whatever else is in the statement, an application that nothing is known about does not make it large.
 func TestCrowdIsCrowdedOutOfASharedStatement(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -190,7 +190,7 @@ func TestCrowdIsCrowdedOutOfASharedStatement(t *testing.T) {
 	if big, small := i.crowds.weight(addressOf(messages[0])), i.crowds.weight(addressOf(messages[1])); big == 0 || small != 0 {
 		t.Errorf("the weights are %d and %d, want a crowd and none", big, small)
 	}
-	// Its key and its name are still free.
+	// The message's key and name are still free.
 	if m, err := i.MessageInsert(t.Context(), messages[0]); err != nil || m.ID != messages[0].ID {
 		t.Errorf("stored as %s, %v", m.ID, err)
 	}

@@ -8,8 +8,7 @@ import (
 	"github.com/postrider/postrider/db"
 )
 
-// DeliveryQueue is the deliveries as a worker sees them. It records many callers' results in one
-// statement.
+// DeliveryQueue implements [core.DeliveryQueue]. It records the results of many callers in one statement.
 type DeliveryQueue struct {
 	*Store
 	rules     core.HealthRules
@@ -21,7 +20,7 @@ type DeliveryQueue struct {
 
 var _ core.DeliveryQueue = (*DeliveryQueue)(nil)
 
-// NewDeliveryQueue makes a queue, by whose rules endpoints that fail are left alone.
+// NewDeliveryQueue returns a queue that pauses and disables failing endpoints by the given rules.
 func NewDeliveryQueue(s *Store, rules core.HealthRules) *DeliveryQueue {
 	q := &DeliveryQueue{Store: s, rules: rules, floors: floors{worth: floorWorth}}
 	q.recorder = newBatcher(q.recordMany, func(r core.Result) int { return len(r.Attempt.Response) })
@@ -31,7 +30,7 @@ func NewDeliveryQueue(s *Store, rules core.HealthRules) *DeliveryQueue {
 	return q
 }
 
-// MessagePayloadGet reads a payload, a bounded number of them at a time. Applications take turns.
+// MessagePayloadGet reads a payload. The number of concurrent reads is bounded, and applications take turns.
 func (q *DeliveryQueue) MessagePayloadGet(ctx context.Context, app core.AppID, id core.MessageID, now time.Time) (string, error) {
 	ctx = core.WithCustomer(ctx, core.Customer{AppID: app})
 	payload, err := queries.MessagePayloadGet(ctx, q.pools.payloads, db.MessagePayloadGetParams{AppID: app, ID: id, Now: now})
@@ -57,8 +56,8 @@ func (t tx) DeliveryDropByEndpoint(ctx context.Context, app core.AppID, endpoint
 	return dropped, mapError(err)
 }
 
-// DeliveryRelease makes deliveries due at once, so that others need not wait for their leases to run
-// out. Those whose lease is no longer held are left alone.
+// DeliveryRelease makes deliveries due immediately, so that other workers need not wait for the leases to expire.
+// It does not touch deliveries whose lease is no longer held.
 func (q *DeliveryQueue) DeliveryRelease(ctx context.Context, deliveries []core.Delivery, now time.Time) error {
 	if len(deliveries) == 0 {
 		return nil
@@ -79,8 +78,8 @@ type postponed struct {
 	until time.Time
 }
 
-// DeliveryPostpone gives a lease back together with those of other callers: when something is wrong here,
-// it is wrong for all attempts under way.
+// DeliveryPostpone gives a lease back, in one statement with those of other callers: a problem of this process
+// affects all attempts in progress.
 func (q *DeliveryQueue) DeliveryPostpone(ctx context.Context, delivery core.Delivery, until time.Time) error {
 	_, err := q.postponer.do(ctx, postponed{delivery, until})
 	return err

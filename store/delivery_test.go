@@ -9,7 +9,7 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// send stores n messages whose deliveries wait and are due.
+// send stores n messages whose deliveries are waiting and due.
 func (w *world) send(n int) []core.MessageID {
 	w.t.Helper()
 	ids := w.store(n)
@@ -32,7 +32,7 @@ func (w *world) store(n int) []core.MessageID {
 	return ids
 }
 
-// claim takes what is fresh and claims what is due with that room, from the first endpoint on.
+// claim takes fresh deliveries and claims due ones with the given room, starting at the first endpoint.
 func (w *world) claim(room core.Room) []core.Delivery {
 	w.t.Helper()
 	return w.claimAt(room, now()).Deliveries
@@ -53,10 +53,10 @@ func (w *world) claimAt(room core.Room, at time.Time) core.Claim {
 	return claim
 }
 
-// testRules are such that a test reaches them.
+// testRules have limits that a test can reach.
 var testRules = core.HealthRules{CircuitFailures: 5, CircuitWait: time.Minute, DisableAfter: time.Hour, DisableFailures: 3}
 
-// queue is the queue of a worker, whose looks begin at floors as soon as anything was claimed.
+// queue returns a worker's queue whose looks begin at floors as soon as anything was claimed.
 func (w *world) queue() *DeliveryQueue {
 	if w.worker == nil {
 		w.worker = NewDeliveryQueue(w.Store, testRules)
@@ -65,7 +65,7 @@ func (w *world) queue() *DeliveryQueue {
 	return w.worker
 }
 
-// result is what a delivery ends with: success, or another try at next.
+// result is the result of an attempt: success, or a failure that is retried at next.
 func result(d core.Delivery, next time.Time) core.Result {
 	r := core.Result{
 		Attempt: core.Attempt{

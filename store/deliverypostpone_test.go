@@ -63,7 +63,7 @@ func TestDeliveryPostponeLeavesAllButTheTimeAsItWas(t *testing.T) {
 	}
 }
 
-// The lease is the fence: whoever lost it, to another worker or to a resend, postpones nothing.
+// The lease is the fence: a worker that lost it, to another worker or to a resend, postpones nothing.
 func TestDeliveryPostponeOfAStaleLeaseDoesNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -123,7 +123,7 @@ func TestDeliveryPostponeRacesOneClaimer(t *testing.T) {
 	}
 }
 
-// A probe holds the endpoint until its lease ends; one that was not made must not.
+// A probe holds the endpoint until its lease ends. A probe that was not made must not hold it.
 func TestDeliveryPostponeOfAProbeLetsTheEndpointBeProbedAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

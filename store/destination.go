@@ -20,7 +20,7 @@ func (r reader) AttemptedMessageList(ctx context.Context, app core.AppID, endpoi
 	return list, ended, r.nextAttempts(ctx, app, endpoint, list)
 }
 
-// nextAttempts adds when the messages will be tried again.
+// nextAttempts adds the times of the messages' next attempts.
 func (r reader) nextAttempts(ctx context.Context, app core.AppID, endpoint core.EndpointID, list []core.LatestAttempt) error {
 	ids := make([]string, len(list))
 	for i, l := range list {
@@ -94,7 +94,7 @@ func (r reader) DestinationList(ctx context.Context, app core.AppID, message cor
 	return paged(conn, destinationKey)(looked(rows, err, destination))
 }
 
-// destination leaves out what a list must never show: secrets and headers.
+// destination omits secrets and headers, which a list must never show.
 func destination(row db.DestinationListAscendingRow) (core.Destination, bool, string) {
 	var nextAt *time.Time
 	if row.Owed {
@@ -106,7 +106,7 @@ func destination(row db.DestinationListAscendingRow) (core.Destination, bool, st
 			ThrottleRate: row.ThrottleRate, Disabled: row.Disabled, EventTypes: row.EventTypes, Channels: row.Channels,
 			Metadata: row.Metadata, CreatedAt: row.CreatedAt, UpdatedAt: row.UpdatedAt,
 			Secret: core.Secret{}, Headers: nil, OldSecrets: nil, OldSecretsExpireAt: nil, // secret
-			FIFO: false, Health: core.Health{}, // no part of the answer
+			FIFO: false, Health: core.Health{}, // not part of the response
 		},
 		Status: core.AttemptStatus(row.Status), NextAt: nextAt, Leased: row.Leased,
 	}, true, ""

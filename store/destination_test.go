@@ -8,8 +8,8 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// TestHowMessagesStand: four messages to two endpoints, of which one delivers the first, tries the
-// second again, has given up the third and has not been sent the fourth.
+// TestHowMessagesStand has four messages to two endpoints. One endpoint delivers the first message, retries the
+// second, has given up the third and has not been sent the fourth.
 func TestHowMessagesStand(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -61,15 +61,15 @@ func TestHowMessagesStand(t *testing.T) {
 	w.destinations(ids[1], other.ID, e.ID)
 }
 
-// stand makes attempts: of each message these, where a Sending at the end is a failure that will be
-// tried again at next.
+// stand makes the given attempts for each message. A Sending at the end stands for a failure that will be retried at
+// next.
 func (w *world) stand(endpoint core.EndpointID, attempts map[core.MessageID][]core.AttemptStatus, next time.Time) {
 	w.t.Helper()
 	for id, statuses := range attempts {
 		for n, status := range statuses {
 			w.exec("UPDATE delivery SET due_at = now(), lease = 7 WHERE message_id = $1 AND endpoint_id = $2", id, endpoint)
 			r := result(core.Delivery{AppID: w.app.ID, MessageID: id, EndpointID: endpoint, Lease: 7, Attempts: n}, time.Time{})
-			r.Attempt.ID = core.NewAttemptID(now().Add(time.Duration(n) * time.Second)) // one behind the other
+			r.Attempt.ID = core.NewAttemptID(now().Add(time.Duration(n) * time.Second)) // one after the other
 			if status != core.StatusSuccess {
 				r.Attempt.Status = core.StatusFail
 			}
@@ -83,8 +83,8 @@ func (w *world) stand(endpoint core.EndpointID, attempts map[core.MessageID][]co
 	}
 }
 
-// destinations expects a message to stand with one endpoint as not sent yet, with the other as failed,
-// even when that one is deleted.
+// destinations expects one endpoint to have the message as not yet sent and the other one as failed, even if that
+// endpoint is deleted.
 func (w *world) destinations(id core.MessageID, pending, failed core.EndpointID) {
 	w.t.Helper()
 	w.exec("UPDATE endpoint SET deleted_at = now() WHERE id = $1", failed)

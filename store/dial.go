@@ -8,30 +8,31 @@ import (
 )
 
 const (
-	// connectTimeout is how long connecting may take, where connect_timeout doesn't say. It is some round trips, and a
-	// new process of Postgres. Without a limit, connections that were begun while the server answered nothing keep their
-	// places in the pool for minutes after it is back.
+	// connectTimeout is how long connecting may take if connect_timeout is not set. Connecting takes some round trips
+	// and a new Postgres process. Without a limit, connections that were started while the server did not answer would
+	// occupy the pool for minutes after it is back.
 	connectTimeout = 10 * time.Second
 
-	// connectTimeoutEach is the same for each of several hosts. One that is switched off keeps the next from being asked.
+	// connectTimeoutEach is the same for each of several hosts, because a host that is switched off delays the attempt
+	// to reach the next one.
 	connectTimeoutEach = 5 * time.Second
 
-	// pingTimeout is how long a connection that was idle may take to answer before another one is taken. Each that a
-	// network has dropped costs one caller that much.
+	// pingTimeout is how long an idle connection may take to answer before another one is used. Each connection that
+	// the network has dropped delays one caller by that much.
 	pingTimeout = 3 * time.Second
 )
 
-// keepAlive finds out within 30 s, 15 and three times 5, that the other side of an idle connection is gone. A
-// connection that listens is idle most of the time, and so is one whose server works on a long statement. pgx's own
-// default is 5 minutes, nine times.
+// keepAlive detects within 30 s (15 s plus three times 5 s) that the peer of an idle connection is gone. A listening
+// connection is idle most of the time, and so is one whose server is working on a long statement. pgx's own default
+// is 5 minutes, nine times.
 var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3}
 
-// dialWatchfully makes connections that notice when the server goes away without a word: by a failed host, a firewall that
-// forgot them, or a proxy.
+// dialWatchfully configures connections to notice when the server disappears silently, because of a failed host, a
+// firewall that forgot the connection, or a proxy.
 func dialWatchfully(config *pgxpool.Config) {
 	conn := config.ConnConfig
 	switch {
-	case conn.ConnectTimeout > 0: // DATABASE_URL says so
+	case conn.ConnectTimeout > 0: // set in DATABASE_URL
 	case namesSeveralHosts(conn):
 		conn.ConnectTimeout = connectTimeoutEach
 	default:

@@ -9,7 +9,7 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// manual are the use cases that send to one endpoint.
+// manual lists the use cases that send to one endpoint.
 func manual(w *world, e core.Endpoint) map[string]func(*core.Service) error {
 	ctx, id := w.t.Context(), string(e.ID)
 	message := string(w.addMessages(w.app.ID, 1, now())[0])
@@ -52,7 +52,7 @@ func TestEndpointThatIsDisabledCannotBeSentTo(t *testing.T) {
 	}
 }
 
-// TestResendWaitsForWhoeverDisablesTheEndpoint: it was enabled when the request was looked at.
+// TestResendWaitsForWhoeverDisablesTheEndpoint: the endpoint was still enabled when the request was checked.
 func TestResendWaitsForWhoeverDisablesTheEndpoint(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -77,7 +77,7 @@ func TestResendWaitsForWhoeverDisablesTheEndpoint(t *testing.T) {
 	}
 }
 
-// meanwhile lets somebody else act once a step has owed its batch.
+// meanwhile runs a concurrent action after a step has created its batch of deliveries.
 type meanwhile struct {
 	*Store
 	once sync.Once
@@ -99,8 +99,8 @@ func (t meanwhileTx) DeliveryCountDue(ctx context.Context, app core.AppID, e cor
 	return n, err
 }
 
-// TestTaskWhoseEndpointIsDisabledInItsLastStepFails: it was enabled when the step began, and workers drop
-// what the step owes to it.
+// TestTaskWhoseEndpointIsDisabledInItsLastStepFails: the endpoint was enabled when the step began, and workers drop
+// the deliveries that the step creates.
 func TestTaskWhoseEndpointIsDisabledInItsLastStepFails(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

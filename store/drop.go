@@ -9,8 +9,8 @@ import (
 	"github.com/postrider/postrider/db"
 )
 
-// withdraw drops what is owed to endpoints that were disabled or deleted. That was decided by a client, or
-// told as endpoint.disabled, so there is no event for each message.
+// withdraw drops the deliveries of endpoints that were disabled or deleted. It writes no event per message, because a
+// client made that change or endpoint.disabled announced it.
 func (q *DeliveryQueue) withdraw(ctx context.Context, c *claim, endpoints []string) error {
 	if len(endpoints) == 0 {
 		return nil
@@ -24,9 +24,9 @@ func (q *DeliveryQueue) withdraw(ctx context.Context, c *claim, endpoints []stri
 	return err
 }
 
-// dropUnsendable drops what the claim found without a payload, in one transaction with the events that tell
-// of it. What it finds to be sendable is left: its endpoint was disabled just now, and the next claim
-// withdraws it.
+// dropUnsendable drops the deliveries that the claim found without a payload, in one transaction with the events
+// about them. It leaves deliveries that do have a payload: their endpoint was disabled just now, and the next claim
+// withdraws them.
 func (q *DeliveryQueue) dropUnsendable(ctx context.Context, c *claim) error {
 	if len(c.unsent.MessageIDs) == 0 {
 		return nil
@@ -73,8 +73,8 @@ func dropReason(expired bool) core.DropReason {
 	return core.DropExpunged
 }
 
-// tellOfDrops tells of deliveries whose schedule ends with the drop, as of those whose last attempt fails.
-// Attempts by hand are no part of a schedule.
+// tellOfDrops writes events about deliveries whose schedule ends with the drop, as for deliveries whose last attempt
+// fails. Manual attempts are not part of a schedule.
 func tellOfDrops(ctx context.Context, t pgx.Tx, rows []db.DeliveryDropUnsendableManyAnyTenantRow) error {
 	var events attemptEvents
 	for _, row := range rows {
@@ -84,7 +84,7 @@ func tellOfDrops(ctx context.Context, t pgx.Tx, rows []db.DeliveryDropUnsendable
 		last := core.Attempt{
 			AppID: row.AppID, EndpointID: row.EndpointID, ID: core.AttemptID(row.AttemptID),
 			ResponseStatusCode: row.ResponseStatusCode, CreatedAt: row.AttemptedAt,
-			// The event holds none of these.
+			// The event contains none of these.
 			MessageID: "", URL: "", Status: 0, Response: "", DurationMS: 0, Trigger: 0,
 		}
 		if last.ID == "" {

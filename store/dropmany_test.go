@@ -8,7 +8,7 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// owe makes n deliveries wait for an endpoint, half of them for a time that is far.
+// owe creates n waiting deliveries for an endpoint, half of them due far in the future.
 func (w *world) owe(e core.Endpoint, n int) {
 	w.t.Helper()
 	w.exec(`
@@ -17,7 +17,7 @@ func (w *world) owe(e core.Endpoint, n int) {
 		FROM generate_series(1, $3::int) AS n`, e.AppID, e.ID, n)
 }
 
-// backlog is more than one statement drops, and more than a claim does after it.
+// backlog is more than one statement drops, plus more than a claim drops after it.
 const backlog = core.DropMost + withdrawEach + 100
 
 func (w *world) switchOff(e core.Endpoint, disabled bool) {
@@ -28,7 +28,7 @@ func (w *world) switchOff(e core.Endpoint, disabled bool) {
 	}
 }
 
-// withdrawn has workers claim until nothing of what an endpoint is owed is left, and returns how much they dropped.
+// withdrawn makes workers claim until nothing is owed to an endpoint, and returns how many deliveries they dropped.
 func (w *world) withdrawn(e core.Endpoint) (n int64) {
 	w.t.Helper()
 	for range backlog {
@@ -49,7 +49,7 @@ func (w *world) withdrawn(e core.Endpoint) (n int64) {
 	return n
 }
 
-// Dropping a million deliveries with one statement ran into its timeout, and the endpoint could not be disabled.
+// Dropping a million deliveries in one statement ran into its timeout, and the endpoint could not be disabled.
 func TestEndpointThatIsOwedMuchIsDisabledAndDeletedInParts(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(*world, core.Endpoint) error{
@@ -79,7 +79,8 @@ func TestEndpointThatIsOwedMuchIsDisabledAndDeletedInParts(t *testing.T) {
 	}
 }
 
-// What an endpoint was owed when it was disabled is not sent when it is enabled again, even at once.
+// Deliveries that were owed to an endpoint when it was disabled are not sent after it is enabled again, even
+// immediately.
 func TestEndpointThatIsEnabledAtOnceIsOwedNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -98,7 +99,7 @@ func TestEndpointThatIsEnabledAtOnceIsOwedNothing(t *testing.T) {
 	}
 }
 
-// An endpoint whose backlog cannot be dropped in time stays disabled, and what was dropped stays dropped.
+// An endpoint whose backlog cannot be dropped in time stays disabled, and dropped deliveries stay dropped.
 func TestEndpointIsNotEnabledBeforeItIsOwedNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -116,7 +117,7 @@ func TestEndpointIsNotEnabledBeforeItIsOwedNothing(t *testing.T) {
 	}
 }
 
-// cutShort is a store that is away after some units of work.
+// cutShort is a store that becomes unavailable after some units of work.
 type cutShort struct {
 	core.Store
 	left int

@@ -8,7 +8,7 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// lost are the ways in which a payload goes that is still owed.
+// lost lists the ways in which the payload of an owed delivery disappears.
 var lost = map[string]struct {
 	reason core.DropReason
 	lose   func(*world)
@@ -30,8 +30,8 @@ var lost = map[string]struct {
 	"deleted": {core.DropExpunged, func(w *world) { w.exec("DELETE FROM message WHERE app_id = $1", w.app.ID) }},
 }
 
-// TestDeliveryWithoutPayloadIsToldAsExhausted: it ends without the attempts that its schedule has left, and
-// the organisation is told in the transaction that ends it.
+// TestDeliveryWithoutPayloadIsToldAsExhausted: the delivery ends without the remaining attempts of its schedule, and
+// the organisation is notified in the transaction that ends it.
 func TestDeliveryWithoutPayloadIsToldAsExhausted(t *testing.T) {
 	t.Parallel()
 	for name, how := range lost {
@@ -81,8 +81,8 @@ func TestDeliveryWithoutPayloadIsToldAsExhausted(t *testing.T) {
 	}
 }
 
-// TestManualAttemptWithoutPayloadIsNotToldAsExhausted: attempts by hand are told of by nobody, but for one
-// that the schedule was to go on behind.
+// TestManualAttemptWithoutPayloadIsNotToldAsExhausted: nobody is notified of manual attempts, except for one after
+// which the schedule was to continue.
 func TestManualAttemptWithoutPayloadIsNotToldAsExhausted(t *testing.T) {
 	t.Parallel()
 	for resumes, want := range map[bool]int{false: 0, true: 1} {
@@ -101,7 +101,7 @@ func TestManualAttemptWithoutPayloadIsNotToldAsExhausted(t *testing.T) {
 	}
 }
 
-// TestDroppedDeliveryIsToldWithItsDrop: neither happens without the other.
+// TestDroppedDeliveryIsToldWithItsDrop: the drop and its event happen together or not at all.
 func TestDroppedDeliveryIsToldWithItsDrop(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -120,7 +120,7 @@ func TestDroppedDeliveryIsToldWithItsDrop(t *testing.T) {
 	}
 }
 
-// TestDeliveryOfAnOperationalWebhookIsNotTold: an event about an event would be the cause of another.
+// TestDeliveryOfAnOperationalWebhookIsNotTold: an event about an event would cause another one.
 func TestDeliveryOfAnOperationalWebhookIsNotTold(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -133,8 +133,8 @@ func TestDeliveryOfAnOperationalWebhookIsNotTold(t *testing.T) {
 	}
 }
 
-// TestDeliveriesToADisabledEndpointAreCounted: disabling is a decision, and no failure of each message. They
-// are counted for the log alone.
+// TestDeliveriesToADisabledEndpointAreCounted: disabling is a decision, not a failure of each message. The deliveries
+// are only counted for the log.
 func TestDeliveriesToADisabledEndpointAreCounted(t *testing.T) {
 	t.Parallel()
 	for _, gone := range []string{"disabled = true", "deleted_at = now()"} {

@@ -56,7 +56,7 @@ func (t tx) EndpointLock(ctx context.Context, app core.AppID, ref string) (core.
 }
 
 func (t tx) EndpointCountForInsert(ctx context.Context, app core.AppID, most int) (int, error) {
-	// Two statements: the second sees what was committed while the first waited.
+	// Two statements, so that the second one sees what was committed while the first one waited.
 	if _, err := queries.EndpointInsertLock(ctx, t.conn, string(app)); err != nil {
 		return 0, mapError(err)
 	}
@@ -85,7 +85,7 @@ func (t tx) EndpointUpdate(ctx context.Context, e core.Endpoint) error {
 		FailingSince: e.FailingSince, Failures: e.Failures, PausedUntil: e.PausedUntil, DisabledReason: e.DisabledReason,
 	}))
 	if err == nil && e.Disabled {
-		_, err = t.DeliveryDropByEndpoint(ctx, e.AppID, e.ID) // workers drop what is left
+		_, err = t.DeliveryDropByEndpoint(ctx, e.AppID, e.ID) // workers drop the rest
 	}
 	return t.recall(ctx, e.AppID, err)
 }
@@ -93,17 +93,17 @@ func (t tx) EndpointUpdate(ctx context.Context, e core.Endpoint) error {
 func (t tx) EndpointDelete(ctx context.Context, app core.AppID, id core.EndpointID, now time.Time) error {
 	err := wrote(queries.EndpointDelete(ctx, t.conn, db.EndpointDeleteParams{AppID: app, ID: id, Now: now}))
 	if err == nil {
-		_, err = t.DeliveryDropByEndpoint(ctx, app, id) // workers drop what is left
+		_, err = t.DeliveryDropByEndpoint(ctx, app, id) // workers drop the rest
 	}
 	return t.recall(ctx, app, err)
 }
 
-// columns seals what an endpoint is called with. The three columns are written together, whichever of them changes.
+// columns seals an endpoint's credentials. The three columns are always written together, whichever of them changes.
 func (t tx) columns(e core.Endpoint) columns {
 	return t.keys.sealCredentials(credentials{e.URL, e.Headers, e.Secret}, e.AppID, e.ID)
 }
 
-// endpoint maps a row, whose secrets it opens; the other queries' rows are the same.
+// endpoint maps a row and decrypts its secrets. The rows of the other queries have the same shape.
 func (r reader) endpoint(row db.EndpointGetRow) (core.Endpoint, error) {
 	c, err := r.keys.openCredentials(columns{row.URL, row.Headers, row.Secret}, row.AppID, row.ID)
 	if err != nil {

@@ -10,7 +10,8 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// TestEndpointQuotaHoldsForConcurrentCreates has many connections create at once; each of them would find room.
+// TestEndpointQuotaHoldsForConcurrentCreates creates endpoints on many connections at once. Each of them alone would
+// find room.
 func TestEndpointQuotaHoldsForConcurrentCreates(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -35,7 +36,7 @@ func TestEndpointQuotaHoldsForConcurrentCreates(t *testing.T) {
 	}
 }
 
-// TestEndpointQuotaLeavesWhatIsThere has an application with more endpoints than it may have by now.
+// TestEndpointQuotaLeavesWhatIsThere has an application with more endpoints than it is now allowed.
 func TestEndpointQuotaLeavesWhatIsThere(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -48,7 +49,7 @@ func TestEndpointQuotaLeavesWhatIsThere(t *testing.T) {
 		_, _, err := service.EndpointUpdate(t.Context(), scope, "acme", ref, in)
 		return err
 	}
-	if err := update("one"); err != nil { // which has no uid any more
+	if err := update("one"); err != nil { // it no longer has a uid
 		t.Error(err)
 	}
 	if err := update("none"); !core.IsKind(err, core.KindConflict) {
@@ -59,7 +60,7 @@ func TestEndpointQuotaLeavesWhatIsThere(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if err := update("none"); err != nil { // the deleted ones do not count
+	if err := update("none"); err != nil { // deleted endpoints do not count
 		t.Error(err)
 	}
 	w.addApplication(testOrg, "other")
@@ -70,7 +71,8 @@ func TestEndpointQuotaLeavesWhatIsThere(t *testing.T) {
 	}
 }
 
-// Eight PUTs of something new at once: one creates it, and the others change it. Most were answered 409.
+// Of eight concurrent PUTs of something new, one creates it and the others update it. Most used to be answered with
+// 409.
 func TestUpdatesAtOnceCreateOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -108,7 +110,8 @@ func TestUpdatesAtOnceCreateOnce(t *testing.T) {
 	}
 }
 
-// wantOneCreated runs put eight times at once: all succeed, at the same thing, and one created it.
+// wantOneCreated runs put eight times concurrently. All must succeed for the same object, and exactly one must create
+// it.
 func wantOneCreated(t *testing.T, name string, put func() (id string, created core.Created, err error)) {
 	t.Helper()
 	var mu sync.Mutex
@@ -138,7 +141,7 @@ func wantOneCreated(t *testing.T, name string, put func() (id string, created co
 	}
 }
 
-// A uid that something else has is a conflict, however often it is tried.
+// A uid that belongs to another object is a conflict, however often it is retried.
 func TestUpdateThatTakesAnothersUIDConflicts(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -15,46 +15,47 @@ import (
 )
 
 const (
-	// countEach is how many attempts are between two counts that are kept: what is counted anew at each end of
-	// a period is less than that. A row of 200 bytes for a thousand attempts is nothing beside them.
+	// countEach is the number of attempts between two stored counts, so fewer than that are counted again at each end
+	// of a period. A row of 200 bytes per thousand attempts is negligible.
 	countEach = 1000
 
 	// countStep is how many attempts one statement counts: 1 us each, twice as many rows where half of them
-	// failed. A multiple of countEach.
+	// failed. It is a multiple of countEach.
 	countStep = 5000
 
-	// countLate is how long after its beginning an attempt is recorded as usual; one that is recorded later deletes
-	// the counts that are kept without it. Longer than the default lease.
+	// countLate is how long after its start an attempt is normally recorded. An attempt that is recorded later deletes
+	// the stored counts that lack it. It is longer than the default lease.
 	countLate = 5 * time.Minute
 
-	// countSettled is how old attempts must be to be in a count that is kept. It leaves ten minutes for the statement
+	// countSettled is how old attempts must be to be part of a stored count. It leaves ten minutes for the statement
 	// that records an attempt, and for clocks that differ or are set.
 	countSettled = countLate + 10*time.Minute
 )
 
-// counter counts the attempts at an endpoint. It keeps counts of what is settled, day by day, and counts on from them.
+// counter counts the attempts at an endpoint. It stores counts of settled attempts, day by day, and continues from
+// them.
 type counter struct {
 	conn     db.DBTX
 	app      core.AppID
 	endpoint core.EndpointID
-	settled  core.AttemptID // attempts before it are recorded
+	settled  core.AttemptID // all attempts before it have been recorded
 }
 
-// count is how many attempts of a day there are up to an id.
+// count is the number of a day's attempts up to an id.
 type count struct {
 	until core.AttemptID
 	core.EndpointAttemptStats
 }
 
-// edge is where the attempts of a day stop to count, or begin to.
+// edge is a point in a day where a period begins or ends.
 type edge struct {
 	partition    string
-	first, until core.AttemptID // the day's first, and the first that is not counted
-	wholeDay     bool           // until is the first of the next day
-	begin        bool           // what is before it does not count
+	first, until core.AttemptID // the day's first id, and the first that is not counted
+	wholeDay     bool           // until is the first id of the next day
+	begin        bool           // the period begins here: attempts before it do not count
 
-	partitionOID int64 // 0: counts cannot be kept
-	kept         count // the last before until
+	partitionOID int64 // 0 if counts cannot be stored
+	kept         count // the last stored count before until
 }
 
 // count counts the attempts of a period.
@@ -64,7 +65,7 @@ func (c counter) count(ctx context.Context, since, until time.Time) (sum core.En
 	if err != nil || len(edges) == 0 {
 		return sum, err
 	}
-	if !known { // of few attempts nothing need be kept
+	if !known { // few attempts need no stored counts
 		all := edge{until: core.AttemptIDAt(until)}
 		total, more, err := c.step(ctx, all, count{until: core.AttemptIDAt(since)})
 		if err != nil || !more {
@@ -74,7 +75,7 @@ func (c counter) count(ctx context.Context, since, until time.Time) (sum core.En
 	var last count
 	for i, e := range edges {
 		from := e.kept
-		if i > 0 && edges[i-1].begin { // it is of the same day
+		if i > 0 && edges[i-1].begin { // it is in the same day
 			from = later(from, last)
 		}
 		if last, err = c.countTo(ctx, e, from); err != nil {
@@ -96,7 +97,7 @@ func later(a, b count) count {
 	return a
 }
 
-// countEdges are the ends of the days of a period, and before them its beginning, if that is no beginning of a day.
+// countEdges returns the ends of a period's days, preceded by the period's beginning unless a day begins there.
 func countEdges(since, until time.Time) []edge {
 	const day = 24 * time.Hour
 	var edges []edge
@@ -122,7 +123,7 @@ func countEdges(since, until time.Time) []edge {
 
 func partitionName(p core.Partition) string { return p.Table + "_" + p.Suffix }
 
-// lookUp finds the last count of each edge that is kept, and reports whether there is any.
+// lookUp finds the last stored count of each edge, and reports whether there is any.
 func (c counter) lookUp(ctx context.Context, edges []edge) (known bool, err error) {
 	ns := make([]int32, len(edges))
 	for i := range edges {
@@ -134,7 +135,7 @@ func (c counter) lookUp(ctx context.Context, edges []edge) (known bool, err erro
 		AfterIDs:   column(edges, func(e *edge) string { return string(e.first) }),
 		UntilIDs:   column(edges, func(e *edge) string { return string(e.until) }),
 	})
-	if isMissing(err) { // the schema is of the release before: nothing is kept
+	if isMissing(err) { // the schema is the previous release's, which stores no counts
 		return false, nil
 	}
 	for _, row := range rows {
@@ -149,8 +150,8 @@ func (c counter) lookUp(ctx context.Context, edges []edge) (known bool, err erro
 	return known, err
 }
 
-// countTo counts on to an edge, step by step. Each keeps what it counted, so that a request that is cut off is shorter
-// when it is made again.
+// countTo continues the count up to an edge, step by step. Each step stores its counts, so that a request that was
+// cut off has less to do when it is repeated.
 func (c counter) countTo(ctx context.Context, e edge, from count) (_ count, err error) {
 	for more := true; more && from.until < e.until; {
 		if from, more, err = c.step(ctx, e, from); err != nil {
@@ -161,8 +162,8 @@ func (c counter) countTo(ctx context.Context, e edge, from count) (_ count, err 
 	return from, nil
 }
 
-// step counts on to an edge by one statement, and reports whether there may be more than that. That its counts cannot be
-// kept is no reason not to answer.
+// step continues the count toward an edge by one statement, and reports whether there may be more to count. It
+// returns the counts even if they cannot be stored.
 func (c counter) step(ctx context.Context, e edge, from count) (to count, more bool, err error) {
 	in, is := c.conn.(beginner)
 	if !is || e.partitionOID == 0 || from.until >= c.settled {
@@ -172,7 +173,7 @@ func (c counter) step(ctx context.Context, e edge, from count) (to count, more b
 	var counts []count
 	read := false
 	err = transact(ctx, in, func(t pgx.Tx) error {
-		// First the lock: an attempt that is recorded late is recorded before, or finds these counts.
+		// The lock comes first: a late attempt is either recorded before this count or finds the counts stored here.
 		locked, err := queries.AttemptCountTryLock(ctx, t, db.AttemptCountTryLockParams{AppID: string(c.app), EndpointID: string(c.endpoint)})
 		if err != nil {
 			return err
@@ -191,7 +192,7 @@ func (c counter) step(ctx context.Context, e edge, from count) (to count, more b
 	return lastCount(counts, from), more, err
 }
 
-// read counts on from a count: every countEach attempts, and at the last.
+// read continues from a count. It returns a count for every countEach attempts, and one at the last attempt.
 func (c counter) read(ctx context.Context, conn db.DBTX, e edge, from count) (counts []count, more bool, err error) {
 	rows, err := queries.AttemptCountMany(ctx, conn, db.AttemptCountManyParams{
 		AppID: c.app, EndpointID: c.endpoint, After: string(from.until), Before: string(e.until),
@@ -213,8 +214,8 @@ func lastCount(counts []count, otherwise count) count {
 	return counts[len(counts)-1]
 }
 
-// settledOf are those of the counts that nothing changes any more, without one that is not worth a row, and the one of the
-// whole day once that is over.
+// settledOf returns the counts that can no longer change, without one that is not worth a row, and the count of the
+// whole day once the day is over.
 func (c counter) settledOf(e edge, counts []count, last count, more bool) []count {
 	var settled []count
 	for i, one := range counts {
@@ -242,14 +243,14 @@ func (c counter) keep(ctx context.Context, conn db.DBTX, e edge, counts []count)
 	return err
 }
 
-// forgetCounts deletes the counts that are kept without attempts that are recorded late, in the transaction that
-// records them, and keeps others from counting until that is committed.
+// forgetCounts deletes the stored counts that lack the given late attempts, in the transaction that records those
+// attempts. Nobody else can store counts of the same endpoints until that transaction has committed.
 func forgetCounts(ctx context.Context, t pgx.Tx, late []core.Attempt) error {
 	var last db.AttemptCountDeleteParams
 	for _, a := range late {
 		p, ok := countDelete(a)
 		if !ok || p.EndpointID == last.EndpointID && p.UntilID == last.UntilID {
-			continue // the one before deletes more
+			continue // the previous one deletes more
 		}
 		last = p
 		err := transact(ctx, t, func(t pgx.Tx) error {
@@ -267,7 +268,8 @@ func forgetCounts(ctx context.Context, t pgx.Tx, late []core.Attempt) error {
 	return nil
 }
 
-// countDelete names the counts that an attempt changes; false: its id has no time, and is in none.
+// countDelete returns the parameters for deleting the counts that an attempt changes. It returns false if the
+// attempt's id has no time: such an attempt is in no count.
 func countDelete(a core.Attempt) (db.AttemptCountDeleteParams, bool) {
 	at, err := a.ID.Time()
 	day := at.Truncate(24 * time.Hour)
@@ -277,8 +279,8 @@ func countDelete(a core.Attempt) (db.AttemptCountDeleteParams, bool) {
 	}, err == nil
 }
 
-// lateAttempts are those of the results that come so late that counts may be kept without them. All who lock their
-// endpoints do so in the same order.
+// lateAttempts returns the attempts that are recorded late enough that stored counts may lack them. They are sorted,
+// so that every transaction locks their endpoints in the same order.
 func lateAttempts(results []core.Result, now time.Time) []core.Attempt {
 	before := core.AttemptIDAt(now.Add(-countLate))
 	var late []core.Attempt
@@ -295,7 +297,7 @@ func lateAttempts(results []core.Result, now time.Time) []core.Attempt {
 
 var _ core.AttemptCountPruner = (*Store)(nil)
 
-// AttemptCountPrune deletes counts of attempts that began before a time.
+// AttemptCountPrune deletes counts of attempts that began before the given time.
 func (s *Store) AttemptCountPrune(ctx context.Context, before time.Time) (int64, error) {
 	return s.prune(ctx, "attempt_count", func(from, to int64) (int64, error) {
 		return queries.AttemptCountDeleteManyAnyTenant(ctx, s.pools.jobs, db.AttemptCountDeleteManyAnyTenantParams{
@@ -304,7 +306,7 @@ func (s *Store) AttemptCountPrune(ctx context.Context, before time.Time) (int64,
 	})
 }
 
-// isMissing reports whether Postgres knows no such table.
+// isMissing reports whether the table does not exist.
 func isMissing(err error) bool {
 	e, ok := errors.AsType[*pgconn.PgError](err)
 	return ok && e.Code == codeUndefinedTable

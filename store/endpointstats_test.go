@@ -14,8 +14,8 @@ import (
 	"github.com/postrider/postrider/db"
 )
 
-// countedWorld has an endpoint with attempts of six days, on the first and fourth more than one statement counts. Of every
-// seven, two failed.
+// countedWorld has an endpoint with attempts on six days, on the first and the fourth more than one statement counts.
+// Two of every seven attempts failed.
 type countedWorld struct {
 	*world
 	endpoint core.Endpoint
@@ -25,7 +25,7 @@ type countedWorld struct {
 const (
 	countedDays = 5                // and today
 	countedFew  = countEach + 300  // attempts on most days, evenly spread
-	countedMany = countStep + 1700 // and on the others
+	countedMany = countStep + 1700 // on the other days
 )
 
 func newCountedWorld(t *testing.T) countedWorld {
@@ -48,7 +48,7 @@ func newCountedWorld(t *testing.T) countedWorld {
 	return w
 }
 
-// attempt makes n attempts in a time from at on, but none in the future.
+// attempt makes n attempts in a period that starts at at, but none in the future.
 func (w countedWorld) attempt(e core.Endpoint, at time.Time, span time.Duration, n int) {
 	w.t.Helper()
 	var ids []string
@@ -63,7 +63,7 @@ func (w countedWorld) attempt(e core.Endpoint, at time.Time, span time.Duration,
 		FROM unnest($3::text[]) WITH ORDINALITY AS a(id, n)`, e.AppID, e.ID, ids)
 }
 
-// there is what SQL without any shortcut counts.
+// there returns what SQL counts without any shortcut.
 func (w countedWorld) there(since, until time.Time) (stats core.EndpointAttemptStats) {
 	w.t.Helper()
 	err := w.pool.QueryRow(w.t.Context(), `
@@ -86,7 +86,7 @@ func (w countedWorld) counted(since, until time.Time) core.EndpointAttemptStats 
 	return stats
 }
 
-// wantExact counts a period twice: what is kept must change nothing.
+// wantExact counts a period twice, because stored counts must not change the result.
 func (w countedWorld) wantExact(name string, since, until time.Time) {
 	w.t.Helper()
 	want := w.there(since, until)
@@ -133,7 +133,7 @@ func TestStatsAreExactWhereverThePeriodEnds(t *testing.T) {
 	if n := value[int](w.world, "SELECT count(*) FROM attempt_count WHERE until_id >= $1", core.AttemptIDAt(now().Add(-countSettled))); n != 0 {
 		t.Errorf("%d counts are kept of what is not settled", n)
 	}
-	days := countedDays + 1 + 7 // a week without any attempts, too
+	days := countedDays + 1 + 7 // including a week without any attempts
 	if rows, most := w.keptCounts(), days+2*(countedMany/countEach)+4*(countedFew/countEach); rows > most {
 		t.Errorf("%d counts are kept, want at most %d", rows, most)
 	}
@@ -150,7 +150,7 @@ func TestStatsOfFewAttemptsKeepNothing(t *testing.T) {
 	}
 }
 
-// statements counts those that read attempts.
+// statements counts the statements that read attempts.
 type statements struct {
 	db.DBTX
 	counting int
@@ -163,7 +163,7 @@ func (s *statements) Query(ctx context.Context, sql string, args ...any) (pgx.Ro
 	return s.DBTX.Query(ctx, sql, args...)
 }
 
-// What is kept is not counted again: at the beginning of the period and at its end are the only statements.
+// Stored counts are not counted again: statements only run at the beginning and at the end of the period.
 func TestStatsCountWhatIsKeptNoMore(t *testing.T) {
 	t.Parallel()
 	w := newCountedWorld(t)
@@ -191,7 +191,7 @@ func TestStatsThatAreCutOffMakeProgress(t *testing.T) {
 	w.wantExact("after that", w.first, now())
 }
 
-// cutOff is a pool that cancels with the nth transaction.
+// cutOff is a pool that cancels the context at the nth transaction.
 type cutOff struct {
 	counterPool
 	left   int
@@ -230,7 +230,7 @@ func TestStatsAtOnceAgree(t *testing.T) {
 	w.wantExact("afterwards", w.first, until)
 }
 
-// TestStatsEndWithTheirAttempts drops a week of attempts, and makes it anew with fewer.
+// TestStatsEndWithTheirAttempts drops a week of attempts and creates it again with fewer.
 func TestStatsEndWithTheirAttempts(t *testing.T) {
 	t.Parallel()
 	for name, drop := range map[string]string{
@@ -255,7 +255,8 @@ func TestStatsEndWithTheirAttempts(t *testing.T) {
 	}
 }
 
-// What cannot be kept is counted all the same: in a schema of the release before, or where nothing can be written.
+// Attempts are counted even if counts cannot be stored: in the schema of the previous release, or where nothing can
+// be written.
 func TestStatsAreAnsweredWithoutKeepingThem(t *testing.T) {
 	t.Parallel()
 	for name, spoil := range map[string]string{
@@ -267,7 +268,7 @@ func TestStatsAreAnsweredWithoutKeepingThem(t *testing.T) {
 			t.Parallel()
 			w := newCountedWorld(t)
 			w.exec(spoil)
-			if name == "no partitions" { // all is in the default partition
+			if name == "no partitions" { // everything is in the default partition
 				w.exec("ALTER TABLE attempt DETACH PARTITION " + partitionName(core.AttemptPartition(w.first)))
 				w.exec("INSERT INTO attempt SELECT * FROM " + partitionName(core.AttemptPartition(w.first)))
 				w.exec("DROP TABLE " + partitionName(core.AttemptPartition(w.first)))

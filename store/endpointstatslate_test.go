@@ -13,14 +13,14 @@ import (
 	"github.com/postrider/postrider/db"
 )
 
-// late is the result of an attempt that began at that time.
+// late returns the result of an attempt that began at the given time.
 func (w countedWorld) late(at time.Time) core.Result {
 	return core.Result{Attempt: core.Attempt{
 		AppID: w.app.ID, ID: core.NewAttemptID(at), MessageID: core.NewMessageID(at), EndpointID: w.endpoint.ID, CreatedAt: at,
 	}}
 }
 
-// A process that was stopped in the middle of an attempt records it when it goes on.
+// A process that was stopped in the middle of an attempt records it when it continues.
 func TestStatsHaveAttemptsThatAreRecordedLate(t *testing.T) {
 	t.Parallel()
 	w := newCountedWorld(t)
@@ -47,7 +47,7 @@ func TestStatsHaveAttemptsThatAreRecordedLate(t *testing.T) {
 	}
 }
 
-// What is recorded late while a request counts waits, and then deletes what that kept.
+// An attempt that is recorded late during a count waits, and then deletes the counts that were stored.
 func TestStatsAreNotKeptWithoutAnAttemptThatIsRecordedMeanwhile(t *testing.T) {
 	t.Parallel()
 	w := newCountedWorld(t)
@@ -74,7 +74,7 @@ func TestStatsAreNotKeptWithoutAnAttemptThatIsRecordedMeanwhile(t *testing.T) {
 	w.wantExact("afterwards", w.first, w.first.AddDate(0, 0, 1))
 }
 
-// afterReading is a pool whose transactions call act once they have counted.
+// afterReading is a pool whose transactions call act after they have counted.
 type afterReading struct {
 	counterPool
 	act func()
@@ -91,11 +91,11 @@ func (a afterReading) Begin(ctx context.Context) (pgx.Tx, error) {
 }
 
 func (a afterReadingTx) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
-	a.act() // it is about to keep what it counted
+	a.act() // it is about to store the counts
 	return a.Tx.Exec(ctx, sql, args...)
 }
 
-// While an attempt is being recorded late, a request is answered and keeps nothing.
+// While an attempt is being recorded late, a request is answered but stores no counts.
 func TestStatsAreAnsweredWhileAnAttemptIsRecordedLate(t *testing.T) {
 	t.Parallel()
 	w := newCountedWorld(t)
@@ -109,7 +109,7 @@ func TestStatsAreAnsweredWhileAnAttemptIsRecordedLate(t *testing.T) {
 	}
 }
 
-// Attempts that may still be recorded without deleting any count are in none that is kept.
+// Attempts that may still be recorded without deleting any count are not part of a stored count.
 func TestStatsKeepNothingThatMayChange(t *testing.T) {
 	t.Parallel()
 	w := newCountedWorld(t)

@@ -28,10 +28,10 @@ const (
 	codeTooManyConnections = "53300"
 
 	classConnection = "08" // connection exception
-	classLogin      = "28" // another password, or no login at all
+	classLogin      = "28" // the password was changed, or the role may not log in
 	classDatabase   = "3D" // the database was dropped
 	classSchema     = "3F" // the schema was dropped
-	classRollback   = "40" // a deadlock, or two at once, however often it was tried
+	classRollback   = "40" // a deadlock or a serialization failure, even after retries
 	classResources  = "53" // disk full, too many connections
 	classOperator   = "57" // shutting down, cancelled
 	classSystem     = "58" // I/O error
@@ -40,17 +40,17 @@ const (
 	classLimit      = "54" // an index row too large
 )
 
-// constraints are the ones a client can violate, with what it is told.
+// constraints maps the constraints that a client can violate to the errors it gets.
 var constraints = map[string]func() *core.Error{
 	"application_org_id_uid_key": func() *core.Error {
 		return core.Conflict("An application with that id or uid already exists")
 	},
 	"endpoint_app_id_uid_key": func() *core.Error { return core.Conflict("A conflict has occurred") },
-	// The use case says which task it is.
+	// The use case adds which task is running.
 	"background_task_app_id_endpoint_id_task_running_key": func() *core.Error { return core.AnotherTaskRuns() },
 }
 
-// mapError turns what the driver returns into what core speaks of. Errors of core pass as they are.
+// mapError converts an error of the driver to an error of core. It returns errors of core unchanged.
 func mapError(err error) error {
 	if err == nil {
 		return nil
@@ -86,7 +86,7 @@ func mapError(err error) error {
 	return err
 }
 
-// errLocked answers for rows that somebody else keeps locked. The database is well otherwise.
+// errLocked returns the error for rows that another transaction keeps locked. The database is otherwise healthy.
 func errLocked(err error) *core.Error {
 	e := core.TooBusy("Other requests or transactions have this locked; retry later")
 	e.Err = err
@@ -99,12 +99,12 @@ func isLocked(err error) bool {
 	return ok && e.Code == codeLocked
 }
 
-// codeUnavailable is the code of errors that say that the database cannot be used.
+// codeUnavailable is the code of errors that are returned while the database cannot be used.
 const codeUnavailable = "unavailable"
 
-// IsUnavailable reports whether err, which may be of any function of this package, says that the database
-// is away, shutting down or out of resources, so that the same call may succeed later. A database that doesn't let us
-// in is not unavailable by this: at the start of a process its URL is wrong.
+// IsUnavailable reports whether err, which may come from any function of this package, means that the database is
+// unreachable, shutting down or out of resources, so that the same call may succeed later. A database that refuses
+// the login is not unavailable in this sense: when a process starts, that means that the database URL is wrong.
 func IsUnavailable(err error) bool {
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok && !isPassing(e) {
 		return false
@@ -112,21 +112,21 @@ func IsUnavailable(err error) bool {
 	return core.IsKind(mapError(err), core.KindUnavailable)
 }
 
-// isPassing reports whether what Postgres says ends without anybody changing its settings.
+// isPassing reports whether the condition that Postgres reports ends without a change of its settings.
 func isPassing(e *pgconn.PgError) bool {
 	return isReadOnly(e) || hasClass(e, classConnection, classRollback, classResources, classOperator, classSystem)
 }
 
-// isShutOut reports whether Postgres says that we may not use the database any more.
+// isShutOut reports whether Postgres no longer lets us use the database.
 func isShutOut(e *pgconn.PgError) bool {
 	return e.Code == codeForbidden || hasClass(e, classLogin, classDatabase, classSchema)
 }
 
-// isUnavailable reports whether the database is away, shutting down, out of means, or doesn't let us in: the same
-// request may succeed later.
+// isUnavailable reports whether the database is unreachable, shutting down, out of resources, or refuses to let us
+// in. The same request may succeed later.
 func isUnavailable(err error) bool {
 	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
-		return true // whatever it is that Postgres doesn't like about us
+		return true // whatever Postgres's reason for refusing us
 	}
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return isPassing(e) || isShutOut(e)
@@ -139,8 +139,8 @@ func isUnavailable(err error) bool {
 		errors.Is(err, net.ErrClosed) || isUnexpectedEnd(err)
 }
 
-// isRefusal reports whether Postgres refused what one of the rows holds, or had no memory or locks for all of them:
-// without that row, or with fewer rows, the statement may go through.
+// isRefusal reports whether Postgres refused the content of one of the rows, or lacked memory or locks for all of
+// them. Without that row, or with fewer rows, the statement may succeed.
 func isRefusal(err error) bool {
 	e, ok := errors.AsType[*pgconn.PgError](err)
 	return ok && (hasClass(e, classData, classIntegrity, classLimit) || isExhausted(err))
@@ -152,8 +152,8 @@ func isExhausted(err error) bool {
 	return ok && hasClass(e, classResources) && e.Code != codeDiskFull && e.Code != codeTooManyConnections
 }
 
-// isBadData reports whether that was for the data themselves. A constraint that none of our checks
-// knows is our mistake, and not the sender's.
+// isBadData reports whether Postgres refused the data itself. A violated constraint that none of our checks
+// covers is our mistake, not the sender's.
 func isBadData(err error) bool {
 	e, ok := errors.AsType[*pgconn.PgError](err)
 	return ok && hasClass(e, classData, classLimit)
@@ -168,7 +168,7 @@ func hasClass(e *pgconn.PgError, classes ...string) bool {
 	return false
 }
 
-// wrote checks that a statement about one row found it.
+// wrote checks that a statement about one row found that row.
 func wrote(rows int64, err error) error {
 	if err == nil && rows != 1 {
 		if rows == 0 {
@@ -179,7 +179,7 @@ func wrote(rows int64, err error) error {
 	return mapError(err)
 }
 
-// isUnexpectedEnd tells whether the server hung up in the middle of something.
+// isUnexpectedEnd reports whether the server closed the connection in the middle of an exchange.
 func isUnexpectedEnd(err error) bool {
 	return errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF)
 }

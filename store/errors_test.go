@@ -9,8 +9,8 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// A deadlock that comes again each time the work is tried is no defect, and the request may succeed
-// later: it was answered as an internal error.
+// A deadlock that recurs on every retry is not a defect, and the request may succeed later. It used to be answered as
+// an internal error.
 func TestWhatMaySucceedLaterIsUnavailable(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[string]bool{

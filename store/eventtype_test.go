@@ -11,7 +11,7 @@ import (
 
 var eventTypeScope = core.Scope{OrgID: testOrg}
 
-// eventTypes prints what an organisation has, archived ones too.
+// eventTypes prints an organisation's event types, including archived ones.
 func (w *world) eventTypes(org core.OrgID) []string {
 	w.t.Helper()
 	list, err := w.service().EventTypeList(w.t.Context(), core.Scope{OrgID: org}, true, core.Page{Before: "\x7f", Limit: 250})
@@ -32,7 +32,7 @@ func (w *world) eventTypes(org core.OrgID) []string {
 func TestAnEventTypeIsReadAsItWasWritten(t *testing.T) {
 	t.Parallel()
 	w, ctx := newWorld(t), t.Context()
-	// NULs and lone surrogates are fine in json as long as nobody asks for the text they stand for.
+	// NULs and lone surrogates are valid in json until somebody asks for the text they stand for.
 	schemas := json.RawMessage(`{"1": {"title":"\u0000 \ud800", "maximum":1.0,  "b":1,"a":2}}`)
 	made, err := w.service().EventTypeCreate(ctx, eventTypeScope, core.EventTypeIn{
 		Name: "a", Description: "D", Deprecated: true, Schemas: schemas, FeatureFlags: []string{"y", "x"}, GroupName: new("g"),

@@ -26,7 +26,7 @@ func (t tx) EventTypeArchiveOthers(ctx context.Context, org core.OrgID, names []
 		return core.EventType{
 			OrgID: row.OrgID, Name: row.Name, Description: row.Description, Archived: row.Archived, Deprecated: row.Deprecated,
 			FeatureFlags: row.FeatureFlags, CreatedAt: row.CreatedAt, UpdatedAt: row.UpdatedAt, GroupName: row.GroupName,
-			Schemas: nil, // nobody asks for them, and they are large
+			Schemas: nil, // large, and no caller needs them
 		}
 	})
 }

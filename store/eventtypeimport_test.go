@@ -9,7 +9,7 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// importTypes imports, and returns the names of what that changed.
+// importTypes imports event types and returns the names of those that changed.
 func (w *world) importTypes(in core.EventTypeImportIn) (names []string) {
 	w.t.Helper()
 	changed, err := w.service().EventTypeImport(w.t.Context(), eventTypeScope, in)
@@ -114,7 +114,7 @@ func TestAnImportIsDoneInFullOrNotAtAll(t *testing.T) {
 	}
 }
 
-// Two imports at once, each archiving what the other names, wait for each other.
+// Two concurrent imports that each archive what the other one names wait for each other.
 func TestImportsDoNotDeadlock(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -11,13 +11,13 @@ import (
 	"github.com/postrider/postrider/db"
 )
 
-// executed is a connection that has each query explained as it is executed: by PREPARE and EXPLAIN EXECUTE, since
-// plan_cache_mode does not act on an EXPLAIN with parameters.
+// executed is a connection that explains each query as it is executed. It uses PREPARE and EXPLAIN EXECUTE, because
+// plan_cache_mode does not affect an EXPLAIN with parameters.
 type executed struct {
 	db.DBTX
-	rows float64 // that were read
-	most float64 // that one of them read
-	plan string  // of that one
+	rows float64 // rows read in total
+	most float64 // rows that one query read at most
+	plan string  // of that query
 }
 
 func (e *executed) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {

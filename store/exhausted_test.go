@@ -9,7 +9,7 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// exhaust has Postgres run out of shared memory for messages of that event type.
+// exhaust makes Postgres run out of shared memory for messages of the given event type.
 func (w *world) exhaust(eventType string) {
 	w.t.Helper()
 	w.exec(`CREATE FUNCTION exhaust() RETURNS trigger LANGUAGE plpgsql AS
@@ -18,7 +18,7 @@ func (w *world) exhaust(eventType string) {
 		EXECUTE FUNCTION exhaust()`)
 }
 
-// TestMessageThatExhaustsPostgresFailsAlone has two such messages among those of many callers.
+// TestMessageThatExhaustsPostgresFailsAlone has two such messages among the messages of many callers.
 func TestMessageThatExhaustsPostgresFailsAlone(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -53,8 +53,8 @@ func TestPastExhaustedStopsWhereNothingHelps(t *testing.T) {
 	}
 }
 
-// TestOutboxStoresWhatIsBeforeARowThatExhaustsPostgres: the others wait for it, as their order demands, but are
-// stored once it is put aside.
+// TestOutboxStoresWhatIsBeforeARowThatExhaustsPostgres: the later messages wait for the row, to keep their order, but
+// are stored once it is put aside.
 func TestOutboxStoresWhatIsBeforeARowThatExhaustsPostgres(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// codeReadOnly is what a server says to a write that is a standby, or has become one while we were connected.
+// codeReadOnly is the SQLSTATE of a write on a standby, or on a server that became one while we were connected.
 const codeReadOnly = "25006"
 
 func isReadOnly(err error) bool {
@@ -18,16 +18,17 @@ func isReadOnly(err error) bool {
 	return ok && e.Code == codeReadOnly
 }
 
-// failover has the pools connect anew once a server refuses to write: after a failover without a restart, connections stay
-// open to the server that was the primary, and only a new one is made to the server that is. It listens to all statements
-// as their tracer.
+// failover makes the pools reconnect when a server refuses a write. After a failover without a restart, connections
+// to the former primary stay open, and only new connections reach the current one. It observes all statements as
+// their tracer.
 type failover struct {
 	clock   func() time.Time
 	pools   atomic.Pointer[pools]
 	movedAt atomic.Int64 // in nanoseconds
 }
 
-// failoverRest is the least time between two times: where no server takes writes, connecting is all that would be done.
+// failoverRest is the minimum time between two resets. Otherwise, while no server accepts writes, the pools would do
+// nothing but reconnect.
 const failoverRest = time.Second
 
 // TraceQueryStart implements [pgx.QueryTracer].

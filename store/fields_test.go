@@ -13,7 +13,7 @@ import (
 	"github.com/postrider/postrider/fieldtest"
 )
 
-// filler fills entities so that the schema takes them.
+// filler fills entities with values that the schema accepts.
 func filler() *fieldtest.Filler {
 	at := now()
 	return fieldtest.New(at,
@@ -40,7 +40,7 @@ type way[E any] struct {
 	left fieldtest.Left
 }
 
-// only is the read of a list with that entity alone.
+// only reads a list that contains just that entity.
 func only[E any](list func(context.Context, core.Tx, core.Page) ([]E, string, error), descending bool) func(context.Context, core.Tx) (E, error) {
 	return func(ctx context.Context, tx core.Tx) (E, error) {
 		found, _, err := list(ctx, tx, core.Page{Before: afterAll, Limit: 10, Descending: descending})
@@ -54,7 +54,7 @@ func only[E any](list func(context.Context, core.Tx, core.Page) ([]E, string, er
 	}
 }
 
-// keeps checks that an entity is read as it was written, but for what was left.
+// keeps checks that an entity is read as it was written, except for the fields that are left out.
 func keeps[E any](w *world, written string, want E, left fieldtest.Left, ways ...way[E]) {
 	w.t.Helper()
 	for _, way := range ways {
@@ -206,7 +206,7 @@ func TestEndpointKeepsEveryField(t *testing.T) {
 	destinationKeeps(w, change)
 }
 
-// destinationKeeps checks what a list of a message's destinations says of an endpoint.
+// destinationKeeps checks the endpoint's fields in a list of a message's destinations.
 func destinationKeeps(w *world, e core.Endpoint) {
 	w.t.Helper()
 	m := w.event(nil)

@@ -45,7 +45,7 @@ func TestMessageKeepsEveryField(t *testing.T) {
 		}
 		ref := *m.EventID
 		if name == "one" {
-			ref = string(m.ID) // examples have no event ids, and are not found by any
+			ref = string(m.ID) // the examples have no event ids to be found by
 		}
 		bare := fieldtest.Left{"Payload": "not asked for"}
 		keeps(w, name, m.Message, nil,
@@ -101,7 +101,7 @@ func TestAttemptKeepsEveryField(t *testing.T) {
 	}
 }
 
-// A delivery is the same whichever way a worker gets it.
+// A delivery is the same, whichever way a worker gets it.
 func TestDeliveryKeepsEveryField(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -12,12 +12,11 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// line is a FIFO endpoint as it should be: messages in the order they were stored, of which only the
-// first can be under way.
+// line models a FIFO endpoint: messages in the order they were stored, of which only the first can be in progress.
 type line struct {
 	w        *world
 	inserter *MessageInserter
-	at       time.Time // of a clock that the test moves on
+	at       time.Time // on a clock that the test advances
 
 	waiting []core.MessageID
 	free    time.Time // when the first may be attempted
@@ -40,7 +39,7 @@ func (l *line) send(t *rapid.T) {
 	}
 }
 
-// claim is what any worker does: it must get the first, or nothing while that may not be attempted.
+// claim does what any worker does. It must get the first delivery, or nothing while that one may not be attempted.
 func (l *line) claim(t *rapid.T) {
 	r := core.Room{Total: 10, PerEndpoint: 10, LeasedUntil: l.at.Add(lineLease)}
 	got := l.w.claimAt(r, l.at).Deliveries
@@ -56,7 +55,7 @@ func (l *line) claim(t *rapid.T) {
 	l.held, l.free = append(l.held, got[0]), r.LeasedUntil
 }
 
-// record ends an attempt, of the worker that has the lease or of one that had it before.
+// record ends an attempt by the worker that has the lease or by one that had it before.
 func (l *line) record(t *rapid.T) {
 	if len(l.held) == 0 {
 		t.Skip("nothing is under way")
@@ -80,7 +79,7 @@ func (l *line) record(t *rapid.T) {
 	}
 }
 
-// release is what a worker does that stops.
+// release does what a stopping worker does.
 func (l *line) release(t *rapid.T) {
 	if len(l.held) == 0 {
 		t.Skip("nothing is under way")
@@ -88,12 +87,12 @@ func (l *line) release(t *rapid.T) {
 	if err := l.w.queue().DeliveryRelease(l.w.t.Context(), l.held, l.at); err != nil {
 		t.Fatal(err)
 	}
-	// The lease's number stays: its worker could still record.
+	// The lease's number remains: its worker could still record a result.
 	l.held, l.free = l.held[len(l.held)-1:], l.at
 }
 
-// postpone is what a worker does that could not make the attempt. A worker that has lost the lease changes
-// nothing by it.
+// postpone does what a worker does that could not make the attempt. It has no effect for a worker that has lost the
+// lease.
 func (l *line) postpone(t *rapid.T) {
 	if len(l.held) == 0 {
 		t.Skip("nothing is under way")
@@ -126,7 +125,7 @@ func TestFIFODeliveriesAreMadeInOrderOneAtATime(t *testing.T) {
 	})
 }
 
-// Whoever sees a number sees all before it, whichever process gave it.
+// Everyone who sees a number also sees all lower ones, whichever process assigned them.
 func TestFIFOOrderIsThatOfTheCommits(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -8,8 +8,8 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// TestFIFOEndpointsShareOneLock stores a message to many FIFO endpoints: Postgres has room for a few thousand locks of
-// all sessions together.
+// TestFIFOEndpointsShareOneLock stores a message to many FIFO endpoints. Postgres has room for a few thousand locks
+// of all sessions together.
 func TestFIFOEndpointsShareOneLock(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -10,45 +10,46 @@ import (
 )
 
 const (
-	// floorWorth is how many deliveries are claimed of a queue before looks at it begin at a floor: about as many
+	// floorWorth is how many deliveries are claimed from a queue before looks at it begin at a floor. About that many
 	// dead entries cost as much as the rest of a look.
 	floorWorth = 64
 
 	// floorMargin is how far the floor of an empty queue stays behind the present, for transactions that are slow
-	// to commit. While somebody holds a snapshot, each look reads again what was claimed in that time. Every few
-	// seconds one looks farther back, for those that are slower: past the time that a statement may take.
+	// to commit. While a transaction holds a snapshot, each look rereads what was claimed in that time. For slower
+	// transactions, one look every few seconds goes back further: beyond the time that a statement may take.
 	floorMargin       = 250 * time.Millisecond
 	floorMarginSlow   = statementTimeout + 5*time.Second
 	floorSlowInterval = 5 * time.Second
 
-	// floorSweep is how many queues one statement of a sweep looks at from their beginnings.
+	// floorSweep is how many queues one statement of a sweep looks at from the beginning.
 	floorSweep = 100
 
-	// floorCheap is how long that takes, for each queue, when there are few dead entries in them.
+	// floorCheap is how long that takes per queue when there are few dead entries.
 	floorCheap = 200 * time.Microsecond
 )
 
-// floors are where looks into busy queues begin. What is claimed leaves dead entries at the beginning of its queue.
-// They stay while anybody holds a snapshot, and every look would pass all of them.
+// floors are the points where looks into busy queues begin. Claimed deliveries leave dead entries at the beginning of
+// their queue. These stay while any transaction holds a snapshot, and without a floor every look would pass all of
+// them.
 type floors struct {
 	worth int // floorWorth; less in tests
 
 	mu  sync.Mutex
-	all []floor // in the order of their queues
+	all []floor // sorted by queue
 }
 
-// floor is where looks into a queue begin.
+// floor is the point where looks into a queue begin.
 type floor struct {
 	core.Queue
-	since time.Time // nothing waits that was due before
-	seq   int64     // nothing is owed that came before, in a queue in order
-	taken int       // claimed so far; looks begin here once that is worth it
+	since time.Time // no waiting delivery was due before
+	seq   int64     // in an ordered queue, no earlier delivery is owed
+	taken int       // deliveries claimed so far; looks begin at the floor once that is worth it
 	idle  bool      // nothing was claimed since the last sweep
 
-	slowAt time.Time // when a look began floorMarginSlow before
+	slowAt time.Time // when a look last began floorMarginSlow earlier
 }
 
-// begin is where a look begins.
+// begin returns the time that a look begins at.
 func (l *floor) begin(now time.Time) time.Time {
 	if now.Sub(l.slowAt).Abs() < floorSlowInterval {
 		return l.since
@@ -57,10 +58,10 @@ func (l *floor) begin(now time.Time) time.Time {
 	return l.since.Add(-floorMarginSlow)
 }
 
-// endOfQueues is after all queues that claims look at.
+// endOfQueues sorts after all kinds of queues that claims look at.
 const endOfQueues = 3
 
-// from returns the floors of a look that begins after a queue.
+// from returns the floors for a look that begins after the given queue.
 func (f *floors) from(after core.Queue, now time.Time) (p db.DeliveryOwedListAnyTenantParams) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -69,7 +70,7 @@ func (f *floors) from(after core.Queue, now time.Time) (p db.DeliveryOwedListAny
 		p.FloorQueues = append(p.FloorQueues, int16(queue.Kind))
 		p.FloorSinces = append(p.FloorSinces, since)
 	}
-	for i := f.above(after); i < len(f.all) && len(p.FloorQueues) < claimQueues; i++ { // no look gets farther
+	for i := f.above(after); i < len(f.all) && len(p.FloorQueues) < claimQueues; i++ { // no look gets further
 		if l := &f.all[i]; l.taken >= f.worth {
 			add(l.Queue, l.begin(now))
 		}
@@ -78,7 +79,8 @@ func (f *floors) from(after core.Queue, now time.Time) (p db.DeliveryOwedListAny
 	return p
 }
 
-// looked raises the floors of the queues that a look passed: those after one and up to next, all if that is zero.
+// looked raises the floors of the queues that a look passed: those beyond after, up to next or, if next is zero, up
+// to the end.
 func (f *floors) looked(after, next core.Queue, owed []core.Owed, now time.Time) {
 	due := make(map[core.Queue]time.Time, len(owed))
 	for _, o := range owed {
@@ -99,7 +101,7 @@ func (f *floors) looked(after, next core.Queue, owed []core.Owed, now time.Time)
 	}
 }
 
-// took counts a delivery that was claimed of a queue, in a queue in order the one with the number seq.
+// took counts a delivery that was claimed from a queue. In an ordered queue, seq is the delivery's number.
 func (f *floors) took(queue core.Queue, seq int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -114,7 +116,7 @@ func (f *floors) took(queue core.Queue, seq int64) {
 	l.idle = false
 }
 
-// seq returns the number from which to look into a queue in order.
+// seq returns the number at which a look into an ordered queue begins.
 func (f *floors) seq(queue core.Queue) int64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -124,7 +126,7 @@ func (f *floors) seq(queue core.Queue) int64 {
 	return 0
 }
 
-// next returns the next queues that have floors, up to floorSweep.
+// next returns the next queues that have floors, up to floorSweep of them.
 func (f *floors) next(after core.Queue) (queues []core.Queue) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -137,8 +139,8 @@ func (f *floors) next(after core.Queue) (queues []core.Queue) {
 	return queues
 }
 
-// swept lowers floors to what a sweep has found from the first queue to the last one. Where that was cheap, queues of
-// which nothing was claimed since the sweep before need no floors.
+// swept lowers the floors of the given queues to the deliveries that a sweep found. If the sweep was cheap, it
+// removes the floors of queues that nothing was claimed from since the previous sweep.
 func (f *floors) swept(queues []core.Queue, found []db.DeliveryFirstManyAnyTenantRow, cheap bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -158,7 +160,7 @@ func (f *floors) swept(queues []core.Queue, found []db.DeliveryFirstManyAnyTenan
 	f.all = slices.Replace(f.all, first, end, kept...)
 }
 
-// above returns the index of the first floor of the queues after one.
+// above returns the index of the first floor of a queue that comes after the given one.
 func (f *floors) above(queue core.Queue) int {
 	i, found := slices.BinarySearchFunc(f.all, queue, func(l floor, q core.Queue) int { return l.Compare(q) })
 	if found {

@@ -12,7 +12,7 @@ import (
 	"github.com/postrider/postrider/db"
 )
 
-// oweWaiting inserts a delivery that waits in a queue of an endpoint.
+// oweWaiting inserts a waiting delivery into a queue of an endpoint.
 func (w *world) oweWaiting(e core.Endpoint, kind core.QueueKind, dueAt time.Time) {
 	w.t.Helper()
 	w.exec(`WITH message AS (
@@ -25,7 +25,7 @@ func (w *world) oweWaiting(e core.Endpoint, kind core.QueueKind, dueAt time.Time
 		FROM message`, e.AppID, e.ID, dueAt, int16(kind))
 }
 
-// look lists what is due, some queues at a time.
+// look lists what is due, a few queues at a time.
 func (w *world) look(known []floor, most int, at time.Time) (owed []string) {
 	w.t.Helper()
 	f := floors{all: known}
@@ -109,7 +109,7 @@ func TestFloorsFollowWhatIsDue(t *testing.T) {
 	for _, queue := range []core.Queue{c, a, b, a, c} {
 		f.took(queue, 0)
 	}
-	f.from(core.Queue{}, at) // the first look goes farther back
+	f.from(core.Queue{}, at) // the first look goes back further
 	wanted("two of a and c, one of b", map[string]time.Time{"ep_a": {}, "ep_c": {}})
 	backlog, margin := at.Add(-time.Minute), at.Add(-floorMargin)
 	f.looked(core.Queue{}, core.Queue{}, []core.Owed{{Queue: a, DueAt: backlog}}, at)
@@ -133,7 +133,7 @@ func TestFloorsFollowWhatIsDue(t *testing.T) {
 	wanted("nothing was taken of a and b, and it was quick", map[string]time.Time{"ep_c": margin})
 }
 
-// Whatever was due before the floor of its queue is found by a sweep.
+// A sweep finds deliveries that were due before the floor of their queue.
 func TestSweepFindsWhatIsBelowAFloor(t *testing.T) {
 	t.Parallel()
 	for _, fifo := range []bool{false, true} {

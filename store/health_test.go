@@ -8,7 +8,7 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// health is what the store says of an endpoint.
+// health returns an endpoint's health from the store.
 func (w *world) health(e core.Endpoint) core.Endpoint {
 	w.t.Helper()
 	got, err := w.EndpointGet(w.t.Context(), w.app.ID, string(e.ID))
@@ -18,7 +18,7 @@ func (w *world) health(e core.Endpoint) core.Endpoint {
 	return got
 }
 
-// failed is the result of an attempt that began then and failed; the delivery is due again at once.
+// failed returns the result of a failed attempt that began at the given time. The delivery is due again immediately.
 func failed(d core.Delivery, began time.Time) core.Result {
 	r := result(d, now())
 	r.Attempt.CreatedAt = began
@@ -31,7 +31,7 @@ func succeeded(d core.Delivery, began time.Time) core.Result {
 	return r
 }
 
-// failing fails so many deliveries of the world's one endpoint.
+// failing fails the given deliveries, which are for the world's only endpoint.
 func (w *world) failing(deliveries []core.Delivery) (last core.Recorded) {
 	w.t.Helper()
 	for _, d := range deliveries {
@@ -64,7 +64,7 @@ func TestFailuresInARowOpenTheCircuit(t *testing.T) {
 	}
 }
 
-// Of results that are written down together, those of one endpoint count together.
+// Results of one endpoint that are recorded together count together.
 func TestASuccessAmongFailuresMeansItIsNotFailing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -148,7 +148,7 @@ func TestTheCircuitStaysOpenLongerTheLongerItFails(t *testing.T) {
 	}
 }
 
-// slow is a result by which the endpoint asks to be left alone.
+// slow is a result in which the endpoint asks for a pause.
 func slow(d core.Delivery, until time.Time) core.Result {
 	r := failed(d, now())
 	r.Attempt.ResponseStatusCode, r.PauseUntil = http.StatusTooManyRequests, until
@@ -166,7 +166,7 @@ func TestAnEndpointThatAsksForItIsLeftAloneAsAWhole(t *testing.T) {
 	if !w.recordWith(testRules, slow(claimed[0], until)).Resting {
 		t.Error("the endpoint is not left alone")
 	}
-	// What was under way before says nothing about what was asked for since.
+	// Attempts that were already in progress say nothing about a pause that was requested later.
 	w.recordWith(testRules, succeeded(claimed[1], began.Add(-time.Second)))
 	w.recordWith(testRules, failed(claimed[2], began.Add(-time.Second)))
 	if got := w.health(e).PausedUntil; got == nil || !got.Equal(until) {
@@ -224,7 +224,7 @@ func TestGoneDisablesAtOnce(t *testing.T) {
 	if !got.Disabled || got.DisabledReason == nil || *got.DisabledReason != core.DisabledGone {
 		t.Errorf("%+v", got)
 	}
-	// The worker that had leased the others gives them back, and a claim drops all, due or not.
+	// The worker that leased the others gives them back, and a claim drops all of them, due or not.
 	if err := w.queue().DeliveryRelease(t.Context(), mine[1:], now()); err != nil {
 		t.Fatal(err)
 	}
@@ -249,7 +249,7 @@ func TestFailingForLongDisables(t *testing.T) {
 		failures int
 		want     bool
 	}{
-		"long and often":   {time.Hour + time.Second, 2, true}, // and this one is the third
+		"long and often":   {time.Hour + time.Second, 2, true}, // and this failure is the third
 		"long, but rarely": {time.Hour + time.Second, 1, false},
 		"not that long":    {time.Hour - time.Minute, 100, false},
 	} {

@@ -13,7 +13,7 @@ import (
 	"github.com/postrider/postrider/localpg"
 )
 
-// hosts is a database URL that names other hosts before the one that it has, in each form that DATABASE_URL takes.
+// hosts returns a database URL that names other hosts before its own, in each form that DATABASE_URL can take.
 func hosts(t *testing.T, database string, hosts, ports []string, more map[string]string) []string {
 	t.Helper()
 	u, err := url.Parse(database)
@@ -30,7 +30,7 @@ func hosts(t *testing.T, database string, hosts, ports []string, more map[string
 	return []string{u.String(), keywords(*u)}
 }
 
-// server is a Postgres of the test's own, with a socket alone. Being read-only, it is to its clients as a standby is.
+// server is the test's own Postgres, which listens only on a socket. It is read-only, so clients see it as a standby.
 func server(t *testing.T) (s *localpg.Server, socketDir string) {
 	t.Helper()
 	s, err := localpg.Start(t.Context(), localpg.Config{Ephemeral: true})
@@ -115,8 +115,7 @@ func TestHostsThatDoNotAnswerAreGivenUp(t *testing.T) {
 	}
 }
 
-// TestStoreFollowsAFailoverWithoutARestart: the server that was the primary stays up and refuses writes on the
-// connections that there are.
+// TestStoreFollowsAFailoverWithoutARestart: the former primary stays up and refuses writes on existing connections.
 func TestStoreFollowsAFailoverWithoutARestart(t *testing.T) {
 	t.Parallel()
 	first, dir := server(t)

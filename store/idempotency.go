@@ -17,15 +17,15 @@ var (
 	_ core.IdempotencyPruner = (*Store)(nil)
 )
 
-// errNotKept rolls back work whose answer is no success.
+// errNotKept rolls back work whose answer is not a success.
 var errNotKept = errors.New("the answer is not kept")
 
 // Once runs work once for a key, in one transaction with the record of its answer.
 func (s *Store) Once(ctx context.Context, key core.IdempotencyKey, now time.Time,
 	work func(context.Context, core.Store) (core.StoredAnswer, error),
 ) (answer core.StoredAnswer, err error) {
-	// Twins in other processes wait for each other in Postgres, each with a connection. Here they wait
-	// without one: a crowd of them must not leave the pool empty.
+	// Requests with the same key in other processes wait for each other in Postgres, each with a connection. Within
+	// this process they wait without one, so that many of them cannot empty the pool.
 	leave, err := s.twins.enter(ctx, key)
 	if err != nil {
 		return core.StoredAnswer{}, mapError(err)
@@ -71,7 +71,7 @@ func (r reader) once(ctx context.Context, t *unit, key core.IdempotencyKey, now 
 	}))
 }
 
-// within is the store as the work of a transaction sees it: what it reads and writes is there.
+// within is the store inside a transaction: all reads and writes go to that transaction.
 type within struct {
 	reader
 	t *unit
@@ -79,29 +79,29 @@ type within struct {
 
 var _ core.Store = within{}
 
-// InTx runs work behind a savepoint: where it fails, for a name that is taken, the transaction goes on
-// and can read who has it. It is not run again; the transaction is.
+// InTx runs work behind a savepoint. If work fails, for example because a name is taken, the transaction goes on
+// and can read who has the name. InTx does not retry work; the whole transaction is retried.
 func (w within) InTx(ctx context.Context, work func(context.Context, core.Tx) error) error {
 	due, err := w.inTx(ctx, w.t, work)
 	w.t.due |= due
 	return mapError(err)
 }
 
-// Ping tells whether the database answers.
+// Ping reports whether the database answers.
 func (w within) Ping(ctx context.Context) error { return mapError(w.t.Conn().Ping(ctx)) }
 
-// turns lets one caller through at a time for each key.
+// turns admits one caller at a time per key.
 type turns[K comparable] struct {
 	mu   sync.Mutex
 	keys map[K]*turn
 }
 
 type turn struct {
-	free    chan struct{} // holds one thing while nobody is through
-	callers int           // through, or waiting
+	free    chan struct{} // holds one element while no caller is admitted
+	callers int           // admitted or waiting
 }
 
-// enter returns when it is the caller's turn, which lasts until it calls leave, or when ctx ends.
+// enter waits for the caller's turn, which lasts until the caller calls leave. It returns an error if ctx ends first.
 func (ts *turns[K]) enter(ctx context.Context, key K) (leave func(), err error) {
 	t := ts.join(key)
 	select {
@@ -138,7 +138,7 @@ func (ts *turns[K]) part(key K, t *turn) {
 	}
 }
 
-// IdempotencyPrune deletes old keys, those of messages and the others.
+// IdempotencyPrune deletes old idempotency keys, of messages and of other requests.
 func (s *Store) IdempotencyPrune(ctx context.Context, before time.Time) (int64, error) {
 	keys, err := s.prune(ctx, "idempotency_key", func(from, to int64) (int64, error) {
 		return queries.IdempotencyKeyDeleteManyAnyTenant(ctx, s.pools.jobs,

@@ -14,8 +14,8 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// work is what a request does: make an application of that name, and answer with the number of the
-// request that made it.
+// work does what a request does: it creates an application with the given name, and answers with the number of the
+// request that created it.
 func work(name string, request int) func(context.Context, core.Store) (core.StoredAnswer, error) {
 	return func(ctx context.Context, s core.Store) (core.StoredAnswer, error) {
 		app := core.Application{
@@ -26,7 +26,7 @@ func work(name string, request int) func(context.Context, core.Store) (core.Stor
 	}
 }
 
-// held is work that begins and then goes on only when it is let.
+// held is work that begins and then waits until it is released.
 func held(work func(context.Context, core.Store) (core.StoredAnswer, error)) (
 	slow func(context.Context, core.Store) (core.StoredAnswer, error), begun, proceed chan struct{},
 ) {
@@ -43,7 +43,7 @@ func keyOf(text string) core.IdempotencyKey {
 	return core.NewIdempotencyKey(core.Scope{OrgID: testOrg}, "POST", "/app", "", text)
 }
 
-// made is how many applications of that name there are.
+// made returns the number of applications with that name.
 func (w *world) made(name string) int {
 	w.t.Helper()
 	return value[int](w, "SELECT count(*) FROM application WHERE name = $1", name)
@@ -60,7 +60,7 @@ func (w *world) other(clock func() time.Time) *Store {
 	return s
 }
 
-// await polls until it is so.
+// await polls until the condition holds.
 func (w *world) await(what string, so func() bool) {
 	w.t.Helper()
 	poll := time.NewTicker(5 * time.Millisecond)
@@ -74,7 +74,7 @@ func (w *world) await(what string, so func() bool) {
 	}
 }
 
-// awaitLock waits until somebody in Postgres waits for somebody else.
+// awaitLock waits until a session in Postgres waits for a lock.
 func (w *world) awaitLock() {
 	w.t.Helper()
 	w.await("a connection waits for a lock", func() bool {
@@ -82,7 +82,7 @@ func (w *world) awaitLock() {
 	})
 }
 
-// waiting is how many wait for their turn with a key in this process.
+// waiting returns how many callers in this process wait for their turn with a key.
 func (s *Store) waiting(key core.IdempotencyKey) int {
 	s.twins.mu.Lock()
 	defer s.twins.mu.Unlock()
@@ -188,7 +188,7 @@ func TestOnceWorksAgainAfterADeadlock(t *testing.T) {
 	}
 }
 
-// TestTwinsInTwoProcesses lets a request wait for one with the same key in another process.
+// TestTwinsInTwoProcesses makes a request wait for one with the same key in another process.
 func TestTwinsInTwoProcesses(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -298,7 +298,7 @@ func TestWhoHangsUpLeavesNothing(t *testing.T) {
 	wantAnswer(t, a, err, "2")
 }
 
-// racing is a store on which somebody else is quicker: before the nth unit of work begins.
+// racing is a store with a faster competitor, which acts before the nth unit of work begins.
 type racing struct {
 	core.Store
 	n       int
@@ -312,8 +312,8 @@ func (r *racing) InTx(ctx context.Context, work func(context.Context, core.Tx) e
 	return r.Store.InTx(ctx, work)
 }
 
-// TestUseCasesGoOnAfterAConflict runs those that look again when a name is taken in one transaction,
-// which the conflict must not end.
+// TestUseCasesGoOnAfterAConflict runs the use cases that look again after a name is taken, in one transaction that
+// the conflict must not end.
 func TestUseCasesGoOnAfterAConflict(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

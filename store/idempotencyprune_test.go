@@ -6,7 +6,7 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// addKeys adds keys to both tables, some older than 12 hours and some younger, of several slices.
+// addKeys adds keys to both tables, in several slices, some older than 12 hours and some younger.
 func (w *world) addKeys(old, young int) {
 	w.t.Helper()
 	for _, add := range []string{

@@ -20,7 +20,7 @@ func (t tx) DeliverySequenceMany(ctx context.Context, messages []core.Sequenced)
 		p.Places = append(p.Places, m.Place)
 	}
 	_, err := queries.DeliverySequenceManyAnyTenant(ctx, t.conn, p)
-	return mapError(err) // no row: no endpoint wants any of them
+	return mapError(err) // no rows means that no endpoint wants any of them
 }
 
 func (t tx) DeliveryLaneList(ctx context.Context, after core.Lane, limit int) (waiting []core.Lane, next core.Lane, err error) {
@@ -43,7 +43,7 @@ func (t tx) DeliveryFollowMany(ctx context.Context, lanes []core.Lane, now time.
 	return mapError(follow(ctx, t.conn, lanes, now))
 }
 
-// follow lets the next delivery of each lane go.
+// follow releases the next delivery of each lane.
 func follow(ctx context.Context, conn db.DBTX, lanes []core.Lane, now time.Time) error {
 	if len(lanes) == 0 {
 		return nil
@@ -56,7 +56,7 @@ func follow(ctx context.Context, conn db.DBTX, lanes []core.Lane, now time.Time)
 	return err
 }
 
-// lanesOf are the lanes of the deliveries that ended with these results, as far as they were taken.
+// lanesOf returns the lanes of the deliveries that ended with these results, if the results were accepted.
 func lanesOf(results []core.Result, rows []db.DeliveryRecordManyRow) []core.Lane {
 	var lanes []core.Lane
 	taken := leases(rows)

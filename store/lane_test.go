@@ -12,7 +12,7 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// tellOf writes events of one subject down and stores them as messages.
+// tellOf writes events about one subject and stores them as messages.
 func (w *world) tellOf(subject string, payloads ...string) {
 	w.t.Helper()
 	w.in(func(ctx context.Context, tx core.Tx) error {
@@ -27,7 +27,7 @@ func (w *world) tellOf(subject string, payloads ...string) {
 	w.stepEvents(w.tasks())
 }
 
-// claimed is what is due to an endpoint, by its payload.
+// claimed returns an endpoint's due deliveries by payload.
 func (w *world) claimed(at time.Time) map[string]core.Delivery {
 	w.t.Helper()
 	got := map[string]core.Delivery{}
@@ -37,7 +37,7 @@ func (w *world) claimed(at time.Time) map[string]core.Delivery {
 	return got
 }
 
-// wantDue checks what a claim finds.
+// wantDue checks which deliveries a claim returns.
 func (w *world) wantDue(at time.Time, want ...string) map[string]core.Delivery {
 	w.t.Helper()
 	got := w.claimed(at)
@@ -52,7 +52,7 @@ func (w *world) wantDue(at time.Time, want ...string) map[string]core.Delivery {
 	return got
 }
 
-// ends is a result with which a delivery from a lane is over, or tried again.
+// ends returns a result that ends a delivery of a lane, or that is followed by a retry.
 func ends(d core.Delivery, status core.AttemptStatus, next time.Time) core.Result {
 	r := result(d, next)
 	r.Attempt.Status, r.Subject = status, d.Subject
@@ -72,7 +72,7 @@ func TestOperationalWebhooksOfOneSubjectGoOneByOne(t *testing.T) {
 	for _, p := range []string{"b1", "c1", "c2"} {
 		w.record(ends(due[p], core.StatusSuccess, time.Time{}))
 	}
-	due = w.wantDue(now(), "b2") // at once, while the other lane waits for a retry
+	due = w.wantDue(now(), "b2") // immediately, while the other lane waits for a retry
 	w.record(ends(due["b2"], core.StatusSuccess, time.Time{}))
 	w.tellOf("ep_1", "a4")
 	later := now().Add(2 * time.Minute)
@@ -89,7 +89,7 @@ func TestOperationalWebhooksOfOneSubjectGoOneByOne(t *testing.T) {
 	w.wantDue(later, "a5")
 }
 
-// TestLanesOfEndpointsAreTheirOwn: one watcher that refuses everything does not keep another's from it.
+// TestLanesOfEndpointsAreTheirOwn: a watcher that refuses everything does not delay another one's events.
 func TestLanesOfEndpointsAreTheirOwn(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -128,7 +128,7 @@ func TestDroppedDeliveryLetsTheNextOfItsLaneGo(t *testing.T) {
 	w.wantDue(now().Add(time.Second), "a2")
 }
 
-// TestResultOfALostLeaseLeavesItsLane: another process makes that delivery, and the next one waits for it.
+// TestResultOfALostLeaseLeavesItsLane: another process makes that delivery, and the next delivery waits for it.
 func TestResultOfALostLeaseLeavesItsLane(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -154,7 +154,7 @@ func TestLaneOfADisabledEndpointIsDropped(t *testing.T) {
 	}
 }
 
-// TestLaneStepLetsGoWhatWaitsForNothing: what it waited for ended unseen, in lanes on several pages.
+// TestLaneStepLetsGoWhatWaitsForNothing: the delivery waited for ended unnoticed, in lanes on several pages.
 func TestLaneStepLetsGoWhatWaitsForNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -166,7 +166,7 @@ func TestLaneStepLetsGoWhatWaitsForNothing(t *testing.T) {
 		w.tellOf(subject, subject+".1", subject+".2", subject+".3")
 		subjects, second = append(subjects, subject), append(second, subject+".2", subject+".2")
 	}
-	w.exec("DELETE FROM delivery WHERE queue = 0") // by a process that knows no lanes
+	w.exec("DELETE FROM delivery WHERE queue = 0") // by a process that does not know lanes
 	if got := w.claimAt(room(), now()); len(got.Deliveries) != 0 {
 		t.Fatalf("due are %+v", got.Deliveries)
 	}
@@ -187,7 +187,7 @@ func TestLaneStepLetsGoWhatWaitsForNothing(t *testing.T) {
 		}
 		return nil
 	})
-	for range 2 { // the second finds nothing
+	for range 2 { // the second one finds nothing
 		if next, err := w.tasks().OperationalLaneStep(t.Context(), core.Lane{}); err != nil || next != (core.Lane{}) {
 			t.Errorf("%v, %v", next, err)
 		}
@@ -201,7 +201,7 @@ func TestLaneStepLetsGoWhatWaitsForNothing(t *testing.T) {
 	}
 }
 
-// arrivals are what reached each lane, in that order, until all of it has.
+// arrivals records which payloads arrived in each lane, in order, until all have arrived.
 type arrivals struct {
 	mu    sync.Mutex
 	lanes map[core.Lane][]string
@@ -219,7 +219,7 @@ func (a *arrivals) add(d core.Delivery) {
 	}
 }
 
-// until repeats something until all has arrived.
+// until returns a function that repeats do until everything has arrived.
 func (a *arrivals) until(do func()) func() {
 	return func() {
 		for {
@@ -233,7 +233,7 @@ func (a *arrivals) until(do func()) func() {
 	}
 }
 
-// deliver makes some of what is due. One attempt in three fails.
+// deliver makes some of the due deliveries. One attempt in three fails.
 func (a *arrivals) deliver(t *testing.T, q *DeliveryQueue) {
 	t.Helper()
 	claim, err := q.DeliveryClaim(t.Context(), core.Room{Total: 5, PerEndpoint: 3, LeasedUntil: now().Add(time.Hour)}, core.Queue{}, now())
@@ -256,7 +256,7 @@ func (a *arrivals) deliver(t *testing.T, q *DeliveryQueue) {
 	}
 }
 
-// TestLanesKeepTheirOrderWhileAllGoOnAtOnce: events are told, taken out and delivered by several at a time.
+// TestLanesKeepTheirOrderWhileAllGoOnAtOnce: several goroutines write events, take them out and deliver them.
 func TestLanesKeepTheirOrderWhileAllGoOnAtOnce(t *testing.T) {
 	t.Parallel()
 	const subjects, each, watchers = 4, 25, 2

@@ -14,24 +14,24 @@ import (
 const (
 	listenRetry = time.Second
 
-	// listenPing is how long a connection that listens hears nothing before it is asked whether it still works. One
-	// that a proxy or a firewall dropped would hear nothing for ever, and workers would go by their polls alone.
+	// listenPing is how long a listening connection may hear nothing before it is checked. A connection that a proxy
+	// or a firewall dropped would never hear anything again, and workers would depend on polling alone.
 	listenPing = 15 * time.Second
 )
 
-// Listener is a worker that is told of deliveries.
+// Listener is a worker that is notified of deliveries.
 type Listener interface {
-	Wake()             // deliveries that wait may be due, or there are fresh ones
-	WakeFresh()        // there are fresh ones
-	Recall(core.AppID) // those of an application have changed; "" is all applications
+	Wake()             // waiting deliveries may be due, or there are fresh deliveries
+	WakeFresh()        // there are fresh deliveries
+	Recall(core.AppID) // deliveries of the application changed; "" means all applications
 }
 
-// Listen tells a worker of deliveries. After each connection it wakes it and recalls all applications, because
-// announcements in between are lost. It returns only when ctx ends: a lost connection is made again. An
-// announcement is a hint (a pooler between us and Postgres may swallow it), so listeners poll as well.
+// Listen notifies a worker of deliveries until ctx ends. It replaces a lost connection. After connecting, it wakes
+// the worker and recalls all applications, because announcements in between are lost. An announcement is a hint (a
+// pooler between us and Postgres may swallow it), so listeners poll as well.
 func (s *Store) Listen(ctx context.Context, l Listener) {
 	for ctx.Err() == nil {
-		_ = s.listen(ctx, l) // the same trouble shows wherever else the database is used
+		_ = s.listen(ctx, l) // every other user of the database meets the same error
 		select {
 		case <-ctx.Done():
 		case <-time.After(listenRetry):
@@ -48,7 +48,7 @@ func (s *Store) listen(ctx context.Context, l Listener) error {
 	if err := startListening(ctx, conn, statementTimeout); err != nil {
 		return err
 	}
-	l.Recall("") // changes before this connection were not heard of
+	l.Recall("") // changes before this connection were missed
 	l.Wake()
 	for {
 		heard, err := nextNotification(ctx, conn, listenPing)
@@ -73,7 +73,7 @@ func startListening(ctx context.Context, conn *pgx.Conn, limit time.Duration) er
 	return queries.DeliveryListenAnyTenant(ctx, conn)
 }
 
-// nextNotification waits for a notification. It returns an error once the connection does not answer.
+// nextNotification waits for a notification. It returns an error if the connection stops answering.
 func nextNotification(ctx context.Context, conn *pgx.Conn, ping time.Duration) (*pgconn.Notification, error) {
 	for {
 		waiting, cancel := context.WithTimeout(ctx, ping)
@@ -82,21 +82,22 @@ func nextNotification(ctx context.Context, conn *pgx.Conn, ping time.Duration) (
 		if err == nil || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
 			return heard, err
 		}
-		// Once more changes nothing, and pg_stat_activity goes on showing what the connection is for.
+		// Another LISTEN has no effect, and pg_stat_activity keeps showing what the connection is for.
 		if err := startListening(ctx, conn, pingTimeout); err != nil {
 			return nil, err
 		}
 	}
 }
 
-// closeConn takes leave of a server, which may be gone.
+// closeConn closes a connection to a server that may be gone.
 func closeConn(ctx context.Context, conn *pgx.Conn) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pingTimeout)
 	defer cancel()
 	_ = conn.Close(ctx)
 }
 
-// recall goes with a write after which what workers hold of the application's deliveries is stale.
+// recall tells workers after a write that the deliveries they hold for the application are stale. If the write
+// failed, it only returns err.
 func (t tx) recall(ctx context.Context, app core.AppID, err error) error {
 	if err != nil {
 		return err

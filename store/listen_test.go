@@ -37,7 +37,7 @@ func TestWorkersHearOfWhatHasChanged(t *testing.T) {
 	if app := <-recalled; app != "" {
 		t.Errorf("at first %q is recalled, want all", app)
 	}
-	// Another test cuts such connections, all of the server's; then all is recalled once more.
+	// Another test terminates all such connections of the server; then everything is recalled once more.
 	heard := func() core.AppID {
 		for app := range recalled {
 			if app != "" {

@@ -15,7 +15,7 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// lockFIFO holds the lock that deliveries to FIFO endpoints of an application are numbered under, until the transaction ends.
+// lockFIFO holds the lock for numbering deliveries to FIFO endpoints of an application until the transaction ends.
 func (w *world) lockFIFO(app core.AppID) pgx.Tx {
 	w.t.Helper()
 	holder := w.begin()
@@ -43,7 +43,7 @@ func TestMessageInsertWaitsForNobodyElsesLock(t *testing.T) {
 			stored <- err
 		})
 	}
-	for range 10 { // while the others try
+	for range 10 { // while the others wait
 		if _, err := inserter.MessageInsert(t.Context(), w.event(func(m *core.NewMessage) { m.AppRef = string(other.ID) })); err != nil {
 			t.Fatal(err)
 		}
@@ -84,7 +84,7 @@ func TestMessageInsertManyStoresLockedApplicationsInOrder(t *testing.T) {
 	messages := w.events(20, func(int, *core.NewMessage) {})
 	stored := make(chan []core.Stored, 1)
 	go func() { stored <- inserter.MessageInsertMany(t.Context(), messages) }()
-	for range 5 { // while the others try
+	for range 5 { // while the others wait
 		if done := inserter.insertMany(t.Context(), w.events(1, func(int, *core.NewMessage) {})); !done[0].out.lockedOut {
 			t.Errorf("beside the lock: %+v", done[0])
 		}

@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// lockWait is what passes between a message's tries to be stored while somebody else has its application locked.
-// Statements don't wait for that lock: each would keep a connection, and the messages that share it.
+// lockWait is the wait between attempts to store a message while another transaction has its application locked.
+// Statements do not wait for that lock: each would hold up a connection and the messages that share the statement.
 type lockWait struct {
-	pause  time.Duration // before the next
-	waited time.Duration // in all, without the tries
+	pause  time.Duration // before the next attempt
+	waited time.Duration // in total, without the attempts
 }
 
 const (
@@ -19,7 +19,7 @@ const (
 
 func newLockWait() lockWait { return lockWait{pause: lockPauseMin} }
 
-// next returns when it is time for another try. After requestWait it fails.
+// next returns when it is time for another attempt. After requestWait in total, it returns an error.
 func (w *lockWait) next(ctx context.Context) error {
 	if w.waited >= requestWait {
 		return errLocked(nil)

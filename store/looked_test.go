@@ -9,8 +9,8 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// lookedWorld has messages to an endpoint, all attempted: most succeeded, some failed, a few of them will be tried
-// again. Every seventh was tried twice.
+// lookedWorld has messages that were attempted at one endpoint: most succeeded, some failed, and a few of the failed
+// ones will be retried. Every seventh message was attempted twice.
 type lookedWorld struct {
 	*world
 	endpoint core.EndpointID
@@ -34,7 +34,7 @@ func newLookedWorld(t *testing.T, n int, rare ...int) *lookedWorld {
 	return w
 }
 
-// addMessage adds the message of that place, with its attempts.
+// addMessage adds the ith message and its attempts.
 func (w *lookedWorld) addMessage(at time.Time, i int, rare bool) {
 	w.t.Helper()
 	m := lookedMessage{id: core.NewMessageID(at), rare: rare}
@@ -50,7 +50,7 @@ func (w *lookedWorld) addMessage(at time.Time, i int, rare bool) {
 		statuses = []core.AttemptStatus{core.StatusFail, core.StatusFail}
 	}
 	for n, status := range statuses {
-		id := core.NewAttemptID(at.Add(time.Duration(n) * 30 * time.Second)) // those of others are in between
+		id := core.NewAttemptID(at.Add(time.Duration(n) * 30 * time.Second)) // attempts at other messages are in between
 		m.attempts, m.status = append(m.attempts, id), status
 		w.exec(`
 			INSERT INTO attempt (app_id, id, message_id, endpoint_id, url, status, response_status_code, response,
@@ -66,7 +66,7 @@ func (w *lookedWorld) addMessage(at time.Time, i int, rare bool) {
 	w.messages = append(w.messages, m)
 }
 
-// lookedList is a list that leaves rows out: how it is read, and the keys it has, newest first.
+// lookedList is a list that filters rows: how to read it, and the keys it should contain, newest first.
 type lookedList struct {
 	read func(core.Page) (ids []string, ended string, err error)
 	want []string
@@ -140,7 +140,7 @@ func keysOf[T any](list []T, key func(T) string) (keys []string) {
 	return keys
 }
 
-// walk reads a list page by page, going on from where each ended.
+// walk reads a list page by page, continuing from where each page ended.
 func (l lookedList) walk(t *testing.T, p core.Page, between func()) (all []string) {
 	t.Helper()
 	for range 1000 {
@@ -167,7 +167,7 @@ func (l lookedList) walk(t *testing.T, p core.Page, between func()) (all []strin
 	return nil
 }
 
-// Whatever a page may look at, following the pages shows each item that matches once and in order.
+// However few rows a page may look at, following the pages shows each matching item once and in order.
 func TestPagesThatEndEarlyLeaveOutNothing(t *testing.T) {
 	t.Parallel()
 	const n = 60
@@ -190,7 +190,7 @@ func TestPagesThatEndEarlyLeaveOutNothing(t *testing.T) {
 	}
 }
 
-// A message that a page ended at may be gone when the next one is read.
+// The message that a page ended at may be gone when the next page is read.
 func TestPagesGoOnFromAMessageThatIsGone(t *testing.T) {
 	t.Parallel()
 	w := newLookedWorld(t, 40, 0, 39)
@@ -203,7 +203,7 @@ func TestPagesGoOnFromAMessageThatIsGone(t *testing.T) {
 	}
 }
 
-// A list whose filter nothing matches reads a bounded number of rows, whatever the statistics say.
+// A list whose filter matches nothing reads a bounded number of rows, whatever the statistics say.
 func TestListsThatMatchNothingReadABound(t *testing.T) {
 	t.Parallel()
 	w := newLookedWorld(t, 1)
@@ -225,7 +225,7 @@ func TestListsThatMatchNothingReadABound(t *testing.T) {
 	}
 }
 
-// believe makes Postgres believe something of the tables.
+// believe gives the tables false statistics.
 func (w *lookedWorld) believe(statistics string) {
 	w.t.Helper()
 	const partitions = "(SELECT relid FROM pg_partition_tree('message') UNION ALL SELECT relid FROM pg_partition_tree('attempt') UNION ALL SELECT 'delivery'::regclass)"
@@ -234,7 +234,7 @@ func (w *lookedWorld) believe(statistics string) {
 		w.exec("UPDATE pg_class SET relpages = $1::int, reltuples = $2::int WHERE relkind IN ('r', 'i') AND (oid IN "+partitions+" OR oid IN "+indexes+")", pages, tuples)
 	}
 	switch statistics {
-	case "empty": // vacuumed while it held dead rows only
+	case "empty": // vacuumed while it held only dead rows
 		set(1, 0)
 	case "few":
 		set(33, 1)
@@ -259,8 +259,8 @@ func (w *lookedWorld) readBound(t *testing.T, statistics, mode string, look int)
 		for _, descending := range []bool{true, false} {
 			e.rows, e.most = 0, 0
 			_, _, err := l.read(core.Page{Before: "~", Limit: 51, Descending: descending, Look: look})
-			// Two statuses, and for each row a look-up of a message, of what is owed and of a success among its two
-			// attempts; of the 51 shown the latest of two, and one row from each partition.
+			// Two statuses, and for each row look-ups of a message, of the owed delivery and of a success among the message's
+			// two attempts; for the 51 shown, the latest of two attempts; and one row from each partition.
 			if most := 2*look*4 + 51*2 + 60; err != nil || e.rows > float64(most) || e.rows == 0 && name == "messages" {
 				t.Errorf("%s, %s, %s, descending %t: read %.0f rows, want at most %d; %v\n%s",
 					statistics, mode, name, descending, e.rows, most, err, e.plan)

@@ -12,7 +12,7 @@ import (
 	"github.com/postrider/postrider/localpg/pgtest"
 )
 
-// pg hands out databases that are migrated and have the partitions of these weeks.
+// pg provides databases that are migrated and have partitions for the current weeks.
 var pg = pgtest.Template(func(ctx context.Context, url string) error {
 	if err := Migrate(ctx, url); err != nil {
 		return err
@@ -34,7 +34,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(pgtest.M{M: m}) }
 
 const testOrg core.OrgID = "org_test"
 
-// world is a database of the test's own with one application in it.
+// world is a database of the test's own that contains one application.
 type world struct {
 	*Store
 	t   *testing.T
@@ -48,12 +48,12 @@ func newWorld(t *testing.T) *world {
 	return newWorldWith(t, nil)
 }
 
-// newWorldWith seals secrets with these keys.
+// newWorldWith encrypts secrets with the given keys.
 func newWorldWith(t *testing.T, keys SecretKeys) *world {
 	t.Helper()
 	w := &world{Store: openStore(t, pg.New(t), keys), t: t}
 	w.app = w.addApplication(testOrg, "acme")
-	w.sweep(now()) // as a worker that starts
+	w.sweep(now()) // as a worker does when it starts
 	return w
 }
 
@@ -69,7 +69,7 @@ func openStore(t *testing.T, url string, keys SecretKeys) *Store {
 
 func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
 
-// in runs work as a unit, which must succeed.
+// in runs work as a unit of work, which must succeed.
 func (w *world) in(work func(context.Context, core.Tx) error) {
 	w.t.Helper()
 	if err := w.InTx(w.t.Context(), work); err != nil {
@@ -87,7 +87,7 @@ func (w *world) addApplication(org core.OrgID, uid string) core.Application {
 	return app
 }
 
-// addEndpoint makes an endpoint that wants everything, but for what change says.
+// addEndpoint creates an endpoint that wants everything, unless change restricts it.
 func (w *world) addEndpoint(change func(*core.Endpoint)) core.Endpoint {
 	w.t.Helper()
 	e := core.Endpoint{
@@ -103,7 +103,7 @@ func (w *world) addEndpoint(change func(*core.Endpoint)) core.Endpoint {
 	return e
 }
 
-// event is a message to the world's application.
+// event returns a message to the world's application.
 func (w *world) event(change func(*core.NewMessage)) core.NewMessage {
 	payload := `{"a": 1}`
 	m := core.NewMessage{
@@ -119,7 +119,7 @@ func (w *world) event(change func(*core.NewMessage)) core.NewMessage {
 	return m
 }
 
-// owed is what the database owes: endpoint by endpoint, how many deliveries.
+// owed returns the number of owed deliveries per endpoint.
 func (w *world) owed() map[core.EndpointID]int {
 	w.t.Helper()
 	rows, err := w.pool.Query(w.t.Context(), "SELECT endpoint_id FROM delivery")
@@ -141,7 +141,7 @@ func (w *world) owed() map[core.EndpointID]int {
 	return owed
 }
 
-// exec runs SQL that only a test needs.
+// exec runs SQL that is only needed by a test.
 func (w *world) exec(sql string, args ...any) {
 	w.t.Helper()
 	if _, err := w.pool.Exec(w.t.Context(), sql, args...); err != nil {
@@ -149,7 +149,7 @@ func (w *world) exec(sql string, args ...any) {
 	}
 }
 
-// value reads one value with SQL that only a test needs.
+// value reads one value with SQL that is only needed by a test.
 func value[T any](w *world, sql string, args ...any) T {
 	w.t.Helper()
 	var v T
@@ -159,12 +159,12 @@ func value[T any](w *world, sql string, args ...any) T {
 	return v
 }
 
-// room is room for everything, as far as a test goes.
+// room returns room for everything that a test sends.
 func room() core.Room {
 	return core.Room{Total: 100, PerEndpoint: 100, LeasedUntil: now().Add(time.Minute)}
 }
 
-// takes is a dispatcher that has a fixed room and remembers what it was handed.
+// takes is a dispatcher that has a fixed room and records the deliveries that it gets.
 type takes struct {
 	room  core.Room
 	taken []core.Delivery
@@ -177,7 +177,7 @@ func (d *takes) Dispatch(room core.Room, deliveries []core.Delivery) {
 	d.taken = append(d.taken, deliveries...)
 }
 
-// listener calls what is not nil.
+// listener calls those of its functions that are not nil.
 type listener struct {
 	wake   func()
 	recall func(core.AppID)
@@ -197,10 +197,10 @@ func (l listener) Recall(app core.AppID) {
 	}
 }
 
-// service is the use cases on the test's database: pages are made there.
+// service returns the use cases on the test's database; it creates list pages.
 func (w *world) service() *core.Service { return w.serviceOn(w.Store, time.Now) }
 
-// serviceOn is the use cases of the API on another store, or at another time. No test here makes tokens.
+// serviceOn returns the use cases of the API on another store or at another time. No test here issues tokens.
 func (w *world) serviceOn(s core.Store, clock func() time.Time) *core.Service {
 	return core.NewService(s, NewMessageInserter(w.Store, nil), nil, clock, core.EndpointRules{})
 }
@@ -211,12 +211,12 @@ func (w *world) ingest() *core.Ingest {
 
 func (w *world) tasks() *core.Tasks { return w.tasksOn(w.Store, time.Now) }
 
-// tasksOn is the use cases of the jobs on another store, or at another time.
+// tasksOn returns the use cases of the jobs on another store or at another time.
 func (w *world) tasksOn(s core.Store, clock func() time.Time) *core.Tasks {
 	return core.NewTasks(s, clock)
 }
 
-// tasksAhead is the use cases of the jobs at a time in the future, when waiting tasks have their turn again.
+// tasksAhead returns the use cases of the jobs at a future time, when it is the turn of waiting tasks again.
 func (w *world) tasksAhead(by time.Duration) *core.Tasks { return w.tasksOn(w.Store, ahead(by)) }
 
 func ahead(by time.Duration) func() time.Time {

@@ -10,7 +10,7 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// wants is the rule of the fan-out, in words of its own.
+// wants implements the rule of the fan-out independently.
 func wants(e core.Endpoint, m core.Message) bool {
 	if e.Disabled || e.EventTypes != nil && !slices.Contains(e.EventTypes, m.EventType) {
 		return false
@@ -18,7 +18,7 @@ func wants(e core.Endpoint, m core.Message) bool {
 	return e.Channels == nil || slices.ContainsFunc(e.Channels, func(c string) bool { return slices.Contains(m.Channels, c) })
 }
 
-// someOf is nothing, or some of the names.
+// someOf draws nil or some of the names.
 func someOf(names ...string) *rapid.Generator[[]string] {
 	return rapid.Custom(func(t *rapid.T) []string {
 		if rapid.Bool().Draw(t, "none") {

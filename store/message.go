@@ -35,7 +35,7 @@ func (r reader) MessageGetBare(ctx context.Context, app core.AppID, ref string) 
 	return found[0], nil
 }
 
-// sized is a message without its payload, and how large that is.
+// sized is a message without its payload, and the payload's size.
 type sized struct {
 	core.Message
 	bytes int64
@@ -108,8 +108,8 @@ func (r reader) MessageGetMany(ctx context.Context, app core.AppID, ids []core.M
 	return messages, len(ids), err
 }
 
-// withPayloads adds the payloads of the first n messages, as many as a page may hold, and returns those; if bare, all
-// without payloads.
+// withPayloads returns the first n messages, as many as a page may hold, with their payloads. If bare is true, it
+// returns all messages without payloads.
 func (r reader) withPayloads(ctx context.Context, app core.AppID, list []sized, bare bool) (messages []core.Message, n int, err error) {
 	payloads := map[string]string{}
 	if n = len(list); !bare {
@@ -129,7 +129,7 @@ func (r reader) withPayloads(ctx context.Context, app core.AppID, list []sized, 
 	return messages, n, nil
 }
 
-// fitting is how many of the messages a page may hold with their payloads; at least one.
+// fitting returns how many of the messages a page may hold with their payloads, at least one.
 func fitting(list []sized) int {
 	bytes := int64(0)
 	for n, m := range list {

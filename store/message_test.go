@@ -9,7 +9,7 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// newLargeWorld has six messages of a payload of 1.5 MB each, attempted at one endpoint; a page holds two.
+// newLargeWorld has six messages with payloads of 1.5 MB each, attempted at one endpoint. A page holds two of them.
 func newLargeWorld(t *testing.T) (w *world, endpoint core.Endpoint, ids []core.MessageID) {
 	t.Helper()
 	w = newWorld(t)
@@ -29,7 +29,7 @@ func newLargeWorld(t *testing.T) (w *world, endpoint core.Endpoint, ids []core.M
 	return w, endpoint, ids
 }
 
-// walk reads a list to its end and back, and returns the sizes of the pages and all items in the order of display.
+// walk reads a list to its end and back. It returns the sizes of the pages and all items in display order.
 func walk[T any](t *testing.T, bare bool, id func(T) core.MessageID, read func(core.Page) (core.List[T], error)) (forth, back []int, ids, idsBack []core.MessageID) {
 	t.Helper()
 	iterator := ""

@@ -6,8 +6,8 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// MessageInsertMany stores messages in statements of their own, those of an application in their order, and
-// answers for each.
+// MessageInsertMany stores messages in separate statements, keeps the order of each application's messages, and
+// returns a result for each message.
 func (i *MessageInserter) MessageInsertMany(ctx context.Context, messages []core.NewMessage) []core.Stored {
 	ctx = context.WithoutCancel(ctx)
 	stored := make([]core.Stored, len(messages))
@@ -23,7 +23,8 @@ func (i *MessageInserter) MessageInsertMany(ctx context.Context, messages []core
 	return stored
 }
 
-// insertAll stores messages, those of applications that somebody else has locked once they are free.
+// insertAll stores messages. If another transaction has locked an application, it stores that application's messages
+// once the application is unlocked.
 func (i *MessageInserter) insertAll(ctx context.Context, messages []core.NewMessage) []outcome[insertion] {
 	outcomes := i.insertInTurn(ctx, messages)
 	for wait := newLockWait(); ; {
@@ -47,8 +48,8 @@ func (i *MessageInserter) insertAll(ctx context.Context, messages []core.NewMess
 	}
 }
 
-// insertInTurn stores messages once it is their customer's turn: their statements are not shared, and would keep as many
-// connections as there are requests.
+// insertInTurn stores messages once it is their customer's turn. Their statements are not shared, and without turns
+// would occupy as many connections as there are requests.
 func (i *MessageInserter) insertInTurn(ctx context.Context, messages []core.NewMessage) []outcome[insertion] {
 	within, cancel := context.WithTimeoutCause(ctx, requestWait, errShareFull)
 	defer cancel()

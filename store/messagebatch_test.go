@@ -18,7 +18,7 @@ func TestABatchIsOneStatementWithAnAnswerForEach(t *testing.T) {
 	}
 	messages[3].EventID, messages[4].EventID = new("same"), new("same")
 	messages[3].ID, messages[4].ID = min(messages[3].ID, messages[4].ID), max(messages[3].ID, messages[4].ID)
-	messages[5].Payload = new("\x00") // what Postgres refuses
+	messages[5].Payload = new("\x00") // Postgres refuses this
 	stored := inserter.MessageInsertMany(t.Context(), messages)
 	for i, s := range stored {
 		switch {

@@ -16,33 +16,33 @@ import (
 	"github.com/postrider/postrider/db"
 )
 
-// MessageInserter stores messages, as many in one statement as wait for it, and hands the deliveries
-// that a dispatcher has room for over to it.
+// MessageInserter stores messages, combining those that are waiting into one statement, and hands deliveries to a
+// dispatcher, as many as it has room for.
 type MessageInserter struct {
 	store      *Store
-	dispatcher core.Dispatcher // nil: this process makes no deliveries
+	dispatcher core.Dispatcher // nil if this process makes no deliveries
 	crowds     *crowds
 	shared     *batcher[core.NewMessage, insertion]
-	large      *batcher[core.NewMessage, insertion] // beside it: compressing and writing megabytes takes a while
-	crowded    *batcher[core.NewMessage, insertion] // beside them, so that nobody else waits for crowds
-	batches    *places                              // of statements for messages that come many at a time
+	large      *batcher[core.NewMessage, insertion] // separate, because compressing and writing megabytes takes a while
+	crowded    *batcher[core.NewMessage, insertion] // separate, so that nobody else waits for crowds
+	batches    *places                              // of the statements for batches of messages
 }
 
 var _ core.MessageInserter = (*MessageInserter)(nil)
 
-// insertion is what became of one message.
+// insertion is the outcome for one message.
 type insertion struct {
-	app    core.AppID // empty: there is no such application
-	stored bool       // it is in the store
+	app    core.AppID // empty if there is no such application
+	stored bool       // it was stored
 
 	crowdedOut bool // not stored, because its application has too many deliveries for one statement
-	lockedOut  bool // not stored, because somebody else stores to FIFO endpoints of its application
+	lockedOut  bool // not stored, because another transaction stores to FIFO endpoints of its application
 }
 
-// leftOut reports whether the message is to be in a later statement.
+// leftOut reports whether a later statement has to store the message.
 func (i insertion) leftOut() bool { return i.crowdedOut || i.lockedOut }
 
-// NewMessageInserter makes an inserter; dispatcher is nil in a process that makes no deliveries.
+// NewMessageInserter returns an inserter. dispatcher is nil in a process that makes no deliveries.
 func NewMessageInserter(s *Store, dispatcher core.Dispatcher) *MessageInserter {
 	i := &MessageInserter{store: s, dispatcher: dispatcher, crowds: newCrowds(), batches: newPlaces(max(s.pools.size()/4, 1))}
 	size := func(m core.NewMessage) int { return len(*m.Payload) }
@@ -55,15 +55,15 @@ func NewMessageInserter(s *Store, dispatcher core.Dispatcher) *MessageInserter {
 	return i
 }
 
-// MessageInsert returns once the message is committed. Errors: not found (no such application),
-// conflict (its event id is another message's), unavailable (then it may have been stored all the
-// same; its idempotency key tells when it is sent again).
+// MessageInsert stores a message and returns once it is committed. Its errors are: not found (no such application),
+// conflict (the event id belongs to another message) and unavailable. After unavailable, the message may have been
+// stored nevertheless; if it is sent again, its idempotency key shows that.
 func (i *MessageInserter) MessageInsert(ctx context.Context, m core.NewMessage) (core.Message, error) {
 	done, err := i.insert(ctx, m)
 	return i.stored(ctx, m, done, err)
 }
 
-// insert has the message in statement after statement until it is left out no more.
+// insert retries until the message is no longer locked out.
 func (i *MessageInserter) insert(ctx context.Context, m core.NewMessage) (insertion, error) {
 	for wait := newLockWait(); ; {
 		done, err := i.insertOnce(ctx, m)
@@ -90,7 +90,7 @@ func (i *MessageInserter) insertOnce(ctx context.Context, m core.NewMessage) (in
 	return i.crowded.do(ctx, m)
 }
 
-// stored is the answer to one caller.
+// stored returns the result for one caller.
 func (i *MessageInserter) stored(ctx context.Context, m core.NewMessage, done insertion, err error) (core.Message, error) {
 	switch {
 	case err != nil:
@@ -110,8 +110,8 @@ func applicationNotFound() *core.Error {
 	return e
 }
 
-// twin finds the message that kept m out of the store: one with the same idempotency key is the
-// answer, one with the same event id is a conflict.
+// twin finds the message that prevented m from being stored. If it has the same idempotency key, it is the
+// result; if it has the same event id, that is a conflict.
 func (i *MessageInserter) twin(ctx context.Context, app core.AppID, m core.NewMessage) (core.Message, error) {
 	conflict := core.Conflict("A conflict has occurred")
 	if m.KeyHash == nil {
@@ -137,16 +137,16 @@ func (i *MessageInserter) insertShared(ctx context.Context, messages []core.NewM
 	})
 }
 
-// freshPerApp is how many deliveries of one application a statement stores as fresh: no fewer than the senders of a busy
-// application have under way.
+// freshPerApp is how many deliveries of one application a statement stores as fresh: at least as many as the senders
+// of a busy application have in progress.
 const freshPerApp = 128
 
-// exhaustedMost is how many rows of a batch may each be found to need more memory or locks than Postgres has, before
-// it is taken to have none for anybody. Each costs as many statements as the batch can be halved.
+// exhaustedMost is how many single rows of a batch may need more memory or locks than Postgres has before Postgres is
+// assumed to have none for any row. Finding each of them costs as many statements as the batch can be halved.
 const exhaustedMost = 8
 
-// pastExhausted goes on after rows that Postgres has no memory or locks for even when they are alone. separately does not,
-// for the sake of their order, which callers that know nothing of each other do not have.
+// pastExhausted continues after rows that Postgres lacks memory or locks for even when they are alone. separately
+// stops there to preserve the order of the rows, but rows of independent callers have no order.
 func pastExhausted[In, Out any](inputs []In, run func([]In) []outcome[Out]) []outcome[Out] {
 	var outcomes []outcome[Out]
 	for range exhaustedMost {
@@ -160,7 +160,7 @@ func pastExhausted[In, Out any](inputs []In, run func([]In) []outcome[Out]) []ou
 	return append(outcomes, failures[Out](len(inputs)-len(outcomes), outcomes[len(outcomes)-1].err)...)
 }
 
-// insertMany stores messages in statements of bounded fan-out, which do not share the time that one may take.
+// insertMany stores messages in statements of bounded fan-out, each with a timeout of its own.
 func (i *MessageInserter) insertMany(ctx context.Context, messages []core.NewMessage) []outcome[insertion] {
 	return inParts(i.crowds, messages, func(some []core.NewMessage, tooMany int64) ([]outcome[insertion], error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), statementTimeout)
@@ -169,8 +169,8 @@ func (i *MessageInserter) insertMany(ctx context.Context, messages []core.NewMes
 	})
 }
 
-// insertBatch runs the statement with the room the dispatcher has now. Whatever comes of it, the
-// dispatcher gets its room back.
+// insertBatch runs the statement with the room that the dispatcher has now. The dispatcher gets its room back
+// even if the statement fails.
 func (i *MessageInserter) insertBatch(ctx context.Context, messages []core.NewMessage, tooMany int64) ([]outcome[insertion], error) {
 	now := i.store.Now()
 	var room core.Room
@@ -193,8 +193,8 @@ func (i *MessageInserter) insertBatch(ctx context.Context, messages []core.NewMe
 	return outcomes, nil
 }
 
-// MessageInsertMany has no room for deliveries, so that all of them are born due. Each statement is behind a
-// savepoint: where Postgres refuses what one row holds, the unit of work goes on without that row.
+// MessageInsertMany stores messages and leases no deliveries, so all of them are due when they are stored. Each
+// statement is behind a savepoint: if Postgres refuses the content of one row, the unit of work goes on without it.
 func (t tx) MessageInsertMany(ctx context.Context, messages []core.NewMessage, now time.Time) ([]core.Stored, error) {
 	outer, ok := t.conn.(*unit)
 	if !ok {
@@ -203,7 +203,7 @@ func (t tx) MessageInsertMany(ctx context.Context, messages []core.NewMessage, n
 	seen := newCrowds()
 	outcomes := inParts(seen, messages, func(some []core.NewMessage, tooMany int64) (outcomes []outcome[insertion], err error) {
 		p := insertParams(some, core.Room{}, now)
-		p.TooMany, p.WaitForLocks = tooMany, true // here another try would be another transaction's
+		p.TooMany, p.WaitForLocks = tooMany, true // a retry would need another transaction
 		err = transact(ctx, outer, func(inner pgx.Tx) error {
 			rows, err := queries.MessageInsertMany(ctx, inner, p)
 			if err != nil {
@@ -251,7 +251,7 @@ func insertParams(messages []core.NewMessage, room core.Room, now time.Time) db.
 		Room: int32(room.Total), RoomPerEndpoint: int32(room.PerEndpoint),
 		FullEndpointIDs: texts(room.Full), FullAppIDs: texts(room.FullApps), LeasedUntil: room.LeasedUntil,
 		TooMany: math.MaxInt64, Many: manyDeliveries, FreshPerApp: freshPerApp,
-		// Each message, each application, each delivery that is leased, and what to announce: fresh and waiting.
+		// One row per message, application and leased delivery, and two to announce: fresh and waiting.
 		MaxRows:      int32(2*len(messages) + room.Total + 2),
 		WaitForLocks: false,
 
@@ -271,7 +271,7 @@ func insertParams(messages []core.NewMessage, room core.Room, now time.Time) db.
 	}
 }
 
-// column makes an array for a statement: one value of each row.
+// column returns one value of each row, as an array for a statement.
 func column[Row, Value any](rows []Row, value func(*Row) Value) []Value {
 	values := make([]Value, len(rows))
 	for i := range rows {
@@ -280,7 +280,7 @@ func column[Row, Value any](rows []Row, value func(*Row) Value) []Value {
 	return values
 }
 
-// dueAt is when a message's deliveries are due: at once, unless it says otherwise.
+// dueAt returns when a message's deliveries are due: immediately, unless the message specifies a time.
 func dueAt(m *core.Message) time.Time {
 	if m.DeliverAt == nil {
 		return m.CreatedAt
@@ -288,7 +288,7 @@ func dueAt(m *core.Message) time.Time {
 	return *m.DeliverAt
 }
 
-// orNone is never nil: in SQL that would be NULL, and NULL equals nothing.
+// orNone never returns nil: in SQL that would be NULL, and NULL equals nothing.
 func orNone(hash []byte) []byte {
 	if hash == nil {
 		return []byte{}
@@ -303,7 +303,7 @@ func orEmpty(s *string) string {
 	return *s
 }
 
-// texts is never nil: in SQL that would be NULL, and NULL equals nothing.
+// texts never returns nil: in SQL that would be NULL, and NULL equals nothing.
 func texts[ID ~string](ids []ID) []string {
 	texts := make([]string, len(ids))
 	for i, id := range ids {
@@ -312,7 +312,7 @@ func texts[ID ~string](ids []ID) []string {
 	return texts
 }
 
-// readInsertions reads what became of each message; ns are their places.
+// readInsertions reads the outcome for each message. ns maps message ids to indexes.
 func readInsertions(ns map[core.MessageID]int, rows []db.MessageInsertManyRow) []outcome[insertion] {
 	outcomes := make([]outcome[insertion], len(ns))
 	for _, row := range rows {
@@ -323,11 +323,11 @@ func readInsertions(ns map[core.MessageID]int, rows []db.MessageInsertManyRow) [
 	return outcomes
 }
 
-// newsOf is what became due that is not leased to this process.
+// newsOf returns which kinds of deliveries became due that are not leased to this process.
 func newsOf(rows []db.MessageInsertManyRow) (n news) {
 	for _, row := range rows {
 		switch {
-		case row.MessageID != "": // the rows are in the order of the ids
+		case row.MessageID != "": // the rows are ordered by message id
 			return n
 		case row.Due == "fresh":
 			n |= newsFresh
@@ -338,7 +338,7 @@ func newsOf(rows []db.MessageInsertManyRow) (n news) {
 	return n
 }
 
-// numbers are the places of messages, by their ids.
+// numbers maps message ids to indexes.
 func numbers(messages []core.NewMessage) map[core.MessageID]int {
 	ns := make(map[core.MessageID]int, len(messages))
 	for n, m := range messages {
@@ -347,7 +347,7 @@ func numbers(messages []core.NewMessage) map[core.MessageID]int {
 	return ns
 }
 
-// readLeased reads the deliveries that were born leased.
+// readLeased reads the deliveries that were leased when they were stored.
 func (i *MessageInserter) readLeased(messages []core.NewMessage, ns map[core.MessageID]int, rows []db.MessageInsertManyRow, room core.Room, now time.Time) []core.Delivery {
 	var deliveries []core.Delivery
 	for _, row := range rows {
@@ -358,7 +358,7 @@ func (i *MessageInserter) readLeased(messages []core.NewMessage, ns map[core.Mes
 		d := core.Delivery{
 			AppID: core.AppID(row.AppID), MessageID: m.ID, EndpointID: core.EndpointID(row.EndpointID),
 			Lease: 1, LeasedUntil: room.LeasedUntil, Failing: row.Failing,
-			Attempts: 0, Subject: "", Ordered: false, Manual: false, ResumeAt: nil, // such ones are not born leased
+			Attempts: 0, Subject: "", Ordered: false, Manual: false, ResumeAt: nil, // others are not leased when stored
 			URL: "", Secrets: nil, Headers: nil, // receive
 			ContentType: m.ContentType, Payload: *m.Payload, PayloadBytes: len(*m.Payload), TraceParent: m.TraceParent,
 		}
@@ -370,7 +370,7 @@ func (i *MessageInserter) readLeased(messages []core.NewMessage, ns map[core.Mes
 }
 
 func readHeaders(text []byte) (core.Headers, error) {
-	if string(text) == "{}" { // nearly all of them
+	if string(text) == "{}" { // nearly always
 		return nil, nil
 	}
 	var headers core.Headers

@@ -136,7 +136,7 @@ func TestConcurrentTwinsGetOneAnswer(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.addEndpoint(nil)
-	// Two inserters are two processes: their statements run at the same time.
+	// Two inserters act like two processes: their statements run at the same time.
 	inserters := []*MessageInserter{NewMessageInserter(w.Store, nil), NewMessageInserter(w.Store, nil)}
 	key := bytes.Repeat([]byte{7}, 32)
 	ids := make([]core.MessageID, 40)
@@ -165,7 +165,7 @@ func TestABadMessageLeavesItsNeighboursAlone(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	inserter := NewMessageInserter(w.Store, nil)
-	nul := "{\"a\": \"\x00\"}" // the use case lets no such payload through; Postgres cannot store it
+	nul := "{\"a\": \"\x00\"}" // the use case rejects such a payload; Postgres cannot store it
 	messages := []core.NewMessage{
 		w.event(nil), w.event(nil), w.event(func(m *core.NewMessage) { m.Payload = &nul }), w.event(nil), w.event(nil),
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// resend asks for a delivery by hand.
+// resend requests a manual delivery.
 func (w *world) resend(message core.MessageID, endpoint core.EndpointID) {
 	w.t.Helper()
 	w.in(func(ctx context.Context, tx core.Tx) error {
@@ -41,7 +41,7 @@ func TestAResendLeavesTheScheduleAsItWas(t *testing.T) {
 	next := now().Add(time.Hour)
 	w.record(result(w.claim(room())[0], next))
 	w.resend(id, e.ID)
-	w.resend(id, e.ID) // twice is once
+	w.resend(id, e.ID) // resending twice has the effect of once
 	claimed := w.claim(room())
 	if len(claimed) != 1 || !claimed[0].Manual || claimed[0].ResumeAt == nil || !claimed[0].ResumeAt.Equal(next) {
 		t.Fatalf("claimed %+v", claimed)
@@ -55,8 +55,8 @@ func TestAResendLeavesTheScheduleAsItWas(t *testing.T) {
 	}
 }
 
-// TestAResendIsNotSwallowedByAnAttemptUnderWay: the attempt that was under way when somebody asked for
-// another must not end the delivery.
+// TestAResendIsNotSwallowedByAnAttemptUnderWay: an attempt that was in progress when another one was requested must
+// not end the delivery.
 func TestAResendIsNotSwallowedByAnAttemptUnderWay(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

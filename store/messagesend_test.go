@@ -6,8 +6,8 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// message_send takes its payload as text, json or jsonb. What has no type of its own, as a literal
-// or a driver's parameter, is text as before, so that no call is ambiguous.
+// message_send accepts its payload as text, json or jsonb. A payload without a type of its own, such as a literal or
+// a driver's parameter, is still text, so that no call is ambiguous.
 func TestMessageSendTakesEveryKindOfJSON(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -50,13 +50,13 @@ func TestMessageSendTakesEveryKindOfJSON(t *testing.T) {
 	}
 }
 
-// All forms pass on all that they are given, and each takes the right to insert and no other.
+// All forms pass on all of their arguments, and each needs only the right to insert.
 func TestMessageSendPassesEverythingOn(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []string{"text", "json", "jsonb"} {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
-			tx := newWorld(t).leaver() // GRANT waits for others on the same table
+			tx := newWorld(t).leaver() // GRANT waits for other sessions on the same table
 			tx.do("CREATE ROLE sender_of_" + kind)
 			tx.do("GRANT INSERT ON outbox TO sender_of_" + kind)
 			tx.do("SET LOCAL ROLE sender_of_" + kind)

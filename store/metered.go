@@ -9,8 +9,8 @@ import (
 	"github.com/postrider/postrider/db"
 )
 
-// metered is a connection whose statements return rows up to a number of bytes, and one row more. The rest is
-// dropped as it arrives.
+// metered is a connection whose statements return rows up to a number of bytes, plus one row. It discards the
+// remaining rows as they arrive.
 type metered struct {
 	db.DBTX
 	left int
@@ -50,7 +50,8 @@ func (r *meteredRows) Next() bool {
 	return true
 }
 
-// paged is a list that was read by m. Where m cut it off, it ended with its last row.
+// paged adjusts the result of a list that was read through m: if m cut the list off, ended is the key of its last
+// row.
 func paged[Entity any](m *metered, key func(Entity) string) func([]Entity, string, error) ([]Entity, string, error) {
 	return func(list []Entity, ended string, err error) ([]Entity, string, error) {
 		if err == nil && m.cut && ended == "" && len(list) > 0 {

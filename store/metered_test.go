@@ -7,7 +7,7 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// TestPagesOfLargeEndpointsAreShort reads 40 endpoints of 250 kB each, where a page holds 4 MiB and one more.
+// TestPagesOfLargeEndpointsAreShort reads 40 endpoints of 250 kB each. A page holds 4 MiB plus one endpoint.
 func TestPagesOfLargeEndpointsAreShort(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -41,7 +41,7 @@ func TestPagesOfLargeEndpointsAreShort(t *testing.T) {
 	}
 }
 
-// TestAttemptsAreListedWithoutResponses reads none where none is shown.
+// TestAttemptsAreListedWithoutResponses reads no responses if none are shown.
 func TestAttemptsAreListedWithoutResponses(t *testing.T) {
 	t.Parallel()
 	w, endpoint, _ := newLargeWorld(t)

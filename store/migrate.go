@@ -12,7 +12,7 @@ import (
 	"github.com/postrider/postrider/db"
 )
 
-// migrateLock is the advisory lock that one process at a time migrates under; the number is ours.
+// migrateLock is the advisory lock that lets one process migrate at a time. The number is our own.
 const migrateLock = 7075190345
 
 const migrateLockPoll = 50 * time.Millisecond
@@ -23,13 +23,13 @@ type Migration struct {
 	Applied bool
 }
 
-// Migrate applies every migration that was not applied yet. Any number of processes may do it at
-// once: one works, the others wait for it and find nothing left to do.
+// Migrate applies all pending migrations. Any number of processes may call it at the same time: one of them
+// migrates, and the others wait for it and find nothing left to do.
 func Migrate(ctx context.Context, databaseURL string) error {
 	return migrations(ctx, databaseURL, func(d *dbmate.DB) error { return d.Migrate() })
 }
 
-// MigrateDown takes the last migration back.
+// MigrateDown rolls back the last migration.
 func MigrateDown(ctx context.Context, databaseURL string) error {
 	return migrations(ctx, databaseURL, func(d *dbmate.DB) error { return d.Rollback() })
 }
@@ -55,7 +55,7 @@ func migrations(ctx context.Context, databaseURL string, work func(*dbmate.DB) e
 	if err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
-	defer closeConn(ctx, conn) // which gives the lock back
+	defer closeConn(ctx, conn) // this also releases the lock
 	checking, cancel := context.WithTimeout(ctx, statementTimeout)
 	defer cancel()
 	if err := checkServer(checking, conn); err != nil {
@@ -73,8 +73,8 @@ func migrations(ctx context.Context, databaseURL string, work func(*dbmate.DB) e
 	return nil
 }
 
-// lockMigrations polls instead of waiting inside Postgres: a waiting statement holds a snapshot, and
-// CREATE INDEX CONCURRENTLY in the process that has the lock would wait for that, in a circle.
+// lockMigrations polls instead of waiting inside Postgres. A waiting statement holds a snapshot, and
+// CREATE INDEX CONCURRENTLY in the process that has the lock would wait for that snapshot: a deadlock.
 func lockMigrations(ctx context.Context, conn *pgx.Conn) error {
 	for {
 		if locked, err := tryLockMigrations(ctx, conn); err != nil || locked {

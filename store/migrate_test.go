@@ -22,7 +22,7 @@ import (
 
 var update = flag.Bool("update", false, "write db/schema.sql anew")
 
-// empty hands out databases that nothing was done to.
+// empty provides databases that are not migrated.
 var empty = pgtest.Template(func(context.Context, string) error { return nil })
 
 func TestTenProcessesMigrateAtOnce(t *testing.T) {
@@ -55,7 +55,7 @@ func TestMigrationsGoUpAndDownWithRowsPresent(t *testing.T) {
 	w.send(2)
 	w.record(result(w.claim(room())[0], now()))
 	w.leave("acme", `{}`)
-	for range 2 { // dead letters that had the same id
+	for range 2 { // dead letters that have the same id
 		w.exec(`INSERT INTO outbox_dead_letter (id, org_id, application, event_type, payload, created_at, reason, refused_at)
 			VALUES (1, 'org_a', 'acme', 'a', '{}', now(), 'refused', now())`)
 	}
@@ -80,7 +80,7 @@ func TestMigrationsGoUpAndDownWithRowsPresent(t *testing.T) {
 	w.in(func(ctx context.Context, tx core.Tx) error { return tx.ApplicationInsert(ctx, w.app) })
 }
 
-// TestSchemaIsCurrent compares db/schema.sql, which reviewers read, with what the migrations make.
+// TestSchemaIsCurrent compares db/schema.sql, which reviewers read, with the schema that the migrations create.
 func TestSchemaIsCurrent(t *testing.T) {
 	t.Parallel()
 	url := empty.New(t)
@@ -89,7 +89,7 @@ func TestSchemaIsCurrent(t *testing.T) {
 	case err != nil && *update:
 		t.Fatal(err) // nothing would be written
 	case err != nil:
-		t.Skip(err) // make check-migrations demands that it runs
+		t.Skip(err) // make check-migrations requires that this runs
 	}
 	if err := Migrate(t.Context(), url); err != nil {
 		t.Fatal(err)
@@ -115,10 +115,10 @@ func TestSchemaIsCurrent(t *testing.T) {
 	}
 }
 
-// versions is what pg_dump says of itself and of the session, which differs between releases.
+// versions matches what pg_dump says about itself and the session, which differs between releases.
 var versions = regexp.MustCompile(`(?m)^(-- Dumped (from|by) .*|\\(un)?restrict .*|SET .*|SELECT pg_catalog\.set_config.*)\n`)
 
-// pgDump finds a pg_dump that can read the server: its own, or another that is not older.
+// pgDump finds a pg_dump that can read the server: the server's own, or another one that is not older.
 func pgDump(ctx context.Context, databaseURL string) (string, error) {
 	conn, err := pgx.Connect(ctx, databaseURL)
 	if err != nil {
@@ -133,14 +133,14 @@ func pgDump(ctx context.Context, databaseURL string) (string, error) {
 	}
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/pg_dump")
 	return notOlder(server, append([]string{filepath.Join(dir, "pg_dump"), "pg_dump"}, found...), func(program string) string {
-		version, _ := exec.CommandContext(ctx, program, "--version").Output() // none: it is not there
+		version, _ := exec.CommandContext(ctx, program, "--version").Output() // no output if it is not installed
 		return string(version)
 	})
 }
 
 var majorOf = regexp.MustCompile(`\(PostgreSQL\) (\d+)`)
 
-// notOlder is the first of the programs that is not older than the server: pg_dump refuses newer ones.
+// notOlder returns the first program that is not older than the server, because pg_dump refuses newer servers.
 func notOlder(server int, programs []string, version func(string) string) (string, error) {
 	err := errors.New("no pg_dump found")
 	for _, program := range programs {

@@ -14,40 +14,40 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
-// migrationScheme names our driver to dbmate.
+// migrationScheme is the URL scheme that selects our driver in dbmate.
 const migrationScheme = "postrider"
 
-// dbmate knows drivers by name, in a map that is not to be written while it is read.
+// dbmate keeps its drivers in a map that must not be written while it is read.
 func init() { dbmate.RegisterDriver(newMigrationDriver, migrationScheme) }
 
-// migrationDriver is dbmate's driver of Postgres on connections of ours: with its own it would understand
-// other parameters of DATABASE_URL than the service does, and others of PGSSLMODE and its like.
+// migrationDriver is dbmate's Postgres driver on our connections. On its own connections it would interpret the
+// parameters of DATABASE_URL, PGSSLMODE and similar variables differently from the service.
 type migrationDriver struct {
 	dbmate.Driver
 	config     *pgx.ConnConfig
 	searchPath string
 }
 
-// migrationURL hands a database URL of any form to newMigrationDriver.
+// migrationURL passes a database URL of any form to newMigrationDriver.
 func migrationURL(databaseURL string) *url.URL {
 	return &url.URL{Scheme: migrationScheme, Opaque: databaseURL}
 }
 
 func newMigrationDriver(c dbmate.DriverConfig) dbmate.Driver {
 	d := &migrationDriver{}
-	if config, err := poolConfig(c.DatabaseURL.Opaque); err == nil { // else Open says so
+	if config, err := poolConfig(c.DatabaseURL.Opaque); err == nil { // otherwise Open returns the error
 		d.config = config.ConnConfig
-		// A migration is several statements, each prepared for one use.
+		// A migration consists of several statements, each of which is used once.
 		d.config.DefaultQueryExecMode = pgx.QueryExecModeExec
 		d.searchPath = d.config.RuntimeParams["search_path"]
 	}
-	// It makes its table in the first schema of the path, and would look for that in a URL.
+	// dbmate creates its table in the first schema of the search path, which it reads from the URL.
 	c.DatabaseURL = &url.URL{Scheme: "postgres", RawQuery: url.Values{"search_path": {d.searchPath}}.Encode()}
 	d.Driver = postgres.NewDriver(c)
 	return d
 }
 
-// Open is what dbmate connects by.
+// Open connects dbmate to the database.
 func (d *migrationDriver) Open() (*sql.DB, error) {
 	if d.config == nil {
 		return nil, errURL
@@ -57,7 +57,7 @@ func (d *migrationDriver) Open() (*sql.DB, error) {
 
 const codeNoSchema = "3F000"
 
-// CreateMigrationsTable makes the schema, too, if it is not there.
+// CreateMigrationsTable also creates the schema if it does not exist.
 func (d *migrationDriver) CreateMigrationsTable(conn *sql.DB) error {
 	err := d.Driver.CreateMigrationsTable(conn)
 	if e, ok := errors.AsType[*pgconn.PgError](err); !ok || e.Code != codeNoSchema {
@@ -71,7 +71,7 @@ func (d *migrationDriver) CreateMigrationsTable(conn *sql.DB) error {
 	return d.Driver.CreateMigrationsTable(conn)
 }
 
-// QueryError says where in a migration an error is.
+// QueryError adds an error's position in the migration.
 func (d *migrationDriver) QueryError(query string, err error) error {
 	position := 0
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {

@@ -53,7 +53,7 @@ func TestMigrationsThatBlockWritesAreFound(t *testing.T) {
 	}
 }
 
-// TestMigrationsAddConstraintsAlone is for Citus, which refuses an ALTER TABLE that does more.
+// TestMigrationsAddConstraintsAlone exists because Citus refuses an ALTER TABLE that does more than add a constraint.
 func TestMigrationsAddConstraintsAlone(t *testing.T) {
 	t.Parallel()
 	for file, text := range migrationFiles(t) {
@@ -68,7 +68,7 @@ func TestMigrationsAddConstraintsAlone(t *testing.T) {
 
 var (
 	largeTables   = []string{"attempt", "delivery", "message"}
-	createIndex   = regexp.MustCompile(`^CREATE (?:UNIQUE )?INDEX (?:\w+ )?ON (?:ONLY )?(\w+)`) // no CONCURRENTLY
+	createIndex   = regexp.MustCompile(`^CREATE (?:UNIQUE )?INDEX (?:\w+ )?ON (?:ONLY )?(\w+)`) // without CONCURRENTLY
 	createTable   = regexp.MustCompile(`^CREATE TABLE (\w+)`)
 	alterTable    = regexp.MustCompile(`^ALTER TABLE (?:ONLY )?(\w+) (.*)$`)
 	addConstraint = regexp.MustCompile(`\bADD (CONSTRAINT|CHECK|UNIQUE|PRIMARY|FOREIGN|EXCLUDE)\b`)
@@ -117,14 +117,14 @@ func blocking(text string) (found []string) {
 	return found
 }
 
-// reads reports whether a clause of ALTER TABLE has the table read or written anew.
+// reads reports whether a clause of ALTER TABLE reads or rewrites the table.
 func reads(clause string) bool {
 	return addConstraint.MatchString(clause) && !strings.HasSuffix(clause, "NOT VALID") ||
 		strings.HasPrefix(clause, "ALTER") && readsTable.MatchString(clause)
 }
 
-// upStatements are the statements that go up, without comments, each in one line. Those in the body of a
-// function are taken for statements as well, which does no harm here.
+// upStatements returns the statements of the up migration, without comments and each on one line. It treats those in
+// the body of a function as statements as well, which does no harm here.
 func upStatements(text string) (list []string) {
 	up, _, _ := strings.Cut(text, "-- migrate:down")
 	var lines []string
@@ -140,7 +140,7 @@ func upStatements(text string) (list []string) {
 	return list
 }
 
-// clauses splits what ALTER TABLE does at commas outside parentheses.
+// clauses splits the clauses of ALTER TABLE at commas outside parentheses.
 func clauses(text string) (list []string) {
 	depth, begin := 0, 0
 	for i, r := range text {

@@ -7,8 +7,8 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// standings is how the message stands with the endpoint in both lists that show it; the list by endpoint
-// has only what was attempted.
+// standings returns how the message stands with the endpoint in both lists that show it. The list by endpoint
+// contains only attempted messages.
 func (w *world) standings(message core.MessageID, endpoint core.EndpointID) map[string]core.Destination {
 	w.t.Helper()
 	ctx, s := w.t.Context(), w.service()
@@ -39,7 +39,7 @@ func (w *world) wantNext(when string, message core.MessageID, endpoint core.Endp
 	}
 }
 
-// While an attempt was under way, the lists showed the end of its lease as the time of the next one.
+// While an attempt was in progress, the lists used to show the end of its lease as the time of the next attempt.
 func TestNextAttemptIsUnknownWhileOneIsUnderWay(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -52,7 +52,7 @@ func TestNextAttemptIsUnknownWhileOneIsUnderWay(t *testing.T) {
 
 	claimAgain := func() core.Delivery {
 		t.Helper()
-		w.exec("UPDATE delivery SET due_at = now()") // a lease that ended, or a retry that is due
+		w.exec("UPDATE delivery SET due_at = now()") // an expired lease, or a retry that is due
 		return w.claim(room())[0]
 	}
 	next := now().Add(time.Hour)
@@ -98,7 +98,7 @@ func TestNextAttemptOfWhatWaitsIsShown(t *testing.T) {
 	}
 	w.wantNext("delivered later", m.ID, e.ID, core.StatusPending, &at)
 
-	// A retry that the release before this one left waiting.
+	// This is a retry that the previous release left waiting.
 	w.exec("UPDATE delivery SET lease = 1, attempts = 1, resume_at = NULL")
 	w.wantNext("of the earlier release", m.ID, e.ID, core.StatusPending, &at)
 }

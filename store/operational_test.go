@@ -11,7 +11,7 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// operationalOrg is where operational-webhook endpoints are stored: to change it would be to lose them.
+// operationalOrg is the organisation that stores operational-webhook endpoints. Changing it would lose them.
 const operationalOrg core.OrgID = "org_00000000000OperationalWebhook"
 
 func (w *world) addOperational(org core.OrgID, uid string) core.Endpoint {
@@ -121,7 +121,7 @@ func TestOperationalEndpointsHaveNoPathThroughApplications(t *testing.T) {
 	}
 }
 
-// Names of organisations are free: what a uid could not be, their operational webhooks can have.
+// Organisations can have any name. Their operational webhooks work even if the name would not be a valid uid.
 func TestAnyOrganisationCanHaveOperationalEndpoints(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -133,7 +133,7 @@ func TestAnyOrganisationCanHaveOperationalEndpoints(t *testing.T) {
 	}
 }
 
-// overtaken lets somebody else act right after it was found that an application does not exist.
+// overtaken runs a concurrent action right after an application was found not to exist.
 type overtaken struct {
 	*Store
 	once sync.Once

@@ -11,7 +11,7 @@ func (t tx) OperationalEventInsert(ctx context.Context, e core.OperationalEvent)
 	_, err := queries.OperationalEventInsert(ctx, t.conn, db.OperationalEventInsertParams{
 		OrgID: string(e.OrgID), Type: e.Type, Payload: e.Payload, Subject: e.Subject, OperationalOrgID: string(core.OperationalOrg),
 	})
-	return mapError(err) // no row: nobody wants it
+	return mapError(err) // no rows means that nobody wants the event
 }
 
 func (t tx) OperationalEventTakeMany(ctx context.Context, limit int) ([]core.OperationalEvent, error) {

@@ -13,7 +13,7 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// addWatcher makes an operational-webhook endpoint that wants these event types, or all.
+// addWatcher creates an operational-webhook endpoint that wants the given event types, or all if there are none.
 func (w *world) addWatcher(org core.OrgID, eventTypes ...string) core.Endpoint {
 	w.t.Helper()
 	in := core.EndpointIn{URL: "https://ops.example/", Version: 1, EventTypes: eventTypes}
@@ -24,7 +24,7 @@ func (w *world) addWatcher(org core.OrgID, eventTypes ...string) core.Endpoint {
 	return e
 }
 
-// told are the events that are written down and not taken out, in their order; nil: none.
+// told returns the events that were written and not taken out, in order, or nil if there are none.
 func (w *world) told() []core.OperationalEvent {
 	w.t.Helper()
 	var events []core.OperationalEvent
@@ -42,7 +42,7 @@ func (w *world) told() []core.OperationalEvent {
 	return events
 }
 
-// tell writes events of one organisation down, which are told apart by their payloads.
+// tell writes events of one organisation that differ in their payloads.
 func (w *world) tell(org core.OrgID, payloads ...string) {
 	w.t.Helper()
 	w.in(func(ctx context.Context, tx core.Tx) error {
@@ -55,14 +55,15 @@ func (w *world) tell(org core.OrgID, payloads ...string) {
 	})
 }
 
-// payloads are those of the messages that are stored for an operational-webhook endpoint, by their ids.
+// payloads returns the payloads of the messages stored for an operational-webhook endpoint, ordered by message id.
 func (w *world) payloads(watcher core.Endpoint) []string {
 	w.t.Helper()
 	return value[[]string](w, `SELECT coalesce(array_agg(payload ORDER BY message.id), '{}') FROM message
 		JOIN delivery ON delivery.message_id = message.id WHERE delivery.endpoint_id = $1`, watcher.ID)
 }
 
-// changes are use cases that tell of an endpoint whose uid is their name, each with how often.
+// changes returns the use cases that write events about an endpoint whose uid is the use case's name. Each returns
+// the number of its events.
 func changes(w *world) map[string]func(context.Context, *core.Service) (int, error) {
 	app := string(w.app.ID)
 	return map[string]func(context.Context, *core.Service) (int, error){
@@ -149,7 +150,7 @@ func TestOnlyWhatAnEndpointWantsIsWrittenDown(t *testing.T) {
 	}
 }
 
-// stepEvents makes steps until nothing is left.
+// stepEvents runs steps until nothing is left.
 func (w *world) stepEvents(s *core.Tasks) {
 	w.t.Helper()
 	for more := true; more; {
@@ -164,7 +165,7 @@ func TestAnEventBecomesAMessageThatIsDue(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	watcher := w.addWatcher(testOrg)
-	w.addEndpoint(nil) // of the customer, which wants everything
+	w.addEndpoint(nil) // the customer's own endpoint, which wants everything
 	ctx, stop := context.WithCancel(t.Context())
 	heard, done := make(chan struct{}, 100), make(chan struct{})
 	go func() { defer close(done); w.Listen(ctx, listener{wake: func() { heard <- struct{}{} }}) }()
@@ -226,8 +227,8 @@ func TestEventsThatAreTakenOutAtOnceAreStoredOnceAndInOrder(t *testing.T) {
 	}
 }
 
-// The order of ids is that of the events, although who came second took what was left while the first
-// was at it.
+// Message ids follow the order of the events, even if a second process takes the rest while the first one is still at
+// work.
 func TestWhoComesWhileAnotherTakesEventsOutWaits(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -251,7 +252,7 @@ func TestWhoComesWhileAnotherTakesEventsOutWaits(t *testing.T) {
 			Message: core.Message{ID: core.NewMessageID(at), EventType: "endpoint.updated", Payload: &payload, ExpiresAt: at.Add(time.Hour), CreatedAt: at},
 			OrgID:   core.OperationalOrg, AppRef: string(testOrg),
 		}
-		<-time.After(5 * time.Millisecond) // ids count 4 ms
+		<-time.After(5 * time.Millisecond) // ids have a resolution of 4 ms
 		_, err = tx.MessageInsertMany(ctx, []core.NewMessage{m}, at)
 		return err
 	})
@@ -269,7 +270,7 @@ func TestAnEventOutlivesWhoTakesItOut(t *testing.T) {
 	w := newWorld(t)
 	watcher := w.addWatcher(testOrg)
 	w.tell(testOrg, "a", "b")
-	s := w.tasksOn(&breaking{Store: w.Store, times: 1, before: func() { // the messages are stored, the commit is next
+	s := w.tasksOn(&breaking{Store: w.Store, times: 1, before: func() { // the messages are stored and the commit is next
 		w.exec(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 			WHERE datname = current_database() AND state = 'idle in transaction'`)
 	}}, time.Now)
@@ -328,7 +329,7 @@ func TestATaskThatFailsIsTold(t *testing.T) {
 	}
 }
 
-// The step fails for the fifth time in one process, and meanwhile another makes it.
+// The step fails for the fifth time in one process, while another process completes it.
 func TestATaskThatMovedOnIsNotToldToHaveFailed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -344,7 +345,7 @@ func TestATaskThatMovedOnIsNotToldToHaveFailed(t *testing.T) {
 	}
 }
 
-// after is breaking, and does something when the first unit of work is over.
+// after is a breaking store that runs an action when the first unit of work is over.
 type after struct {
 	breaking
 	then func()

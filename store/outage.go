@@ -20,9 +20,10 @@ const (
 	causeNoAnswer    = "no answer"
 )
 
-// OutageCause returns why the database cannot be used, if err, which a function of this package returned, says so: the
-// SQLSTATE that Postgres answered, or that it didn't. What ends one statement, such as a deadlock or a timeout in
-// Postgres, is no outage. The errors of others, who may be unreachable as well, are none.
+// OutageCause returns why the database cannot be used if err, which a function of this package returned, indicates an
+// outage. The cause is the SQLSTATE that Postgres returned, or says that Postgres did not answer. An error that ends
+// one statement, such as a deadlock or a timeout in Postgres, is not an outage. Neither are errors of other services,
+// which may be unreachable as well.
 func OutageCause(err error) (cause string, ok bool) {
 	if e, ok := errors.AsType[*core.Error](err); !ok || e.Code != codeUnavailable {
 		return "", false
@@ -41,28 +42,28 @@ func isTimeout(err error) bool {
 	return ok && e.Timeout()
 }
 
-// readyTimeout is far more than a database takes that is well.
+// readyTimeout is far more time than a healthy database needs.
 const readyTimeout = 5 * time.Second
 
-// errUndone ends a transaction that is to leave nothing.
+// errUndone rolls back a transaction that must leave nothing behind.
 var errUndone = errors.New("undone")
 
-// codeLimited is what temp_file_limit is answered with.
+// codeLimited is the SQLSTATE for exceeding temp_file_limit.
 const codeLimited = "53400"
 
-// isLimited reports whether a role may not write temporary files, which nothing else needs.
+// isLimited reports whether the role may not write temporary files, which nothing else needs.
 func isLimited(err error) bool {
 	e, ok := errors.AsType[*pgconn.PgError](err)
 	return ok && e.Code == codeLimited
 }
 
-// Ready checks that the database takes writes and has space for them: it writes a row and undoes that. A database that
-// only answers may be a standby, or its disk full.
+// Ready checks that the database accepts writes and has space for them: it writes a row and rolls that back. A
+// database that merely answers may be a standby or have a full disk.
 func (s *Store) Ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
 	key := make([]byte, 32)
-	rand.Read(key) // never fails: it ends the process instead
+	rand.Read(key) // never returns an error; it crashes the process instead
 	err := transact(ctx, s.pool, func(t pgx.Tx) error {
 		_, err := queries.IdempotencyKeyClaim(ctx, t, db.IdempotencyKeyClaimParams{
 			OrgID: "", KeyHash: key, Now: s.Now(), KeysSince: time.Time{},

@@ -12,7 +12,7 @@ import (
 
 var _ core.Outbox = (*Store)(nil)
 
-// OutboxList lists the first messages in the outbox from a place on.
+// OutboxList lists the first messages in the outbox, starting at a place.
 func (r reader) OutboxList(ctx context.Context, from core.OutboxPlace, limit int, bytes int64) ([]core.OutboxMessage, core.OutboxPlace, error) {
 	if from == (core.OutboxPlace{}) {
 		from.ID = math.MinInt64
@@ -23,7 +23,7 @@ func (r reader) OutboxList(ctx context.Context, from core.OutboxPlace, limit int
 	if err != nil {
 		return nil, core.OutboxPlace{}, mapError(err)
 	}
-	// After all ids: only transactions that commit later can add to it.
+	// This is after all ids: only transactions that commit later can add messages.
 	next := core.OutboxPlace{ID: math.MaxInt64, Snapshot: waiting[0].Snapshot}
 	if waiting[0].Bytes < 0 {
 		return nil, next, nil
@@ -36,7 +36,7 @@ func (r reader) OutboxList(ctx context.Context, from core.OutboxPlace, limit int
 	return found, next, err
 }
 
-// outboxFirst returns the keys of the first messages: up to so many bytes, and at least one.
+// outboxFirst returns the keys of the first messages, up to the given number of bytes but at least one message.
 func outboxFirst(waiting []db.OutboxListAnyTenantRow, bytes int64) (keys []core.OutboxKey) {
 	for _, m := range waiting {
 		if bytes -= m.Bytes; bytes < 0 && len(keys) > 0 {
@@ -47,9 +47,8 @@ func outboxFirst(waiting []db.OutboxListAnyTenantRow, bytes int64) (keys []core.
 	return keys
 }
 
-// outboxGetMany reads messages. Where Postgres cannot read what one of them holds, as when a
-// database in another encoding has bytes that are no character, it halves them until that one fails
-// alone.
+// outboxGetMany reads messages. If Postgres cannot read one of them, for example because a database in another
+// encoding contains bytes that are not a character, outboxGetMany halves the messages until that one fails alone.
 func (r reader) outboxGetMany(ctx context.Context, keys []core.OutboxKey) ([]core.OutboxMessage, error) {
 	rows, err := queries.OutboxGetManyAnyTenant(ctx, r.conn, outboxIDs(keys))
 	if !isRefusal(err) {
@@ -88,9 +87,8 @@ func outboxMessage(row db.OutboxGetManyAnyTenantRow) core.OutboxMessage {
 	}
 }
 
-// outboxLockTimeout is longer than a consumer that was frozen keeps its locks (idleInTransaction).
-// A session that holds one for longer is somebody else's, and an error in the log says what the
-// outbox waits for.
+// outboxLockTimeout is longer than a frozen consumer keeps its locks (idleInTransaction). A session that
+// holds a lock for longer is not ours, and an error in the log shows what the outbox is waiting for.
 const outboxLockTimeout = "40s"
 
 func (t tx) OutboxLockMany(ctx context.Context, keys []core.OutboxKey) (ids []int64, err error) {
@@ -122,7 +120,7 @@ func (t tx) OutboxDeadLetterMany(ctx context.Context, letters []core.OutboxLette
 	}))
 }
 
-// wroteMany checks that a statement about rows that are locked found all of them.
+// wroteMany checks that a statement about locked rows found all of them.
 func wroteMany(want int) func(int64, error) error {
 	return func(rows int64, err error) error {
 		if err == nil && rows != int64(want) {

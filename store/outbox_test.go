@@ -18,13 +18,13 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// leave leaves a message in the outbox.
+// leave inserts a message into the outbox.
 func (w *world) leave(application, payload string) {
 	w.t.Helper()
 	w.exec("INSERT INTO outbox (org_id, application, event_type, payload) VALUES ($1, $2, 'invoice.paid', $3)", testOrg, application, payload)
 }
 
-// inOutbox is what the outbox holds, as a consumer finds it.
+// inOutbox returns the content of the outbox as a consumer finds it.
 func (w *world) inOutbox() []core.IngestIn {
 	w.t.Helper()
 	found, _, err := w.OutboxList(w.t.Context(), core.OutboxPlace{}, 1000, 1<<30)
@@ -34,7 +34,7 @@ func (w *world) inOutbox() []core.IngestIn {
 	return foundIn(found)
 }
 
-// outboxKeys are the keys of what the outbox holds under these ids.
+// outboxKeys returns the keys of the messages with the given ids.
 func (w *world) outboxKeys(ids ...int64) (keys []core.OutboxKey) {
 	w.t.Helper()
 	for _, id := range ids {
@@ -43,7 +43,7 @@ func (w *world) outboxKeys(ids ...int64) (keys []core.OutboxKey) {
 	return keys
 }
 
-// foundIn is messages of the outbox as a consumer stores them.
+// foundIn converts messages of the outbox to the form in which a consumer stores them.
 func foundIn(found []core.OutboxMessage) (ins []core.IngestIn) {
 	for _, m := range found {
 		in := core.IngestIn{
@@ -66,7 +66,7 @@ func (w *world) payloadsStored() []string {
 	return value[[]string](w, "SELECT coalesce(array_agg(payload ORDER BY id), '{}') FROM message")
 }
 
-// The check of the column reads payloads as json, which must not look further into them than the API does.
+// The column's check reads payloads as json, which must not be stricter than the API.
 func TestOutboxDoesNotLookIntoPayloads(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -109,7 +109,7 @@ func TestOutboxIsEmptiedInOrderAndInOneTransaction(t *testing.T) {
 	}
 }
 
-// TestDocsSendDeadLettersAgain runs what docs/consume.md tells a DBA to.
+// TestDocsSendDeadLettersAgain runs the commands that docs/consume.md gives to a DBA.
 func TestDocsSendDeadLettersAgain(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../docs/consume.md")
@@ -135,7 +135,7 @@ func TestDocsSendDeadLettersAgain(t *testing.T) {
 	}
 }
 
-// A unit of work that fails takes nothing out, and stores nothing.
+// A unit of work that fails takes nothing out and stores nothing.
 func TestOutboxKeepsWhatCouldNotBeStored(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -153,7 +153,7 @@ func TestOutboxKeepsWhatCouldNotBeStored(t *testing.T) {
 	}
 }
 
-// Two processes find the same messages: one stores them, and the other, which waited for it, stores none.
+// Two processes find the same messages. One stores them; the other one waits for it and stores none.
 func TestTwoConsumersOfTheOutboxStoreEachMessageOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -200,7 +200,7 @@ func TestOutboxWhoseIdsBeginAgainKeepsItsNewMessages(t *testing.T) {
 	}
 }
 
-// A session that locks a row and does nothing more must not stop the outbox without a word.
+// A session that locks a row and then idles must not stop the outbox silently.
 func TestOutboxWaitsForLocksNotForEver(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -251,7 +251,7 @@ func TestOutboxListIsBounded(t *testing.T) {
 	}
 }
 
-// What a row says wrong by itself, its own transaction hears of.
+// An error that a row shows by itself is reported to its own transaction.
 func TestOutboxRefusesWhatCannotBeSent(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -268,7 +268,7 @@ func TestOutboxRefusesWhatCannotBeSent(t *testing.T) {
 		{"event_type", ".", "outbox_event_type_dots_check"},
 		{"event_id", "..", "outbox_event_id_dots_check"},
 		{"payload", "[]", "outbox_payload_check"},
-		{"payload", "{", "22P02"}, // no JSON at all
+		{"payload", "{", "22P02"}, // not JSON at all
 		{"payload", `{"text": "` + strings.Repeat("x", core.IngestBytesMost) + `"}`, "outbox_payload_check"},
 	} {
 		row := map[string]string{"org_id": "org_a", "application": "acme", "event_type": "a.b", "event_id": "e-1", "payload": "{}"}
@@ -282,7 +282,7 @@ func TestOutboxRefusesWhatCannotBeSent(t *testing.T) {
 	}
 }
 
-// Whoever sends by SQL needs one right, and can read nothing with it.
+// A producer that sends by SQL needs one privilege, which lets it read nothing.
 func TestOutboxTakesTheRightToInsertAndNoOther(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -327,7 +327,7 @@ func TestOutboxTakesTheRightToInsertAndNoOther(t *testing.T) {
 	}
 }
 
-// What Postgres refuses for itself is put aside like what we refuse, and keeps nobody waiting.
+// A row that Postgres refuses is put aside like one that we refuse, and does not delay other rows.
 func TestRowThatPostgresRefusesDoesNotBlockTheOutbox(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -345,8 +345,8 @@ func TestRowThatPostgresRefusesDoesNotBlockTheOutbox(t *testing.T) {
 	}
 }
 
-// Rows from before the constraints on dot names: the migration leaves them there, and the consumer puts them
-// aside with the reason.
+// The migration leaves rows from before the constraints on dot names in place, and the consumer puts them aside with
+// the reason.
 func TestOutboxPutsStoredDotNamesAside(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

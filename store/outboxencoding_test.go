@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// newDatabaseIn makes a database in an encoding, and returns its URL.
+// newDatabaseIn creates a database in the given encoding and returns its URL.
 func newDatabaseIn(t *testing.T, encoding string) string {
 	t.Helper()
 	outside, err := pgx.Connect(t.Context(), empty.New(t))
@@ -32,8 +32,8 @@ func newDatabaseIn(t *testing.T, encoding string) string {
 	return u.String()
 }
 
-// In a database of another encoding, a row may hold bytes that cannot be converted, or that are no
-// text once they are read. It is put aside, and the rows after it go on.
+// In a database of another encoding, a row may contain bytes that cannot be converted, or that are not text after
+// they are read. It is put aside, and the rows after it are processed.
 func TestOutboxInOtherEncodings(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ database, client, reason string }{
@@ -42,7 +42,7 @@ func TestOutboxInOtherEncodings(t *testing.T) {
 		{"WIN1252", "", "must be valid UTF-8"},
 		{"WIN1252", "UTF8", "no equivalent in encoding"},
 		{"LATIN1", "", "must be valid UTF-8"},
-		{"LATIN1", "UTF8", ""}, // where each byte is a character
+		{"LATIN1", "UTF8", ""}, // every byte is a character
 	} {
 		t.Run(test.database+" read as "+test.client, func(t *testing.T) {
 			t.Parallel()
@@ -53,8 +53,7 @@ func TestOutboxInOtherEncodings(t *testing.T) {
 			}
 			w := &world{Store: openStore(t, reading, nil), t: t}
 			w.app = w.addApplication(testOrg, "acme")
-			// A client that speaks the encoding of the database, so that nothing is converted or
-			// checked.
+			// The client uses the encoding of the database, so that nothing is converted or checked.
 			producer, err := pgx.Connect(t.Context(), database+"&client_encoding="+test.database)
 			if err != nil {
 				t.Fatal(err)

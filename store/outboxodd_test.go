@@ -12,9 +12,8 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// oddRows are rows of every odd value that the columns' types allow, as an INSERT puts them there:
-// columns and values after those of org_id. A reason is part of what the dead letter says; none:
-// the row is stored.
+// oddRows has rows with every odd value that the columns' types allow, as columns and values of an INSERT after those
+// of org_id. A reason is part of the dead letter's text; without one, the row is stored.
 var oddRows = map[string]struct{ columns, values, reason string }{
 	"channel that is NULL":       {"channels", "ARRAY['a', NULL]", "channels[1]"},
 	"tag that is NULL":           {"tags", "ARRAY[NULL, 'a']", "tags[0]"},
@@ -51,7 +50,7 @@ var oddRows = map[string]struct{ columns, values, reason string }{
 	"payload with spaces first":  {"payload", `E' \t\r\n{}'`, ""},
 }
 
-// leaveOdd leaves a row in the outbox as releases before the constraints could.
+// leaveOdd inserts a row into the outbox as releases without the constraints could.
 func (w *world) leaveOdd(columns, values string) {
 	w.t.Helper()
 	for column, good := range map[string]string{"org_id": string(testOrg), "application": "acme", "event_type": "a", "payload": "{}"} {
@@ -68,8 +67,8 @@ func (w *world) leaveOdd(columns, values string) {
 	w.exec("ALTER TABLE outbox " + add)
 }
 
-// Whatever a row holds, it is stored, or put aside with a reason, and the rows after it go on. The
-// constraints refuse most of these rows; a release before them may have left some.
+// Whatever a row contains, it is stored or put aside with a reason, and the rows after it are processed. The
+// constraints refuse most of these rows, but an earlier release may have left some.
 func TestOutboxGoesOnAfterAnyRow(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -91,8 +90,7 @@ func TestOutboxGoesOnAfterAnyRow(t *testing.T) {
 	}
 }
 
-// Channels and tags that cannot be sent fail in the transaction that inserts them, and no others
-// do.
+// Only channels and tags that cannot be sent fail, and they fail in the transaction that inserts them.
 func TestOutboxRefusesOddChannelsAndTags(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -108,8 +106,8 @@ func TestOutboxRefusesOddChannelsAndTags(t *testing.T) {
 	}
 }
 
-// Ids come again after TRUNCATE ... RESTART IDENTITY, or when a replica takes over. A dead letter
-// that has one already must not keep the next out.
+// Ids are reused after TRUNCATE ... RESTART IDENTITY or when a replica takes over. A dead letter with the same id
+// must not prevent the next one.
 func TestOutboxPutsTheSameIDAsideTwice(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -124,17 +122,17 @@ func TestOutboxPutsTheSameIDAsideTwice(t *testing.T) {
 	}
 }
 
-// ingesters are the ways from a source into the store.
+// ingesters lists the ways from a source into the store.
 var ingesters = map[string]func(*core.Ingest, context.Context, []core.IngestIn) []core.Ingested{
 	"outbox": (*core.Ingest).OutboxIngestMany,
 	"broker": (*core.Ingest).MessageIngestMany,
 }
 
-// A row that Postgres refuses is put aside, even for a rule that none of our checks knows. A
-// failure that no row caused is retried.
+// A row that Postgres refuses is put aside, even if none of our checks knows the rule. A failure that no row caused
+// is retried.
 func TestIngestPutsAsideWhatPostgresRefuses(t *testing.T) {
 	t.Parallel()
-	codes := map[string]bool{ // and whether the message is to be retried
+	codes := map[string]bool{ // whether the message has to be retried, by code
 		"22P02": false, "22021": false, "23502": false, "23503": false, "23505": false, "23514": false,
 		"23P01": false, "54000": false,
 		"25006": true, "40001": true, "40P01": true, "42501": true, "42703": true, "53100": true, "55P03": true,
@@ -177,8 +175,8 @@ func TestIngestPutsAsideWhatPostgresRefuses(t *testing.T) {
 	}
 }
 
-// A row that cannot even be put aside, as when a DBA gave the dead letters a rule of their own,
-// stays where it is. Each look at the whole outbox tries it again, and the rows after it go on.
+// A row that cannot even be put aside, for example because a DBA added a rule to the dead letters, remains in place.
+// Each look at the whole outbox tries it again, and the rows after it are processed.
 func TestOutboxGoesOnAfterRowThatCannotBePutAside(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -14,7 +14,7 @@ import (
 	"github.com/postrider/postrider/db"
 )
 
-// outboxConsumer takes messages from its place on, and never looks at the whole outbox again.
+// outboxConsumer takes messages from its place onward and never looks at the whole outbox again.
 type outboxConsumer struct {
 	*world
 	reader
@@ -23,7 +23,7 @@ type outboxConsumer struct {
 
 func (w *world) outboxConsumer() *outboxConsumer { return &outboxConsumer{world: w, reader: w.reader} }
 
-// take takes up to limit messages, and returns their payloads.
+// take takes up to limit messages and returns their payloads.
 func (c *outboxConsumer) take(limit int) (payloads []string) {
 	c.t.Helper()
 	found, next, err := c.OutboxList(c.t.Context(), c.place, limit, 1<<20)
@@ -75,14 +75,14 @@ func (l leaver) commit() {
 	}
 }
 
-// The next look finds messages that commit after others with higher ids were taken, and those that
-// have a low id for another reason.
+// The next look finds messages that commit after others with higher ids were taken, and those that have a low id for
+// another reason.
 func TestOutboxFindsWhatCommitsLate(t *testing.T) {
 	t.Parallel()
 	const insert = "INSERT INTO outbox (id, org_id, application, event_type, payload) OVERRIDING SYSTEM VALUE VALUES "
 	for name, test := range map[string]struct {
-		first string // in the transaction that commits late, before others are taken; "": it begins after that
-		then  string // in it, after they are
+		first string // run in the late transaction before others are taken; if empty, the transaction begins after that
+		then  string // run in the late transaction after others are taken
 		want  []string
 	}{
 		"inserted before":            {insert + "(1, 'org_test', 'acme', 'a', '{}')", "", []string{"{}"}},
@@ -125,8 +125,8 @@ func TestOutboxFindsWhatCommitsLate(t *testing.T) {
 	}
 }
 
-// A row that claims to be of a transaction of long ago, as when a replica or a DBA brings it from
-// another server, is not found by any snapshot, but by the next look at the whole outbox.
+// A row that claims to be from an old transaction, for example because a replica or a DBA copied it from another
+// server, is in no snapshot. The next look at the whole outbox finds it.
 func TestOutboxFindsRowsOfAnotherServer(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -142,15 +142,14 @@ func TestOutboxFindsRowsOfAnotherServer(t *testing.T) {
 	}
 }
 
-// However transactions overlap, two consumers that look from their places on take every message
-// once.
+// However transactions overlap, two consumers that look from their places onward take every message once.
 func TestOutboxPlacesMissNothing(t *testing.T) {
 	t.Parallel()
 	seed := rand.Uint64()
 	random := rand.New(rand.NewPCG(seed, 0))
 	w := newWorld(t)
 	consumers := []*outboxConsumer{w.outboxConsumer(), w.outboxConsumer()}
-	open := make([]*leaver, 5) // and some connections for the consumers
+	open := make([]*leaver, 5) // this leaves some connections for the consumers
 	left, want := 0, 0
 	taken := map[string]int{}
 	take := func() {
@@ -218,8 +217,8 @@ func (b *blocks) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, 
 	return b.DBTX.Query(ctx, sql, args...)
 }
 
-// While somebody holds a snapshot, nothing that was taken can be removed from the table and its
-// indexes. A look must not walk over it, whatever the planner believes of the table.
+// While a transaction holds a snapshot, messages that were taken cannot be removed from the table and its indexes. A
+// look must not scan them, whatever the planner assumes about the table.
 func TestOutboxLookUnderASnapshotReadsLittle(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -231,7 +230,7 @@ func TestOutboxLookUnderASnapshotReadsLittle(t *testing.T) {
 	if _, err := holder.Exec(t.Context(), "SELECT FROM outbox"); err != nil {
 		t.Fatal(err)
 	}
-	writer := w.leaver() // and a transaction that writes for long
+	writer := w.leaver() // and a long transaction that writes
 	writer.leave(-1)
 	c := w.outboxConsumer()
 	const rows = 20_000

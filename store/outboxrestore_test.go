@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// A dump may hold messages that wait in the outbox. They are sent where it is restored.
+// A dump may contain messages that wait in the outbox. They are sent where it is restored.
 func TestOutboxIsRestoredFromADump(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -19,7 +19,7 @@ func TestOutboxIsRestoredFromADump(t *testing.T) {
 	if err != nil {
 		t.Skip(err)
 	}
-	w.leaveOdd("channels", "ARRAY['a', NULL]") // the dump must not trip over rows from before the constraints
+	w.leaveOdd("channels", "ARRAY['a', NULL]") // the dump must also work with rows from before the constraints
 	w.leave("acme", `{"n": 1}`)
 	w.leave("acme", `{"n": 2}`)
 	restored := &world{Store: openStore(t, empty.New(t), nil), t: t}

@@ -10,8 +10,7 @@ import (
 	"github.com/postrider/postrider/db"
 )
 
-// lockLimits reads what the endpoints and applications allow, and locks those that nobody else has
-// locked.
+// lockLimits reads the limits of endpoints and applications, and locks those that nobody else has locked.
 func lockLimits(ctx context.Context, t pgx.Tx, owed []core.Owed) (core.Limits, error) {
 	limits := core.Limits{Endpoints: map[core.EndpointID]core.EndpointLimit{}, Applications: map[core.AppID]core.Pace{}}
 	var p db.EndpointPaceLockManyAnyTenantParams
@@ -41,7 +40,7 @@ func lockLimits(ctx context.Context, t pgx.Tx, owed []core.Owed) (core.Limits, e
 	return limits, err
 }
 
-// writeLimits writes down what the claimed deliveries used up.
+// writeLimits stores how much of the limits the claimed deliveries used up.
 func writeLimits(ctx context.Context, t pgx.Tx, claimed []core.Delivery, limits core.Limits) error {
 	var e db.EndpointPaceUpdateManyAnyTenantParams
 	var a db.ApplicationPaceUpdateManyAnyTenantParams

@@ -9,9 +9,9 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// throttled sends n messages to three endpoints and has four workers claim them for so long, of a clock
-// that the test moves on. Workers that hinder each other may all claim nothing, so that another one
-// claims alone after them. It returns how many each endpoint got.
+// throttled sends n messages to three endpoints and makes four workers claim them for the given time, on a clock that
+// the test advances. Workers that interfere with each other may all claim nothing, so another worker claims alone
+// after them. It returns the number of deliveries per endpoint.
 func (w *world) throttled(n int, duration time.Duration) map[core.EndpointID]int {
 	w.t.Helper()
 	w.send(n)
@@ -94,7 +94,7 @@ func TestThrottledDeliveriesAreNotBornLeased(t *testing.T) {
 	}
 }
 
-// The lease of a claim that is rolled back is nobody's.
+// A claim that is rolled back leaves no lease.
 func TestAClaimThatIsRolledBackClaimsNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -12,7 +12,7 @@ import (
 
 var _ core.Partitioner = (*Store)(nil)
 
-// PartitionCreate makes one partition.
+// PartitionCreate creates one partition.
 func (s *Store) PartitionCreate(ctx context.Context, p core.Partition) (bool, error) {
 	made, err := queries.PartitionCreateAnyTenant(ctx, s.pools.upkeep, db.PartitionCreateAnyTenantParams{
 		Parent: p.Table, Suffix: p.Suffix, LowerID: p.From, UpperID: p.To,
@@ -20,7 +20,7 @@ func (s *Store) PartitionCreate(ctx context.Context, p core.Partition) (bool, er
 	return made, mapError(err)
 }
 
-// PartitionCaught looks for what the default partitions caught.
+// PartitionCaught returns the lowest ids that the default partitions caught, or empty ids.
 func (s *Store) PartitionCaught(ctx context.Context) (core.MessageID, core.AttemptID, error) {
 	message, err := queries.PartitionMessageCaughtAnyTenant(ctx, s.pools.upkeep)
 	if err != nil {
@@ -30,8 +30,8 @@ func (s *Store) PartitionCaught(ctx context.Context) (core.MessageID, core.Attem
 	return core.MessageID(message), core.AttemptID(attempt), mapError(err)
 }
 
-// PartitionAnalyze gathers statistics of the partitioned tables whose last ones are from before a time, and
-// reports whether there were any. One process does that at a time; the others report false.
+// PartitionAnalyze gathers statistics of the partitioned tables whose latest statistics are older than the given
+// time, and reports whether there were any. One process does that at a time; the others return false.
 func (s *Store) PartitionAnalyze(ctx context.Context, before time.Time) (analyzed bool, err error) {
 	err = transact(ctx, s.pools.upkeep, func(t pgx.Tx) error {
 		if locked, err := queries.PartitionStatisticsLockAnyTenant(ctx, t); err != nil || !locked {

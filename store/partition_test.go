@@ -33,7 +33,7 @@ func TestNoInsertFailsForWantOfAPartition(t *testing.T) {
 	}
 }
 
-// movesToItsPartition checks that the message is caught and then moved, with its attempt.
+// movesToItsPartition checks that the message is caught and then moved together with its attempt.
 func (w *world) movesToItsPartition(at time.Time, id core.MessageID) {
 	w.t.Helper()
 	message, attempt, err := w.PartitionCaught(w.t.Context())
@@ -80,7 +80,7 @@ func TestMessagesOfNowHaveAPartition(t *testing.T) {
 func TestPartitionsAreMadeWhileOthersWrite(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	tx, err := w.pool.Begin(t.Context()) // a writer that takes its time
+	tx, err := w.pool.Begin(t.Context()) // a slow writer
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +95,7 @@ func TestPartitionsAreMadeWhileOthersWrite(t *testing.T) {
 	}
 }
 
-// Autovacuum analyzes partitions and never the tables they are of.
+// Autovacuum analyzes partitions but never partitioned tables.
 func TestPartitionedTablesAreAnalyzedOnceADay(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -8,29 +8,29 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// places limits how many callers run at a time. Customers take turns: if one customer makes a hundred requests, another
-// customer's next request waits for at most one of them.
+// places limits how many callers run at a time. Customers take turns: if one customer makes a hundred requests,
+// another customer's next request waits for at most one of them.
 type places struct {
 	most int
-	each int // that one customer may have at a time
+	each int // limit for one customer
 
 	mu    sync.Mutex
 	taken int
-	by    map[core.Customer]int // of those
-	lines []*placeLine          // of customers that wait, in the order of their turns
+	by    map[core.Customer]int // places taken by each customer
+	lines []*placeLine          // of waiting customers, in the order of their turns
 }
 
-// placeLine is one customer's requests for a place.
+// placeLine holds one customer's waiting requests for a place.
 type placeLine struct {
 	customer core.Customer
-	waiting  []chan struct{} // closed once it has a place
+	waiting  []chan struct{} // each is closed once its request has a place
 }
 
 func newPlaces(most int) *places {
 	return &places{most: most, each: most, by: map[core.Customer]int{}}
 }
 
-// enter waits for a place. An error is why the context ended.
+// enter waits for a place. If ctx ends first, it returns the cause.
 func (p *places) enter(ctx context.Context) error {
 	customer := core.CustomerOf(ctx)
 	entered := p.join(customer)
@@ -43,12 +43,13 @@ func (p *places) enter(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	if !p.withdraw(customer, entered) {
-		p.leave(customer) // it was given one at this moment
+		p.leave(customer) // it was given a place at this moment
 	}
 	return context.Cause(ctx)
 }
 
-// join takes a place and returns nil, or returns what is closed once there is one.
+// join takes a place and returns nil. If none is free, it returns a channel that is closed once the caller has a
+// place.
 func (p *places) join(customer core.Customer) chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -69,7 +70,7 @@ func (p *places) line(customer core.Customer) int {
 	return slices.IndexFunc(p.lines, func(l *placeLine) bool { return l.customer == customer })
 }
 
-// withdraw reports whether the request still waited.
+// withdraw removes a request that is still waiting, and reports whether it was.
 func (p *places) withdraw(customer core.Customer, entered chan struct{}) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -93,7 +94,7 @@ func (p *places) take(customer core.Customer) {
 	p.by[customer]++
 }
 
-// leave gives a customer's place back, to the next in turn that may have it.
+// leave passes a customer's place on to the next request in turn that may have it.
 func (p *places) leave(customer core.Customer) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -64,7 +64,7 @@ func TestPlacesAreNotLostToRequestsThatGiveUp(t *testing.T) {
 				} else if err != nil {
 					t.Error(err)
 				}
-				<-time.After(time.Second) // others give up at the moment that it leaves
+				<-time.After(time.Second) // others give up at the moment it leaves
 				p.leave(customer)
 			})
 		}
@@ -90,7 +90,7 @@ func TestPlacesAreNotAllOneCustomers(t *testing.T) {
 	if p.join(other) != nil {
 		t.Error("a customer takes more than its part")
 	}
-	p.leave(other) // for another of greedy's, which has to wait all the same
+	p.leave(other) // for another request of greedy's, which still has to wait
 	if p.taken != 2 || waits[1] != nil || waits[2] == nil {
 		t.Errorf("%d places are taken", p.taken)
 	}

@@ -15,20 +15,21 @@ import (
 	"github.com/postrider/postrider/db"
 )
 
-// planAttempts is how many attempts the plans are looked at with: few for every run of the tests, five
-// million for `make check-queries`.
+// planAttempts is the number of attempts for which plans are checked: few in every test run, five million in `make
+// check-queries`.
 var planAttempts = flag.Int("attempts", 20_000, "how many attempts TestListsReadWhatTheyShow makes")
 
-// What planWorld makes: every message goes to every endpoint, at so many instants of the last weeks.
+// These constants describe planWorld: every message goes to every endpoint, at planInstants instants of the last
+// weeks.
 const (
 	planEndpoints = 5
 	planInstants  = 40
-	planFailures  = 100 // one attempt in so many failed
-	planPage      = 51  // a page and one
-	anyRows       = -1  // as many as are among those that a page looks at
+	planFailures  = 100 // one attempt in a hundred failed
+	planPage      = 51  // a page plus one
+	anyRows       = -1  // as many as match among the rows that a page looks at
 )
 
-// explained is a connection that has each query's plan told as well, with what it really read.
+// explained is a connection that also explains each query, including the number of rows that it actually read.
 type explained struct {
 	db.DBTX
 	plans []string
@@ -60,7 +61,7 @@ func (e *explained) Exec(ctx context.Context, sql string, args ...any) (pgconn.C
 	return e.DBTX.Exec(ctx, sql, args...)
 }
 
-// planNode is as much of a plan as we look at.
+// planNode contains the fields of a plan that we look at.
 type planNode struct {
 	Type     string  `json:"Node Type"`
 	Relation string  `json:"Relation Name"`
@@ -71,7 +72,7 @@ type planNode struct {
 	Plans    []planNode
 }
 
-// read is how many rows of tables the plan read, and how it read them.
+// read returns how many rows of tables the plan read, and records how it read them.
 func (n planNode) read(how map[string]string) (rows float64) {
 	if n.Relation != "" && n.Loops > 0 {
 		how[n.Relation] = n.Type
@@ -83,8 +84,8 @@ func (n planNode) read(how map[string]string) (rows float64) {
 	return rows
 }
 
-// TestListsReadWhatTheyShow keeps the lists of the API from reading more than a page of what they list,
-// however much there is, with plans for the parameters at hand. TestPlans looks at plans for any.
+// TestListsReadWhatTheyShow keeps the API's lists from reading more than a page of their rows, however many there
+// are, with plans for specific parameters. TestPlans checks plans for any parameters.
 func TestListsReadWhatTheyShow(t *testing.T) {
 	t.Parallel()
 	w := newPlanWorld(t)
@@ -108,10 +109,10 @@ func TestListsReadWhatTheyShow(t *testing.T) {
 	}
 }
 
-// planners are settings under which the planner chooses what it would choose for other reasons elsewhere.
-// Postgres 18 does not add the price of a disabled scan to that of a subquery, and so made a hash of all
-// messages for a page of attempts: here look-ups are that dear instead. The price of a disabled scan is
-// 1e10: a hundred look-ups cost as much, and to read a list by its index does not, however long it is.
+// planners returns settings under which the planner makes choices that have other causes elsewhere. Postgres 18 does
+// not add the cost of a disabled scan to that of a subquery, and so it hashed all messages for a page of attempts;
+// here look-ups are made expensive instead. The cost of a disabled scan is 1e10. A hundred look-ups cost as much, but
+// reading a list by its index does not, however long it is.
 func planners() map[string][]string {
 	dear := fmt.Sprintf("random_page_cost = %d", 2_000_000_000_000 / *planAttempts)
 	return map[string][]string{
@@ -121,7 +122,7 @@ func planners() map[string][]string {
 	}
 }
 
-// look has a list read, and judges its plans.
+// look reads a list and checks its plans.
 func (w planWorld) look(t *testing.T, conn db.DBTX, c planCase) {
 	t.Helper()
 	e := &explained{DBTX: conn}
@@ -137,7 +138,7 @@ func (w planWorld) look(t *testing.T, conn db.DBTX, c planCase) {
 	}
 }
 
-// judge reads a plan: tables are read by their indexes, and no more of them than the list may read.
+// judge checks a plan: it must read tables by their indexes, and no more rows than the list may read.
 func (c planCase) judge(t *testing.T, text string) {
 	t.Helper()
 	var plans []struct{ Plan planNode }
@@ -155,15 +156,15 @@ func (c planCase) judge(t *testing.T, text string) {
 	}
 }
 
-// planCase is a list, how many rows it shows and how many it may read for that.
+// planCase is a list, the number of rows it shows and the number of rows it may read for that.
 type planCase struct {
 	name string
 	read func(reader) (int, error)
 	rows int
-	most int // 0: not said
+	most int // 0 if unspecified
 }
 
-// planWorld has one endpoint with a fifth of all attempts.
+// planWorld has an endpoint with a fifth of all attempts.
 type planWorld struct {
 	*world
 	endpoint core.EndpointID
@@ -194,8 +195,8 @@ func newPlanWorld(t *testing.T) planWorld {
 	return w
 }
 
-// fill makes n messages of an instant and an attempt at each endpoint for each of them. Of the failed
-// ones, one in ten will be tried again.
+// fill creates n messages at an instant and an attempt at each endpoint for each of them. One in ten failed messages
+// will be retried.
 func (w planWorld) fill(at time.Time, n int) {
 	w.t.Helper()
 	w.exec(`
@@ -219,11 +220,11 @@ func (w planWorld) fill(at time.Time, n int) {
 		WHERE e.app_id = $1 AND n % ($4::int * 10) = 0`, w.app.ID, core.MessageIDAt(at), n, planFailures)
 }
 
-// lists are the lists that have much to choose from. Each reads what it shows from a few partitions at a
-// time, and one row of each further one.
+// lists returns the lists that choose from many rows. Each reads the rows it shows from a few partitions at a time,
+// and one row from each further partition.
 func (w planWorld) lists() []planCase {
 	const page, peek = planPage, 60                // the partitions of the window, twice
-	const lookups = 4*lookedUpMost + 2*page + peek // of each status, and for each a message
+	const lookups = 4*lookedUpMost + 2*page + peek // of each status, with a message for each
 	down := core.Page{Before: "~", Limit: page, Descending: true}
 	up := core.Page{Before: "~", Limit: page}
 	middle := down
@@ -252,7 +253,7 @@ func (w planWorld) lists() []planCase {
 		{name: "expunging", read: w.expunge, rows: 1, most: 3 * peek},
 		{name: "attempts in the middle", read: attempts(core.AttemptFilter{}, middle), rows: page, most: 2*page + peek},
 	}
-	byType := core.MessageFilter{EventTypes: []string{"type.0"}} // also that of all that failed
+	byType := core.MessageFilter{EventTypes: []string{"type.0"}} // also for all failed messages
 	for order, p := range map[string]core.Page{"newest": down, "oldest": up} {
 		cases = append(cases,
 			planCase{name: order + " attempts by type", read: attempts(core.AttemptFilter{MessageFilter: byType}, p), rows: anyRows, most: lookups},
@@ -281,7 +282,7 @@ func (w planWorld) lists() []planCase {
 	return cases
 }
 
-// failed is how many messages failed for good, or will be tried again, up to a page.
+// failed returns how many messages failed for good or, if sending, will be retried, up to a page.
 func (w planWorld) failed(sending bool) int {
 	each := w.messages / planInstants
 	again := planInstants * (each / (planFailures * 10))
@@ -296,7 +297,7 @@ func (w planWorld) counts(r reader) (int, error) {
 	return int(stats.Succeeded + stats.Failed), err
 }
 
-// message is one from the middle.
+// message returns a message from the middle.
 func (w planWorld) message(r reader) (core.MessageID, error) {
 	before := string(core.MessageIDAt(now().AddDate(0, 0, -10)))
 	rows, _, err := r.MessageList(w.t.Context(), w.app.ID, core.MessageFilter{}, core.Page{Before: before, Limit: 1, Descending: true})
@@ -337,7 +338,7 @@ func (w planWorld) byMessage(r reader) (int, error) {
 	return len(rows), err
 }
 
-// byMessageOf lists the attempts at a message, which is not of those that the filter takes.
+// byMessageOf lists the attempts at a message that the filter does not match.
 func (w planWorld) byMessageOf(filter core.MessageFilter, p core.Page) func(reader) (int, error) {
 	return func(r reader) (int, error) {
 		at := core.MessageIDAt(now().AddDate(0, 0, -10))

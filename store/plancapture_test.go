@@ -17,35 +17,35 @@ type queryCase struct {
 	name  string // what the parameters stand for
 	sql   string
 	args  []any
-	of    int  // how many things it is about; 0: as many as it returns or writes
-	most  int  // how many rows it may read; 0: what rowsAllowed says
+	of    int  // number of things it is about; 0 for as many as it returns or writes
+	most  int  // number of rows it may read; 0 for the limit of rowsAllowed
 	hot   bool // it may read three times the buffers that an empty database needs, and no more
 }
 
-// query makes a case of a call of a generated method: query("of a small application", queries.MessageGet, ...).
+// query returns a case for a call of a generated method: query("of a small application", queries.MessageGet, ...).
 func query[P, R any](name string, method func(context.Context, db.DBTX, P) (R, error), params P) queryCase {
 	return queryOf(name, func(ctx context.Context, conn db.DBTX) { _, _ = method(ctx, conn, params) }) // errCaptured
 }
 
-// withoutParameters lets query take a method that has none.
+// withoutParameters adapts a method without parameters to query.
 func withoutParameters[R any](method func(context.Context, db.DBTX) (R, error)) func(context.Context, db.DBTX, struct{}) (R, error) {
 	return func(ctx context.Context, conn db.DBTX, _ struct{}) (R, error) { return method(ctx, conn) }
 }
 
-// queryOf makes a case of the first statement that a function of the store runs.
+// queryOf returns a case for the first statement that a function of the store runs.
 func queryOf(name string, run func(context.Context, db.DBTX)) queryCase {
 	var c captured
 	run(context.Background(), &c)
 	return c.query(name)
 }
 
-// about says how many things a statement is about, where that is not what it returns or writes.
+// about sets how many things a statement is about, if that is not the number of rows it returns or writes.
 func (c queryCase) about(n int) queryCase { c.of = n; return c }
 
 // reading allows more rows than usual.
 func (c queryCase) reading(most int) queryCase { c.most = most; return c }
 
-// filtering allows as many rows as any query may read, where a list has no index for what it is filtered by.
+// filtering allows the maximum number of rows if a list is filtered by something that it has no index for.
 func (c queryCase) filtering(is bool) queryCase {
 	if is {
 		c.most = rowsAtMost
@@ -53,10 +53,10 @@ func (c queryCase) filtering(is bool) queryCase {
 	return c
 }
 
-// onHotPath holds a statement to the buffers that it needs in an empty database.
+// onHotPath limits a statement by the buffers that it needs in an empty database.
 func (c queryCase) onHotPath() queryCase { c.hot = true; return c }
 
-// captured is a connection that keeps the statement it is given instead of running it.
+// captured is a connection that records a statement instead of running it.
 type captured struct {
 	sql  string
 	args []any

@@ -10,8 +10,8 @@ import (
 	"github.com/postrider/postrider/db"
 )
 
-// hotTenants are the deliveries of the hot path: all of one endpoint of the large application, or one of each
-// of as many small ones.
+// hotTenants are the tenants of the hot path's deliveries: one endpoint of the large application, or as many small
+// applications with one delivery each.
 var hotTenants = []hotTenant{
 	{name: "of the large application", app: func(int) int { return 0 }, due: 2, leased: 3, message: 0},
 	{name: "of small applications", app: func(i int) int { return 2 + i }, due: 0, leased: 1, message: fullSeed.large},
@@ -20,8 +20,8 @@ var hotTenants = []hotTenant{
 type hotTenant struct {
 	name        string
 	app         func(i int) int
-	due, leased int // which endpoints of the application are owed what
-	message     int // the number of the first
+	due, leased int // numbers of the endpoints with due and with leased deliveries
+	message     int // number of the first message
 }
 
 func (h hotTenant) apps() []string {
@@ -36,7 +36,7 @@ func (h hotTenant) endpoints(n int) []string {
 	return times(hotBatch, func(i int) string { return string(seedEndpoint(h.app(i), n)) })
 }
 
-// results are of attempts at what is leased; every other one failed, if they failed.
+// results returns results of attempts at the leased deliveries. If failed is set, every other attempt failed.
 func (h hotTenant) results(failed bool) []core.Result {
 	return times(hotBatch, func(i int) core.Result {
 		r := core.Result{Lease: 1, Attempt: core.Attempt{
@@ -115,14 +115,14 @@ func deliveryCases() []queryCase {
 	)
 }
 
-// owedList is a look from the beginning of the queues of a kind.
+// owedList returns the parameters of a look from the beginning of the queues of a kind.
 func owedList(at time.Time, kind core.QueueKind, known ...floor) db.DeliveryOwedListAnyTenantParams {
 	p := (&floors{all: known}).from(core.Queue{Kind: kind}, at)
 	p.AfterQueue, p.Now, p.MaxQueues = int16(kind), at, claimQueues
 	return p
 }
 
-// floorsOf are floors above all that waits.
+// floorsOf returns floors above everything that waits.
 func floorsOf(kind core.QueueKind, endpoints []string) []floor {
 	known := make([]floor, len(endpoints))
 	for i, id := range endpoints {

@@ -44,7 +44,7 @@ func endpointCases() []queryCase {
 		query("of the large application", queries.EndpointUpdate, update(large, seedEndpoint(0, 2), true)),
 		query("of 2,000", queries.EndpointUpdateSecret, db.EndpointUpdateSecretParams{Headers: core.Headers{}, Secret: []byte{1}, OldSecrets: [][]byte{}, OldSecretsExpireAt: []time.Time{}, UpdatedAt: seedAt, AppID: wide, ID: id}),
 		query("of 2,000", queries.EndpointHeadersUpdate, db.EndpointHeadersUpdateParams{Headers: core.Headers{}, Secret: []byte{1}, UpdatedAt: seedAt, AppID: wide, ID: id}),
-		// The endpoints of one application, as storing a message does.
+		// The endpoints of one application are read as they are when a message is stored.
 		query("by four of 2,000", queries.EndpointWanted, wanted(wide, "type.499")).reading(fullSeed.wide),
 		query("by none of 2,000", queries.EndpointWanted, wanted(wide, "none")).reading(fullSeed.wide),
 		query("by all", queries.EndpointWanted, wanted(large, "type.1")),

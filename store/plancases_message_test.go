@@ -61,13 +61,14 @@ func messageCases() []queryCase {
 	)
 }
 
-// seedHash is the nth key's hash.
+// seedHash returns the hash of the nth key.
 func seedHash(n int) []byte {
 	hash := sha256.Sum256([]byte(fmt.Sprint(n)))
 	return hash[:]
 }
 
-// storeCases are the statement that stores messages, with and without room to lease their deliveries.
+// storeCases returns the cases of the statement that stores messages, with and without room to lease their
+// deliveries.
 func storeCases() []queryCase {
 	room := core.Room{Total: 1000, PerEndpoint: 100, LeasedUntil: seedAt.Add(time.Minute)}
 	messages := func(change func(i int, m *core.NewMessage)) []core.NewMessage {

@@ -7,12 +7,12 @@ import (
 	"github.com/postrider/postrider/db"
 )
 
-// planBatch is how many messages a step of a task is about here.
+// planBatch is how many messages a step of a task handles in these cases.
 const planBatch = 100
 
 func taskCases() []queryCase {
 	large, small := seedApp(0), seedApp(2)
-	id := core.TaskID("qtask_" + string(seedApp(100))[4:]) // one that runs
+	id := core.TaskID("qtask_" + string(seedApp(100))[4:]) // a running task
 	page := db.BackgroundTaskListAscendingParams{MaxDataBytes: 1000, OrgID: seedOrg, After: beforeAll, Before: afterAll, MaxRows: planPageRows, MaxLooked: lookedMost}
 	ofApp, running, none := page, page, page
 	ofApp.OnlyAppID, running.Status, none.Task = string(large), string(core.TaskRunning), string(core.TaskPurge)
@@ -47,7 +47,7 @@ func taskCases() []queryCase {
 	return append(append(cases, stepCases("of the large application", large, 0)...), stepCases("of a small application", small, 2)...)
 }
 
-// stepCases are the steps of tasks, from the middle of all messages on.
+// stepCases returns the steps of tasks, starting in the middle of all messages.
 func stepCases(name string, app core.AppID, n int) []queryCase {
 	first, after := string(seedAttempt(30, 0)), string(seedMessage(30, 0))
 	replay := db.DeliveryReplayManyParams{

@@ -5,7 +5,7 @@ import "slices"
 // planExceptions are the queries that break a bound, each with the reason. Remove a line once its query holds.
 var planExceptions = map[string]string{}
 
-// withoutPlans are the queries that have no plan to speak of, each with the reason.
+// withoutPlans lists the queries that have no significant plan, with the reason for each.
 var withoutPlans = map[string]string{
 	"AttemptCountLock":           "takes a lock",
 	"AttemptCountTryLock":        "takes a lock",
@@ -28,7 +28,7 @@ var withoutPlans = map[string]string{
 	"TablePagesAnyTenant":              "asks for the size of a file",
 }
 
-// cases are the queries with their parameters, file by file.
+// cases returns the queries with their parameters, file by file.
 func (s *seeded) cases() []queryCase {
 	return slices.Concat(
 		applicationCases(), attemptCases(), attemptCountCases(), taskCases(), deliveryCases(), destinationCases(), endpointCases(),
@@ -37,14 +37,14 @@ func (s *seeded) cases() []queryCase {
 	)
 }
 
-// A page of 50 and one more, as lists ask for, and ids before the first and after the last.
+// Lists request a page of 50 plus one. The other constants are ids before the first and after the last one.
 const (
 	planPageRows = 51
 	beforeAll    = ""
 	afterAll     = "~"
 )
 
-// times makes n of something.
+// times returns a list of n values.
 func times[T any](n int, one func(i int) T) []T {
 	list := make([]T, n)
 	for i := range list {
@@ -53,5 +53,5 @@ func times[T any](n int, one func(i int) T) []T {
 	return list
 }
 
-// always is the same n times.
+// always returns a list of n times the same value.
 func always[T any](n int, value T) []T { return slices.Repeat([]T{value}, n) }

@@ -17,25 +17,25 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// planModes are the values of plan_cache_mode: auto first, because a plan that is made once stays in the
-// cache, and auto chooses by the plans that are there.
+// planModes are the values of plan_cache_mode. auto comes first, because a plan stays in the cache once it is made,
+// and auto considers the cached plans.
 var planModes = []string{"auto", "custom", "generic"}
 
-// plansBeforeGeneric is how often Postgres plans a prepared statement for the parameters at hand before it
-// compares the price of that with the price of a plan for any.
+// plansBeforeGeneric is how often Postgres plans a prepared statement for specific parameters before it compares the
+// cost with that of a generic plan.
 const plansBeforeGeneric = 5
 
-// planPatience is how long a statement may take, of which all should take milliseconds.
+// planPatience is how long a statement may take. All of them should take milliseconds.
 const planPatience = 5 * time.Second
 
-// reading is what a statement read under one plan.
+// reading is the result of running a statement under one plan.
 type reading struct {
-	returned int            // rows that it returned or wrote
-	rows     int            // of tables
+	returned int            // rows returned or written
+	rows     int            // rows read from tables
 	buffers  int            // pages of tables and indexes
 	spilled  bool           // to disk
-	endless  bool           // it was cancelled after planPatience, and nothing else is known
-	paths    map[string]int // how each table was read, and how many rows that gave
+	endless  bool           // cancelled after planPatience; nothing else is known
+	paths    map[string]int // how each table was read, with the number of rows
 }
 
 // catalog knows the names of indexes and partitions.
@@ -72,7 +72,7 @@ func readCatalog(ctx context.Context, pool *pgxpool.Pool) (catalog, error) {
 	return c, err
 }
 
-// parent is the name of what a partition, or an index of one, belongs to.
+// parent returns the name of the table or index that a partition, or a partition's index, belongs to.
 func (c catalog) parent(name string) string { return cmp.Or(c.parents[name], name) }
 
 // planReader explains statements on a connection of the service.
@@ -81,7 +81,7 @@ type planReader struct {
 	catalog catalog
 }
 
-// read has a statement planned five times, and then run with each mode. What it writes is taken back.
+// read plans a statement five times and then runs it in each mode. It rolls back all writes.
 func (r planReader) read(ctx context.Context, c queryCase) ([]configured, error) {
 	prepared, err := r.conn.Prepare(ctx, "planned", c.sql)
 	if err != nil {
@@ -96,7 +96,7 @@ func (r planReader) read(ctx context.Context, c queryCase) ([]configured, error)
 		}
 		execute += "(" + values + ")"
 	}
-	// EXPLAIN takes the plan from the cache as EXECUTE does, and counts as much.
+	// EXPLAIN uses the cached plan as EXECUTE does, and counts as one execution.
 	if _, err := r.run(ctx, strings.Repeat("EXPLAIN "+execute+";", plansBeforeGeneric)); err != nil {
 		return nil, err
 	}
@@ -137,7 +137,7 @@ func (r planReader) explain(ctx context.Context, mode, execute string) (reading,
 	return r.catalog.summarize(plans[0].Plan), nil
 }
 
-// run returns the last row of what it runs.
+// run returns the last row of the result.
 func (r planReader) run(ctx context.Context, sql string) (last string, err error) {
 	results, err := r.conn.PgConn().Exec(ctx, sql).ReadAll()
 	for _, result := range results {
@@ -148,7 +148,7 @@ func (r planReader) run(ctx context.Context, sql string) (last string, err error
 	return last, err
 }
 
-// node is as much of a plan as is looked at.
+// node contains the fields of a plan that we look at.
 type node struct {
 	Type      string  `json:"Node Type"`
 	Operation string  `json:"Operation"`
@@ -172,7 +172,7 @@ func (c catalog) summarize(root node) reading {
 	scanned := map[string]bool{}
 	c.walk(root, &r, scanned)
 	r.buffers = root.Hit + root.Read
-	// A statement in WITH that writes and that nobody reads runs when the rest is over, on nobody's account.
+	// A writing statement in WITH whose result nobody reads runs at the end, and its cost is not part of the root's.
 	for _, child := range root.Plans {
 		if name, is := strings.CutPrefix(child.Subplan, "CTE "); is && !scanned[name] {
 			r.buffers += child.Hit + child.Read
@@ -196,7 +196,7 @@ func (c catalog) walk(n node, r *reading, scanned map[string]bool) {
 			read := int((n.Rows + n.Filtered + n.Rechecked) * n.Loops)
 			r.rows += read
 			r.paths[c.path(n)] += read
-		case n.Index != "": // of a Bitmap Heap Scan, which counts the rows
+		case n.Index != "": // of a Bitmap Heap Scan, which has the row count
 			r.paths[c.path(n)] += 0
 		}
 	}
@@ -205,8 +205,8 @@ func (c catalog) walk(n node, r *reading, scanned map[string]bool) {
 	}
 }
 
-// path names the table, the way to it, and by which columns of the index: "message: Index Scan on
-// message_pkey by app_id, id". An index that is read from one end to the other is read by nothing.
+// path describes the table, the access method and the columns of the index in the condition: "message: Index Scan on
+// message_pkey by app_id, id". For an index that is read from end to end, it names no columns.
 func (c catalog) path(n node) string {
 	table := cmp.Or(n.Relation, c.tables[n.Index])
 	path := c.parent(table) + ": " + strings.TrimSuffix(n.Type, " Backward")
@@ -228,7 +228,7 @@ var (
 	columnCondition = regexp.MustCompile(`\(+([\w.]+)\)?(?:::\w+)? (?:=|<=|>=|<|>|IS) `)
 )
 
-// conditionColumns are the columns of the index that a condition is about.
+// conditionColumns returns the columns of the index that a condition uses.
 func conditionColumns(condition string) []string {
 	var columns []string
 	for _, match := range slices.Concat(rowCondition.FindAllStringSubmatch(condition, -1), columnCondition.FindAllStringSubmatch(condition, -1)) {
@@ -239,5 +239,5 @@ func conditionColumns(condition string) []string {
 	return columns
 }
 
-// ways are the paths in the order of their names.
+// ways returns the paths in alphabetical order.
 func (r reading) ways() []string { return slices.Sorted(maps.Keys(r.paths)) }

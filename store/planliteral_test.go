@@ -11,15 +11,15 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// literals spells arguments as SQL, since EXECUTE takes no parameters. Postgres gives each the type of
-// the parameter that it stands for.
+// literals formats arguments as SQL, because EXECUTE takes no parameters. Postgres gives each literal the type of the
+// parameter it stands for.
 func literals(types *pgtype.Map, oids []uint32, args []any) (string, error) {
 	if len(oids) != len(args) {
 		return "", fmt.Errorf("%d arguments for %d parameters", len(args), len(oids))
 	}
 	texts := make([]string, len(args))
 	for i, arg := range args {
-		// Not nil, which is what an empty text would stay.
+		// Start with an empty slice, because a nil one would remain nil for an empty text.
 		text, err := types.Encode(oids[i], pgtype.TextFormatCode, arg, []byte{})
 		if err != nil {
 			return "", fmt.Errorf("parameter %d: %w", i+1, err)

@@ -10,19 +10,19 @@ import (
 	"testing"
 )
 
-// planned is a case with what it read.
+// planned is a case with its readings.
 type planned struct {
 	queryCase
 	readings []configured
 }
 
-// configured is a reading, and under which statistics of the queue's table and in which mode it was made.
+// configured is a reading, with the statistics of the queue's table and the mode that it was made under.
 type configured struct {
 	statistics, mode string
 	reading
 }
 
-// figures are the figures of a committed file, by the case, the configurations and the path they are of.
+// figures contains the figures of a committed file by case, configurations and path.
 type figures map[string]int
 
 var (
@@ -36,7 +36,7 @@ var (
 `
 )
 
-// parseFigures reads the figures of a file that render wrote.
+// parseFigures parses the figures in a file that render wrote.
 func parseFigures(file string) figures {
 	f := figures{}
 	var query, group string
@@ -59,8 +59,8 @@ func parseFigures(file string) figures {
 	return f
 }
 
-// round keeps a figure that still holds. A new one has a quarter of room, so that it holds for a while.
-// None is less than least, below which it only tells whether a page was split.
+// round keeps an old figure that still holds. A new figure gets a quarter of headroom, so that it holds for a while.
+// No figure is less than least, because smaller ones only show whether a page was split.
 func (f figures) round(key string, n, least int) int {
 	if old, is := f[key]; is && n <= old && (n > old/4 || old == least) {
 		return old
@@ -68,14 +68,14 @@ func (f figures) round(key string, n, least int) int {
 	return max(least, 1<<bits.Len(uint((n*5+3)/4-1)))
 }
 
-// render writes a file about the cases of one file of queries, in their order.
+// render writes a file about the cases of one file of queries, in order.
 func render(cases []planned, old figures) string {
 	var file strings.Builder
 	file.WriteString(planFileHead)
 	for _, c := range cases {
 		query := c.query + ": " + c.name
 		fmt.Fprintf(&file, "\n%s\n", query)
-		// Its figures would change with the machine: some such queries are cancelled, or not.
+		// Its figures would depend on the machine, because some such queries are cancelled and some are not.
 		if reason, expected := planExceptions[c.query]; expected {
 			fmt.Fprintf(&file, "    not recorded: %s\n", reason)
 			continue
@@ -108,7 +108,7 @@ func most(group []configured, figure func(reading) int) (n int) {
 	return n
 }
 
-// groups puts together the readings that went the same ways.
+// groups combines the readings that took the same paths.
 func groups(readings []configured) (list [][]configured) {
 	for _, r := range readings {
 		i := slices.IndexFunc(list, func(group []configured) bool {
@@ -122,7 +122,7 @@ func groups(readings []configured) (list [][]configured) {
 	return list
 }
 
-// configurations names those of a group: "custom; generic with (1, 0), (33, 1)".
+// configurations formats the configurations of a group: "custom; generic with (1, 0), (33, 1)".
 func configurations(group []configured) string {
 	with := map[string][]string{}
 	var modes []string
@@ -134,7 +134,7 @@ func configurations(group []configured) string {
 			modes = append(modes, mode+" with "+strings.Join(with[mode], ", "))
 		}
 	}
-	// Modes that are alike together: "auto, custom with ...".
+	// Modes with the same statistics are combined: "auto, custom with ...".
 	var alike []string
 	for i := 0; i < len(modes); {
 		name, statistics, _ := strings.Cut(modes[i], " with ")
@@ -152,10 +152,10 @@ func configurations(group []configured) string {
 	return strings.Join(alike, "; ")
 }
 
-// difference lists the lines that were added or are gone, each behind the line of its case.
+// difference lists added and removed lines, each after the line of its case.
 func difference(old, fresh string) string {
 	a, b := strings.Split(old, "\n"), strings.Split(fresh, "\n")
-	// common[i][j] is how many lines of a[i:] and b[j:] are in both in the same order.
+	// common[i][j] is the length of the longest common subsequence of a[i:] and b[j:].
 	common := make([][]int, len(a)+1)
 	for i := range common {
 		common[i] = make([]int, len(b)+1)

@@ -23,25 +23,26 @@ import (
 // asTheyAre are the statistics that ANALYZE made.
 const asTheyAre = "statistics as they are"
 
-// forcedStatistics are pages and rows that pg_class may say delivery and its indexes have, whatever they
-// have: after a vacuum while nothing was owed, after one at the wrong moment, and after a burst.
+// forcedStatistics are false numbers of pages and rows that pg_class may hold for delivery and its indexes: after a
+// vacuum while nothing was owed, after one at the wrong moment, and after a burst.
 var forcedStatistics = []string{"(1, 0)", "(33, 1)", "(1000, 50)"}
 
 const (
-	rowsPerRow  = 20  // that a query may read for each row it returns or writes
-	rowsAtLeast = 200 // that any query may read: a row of each partition, and then some
+	rowsPerRow  = 20  // rows that a query may read for each row it returns or writes
+	rowsAtLeast = 200 // rows that any query may read: one of each partition, and some more
 	rowsAtMost  = 20_000
-	hotRatio    = 3 // buffers on the hot path, against those that an empty database needs
+	hotRatio    = 3 // buffers on the hot path, relative to an empty database
 )
 
-// planVersion is the Postgres that plans/ is of. Another may choose other plans, and is held to the bounds only.
+// planVersion is the Postgres version of plans/. Other versions may choose other plans, and only have to keep the
+// bounds.
 const planVersion = 15
 
-// planReaders is how many connections read plans at once.
+// planReaders is how many connections read plans at the same time.
 const planReaders = 3
 
-// TestPlans compares what each query reads with plans/*.txt, in every mode and with statistics that have
-// nothing to do with the tables, and with bounds. With -update it writes the files anew.
+// TestPlans compares the rows and buffers that each query reads with plans/*.txt and with bounds, in every mode and
+// with statistics that do not match the tables. With -update it rewrites the files.
 func TestPlans(t *testing.T) {
 	t.Parallel()
 	began := time.Now()
@@ -70,7 +71,7 @@ func TestPlans(t *testing.T) {
 	compareFiles(t, all)
 }
 
-// version is the server's major version.
+// version returns the server's major version.
 func (s *seeded) version(t *testing.T) (version int) {
 	t.Helper()
 	if err := s.pool.QueryRow(t.Context(), "SELECT current_setting('server_version_num')::int / 10000").Scan(&version); err != nil {
@@ -79,8 +80,8 @@ func (s *seeded) version(t *testing.T) (version int) {
 	return version
 }
 
-// readAll reads the plans of cases: of those that write one after the other, so that none reads over more or
-// less of what another left.
+// readAll reads the plans of cases. Those that write run one after the other, so that none reads more or less because
+// of what another one left.
 func (s *seeded) readAll(t *testing.T, all []planned, statistics string, wanted func(planned) bool) {
 	t.Helper()
 	var readers, writers []*planned
@@ -135,7 +136,7 @@ func (s *seeded) readOne(t *testing.T, c *planned, statistics string) {
 	}
 }
 
-// readsQueue reports whether the case has to do with the table whose statistics are forced.
+// readsQueue reports whether the case involves the table whose statistics are forced.
 func (c planned) readsQueue() bool {
 	for _, r := range c.readings {
 		for way := range r.paths {
@@ -152,8 +153,8 @@ func (c planned) endless() bool {
 	return slices.ContainsFunc(c.readings, func(r configured) bool { return r.endless })
 }
 
-// force writes pages and rows of delivery and its indexes into pg_class, and takes away what the statements
-// before left there.
+// force sets the pages and rows of delivery and its indexes in pg_class, and removes what earlier statements left in
+// the tables.
 func (s *seeded) force(t *testing.T, statistics string) {
 	t.Helper()
 	s.exec(t, "VACUUM delivery, endpoint")
@@ -167,7 +168,8 @@ func (s *seeded) force(t *testing.T, statistics string) {
 			OR oid IN (SELECT indexrelid FROM pg_index WHERE indrelid = 'delivery'::regclass)`)
 }
 
-// emptyBuffers is what the cases of the hot path need in a database that has nothing else, by query and name.
+// emptyBuffers returns how many buffers the cases of the hot path need in an otherwise empty database, by query and
+// name.
 func emptyBuffers(t *testing.T) map[string]float64 {
 	t.Helper()
 	empty := newSeeded(t, emptySeed)
@@ -186,10 +188,10 @@ func emptyBuffers(t *testing.T) map[string]float64 {
 	return buffers
 }
 
-// things is how many things a reading was about.
+// things returns how many things a reading was about.
 func (c queryCase) things(r reading) int { return max(c.of, r.returned, 1) }
 
-// rowsAllowed is how many rows a case may read.
+// rowsAllowed returns how many rows a case may read.
 func (c queryCase) rowsAllowed(r reading) int {
 	if c.most > 0 {
 		return c.most
@@ -197,7 +199,7 @@ func (c queryCase) rowsAllowed(r reading) int {
 	return min(rowsPerRow*c.things(r)+rowsAtLeast, rowsAtMost)
 }
 
-// judgeAll holds the cases to their bounds, but for those that are expected to break one.
+// judgeAll checks that the cases keep their bounds, except those that are expected to break one.
 func judgeAll(t *testing.T, all []planned, empty map[string]float64) {
 	t.Helper()
 	broken := map[string][]string{}
@@ -217,7 +219,7 @@ func judgeAll(t *testing.T, all []planned, empty map[string]float64) {
 	}
 }
 
-// judge tells of each bound that a case breaks, under the configuration in which it breaks it most.
+// judge reports each bound that a case breaks, under the configuration in which it exceeds the bound most.
 func (c planned) judge(empty map[string]float64) (complaints []string) {
 	worst := func(excess func(configured) float64, say func(configured) string) {
 		if len(c.readings) == 0 {
@@ -255,7 +257,7 @@ func (c planned) judge(empty map[string]float64) (complaints []string) {
 	return complaints
 }
 
-// compareFiles compares what was read with the committed files, or writes them anew.
+// compareFiles compares the readings with the committed files, or rewrites the files.
 func compareFiles(t *testing.T, all []planned) {
 	t.Helper()
 	files := map[string][]planned{}
@@ -283,7 +285,7 @@ func compareFiles(t *testing.T, all []planned) {
 	}
 }
 
-// queryFiles are the generated statements, each with the file of queries/ that it is in.
+// queryFiles returns the generated statements, each with its file in queries/.
 func queryFiles(t *testing.T) map[string]string {
 	t.Helper()
 	of := map[string]string{}
@@ -305,7 +307,7 @@ func queryFiles(t *testing.T) map[string]string {
 	return of
 }
 
-// TestPlansAreOfAllQueries fails if a query has no case, and is not one that has no plan to speak of.
+// TestPlansAreOfAllQueries fails if a query has neither a case nor an entry in withoutPlans.
 func TestPlansAreOfAllQueries(t *testing.T) {
 	t.Parallel()
 	has := map[string]bool{}
@@ -319,8 +321,8 @@ func TestPlansAreOfAllQueries(t *testing.T) {
 	}
 }
 
-// TestPlansObeyTheMode keeps the plans from being of another mode than they are said to be: what SET
-// plan_cache_mode does not act on is EXPLAIN with parameters.
+// TestPlansObeyTheMode checks that plans are made in the mode they are recorded under: SET plan_cache_mode does not
+// affect EXPLAIN with parameters.
 func TestPlansObeyTheMode(t *testing.T) {
 	t.Parallel()
 	s := openStore(t, pg.Shared(t), nil)

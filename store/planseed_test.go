@@ -13,14 +13,14 @@ import (
 	history "github.com/postrider/postrider/world"
 )
 
-// seedAt is when the seeded database is looked at: a fixed instant, for with the partitions' ends the plans
-// change.
+// seedAt is the time at which the seeded database is read. It is fixed, because plans change with the bounds of the
+// partitions.
 var seedAt = history.FixedNow
 
-// planHistory adds months of other tenants to what TestPlans looks at.
+// planHistory adds months of other tenants' data to the database of TestPlans.
 var planHistory = flag.String("history", "", "small or full: TestPlans looks at a world of that size, and holds its queries to bounds only")
 
-// bare hands out databases that are migrated and have no partitions.
+// bare provides databases that are migrated and have no partitions.
 var bare = pgtest.Template(Migrate)
 
 // seedStep is the time between two instants at which messages were sent.
@@ -28,18 +28,18 @@ const seedStep = 42 * time.Hour
 
 const seedOrg core.OrgID = "org_plans"
 
-// hotBatch is how many deliveries a statement of the hot path is about.
+// hotBatch is how many deliveries a statement of the hot path handles.
 const hotBatch = 64
 
-// seed is how much there is of what.
+// seed is the amount of data of each kind.
 type seed struct {
-	apps     int // small ones
+	apps     int // small applications
 	wide     int // endpoints of the application that has many
 	instants int // at which messages were sent
-	large    int // messages of an instant to the large application
-	small    int // and to small ones
+	large    int // messages per instant to the large application
+	small    int // messages per instant to small ones
 	waiting  int // deliveries to each of the many endpoints, not due yet
-	rest     int // of each kind of row that has its own table
+	rest     int // rows of each kind that has its own table
 }
 
 var (
@@ -50,9 +50,9 @@ var (
 // seeded is a database with a large application (number 0), one with many endpoints (1) and small ones. The
 // ids are numbers, so that cases can name what is there without looking.
 //
-// The large one has six endpoints. All of its messages went to number 0 and arrived; every fourth went to
-// number 1 and failed, half of them for good; none went to the others. Endpoints 2 and 3 are owed hotBatch
-// deliveries: due to number 2, leased to number 3, fresh to number 5; so are the first endpoints 0 and 1 of as many small ones.
+// The large one has six endpoints. All of its messages went to number 0 and arrived; every fourth went to number 1
+// and failed, half of them for good; none went to the others. Endpoints 2 and 3 are owed hotBatch deliveries: due to
+// number 2, leased to number 3, fresh to number 5; so are the first endpoints 0 and 1 of as many small ones.
 type seeded struct {
 	*Store
 	catalog catalog
@@ -72,7 +72,7 @@ func newSeeded(t *testing.T, size seed) *seeded {
 	return s
 }
 
-// addHistory makes the world that was asked for.
+// addHistory adds the history that the -history flag asks for.
 func (s *seeded) addHistory(t *testing.T) {
 	t.Helper()
 	makers := map[string]func(uint64) history.Config{"small": history.Small, "full": history.Full}
@@ -108,10 +108,10 @@ func seedUID(app int) string { return fmt.Sprintf("customer-%d", app) }
 
 func seedType(n int) string { return fmt.Sprintf("type.%d", n) }
 
-// seedInstant is the nth instant, counted backwards.
+// seedInstant returns the nth instant, counted backwards.
 func seedInstant(n int) time.Time { return seedAt.Add(-time.Duration(n+1) * seedStep) }
 
-// seedMessage is the nth message of an instant: those to the large application have the first numbers.
+// seedMessage returns the id of an instant's nth message. Those to the large application have the first numbers.
 func seedMessage(instant, n int) core.MessageID {
 	return core.MessageID(fmt.Sprintf("%.21s%010d", core.MessageIDAt(seedInstant(instant)), n))
 }
@@ -153,7 +153,7 @@ func (s *seeded) fill(t *testing.T, size seed) {
 	}
 }
 
-// fillRest makes rows of the tables that messages have nothing to do with.
+// fillRest fills the tables that are unrelated to messages.
 func (s *seeded) fillRest(t *testing.T, size seed) {
 	t.Helper()
 	s.exec(t, `
@@ -187,7 +187,7 @@ func (s *seeded) fillRest(t *testing.T, size seed) {
 	}
 }
 
-// fillInstant makes the messages of an instant and their attempts.
+// fillInstant creates the messages of an instant and their attempts.
 func (s *seeded) fillInstant(t *testing.T, size seed, n int) {
 	t.Helper()
 	at := seedInstant(n)
@@ -216,7 +216,7 @@ func (s *seeded) fillInstant(t *testing.T, size seed, n int) {
 		WHERE message.id BETWEEN $2 AND $5`, core.AttemptIDAt(at), seedMessage(n, 0), at, size.large, seedMessage(n, 9999))
 }
 
-// fillCounts makes the counts of four weeks that were asked of every endpoint, and of the large one every hour.
+// fillCounts creates the counts of four weeks that were requested for every endpoint, and hourly for the large one.
 func (s *seeded) fillCounts(t *testing.T) {
 	t.Helper()
 	var partitions, days, hours []string
@@ -244,7 +244,7 @@ func (s *seeded) fillCounts(t *testing.T) {
 		WHERE to_regclass(day.partition) IS NOT NULL`, seedApp(0), seedEndpoint(0, 0), partitions, hours)
 }
 
-// fillQueue makes what is owed.
+// fillQueue creates the owed deliveries.
 func (s *seeded) fillQueue(t *testing.T, size seed) {
 	t.Helper()
 	owe := func(app, endpoint, messages string, n, attempts, queue int, due time.Time, state string) {
@@ -261,7 +261,7 @@ func (s *seeded) fillQueue(t *testing.T, size seed) {
 	owe("2 + n", "0", small, hotBatch, 1, 1, seedAt.Add(-time.Minute), "waiting")
 	owe("2 + n", "1", small, hotBatch, 0, 0, seedAt.Add(time.Minute), "leased")
 	s.exec(t, "INSERT INTO delivery_position (id, snapshot) VALUES (1, '3:3:')")
-	// Of the messages of another application: nobody looks.
+	// These belong to messages of another application, which nobody reads.
 	owe("1", fmt.Sprintf("n %% %d", size.wide), "n", size.wide*size.waiting, 1, 1, seedAt.Add(time.Hour), "waiting")
 	if size.waiting > 0 {
 		s.exec(t, `

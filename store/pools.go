@@ -12,21 +12,22 @@ import (
 	"github.com/postrider/postrider/db"
 )
 
-// pools are the connections of a store, shared out so that no sort of work takes all. Lists and statistics have a
-// pool of their own, because Postgres ends their statements sooner. Other requests, jobs, and reading large payloads
-// have shares of the main pool, which leave at least a third of all connections to storing, claiming and recording.
+// pools divides a store's connections so that no kind of work takes all of them. Lists and statistics have a pool of
+// their own, because their statements have a shorter timeout in Postgres. Other requests, jobs, and reads of large
+// payloads have shares of the main pool, which leave at least a third of all connections to storing, claiming and
+// recording.
 type pools struct {
-	main, list *pgxpool.Pool // one pool if the connections are too few to share out
+	main, list *pgxpool.Pool // the same pool if there are too few connections to divide
 
 	lists    *share
 	requests *share
 	jobs     *share
 	payloads *share
-	upkeep   *share // the places of jobs, for what may take minutes
+	upkeep   *share // the places of jobs, for statements that may take minutes
 	sources  *share // any number of places
 }
 
-// newPools makes pools of config.MaxConns connections in all.
+// newPools returns pools of config.MaxConns connections in total.
 func newPools(ctx context.Context, config *pgxpool.Config) (p *pools, err error) {
 	all, lists := config.MaxConns, max(config.MaxConns/6, 1)
 	p = &pools{}
@@ -51,12 +52,13 @@ func newPools(ctx context.Context, config *pgxpool.Config) (p *pools, err error)
 	p.payloads = newShare(p.main, int(all/12))
 	p.lists.places.each = max(int(lists)/2, 1)
 	p.lists.wait, p.requests.wait = listWait, requestWait
-	// Postgres is quicker, unless it cannot be reached; then the connection would be lost, and is by this.
+	// Postgres cancels the statement earlier, which keeps the connection. This limit, which loses the connection,
+	// applies only if Postgres cannot be reached.
 	p.lists.limit = listLimit + time.Second
 	return p, nil
 }
 
-// newListPool makes a pool that has no connection while nobody lists anything.
+// newListPool returns a pool that has no connections while nobody lists anything.
 func newListPool(ctx context.Context, config *pgxpool.Config, size int32) (*pgxpool.Pool, error) {
 	config = config.Copy()
 	config.MaxConns, config.MinConns, config.MinIdleConns = size, 0, 0
@@ -77,7 +79,7 @@ func newListPool(ctx context.Context, config *pgxpool.Config, size int32) (*pgxp
 	return pool, nil
 }
 
-// size is how many connections there may be.
+// size returns the maximum number of connections.
 func (p *pools) size() int {
 	n := int(p.main.Config().MaxConns)
 	if p.list != p.main {
@@ -86,7 +88,7 @@ func (p *pools) size() int {
 	return n
 }
 
-// reset has all connections made anew; those in use are closed when they are given back.
+// reset replaces all connections. Those in use are closed when they are released.
 func (p *pools) reset() {
 	p.main.Reset()
 	p.list.Reset()
@@ -100,7 +102,7 @@ func (p *pools) close() {
 	}
 }
 
-// part is the store of one part of the process, which has other connections than requests have.
+// part is the store for one part of the process, which uses other connections than requests do.
 type part struct {
 	reader
 	store *Store
@@ -115,16 +117,16 @@ type connections interface {
 
 var _ core.Store = part{}
 
-// ForJobs is the store for work in the background, lists included.
+// ForJobs returns the store for background work, including lists.
 func (s *Store) ForJobs() core.Store { return s.part(s.pools.jobs) }
 
-// SourceStore is what sources read and write.
+// SourceStore is the store as sources use it.
 type SourceStore interface {
 	core.Store
 	core.Outbox
 }
 
-// ForSources is the store for sources, each of which takes messages in with one connection at a time.
+// ForSources returns the store for sources, each of which ingests messages with one connection at a time.
 func (s *Store) ForSources() SourceStore { return s.part(s.pools.sources) }
 
 func (s *Store) part(conns connections) part { return part{s.on(conns), s, conns} }

@@ -4,11 +4,11 @@ import (
 	"context"
 )
 
-// prunePages is 1 MiB of a table: at most some ten thousand rows to a statement.
+// prunePages is 1 MiB of a table: at most some ten thousand rows per statement.
 const prunePages = 128
 
-// prune goes through a table from end to end. An index on the time would find the old rows at once,
-// and cost every message some of its speed; to read the table once an hour costs less.
+// prune scans a whole table. An index on the time would find the old rows immediately but slow down
+// every message; reading the table once an hour costs less.
 func (s *Store) prune(ctx context.Context, table string, slice func(from, to int64) (int64, error)) (int64, error) {
 	pages, err := queries.TablePagesAnyTenant(ctx, s.pools.jobs, table)
 	var deleted int64

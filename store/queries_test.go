@@ -31,7 +31,7 @@ func eachQuery(t *testing.T, do func(file, name string, lines []string)) {
 	}
 }
 
-// cutComment parts a line of SQL into code and comment.
+// cutComment splits a line of SQL into code and comment.
 func cutComment(line string) (code, comment string) {
 	code, comment, _ = strings.Cut(line, "--")
 	return strings.TrimRight(code, " "), strings.TrimSpace(comment)
@@ -42,8 +42,8 @@ var (
 	digit     = regexp.MustCompile(`\b\d\b`)
 )
 
-// TestQueueNumbersAreNamed reads the numbers of queues in statements as core has them: each line that has some
-// names them in a comment, in their order and each once.
+// TestQueueNumbersAreNamed checks that every line with queue numbers names them in a comment, as core does, in order
+// and each once.
 func TestQueueNumbersAreNamed(t *testing.T) {
 	t.Parallel()
 	lines := 0
@@ -72,7 +72,7 @@ func TestQueueNumbersAreNamed(t *testing.T) {
 	}
 }
 
-// sameOrder are the orders that a list has in both directions, and why.
+// sameOrder contains the orders that a list has in both directions, with the reasons.
 var sameOrder = map[string]string{
 	"ORDER BY attempt.id DESC":                           "the latest attempt",
 	"ORDER BY attempted.endpoint_id, attempted.id DESC":  "the latest attempt of each endpoint",
@@ -81,7 +81,7 @@ var sameOrder = map[string]string{
 
 var flipped = strings.NewReplacer(" DESC", "", " < (", " > (", " >= @", " <= @", "@before::", "@after::")
 
-// TestListsDifferInDirectionOnly compares the two statements of each list, one for each direction, line by line.
+// TestListsDifferInDirectionOnly compares the two statements of each list, one per direction, line by line.
 func TestListsDifferInDirectionOnly(t *testing.T) {
 	t.Parallel()
 	code := map[string][]string{}

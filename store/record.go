@@ -12,8 +12,7 @@ import (
 	"github.com/postrider/postrider/db"
 )
 
-// DeliveryRecord writes a result down together with those of other callers. Done twice, it changes
-// nothing the second time.
+// DeliveryRecord records a result, in one statement with those of other callers. Recording it again has no effect.
 func (q *DeliveryQueue) DeliveryRecord(ctx context.Context, result core.Result) (core.Recorded, error) {
 	return q.recorder.do(ctx, result)
 }
@@ -36,9 +35,9 @@ func (q *DeliveryQueue) recordMany(ctx context.Context, results []core.Result) [
 	})
 }
 
-// recordBatch records results: most by a statement that does no more than it must, and if there are
-// others, all in one transaction with what is to be told of them. So are results that come late, with the counts that
-// are kept without them.
+// recordBatch records results. Plain results need only a minimal statement. If there are others, all are recorded in
+// one transaction with the events about them. So are late results, together with the removal of the stored counts
+// that lack them.
 func (q *DeliveryQueue) recordBatch(ctx context.Context, results []core.Result) (rows []db.DeliveryRecordManyRow, err error) {
 	plain, others := sortResults(results)
 	late := lateAttempts(results, q.Now())
@@ -67,8 +66,8 @@ func (q *DeliveryQueue) recordBatch(ctx context.Context, results []core.Result) 
 	return rows, err
 }
 
-// sortResults tells apart what is plain. Where others come from the same endpoint, a success is one of
-// them: it says that the endpoint is not failing.
+// sortResults separates plain results from the others. If an endpoint has other results as well, its successes
+// are among them, because they show that the endpoint is not failing.
 func sortResults(results []core.Result) (plain, others []core.Result) {
 	judged := map[core.EndpointID]bool{}
 	for _, r := range results {
@@ -86,7 +85,7 @@ func sortResults(results []core.Result) (plain, others []core.Result) {
 	return plain, others
 }
 
-// finish records results that are plain.
+// finish records plain results.
 func finish(ctx context.Context, conn db.DBTX, results []core.Result) ([]db.DeliveryRecordManyRow, error) {
 	if len(results) == 0 {
 		return nil, nil
@@ -104,8 +103,7 @@ func finish(ctx context.Context, conn db.DBTX, results []core.Result) ([]db.Deli
 	return held, err
 }
 
-// tell writes operational events down: of the results that were taken, and of endpoints that were
-// disabled.
+// tell writes operational events about the results that were accepted and the endpoints that were disabled.
 func tell(ctx context.Context, t pgx.Tx, results []core.Result, rows []db.DeliveryRecordManyRow) error {
 	taken, disabled := leases(rows), map[core.EndpointID]bool{}
 	for _, row := range rows {
@@ -126,14 +124,14 @@ func tell(ctx context.Context, t pgx.Tx, results []core.Result, rows []db.Delive
 	return events.write(ctx, t)
 }
 
-// lease is what a result is taken by.
+// lease identifies a lease. A result is accepted only for the lease it was made under.
 type lease struct {
 	message  core.MessageID
 	endpoint core.EndpointID
 	lease    int64
 }
 
-// leases are those of the results that were taken.
+// leases returns the leases of the results that were accepted.
 func leases(rows []db.DeliveryRecordManyRow) map[lease]bool {
 	taken := make(map[lease]bool, len(rows))
 	for _, row := range rows {
@@ -153,7 +151,7 @@ func recordParams(results []core.Result, rules core.HealthRules, now time.Time) 
 		disableSince = now.Add(-rules.DisableAfter)
 	}
 	return db.DeliveryRecordManyParams{
-		MaxRows: int32(2 * len(results)), // each, and its endpoint
+		MaxRows: int32(2 * len(results)), // each result and its endpoint
 		Now:     now, PauseLeast: now.Add(core.CircuitWaitLeast), PauseMost: now.Add(rules.CircuitWait),
 		CircuitFailures: circuitFailures, DisableFailures: int32(rules.DisableFailures), DisableSince: disableSince,
 

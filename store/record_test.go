@@ -16,7 +16,7 @@ func TestAFailedAttemptIsDueAgain(t *testing.T) {
 	d := w.claim(room())[0]
 	next := now().Add(time.Minute)
 	r := result(d, next)
-	for range 2 { // as when the answer to the first got lost
+	for range 2 { // as when the response to the first one was lost
 		if !w.record(r) {
 			t.Error("a result was not taken")
 		}

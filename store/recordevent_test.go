@@ -11,7 +11,7 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// attempted is the result of an attempt at a message of its own, of which so many have been made.
+// attempted returns the result of an attempt at a new message, which has had the given number of attempts.
 func (w *world) attempted(e core.Endpoint, attempts int, status core.AttemptStatus, next time.Time) core.Result {
 	w.t.Helper()
 	m := w.addMessages(e.AppID, 1, now())[0]
@@ -33,7 +33,7 @@ func TestWhatOperationalWebhooksTellOfAttempts(t *testing.T) {
 		w.attempted(e, 3, core.StatusFail, retry), w.attempted(e, 4, core.StatusFail, retry),
 		w.attempted(e, 8, core.StatusFail, time.Time{}), w.attempted(e, 5, core.StatusSuccess, time.Time{}),
 	}
-	late := w.attempted(e, 4, core.StatusFail, retry) // its lease is another's by now
+	late := w.attempted(e, 4, core.StatusFail, retry) // another worker has the lease by now
 	late.Lease = 7
 	var want []string
 	for _, r := range append(results, late) {
@@ -84,7 +84,7 @@ func TestAnEndpointThatIsDisabledForFailingIsToldOnce(t *testing.T) {
 	}
 }
 
-// canonical is a JSON text with its fields in order.
+// canonical returns a JSON text with its fields in order.
 func canonical(t *testing.T, text string) string {
 	t.Helper()
 	var v any

@@ -10,16 +10,16 @@ import (
 	"github.com/postrider/postrider/db"
 )
 
-// TestDeliveriesAreLookedUpOneByOne: the plans are of tables that nobody has looked at, or of empty ones,
-// as those are that a process makes at its first start. One that goes by the endpoint reads all that is
-// owed to it each time: half of what could be delivered was, after a minute.
+// TestDeliveriesAreLookedUpOneByOne checks plans on tables without statistics or with those of empty tables, which a
+// process has at its first start. A plan that uses the endpoint reads everything that is owed to it each time: only
+// half of the possible deliveries were made, after a minute.
 func TestDeliveriesAreLookedUpOneByOne(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	e := w.addEndpoint(nil)
 	w.addMessages(w.app.ID, 4_000, past())
 	w.exec("INSERT INTO delivery (app_id, message_id, endpoint_id, due_at, lease) SELECT app_id, id, $1, now() - interval '1 s', 0 FROM message", e.ID)
-	// A hundred lanes of ten, which claims do not see.
+	// A hundred lanes of ten deliveries, which claims do not see.
 	w.exec(`UPDATE delivery SET queue = 3, subject = lpad((n % 100)::text, 3, '0'), place = n
 		FROM (SELECT message_id, row_number() OVER (ORDER BY message_id DESC) AS n FROM delivery) AS numbered
 		WHERE delivery.message_id = numbered.message_id AND n <= 1000`)
@@ -37,7 +37,7 @@ func TestDeliveriesAreLookedUpOneByOne(t *testing.T) {
 	}
 }
 
-// aboutDeliveries are the statements about a hundred deliveries to an endpoint.
+// aboutDeliveries returns the statements about a hundred deliveries to an endpoint.
 func (w *world) aboutDeliveries(e core.Endpoint, deliveries []core.Delivery) map[string]func(context.Context, db.DBTX) error {
 	var results []core.Result
 	for i, d := range deliveries {
@@ -95,7 +95,7 @@ func (w *world) aboutDeliveries(e core.Endpoint, deliveries []core.Delivery) map
 	}
 }
 
-// aboutLanes are the statements about a hundred lanes.
+// aboutLanes returns the statements about a hundred lanes.
 func (w *world) aboutLanes(e core.Endpoint, deliveries []core.Delivery) map[string]func(context.Context, db.DBTX) error {
 	lanes := make([]core.Lane, 100)
 	for i := range lanes {
@@ -117,7 +117,7 @@ func (w *world) aboutLanes(e core.Endpoint, deliveries []core.Delivery) map[stri
 	}
 }
 
-// lookedAt runs a statement about a hundred deliveries and takes it back.
+// lookedAt runs a statement about a hundred deliveries, checks its plan and rolls the statement back.
 func (w *world) lookedAt(t *testing.T, name string, run func(context.Context, db.DBTX) error) {
 	t.Helper()
 	tx, err := w.pool.Begin(t.Context())
@@ -129,6 +129,6 @@ func (w *world) lookedAt(t *testing.T, name string, run func(context.Context, db
 	if err := run(t.Context(), e); err != nil || len(e.plans) != 1 {
 		t.Fatalf("%s: %v, %d plans", name, err, len(e.plans))
 	}
-	// Each delivery once or twice, its endpoint and its message, and what is written.
+	// Each delivery once or twice, its endpoint and message, and the rows written.
 	planCase{name: name, most: 100 * 8}.judge(t, e.plans[0])
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// dumpInto loads what pg_dump writes of a database into another. Both programs have an empty search_path then,
-// and psql stops at the first error, which restores nothing of the table it was at.
+// dumpInto loads pg_dump's output for one database into another. Both programs then have an empty search_path, and
+// psql stops at the first error, which leaves the table it was loading empty.
 func (w *world) dumpInto(t *testing.T, restored string, options ...string) {
 	t.Helper()
 	from := w.pool.Config().ConnString()
@@ -40,13 +40,13 @@ func (w *world) dumpInto(t *testing.T, restored string, options ...string) {
 	}
 }
 
-// TestDeliveriesAreRestoredInTheirOrder restores data alone, into a schema that has the triggers already.
+// TestDeliveriesAreRestoredInTheirOrder restores only data, into a schema that already has the triggers.
 func TestDeliveriesAreRestoredInTheirOrder(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	e := w.addEndpoint(func(e *core.Endpoint) { e.FIFO = true })
 	w.send(5)
-	// The order that the dump finds the rows in is another than that of the deliveries.
+	// The dump finds the rows in another order than that of the deliveries.
 	w.exec("UPDATE delivery SET attempts = 1 WHERE seq < (SELECT max(seq) FROM delivery)")
 	const order = "SELECT array_agg(message_id ORDER BY seq) FROM delivery"
 	want := value[[]core.MessageID](w, order)
@@ -57,15 +57,15 @@ func TestDeliveriesAreRestoredInTheirOrder(t *testing.T) {
 		t.Errorf("restored %v, want %v", got, want)
 	}
 	restored.app = w.app
-	restored.send(1) // goes behind them
+	restored.send(1) // goes after them
 	last := value[core.MessageID](restored, "SELECT message_id FROM delivery WHERE endpoint_id = $1 ORDER BY seq DESC LIMIT 1", e.ID)
 	if slices.Contains(want, last) {
 		t.Errorf("%s is last, and was owed before the dump", last)
 	}
 }
 
-// TestFunctionsWorkUnderAnySearchPath: pg_dump restores under an empty one, a DBA calls them from anywhere, and
-// producers come with the path of their own tables, which may have the names of ours.
+// TestFunctionsWorkUnderAnySearchPath: pg_dump restores with an empty one, a DBA calls functions from anywhere, and
+// producers use the path of their own tables, which may have the names of ours.
 func TestFunctionsWorkUnderAnySearchPath(t *testing.T) {
 	t.Parallel()
 	u, err := url.Parse(empty.New(t))

@@ -12,7 +12,7 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// foundIn returns the tables that hold a text in any of their columns, as text or as bytes.
+// foundIn returns the tables that contain a text in any column, as text or as bytes.
 func (w *world) foundIn(text string) (tables []string) {
 	w.t.Helper()
 	all := value[[]string](w, `SELECT array_agg(format('%I.%I', schemaname, tablename) ORDER BY tablename) FROM pg_tables
@@ -36,8 +36,8 @@ func markedURL(host string) string {
 	return "https://" + marker + ":" + marker + "%20word@" + host + "/"
 }
 
-// writeCredentials writes headers and userinfo in all the ways there are, and returns the endpoints. It checks after each,
-// because the next one may seal what that one did not.
+// writeCredentials writes headers and userinfo in every possible way and returns the endpoints. It calls check after
+// each write, because the next write may seal what that one did not.
 func (w *world) writeCredentials(check func()) (endpoints []core.Endpoint) {
 	w.t.Helper()
 	s, scope, ctx := w.service(), core.Scope{OrgID: testOrg}, w.t.Context()
@@ -91,8 +91,8 @@ func (w *world) writeCredentials(check func()) (endpoints []core.Endpoint) {
 	return endpoints
 }
 
-// deliverAll makes each delivery of a message in each of the three ways, and returns how often a delivery had both its
-// userinfo and its headers.
+// deliverAll makes each delivery of a message in each of the three ways, and returns how many deliveries had both
+// their userinfo and their headers.
 func (w *world) deliverAll() (whole int) {
 	w.t.Helper()
 	handed := &takes{room: room()}
@@ -120,8 +120,8 @@ func (w *world) deliverAll() (whole int) {
 	return whole
 }
 
-// TestDatabaseHoldsNoCredentialsInPlain looks for them in every column of every table, so that a forgotten way to write
-// them is found wherever it leads.
+// TestDatabaseHoldsNoCredentialsInPlain searches every column of every table for credentials, to find a forgotten way
+// of writing them wherever it leads.
 func TestDatabaseHoldsNoCredentialsInPlain(t *testing.T) {
 	t.Parallel()
 	w := newWorldWith(t, newKeys(t, "a"))
@@ -154,7 +154,7 @@ func TestDatabaseHoldsNoCredentialsInPlain(t *testing.T) {
 	}
 }
 
-// TestCredentialsOfBeforeAreSealed begins without keys, where all is stored as ever.
+// TestCredentialsOfBeforeAreSealed begins without keys, so that everything is stored in plain text.
 func TestCredentialsOfBeforeAreSealed(t *testing.T) {
 	t.Parallel()
 	plain := newWorld(t)
@@ -185,7 +185,7 @@ func TestCredentialsOfBeforeAreSealed(t *testing.T) {
 	}
 }
 
-// TestHeadersThatChangeWhileTheyAreSealedStay has a client patch headers again and again.
+// TestHeadersThatChangeWhileTheyAreSealedStay has a client that patches headers again and again.
 func TestHeadersThatChangeWhileTheyAreSealedStay(t *testing.T) {
 	t.Parallel()
 	plain := newWorld(t)
@@ -232,8 +232,8 @@ func TestHeadersThatChangeWhileTheyAreSealedStay(t *testing.T) {
 	}
 }
 
-// TestLargestCredentialsAreSealed has headers of 64 KiB, in values of which JSON needs two bytes for each, and userinfo of
-// 64 KiB.
+// TestLargestCredentialsAreSealed has headers of 64 KiB, whose values need two bytes per character in JSON, and
+// userinfo of 64 KiB.
 func TestLargestCredentialsAreSealed(t *testing.T) {
 	t.Parallel()
 	w := newWorldWith(t, newKeys(t, "a"))
@@ -261,8 +261,8 @@ func TestLargestCredentialsAreSealed(t *testing.T) {
 	}
 }
 
-// TestUserinfoIsCountedWhereItIsSealed compares what the database finds with what is sealed: otherwise something would
-// never be sealed, or sealing would never end.
+// TestUserinfoIsCountedWhereItIsSealed compares the userinfo that the database finds with the userinfo that is
+// sealed. If they differed, some would never be sealed, or sealing would never end.
 func TestUserinfoIsCountedWhereItIsSealed(t *testing.T) {
 	t.Parallel()
 	w := newWorldWith(t, newKeys(t, "a"))

@@ -7,20 +7,20 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// A stored secret tells by itself what it is:
+// A stored secret identifies its own format:
 //
-//	up to 75 bytes                     an HMAC key, as it is
-//	mark 'h' key                       an HMAC key that is longer
+//	up to 75 bytes                     an HMAC key, unchanged
+//	mark 'h' key                       a longer HMAC key
 //	mark 'e' seed, public key          an ed25519 key
 //	mark 's' fingerprint, nonce, text  any of these, sealed
 //
-// What is sealed may also be
+// Sealed text may also be
 //
 //	mark 'c' JSON                      sealedCredentials
 //
-// The mark is so long that whatever bears it has more than 75 bytes (33 of mark, 1 of kind, 4 of
-// fingerprint, 24 of nonce and 16 that authenticate are 78), and no HMAC key that a client can choose
-// has more. So no key is ever taken for something else, whatever it begins with and whichever release
+// The mark is long enough that anything that begins with it has more than 75 bytes (33 of mark, 1 of kind, 4 of
+// fingerprint, 24 of nonce and 16 of authentication tag are 78), and no HMAC key that a client can choose
+// has more. So no key is ever mistaken for another format, whatever it begins with and whichever release
 // wrote it.
 const (
 	secretMark    = "postrider secret, encoded as v1: "
@@ -32,15 +32,15 @@ const (
 	kindEd25519 = 'e'
 	kindSealed  = 's'
 
-	kindCredentials = 'c' // only within what is sealed
+	kindCredentials = 'c' // only within sealed text
 )
 
-// marked begins a secret that is not an HMAC key as it is.
+// marked returns the beginning of a secret that is not an unchanged HMAC key.
 func marked(kind byte, size int) []byte {
 	return append(append(make([]byte, 0, len(secretMark)+1+size), secretMark...), kind)
 }
 
-// unmarked is the kind of a stored secret and what it holds.
+// unmarked returns the kind of a stored secret and its content.
 func unmarked(stored []byte) (kind byte, body []byte, err error) {
 	if len(stored) <= plainBytesMax {
 		return kindHMAC, stored, nil
@@ -52,7 +52,7 @@ func unmarked(stored []byte) (kind byte, body []byte, err error) {
 	return body[0], body[1:], nil
 }
 
-// encodeSecret is how a secret is stored without keys, and what is sealed with them.
+// encodeSecret returns a secret as it is stored without keys. With keys, this is what is sealed.
 func encodeSecret(s core.Secret) []byte {
 	signs, key := s.Key()
 	switch {

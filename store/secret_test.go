@@ -11,7 +11,7 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// twoSecrets makes an endpoint with an HMAC key and an older ed25519 one.
+// twoSecrets creates an endpoint with an HMAC key and an older ed25519 key.
 func (w *world) twoSecrets() core.Endpoint {
 	w.t.Helper()
 	return w.addEndpoint(func(e *core.Endpoint) {
@@ -20,7 +20,7 @@ func (w *world) twoSecrets() core.Endpoint {
 	})
 }
 
-// with is the same database under other keys.
+// with returns the same database under other keys.
 func (w *world) with(keys SecretKeys) *world {
 	w.t.Helper()
 	return &world{Store: openStore(w.t, w.pool.Config().ConnString(), keys), t: w.t, app: w.app}
@@ -82,8 +82,8 @@ func TestSwappedSecretsDoNotOpen(t *testing.T) {
 	}
 }
 
-// TestADeliveryThatCannotBeSignedWaits: one endpoint's secret is under a key that this process has not
-// got. The others get their deliveries, and its own are neither sent nor lost nor counted.
+// TestADeliveryThatCannotBeSignedWaits: this process lacks the key of one endpoint's secret. The other endpoints get
+// their deliveries, and its own are neither sent nor lost nor counted.
 func TestADeliveryThatCannotBeSignedWaits(t *testing.T) {
 	t.Parallel()
 	w := newWorldWith(t, newKeys(t, "a"))
@@ -189,14 +189,13 @@ func TestEverySecretComesUnderTheFirstKey(t *testing.T) {
 	}
 }
 
-// TestASecretThatIsRotatedMeanwhileStays: resealing goes on past an endpoint that somebody is changing,
-// and what they write stays.
+// TestASecretThatIsRotatedMeanwhileStays: resealing skips an endpoint that is being changed, and that change remains.
 func TestASecretThatIsRotatedMeanwhileStays(t *testing.T) {
 	t.Parallel()
 	plain := newWorld(t)
 	w := plain.with(newKeys(t, "a"))
 	rotated, other := plain.addEndpoint(nil), plain.addEndpoint(nil)
-	// By a process without keys.
+	// The other change is made by a process without keys.
 	plain.in(func(ctx context.Context, tx core.Tx) error {
 		e, err := tx.EndpointLock(ctx, rotated.AppID, string(rotated.ID))
 		if err != nil {

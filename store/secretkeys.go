@@ -17,18 +17,18 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// SecretKeys seal the secrets of endpoints: the first what is written, each of them what was written
-// under it. Without any, secrets are written as they are.
+// SecretKeys encrypt the secrets of endpoints. The first key encrypts new secrets; each key decrypts the secrets
+// that were encrypted under it. Without keys, secrets are stored in plain text.
 type SecretKeys []secretKey
 
 type secretKey struct {
-	fingerprint string // of fingerprintBytes: it names the key and tells nothing about it
+	fingerprint string // fingerprintBytes long; it names the key and reveals nothing about it
 	aead        cipher.AEAD
 }
 
 const fingerprintBytes = 4
 
-// ParseSecretKeys reads keys, comma-separated, each the base64 of 32 bytes. Its errors show none.
+// ParseSecretKeys parses comma-separated keys, each the base64 of 32 bytes. Its errors never contain a key.
 func ParseSecretKeys(text string) (SecretKeys, error) {
 	if strings.TrimSpace(text) == "" {
 		return nil, nil
@@ -66,12 +66,12 @@ func (k SecretKeys) find(fingerprint string) *secretKey {
 	return &k[i]
 }
 
-// sealed is what everything that is sealed under the key begins with.
+// sealed returns the prefix of everything that is sealed under the key.
 func (k secretKey) sealed() []byte {
 	return append(marked(kindSealed, fingerprintBytes), k.fingerprint...)
 }
 
-// seal is how an endpoint's secret is stored. It opens as that endpoint's alone.
+// seal returns an endpoint's secret as it is stored. It can only be decrypted as the secret of that endpoint.
 func (k SecretKeys) seal(s core.Secret, app core.AppID, endpoint core.EndpointID) []byte {
 	plain := encodeSecret(s)
 	if len(k) == 0 {
@@ -85,16 +85,16 @@ func (k SecretKeys) sealBytes(plain []byte, app core.AppID, endpoint core.Endpoi
 	stored := marked(kindSealed, fingerprintBytes+key.aead.NonceSize()+len(plain)+key.aead.Overhead())
 	stored = append(stored, key.fingerprint...)
 	nonce := make([]byte, key.aead.NonceSize())
-	rand.Read(nonce) // never fails: it ends the process instead
+	rand.Read(nonce) // never returns an error; it crashes the process instead
 	return key.aead.Seal(append(stored, nonce...), nonce, plain, owner(app, endpoint))
 }
 
-// owner binds what is sealed to the row it is in. Neither id can hold a NUL.
+// owner returns the associated data that binds sealed text to its row. Neither id can contain a NUL.
 func owner(app core.AppID, endpoint core.EndpointID) []byte {
 	return []byte(string(app) + "\x00" + string(endpoint))
 }
 
-// open reads an endpoint's secret as it is stored.
+// open reads an endpoint's stored secret.
 func (k SecretKeys) open(stored []byte, app core.AppID, endpoint core.EndpointID) (core.Secret, error) {
 	plain, err := k.unseal(stored, app, endpoint)
 	if err != nil {
@@ -157,7 +157,8 @@ func (k SecretKeys) isFirst(stored []byte) bool {
 	return len(stored) > plainBytesMax && bytes.HasPrefix(stored, k[0].sealed())
 }
 
-// reseal is a stored old secret under the first key. One that does not open stays as it is.
+// reseal returns a stored old secret encrypted under the first key. If the secret cannot be decrypted, reseal returns
+// it unchanged.
 func (k SecretKeys) reseal(stored []byte, app core.AppID, endpoint core.EndpointID) []byte {
 	if k.isFirst(stored) {
 		return stored

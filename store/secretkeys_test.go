@@ -13,7 +13,7 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// newKeys makes keys of texts, one of 32 times each letter.
+// newKeys creates keys from texts, one key of 32 times each letter.
 func newKeys(tb testing.TB, letters string) SecretKeys {
 	tb.Helper()
 	keys, err := ParseSecretKeys(keysText(letters))
@@ -51,8 +51,7 @@ func TestSecretKeysAreRead(t *testing.T) {
 	}
 }
 
-// drawSecret draws any key a client could choose and then some: those that look like what is marked
-// or sealed among them.
+// drawSecret draws any key that a client could choose and more, including keys that look marked or sealed.
 func drawSecret(t *rapid.T, keys SecretKeys) core.Secret {
 	key := rapid.SliceOfN(rapid.Byte(), 0, 160).Draw(t, "key")
 	switch rapid.SampledFrom([]string{"hmac", "ed25519", "mark", "sealed", "its own like"}).Draw(t, "kind") {
@@ -157,7 +156,7 @@ func TestResealingChangesWhatIsNotUnderTheFirstKey(t *testing.T) {
 	}
 }
 
-// BenchmarkOpenAndSign is what a delivery pays for its secret.
+// BenchmarkOpenAndSign measures the cost of an endpoint's secret for one delivery.
 func BenchmarkOpenAndSign(b *testing.B) {
 	keys, payload := newKeys(b, "a"), bytes.Repeat([]byte("x"), 1000)
 	hmac, asymmetric := core.NewSecret(), core.SignatureEd25519.NewSecret()

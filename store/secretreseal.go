@@ -11,23 +11,23 @@ import (
 	"github.com/postrider/postrider/db"
 )
 
-// SecretCount is how many secrets are stored under a key. Headers and the userinfo of URLs are encrypted as part of a
-// secret, and counted only where they are not.
+// SecretCount is the number of secrets stored under a key. Headers and the userinfo of URLs are encrypted as part of
+// a secret, and counted only where they are not encrypted.
 type SecretCount struct {
-	Fingerprint string // of the key; empty: none
-	First       bool   // it is the key that secrets are written under
-	Known       bool   // it is among the keys, or none is needed
-	Secrets     int64  // old ones and those of deleted endpoints included
-	InUse       int64  // those of endpoints that are there
-	Headers     int64  // endpoints whose headers are not encrypted, deleted ones included
-	Userinfos   int64  // endpoints whose URLs have a user or password that is not encrypted, deleted ones included
+	Fingerprint string // of the key; empty for plain text
+	First       bool   // new secrets are encrypted under this key
+	Known       bool   // the key is configured, or none is needed
+	Secrets     int64  // including old secrets and those of deleted endpoints
+	InUse       int64  // secrets of endpoints that are not deleted
+	Headers     int64  // endpoints with headers that are not encrypted, including deleted endpoints
+	Userinfos   int64  // endpoints with a user or password in the URL that is not encrypted, including deleted endpoints
 }
 
-// userinfoPattern finds, as its group, the user and password that core.CutUserinfo finds.
+// userinfoPattern matches, as its group, the same user and password that core.CutUserinfo finds.
 const userinfoPattern = `^[^:]*:[/\\\t\r\n]*([^/\\?#]*)@`
 
-// SecretCount counts the stored secrets of all tenants, in the order of the fingerprints. It reads the
-// whole table of endpoints.
+// SecretCount counts the stored secrets of all tenants, ordered by fingerprint. It reads the whole table of
+// endpoints.
 func (s *Store) SecretCount(ctx context.Context) ([]SecretCount, error) {
 	ctx, cancel := context.WithTimeout(ctx, upkeepTimeout)
 	defer cancel()
@@ -50,9 +50,9 @@ func (s *Store) SecretCount(ctx context.Context) ([]SecretCount, error) {
 // resealBatch is how many endpoints one transaction changes: some 10 ms.
 const resealBatch = 100
 
-// SecretReseal encrypts the secrets, headers and userinfo of all tenants' endpoints under the first key, in batches of
-// one transaction each, and returns how many endpoints it changed. There must be a key. Done again, it goes on with
-// what is left; what somebody holds at the moment, or what does not open, it leaves.
+// SecretReseal encrypts the secrets, headers and userinfo of all tenants' endpoints under the first key, in batches
+// of one transaction each, and returns how many endpoints it changed. There must be a key. SecretReseal skips
+// endpoints that are locked by others and data that cannot be decrypted. Calling it again continues with the rest.
 func (s *Store) SecretReseal(ctx context.Context) (changed int, err error) {
 	for b := (resealed{looked: resealBatch}); b.looked == resealBatch; {
 		var next resealed
@@ -72,14 +72,14 @@ func (s *Store) SecretReseal(ctx context.Context) (changed int, err error) {
 	return changed, nil
 }
 
-// resealed is what came of a batch.
+// resealed is the result of a batch.
 type resealed struct {
 	looked, changed int // endpoints
 	last            db.SecretLockAnyTenantRow
 }
 
-// resealBatch locks the endpoints that it may change, so that whoever changes one meanwhile waits, and skips those that
-// somebody is changing.
+// resealBatch locks the endpoints that it may change, so that concurrent changes wait, and skips endpoints that are
+// being changed.
 func (r reader) resealBatch(ctx context.Context, after db.SecretLockAnyTenantRow) (resealed, error) {
 	rows, err := queries.SecretLockAnyTenant(ctx, r.conn, db.SecretLockAnyTenantParams{
 		AfterAppID: string(after.AppID), AfterID: string(after.ID), Sealed: r.keys[0].sealed(),
@@ -96,7 +96,7 @@ func (r reader) resealBatch(ctx context.Context, after db.SecretLockAnyTenantRow
 	return b, err
 }
 
-// resealRow tells whether there was anything to change that could be opened.
+// resealRow returns the new content of a row, and reports whether anything changed.
 func (k SecretKeys) resealRow(row db.SecretLockAnyTenantRow) (p db.SecretUpdateParams, changed bool) {
 	c, changed := k.resealCredentials(columns{row.URL, row.Headers, row.Secret}, row.AppID, row.ID)
 	p = db.SecretUpdateParams{

@@ -14,28 +14,29 @@ import (
 )
 
 const (
-	// listLimit is how long a statement of a list or of statistics may take: Postgres ends it then, whatever became of
-	// the request. Lists look at a bounded number of rows, which takes some milliseconds each time they are in memory.
+	// listLimit is how long a statement of a list or of statistics may take. Postgres cancels it then, whatever happened
+	// to the request. Lists look at a bounded number of rows, which takes some milliseconds if they are in memory.
 	listLimit = 10 * time.Second
 
-	// listWait is how long a list waits for a connection. A page of a dashboard makes some ten requests at a time, each of
-	// some milliseconds.
+	// listWait is how long a list waits for a connection. A dashboard page makes some ten requests at a time, which take
+	// some milliseconds each.
 	listWait = 2 * time.Second
 
-	// requestWait is the same for what else a request does, which others do not queue up for unless rows are locked.
+	// requestWait is the same for everything else a request does. Requests do not queue up for that unless rows are
+	// locked.
 	requestWait = 10 * time.Second
 
-	// sharedLeast is how many connections are shared out. Of fewer, none can be kept for anybody.
+	// sharedLeast is the minimum number of connections to divide. With fewer, none can be reserved.
 	sharedLeast = 6
 )
 
-// share is the part of a pool's connections that one sort of work may use at a time. It is to statements what the pool
-// is: they begin once a place is free.
+// share is the part of a pool's connections that one kind of work may use at a time. Statements use it like a pool:
+// they begin once a place is free.
 type share struct {
 	pool   *pgxpool.Pool
 	places *places
-	wait   time.Duration // for a place; 0: as long as the context
-	limit  time.Duration // of one statement, those of a transaction included
+	wait   time.Duration // for a place; 0 means until the context ends
+	limit  time.Duration // of one statement, including each statement of a transaction
 }
 
 var (
@@ -47,14 +48,14 @@ func newShare(pool *pgxpool.Pool, places int) *share {
 	return &share{pool: pool, places: newPlaces(max(places, 1)), limit: statementTimeout}
 }
 
-// limited is the same places for statements that may take longer.
+// limited returns a share of the same places for statements that may take longer.
 func (s *share) limited(limit time.Duration) *share {
 	longer := *s
 	longer.limit = limit
 	return &longer
 }
 
-// enter waits for a place and returns what gives it back, any number of times.
+// enter waits for a place and returns a function that gives it back. Calling that more than once has no effect.
 func (s *share) enter(ctx context.Context) (leave func(), err error) {
 	if s.wait > 0 {
 		var cancel context.CancelFunc
@@ -68,16 +69,16 @@ func (s *share) enter(ctx context.Context) (leave func(), err error) {
 	return sync.OnceFunc(func() { s.places.leave(customer) }), nil
 }
 
-// errShareFull is unlike other trouble in that the database is well.
+// errShareFull differs from other errors in that the database is healthy.
 var errShareFull = core.TooBusy("Too many requests of this sort are under way; retry later")
 
-// begin is enter for one statement, whose context it returns.
+// begin is enter for one statement. It returns the statement's context.
 func (s *share) begin(ctx context.Context) (within context.Context, end func(), err error) {
 	leave, err := s.enter(ctx)
 	if err != nil {
 		return ctx, nil, err
 	}
-	// A server that went away without a word never answers. The deadline closes the connection.
+	// A server that disappeared silently never answers. The deadline closes the connection.
 	within, cancel := context.WithTimeout(ctx, s.limit)
 	return within, func() { cancel(); leave() }, nil
 }
@@ -162,7 +163,7 @@ func (t shareTx) Rollback(ctx context.Context) error {
 	return t.Tx.Rollback(ctx)
 }
 
-// limitedTx is a transaction each of whose statements has a deadline, and so have those of its savepoints.
+// limitedTx is a transaction in which every statement has a deadline, including the statements of its savepoints.
 type limitedTx struct {
 	pgx.Tx
 	limit time.Duration

@@ -15,13 +15,13 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// listEventTypes reads a table that nothing on the way of a message does.
+// listEventTypes reads a table that storing and sending messages does not read.
 func listEventTypes(ctx context.Context, s core.Store) error {
 	_, _, err := s.EventTypeList(ctx, testOrg, core.EventTypeFilter{}, core.Page{Limit: 10})
 	return err
 }
 
-// lockTable keeps everybody from reading a table until unlock.
+// lockTable prevents all reads of a table until unlock.
 func (w *world) lockTable(table string) (unlock func()) {
 	w.t.Helper()
 	conn, err := pgx.Connect(w.t.Context(), w.pool.Config().ConnString())
@@ -36,12 +36,13 @@ func (w *world) lockTable(table string) (unlock func()) {
 	return unlock
 }
 
-// blocked is how many statements wait for a lock.
+// blocked returns how many statements wait for a lock.
 func (w *world) blocked() int {
 	return value[int](w, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
 }
 
-// flood has 100 callers wait until so many statements, those of others included, wait for a lock.
+// flood starts 100 callers and waits until the given number of statements, including those of others, wait for a
+// lock.
 func (w *world) flood(statements int, call func(context.Context) error) (results <-chan error) {
 	w.t.Helper()
 	ctx, cancel := context.WithCancel(w.t.Context())
@@ -55,7 +56,7 @@ func (w *world) flood(statements int, call func(context.Context) error) (results
 	return all
 }
 
-// wantHotPath stores, claims and records, and asks what every request does.
+// wantHotPath stores, claims and records, and makes the checks that every request makes.
 func (w *world) wantHotPath() {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
@@ -95,7 +96,7 @@ func TestShareOfListsLeavesTheRestToOthers(t *testing.T) {
 	unlock := w.lockTable("event_type")
 	var callers atomic.Int32
 	results := w.flood(connectionsDefault/6, func(ctx context.Context) error {
-		app := core.AppID(strconv.Itoa(int(callers.Add(1)) % 2)) // one alone would not get all
+		app := core.AppID(strconv.Itoa(int(callers.Add(1)) % 2)) // one application alone would not get all connections
 		return listEventTypes(core.WithCustomer(ctx, core.Customer{AppID: app}), w.Store)
 	})
 	w.wantHotPath()
@@ -135,7 +136,7 @@ func TestSharesOfRequestsAndJobsLeaveTheRestToOthers(t *testing.T) {
 	}
 }
 
-// TestShareOfListsEndsTheirStatements: a statement whose caller has gone holds a place in Postgres, and what it locks.
+// TestShareOfListsEndsTheirStatements: a statement whose caller has gone holds a place and its locks in Postgres.
 func TestShareOfListsEndsTheirStatements(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -16,16 +16,16 @@ import (
 	"github.com/postrider/postrider/db"
 )
 
-// silencer is a proxy in front of a server that can go silent: it keeps connections open and drops all that is sent, as
-// a firewall does that forgot them. New connections work again at once.
+// silencer is a proxy in front of a server that can go silent. It then keeps connections open and drops all data on
+// them, like a firewall that forgot the connections. New connections work again immediately.
 type silencer struct {
 	listener net.Listener
 	to       *pgx.ConnConfig
-	epoch    atomic.Int64 // connections of earlier ones are dropped
+	epoch    atomic.Int64 // data on connections from earlier epochs is dropped
 	bytes    atomic.Int64 // passed on to the server
 }
 
-// silence returns a URL of the same database by way of a silencer.
+// silence returns a URL of the same database through a silencer.
 func silence(t *testing.T, database string) (*silencer, string) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -95,7 +95,7 @@ func (s *silencer) copy(to io.Writer, from io.Reader, epoch int64, bytes *atomic
 	}
 }
 
-// hush drops what is sent on the connections that there are, from now on.
+// hush drops all further data on existing connections.
 func (s *silencer) hush() { s.epoch.Add(1) }
 
 func TestListenNoticesThatItsConnectionWasDropped(t *testing.T) {
@@ -148,7 +148,7 @@ func TestListenHearsAfterAQuietTime(t *testing.T) {
 	}
 }
 
-// TestSharesEndStatementsThatGetNoAnswer has no deadline in the context, as parts of the process that run for ever have none.
+// TestSharesEndStatementsThatGetNoAnswer has no deadline in the context, like parts of the process that never end.
 func TestSharesEndStatementsThatGetNoAnswer(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()

@@ -1,6 +1,6 @@
-// Package store is core's ports on Postgres: it maps rows to entities, runs units of work, turns
-// constraint names into errors, and stores and records many callers' work in one statement. It is the
-// only package that sees db or the driver, and knows nothing of HTTP or of how deliveries are made.
+// Package store implements core's ports on Postgres. It maps rows to entities, runs units of work, maps
+// constraint names to errors, and stores and records the work of many callers in one statement. It is the
+// only package that uses db or the driver, and it knows nothing about HTTP or how deliveries are made.
 package store
 
 import (
@@ -18,10 +18,11 @@ import (
 	"github.com/postrider/postrider/db"
 )
 
-// queries are the compiled statements. They hold no connection: each call is given one.
+// queries are the generated queries. They hold no connection: one is passed to each call.
 var queries = db.New()
 
-// Store is connections to one database. Requests use it as it is; ForJobs and ForSources are for other parts.
+// Store holds the connections to one database. Requests use it directly; ForJobs and ForSources serve other parts of
+// the process.
 type Store struct {
 	reader
 	pool      *pgxpool.Pool // for storing, claiming and recording
@@ -34,7 +35,7 @@ type Store struct {
 	announcer *announcer
 }
 
-// Config is what a store is opened with.
+// Config configures a store.
 type Config struct {
 	URL        string
 	Clock      func() time.Time // the host's
@@ -45,16 +46,16 @@ type Config struct {
 var _ core.Store = (*Store)(nil)
 
 const (
-	// connectionsDefault is enough for the few statements that are ever under way at once: the hot
-	// path needs one each for storing, recording, claiming and tokens. Lists have two of them, what else requests do up
-	// to three, and jobs up to two. pool_max_conns in the URL overrides it.
+	// connectionsDefault is enough for the few statements that ever run at the same time. The hot path needs one
+	// connection each for storing, recording, claiming and tokens. Lists have two, other work of requests up to three,
+	// and jobs up to two. pool_max_conns in the URL overrides it.
 	connectionsDefault = 12
 
-	// statementTimeout bounds every statement that has no bound of its own. They take milliseconds, or wait for locks that
-	// others hold for as long. It is as long as a request may take: whoever waits for one has given up by then.
+	// statementTimeout bounds every statement that has no bound of its own. Statements take milliseconds, or wait for
+	// locks that others hold equally briefly. It is as long as a request may take, so the client has given up by then.
 	statementTimeout = 30 * time.Second
 
-	// upkeepTimeout bounds a statement that may read a whole table: making a partition of the rows that the default
+	// upkeepTimeout bounds a statement that may read a whole table: creating a partition from the rows that the default
 	// partition caught, and analyzing. A million rows take some ten seconds.
 	upkeepTimeout = 10 * time.Minute
 
@@ -62,31 +63,31 @@ const (
 	// messages for at most as many endpoints as one statement may have.
 	sourceTimeout = time.Minute
 
-	// recordRest makes the statements that record results fewer, by half under load. Nobody waits for
-	// one of them but its attempt's place among those under way.
+	// recordRest reduces the number of statements that record results, by half under load. The only thing that waits
+	// for such a statement is its attempt's place among those in progress.
 	recordRest = 5 * time.Millisecond
 
-	// idleInTransaction is how long a transaction may do nothing, as Postgres spells it. Ours do nothing
-	// for a millisecond, but where their process is stopped.
+	// idleInTransaction is how long a transaction may be idle, in Postgres's syntax. Ours are idle for a
+	// millisecond, unless their process is stopped.
 	idleInTransaction = "30s"
 
-	// lockTimeout is how long a statement waits for a lock, as Postgres spells it. It is longer than a migration waits
-	// for its lock on a table, which others queue up after.
+	// lockTimeout is how long a statement waits for a lock, in Postgres's syntax. It is longer than a migration waits
+	// for its lock on a table, behind which other statements queue up.
 	lockTimeout = "5s"
 
 	// versionMin is Postgres 15's server_version_num.
 	versionMin = 150000
 
-	// versionCrashing is that of Postgres 18.0, its betas and its release candidates. The backend that runs
-	// DeliveryClaimManyAnyTenant dies there, and the server with it; 18.1 has the fix.
+	// versionCrashing is the server_version_num of Postgres 18.0, its betas and its release candidates.
+	// DeliveryClaimManyAnyTenant crashes its backend there, and with it the server; 18.1 has the fix.
 	versionCrashing = 180000
 )
 
-// Connections is how many connections to the database there may be: the pools', and the one that listens.
+// Connections returns the maximum number of connections to the database: the pools', and the one that listens.
 func (s *Store) Connections() int { return s.pools.size() + 1 }
 
-// Open connects to the database that c.URL names. It returns an error when the server does not answer,
-// is older than Postgres 15, or is Postgres 18.0. Close the store when it is no longer used.
+// Open connects to the database that c.URL names. It returns an error if the server does not answer,
+// is older than Postgres 15, or is Postgres 18.0. The caller must close the store after use.
 func Open(ctx context.Context, c Config) (*Store, error) {
 	config, err := poolConfig(c.URL)
 	if err != nil {
@@ -121,8 +122,8 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	return s, nil
 }
 
-// prepareConnection makes times come out of the database in UTC, not in the machine's zone, plans
-// steady, and transactions short.
+// prepareConnection configures a connection: it returns times in UTC rather than in the machine's time zone, and its
+// settings keep plans stable and transactions short.
 func prepareConnection(ctx context.Context, conn *pgx.Conn) error {
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout) // the pool sets none
 	defer cancel()
@@ -142,7 +143,7 @@ func (s *Store) checkServer(ctx context.Context) error {
 	return checkServer(ctx, s.pool)
 }
 
-// checkServer refuses a server that cannot be used, before anything is done to it.
+// checkServer returns an error for a server that cannot be used, before anything is changed on it.
 func checkServer(ctx context.Context, conn db.DBTX) error {
 	version, err := queries.ServerVersionAnyTenant(ctx, conn)
 	if err != nil {
@@ -157,11 +158,11 @@ func checkServer(ctx context.Context, conn db.DBTX) error {
 	return nil
 }
 
-// Close announces what is not announced yet, waits for the connections in use and closes all.
+// Close sends pending announcements, waits for the connections in use and closes all connections.
 func (s *Store) Close() {
 	s.announcer.close()
 	s.pools.close()
 }
 
-// Ping tells whether the database answers.
+// Ping reports whether the database answers.
 func (s *Store) Ping(ctx context.Context) error { return mapError(s.pool.Ping(ctx)) }

@@ -13,22 +13,22 @@ const (
 	// expireRows is how many leases one statement ends: some ten milliseconds of work.
 	expireRows = 1000
 
-	// expireMargin is how far an expiry goes back before the end of the previous one, for clocks that differ. While
-	// somebody holds a snapshot, each expiry reads again what was deleted in that time.
+	// expireMargin is how far each expiry goes back before the end of the previous one, for clocks that differ. While
+	// a transaction holds a snapshot, each expiry rereads what was deleted in that time.
 	expireMargin = 10 * time.Second
 
-	// sweepTimeout bounds a statement of a sweep. While somebody holds a snapshot, it reads what was deleted since
-	// then, a million entries in a second.
+	// sweepTimeout bounds a statement of a sweep. While a transaction holds a snapshot, the statement reads everything
+	// that was deleted since then, a million entries per second.
 	sweepTimeout = 10 * time.Minute
 )
 
-// expiry is how far a process has looked for leases that ran out.
+// expiry records how far a process has looked for expired leases.
 type expiry struct {
 	mu    sync.Mutex
-	until time.Time // all leases before are over, as far as sweeps do not find more
+	until time.Time // all earlier leases have ended, except for those that only sweeps find
 }
 
-// DeliveryExpire makes deliveries due whose leases ran out since it was called before.
+// DeliveryExpire makes deliveries due whose leases expired since the previous call.
 func (q *DeliveryQueue) DeliveryExpire(ctx context.Context, now time.Time) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, statementTimeout)
 	defer cancel()
@@ -45,9 +45,9 @@ func (q *DeliveryQueue) DeliveryExpire(ctx context.Context, now time.Time) (int,
 	return n, mapError(err)
 }
 
-// DeliverySweep finds what takes, claims and expiries have missed, and makes it due: leases that ran out at any time,
-// fresh deliveries that the position has passed, and deliveries that were due before the floors of their queues. It
-// reads all that was deleted while somebody holds a snapshot.
+// DeliverySweep finds deliveries that takes, claims and expiries have missed, and makes them due: those with leases
+// that expired at any time, fresh ones that the position has passed, and those that were due before the floors of
+// their queues. While a transaction holds a snapshot, it reads everything that was deleted since then.
 func (q *DeliveryQueue) DeliverySweep(ctx context.Context, now time.Time) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, sweepTimeout)
 	defer cancel()
@@ -85,7 +85,7 @@ func untilFew(statement func() (int64, error)) (n int, err error) {
 	}
 }
 
-// sweepFloors looks at the queues that have floors from their beginnings.
+// sweepFloors looks at the queues that have floors, from the beginning of each.
 func (q *DeliveryQueue) sweepFloors(ctx context.Context) error {
 	for swept := q.floors.next(core.Queue{}); len(swept) > 0; swept = q.floors.next(swept[len(swept)-1]) {
 		var p db.DeliveryFirstManyAnyTenantParams

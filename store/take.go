@@ -8,8 +8,8 @@ import (
 	"github.com/postrider/postrider/db"
 )
 
-// DeliveryTake leases fresh deliveries to the caller, in the order in which they were committed, and moves the
-// rest of what it reads to those that wait. One process takes at a time.
+// DeliveryTake leases fresh deliveries to the caller, in the order in which they were committed, and makes the
+// rest of those it reads wait. One process takes at a time.
 func (q *DeliveryQueue) DeliveryTake(ctx context.Context, room core.Room, now time.Time) (core.Taken, error) {
 	ctx, cancel := context.WithTimeout(ctx, statementTimeout)
 	defer cancel()
@@ -21,7 +21,7 @@ func (q *DeliveryQueue) DeliveryTake(ctx context.Context, room core.Room, now ti
 	taken := core.Taken{Busy: len(rows) == 0}
 	for _, row := range rows {
 		if row.MessageID == "" {
-			taken.More = row.Lease == int64(p.Most) // the count of what was read
+			taken.More = row.Lease == int64(p.Most) // the lease is the number of rows read
 			continue
 		}
 		if d, ok := q.leased(db.DeliveryClaimManyAnyTenantRow(row), room.LeasedUntil, now); ok {

@@ -20,7 +20,7 @@ func (w *world) take(room core.Room, at time.Time) core.Taken {
 	return taken
 }
 
-// sweep finds all that takes, claims and expiries have missed, and returns how many that were.
+// sweep finds everything that takes, claims and expiries have missed, and returns how many deliveries it found.
 func (w *world) sweep(at time.Time) int {
 	w.t.Helper()
 	n, err := w.queue().DeliverySweep(w.t.Context(), at)
@@ -34,7 +34,7 @@ func takeRoom(n int) core.Room {
 	return core.Room{Fresh: true, Total: n, PerEndpoint: n, LeasedUntil: now().Add(time.Minute)}
 }
 
-// owe inserts fresh deliveries to an endpoint as a transaction of somebody's.
+// owe inserts fresh deliveries to an endpoint in a transaction.
 func owe(t *testing.T, conn interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }, e core.Endpoint, n int,
@@ -110,7 +110,7 @@ func TestTakeFindsWhatCommitsLate(t *testing.T) {
 	}
 }
 
-// A take may end in the middle of a transaction's deliveries, of one that committed late too.
+// A take may end in the middle of a transaction's deliveries, even if the transaction committed late.
 func TestTakeGoesOnWhereItEnded(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -214,7 +214,7 @@ func TestLeasesThatRunOutWait(t *testing.T) {
 	}
 }
 
-// A lease that ended long before the last expiry: it was committed by a worker whose clock is far behind.
+// This lease ended long before the last expiry: a worker whose clock is far behind committed it.
 func TestLeasesOfASlowClockRunOut(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -235,7 +235,7 @@ func TestLeasesOfASlowClockRunOut(t *testing.T) {
 	}
 }
 
-// After a restore into another cluster, the numbers of transactions mean something else.
+// After a restore into another cluster, transaction numbers have another meaning.
 func TestFreshDeliveriesOfAnotherClusterAreFound(t *testing.T) {
 	t.Parallel()
 	for name, sql := range map[string]string{
@@ -253,7 +253,7 @@ func TestFreshDeliveriesOfAnotherClusterAreFound(t *testing.T) {
 			w.exec("UPDATE delivery_position SET snapshot = '9000000100:9000000100:'")
 			w.exec(sql)
 			owe(t, w.pool, e, 2)
-			w.take(takeRoom(10), now()) // advances to a position of this cluster
+			w.take(takeRoom(10), now()) // advances to a position in this cluster
 			w.sweep(now())
 			w.claim(room())
 			if states := w.states(); states["leased"] != 8 {
@@ -263,7 +263,7 @@ func TestFreshDeliveriesOfAnotherClusterAreFound(t *testing.T) {
 	}
 }
 
-// What was locked when the position passed it waits, once somebody looks at everything.
+// Deliveries that were locked when the position passed them wait after a sweep.
 func TestLockedFreshDeliveriesAreFound(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -287,7 +287,7 @@ func TestLockedFreshDeliveriesAreFound(t *testing.T) {
 	}
 }
 
-// One process takes at a time; what it does not commit is taken by the next one.
+// One process takes at a time. The next one takes what it does not commit.
 func TestTakesTakeTurns(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -311,7 +311,7 @@ func TestTakesTakeTurns(t *testing.T) {
 	}
 }
 
-// What one application had stored before was in the way of the others' deliveries until it was sent.
+// One application's earlier deliveries used to block the others' deliveries until they were sent.
 func TestTakeHasApplicationsTakeTurns(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

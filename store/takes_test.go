@@ -12,7 +12,7 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// Many store, in transactions of any length, some of which are rolled back, and many take.
+// Many processes store, in transactions of any length, some of which are rolled back, and many processes take.
 func TestTakesTakeEachFreshDeliveryOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -57,7 +57,8 @@ func TestTakesTakeEachFreshDeliveryOnce(t *testing.T) {
 	}
 }
 
-// oweInTransactions makes three deliveries in each of n transactions. One at a time may be left open for a while.
+// oweInTransactions creates three deliveries in each of n transactions. One transaction at a time may stay open for a
+// while.
 func (w *world) oweInTransactions(e core.Endpoint, n int) {
 	var open pgx.Tx
 	for i := range n {
@@ -82,8 +83,8 @@ func (w *world) oweInTransactions(e core.Endpoint, n int) {
 	}
 }
 
-// While somebody holds a snapshot, nothing that was delivered can be removed from the table and its indexes.
-// A take must not walk over it, whatever the statistics say.
+// While a transaction holds a snapshot, deliveries that were made cannot be removed from the table and its indexes. A
+// take must not scan them, whatever the statistics say.
 func TestTakeUnderASnapshotReadsLittle(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -96,7 +97,7 @@ func TestTakeUnderASnapshotReadsLittle(t *testing.T) {
 	if _, err := holder.Exec(t.Context(), "SELECT FROM delivery"); err != nil {
 		t.Fatal(err)
 	}
-	writer := w.begin() // and a transaction that writes for long
+	writer := w.begin() // and a long transaction that writes
 	owe(t, writer, e, 1)
 	const each = 50
 	owe(t, w.pool, e, each)
@@ -123,7 +124,7 @@ func TestTakeUnderASnapshotReadsLittle(t *testing.T) {
 	}
 }
 
-// takeBlocks is how many blocks a take reads, which is rolled back.
+// takeBlocks returns how many blocks a take reads. It rolls the take back.
 func (w *world) takeBlocks(n int, settings ...string) int {
 	w.t.Helper()
 	tx := w.begin()
@@ -141,7 +142,7 @@ func (w *world) takeBlocks(n int, settings ...string) int {
 	return b.read
 }
 
-// deliver takes n deliveries, and delivers them.
+// deliver takes n deliveries and makes them.
 func (w *world) deliver(n int) {
 	w.t.Helper()
 	taken := w.take(takeRoom(n), now()).Deliveries

@@ -12,8 +12,8 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// TestTaskClaimReadsOneTask: a claim and a look read as many rows as they return, however many tasks wait and have
-// ended, and whatever the statistics say.
+// TestTaskClaimReadsOneTask: a claim and a look read as many rows as they return, however many tasks are waiting or
+// have ended, and whatever the statistics say.
 func TestTaskClaimReadsOneTask(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -52,7 +52,7 @@ func TestTaskClaimReadsOneTask(t *testing.T) {
 	}
 }
 
-// rowsRead is how many rows one statement reads, by its plan.
+// rowsRead returns how many rows one statement reads according to its plan.
 func (w *world) rowsRead(read func(tx) error) float64 {
 	w.t.Helper()
 	under, err := w.pool.Begin(w.t.Context())
@@ -71,7 +71,7 @@ func (w *world) rowsRead(read func(tx) error) float64 {
 	return plans[0].Plan.touched()
 }
 
-// touched is how many rows were read from tables here and below.
+// touched returns how many rows this node and the nodes below it read from tables.
 func (n planNode) touched() float64 {
 	rows := 0.0
 	if n.Relation != "" {
@@ -83,7 +83,7 @@ func (n planNode) touched() float64 {
 	return rows
 }
 
-// A step that adds no entry to an index leaves none for others to pass while somebody holds a snapshot.
+// A step that adds no index entry leaves none that others have to pass while a transaction holds a snapshot.
 func TestTaskStepUpdatesItsRowInPlace(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -113,7 +113,7 @@ func TestTaskStepUpdatesItsRowInPlace(t *testing.T) {
 	}
 }
 
-// A held snapshot keeps what ended: a place's claims begin at its first task, not before all that.
+// A held snapshot keeps ended tasks. A place's claims begin at its first task, not before all the ended ones.
 func TestTaskTurnPassesEndedTasksSeldom(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -58,7 +58,7 @@ func TestBulkReplayFollowsItsFilters(t *testing.T) {
 	w.addAttempts(e, 404, ids[1])
 	w.addAttempts(e, 503, ids[2])
 	w.addAttempts(e, 200, ids[2]) // succeeded in the end
-	w.addAttempts(e, 500, ids[3]) // and will be tried again
+	w.addAttempts(e, 500, ids[3]) // and will be retried
 	w.addAttempts(other, 500, ids[4])
 	w.addAttempts(e, 0, ids[5])
 	w.exec("UPDATE message SET event_type = 'other', channels = '{c}', tags = '{t}' WHERE id = ANY ($1)", []core.MessageID{ids[1], ids[2]})
@@ -99,7 +99,7 @@ func TestBulkReplayFollowsItsFilters(t *testing.T) {
 		if !slices.Equal(got, test.want) {
 			t.Errorf("%s: attempts are due at %v, want %v", name, got, test.want)
 		}
-		if slices.Contains(test.want, 3) { // the schedule goes on behind it, and the lease is lost
+		if slices.Contains(test.want, 3) { // the schedule continues after it, and the lease is lost
 			n := value[int](w, "SELECT count(*) FROM delivery WHERE due_at <= now() AND resume_at = $1 AND lease = 2", later)
 			if n != 1 {
 				t.Errorf("%s: the schedule of a message that was to be tried again is lost", name)
@@ -115,7 +115,7 @@ func TestPurgeTakesAllPayloadsOfTheMoment(t *testing.T) {
 	w.addMessages(w.app.ID, 700, past())
 	w.addMessages(w.app.ID, 600, past().AddDate(-1, 0, 0)) // in the default partition
 	w.addMessages(other.ID, 5, past())
-	sent := w.send(1)[0] // a moment before
+	sent := w.send(1)[0] // a moment earlier
 	task, err := w.service().MessageExpungeAll(t.Context(), orgScope, "acme")
 	if err != nil {
 		t.Fatal(err)
@@ -137,14 +137,14 @@ func TestUsageCountsDestinations(t *testing.T) {
 	w := newWorld(t)
 	period := core.UsageIn{Since: past().Add(-time.Minute), Until: now()}
 	e, second := w.addEndpoint(nil), w.addEndpoint(nil)
-	ids := w.addMessages(w.app.ID, 5_100, past()) // more than are counted at once
+	ids := w.addMessages(w.app.ID, 5_100, past()) // more than are counted in one step
 	w.addAttempts(e, 500, ids...)
 	w.addAttempts(e, 200, ids...)
 	w.addAttempts(second, 200, ids[5_000:]...)
 	w.addAttempts(e, 200, w.addMessages(w.app.ID, 3, past().Add(-time.Hour))...)
 	w.addMessages(w.app.ID, 2, past())
 	var apps []core.Application
-	for n := range 60 { // more than are looked at at once
+	for n := range 60 { // more than are looked at in one step
 		apps = append(apps, w.addApplication(testOrg, fmt.Sprint("app", n)))
 	}
 	theirs := w.addApplication("org_other", "theirs")

@@ -10,7 +10,7 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// begins begin each kind of task for the same endpoint, application and organisation.
+// begins has a function for each kind of task that begins it for the same endpoint, application and organisation.
 var begins = map[core.TaskKind]func(context.Context, *core.Service, core.Endpoint) (core.BackgroundTask, error){
 	core.TaskRecover: func(ctx context.Context, s *core.Service, e core.Endpoint) (core.BackgroundTask, error) {
 		return s.EndpointRecover(ctx, orgScope, string(e.AppID), string(e.ID), core.PeriodIn{Since: past()})
@@ -77,7 +77,7 @@ func TestTasksThatBeginAtOnceAreOne(t *testing.T) {
 	}
 }
 
-// ending is a store in which running tasks have ended when they are looked for.
+// ending is a store in which a running task ends just before it is looked up.
 type ending struct {
 	*Store
 	end func()

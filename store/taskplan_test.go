@@ -8,8 +8,8 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// TestAStepReadsOneBatch keeps a step of a task from reading more than its batch, however much there is
-// before and behind it: on tables that Postgres takes for empty, and on those it has looked at.
+// TestAStepReadsOneBatch keeps a step of a task from reading more than its batch, however much there is before and
+// after it, both on tables that Postgres assumes to be empty and on analyzed ones.
 func TestAStepReadsOneBatch(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -27,14 +27,14 @@ func TestAStepReadsOneBatch(t *testing.T) {
 				After: string(ids[1_999]), Before: string(core.MessageIDAt(now())), Limit: 100,
 				FirstAttempt: core.AttemptIDAt(past().Add(-time.Hour)),
 			})
-			// Of each of 100 messages: itself, in the page and by its id, what it is owed as, attempts at
-			// two endpoints, and what is written.
+			// For each of 100 messages: the message, in the page and by its id, its delivery, attempts at two endpoints, and
+			// the rows written.
 			planCase{name: fmt.Sprintf("%s, looked at: %t", name, looked), most: 100 * 8}.judge(t, plans)
 		}
 	}
 }
 
-// batches are the statements of steps; each is about every message of its range.
+// batches returns the statements of steps. Each of them handles every message of its range.
 func (w *world) batches(e core.Endpoint) map[string]func(tx, core.MessageRange) (core.TaskBatch, error) {
 	ctx, app, at := w.t.Context(), w.app.ID, now()
 	fresh := w.addEndpoint(nil)
@@ -53,7 +53,7 @@ func (w *world) batches(e core.Endpoint) map[string]func(tx, core.MessageRange) 
 	}
 }
 
-// plans makes a step twice, once to be told its plan, and takes both back.
+// plans runs a step twice, once to get its plan, and rolls both back.
 func (w *world) plans(t *testing.T, step func(tx, core.MessageRange) (core.TaskBatch, error), r core.MessageRange) string {
 	t.Helper()
 	under, err := w.pool.Begin(t.Context())
@@ -66,5 +66,5 @@ func (w *world) plans(t *testing.T, step func(tx, core.MessageRange) (core.TaskB
 	if err != nil || batch.Processed != 100 || batch.NextAfter == "" || len(e.plans) == 0 {
 		t.Fatalf("%+v, %v, %d plans", batch, err, len(e.plans))
 	}
-	return e.plans[0] // behind it may come an announcement
+	return e.plans[0] // an announcement may follow it
 }

@@ -26,7 +26,7 @@ func TestStepsThatAreMadeAtOnceDoNothingTwice(t *testing.T) {
 			var runners sync.WaitGroup
 			for range 4 {
 				runners.Go(func() {
-					turns := new(core.TaskTurns) // of a process
+					turns := new(core.TaskTurns) // of one process
 					for s := w.tasks(); value[int](w, "SELECT count(*) FROM background_task WHERE status = 'running'") > 0; {
 						if _, err := s.BackgroundTaskStep(t.Context(), turns); err != nil {
 							t.Error(err)

@@ -41,8 +41,7 @@ func (t tx) DeliveryReplayMany(ctx context.Context, app core.AppID, endpoint cor
 	return core.TaskBatch{NextAfter: row.NextAfter, Processed: row.Processed, Done: row.Done}, mapError(err)
 }
 
-// standings are the statuses that messages which match can have; all that were attempted have one of
-// three.
+// standings returns the statuses that matching messages can have. Every attempted message has one of three.
 func standings(only *core.AttemptStatus) []int16 {
 	if only != nil {
 		return []int16{int16(*only)}

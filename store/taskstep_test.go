@@ -15,7 +15,7 @@ import (
 
 var orgScope = core.Scope{OrgID: testOrg}
 
-// past is when the messages of these tests were sent, unless they say otherwise.
+// past is when the messages of these tests were sent, unless a test says otherwise.
 func past() time.Time { return now().Add(-time.Hour) }
 
 // addMessages stores messages of one application that are owed to nobody, one every 5 ms.
@@ -32,7 +32,7 @@ func (w *world) addMessages(app core.AppID, n int, first time.Time) []core.Messa
 
 var attempted atomic.Int64 // calls of addAttempts
 
-// addAttempts writes down one attempt at each of the messages.
+// addAttempts records one attempt at each of the messages.
 func (w *world) addAttempts(e core.Endpoint, code int, ids ...core.MessageID) {
 	w.t.Helper()
 	status := core.StatusFail
@@ -40,7 +40,7 @@ func (w *world) addAttempts(e core.Endpoint, code int, ids ...core.MessageID) {
 		status = core.StatusSuccess
 	}
 	attempts := make([]core.AttemptID, len(ids))
-	at := now().Add(time.Duration(attempted.Add(1)) * 5 * time.Millisecond) // behind those before
+	at := now().Add(time.Duration(attempted.Add(1)) * 5 * time.Millisecond) // after earlier ones
 	for i := range ids {
 		attempts[i] = core.NewAttemptID(at)
 	}
@@ -49,7 +49,7 @@ func (w *world) addAttempts(e core.Endpoint, code int, ids ...core.MessageID) {
 		e.AppID, e.ID, status, code, attempts, ids)
 }
 
-// deliveries are what is owed to an endpoint: whether it was asked for by hand.
+// deliveries returns the deliveries owed to an endpoint, and whether each was requested manually.
 func (w *world) deliveries(e core.Endpoint) map[core.MessageID]bool {
 	w.t.Helper()
 	rows, err := w.pool.Query(w.t.Context(), "SELECT message_id, manual FROM delivery WHERE endpoint_id = $1", e.ID)
@@ -69,7 +69,7 @@ func (w *world) deliveries(e core.Endpoint) map[core.MessageID]bool {
 	return owed
 }
 
-// steps makes steps until there are no more, and returns how many there were.
+// steps runs steps until there are no more, and returns their number.
 func (w *world) steps(s *core.Tasks) int {
 	w.t.Helper()
 	var turns core.TaskTurns
@@ -93,7 +93,7 @@ func (w *world) task(id core.TaskID) core.BackgroundTask {
 	return task
 }
 
-// ended makes all steps of a task that has just begun and returns how it ended.
+// ended runs all steps of a task that has just begun and returns the ended task.
 func (w *world) ended(task core.BackgroundTask, err error) core.BackgroundTask {
 	w.t.Helper()
 	if err != nil {
@@ -112,7 +112,7 @@ func (w *world) recovers(e core.Endpoint, since time.Time) core.BackgroundTask {
 	return task
 }
 
-// wantSent checks that a task has finished and has sent that many of that many.
+// wantSent checks that a task has finished and how many messages it processed and sent.
 func (w *world) wantSent(task core.BackgroundTask, processed, sent int64) {
 	w.t.Helper()
 	data := task.Progress()
@@ -176,12 +176,12 @@ func TestRecoverHasNoCapAndLeavesRoom(t *testing.T) {
 	}
 }
 
-// breaking is a store in which units of work fail at their end.
+// breaking is a store in which units of work fail at the end.
 type breaking struct {
 	*Store
 	times  int
 	err    error
-	before func() // what happens just before
+	before func() // runs just before that
 }
 
 func (b *breaking) InTx(ctx context.Context, work func(context.Context, core.Tx) error) error {
@@ -269,7 +269,7 @@ func TestADatabaseThatIsAwayIsNotTheTasksFault(t *testing.T) {
 	}
 }
 
-// Otherwise it would be its turn again, and nobody else's ever.
+// Otherwise it would always be its turn again, and never another task's.
 func TestATaskWhoseStepTookTooLongGoesBehindTheOthers(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -8,7 +8,8 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// addReplays makes running tasks of an application, each for an endpoint of its own that wants none of its messages.
+// addReplays creates running tasks of an application, each for an endpoint of its own that wants none of the
+// messages.
 func (w *world) addReplays(app core.Application, n int) []core.TaskID {
 	w.t.Helper()
 	endpoints, tasks := make([]core.EndpointID, n), make([]core.TaskID, n)
@@ -24,7 +25,7 @@ func (w *world) addReplays(app core.Application, n int) []core.TaskID {
 	return tasks
 }
 
-// 3,000 replays of one application made another's take 92 s instead of 1.3 s.
+// 3,000 replays of one application used to make another one's take 92 s instead of 1.3 s.
 func TestTaskBesideManyHasEverySecondStep(t *testing.T) {
 	t.Parallel()
 	const messages, alone = 2_100, 5 // steps of 500
@@ -86,7 +87,7 @@ func TestTasksOfOneApplicationTakeTurns(t *testing.T) {
 	}
 }
 
-// A task that waits, for room in the queue or after a failure, is passed over.
+// A task that waits for room in the queue or after a failure is passed over.
 func TestTaskThatWaitsHasNoTurn(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -102,7 +103,7 @@ func TestTaskThatWaitsHasNoTurn(t *testing.T) {
 	}
 }
 
-// A new task comes to its turn while others have work without end.
+// A new task gets its turn while others have endless work.
 func TestTaskThatBeginsLaterHasItsTurn(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

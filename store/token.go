@@ -10,17 +10,17 @@ import (
 	"github.com/postrider/postrider/db"
 )
 
-// TokenTrust is how long a token of an organisation that was found good is not looked for again. It comes with
-// every message: to wait for another statement each time cost 6 % of the throughput, and ten times a second nothing that
-// could be told from noise. After this time a revocation has taken effect in every process.
+// TokenTrust is how long an organisation's token is not checked again after it was found valid. Such a token comes
+// with every message. Waiting for another statement each time cost 6 % of the throughput; ten times a second, the
+// cost could not be told from noise. After this time a revocation has taken effect in every process.
 const TokenTrust = 100 * time.Millisecond
 
-// TokenRevocationExists looks for one token in a statement that is shared with all who ask meanwhile.
+// TokenRevocationExists reports whether a token was revoked. Concurrent callers share a statement.
 func (s *Store) TokenRevocationExists(ctx context.Context, token core.Token, now time.Time) (bool, error) {
 	if token.AppID != "" {
 		return s.tokens.do(ctx, tokenAt{token, now})
 	}
-	begun := s.clock.local() // a revocation that is committed later may not be seen
+	begun := s.clock.local() // the look-up may miss a revocation that is committed later
 	if s.trusted.has(token.Hash, begun) {
 		return false, nil
 	}
@@ -31,13 +31,13 @@ func (s *Store) TokenRevocationExists(ctx context.Context, token core.Token, now
 	return revoked, err
 }
 
-// trusted are tokens that were found good a moment ago.
+// trusted holds tokens that were recently found valid.
 type trusted struct {
 	mu    sync.Mutex
 	begun map[string]time.Time // when each look-up began, by hash
 }
 
-// trustedMax bounds the memory for them. Beyond it all are forgotten and looked for again.
+// trustedMax bounds the memory of trusted tokens. At that number, all are forgotten and checked again.
 const trustedMax = 1000
 
 func (t *trusted) has(hash []byte, now time.Time) bool {
@@ -65,13 +65,13 @@ func (r reader) TokenRevocationExists(ctx context.Context, token core.Token, now
 	return found[0].out, nil
 }
 
-// tokenAt is a token that is asked for, and when.
+// tokenAt is a token to check, and the time of the check.
 type tokenAt struct {
 	core.Token
 	now time.Time
 }
 
-// tokenSubject is whose tokens a row is about: an organisation's id is never an application's.
+// tokenSubject returns the id whose tokens a row is about. An organisation's id is never an application's id.
 func tokenSubject(org core.OrgID, app core.AppID) core.AppID {
 	if app == "" {
 		return core.AppID(org)
@@ -79,11 +79,11 @@ func tokenSubject(org core.OrgID, app core.AppID) core.AppID {
 	return app
 }
 
-// findRevoked answers for each token whether it was revoked. Many callers have the same one, so that each is looked
-// for once, at the latest of their times.
+// findRevoked returns for each token whether it was revoked. Because many callers use the same token, each token is
+// looked up once, at the latest of the callers' times.
 func (r reader) findRevoked(ctx context.Context, tokens []tokenAt) ([]outcome[bool], error) {
 	var p db.TokenRevocationFindManyParams
-	places := make([]int, len(tokens)) // in p
+	places := make([]int, len(tokens)) // indexes in p
 	known := map[string]int{}
 	for i, t := range tokens {
 		subject := tokenSubject(t.OrgID, t.AppID)
@@ -124,7 +124,7 @@ func (t tx) TokenRevocationInsertMany(ctx context.Context, r core.TokenRevocatio
 }
 
 func (t tx) TokenRevocationSupersede(ctx context.Context, r core.TokenRevocation) error {
-	// However many there were: none is as good as many.
+	// Any number of rows is fine, including none.
 	_, err := queries.TokenRevocationSupersede(ctx, t.conn, db.TokenRevocationSupersedeParams{
 		OrgID: r.OrgID, AppID: tokenSubject(r.OrgID, r.AppID), IssuedBefore: r.IssuedBefore, EffectiveAt: r.EffectiveAt,
 	})
@@ -133,10 +133,10 @@ func (t tx) TokenRevocationSupersede(ctx context.Context, r core.TokenRevocation
 
 var _ core.TokenRevocationPruner = (*Store)(nil)
 
-// pruneRows bounds one statement, and so how long its locks are held.
+// pruneRows bounds the rows of one statement, and so how long its locks are held.
 const pruneRows = 1000
 
-// TokenRevocationPrune forgets the oldest of those that can be.
+// TokenRevocationPrune deletes the oldest revocations that are no longer needed.
 func (s *Store) TokenRevocationPrune(ctx context.Context, now time.Time) (int64, error) {
 	deleted, err := queries.TokenRevocationPruneAnyTenant(ctx, s.pools.jobs, db.TokenRevocationPruneAnyTenantParams{
 		Now: now, MaxRows: pruneRows,

@@ -10,7 +10,7 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// token is one of the world's application, made at that instant for a session.
+// token returns a token of the world's application, issued at the given time for a session.
 func (w *world) token(hash, session string, at time.Time) core.Token {
 	return core.Token{
 		Scope: core.Scope{OrgID: testOrg, AppID: w.app.ID}, Hash: []byte(hash), SessionID: session,
@@ -18,7 +18,7 @@ func (w *world) token(hash, session string, at time.Time) core.Token {
 	}
 }
 
-// revokes checks what is revoked at an instant.
+// revokes checks whether a token is revoked at the given time.
 func (w *world) revokes(at time.Time, token core.Token, want bool) {
 	w.t.Helper()
 	got, err := w.TokenRevocationExists(w.t.Context(), token, at)
@@ -63,7 +63,7 @@ func TestRevocations(t *testing.T) {
 	}
 	w.revokes(at, w.token("later", "two", at), false)
 
-	// A neighbour, and a token of another organisation that names the application.
+	// These are a neighbour's token, and a token of another organisation that names the application.
 	neighbour := w.addApplication(testOrg, "neighbour")
 	foreign := old
 	foreign.AppID = neighbour.ID
@@ -83,7 +83,7 @@ func TestRevocationsOfOrganisations(t *testing.T) {
 	neighbour := ofOrg("the neighbour's", at)
 	neighbour.OrgID = "org_other"
 	clock := time.Now()
-	w.clock.local = func() time.Time { clock = clock.Add(TokenTrust); return clock } // nothing is trusted
+	w.clock.local = func() time.Time { clock = clock.Add(TokenTrust); return clock } // no token is trusted
 	for _, token := range []core.Token{one, other, customer, neighbour} {
 		w.revokes(at, token, false)
 	}
@@ -104,7 +104,8 @@ func TestRevocationsOfOrganisations(t *testing.T) {
 	w.revokes(now(), neighbour, false)
 }
 
-// TestTokensAreTrustedForAMoment: those of applications are not, because their bearers expect a logout to be one.
+// TestTokensAreTrustedForAMoment: tokens of applications are not trusted, because their bearers expect a logout to
+// take effect.
 func TestTokensAreTrustedForAMoment(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -123,7 +124,7 @@ func TestTokensAreTrustedForAMoment(t *testing.T) {
 	w.revokes(now(), app, true)
 	clock = clock.Add(1)
 	w.revokes(now(), org, true)
-	clock = clock.Add(-1) // it is not remembered as good again, nor when a clock goes back
+	clock = clock.Add(-1) // it is not remembered as valid again, not even if the clock goes back
 	w.revokes(now(), app, true)
 	for n := range 2 * trustedMax {
 		w.trusted.put([]byte(fmt.Sprint(n)), clock)
@@ -133,8 +134,8 @@ func TestTokensAreTrustedForAMoment(t *testing.T) {
 	}
 }
 
-// TestRevocationsOfManyTokensAtOnce asks for more tokens than one statement takes, some of them twice, among them
-// one that Postgres cannot take at all.
+// TestRevocationsOfManyTokensAtOnce checks more tokens than one statement takes. Some of them occur twice, and one
+// cannot be sent to Postgres at all.
 func TestRevocationsOfManyTokensAtOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -166,12 +167,12 @@ func TestLogoutIsForOneTokenAtOnce(t *testing.T) {
 	if err := w.service().AuthLogout(t.Context(), token); err != nil {
 		t.Fatal(err)
 	}
-	w.revokes(now().Add(-10*time.Minute), token, true) // by a clock that is behind
+	w.revokes(now().Add(-10*time.Minute), token, true) // by a slow clock
 	w.revokes(now(), other, false)
 	if err := w.service().AuthLogout(t.Context(), core.Token{Scope: core.Scope{OrgID: testOrg}}); !core.IsKind(err, core.KindBadRequest) {
 		t.Errorf("a token of an organisation: %v", err)
 	}
-	// What the longest ids and the oddest times make of it is no failure either.
+	// The longest ids and the oddest times cause no failure either.
 	odd := core.Token{Scope: core.Scope{OrgID: "org_\u2028", AppID: "app_nowhere"}, Hash: make([]byte, 32)}
 	if err := w.service().AuthLogout(t.Context(), odd); err != nil {
 		t.Error(err)
@@ -212,7 +213,7 @@ func TestExpireAllOfManySessions(t *testing.T) {
 	w.revokes(now(), w.token("b", "", before.IssuedAt), false)
 }
 
-// prunes is how many revocations are forgotten at an instant.
+// prunes returns how many revocations are deleted at the given time.
 func (w *world) prunes(at time.Time) int64 {
 	w.t.Helper()
 	n, err := w.TokenRevocationPrune(w.t.Context(), at)
@@ -222,8 +223,8 @@ func (w *world) prunes(at time.Time) int64 {
 	return n
 }
 
-// TestTokensThatNeverExpireStayRevoked looks for one that comes back to life once what revoked it is
-// old enough to be forgotten.
+// TestTokensThatNeverExpireStayRevoked looks for a token that becomes valid again once its revocation is old enough
+// to be deleted.
 func TestTokensThatNeverExpireStayRevoked(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -270,7 +271,7 @@ func TestRevocationsAreForgottenAFewAtATime(t *testing.T) {
 	}
 }
 
-// TestPrunersTakeDifferentRows prunes beside a transaction that has pruned and not committed.
+// TestPrunersTakeDifferentRows prunes while another transaction has pruned but not committed.
 func TestPrunersTakeDifferentRows(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

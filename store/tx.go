@@ -12,18 +12,18 @@ import (
 	"github.com/postrider/postrider/db"
 )
 
-// reader reads on a connection, which is a pool's or a transaction's.
+// reader reads on a connection, which belongs to a pool or a transaction.
 type reader struct {
 	conn  db.DBTX
-	lists db.DBTX // for lists and statistics; nil: conn
+	lists db.DBTX // for lists and statistics; conn is used if this is nil
 	keys  SecretKeys
 }
 
-// on reads on another connection.
+// on returns a reader on another connection.
 func (r reader) on(conn db.DBTX) reader { return reader{conn: conn, keys: r.keys} }
 
-// listing is the connection for statements that read many rows. Look-ups by key don't use it, because writes begin with
-// them.
+// listing returns the connection for statements that read many rows. Look-ups by key do not use it, because writes
+// begin with them.
 func (r reader) listing() db.DBTX {
 	if r.lists != nil {
 		return r.lists
@@ -31,7 +31,7 @@ func (r reader) listing() db.DBTX {
 	return r.conn
 }
 
-// tx is a unit of work's reader that also writes.
+// tx is a reader within a unit of work, which can also write.
 type tx struct{ reader }
 
 var _ core.Tx = tx{}
@@ -41,14 +41,13 @@ const (
 	rollbackTimeout  = 5 * time.Second
 )
 
-// unit is the transaction of a unit of work, which is a tx's conn.
+// unit is the transaction of a unit of work. It is the conn of a tx.
 type unit struct {
 	pgx.Tx
 	due news // to be announced after the commit
 }
 
-// InTx runs work in a transaction and commits it. It is run again when Postgres asks for that, after
-// a deadlock or a serialisation failure.
+// InTx runs work in a transaction and commits it. It runs work again after a deadlock or a serialization failure.
 func (s *Store) InTx(ctx context.Context, work func(context.Context, core.Tx) error) error {
 	return s.inTxOf(ctx, s.pools.requests, work)
 }
@@ -61,8 +60,8 @@ func (s *Store) inTxOf(ctx context.Context, in beginner, work func(context.Conte
 	}))
 }
 
-// inTx returns what became due as well. Something may have even if it returns an error: a commit whose
-// answer was lost.
+// inTx also returns what became due. That may be set even if inTx returns an error, because a commit may succeed and
+// its response be lost.
 func (r reader) inTx(ctx context.Context, in beginner, work func(context.Context, core.Tx) error) (due news, err error) {
 	err = transact(ctx, in, func(t pgx.Tx) error {
 		u := &unit{Tx: t}
@@ -83,18 +82,18 @@ func retried(run func() error) error {
 	return err
 }
 
-// beginner is a pool, a share of one, or a transaction: one that begins inside of another is a savepoint.
+// beginner is a pool, a share of one, or a transaction. A transaction that begins inside another is a savepoint.
 type beginner interface {
 	Begin(ctx context.Context) (pgx.Tx, error)
 }
 
-// transact runs work in a transaction of its own and commits it.
+// transact runs work in a transaction and commits it.
 func transact(ctx context.Context, in beginner, work func(pgx.Tx) error) error {
 	t, err := in.Begin(ctx)
 	if err != nil {
 		return err
 	}
-	// With the request's context a client that hangs up would cost us the connection.
+	// With the request's context, a client that disconnects would cost us the connection.
 	defer rollback(context.WithoutCancel(ctx), t)
 	if err := work(t); err != nil {
 		return err

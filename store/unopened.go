@@ -9,7 +9,7 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// receiving is what a leased delivery takes from its endpoint's row.
+// receiving holds the columns of an endpoint that a leased delivery needs.
 type receiving struct {
 	url                string
 	secret, headers    []byte
@@ -17,15 +17,16 @@ type receiving struct {
 	oldSecretsExpireAt []time.Time
 }
 
-// receive adds to a delivery where it goes and what signs it. False: the endpoint's row cannot be read, and the delivery
-// is left until its lease runs out, so that others are made.
+// receive adds the URL, headers and signing secrets to a delivery. It returns false if the endpoint's row cannot be
+// read. The delivery is then left until its lease expires, so that other deliveries are made.
 func (s *Store) receive(d *core.Delivery, r receiving, now time.Time) bool {
 	headers, err := readHeaders(r.headers)
 	if err != nil {
 		s.unopened.tell(fmt.Errorf("endpoint %s: %w", d.EndpointID, err), now)
 		return false
 	}
-	// All that sign open or none is used, because a signature that is missing is a webhook that some receiver refuses.
+	// Either all signing secrets can be decrypted or none is used, because some receivers refuse a webhook that lacks a
+	// signature.
 	signing := core.SigningSecrets(r.secret, r.oldSecrets, r.oldSecretsExpireAt, now)
 	c, err := s.keys.openCredentials(columns{r.url, headers, signing[0]}, d.AppID, d.EndpointID)
 	if err != nil {
@@ -41,13 +42,13 @@ func (s *Store) receive(d *core.Delivery, r receiving, now time.Time) bool {
 	return true
 }
 
-// unopened tells of deliveries that are left to their leases, because their endpoint's row cannot be read or its secrets
-// cannot be opened: once a minute, since each of them comes again with every claim.
+// unopened logs deliveries that wait for their leases to expire because their endpoint's row cannot be read or its
+// secrets cannot be decrypted. It logs once a minute, since each such delivery comes back when its lease has expired.
 type unopened struct {
 	log *slog.Logger
 
 	mu     sync.Mutex
-	left   int // since it last told
+	left   int // number of deliveries since the last log entry
 	toldAt time.Time
 }
 

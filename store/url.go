@@ -12,15 +12,15 @@ import (
 
 var errURL = errors.New("must be a URL such as postgres://user:password@host/database, or keywords and values such as host=localhost dbname=postrider")
 
-// CheckURL reports what is wrong with databaseURL, which is a URL or keywords and values. Its errors show no
-// password.
+// CheckURL returns an error if databaseURL, which is a URL or keywords and values, is invalid. Its errors never
+// contain a password.
 func CheckURL(databaseURL string) error {
 	_, err := poolConfig(databaseURL)
 	return err
 }
 
-// poolConfig reads databaseURL. Parameters of the driver and its pool are taken out of what the server is
-// sent, so that whatever connects has to begin here.
+// poolConfig parses databaseURL. It removes the parameters of the driver and its pool from those that are sent to the
+// server, so every connection must use it.
 func poolConfig(databaseURL string) (*pgxpool.Config, error) {
 	isURL := strings.HasPrefix(databaseURL, "postgres://") || strings.HasPrefix(databaseURL, "postgresql://")
 	if !isURL && (strings.Contains(databaseURL, "://") || !strings.Contains(databaseURL, "=")) {
@@ -28,7 +28,7 @@ func poolConfig(databaseURL string) (*pgxpool.Config, error) {
 	}
 	config, err := pgxpool.ParseConfig(databaseURL)
 	if err != nil && !isURL {
-		return nil, errURL // the driver's error shows what it cannot tell from a keyword
+		return nil, errURL // the driver's error would show text that it cannot tell from a keyword
 	}
 	if err != nil {
 		return nil, err
@@ -40,14 +40,14 @@ func poolConfig(databaseURL string) (*pgxpool.Config, error) {
 	return config, nil
 }
 
-// namesSeveralHosts reports whether there is another server to try. Fallbacks may also be the same host without TLS.
+// namesSeveralHosts reports whether there is another server to try. A fallback may also be the same host without TLS.
 func namesSeveralHosts(c *pgx.ConnConfig) bool {
 	return slices.ContainsFunc(c.Fallbacks, func(f *pgconn.FallbackConfig) bool { return f.Host != c.Host || f.Port != c.Port })
 }
 
-// namesPoolSize reports whether databaseURL, which is good, says how many connections the pool has.
+// namesPoolSize reports whether databaseURL, which is valid, sets the size of the pool.
 func namesPoolSize(databaseURL string) bool {
-	config, err := pgx.ParseConfig(databaseURL) // which leaves the pool's parameters where they are
+	config, err := pgx.ParseConfig(databaseURL) // this does not remove the pool's parameters
 	if err != nil {
 		return false
 	}

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// parameters that the driver or its pool takes out of DATABASE_URL; the server knows none of them.
+// parameters are taken out of DATABASE_URL by the driver or its pool; the server knows none of them.
 var parameters = map[string]string{
 	"pool_max_conns":                "7",
 	"pool_min_conns":                "1",
@@ -31,10 +31,10 @@ var parameters = map[string]string{
 	"target_session_attrs":          "any",
 	"connect_timeout":               "20",
 	"krbsrvname":                    "postgres",
-	"application_name":              "ours", // the server's own
+	"application_name":              "ours", // a parameter of the server
 }
 
-// connects calls all that connects to a database: migrations, the pool, and the connection that listens.
+// connects calls everything that connects to a database: migrations, the pool, and the connection that listens.
 func connects(t *testing.T, databaseURL string) {
 	t.Helper()
 	if err := CheckURL(databaseURL); err != nil {
@@ -90,7 +90,7 @@ func TestDatabaseURLTakesWhatTheDriverKnows(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	// The pool's size is taken from either form.
+	// The pool's size is read from either form.
 	for text, want := range map[string]int{
 		all.String(): 7, keywords(all): 7, u.String(): connectionsDefault, keywords(*u): connectionsDefault,
 	} {
@@ -101,7 +101,7 @@ func TestDatabaseURLTakesWhatTheDriverKnows(t *testing.T) {
 	}
 }
 
-// keywords is a URL as keywords and values.
+// keywords formats a URL as keywords and values.
 func keywords(u url.URL) string {
 	text := "user=" + u.User.Username() + " dbname=" + strings.TrimPrefix(u.Path, "/")
 	for name, values := range u.Query() {
@@ -122,7 +122,7 @@ func TestDatabaseURLCanBeKeywordsAndValues(t *testing.T) {
 	connects(t, keywords(*u))
 }
 
-// TestMigrationsMakeTheSchemaOfTheSearchPath: a product that shares its database gives Postrider one of its own.
+// TestMigrationsMakeTheSchemaOfTheSearchPath: a product that shares its database gives Postrider a schema of its own.
 func TestMigrationsMakeTheSchemaOfTheSearchPath(t *testing.T) {
 	t.Parallel()
 	for _, form := range []func(url.URL) string{func(u url.URL) string { return u.String() }, keywords} {

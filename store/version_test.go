@@ -14,8 +14,8 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// fakeServer is a server of that version. It knows the statements that are made before the version is
-// looked at, and answers every other with an error.
+// fakeServer is a server of the given version. It knows the statements that run before the version is checked, and
+// answers every other statement with an error.
 func fakeServer(t *testing.T, version int) (databaseURL string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -40,7 +40,7 @@ func fakeServer(t *testing.T, version int) (databaseURL string) {
 	return "postgres://postrider@" + l.Addr().String() + "/postrider?sslmode=disable"
 }
 
-// serveVersion answers a connection until it ends.
+// serveVersion serves a connection until it ends.
 func serveVersion(conn net.Conn, version int) error {
 	b := pgproto3.NewBackend(conn, conn)
 	if _, err := b.ReceiveStartupMessage(); err != nil {
@@ -81,14 +81,15 @@ func serveVersion(conn net.Conn, version int) error {
 	}
 }
 
-// answer is the one value that a query returns.
+// answer is the single value that a query returns.
 type answer struct {
 	parameters []uint32
 	column     uint32
 	value      []byte
 }
 
-// answerTo answers what is asked of a server before it is used, and its time if it may be.
+// answerTo answers the queries that are made before a server is used and, if the version is accepted, the one for its
+// time.
 func answerTo(query string, version int) (answer, error) {
 	switch {
 	case strings.Contains(query, "set_config"):
@@ -101,7 +102,7 @@ func answerTo(query string, version int) (answer, error) {
 	return answer{}, errors.New("a server that is refused was asked: " + query)
 }
 
-// TestServerThatCannotBeUsedIsRefused: before anything is done to it, and by everything that connects.
+// TestServerThatCannotBeUsedIsRefused: it is refused before anything is changed on it, by everything that connects.
 func TestServerThatCannotBeUsedIsRefused(t *testing.T) {
 	t.Parallel()
 	const crashes = "Postgres 18.0 crashes on the statement that claims deliveries; use 18.1 or newer"
@@ -109,7 +110,7 @@ func TestServerThatCannotBeUsedIsRefused(t *testing.T) {
 		90624:  "Postgres 9 is too old; use 15 or newer",
 		120022: "Postgres 12 is too old; use 15 or newer",
 		140099: "Postgres 14 is too old; use 15 or newer",
-		180000: crashes, // its betas and release candidates say so, too
+		180000: crashes, // its betas and release candidates report the same number
 	} {
 		databaseURL := fakeServer(t, version)
 		_, open := Open(t.Context(), Config{URL: databaseURL, Clock: time.Now, Log: slog.New(slog.DiscardHandler)})
