@@ -17,7 +17,7 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// specialHosts are addresses that must not be reached, in all ways to write them. %s is a port.
+// specialHosts lists addresses that must not be reached, in all spellings. %s is a port.
 var specialHosts = map[string]string{
 	"IPv4":                         "http://127.0.0.1:%s/",
 	"another of loopback":          "http://127.255.255.254:%s/",
@@ -72,7 +72,7 @@ var specialHosts = map[string]string{
 	"a host in the path and query": "http://127.0.0.1:%s/@good.example?http://good.example/",
 }
 
-// specialNames resolve to such addresses.
+// specialNames lists names that resolve to such addresses.
 var specialNames = map[string]string{
 	"loopback": "127.0.0.1", "unspecified": "0.0.0.0", "private": "192.168.1.1", "metadata": "169.254.169.254",
 	"loopback6": "::1", "unspecified6": "::", "mapped": "::ffff:127.0.0.1", "compatible": "::7f00:1",
@@ -91,7 +91,7 @@ func TestNothingSpecialIsReached(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		proxy string // its scheme
-		names bool   // are for the proxy to resolve
+		names bool   // names are resolved by the proxy
 	}{
 		"directly": {}, "by an HTTP proxy": {"http", false}, "by a SOCKS proxy": {"socks5", false},
 		"by an HTTP proxy that resolves": {"http", true}, "by a SOCKS proxy that resolves": {"socks5h", true},
@@ -108,10 +108,10 @@ func TestNothingSpecialIsReached(t *testing.T) {
 			for row, pattern := range specialHosts {
 				blocked(row, fmt.Sprintf(pattern, w.port))
 			}
-			// That is never asked of a proxy, so its case must not matter either.
+			// A proxy is never asked for such an address, so its case must not matter either.
 			blocked("localhost", "http://localhost:"+w.port)
 			if c.names {
-				return // what they resolve to is not known here
+				return // we do not know what the names resolve to
 			}
 			blocked("localhost, upper case", "http://LOCALHOST:"+w.port)
 			blocked("localhost with a dot", "http://localhost.:"+w.port)
@@ -123,7 +123,7 @@ func TestNothingSpecialIsReached(t *testing.T) {
 	}
 }
 
-// newBlocked returns what checks that an attempt is refused, and that nobody was asked for anything.
+// newBlocked returns a function that checks that an attempt is refused and that nothing was asked to connect.
 func newBlocked(t *testing.T, config Config, w *witness) func(row, url string) {
 	t.Helper()
 	s := newSender(config, time.Now)
@@ -149,7 +149,7 @@ func mustProxy(t *testing.T, c ProxyConfig) *Proxy {
 	return p
 }
 
-// only is a configuration in which one address is allowed.
+// only returns a configuration in which one address is allowed.
 func only(address string) Config {
 	config := testConfig()
 	a := netip.MustParseAddr(address)
@@ -172,7 +172,7 @@ func TestOfANamesAddressesOnlyTheGoodOnesAreTried(t *testing.T) {
 		t.Skip("there is no IPv6 on loopback")
 	}
 	w := newWitness(t)
-	// What listens on both is the witness; allowed is the one that comes second.
+	// The witness listens on both loopback addresses. Only the second one, 127.0.0.1, is allowed.
 	config := only("127.0.0.1")
 	_, config.resolver = newNameServer(t, zone{"mixed.example.": {addresses("::1", "10.0.0.1", "127.0.0.1")}}, 10*time.Second)
 	s := newSender(config, time.Now)
@@ -223,7 +223,7 @@ func TestRedirectsToSpecialAddressesAreNotFollowed(t *testing.T) {
 			attempt := receive(t, func(rw http.ResponseWriter, _ *http.Request) {
 				rw.Header().Set("Location", "http://"+host+":"+w.port)
 				rw.WriteHeader(status)
-			}, nil) // in which loopback is allowed, and that does not matter
+			}, nil) // loopback is allowed here, and that must not matter
 			if n := w.connections(t); n != 0 || int(attempt.ResponseStatusCode) != status {
 				t.Errorf("%d to %s: %d connections, %+v", status, host, n, attempt)
 			}
@@ -243,7 +243,7 @@ func TestANameWithManyAddressesIsNotTriedAtAllOfThem(t *testing.T) {
 	}
 }
 
-// TestNoAddressOfASpecialRangeIsPermitted draws addresses from inside each range.
+// TestNoAddressOfASpecialRangeIsPermitted checks random addresses from each range.
 func TestNoAddressOfASpecialRangeIsPermitted(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -271,7 +271,7 @@ func TestNoAddressOfASpecialRangeIsPermitted(t *testing.T) {
 	})
 }
 
-// inside is the address in a prefix whose other bits are those.
+// inside returns the address that consists of a prefix and the given other bits.
 func inside(p netip.Prefix, bits []byte) netip.Addr {
 	b := p.Addr().AsSlice()
 	for i := p.Bits(); i < p.Addr().BitLen(); i++ {

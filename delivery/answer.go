@@ -12,14 +12,14 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// answer is what is kept of a response.
+// answer is the part of a response that is kept.
 type answer struct {
 	status     int
 	retryAfter string
-	body       []byte // up to core.ResponseBytesMax and one byte more
+	body       []byte // up to core.ResponseBytesMax + 1 bytes
 }
 
-// headerBytesMax bounds an answer's header, interim answers included.
+// headerBytesMax limits the header of an answer, including interim answers.
 const headerBytesMax = 64 << 10
 
 var (
@@ -27,22 +27,22 @@ var (
 	errHeaderTooLong = &failure{inRequest + "the answer's header is longer than 64 KiB"}
 )
 
-// header is the header of an HTTP/1 answer, or as much of it as came. Receivers are written by anyone:
-// one whose 200 has a malformed line below it has taken the message, and resending it eight times would
-// be worse than overlooking the line. So once there is a status line, its status counts, and all that
-// makes no sense after it is ignored.
+// header is the header of an HTTP/1 answer, or the part of it that was received. Receivers vary in quality: if a 200
+// is followed by a malformed line, the receiver has still accepted the message, and resending it eight times would be
+// worse than ignoring the line. So once the status line was read, its status counts and anything malformed after it
+// is ignored.
 type header struct {
 	status     int
 	http11     bool
-	whole      bool // it was read to its end, within the bound
+	whole      bool // it was read to its end, within the limit
 	lengths    []string
 	coding     string // Transfer-Encoding
 	connection string
 	retryAfter string
 }
 
-// readHeader reads headers up to that of the final answer. 101 is final: nobody asked to switch. Once there is
-// a final status there is no error: the header below it may be cut off.
+// readHeader reads headers up to and including that of the final answer. 101 counts as final because we never ask to
+// switch protocols. Once it has a final status it returns no error, even if the rest of the header is cut off.
 func readHeader(r *bufio.Reader) (header, error) {
 	for lines := (lineReader{r, headerBytesMax}); ; {
 		h, err := lines.header()
@@ -55,13 +55,13 @@ func readHeader(r *bufio.Reader) (header, error) {
 	}
 }
 
-// lineReader reads lines while they fit into what is left of a bound.
+// lineReader reads lines up to a total of left bytes.
 type lineReader struct {
 	r    *bufio.Reader
 	left int
 }
 
-// next returns the next line without its end. The line is valid until the next call.
+// next returns the next line without its line ending. The line is valid until the next call.
 func (l *lineReader) next() (string, error) {
 	var line []byte
 	for {
@@ -79,10 +79,10 @@ func (l *lineReader) next() (string, error) {
 	}
 }
 
-// header reads one header. With an error it is what came before that.
+// header reads one header. If it returns an error, the header holds what was read before the error.
 func (l *lineReader) header() (header, error) {
 	line, err := l.next()
-	for err == nil && line == "" { // some servers end a body with one line end too many
+	for err == nil && line == "" { // some servers send an extra line ending after a body
 		line, err = l.next()
 	}
 	if err != nil {
@@ -92,7 +92,7 @@ func (l *lineReader) header() (header, error) {
 	if !ok {
 		return header{}, errNotHTTP
 	}
-	var last *string // the value that a folded line goes on with
+	var last *string // the value that a folded line continues
 	for {
 		line, err := l.next()
 		if err != nil {
@@ -110,7 +110,7 @@ func (l *lineReader) header() (header, error) {
 	}
 }
 
-// parseStatusLine reads a line such as "HTTP/1.1 200 OK"; the reason may be missing.
+// parseStatusLine parses a line such as "HTTP/1.1 200 OK". The reason phrase may be missing.
 func parseStatusLine(line string) (header, bool) {
 	version, rest, _ := strings.Cut(line, " ")
 	code, _, _ := strings.Cut(strings.TrimLeft(rest, " "), " ")
@@ -121,7 +121,7 @@ func parseStatusLine(line string) (header, bool) {
 	return header{status: int(status), http11: version == "HTTP/1.1"}, true
 }
 
-// set keeps the value of a line if it is one of those that count, and returns where.
+// set stores the value of a line if its field is one that header keeps, and returns a pointer to the stored value.
 func (h *header) set(line string) *string {
 	name, value, _ := strings.Cut(line, ":")
 	value = strings.TrimSpace(value)
@@ -142,7 +142,7 @@ func (h *header) set(line string) *string {
 	return nil
 }
 
-// join puts the values of a list that is given in several lines together.
+// join appends a value to a list field that is sent in several lines.
 func join(list, value string) string {
 	if list == "" {
 		return value
@@ -150,7 +150,7 @@ func join(list, value string) string {
 	return list + "," + value
 }
 
-// has reports whether a list has an item.
+// has reports whether a list contains an item.
 func has(list, item string) bool {
 	for part := range strings.SplitSeq(list, ",") {
 		if strings.EqualFold(strings.TrimSpace(part), item) {
@@ -160,7 +160,7 @@ func has(list, item string) bool {
 	return false
 }
 
-// length is the body's, by Content-Length; -1 if it has none that makes sense. Several must agree.
+// length returns the body's length from Content-Length, or -1 if there is no valid one. Several values must agree.
 func (h *header) length() int64 {
 	length := int64(-1)
 	for _, list := range h.lengths {
@@ -175,13 +175,13 @@ func (h *header) length() int64 {
 	return length
 }
 
-// keeps reports whether the receiver keeps the connection open.
+// keeps reports whether the receiver will keep the connection open.
 func (h *header) keeps() bool {
 	return !has(h.connection, "close") && (h.http11 || has(h.connection, "keep-alive"))
 }
 
-// readBody reads as much of a body as is kept, and passes over some more. Whole: it was read to its end, so that
-// the connection is where the next answer begins.
+// readBody reads the part of a body that is kept, and discards some more. whole reports whether the body was read to
+// its end, so that the next answer can be read from the connection.
 func (h *header) readBody(r *bufio.Reader) (kept []byte, whole bool) {
 	switch length := h.length(); {
 	case !h.whole:
@@ -198,15 +198,16 @@ func (h *header) readBody(r *bufio.Reader) (kept []byte, whole bool) {
 		kept, _ := readSome(body)
 		return kept, body.N == 0
 	}
-	kept, _ = readSome(r) // until the receiver closes
+	kept, _ = readSome(r) // until the receiver closes the connection
 	return kept, false
 }
 
-// drainBytesMax is how much more of a body than is kept is read, so that the connection can be used
-// again: beyond that, a new connection is cheaper.
+// drainBytesMax is how many bytes of a body are read beyond those that are kept, so that the connection can be
+// reused. For longer bodies a new connection is cheaper.
 const drainBytesMax = 256 << 10
 
-// readSome reads what is kept of a body and passes over up to drainBytesMax. The error is io.EOF at the body's end.
+// readSome reads the part of a body that is kept, and discards up to drainBytesMax more. At the end of the body the
+// error is io.EOF.
 func readSome(r io.Reader) ([]byte, error) {
 	kept, err := io.ReadAll(io.LimitReader(r, core.ResponseBytesMax+1))
 	if err == nil {
@@ -215,7 +216,7 @@ func readSome(r io.Reader) ([]byte, error) {
 	return kept, err
 }
 
-// readTrailer passes over what follows the last chunk, and reports whether it has an end.
+// readTrailer discards the trailer after the last chunk, and reports whether it was complete.
 func readTrailer(r *bufio.Reader) bool {
 	for lines := (lineReader{r, headerBytesMax}); ; {
 		if line, err := lines.next(); err != nil || line == "" {

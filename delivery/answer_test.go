@@ -17,7 +17,7 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// The names say what is wrong; the receiver has taken the message in each case.
+// The names say what is wrong with the answer. In each case the receiver has accepted the message.
 func TestAnswerCountsByItsStatusLine(t *testing.T) {
 	t.Parallel()
 	const ok, end = "HTTP/1.1 200 OK\r\n", "Content-Length: 4\r\n\r\ndone"
@@ -118,7 +118,7 @@ func TestHTTP2AnswerCountsByItsStatus(t *testing.T) {
 			t.Parallel()
 			url, requests := a.serveHTTP2(t, func(p *http2Peer, stream uint32) bool { answer(p, stream); return true })
 			s := a.sendTo(t, nil)
-			for range 2 { // the connection goes on
+			for range 2 { // the connection is reused
 				attempt := s.send(t.Context(), testDelivery(url))
 				if attempt.ResponseStatusCode != 503 || attempt.replays != 0 || attempt.Response != "" && attempt.Response != "busy" {
 					t.Errorf("%+v", attempt)
@@ -161,7 +161,7 @@ func TestRetryAfterOfAMalformedAnswerCounts(t *testing.T) {
 	}
 }
 
-// A receiver may say more than it is asked. What it says unasked is not the answer to the next request.
+// A receiver may send unsolicited data, which is not the answer to the next request.
 func TestUnsolicitedAnswersAreIgnored(t *testing.T) {
 	t.Parallel()
 	a := newAuthority(t)
@@ -178,7 +178,7 @@ func TestUnsolicitedAnswersAreIgnored(t *testing.T) {
 					}
 					defer conn.Close()
 					answer := "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
-					_, _ = io.WriteString(conn, answer+extra) // in one record of TLS
+					_, _ = io.WriteString(conn, answer+extra) // in one TLS record
 					for reader := bufio.NewReader(conn); ; {
 						request, err := http.ReadRequest(reader)
 						if err != nil {
@@ -186,7 +186,7 @@ func TestUnsolicitedAnswersAreIgnored(t *testing.T) {
 						}
 						_, _ = io.Copy(io.Discard, request.Body)
 						_, _ = io.WriteString(conn, answer)
-						_, _ = io.WriteString(conn, extra) // in another
+						_, _ = io.WriteString(conn, extra) // in another TLS record
 					}
 				}, nil)
 				url := "https://hooks.example:" + port(t, receiver)
@@ -202,7 +202,7 @@ func TestUnsolicitedAnswersAreIgnored(t *testing.T) {
 						t.Errorf("%+v", attempt)
 					}
 					if scheme == "http" && extra == "" {
-						return // that one answers once
+						return // that receiver answers only once
 					}
 				}
 			})
@@ -210,7 +210,8 @@ func TestUnsolicitedAnswersAreIgnored(t *testing.T) {
 	}
 }
 
-// What net/http accepts we read as it does; and whatever it is, within bounds.
+// FuzzAnswer checks that answers accepted by net/http are read the same way, and that every answer is read within the
+// limits.
 func FuzzAnswer(f *testing.F) {
 	for _, seed := range []string{
 		"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\ndone\r\n0\r\n\r\n",
@@ -239,7 +240,7 @@ func FuzzAnswer(f *testing.F) {
 	})
 }
 
-// readByLibrary reads an answer that is within bounds and whole.
+// readByLibrary reads an answer that is complete and within the limits.
 func readByLibrary(data []byte) (status int, body []byte, ok bool) {
 	if len(data) > core.ResponseBytesMax {
 		return 0, nil, false

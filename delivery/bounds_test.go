@@ -13,7 +13,7 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// flood writes a piece of something as fast as it is taken, until it is not taken any more.
+// flood writes piece again and again, as fast as it is read, until writing fails.
 func flood(conn net.Conn, begin, piece string) {
 	_, err := io.WriteString(conn, begin)
 	for err == nil {
@@ -21,7 +21,7 @@ func flood(conn net.Conn, begin, piece string) {
 	}
 }
 
-// The times are long: what ends these attempts is a bound on bytes.
+// The timeouts are long, because a limit on bytes must end these attempts.
 func TestReceiversThatFloodAreCutOff(t *testing.T) {
 	t.Parallel()
 	const tooMuch = "error making request: the answer's header is longer than 64 KiB"
@@ -85,8 +85,8 @@ func TestHeadersOfAnAnswerAreBounded(t *testing.T) {
 	}
 }
 
-// The first connection dies without a word, as when a firewall forgets it. All attempts at a receiver
-// share it, so without pings they would all fail until the kernel gave it up.
+// The first connection dies silently, as when a firewall forgets it. All attempts to a receiver share it, so without
+// pings they would all fail until the kernel gave it up.
 func TestADeadHTTP2ConnectionIsReplaced(t *testing.T) {
 	t.Parallel()
 	a := newAuthority(t)
@@ -113,7 +113,7 @@ func TestADeadHTTP2ConnectionIsReplaced(t *testing.T) {
 		t.Fatal(attempt.Response)
 	}
 	dead.Store(true)
-	// This one finds out.
+	// This attempt detects that the connection is dead.
 	if attempt := s.send(t.Context(), d); attempt.Status != core.StatusSuccess || attempt.replays != 1 {
 		t.Errorf("%+v", attempt)
 	}
@@ -122,7 +122,7 @@ func TestADeadHTTP2ConnectionIsReplaced(t *testing.T) {
 	}
 }
 
-// relayUnless passes bytes on both ways, or swallows them.
+// relayUnless relays bytes in both directions, or drops them while swallow returns true.
 func relayUnless(conn net.Conn, to string, swallow func() bool) {
 	other, err := net.Dial("tcp", to)
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// look ends leases and claims, as far as each is asked for. It reports whether it found anything to send. After a failure
-// it tries nothing more: the rest would fail, too, and fill the log.
+// look expires leases if expire is set and claims deliveries if claim is set. It reports whether it found anything to
+// send. It stops after a failure, because the rest would fail too and fill the log.
 func (w *Worker) look(ctx context.Context, expire, claim bool) (found bool) {
 	if expire && !w.expire(ctx) {
 		return false
@@ -16,7 +16,7 @@ func (w *Worker) look(ctx context.Context, expire, claim bool) (found bool) {
 	return claim && w.claimRound(ctx)
 }
 
-// expire ends the leases that ran out. What it finds is due. It reports whether that worked.
+// expire ends the leases that ran out, which makes their deliveries due. It reports whether it succeeded.
 func (w *Worker) expire(ctx context.Context) (ok bool) {
 	if w.troubles.pausing(w.clock()) {
 		return true
@@ -32,15 +32,15 @@ func (w *Worker) expire(ctx context.Context) (ok bool) {
 }
 
 const (
-	// sweepInterval is how often a worker looks for what it has missed: after a restore, a crash, or a change of a
-	// clock. Sweeps take up to a fiftieth of the time.
+	// sweepInterval is how often a worker looks for deliveries that it missed because of a restore, a crash or a clock
+	// change. Sweeps take at most a fiftieth of the time.
 	sweepInterval = 5 * time.Minute
 	sweepRest     = 50
 	sweepRetry    = 5 * time.Second
 )
 
-// sweeps looks for what takes, claims and expiries have missed, at once and then now and then, until ctx ends. That
-// may take minutes while somebody holds a snapshot, and nothing waits for it.
+// sweeps looks for deliveries that takes, claims and expiries have missed, at once and then periodically, until ctx
+// ends. A sweep may take minutes while another session holds a snapshot; nothing waits for it.
 func (w *Worker) sweeps(ctx context.Context) {
 	for rest := time.Duration(0); ctx.Err() == nil; {
 		select {
@@ -61,11 +61,12 @@ func (w *Worker) sweeps(ctx context.Context) {
 	}
 }
 
-// takeRead is how many fresh deliveries a take reads while there are more than there is room for. What is ahead of
-// another application's delivery waits then, instead of it. Writing that takes some 15 ms.
+// takeRead is how many fresh deliveries a take reads while there are more of them than there is room for. The
+// deliveries ahead of another application's are then moved to the waiting ones, so that they do not delay it. Writing
+// that takes about 15 ms.
 const takeRead = 1024
 
-// take takes fresh deliveries until there is no room or none are left. It reports whether it took any.
+// take takes fresh deliveries until there is no room for more or none are left. It reports whether it took any.
 func (w *Worker) take(ctx context.Context) (found bool) {
 	for ctx.Err() == nil {
 		now := w.clock()
@@ -77,7 +78,7 @@ func (w *Worker) take(ctx context.Context) (found bool) {
 		if w.behind {
 			room.Read = takeRead
 		}
-		// A stop does not cut the statement off: nobody would know of what it had leased.
+		// Stopping must not cancel the statement, or nobody would know which deliveries it had leased.
 		taken, err := w.queue.DeliveryTake(context.WithoutCancel(ctx), room, now)
 		w.Dispatch(room, taken.Deliveries)
 		if err != nil {
@@ -85,10 +86,10 @@ func (w *Worker) take(ctx context.Context) (found bool) {
 			return found
 		}
 		found = found || len(taken.Deliveries) > 0
-		if taken.Busy { // what the other process does not see may be for us
+		if taken.Busy { // there may be deliveries for us that the other process does not see
 			time.AfterFunc(emptyRest, w.WakeFresh)
 		}
-		if w.behind { // what there was no room for waits now
+		if w.behind { // the deliveries that there was no room for now wait for a claim
 			w.wakeClaims()
 		}
 		if w.behind = taken.More; !taken.More {
@@ -98,7 +99,7 @@ func (w *Worker) take(ctx context.Context) (found bool) {
 	return found
 }
 
-// claimRound claims, and has polls rest according to how long it took to find nothing.
+// claimRound claims, and sets how long polls pause according to how long it took to find nothing.
 func (w *Worker) claimRound(ctx context.Context) (found bool) {
 	began := w.clock()
 	found = w.claim(ctx)
@@ -110,11 +111,11 @@ func (w *Worker) claimRound(ctx context.Context) (found bool) {
 	return found
 }
 
-// claim goes on round the queues in which something waits, from where the last claim had to stop for
-// want of room, until there is no room or all were looked at. Starting over each time would let the
-// first endpoints have all of it. False: there was nothing to do.
+// claim visits the queues with waiting deliveries in turn, from where the last claim stopped for lack of room, until
+// there is no room or all were visited. If it started over each time, the first endpoints would take all the room. It
+// returns false if there was nothing to do.
 //
-// After pollInterval it stops, too, and asks to be called again: leases are to be ended in time.
+// It also stops after pollInterval, and asks to be called again, so that leases are expired in time.
 func (w *Worker) claim(ctx context.Context) (found bool) {
 	began := w.clock()
 	for fromFirst := w.after == (core.Queue{}); ctx.Err() == nil; {
@@ -144,8 +145,8 @@ func (w *Worker) claim(ctx context.Context) (found bool) {
 	return found
 }
 
-// claimAfter makes the claim that follows a queue, for all applications but some. False: there is no room for any, or it
-// failed.
+// claimAfter claims from the queues after the given one, for all applications except those in but. It returns false
+// if there is no room for any delivery or the claim failed.
 func (w *Worker) claimAfter(ctx context.Context, after core.Queue, but []core.AppID) (_ core.Claim, ok bool) {
 	now := w.clock()
 	room := w.reserveForClaim(now)
@@ -154,7 +155,7 @@ func (w *Worker) claimAfter(ctx context.Context, after core.Queue, but []core.Ap
 		return core.Claim{}, false
 	}
 	room.FullApps = append(room.FullApps, but...)
-	// A stop does not cut the statement off: nobody would know of what it had leased.
+	// Stopping must not cancel the statement, or nobody would know which deliveries it had leased.
 	claim, err := w.queue.DeliveryClaim(context.WithoutCancel(ctx), room, after, now)
 	w.Dispatch(room, claim.Deliveries)
 	w.expect(claim.More)

@@ -11,7 +11,7 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// awayQueue is one whose database is away for takes and expiries.
+// awayQueue is a queue whose database is unavailable for takes and expiries.
 type awayQueue struct{ *fakeQueue }
 
 func (q awayQueue) DeliveryExpire(context.Context, time.Time) (int, error) {

@@ -17,7 +17,7 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// counting counts the connections that a receiver gets.
+// counting counts the connections that a receiver accepts.
 func counting(server *httptest.Server, n *atomic.Int32) {
 	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
 		if state == http.StateNew {
@@ -87,7 +87,7 @@ func TestConnectionsAreKept(t *testing.T) {
 	}
 }
 
-// A receiver that closes what it kept just when it is used again has seen nothing of the request.
+// A receiver that closes a kept connection just as it is reused has not seen the request.
 func TestAKeptConnectionThatIsClosedCostsNoAttempt(t *testing.T) {
 	t.Parallel()
 	for name, key := range map[string]string{"": "", "with an Idempotency-Key of the endpoint's": "k"} {
@@ -103,7 +103,7 @@ func TestAKeptConnectionThatIsClosedCostsNoAttempt(t *testing.T) {
 				}
 				_, _ = io.Copy(io.Discard, request.Body)
 				fmt.Fprint(conn, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone")
-				_, _ = http.ReadRequest(reader) // and closes with the next one on its way
+				_, _ = http.ReadRequest(reader) // and closes while the next one is on its way
 			})
 			s := newSender(testConfig(), time.Now)
 			t.Cleanup(s.pool.closeKept)
@@ -237,7 +237,7 @@ func TestAnEndpointsHeadersDoNotReplaceOurs(t *testing.T) {
 	}
 }
 
-// The transport may finish a connection for an attempt that has ended or was given another one.
+// The transport may finish a connection for an attempt that has ended or that uses another connection.
 func TestAttemptsShareConnectionsThatOthersBegan(t *testing.T) {
 	t.Parallel()
 	receiver := httptest.NewServer(whole(func(http.ResponseWriter, *http.Request) {}))
@@ -250,7 +250,7 @@ func TestAttemptsShareConnectionsThatOthersBegan(t *testing.T) {
 			ctx, cut := context.WithCancel(t.Context())
 			defer cut()
 			if i%2 == 0 {
-				cut() // before it is connected
+				cut() // before the connection is made
 			}
 			attempt := s.send(ctx, testDelivery(receiver.URL))
 			if i%2 == 1 && attempt.Status != core.StatusSuccess {

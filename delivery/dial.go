@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// headStart is how long an address is tried alone before the next one is tried beside it, so that a
-// dead route (IPv6, mostly) costs a moment and not the attempt. It is what Go's own dialer gives.
+// headStart is how long an address is tried before the next one is tried in parallel, so that a dead route (mostly
+// IPv6) causes a short delay instead of a failed attempt. Go's own dialer uses the same value.
 const headStart = 300 * time.Millisecond
 
 type dialed struct {
@@ -15,11 +15,11 @@ type dialed struct {
 	err  error
 }
 
-// dialAny connects to the address that answers first. If none does, the error is the first one's, or of trouble
-// that kept one from being tried.
+// dialAny connects to the address that answers first. If none does, it returns the error of the first one that
+// failed, or the trouble that kept an address from being tried.
 func dialAny(ctx context.Context, addresses []string, dial func(context.Context, string) (net.Conn, error)) (net.Conn, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel() // ends those that lost
+	defer cancel() // ends the dials that lost
 	outcomes := make(chan dialed)
 	begin := func() {
 		address := addresses[0]

@@ -13,7 +13,7 @@ func TestTheFirstAddressThatAnswersIsTaken(t *testing.T) {
 	refused, closed := errors.New("refused"), make(chan string, 10)
 	for name, c := range map[string]struct {
 		addresses []string
-		want      string // empty: the first failure
+		want      string // empty for the first failure
 	}{
 		"one": {[]string{"good"}, "good"}, "behind a dead one": {[]string{"dead", "good"}, "good"},
 		"behind one that refuses": {[]string{"refuses", "good"}, "good"}, "behind both": {[]string{"dead", "refuses", "dead", "good"}, "good"},
@@ -25,7 +25,7 @@ func TestTheFirstAddressThatAnswersIsTaken(t *testing.T) {
 				return named{name: address, closed: closed}, nil
 			case "dead":
 				<-ctx.Done()
-				return named{name: address, closed: closed}, nil // it connects after all, too late
+				return named{name: address, closed: closed}, nil // it connects, but too late
 			case "refuses":
 				return nil, refused
 			}
@@ -39,7 +39,7 @@ func TestTheFirstAddressThatAnswersIsTaken(t *testing.T) {
 			t.Errorf("%s: %v, %v", name, conn, err)
 		}
 	}
-	for range 3 { // those that lost
+	for range 3 { // the connections that lost
 		if name := <-closed; name != "dead" {
 			t.Errorf("%s was closed", name)
 		}

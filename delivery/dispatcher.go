@@ -9,40 +9,39 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// dispatcher holds the deliveries leased to this process and decides which is sent next: applications
-// take turns, and so do the endpoints of each; each endpoint has a bounded number under way, and so has
-// the process. All of it is in memory; the leases in the database are what survives.
+// dispatcher holds the deliveries leased to this process and decides which is sent next. Applications take turns, and
+// so do the endpoints of each application. The number of attempts in flight is limited per endpoint and per process.
+// All of this state is in memory; only the leases in the database survive a crash.
 //
-// One endpoint never has more than half of everything, and only one once three quarters are used up; see
-// part. One application never has more than three quarters; see [core.Part]. That goes for what is under
-// way as for what waits, and for the memory of large payloads.
+// One endpoint never has more than half of the capacity, and only one delivery once three quarters are used; see
+// part. One application never has more than three quarters; see [core.Part]. This applies to attempts in flight, to
+// waiting deliveries, and to the memory of large payloads.
 //
-// Fresh deliveries, handed over by the statement that stored them, may use part of its room only.
-// The rest is for claims, so that what is already waiting in the database gets its turn however much
-// is coming in.
+// Fresh deliveries, handed over by the statement that stored them, may use only part of its room. The rest is for
+// claims, so that deliveries already waiting in the database get their turn under any load.
 type dispatcher struct {
 	config  Config
-	attempt func(ctx context.Context, q *queued, sent func()) bool // sent: once the endpoint is done with it
-	hungry  func()                                                 // called when there is room again for what had to be left in the database
+	attempt func(ctx context.Context, q *queued, sent func()) bool // calls sent once the endpoint's slot is free
+	hungry  func()                                                 // called when there is room again for deliveries left in the database
 
 	hungryFresh func() // the same, for fresh deliveries
 
-	attempts context.Context // of the attempts under way; cancelled to cut them off
+	attempts context.Context // of the attempts in flight; cancelled to cut them off
 	cutOff   context.CancelFunc
 
 	mu       sync.Mutex
 	lanes    map[core.EndpointID]*lane
 	tenants  map[core.AppID]*tenant
-	ready    []*tenant // those that may be able to start an attempt, in the order of their turns
+	ready    []*tenant // tenants that may be able to start an attempt, in the order of their turns
 	payloads *payloads
 	waiting  int
 	active   int
 	reserved int
 	starved  bool // the last claim had less room than it could have used
-	missed   bool // the last fresh deliveries had
+	missed   bool // the same, for the last take of fresh deliveries
 	stopped  bool
-	cut      bool          // what took too long to stop was cut off
-	quiet    chan struct{} // closed once stopped, and nothing is active or comes any more
+	cut      bool          // attempts that took too long to finish after a stop were cut off
+	quiet    chan struct{} // closed once stopped, with nothing active and no more deliveries to come
 	hushed   sync.Once     // closes quiet
 	orphans  []core.Delivery
 }
@@ -50,11 +49,11 @@ type dispatcher struct {
 // queued is a delivery in this process.
 type queued struct {
 	core.Delivery
-	payload *payload // the memory reserved for it; nil: none, or the payload is small
+	payload *payload // its payload, for which memory is reserved; nil if none is, or if the payload is small
 }
 
-// capacity is how many deliveries the process holds at most: as many waiting as under way, so that an
-// attempt that ends always finds the next.
+// capacity is the maximum number of deliveries that the process holds: as many waiting as in flight, so that there is
+// always a next one when an attempt ends.
 func (d *dispatcher) capacity() int { return 2 * d.config.Concurrency }
 
 func newDispatcher(config Config, attempt func(context.Context, *queued, func()) bool, hungry, hungryFresh func()) *dispatcher {
@@ -66,7 +65,7 @@ func newDispatcher(config Config, attempt func(context.Context, *queued, func())
 	}
 }
 
-// Dispatch accepts deliveries and frees the room that was reserved for them.
+// Dispatch accepts deliveries and releases the room that was reserved for them.
 func (d *dispatcher) Dispatch(room core.Room, deliveries []core.Delivery) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -105,8 +104,8 @@ func (d *dispatcher) run(l *lane, q *queued) {
 	d.hush()
 }
 
-// leave makes the attempt's place at its endpoint free, and its payload's memory. Its place in the process it
-// keeps until it is written down: a process that can write nothing down soon sends nothing more.
+// leave frees the attempt's slot at its endpoint and the memory of its payload. The attempt keeps its slot in the
+// process until its result is recorded, so that a process that cannot record results soon stops sending.
 func (d *dispatcher) leave(l *lane, q *queued) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -117,7 +116,7 @@ func (d *dispatcher) leave(l *lane, q *queued) {
 	d.feed(l)
 }
 
-// rest takes away what waits for an endpoint, and returns it: it is to be left alone.
+// rest removes and returns the deliveries that wait for an endpoint, because the endpoint is to be left alone.
 func (d *dispatcher) rest(id core.EndpointID) []core.Delivery {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -127,7 +126,7 @@ func (d *dispatcher) rest(id core.EndpointID) []core.Delivery {
 	return nil
 }
 
-// recall takes away what waits for an application, or for all, and returns it.
+// recall removes and returns the waiting deliveries of an application, or of all applications if app is empty.
 func (d *dispatcher) recall(app core.AppID) []core.Delivery {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -137,12 +136,12 @@ func (d *dispatcher) recall(app core.AppID) []core.Delivery {
 			recalled = append(recalled, d.empty(l)...)
 		}
 	}
-	d.start() // others may have waited for the memory of these
+	d.start() // other deliveries may have waited for the memory of these
 	return recalled
 }
 
-// stop starts nothing more, waits for what is under way, cuts off what takes too long, and returns
-// all deliveries whose lease this process still holds for nothing.
+// stop starts no more attempts, waits for those in flight, cuts off the ones that take longer than timeout, and
+// returns all deliveries whose leases are to be given back.
 func (d *dispatcher) stop(timeout time.Duration) []core.Delivery {
 	d.mu.Lock()
 	d.stopped = true
@@ -161,15 +160,15 @@ func (d *dispatcher) stop(timeout time.Duration) []core.Delivery {
 	return d.orphans
 }
 
-// hush ends a stop once nothing is under way. Statements that were given room may still lease deliveries, which are to be
-// given back as well.
+// hush ends a stop once nothing is in flight. It also waits for statements that were given room, because they may
+// still lease deliveries, which must be given back as well.
 func (d *dispatcher) hush() {
 	if d.stopped && d.active == 0 && (d.reserved == 0 || d.cut) {
 		d.hushed.Do(func() { close(d.quiet) })
 	}
 }
 
-// cutShort has a stop wait for nothing but the ends of the attempts that it cuts off.
+// cutShort cuts off the attempts in flight; a stop then waits only for them to end.
 func (d *dispatcher) cutShort() {
 	d.cutOff()
 	d.mu.Lock()

@@ -26,8 +26,8 @@ func (q *endedQueue) DeliveryClaim(ctx context.Context, room core.Room, after co
 	return claim, err
 }
 
-// TestWorkerLogsTheDeliveriesItDrops: one line for each that ended for want of a payload, one for each
-// endpoint whose deliveries were withdrawn, and the claims go on at once.
+// TestWorkerLogsTheDeliveriesItDrops checks that there is one log line for each delivery that ended because it had no
+// payload, and one for each endpoint whose deliveries were withdrawn, and that claims continue at once.
 func TestWorkerLogsTheDeliveriesItDrops(t *testing.T) {
 	t.Parallel()
 	q := &endedQueue{fakeQueue: newQueue(), claims: []core.Claim{

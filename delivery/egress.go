@@ -10,15 +10,15 @@ import (
 	"time"
 )
 
-// egress makes the connections that webhooks leave by. It resolves names itself and connects to the
-// addresses that it has looked at, or has a proxy connect to them: that a name resolves differently
-// a moment later gains nothing.
+// egress makes outgoing connections for webhooks. It resolves names itself and connects, directly or through a proxy,
+// to the addresses that it has checked, so that an attacker gains nothing if a name resolves differently a moment
+// later.
 type egress struct {
 	guard    guard
 	names    *names
-	proxy    *Proxy // nil: none
+	proxy    *Proxy // nil if there is none
 	dialer   *net.Dialer
-	reached6 atomic.Bool // this machine has IPv6
+	reached6 atomic.Bool // an IPv6 address was reached, so this machine has IPv6
 }
 
 func newEgress(c Config, clock func() time.Time) *egress {
@@ -28,8 +28,8 @@ func newEgress(c Config, clock func() time.Time) *egress {
 	}
 }
 
-// addressesMax bounds how many of a name's addresses are tried. A name may have thousands, and its
-// owner would have us knock at all of them.
+// addressesMax limits how many of a name's addresses are tried. A name may have thousands, and its owner could make
+// us connect to all of them.
 const addressesMax = 8
 
 // dial connects to a host and port, before ctx ends.
@@ -42,7 +42,7 @@ func (e *egress) dial(ctx context.Context, address string) (net.Conn, error) {
 	if trip.stage() == proxying && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return nil, &trouble{cause: noProxy, err: ctx.Err()}
 	}
-	return nil, ctx.Err() // whatever fails then fails for that
+	return nil, ctx.Err() // the cause of any failure after ctx has ended
 }
 
 func (e *egress) connect(ctx context.Context, trip *trip, address string) (net.Conn, error) {
@@ -77,8 +77,8 @@ func (e *egress) direct(ctx context.Context, address string) (net.Conn, error) {
 	return conn, nil
 }
 
-// connectFailure tells what is wrong with an endpoint's address, or with this machine. Without IPv6, a machine has no
-// address of its own to connect to one from, which looks as if it had run out of ports.
+// connectFailure returns what is wrong with an endpoint's address, or with this machine. A machine without IPv6 has
+// no source address for connecting to an IPv6 address, and the error looks as if it had run out of ports.
 func (e *egress) connectFailure(err error, address string) error {
 	if t := troubleOf(err); t != nil && !ranOut(err) && (t.cause != noPorts || !is6(address) || e.reached6.Load()) {
 		return t
@@ -88,7 +88,8 @@ func (e *egress) connectFailure(err error, address string) error {
 
 func is6(address string) bool { return strings.HasPrefix(address, "[") }
 
-// targets are what to connect to for a host. Names are left to others only if asked; addresses never.
+// targets returns the addresses to connect to for a host. If leaveNames is set, it returns names unresolved, for the
+// proxy to resolve; literal addresses are always checked.
 func (e *egress) targets(ctx context.Context, trip *trip, host, port string, leaveNames bool) ([]string, error) {
 	if literal, err := netip.ParseAddr(host); err == nil {
 		list := e.permitted([]netip.Addr{literal}, port)
@@ -118,7 +119,7 @@ func (e *egress) targets(ctx context.Context, trip *trip, host, port string, lea
 	return list, nil
 }
 
-// permitted leaves out what is forbidden; nil: nothing is left.
+// permitted returns the addresses that may be reached, with the port, or nil if there are none.
 func (e *egress) permitted(addresses []netip.Addr, port string) []string {
 	var list []string
 	for _, a := range addresses {

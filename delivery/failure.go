@@ -13,20 +13,20 @@ import (
 	"time"
 )
 
-// How the texts begin. Tools that read attempts look for these.
+// Prefixes of the failure texts. Tools that read attempts look for them.
 const (
 	inRequest = "error making request: "
 	inName    = "error resolving name: "
 	tooLate   = "request timed out: "
 )
 
-// failure is an error whose text is for the endpoint's owner: it says which stage failed, and names
-// nothing of ours. Errors of the libraries name addresses and repeat URLs, so none is passed on.
+// failure is an error whose text is shown to the endpoint's owner: it says which stage failed, and names nothing of
+// ours. Library errors contain addresses and URLs, so they are never passed on.
 type failure struct{ text string }
 
 func (f *failure) Error() string { return f.text }
 
-// late says what did not happen in time, and broken what happened instead.
+// late says for each stage what did not happen in time, and broken what went wrong.
 var (
 	late = map[stage]string{
 		preparing:  "nothing was sent",
@@ -52,7 +52,7 @@ var (
 	}
 )
 
-// reason tells the endpoint's owner why there was no response, by the stage that failed.
+// reason returns the text that tells the endpoint's owner why there was no response, based on the stage that failed.
 func (t *trip) reason(err error, timeout time.Duration) string {
 	if e, ok := errors.AsType[*blockedError](err); ok {
 		return e.Error()
@@ -106,13 +106,13 @@ func connectFailure(err error) error {
 	return &failure{inRequest + broken[connecting]}
 }
 
-// ranOut tells whether the attempt's time is over. A socket that keeps time by itself may notice before
+// ranOut reports whether err says that the attempt's time is over. A socket with its own deadline may notice before
 // the context does.
 func ranOut(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded)
 }
 
-// tlsText tells what was wrong with a handshake; empty if it was something else.
+// tlsText says what went wrong in a TLS handshake. It returns "" for any other error.
 func tlsText(err error) string {
 	if e, ok := errors.AsType[x509.HostnameError](err); ok {
 		return "TLS: the certificate is for another name than " + e.Host
@@ -138,13 +138,13 @@ func tlsText(err error) string {
 	return ""
 }
 
-// isPlain tells a server that answers a handshake with something else.
+// isPlain reports whether the server answered a TLS handshake with something else.
 func isPlain(err error) bool {
 	_, ok := errors.AsType[tls.RecordHeaderError](err)
 	return ok
 }
 
-// isNetwork tells a connection that broke from an answer that makes no sense.
+// isNetwork reports whether err is a broken connection, as opposed to a malformed answer.
 func isNetwork(err error) bool {
 	_, ok := errors.AsType[net.Error](err)
 	return ok || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)

@@ -18,15 +18,15 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// password is the one in each URL, which no text may show.
+// password is the password in each URL. No text may show it.
 const password = "opensesame"
 
-// failing is one way to fail: what there is at a host, and the text it ends in.
+// failing is one way to fail: a host and the text that its attempts end with.
 type failing struct {
 	host    string // with a port
 	https   bool
-	timeout time.Duration // 0: plenty
-	patient time.Duration // with the name server; 0: plenty
+	timeout time.Duration // if 0, plenty
+	patient time.Duration // timeout of the name server; if 0, plenty
 	want    string
 }
 
@@ -100,10 +100,10 @@ func (c failing) check(t *testing.T, a *authority) {
 
 func noHandshake(*tls.ClientHelloInfo) (*tls.Config, error) { return nil, errors.New("not today") }
 
-// closedAddress is one that nothing listens at. Of a port that was free a moment ago that is not sure.
+// closedAddress is an address that nothing listens on. A port that was free a moment ago would not be safe.
 const closedAddress = "127.0.0.1:1"
 
-// untilBody reads what may not have come with the header. What was not read would reset the connection.
+// untilBody reads a body that may not have arrived with the header. Unread data would reset the connection.
 func untilBody(conn net.Conn) {
 	_ = conn.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
 	untilClosed(conn)
@@ -124,7 +124,7 @@ func interimForever(conn net.Conn) {
 	}
 }
 
-// What this machine's network cannot be made to do.
+// These failures cannot be produced with this machine's network.
 func TestConnectFailuresOfTheKernel(t *testing.T) {
 	t.Parallel()
 	for cause, want := range map[error]string{

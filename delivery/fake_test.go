@@ -16,7 +16,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// fakeQueue is deliveries in memory that behave as those in the database do.
+// fakeQueue is an in-memory queue whose deliveries behave like those in the database.
 type fakeQueue struct {
 	mu        sync.Mutex
 	due       []core.Delivery
@@ -24,15 +24,15 @@ type fakeQueue struct {
 	released  []core.Delivery
 	postponed []postponed
 	claiming  func(context.Context) // called in each claim
-	fail      int                   // how many records fail before one is taken
+	fail      int                   // how many records fail before one succeeds
 
 	payloads map[core.MessageID]string // of large deliveries
-	reads    int                       // of those
-	reading  func() error              // called in each
+	reads    int                       // number of payload reads
+	reading  func() error              // called in each read
 
 	claims  []core.Queue // where each claim began
-	next    []core.Queue // where each says to go on
-	resting bool         // what each record says of the endpoint
+	next    []core.Queue // where each claim says to continue
+	resting bool         // whether each record reports the endpoint as resting
 
 	recorded chan core.Result
 }
@@ -75,7 +75,7 @@ func (q *fakeQueue) DeliveryClaim(ctx context.Context, room core.Room, after cor
 	return core.Claim{Deliveries: claimed, Next: next}, nil
 }
 
-// DeliveryTake takes nothing: what is fresh was handed over.
+// DeliveryTake takes nothing, because fresh deliveries were handed over.
 func (q *fakeQueue) DeliveryTake(context.Context, core.Room, time.Time) (core.Taken, error) {
 	return core.Taken{}, nil
 }
@@ -119,7 +119,7 @@ func (q *fakeQueue) DeliveryRelease(_ context.Context, deliveries []core.Deliver
 	return nil
 }
 
-// postponed is a delivery that was given back until another time.
+// postponed is a delivery that was given back until a later time.
 type postponed struct {
 	core.Delivery
 	until time.Time

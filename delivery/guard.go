@@ -13,11 +13,11 @@ const (
 	allowIt    = "; the operator can allow it: POSTRIDER_ALLOW_SUBNETS"
 )
 
-// errBlocked is what an attempt at a special address ends with, if no blockedError says more.
+// errBlocked is the error of an attempt to reach a special address, if no blockedError has more detail.
 var errBlocked = errors.New(notAllowed + "the host has no public address" + allowIt)
 
-// A blockedError says why a host is not sent to. It shows addresses from the endpoint's URL and never those of a name:
-// an endpoint's owner could ask us for the names of our own network.
+// A blockedError says why nothing is sent to a host. It shows an address from the endpoint's URL but never the
+// addresses that a name resolves to: an endpoint's owner could use us to look up names of our own network.
 type blockedError struct{ text string }
 
 func (e *blockedError) Error() string { return notAllowed + e.text }
@@ -46,17 +46,17 @@ func blockedSpelling(host string) error {
 	return &blockedError{host + " is neither a name nor an address as it should be written, such as 192.0.2.1"}
 }
 
-// guard keeps deliveries away from addresses that are nobody's public ones. An endpoint's address
-// comes from a customer, who could otherwise make us call our own network.
+// guard keeps deliveries away from addresses that are not public. An endpoint's address comes from a customer, who
+// could otherwise make us call our own network.
 type guard struct{ allow []netip.Prefix }
 
-// special are the ranges the registries of IANA call not globally reachable. Of IPv6 only 2000::/3 is
-// handed out to be reached globally, so all around it is special, in use or not; so is what carries an
-// IPv4 address inside, as a whole, because who unpacks it is not known here.
+// special lists the ranges that the IANA registries call not globally reachable. In IPv6 only 2000::/3 is allocated
+// for global use, so everything outside it is special, in use or not. The ranges that embed IPv4 addresses are
+// special as a whole, because we do not know which host will unpack them.
 var special = prefixes(
 	"0.0.0.0/8",       // this network
 	"10.0.0.0/8",      // private
-	"100.64.0.0/10",   // carriers' own
+	"100.64.0.0/10",   // carrier-grade NAT
 	"127.0.0.0/8",     // loopback
 	"169.254.0.0/16",  // link-local, where clouds keep their metadata
 	"172.16.0.0/12",   // private
@@ -69,8 +69,8 @@ var special = prefixes(
 	"203.0.113.0/24",  // documentation
 	"224.0.0.0/4",     // multicast
 	"240.0.0.0/4",     // reserved, and broadcast
-	"::/3",            // loopback, IPv4 in several dresses, NAT64, discard
-	"2001::/23",       // protocol assignments, Teredo among them
+	"::/3",            // loopback, several forms of embedded IPv4, NAT64, discard
+	"2001::/23",       // protocol assignments, including Teredo
 	"2001:db8::/32",   // documentation
 	"2002::/16",       // 6to4
 	"3fff::/20",       // documentation
@@ -86,8 +86,8 @@ func prefixes(texts ...string) []netip.Prefix {
 	return list
 }
 
-// control looks at an address once more between the socket and its connection. It was looked at
-// before; this one sees what the kernel is given, whatever comes to stand between the two.
+// control checks an address again after the socket was created and before it is connected. The address was checked
+// earlier; this check sees what the kernel is given, whatever code comes between the two.
 func (g guard) control(_, address string, _ syscall.RawConn) error {
 	to, err := netip.ParseAddrPort(address)
 	if err != nil || !g.permits(to.Addr()) {
@@ -96,22 +96,21 @@ func (g guard) control(_, address string, _ syscall.RawConn) error {
 	return nil
 }
 
-// permits reports whether an address may be reached. An IPv4 address inside an IPv6 one is the IPv4
-// address.
+// permits reports whether an address may be reached. An IPv4-mapped IPv6 address is treated as the IPv4 address.
 func (g guard) permits(a netip.Addr) bool {
 	a = a.Unmap().WithZone("")
 	contains := func(p netip.Prefix) bool { return p.Contains(a) }
 	return slices.ContainsFunc(g.allow, contains) || !slices.ContainsFunc(special, contains)
 }
 
-// isNumber tells an address in a spelling of old (2130706433, 0x7f.1, 127.0.0.1.) from a name. Some
-// resolvers and proxies take these for IPv4 addresses. No top-level domain is a number, so nothing
-// else is lost by refusing them.
+// isNumber reports whether a host is an address in a legacy spelling (2130706433, 0x7f.1, 127.0.0.1.) and not a name.
+// Some resolvers and proxies accept these as IPv4 addresses. No top-level domain is a number, so refusing them
+// refuses no valid name.
 func isNumber(host string) bool {
 	host = strings.TrimSuffix(host, ".")
 	last := host[strings.LastIndexByte(host, '.')+1:]
 	if strings.HasPrefix(last, "0x") || strings.HasPrefix(last, "0X") {
 		return true
 	}
-	return last != "" && strings.Trim(last, "0123456789") == "" // of any length: some cut off what is too much
+	return last != "" && strings.Trim(last, "0123456789") == "" // of any length: some parsers truncate long numbers
 }

@@ -77,8 +77,8 @@ func TestAddressesOfOldSpellingsAreNoNames(t *testing.T) {
 	}
 }
 
-// FuzzHost has hosts looked at as they are when the proxy resolves names: whatever is passed on is no
-// special address, in any spelling that netip reads or that net's parser once took.
+// FuzzHost checks hosts as if the proxy resolved names. A host that is passed on must not be a special address, in
+// any spelling that netip reads or that net's parser once accepted.
 func FuzzHost(f *testing.F) {
 	for _, host := range []string{
 		"127.0.0.1", "::1", "::ffff:127.0.0.1", "fe80::1%eth0", "64:ff9b::7f00:1", "2130706433", "0x7f.1", "127.0.0.1.",

@@ -13,9 +13,9 @@ import (
 	"time"
 )
 
-// http1Conn is a connection that one attempt at a time has to itself. net/http's transport is not used
-// for these: it sends a request again as often as it finds a connection closed, believes a write error
-// before an answer that is there, and takes no answer that has a malformed line.
+// http1Conn is a connection used by one attempt at a time. It does not use net/http's transport, which resends a
+// request each time it finds a connection closed, prefers a write error to an answer that has arrived, and rejects
+// any answer that has a malformed line.
 type http1Conn struct {
 	pool   *pool
 	target target
@@ -34,8 +34,8 @@ func newHTTP1Conn(p *pool, t target, conn net.Conn) *http1Conn {
 
 func (c *http1Conn) kept() bool { return c.reused }
 
-// exchange sends the request and reads the answer beside it: a receiver may answer before it has read
-// everything, and close. Then its answer counts, whatever becomes of the request.
+// exchange sends the request and reads the answer concurrently: a receiver may answer before it has read the whole
+// request, and close the connection. Its answer then counts, whatever happens to the request.
 func (c *http1Conn) exchange(request *http.Request, bodyWithin time.Duration, giveUp context.CancelFunc) (answer, error) {
 	ctx := request.Context()
 	trip := tripOf(ctx)
@@ -53,21 +53,22 @@ func (c *http1Conn) exchange(request *http.Request, bodyWithin time.Duration, gi
 		return a, nil
 	}
 	c.close()
-	<-out.done // the caller may send the request again
+	<-out.done // because the caller may send the request again
 	return a, err
 }
 
-// outgoing is a request on its way out.
+// outgoing is a request that is being written.
 type outgoing struct {
 	done chan struct{}
-	err  error // once done is closed
+	err  error // valid once done is closed
 }
 
-// sendingMax is how long a request may still be on its way out once it was answered. An answer can be quicker than the
-// goroutine that sent the request, but a receiver that leaves part of a request unread costs the connection.
+// sendingMax is how long writing a request may still take after its answer was read. An answer can be read before the
+// goroutine that sent the request finishes, but if the receiver leaves part of a request unread, the connection is
+// closed.
 const sendingMax = 50 * time.Millisecond
 
-// finishes reports whether the request goes out whole.
+// finishes reports whether the request was written in full, waiting up to sendingMax.
 func (s *outgoing) finishes() bool {
 	select {
 	case <-s.done:
@@ -82,7 +83,7 @@ func (s *outgoing) finishes() bool {
 	}
 }
 
-// longAgo is a deadline that ends reads and writes at once.
+// longAgo is a deadline that makes reads and writes fail at once.
 var longAgo = time.Unix(1, 0)
 
 func (c *http1Conn) send(request *http.Request, trip *trip) error {
@@ -96,7 +97,8 @@ func (c *http1Conn) send(request *http.Request, trip *trip) error {
 	return err
 }
 
-// receive reads the answer. Reusable: the connection stands where the next answer begins, and is kept open.
+// receive reads the answer. reusable reports whether the answer was read to its end and the receiver keeps the
+// connection open.
 func (c *http1Conn) receive(trip *trip, bodyWithin time.Duration, giveUp context.CancelFunc) (a answer, reusable bool, err error) {
 	if _, err := c.reader.Peek(1); err != nil {
 		return answer{}, false, err
@@ -112,8 +114,8 @@ func (c *http1Conn) receive(trip *trip, bodyWithin time.Duration, giveUp context
 	return answer{status: h.status, retryAfter: h.retryAfter, body: body}, whole && h.keeps(), nil
 }
 
-// usable reports whether a kept connection is still open and silent. What a receiver says unasked is no
-// answer to the next request. The check looks at what TLS has decrypted already, and then at the socket.
+// usable reports whether a kept connection is still open and has nothing to read: unsolicited data is not an answer
+// to the next request. It checks the data that TLS has already decrypted, and then the socket.
 func (c *http1Conn) usable() bool {
 	if _, isTLS := c.conn.(*tls.Conn); isTLS {
 		_ = c.conn.SetReadDeadline(longAgo)
@@ -128,7 +130,7 @@ func (c *http1Conn) usable() bool {
 
 func (c *http1Conn) close() { socket(c.conn).Close() }
 
-// socket is the connection below TLS. Closing it does not wait to tell the other side.
+// socket returns the connection below TLS. Closing it does not wait for a TLS close notification to be sent.
 func socket(conn net.Conn) net.Conn {
 	for {
 		outer, ok := conn.(interface{ NetConn() net.Conn })
@@ -139,11 +141,11 @@ func socket(conn net.Conn) net.Conn {
 	}
 }
 
-// isSilent reports whether nothing can be read from a socket: no data, no end, no error.
+// isSilent reports whether a socket has nothing to read: no data, no EOF and no error.
 func isSilent(conn net.Conn) bool {
 	c, ok := socket(conn).(syscall.Conn)
 	if !ok {
-		return false // what cannot be looked into is used once
+		return false // a connection that cannot be checked is not reused
 	}
 	raw, err := c.SyscallConn()
 	if err != nil {

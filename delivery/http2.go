@@ -12,27 +12,27 @@ import (
 	"time"
 )
 
-// http2Conn is a connection that many attempts share. It is net/http's client connection: that sends each
-// request once, where its transport sends one again for as long as the receiver refuses it.
+// http2Conn is a connection that many attempts share. It uses net/http's client connection, which sends each request
+// once, and not its transport, which resends a request for as long as the receiver refuses it.
 type http2Conn struct {
 	pool     *pool
 	target   target
 	client   *http.ClientConn
-	requests atomic.Int64 // how many were given a place on it
+	requests atomic.Int64 // number of requests that reserved a stream on it
 
 	usedAt  time.Time     // these two are guarded by pool.mu
-	element *list.Element // in pool.kept; nil: the connection ends with its last request
+	element *list.Element // in pool.kept; if nil, the connection is closed after its last request
 }
 
-// An HTTP/2 connection carries all attempts at a receiver. One that silently died would fail them all
-// until the kernel gives it up, after a quarter of an hour; a ping finds out within an attempt's time.
+// An HTTP/2 connection carries all attempts to a receiver. If the connection died silently, they would all fail until
+// the kernel gave it up after 15 minutes. A ping detects that within the time of an attempt.
 const (
 	pingAfter   = 10 * time.Second
 	pingTimeout = 5 * time.Second
 )
 
-// newHTTP2Transport makes HTTP/2 of connections that exist: NewClientConn is given one with its context. To
-// the transport they are plain; TLS is below them.
+// newHTTP2Transport returns a transport that speaks HTTP/2 on existing connections, which NewClientConn receives in
+// its context. The transport sees them as unencrypted, because TLS is below them.
 func newHTTP2Transport() *http.Transport {
 	t := &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -41,7 +41,7 @@ func newHTTP2Transport() *http.Transport {
 		HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout, WriteByteTimeout: pingAfter},
 		IdleConnTimeout:        keptFor,
 		Protocols:              new(http.Protocols),
-		DisableCompression:     true, // what is kept of a response is what was sent
+		DisableCompression:     true, // responses are kept as they were sent
 		MaxResponseHeaderBytes: headerBytesMax,
 	}
 	t.Protocols.SetUnencryptedHTTP2(true)
@@ -50,7 +50,7 @@ func newHTTP2Transport() *http.Transport {
 
 type connKey struct{}
 
-// newHTTP2Conn speaks HTTP/2 on a connection whose TLS handshake has agreed on it.
+// newHTTP2Conn speaks HTTP/2 on a connection whose TLS handshake negotiated it.
 func newHTTP2Conn(ctx context.Context, p *pool, t target, conn net.Conn) (*http2Conn, error) {
 	ctx = context.WithValue(ctx, connKey{}, newFieldFilter(conn))
 	client, err := p.http2.NewClientConn(ctx, "http", t.address)
@@ -60,7 +60,7 @@ func newHTTP2Conn(ctx context.Context, p *pool, t target, conn net.Conn) (*http2
 	return &http2Conn{pool: p, target: t, client: client}, nil
 }
 
-// reserve takes a place for one request; false: the connection has none, or none any more.
+// reserve reserves a stream for one request. ok is false if the connection has no free stream or is closed.
 func (c *http2Conn) reserve() (kept, ok bool) {
 	if c.client.Reserve() != nil {
 		return false, false
@@ -68,10 +68,10 @@ func (c *http2Conn) reserve() (kept, ok bool) {
 	return c.requests.Add(1) > 1, true
 }
 
-// close may wait for a moment, to tell the receiver.
+// close may block briefly to notify the receiver.
 func (c *http2Conn) close() { _ = c.client.Close() }
 
-// http2Stream is a place on a connection, for one attempt.
+// http2Stream is a stream reserved on a connection for one attempt.
 type http2Stream struct {
 	*http2Conn
 	reused bool
@@ -102,7 +102,8 @@ func (s http2Stream) exchange(request *http.Request, bodyWithin time.Duration, g
 	return answer{response.StatusCode, response.Header.Get("Retry-After"), body}, nil
 }
 
-// streamError has the shape of net/http's own, which is not exported but turns into any such type.
+// streamError has the same shape as net/http's stream error, which is not exported but converts to any such type in
+// errors.As.
 type streamError struct {
 	StreamID uint32
 	Code     uint32
@@ -118,7 +119,8 @@ const (
 	codeHTTP11Required = 0xd
 )
 
-// isAnyStreamError reports whether the receiver, or the library on reading its answer, ended this one stream.
+// isAnyStreamError reports whether only this stream was ended, by the receiver or by the library when it read the
+// answer.
 func isAnyStreamError(err error) bool {
 	_, ok := errors.AsType[streamError](err)
 	return ok
@@ -129,8 +131,8 @@ func isStreamError(err error, code uint32) bool {
 	return ok && e.Code == code
 }
 
-// isHTTP11Required reports whether a receiver wants the request by HTTP/1.1. One that says so for the whole
-// connection makes an error that has no type.
+// isHTTP11Required reports whether a receiver requires HTTP/1.1 for the request. If it does so for the whole
+// connection, the error has no type and is recognised by its text.
 func isHTTP11Required(err error) bool {
 	return isStreamError(err, codeHTTP11Required) || strings.Contains(err.Error(), "ErrCode:HTTP_1_1_REQUIRED") ||
 		strings.Contains(err.Error(), "ErrCode=HTTP_1_1_REQUIRED")

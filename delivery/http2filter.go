@@ -11,14 +11,14 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// fieldFilter is a connection to an HTTP/2 receiver whose answers have no header fields but those that count:
-// the status and Retry-After. net/http gives up an answer, status and all, for any field it cannot take,
-// and for a header that is too long.
+// fieldFilter is a connection to an HTTP/2 receiver that removes all header fields from answers except the status and
+// Retry-After. net/http discards a whole answer, including its status, if any field is invalid or the header is too
+// long.
 type fieldFilter struct {
 	net.Conn
 	in      *bufio.Reader
-	passing int64        // bytes of a frame's payload that are handed on as they are
-	out     bytes.Buffer // what goes before those
+	passing int64        // bytes left of a frame's payload that is passed through unchanged
+	out     bytes.Buffer // bytes to return before those
 
 	frame      http2.FrameHeader // of the header block being read
 	block      []byte
@@ -27,15 +27,16 @@ type fieldFilter struct {
 	retryAfter string
 }
 
-// headerBlockBytesMax bounds a header block as it is sent. Decoded it may be much more: only what counts is kept.
+// headerBlockBytesMax limits the size of an encoded header block. The decoded block may be much larger, but only the
+// status and Retry-After are kept.
 const headerBlockBytesMax = 256 << 10
 
-// fieldBytesMax is far more than what counts has to say.
+// fieldBytesMax is far longer than any valid status or Retry-After.
 const fieldBytesMax = 256
 
 func newFieldFilter(conn net.Conn) *fieldFilter {
 	f := &fieldFilter{Conn: conn, in: bufio.NewReader(conn)}
-	f.decoder = hpack.NewDecoder(4096, f.keep) // the size that a receiver may count on
+	f.decoder = hpack.NewDecoder(4096, f.keep) // the default table size
 	return f
 }
 
@@ -53,7 +54,7 @@ func (f *fieldFilter) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// next reads the header of a frame and, if it holds header fields, the rest of it.
+// next reads a frame's header and, if the frame holds header fields, its payload too.
 func (f *fieldFilter) next() error {
 	frame, err := http2.ReadFrameHeader(f.in)
 	if err != nil {
@@ -79,13 +80,13 @@ func (f *fieldFilter) next() error {
 	default:
 		f.block = append(f.block, payload...)
 	}
-	if !frame.Flags.Has(http2.FlagHeadersEndHeaders) { // the flag of continuations is the same
+	if !frame.Flags.Has(http2.FlagHeadersEndHeaders) { // continuations use the same flag
 		return nil
 	}
 	return f.endBlock()
 }
 
-// unpadded is a frame's part of a header block.
+// unpadded returns the fragment of a header block in a frame's payload, without padding and priority.
 func unpadded(flags http2.Flags, payload []byte) []byte {
 	padding := 0
 	if flags.Has(http2.FlagHeadersPadded) && len(payload) > 0 {
@@ -97,7 +98,7 @@ func unpadded(flags http2.Flags, payload []byte) []byte {
 	return payload[:max(0, len(payload)-padding)]
 }
 
-// endBlock hands on the fields that count.
+// endBlock decodes a complete block and passes on the status and Retry-After.
 func (f *fieldFilter) endBlock() error {
 	f.status, f.retryAfter = "", ""
 	if _, err := f.decoder.Write(f.block); err != nil {
@@ -113,7 +114,7 @@ func (f *fieldFilter) endBlock() error {
 		if field.Value == "" {
 			continue
 		}
-		field.Sensitive = true // never put into a table, of which the reader and the receiver would have different ones
+		field.Sensitive = true // not added to the HPACK table, which would differ between the reader and the receiver
 		if err := encoder.WriteField(field); err != nil {
 			return err
 		}
@@ -131,7 +132,7 @@ const (
 	retryAfterField = "retry-after"
 )
 
-// keep is given each field of a block.
+// keep is called with each field of a block.
 func (f *fieldFilter) keep(field hpack.HeaderField) {
 	if len(field.Value) > fieldBytesMax || !httpguts.ValidHeaderFieldValue(field.Value) {
 		return

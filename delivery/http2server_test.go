@@ -13,15 +13,16 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// http2Peer is the receiver's side of an HTTP/2 connection, which does what no server of the library would.
+// http2Peer is the receiver's side of an HTTP/2 connection. It can do things that no server of the library does.
 type http2Peer struct {
 	*http2.Framer
 	conn     net.Conn
-	requests *atomic.Int32 // on all connections
+	requests *atomic.Int32 // total of all connections
 }
 
-// serveHTTP2 starts a receiver at hooks.example that speaks HTTP/2 and, where it is asked for that alone, HTTP/1.1, for which
-// it answers 200. Each request's header is handled; the connection is closed once handle returns false.
+// serveHTTP2 starts a receiver at hooks.example that speaks HTTP/2. If a client offers only HTTP/1.1, the receiver
+// speaks that and answers 200. handle is called with each request's header; the connection is closed once it returns
+// false.
 func (a *authority) serveHTTP2(t *testing.T, handle func(p *http2Peer, stream uint32) bool) (url string, requests *atomic.Int32) {
 	t.Helper()
 	requests = new(atomic.Int32)
@@ -73,7 +74,7 @@ func (p *http2Peer) serve(handle func(*http2Peer, uint32) bool) {
 	}
 }
 
-// answer ends a stream with a status, and other fields after it.
+// answer ends a stream with a status followed by other fields.
 func (p *http2Peer) answer(stream uint32, status string, fields ...hpack.HeaderField) {
 	block := encoded(append([]hpack.HeaderField{{Name: ":status", Value: status}}, fields...)...)
 	_ = p.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: block, EndHeaders: true, EndStream: true})
@@ -83,13 +84,13 @@ func encoded(fields ...hpack.HeaderField) []byte {
 	var block bytes.Buffer
 	encoder := hpack.NewEncoder(&block)
 	for _, f := range fields {
-		f.Sensitive = true // or it would need the connection's encoder
+		f.Sensitive = true // otherwise it would need the connection's encoder
 		_ = encoder.WriteField(f)
 	}
 	return block.Bytes()
 }
 
-// sendTo makes a sender that reaches hooks.example.
+// sendTo returns a sender that can reach hooks.example.
 func (a *authority) sendTo(t *testing.T, change func(*Config)) *sender {
 	t.Helper()
 	config := testConfig()

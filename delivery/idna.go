@@ -2,11 +2,11 @@ package delivery
 
 import "golang.org/x/net/idna"
 
-// domains is the processing that the URL Standard asks for.
+// domains processes domain names as the URL Standard requires.
 var domains = idna.New(
 	idna.MapForLookup(), idna.BidiRule(), idna.CheckJoiners(true), idna.Transitional(false),
 	idna.CheckHyphens(false), idna.StrictDomainName(false), idna.VerifyDNSLength(false),
 )
 
-// DomainToASCII is [core.DomainToASCII].
+// DomainToASCII implements [core.DomainToASCII].
 func DomainToASCII(domain string) (string, error) { return domains.ToASCII(domain) }

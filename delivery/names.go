@@ -9,24 +9,26 @@ import (
 	"time"
 )
 
-// names resolves the names of endpoints, and tells a name that has no answer from a resolver that has none.
+// names resolves the host names of endpoints, and distinguishes a name that cannot be resolved from a resolver that
+// does not answer.
 type names struct {
 	clock    func() time.Time
 	resolver *net.Resolver
 
 	mu         sync.Mutex
 	answeredAt time.Time // when the resolver last answered, for any name
-	answered   string    // a name that it had addresses for
-	failedAt   time.Time // when a probe began that it did not answer
+	answered   string    // a name that it returned addresses for
+	failedAt   time.Time // when the last probe began that it did not answer
 
 	probing sync.Mutex // one at a time
 }
 
-// probeTimeout is how long the resolver may take to show that it works.
+// probeTimeout is how long the resolver may take to answer a probe.
 const probeTimeout = 2 * time.Second
 
-// sockets notes the trouble that the resolver has with its sockets in one look-up. Its errors have that as text
-// alone, and without a socket for one of two questions it may find that there is no such host.
+// sockets records trouble that the resolver has with its sockets during one lookup. The resolver's errors contain
+// such trouble only as text, and if it has no socket for one of its two queries, it may report that there is no such
+// host.
 type sockets struct {
 	mu      sync.Mutex
 	trouble *trouble
@@ -34,7 +36,7 @@ type sockets struct {
 
 type socketsKey struct{}
 
-// newNames uses a resolver; nil is the system's.
+// newNames returns names that uses the given resolver, or the system's if it is nil.
 func newNames(clock func() time.Time, resolver *net.Resolver) *names {
 	dial, watched := new(net.Dialer).DialContext, net.Resolver{}
 	if resolver != nil {
@@ -64,7 +66,7 @@ func (s *sockets) met() *trouble {
 	return s.trouble
 }
 
-// lookUp resolves a name. The error is a trouble if the resolver has no socket or answers nobody.
+// lookUp resolves a name. The error is a trouble if the resolver has no socket or answers no queries at all.
 func (n *names) lookUp(ctx context.Context, host string) ([]netip.Addr, error) {
 	began, own := n.clock(), &sockets{}
 	addresses, err := n.resolver.LookupNetIP(context.WithValue(ctx, socketsKey{}, own), "ip", host)
@@ -97,8 +99,9 @@ func (n *names) note(host string, found bool) {
 	}
 }
 
-// works reports whether the resolver has answered since a look-up began that failed, or answers now: for the
-// root, or for a name that it answered before. In a network of its own it may not know the root.
+// works reports whether the resolver has answered since a failed lookup began, or answers a probe now. The probe asks
+// for the root, and then for a name that was resolved before: in a private network the resolver may not know the
+// root.
 func (n *names) works(ctx context.Context, since time.Time) bool {
 	n.probing.Lock()
 	defer n.probing.Unlock()

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-// witness listens on loopback, counts who connects, and hangs up.
+// witness listens on loopback, counts connections, and closes them.
 type witness struct {
 	port      string
 	listeners []net.Listener
@@ -55,8 +55,8 @@ func (w *witness) accept(l net.Listener) {
 
 func (w *witness) address() string { return "127.0.0.1:" + w.port }
 
-// connections is how many connected since it was last asked. Connections are accepted in their order:
-// once its own are, so are all others.
+// connections returns the number of connections since the last call. It connects too: connections are accepted in
+// order, so once its own are accepted, all earlier ones are.
 func (w *witness) connections(t *testing.T) int {
 	t.Helper()
 	n := -len(w.listeners)
@@ -65,7 +65,7 @@ func (w *witness) connections(t *testing.T) int {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, _ = conn.Read(make([]byte, 1)) // until it was counted
+		_, _ = conn.Read(make([]byte, 1)) // until the connection was counted
 		conn.Close()
 	}
 	for ; len(w.accepted) > 0; n++ {
@@ -74,15 +74,15 @@ func (w *witness) connections(t *testing.T) int {
 	return n
 }
 
-// zone is a name server's names. Each has the answers of one look-up after the other, of which the
-// last one stays. Without any, the name does not exist.
+// zone maps a name server's names to the answers of successive lookups. The last answer is repeated. A name without
+// answers does not exist.
 type zone map[string][][]netip.Addr
 
-// What the name server does to these.
+// Names that the name server treats specially.
 const (
-	silentName = "silent.example." // it does not answer
-	failedName = "failed.example." // it fails
-	everyName  = "*."              // in a zone: it fails for all other names
+	silentName = "silent.example." // gets no answer
+	failedName = "failed.example." // fails
+	everyName  = "*."              // if a zone has it, all other names fail
 )
 
 func addresses(texts ...string) []netip.Addr {
@@ -93,14 +93,14 @@ func addresses(texts ...string) []netip.Addr {
 	return list
 }
 
-// nameServer answers on a socket for the names of a zone.
+// nameServer serves the names of a zone on a socket.
 type nameServer struct {
 	zone    zone
 	mu      sync.Mutex
 	lookups map[string]int
 }
 
-// newNameServer starts one, and a resolver that asks it and waits for so long.
+// newNameServer starts a name server, and returns it with a resolver that queries it with the timeout patience.
 func newNameServer(t *testing.T, z zone, patience time.Duration) (*nameServer, *net.Resolver) {
 	t.Helper()
 	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
@@ -124,7 +124,7 @@ func newNameServer(t *testing.T, z zone, patience time.Duration) (*nameServer, *
 	return s, &net.Resolver{PreferGo: true, Dial: dial}
 }
 
-// patient is a connection to a name server with a deadline of the test's.
+// patient is a connection to a name server with a deadline set by the test.
 type patient struct {
 	*net.UDPConn
 	patience time.Duration
@@ -174,7 +174,7 @@ func (s *nameServer) answer(m *dnsmessage.Message, q dnsmessage.Question) {
 	}
 }
 
-// turn counts look-ups by their questions for IPv4 addresses; each also asks for the others.
+// turn counts lookups by their queries for IPv4 addresses. Each lookup also asks for IPv6 addresses.
 func (s *nameServer) turn(q dnsmessage.Question, turns int) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -202,7 +202,7 @@ func resource(q dnsmessage.Question, a netip.Addr) (dnsmessage.Resource, bool) {
 	return r, r.Body != nil
 }
 
-// has6 tells whether this machine has IPv6 on loopback.
+// has6 reports whether this machine has IPv6 on loopback.
 func has6() bool {
 	l, err := net.Listen("tcp", "[::1]:0")
 	if err == nil {

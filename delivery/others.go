@@ -7,29 +7,30 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// others is claims for applications that do not wait for the end of a round. A round goes on for as long as it takes to
-// send what busy applications have waiting, which may be hours, and other applications have queues after theirs. So from
-// time to time all queues are gone through for all but busy applications.
+// others schedules extra claims for applications that are not busy, so that they do not wait for the end of a round.
+// A round lasts as long as it takes to send the backlog of busy applications, which may be hours, and the queues of
+// other applications may come after theirs. So periodically, all queues are visited for all applications except busy
+// ones.
 type others struct {
-	taken map[core.AppID]int // by claims in this round
-	after core.Queue         // the next claim goes on after it
-	took  time.Duration      // by the claims since the first queue
-	at    time.Time          // when the next claim may be
+	taken map[core.AppID]int // deliveries claimed in this round
+	after core.Queue         // the next claim continues after it
+	took  time.Duration      // time taken by the claims since the first queue
+	at    time.Time          // earliest time of the next claim
 }
 
 const (
-	// busyShare makes an application busy that had this part of the process's capacity in a round.
+	// An application is busy if it had more than 1/busyShare of the process's capacity in a round.
 	busyShare = 8
 
-	// othersInterval is how long others wait, unless going through all queues takes more than a tenth of it.
+	// othersInterval is how long other applications wait, unless visiting all queues takes more than a tenth of it.
 	othersInterval = 100 * time.Millisecond
 	othersRest     = 10
 )
 
-// begin begins a round.
+// begin starts a new round.
 func (o *others) begin(now time.Time) { *o = others{at: now.Add(othersInterval)} }
 
-// count notes for whom deliveries were claimed.
+// count counts claimed deliveries by application.
 func (o *others) count(deliveries []core.Delivery) {
 	if o.taken == nil {
 		o.taken = map[core.AppID]int{}
@@ -39,7 +40,7 @@ func (o *others) count(deliveries []core.Delivery) {
 	}
 }
 
-// busy lists the applications that had more than this many deliveries in the round.
+// busy returns the applications that had more than most deliveries in the round.
 func (o *others) busy(most int) (busy []core.AppID) {
 	for app, n := range o.taken {
 		if n > most {
@@ -49,7 +50,8 @@ func (o *others) busy(most int) (busy []core.AppID) {
 	return busy
 }
 
-// claimForOthers makes a claim for others than busy applications, if it is time. It reports whether it found anything.
+// claimForOthers claims for all applications except busy ones if the interval has passed. It reports whether it found
+// anything.
 func (w *Worker) claimForOthers(ctx context.Context, now time.Time) (found bool) {
 	if now.Before(w.others.at) {
 		return false

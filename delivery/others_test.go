@@ -10,12 +10,12 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// backlogQueue has a backlog without end of one application, whose queues come before the one of another.
+// backlogQueue has an endless backlog of one application, whose queues come before the queue of another application.
 type backlogQueue struct {
 	*fakeQueue
-	each   int              // deliveries that a claim finds of it
-	claims int              // for all applications
-	found  func(claims int) // called when the other's queue is come to
+	each   int              // deliveries of the backlog that each claim finds
+	claims int              // number of claims for all applications
+	found  func(claims int) // called when a claim reaches the other application's queue
 	takes  []core.Room
 }
 
@@ -38,7 +38,8 @@ func (q *backlogQueue) DeliveryTake(_ context.Context, room core.Room, _ time.Ti
 	return core.Taken{More: len(q.takes) < 3}, nil
 }
 
-// newBacklogWorker makes one whose attempts succeed at once, and whose clock goes on ten milliseconds whenever it is read.
+// newBacklogWorker returns a worker whose attempts succeed at once, and whose clock advances by ten milliseconds each
+// time it is read.
 func newBacklogWorker(t *testing.T, q *backlogQueue) *Worker {
 	t.Helper()
 	now := time.Now()
@@ -52,8 +53,8 @@ func newBacklogWorker(t *testing.T, q *backlogQueue) *Worker {
 	return w
 }
 
-// With a thousand endpoints and twenty messages a second, one customer made what waited for others' endpoints wait until its
-// own backlog was sent.
+// A customer with a thousand endpoints and twenty messages per second made the waiting deliveries of other customers
+// wait until its own backlog was sent.
 func TestClaimsFindOthersWhileOneApplicationHasABacklog(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -76,7 +77,7 @@ func TestClaimsFindOthersWhileOneApplicationHasABacklog(t *testing.T) {
 	}
 }
 
-// Leases that ran out would wait for the end of the backlog.
+// Otherwise leases that ran out would not be expired until the end of the backlog.
 func TestClaimEndsInTimeDuringABacklog(t *testing.T) {
 	t.Parallel()
 	w := newBacklogWorker(t, &backlogQueue{fakeQueue: newQueue(), found: func(int) {}})

@@ -12,9 +12,9 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// payloads bounds the memory of large payloads. Each is held once, however many deliveries of its message are under way:
-// from when it is handed over, or else from when the first is about to be sent, until the last has been. The dispatcher's
-// mutex guards it.
+// payloads limits the memory of large payloads. Each payload is held once, however many deliveries of its message are
+// in flight: from when it is handed over, or else from when the first delivery is about to be sent, until the last
+// one was sent. The dispatcher's mutex guards it.
 type payloads struct {
 	memory *core.Shares[core.AppID] // bytes
 	held   map[messageKey]*payload
@@ -25,12 +25,12 @@ type messageKey struct {
 	id  core.MessageID
 }
 
-// payload is one that is held. The methods that read it are safe for concurrent use.
+// payload is a payload held in memory. The methods that read it are safe for concurrent use.
 type payload struct {
 	bytes   int
 	holders int // deliveries
 
-	text    atomic.Pointer[string] // nil: not read yet
+	text    atomic.Pointer[string] // nil until it is read
 	reading singleflight.Group
 }
 
@@ -38,9 +38,9 @@ func newPayloads(bytes int) *payloads {
 	return &payloads{memory: core.NewShares[core.AppID](bytes), held: map[messageKey]*payload{}}
 }
 
-// keep keeps the payload that a fresh delivery came with while there is memory for it. Otherwise it is read again once
-// the delivery has its turn. One that comes after others that have no memory gets none: they go first, and would wait for
-// what it has.
+// keep holds the payload of a fresh delivery if there is memory for it. Otherwise the payload is read again when it
+// is the delivery's turn. A delivery that follows others without memory gets none either: they go first, and would
+// wait for the memory that it holds.
 func (ps *payloads) keep(q *queued, before []*queued) {
 	if !q.Large() || q.Payload == "" {
 		return
@@ -53,7 +53,8 @@ func (ps *payloads) keep(q *queued, before []*queued) {
 	}
 }
 
-// reserve takes memory for a delivery's payload, unless it has it. False: there is none left for its application.
+// reserve takes memory for a delivery's payload unless it already has it. It returns false if there is none left for
+// its application.
 func (ps *payloads) reserve(q *queued) bool {
 	if !q.Large() || q.payload != nil {
 		return true
@@ -72,7 +73,7 @@ func (ps *payloads) reserve(q *queued) bool {
 	return true
 }
 
-// drop lets go of a delivery's payload, and of its memory with the last delivery of the message.
+// drop releases a delivery's payload, and frees its memory with the last delivery of the message.
 func (ps *payloads) drop(q *queued) {
 	q.Payload = ""
 	p := q.payload
@@ -86,13 +87,13 @@ func (ps *payloads) drop(q *queued) {
 	}
 }
 
-// payloadBytes is the default of Config.PayloadBytes: 32 payloads of the largest size that the API takes.
+// payloadBytes is the default of Config.PayloadBytes: 32 payloads of the largest size that the API accepts.
 const payloadBytes = 64 << 20
 
-// payloadTimeout bounds reading a payload: two megabytes take some ten milliseconds.
+// payloadTimeout limits the time to read a payload. Two megabytes take about ten milliseconds.
 const payloadTimeout = 5 * time.Second
 
-// read returns the payload; the first caller reads it by get, and others share what that returns.
+// read returns the payload. The first caller reads it with get, and concurrent callers share the result.
 func (p *payload) read(ctx context.Context, get func(context.Context) (string, error)) (string, error) {
 	if text := p.text.Load(); text != nil {
 		return *text, nil
@@ -115,8 +116,9 @@ func (p *payload) read(ctx context.Context, get func(context.Context) (string, e
 	return *p.text.Load(), nil
 }
 
-// load reads the payload of a delivery that is about to be sent, if it is large. Where it cannot be read, the delivery
-// is to be given back until then; if the payload is gone, the next claim drops it. False: there is nothing to send.
+// load reads the payload of a delivery that is about to be sent, if it is large. It returns false if the payload
+// cannot be read; the delivery is then to be postponed until the returned time. If the payload no longer exists, the
+// next claim drops the delivery.
 func (w *Worker) load(ctx context.Context, q *queued) (until time.Time, ok bool) {
 	if q.payload == nil {
 		return time.Time{}, true

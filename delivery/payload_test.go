@@ -14,7 +14,7 @@ import (
 
 const mebibyte = 1 << 20
 
-// largeDeliveries are deliveries of one message to n endpoints of an application, whose payload is not read yet.
+// largeDeliveries returns deliveries of one message to n endpoints of an application. The payload is not read yet.
 func largeDeliveries(app core.AppID, n, bytes int) []core.Delivery {
 	id := core.NewMessageID(time.Now())
 	list := deliveriesOf(app, n)
@@ -101,7 +101,7 @@ func TestFreshPayloadIsReadAgainOnlyIfThereWasNoMemory(t *testing.T) {
 	q.payloads = map[core.MessageID]string{}
 	w, _ := run(t, config, q)
 	w.mu.Lock()
-	w.payloads.memory.Take("someone", 2*mebibyte) // nothing is left
+	w.payloads.memory.Take("someone", 2*mebibyte) // no memory is left
 	w.mu.Unlock()
 	var handed []core.Delivery
 	for i := range 3 {

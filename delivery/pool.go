@@ -17,44 +17,44 @@ import (
 	"time"
 )
 
-// pool makes connections and keeps them from one attempt to the next.
+// pool makes connections and reuses them across attempts.
 type pool struct {
 	clock   func() time.Time
 	egress  *egress
 	roots   *x509.CertPool
 	http2   *http.Transport
-	maxKept int // connections, in all
-	perHost int // HTTP/1 connections, to one receiver
+	maxKept int // connections in total
+	perHost int // HTTP/1 connections per receiver
 
 	mu    sync.Mutex
 	hosts map[target]*host
-	kept  *list.List  // of *http1Conn and *http2Conn, the one that was used last at the end
-	sweep *time.Timer // nil: hosts is empty
+	kept  *list.List  // of *http1Conn and *http2Conn, most recently used last
+	sweep *time.Timer // nil if hosts is empty
 }
 
-// target is what connections can be shared for.
+// target identifies the receiver of a connection. Requests with the same target may share connections.
 type target struct{ scheme, address string }
 
-// host is what is known of a receiver.
+// host is the state kept about a receiver.
 type host struct {
-	idle       []*http1Conn // the one that was used last is at the end
+	idle       []*http1Conn // most recently used last
 	shared     []*http2Conn
-	http1Until time.Time // it refused HTTP/2
+	http1Until time.Time // it refused HTTP/2, so HTTP/1.1 is used until then
 }
 
 const (
-	keptFor    = 90 * time.Second // after a connection was used last
+	keptFor    = 90 * time.Second // after a connection's last use
 	http1For   = time.Hour
 	sweepEvery = 10 * time.Second
 )
 
 // link is a way to send one request.
 type link interface {
-	// exchange sends the request, once, and reads the answer. The body has a time of its own: it is given up, by
-	// giveUp, once that is over. The connection is the pool's again, or closed.
+	// exchange sends the request once and reads the answer. If reading the body takes longer than bodyWithin, exchange
+	// calls giveUp. Afterwards the connection is back in the pool or closed.
 	exchange(request *http.Request, bodyWithin time.Duration, giveUp context.CancelFunc) (answer, error)
-	// kept reports whether the connection has carried a request before, so that the receiver may have been
-	// about to close it.
+	// kept reports whether the connection has carried a request before. The receiver may then have been about to
+	// close it.
 	kept() bool
 }
 
@@ -67,12 +67,12 @@ func newPool(c Config, clock func() time.Time) *pool {
 
 var schemePorts = map[string]string{"http": "80", "https": "443"}
 
-// targetOf is where a URL's requests go.
+// targetOf returns the target of requests to a URL.
 func targetOf(u *url.URL) target {
 	return target{u.Scheme, net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), schemePorts[u.Scheme]))}
 }
 
-// get finds a connection for a request, or makes one; always the latter if it is to be fresh.
+// get returns a kept connection for a request or makes a new one. If fresh is set, it always makes a new one.
 func (p *pool) get(ctx context.Context, t target, fresh bool) (link, error) {
 	if !fresh {
 		if l := p.take(t); l != nil {
@@ -89,7 +89,7 @@ func (p *pool) get(ctx context.Context, t target, fresh bool) (link, error) {
 	return p.secure(ctx, t, conn)
 }
 
-// take finds a connection that is kept.
+// take returns a kept connection, or nil if there is none.
 func (p *pool) take(t target) link {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -115,7 +115,7 @@ func (p *pool) take(t target) link {
 	return nil
 }
 
-// secure makes the TLS handshake, by which the receiver chooses the version of HTTP.
+// secure performs the TLS handshake, in which the receiver chooses the HTTP version.
 func (p *pool) secure(ctx context.Context, t target, conn net.Conn) (link, error) {
 	tripOf(ctx).reach(securing)
 	name, _, err := net.SplitHostPort(t.address)
@@ -142,7 +142,7 @@ func (p *pool) secure(ctx context.Context, t target, conn net.Conn) (link, error
 	return p.share(t, c), nil
 }
 
-// share has other attempts use a connection, too, unless there is one already.
+// share makes a connection available to other attempts unless another one already is.
 func (p *pool) share(t target, c *http2Conn) link {
 	_, _ = c.reserve()
 	p.mu.Lock()
@@ -156,7 +156,8 @@ func (p *pool) share(t target, c *http2Conn) link {
 	return http2Stream{c, false}
 }
 
-// leave is called after each request on a shared connection. One that is not kept ends with its last.
+// leave is called after each request on a shared connection. It closes a connection that is not kept after its last
+// request.
 func (p *pool) leave(c *http2Conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -166,7 +167,7 @@ func (p *pool) leave(c *http2Conn) {
 	}
 }
 
-// keep takes a connection back.
+// keep returns a connection to the pool.
 func (p *pool) keep(c *http1Conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -181,14 +182,14 @@ func (p *pool) keep(c *http1Conn) {
 	p.trim()
 }
 
-// trim closes what was not used for longest while there is too much.
+// trim closes the least recently used connections while there are more than maxKept.
 func (p *pool) trim() {
 	for p.kept.Len() > p.maxKept {
 		p.evict(p.kept.Front())
 	}
 }
 
-// evict closes a connection that is kept; a shared one once its last request has ended.
+// evict closes a kept connection; a shared one is closed after its last request.
 func (p *pool) evict(e *list.Element) {
 	p.remove(e)
 	switch c := e.Value.(type) {
@@ -201,7 +202,7 @@ func (p *pool) evict(e *list.Element) {
 	}
 }
 
-// remove keeps a connection no longer.
+// remove removes a connection from the pool without closing it.
 func (p *pool) remove(e *list.Element) {
 	p.kept.Remove(e)
 	switch c := e.Value.(type) {
@@ -228,8 +229,8 @@ func (p *pool) host(t target) *host {
 	return h
 }
 
-// sweepOut closes what was not used for long and what receivers have closed, and forgets hosts of which
-// nothing is left to know.
+// sweepOut closes connections that were unused for too long or that receivers have closed, and removes hosts that
+// have no state left.
 func (p *pool) sweepOut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -261,7 +262,7 @@ func isStale(conn any, now time.Time) bool {
 	return true
 }
 
-// refuseHTTP2 notes that a receiver wants HTTP/1.1 only.
+// refuseHTTP2 records that a receiver accepts only HTTP/1.1.
 func (p *pool) refuseHTTP2(t target) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -279,7 +280,7 @@ func (p *pool) refusesHTTP2(t target) bool {
 	return ok && p.clock().Before(h.http1Until)
 }
 
-// closeKept closes all connections that are kept, also under attempts that share one.
+// closeKept closes all kept connections, including those in use by attempts that share them.
 func (p *pool) closeKept() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -292,9 +293,9 @@ func (p *pool) closeKept() {
 	}
 }
 
-// stubbornConn is a connection whose writes succeed once one has failed. HTTP/2 gives up a connection that it
-// cannot write to, though the answer may be there to be read. What reading finds in the end, an answer or
-// an error, is what counts.
+// stubbornConn is a connection whose writes appear to succeed after one has failed. HTTP/2 gives up a connection that
+// it cannot write to, even if an answer has arrived. With stubbornConn the result of reading counts, be it an answer
+// or an error.
 type stubbornConn struct {
 	net.Conn
 	broken atomic.Bool
@@ -311,5 +312,5 @@ func (c *stubbornConn) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// NetConn is what is below.
+// NetConn returns the underlying connection.
 func (c *stubbornConn) NetConn() net.Conn { return c.Conn }

@@ -14,7 +14,7 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// testClock is a clock that tests set.
+// testClock is a clock set by tests.
 type testClock struct{ at atomic.Int64 }
 
 func (c *testClock) now() time.Time          { return time.Unix(0, c.at.Load()) }
@@ -69,7 +69,7 @@ func TestConnectionsAreSweptOut(t *testing.T) {
 				kept  int
 			}{{keptFor / 2, 1}, {keptFor, 0}} {
 				clock.advance(step.after)
-				// The library may still be clearing up after the request, and not call the connection idle.
+				// The library may still be cleaning up after the request and not yet report the connection as idle.
 				for end := time.Now().Add(10 * time.Second); time.Now().Before(end); runtime.Gosched() {
 					if s.pool.sweepOut(); s.pool.kept.Len() == step.kept {
 						break

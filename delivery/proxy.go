@@ -22,11 +22,11 @@ type ProxyConfig struct {
 	URL      string         // http, https, socks5 or socks5h, with credentials if needed
 	NoProxy  string         // hosts to reach directly, in the syntax of NO_PROXY
 	Resolves bool           // the proxy resolves names and blocks private addresses; implied by socks5h
-	Roots    *x509.CertPool // authorities for an https proxy's certificate; nil: the system's
+	Roots    *x509.CertPool // authorities for an https proxy's certificate; if nil, the system's
 }
 
-// Proxy is the operator's proxy for requests to endpoints. Connections to it are not guarded; the addresses that it is
-// asked to connect to are.
+// Proxy is the operator's proxy for requests to endpoints. Connections to the proxy itself are not checked by the
+// guard; the addresses that it is asked to connect to are.
 type Proxy struct {
 	scheme   string
 	address  string
@@ -59,7 +59,7 @@ func NewProxy(c ProxyConfig) (*Proxy, error) {
 	}, nil
 }
 
-// takes tells whether an endpoint's host and port are reached by the proxy.
+// takes reports whether an endpoint's host and port are reached through the proxy.
 func (p *Proxy) takes(address string) bool {
 	if p == nil {
 		return false
@@ -68,7 +68,7 @@ func (p *Proxy) takes(address string) bool {
 	return to != nil || err != nil
 }
 
-// dial has the proxy connect to an address.
+// dial connects to an address through the proxy.
 func (p *Proxy) dial(ctx context.Context, address string) (net.Conn, error) {
 	if strings.HasPrefix(p.scheme, "socks5") {
 		return p.dialSOCKS(ctx, address)
@@ -89,7 +89,7 @@ func (p *Proxy) dial(ctx context.Context, address string) (net.Conn, error) {
 	return conn, nil
 }
 
-// reach connects to the proxy itself. That it cannot be reached is not the endpoint's fault.
+// reach connects to the proxy itself. A failure is a trouble, because it is not the endpoint's fault.
 func (p *Proxy) reach(ctx context.Context) (net.Conn, error) {
 	var conn net.Conn
 	var err error
@@ -109,11 +109,11 @@ func (p *Proxy) reach(ctx context.Context) (net.Conn, error) {
 	return conn, nil
 }
 
-// proxyHeaderBytesMax is far more than a proxy has to say.
+// proxyHeaderBytesMax is far larger than any header a proxy needs to send.
 const proxyHeaderBytesMax = 16 << 10
 
-// tunnel asks an HTTP proxy to connect and reads its answer. It asks so for http endpoints as well: to
-// be handed whole requests, the proxy would have to be told the name, and would resolve it itself.
+// tunnel asks an HTTP proxy to connect to an address, and reads its answer. It uses CONNECT for http endpoints as
+// well: to forward whole requests, the proxy would have to be given the name, and would resolve it itself.
 func (p *Proxy) tunnel(conn net.Conn, address string) error {
 	request := &http.Request{Method: http.MethodConnect, URL: &url.URL{Opaque: address}, Host: address, Header: http.Header{}}
 	if p.user != nil {
@@ -126,7 +126,7 @@ func (p *Proxy) tunnel(conn net.Conn, address string) error {
 	}
 	within := &io.LimitedReader{R: conn, N: proxyHeaderBytesMax}
 	reader := bufio.NewReader(within)
-	// There is no body: what follows the header of a 2xx is the tunnel, and all else is closed.
+	// There is no body to close: the bytes after the header of a 2xx are the tunnel, and any other connection is closed.
 	response, err := http.ReadResponse(reader, request) //nolint:bodyclose // to close it is to read the tunnel to its end
 	if err != nil && isNetwork(err) && within.N > 0 {
 		return &failure{inRequest + "the proxy closed the connection"}
@@ -142,7 +142,7 @@ func (p *Proxy) tunnel(conn net.Conn, address string) error {
 			response.StatusCode, http.StatusText(response.StatusCode))}
 	}
 	if reader.Buffered() > 0 {
-		// The bytes may be the endpoint's, and a customer must not make this look like trouble with the proxy.
+		// The bytes may come from the endpoint, and a customer must not be able to make this look like proxy trouble.
 		return &failure{inRequest + "the connection by the proxy speaks before it is asked"}
 	}
 	return nil

@@ -15,7 +15,7 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// insideZone has names on a network that only the proxy reaches.
+// insideZone returns names on a network that only the proxy can reach.
 func insideZone() zone {
 	return zone{
 		"hooks.example.":  {addresses("10.1.2.3")},
@@ -25,7 +25,7 @@ func insideZone() zone {
 	}
 }
 
-// proxied is a configuration with a proxy, in which that network is allowed.
+// proxied returns a configuration with a proxy, in which that network is allowed.
 func proxied(t *testing.T, a *authority, c ProxyConfig) Config {
 	t.Helper()
 	config := testConfig()
@@ -68,7 +68,7 @@ func TestEndpointsAreReachedByTheProxy(t *testing.T) {
 		user     string
 		url      string
 		resolves bool
-		want     string // what the proxy was asked for
+		want     string // the address that the proxy is asked for
 	}{
 		"http":                        {http1, "", "http://hooks.example:8080", false, "10.1.2.3:8080"},
 		"http, IPv6":                  {http1, "", "http://hooks6.example:8080", false, "[fd00::1:2]:8080"},
@@ -196,7 +196,7 @@ func TestExceptionsAreReachedDirectly(t *testing.T) {
 		if attempt := sendBy(t, config, "http://here.example:"+port(t, receiver)); attempt.Status != core.StatusSuccess || w.connections(t) != 0 {
 			t.Errorf("an exception: %+v", attempt)
 		}
-		// Who is reached directly is guarded, also if the proxy would resolve names.
+		// Hosts that are reached directly are checked even if the proxy would resolve names.
 		config.AllowSubnets = nil
 		if attempt := sendBy(t, config, "http://here.example:"+port(t, receiver)); !strings.HasPrefix(attempt.Response, notAllowed) || w.connections(t) != 0 {
 			t.Errorf("an exception that is special: %+v", attempt)
@@ -226,7 +226,7 @@ func TestVariablesForOtherProgramsCountForNothing(t *testing.T) {
 	config := testConfig()
 	config.AllowSubnets = append(config.AllowSubnets, netip.MustParsePrefix("192.0.2.0/24"))
 	config.RequestTimeout = 100 * time.Millisecond
-	sendBy(t, config, "http://192.0.2.1:9") // nobody's; loopback is never sent by those
+	sendBy(t, config, "http://192.0.2.1:9") // an unused address, because these variables never apply to loopback
 	if n := w.connections(t); n != 0 {
 		t.Errorf("%d connections", n)
 	}

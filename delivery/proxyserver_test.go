@@ -16,11 +16,11 @@ import (
 	"testing"
 )
 
-// testProxy is a proxy that notes what it is asked to connect to, and connects to one receiver.
+// testProxy is a proxy that records the addresses it is asked to connect to, and always connects to one receiver.
 type testProxy struct {
 	to      string // the receiver's address
-	user    string // user:password that it wants; empty: nothing
-	refuse  int    // with which status, or which reply of SOCKS; 0: not
+	user    string // the user:password that it requires; none if empty
+	refuse  int    // status or SOCKS reply with which it refuses; if 0, it does not
 	mu      sync.Mutex
 	asked   []string
 	address string
@@ -38,7 +38,7 @@ func (p *testProxy) targets() []string {
 	return slices.Clone(p.asked)
 }
 
-// serveHTTP starts p as an HTTP proxy, with TLS if it is given a certificate.
+// serveHTTP starts p as an HTTP proxy, with TLS if a certificate is given.
 func (p *testProxy) serveHTTP(t *testing.T, certificates ...tls.Certificate) *testProxy {
 	t.Helper()
 	p.address = serveConns(t, func(conn net.Conn) {
@@ -67,7 +67,7 @@ func (p *testProxy) connectHTTP(conn net.Conn) {
 	p.tunnel(conn, []byte("HTTP/1.1 200 Connection established\r\nVia: test\r\n\r\n"))
 }
 
-// tunnel connects to the receiver, says so, byte by byte, and copies in both directions.
+// tunnel connects to the receiver, writes hello byte by byte, and copies in both directions.
 func (p *testProxy) tunnel(conn net.Conn, hello []byte) {
 	receiver, err := net.Dial("tcp", p.to)
 	if err != nil {
@@ -128,7 +128,7 @@ func (p *testProxy) connectSOCKS(conn net.Conn) {
 	p.tunnel(conn, reply)
 }
 
-// counted reads so many bytes, a length, and as many bytes as that says.
+// counted reads before bytes, a length byte, and then as many bytes as the length says.
 func counted(conn net.Conn, before int) []byte {
 	head := make([]byte, before+1)
 	if _, err := io.ReadFull(conn, head); err != nil {
@@ -141,7 +141,7 @@ func counted(conn net.Conn, before int) []byte {
 	return body
 }
 
-// socksTarget reads what to connect to.
+// socksTarget reads the address to connect to.
 func socksTarget(conn net.Conn) (string, bool) {
 	head := make([]byte, 4)
 	if _, err := io.ReadFull(conn, head); err != nil {

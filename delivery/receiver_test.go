@@ -44,7 +44,7 @@ func newAuthority(t *testing.T) *authority {
 	return a
 }
 
-// signed is a certificate with a key of its own, signed with by or, if that is nil, by itself.
+// signed returns a certificate with its own key, signed with by, or self-signed if by is nil.
 func signed(t *testing.T, template, parent *x509.Certificate, by *ecdsa.PrivateKey) ([]byte, *ecdsa.PrivateKey) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -61,7 +61,7 @@ func signed(t *testing.T, template, parent *x509.Certificate, by *ecdsa.PrivateK
 	return der, key
 }
 
-// issue makes a certificate for a name that is good until then.
+// issue returns a certificate for a name that is valid until the given time.
 func (a *authority) issue(t *testing.T, name string, until time.Time) tls.Certificate {
 	t.Helper()
 	template := &x509.Certificate{
@@ -75,7 +75,7 @@ func (a *authority) issue(t *testing.T, name string, until time.Time) tls.Certif
 func (a *authority) serveTLS(t *testing.T, handler http.HandlerFunc, prepare func(*httptest.Server)) *httptest.Server {
 	t.Helper()
 	receiver := httptest.NewUnstartedServer(whole(handler))
-	receiver.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug) // of handshakes that fail
+	receiver.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug) // it logs failed handshakes
 	receiver.TLS = &tls.Config{Certificates: []tls.Certificate{a.issue(t, "hooks.example", time.Now().Add(time.Hour))}}
 	if prepare != nil {
 		prepare(receiver)
@@ -85,11 +85,11 @@ func (a *authority) serveTLS(t *testing.T, handler http.HandlerFunc, prepare fun
 	return receiver
 }
 
-// hooksZone has hooks.example on loopback.
+// hooksZone returns a zone with hooks.example on loopback.
 func hooksZone() zone { return zone{"hooks.example.": {addresses("127.0.0.1")}} }
 
-// serveRaw starts a receiver that is no HTTP server: it reads a request's header, and does with the
-// connection what it likes, which is then closed.
+// serveRaw starts a receiver that is not an HTTP server. It reads a request's header, calls handle with the
+// connection, and then closes it.
 func serveRaw(t *testing.T, handle func(net.Conn)) string {
 	t.Helper()
 	return serveConns(t, func(conn net.Conn) {
@@ -99,7 +99,7 @@ func serveRaw(t *testing.T, handle func(net.Conn)) string {
 	})
 }
 
-// serveConns starts a server of connections, each of which is closed when it was handled.
+// serveConns starts a server that calls handle with each connection and then closes it.
 func serveConns(t *testing.T, handle func(net.Conn)) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -6,23 +6,23 @@ import (
 	"time"
 )
 
-// replays decides whether a request that was not answered is sent again within its attempt. An attempt is one
-// POST, or one more where a connection that was kept turned out to be closed. A receiver that refuses HTTP/2 streams
-// has done nothing with them, and is asked a few times more.
+// replays decides whether a request that was not answered is sent again within its attempt. An attempt is one POST,
+// plus another one if a kept connection turned out to be closed. A receiver that refuses an HTTP/2 stream has not
+// processed the request, so it is sent up to refusedMax more times.
 type replays struct {
 	count   int
 	refused int
-	closed  bool // it was sent again because the connection was closed
-	http1   bool // it was sent again by HTTP/1.1
-	fresh   bool // the next one needs a new connection
+	closed  bool // the request was resent because the connection was closed
+	http1   bool // the request was resent over HTTP/1.1
+	fresh   bool // the next request needs a new connection
 }
 
 const (
 	refusedMax  = 3
-	refusedWait = 100 * time.Millisecond // doubled each time, with up to half as much again
+	refusedWait = 100 * time.Millisecond // doubled each time, plus up to 50% jitter
 )
 
-// allow reports whether to send the request again, after err. It waits where the receiver needs time.
+// allow reports whether to send the request again after err. It first waits if the receiver needs time.
 func (r *replays) allow(ctx context.Context, err error, kept bool, reached stage) bool {
 	switch {
 	case ctx.Err() != nil:

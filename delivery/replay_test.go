@@ -24,7 +24,7 @@ func TestRequestIsSentOnceMoreAtMostWhenKeptConnectionsAreClosed(t *testing.T) {
 	const kept = 20
 	var requests atomic.Int32
 	var closing atomic.Bool
-	var together sync.WaitGroup // as many requests at a time, so that each has a connection of its own
+	var together sync.WaitGroup // all requests run at the same time, so that each has its own connection
 	together.Add(kept)
 	receiver := serveConns(t, func(conn net.Conn) {
 		for reader := bufio.NewReader(conn); ; {
@@ -83,7 +83,7 @@ func TestReplaysAreLogged(t *testing.T) {
 	}
 }
 
-// serveNone reads what comes, and closes once the sender has sent its request.
+// serveNone reads and closes the connection once the sender has sent its request.
 func serveNone(conn net.Conn) { _, _ = conn.Read(make([]byte, 64<<10)) }
 
 func TestRequestIsNotSentAgainOnceThereIsAnAnswer(t *testing.T) {
@@ -209,7 +209,7 @@ func TestHTTP11RequiredIsFollowedOnce(t *testing.T) {
 			t.Parallel()
 			url, requests := a.serveHTTP2(t, refuse)
 			s := a.sendTo(t, nil)
-			for i, want := range []int32{2, 3, 4} { // by HTTP/1.1 at once from then on
+			for i, want := range []int32{2, 3, 4} { // from then on directly over HTTP/1.1
 				attempt := s.send(t.Context(), testDelivery(url))
 				if n := requests.Load(); n != want || attempt.Response != "by 1.1" || attempt.replays != max(0, 1-i) {
 					t.Errorf("%d requests, %+v", n, attempt)

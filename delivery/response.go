@@ -8,8 +8,8 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// text is what is kept of a response's body: itself where it is text, else base64. Postgres stores no
-// NUL in text.
+// text returns a response's body in the form in which it is stored: as it is if it is text, otherwise as base64.
+// Postgres cannot store NUL in text.
 func text(body []byte) string {
 	if len(body) > core.ResponseBytesMax {
 		body = wholeRunes(body[:core.ResponseBytesMax])
@@ -20,7 +20,7 @@ func text(body []byte) string {
 	return string(body)
 }
 
-// wholeRunes drops a character that the cut went through.
+// wholeRunes drops a character that was cut in the middle.
 func wholeRunes(cut []byte) []byte {
 	for i := 1; i < utf8.UTFMax && i <= len(cut); i++ {
 		if last := cut[len(cut)-i:]; utf8.RuneStart(last[0]) {

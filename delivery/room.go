@@ -6,9 +6,9 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// part is how much an endpoint may have where so much is left of the whole: all that it may have at most,
-// an eighth of that once half is used up, and one once three quarters are. It is so until only least is
-// left. So however many endpoints are slow at once, others find a place.
+// part returns how many deliveries an endpoint may have when left of whole are free: its maximum at first, an eighth
+// of that once half of the whole is used, and one once three quarters are. This part applies until only least are
+// free. So there is room for other endpoints however many are slow at the same time.
 func (d *dispatcher) part(left, whole int) (part, least int) {
 	switch most := d.config.EndpointConcurrency; {
 	case left > whole/2:
@@ -19,8 +19,9 @@ func (d *dispatcher) part(left, whole int) (part, least int) {
 	return 1, 0
 }
 
-// Reserve gives fresh deliveries three quarters of the process's room. Half of what is left then is for applications
-// that have nothing here: however much of others is claimed, theirs need not wait for a claim.
+// Reserve reserves room for fresh deliveries, which may use three quarters of the process's capacity. Half of the
+// rest is for fresh deliveries of applications that have none in this process: they need not wait for a claim,
+// however many deliveries of other applications are claimed.
 func (d *dispatcher) Reserve(now time.Time) core.Room {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -28,20 +29,20 @@ func (d *dispatcher) Reserve(now time.Time) core.Room {
 	return d.reserve(max(left-d.capacity()/4, min(left-d.capacity()/8, whole/8)), whole, true, now)
 }
 
-// reserveForClaim gives claims all of it.
+// reserveForClaim reserves room for a claim, which may use the whole capacity.
 func (d *dispatcher) reserveForClaim(now time.Time) core.Room {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.reserve(d.left(), d.capacity(), false, now)
 }
 
-// left is how many more deliveries the process may hold.
+// left returns how many more deliveries the process may hold.
 func (d *dispatcher) left() int { return d.capacity() - d.waiting - d.active - d.reserved }
 
-// reserve sets aside some of what is left of the whole. A lane may take a part of it while it holds no more than that,
-// so that there is always a next one. What is left for those who come when others have taken their part
-// is not shared out to these: the room ends where the part becomes smaller. Of the last part, half is left to statements
-// that run at the same time.
+// reserve reserves some of the room that is left of whole. A lane may take a part of it as long as it holds no more
+// than that part, so that there is always a next delivery. The room ends where the part becomes smaller, so that
+// lanes that have taken their part cannot take the room kept for later ones. Of the last part, half is left for
+// concurrent statements.
 func (d *dispatcher) reserve(left, whole int, fresh bool, now time.Time) core.Room {
 	part, least := d.part(left, whole)
 	appPart, appLeast := core.Part(left, whole)
@@ -69,7 +70,7 @@ func (d *dispatcher) reserve(left, whole int, fresh bool, now time.Time) core.Ro
 	return room
 }
 
-// starve notes that there was less room than could have been used.
+// starve records that there was less room than could have been used.
 func (d *dispatcher) starve(room core.Room, starved bool) {
 	if room.Fresh {
 		d.missed = d.missed || starved
@@ -78,14 +79,14 @@ func (d *dispatcher) starve(room core.Room, starved bool) {
 	}
 }
 
-// expect has endpoints that have more due claimed for again once they have room.
+// expect makes sure that endpoints with more due deliveries are claimed for again once they have room.
 func (d *dispatcher) expect(more []core.EndpointID) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, id := range more {
 		l, ok := d.lanes[id]
 		if !ok {
-			d.hungry() // it is done with all it got
+			d.hungry() // it has already finished all its deliveries
 			continue
 		}
 		l.starved = true
@@ -93,8 +94,8 @@ func (d *dispatcher) expect(more []core.EndpointID) {
 	}
 }
 
-// feed asks for a claim when what had to be left in the database now has room. Half empty, not just
-// not full: a claim is worth its statement when it brings many.
+// feed asks for a claim when there is room for deliveries that were left in the database. It waits until half of the
+// room is free, because a claim is worth its statement only if it returns many.
 func (d *dispatcher) feed(l *lane) {
 	half := d.waiting+d.active <= d.capacity()/2
 	endpoint := l.starved && l.load() <= d.config.EndpointConcurrency
@@ -109,7 +110,7 @@ func (d *dispatcher) feed(l *lane) {
 	}
 }
 
-// halfEmpty reports whether an application has at most half of what it may have now.
+// halfEmpty reports whether an application holds at most half of the deliveries that it may hold now.
 func (d *dispatcher) halfEmpty(t *tenant) bool {
 	part, _ := core.Part(d.capacity()-d.waiting-d.active, d.capacity())
 	return 2*t.load() <= part

@@ -25,20 +25,20 @@ type sender struct {
 	bodyTimeout time.Duration // of the response's body, within that
 }
 
-// bodyTimeout is plenty for the few kilobytes that are kept. The status is the answer, whatever becomes of the
-// rest: who answers at once and then drips must not hold a place until the deadline.
+// bodyTimeout is plenty for the few kilobytes that are kept. Only the status decides the result, so a receiver that
+// answers at once and then sends its body slowly must not hold a slot until the deadline.
 const bodyTimeout = 5 * time.Second
 
 func newSender(c Config, clock func() time.Time) *sender {
 	return &sender{pool: newPool(c, clock), clock: clock, timeout: c.RequestTimeout, userAgent: c.UserAgent, bodyTimeout: bodyTimeout}
 }
 
-// outcome is what came of an attempt.
+// outcome is the result of an attempt.
 type outcome struct {
 	core.Attempt
-	retryAfter time.Duration // how long the receiver asked to be left alone
-	replays    int           // how often the request was sent again, because nothing was answered
-	trouble    *trouble      // why there was no attempt; nil: there was one
+	retryAfter time.Duration // how long the receiver asked us to wait
+	replays    int           // how often the request was resent because there was no answer
+	trouble    *trouble      // why no attempt was made; nil if one was
 }
 
 // send makes one attempt, within the timeout.
@@ -119,7 +119,7 @@ func (s *sender) request(ctx context.Context, d core.Delivery, at time.Time) (*h
 	return request, sendable(request)
 }
 
-// sendable checks what would otherwise be sent as something else than it is.
+// sendable rejects a request that would otherwise be sent in a different form.
 func sendable(request *http.Request) error {
 	if request.URL.Host == "" || schemePorts[request.URL.Scheme] == "" {
 		return errors.New("no URL to send to")
@@ -132,7 +132,7 @@ func sendable(request *http.Request) error {
 	return nil
 }
 
-// body is the payload. One that is empty has to say so, or its length would be unknown.
+// body returns the payload as a request body. An empty one must be http.NoBody, or its length would be unknown.
 func body(d core.Delivery) io.ReadCloser {
 	if d.Payload == "" {
 		return http.NoBody
@@ -147,8 +147,8 @@ func contentType(d core.Delivery) string {
 	return *d.ContentType
 }
 
-// sign sets the headers of Standard Webhooks, and the same again by the names that receivers written
-// for the existing servers look for.
+// sign sets the Standard Webhooks headers, and sets them again under the names that receivers written for existing
+// servers look for.
 func sign(header http.Header, d core.Delivery, at time.Time) {
 	id, timestamp := string(d.MessageID), strconv.FormatInt(at.Unix(), 10)
 	var signatures []string
@@ -163,8 +163,8 @@ func sign(header http.Header, d core.Delivery, at time.Time) {
 	}
 }
 
-// retryAfter is how long a receiver that is overloaded asks to be left alone, in seconds or until a
-// date; 0 when it asks for nothing.
+// retryAfter returns how long an overloaded receiver asks us to wait, which it gives in seconds or as a date. It
+// returns 0 if the receiver does not ask.
 func retryAfter(status int, value string, now time.Time) time.Duration {
 	if status != http.StatusTooManyRequests && status != http.StatusServiceUnavailable {
 		return 0

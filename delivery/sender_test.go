@@ -31,7 +31,7 @@ func receive(t *testing.T, handler http.HandlerFunc, change func(*core.Delivery,
 	return s.send(t.Context(), d)
 }
 
-// whole reads the request before it is handled: only then does a server notice that the client left.
+// whole reads the request before it is handled, because only then does a server notice that the client left.
 func whole(handler http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)

@@ -20,7 +20,7 @@ func TestSlowEndpointsLeaveRoomForOthers(t *testing.T) {
 	config.Concurrency, config.EndpointConcurrency = 24, 24
 	q := newQueue()
 	w, _ := run(t, config, q)
-	w.hand(g.backlog(18, "a")) // which could use everything, and gets half
+	w.hand(g.backlog(18, "a")) // a could use everything, and gets half
 	for range 12 {
 		<-g.arrived
 	}
@@ -51,7 +51,7 @@ func TestEndpointsThatHangLeaveRoomForOthers(t *testing.T) {
 	}, func() {}, func() {})
 	t.Cleanup(func() { close(end); d.stop(time.Minute) })
 	g := &gate{Server: &httptest.Server{}}
-	for range 20 { // claims, and each of 20 endpoints has as much as there is room for
+	for range 20 { // claims in which each of 20 endpoints takes all it may
 		room := d.reserveForClaim(time.Now())
 		var claimed []core.Delivery
 		for n := range 20 {
@@ -139,7 +139,7 @@ func TestTheWorkerLooksAgainWhenSomethingMayBeClaimed(t *testing.T) {
 	t.Parallel()
 	w := New(testConfig(), newQueue(), time.Now, nil)
 	w.wakeAt(time.Time{})
-	w.wakeAt(time.Now().Add(time.Hour)) // the poll comes before
+	w.wakeAt(time.Now().Add(time.Hour)) // the poll comes first
 	w.wakeAt(time.Now().Add(30 * time.Millisecond))
 	select {
 	case <-w.wake:
@@ -170,7 +170,7 @@ func TestWhatIsRecalledIsGivenBack(t *testing.T) {
 	}
 }
 
-// Or it would wait for the poll, and a FIFO endpoint get one delivery a second.
+// Otherwise it would wait for the poll, and a FIFO endpoint would get one delivery per second.
 func TestTheNextOfAFIFOEndpointIsClaimedAtOnce(t *testing.T) {
 	t.Parallel()
 	for _, ordered := range []bool{true, false} {
@@ -191,7 +191,7 @@ func TestWhatIsLeftOfAClaimIsClaimedWhenThereIsRoom(t *testing.T) {
 		return true
 	}, func() { hungry <- struct{}{} }, func() {})
 	t.Cleanup(func() { d.stop(time.Minute) })
-	asked := func() int { // how many claims were asked for
+	asked := func() int { // number of claims that were requested
 		n := len(hungry)
 		for range n {
 			<-hungry
@@ -215,5 +215,5 @@ func TestWhatIsLeftOfAClaimIsClaimedWhenThereIsRoom(t *testing.T) {
 		t.Error("a claim was asked for an endpoint that is full")
 	}
 	close(end)
-	<-hungry // once it is not
+	<-hungry // a claim is asked for once the endpoint is no longer full
 }

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/net/proxy"
 )
 
-// socksClient is what the library's dialer can do with a connection that exists. The one that it would make itself
-// hides the socket, in which the pool looks for what a receiver says unasked.
+// socksClient is the part of the library's dialer that uses an existing connection. A connection that the dialer made
+// itself would hide the socket, which the pool checks for unsolicited data.
 type socksClient interface {
 	DialWithConn(ctx context.Context, conn net.Conn, network, address string) (net.Addr, error)
 }
@@ -37,11 +37,12 @@ func (p *Proxy) dialSOCKS(ctx context.Context, address string) (net.Conn, error)
 	return conn, nil
 }
 
-// socksCredentials are the client's words, which it has no types for, where the proxy wants another user or password.
+// socksCredentials are the texts of the client's errors for a wrong user or password. The client has no types for
+// them.
 var socksCredentials = []string{"no acceptable authentication methods", "username/password authentication failed"}
 
-// socksFailure tells what a SOCKS proxy answered. The client's own words are fixed ones, but for what
-// it passes on from the network, which names addresses of ours.
+// socksFailure returns the failure for a SOCKS proxy's answer. The client's own error texts are fixed, but it also
+// passes on network errors, which contain addresses of ours.
 func socksFailure(err error) error {
 	if ranOut(err) {
 		return context.DeadlineExceeded

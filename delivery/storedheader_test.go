@@ -7,7 +7,7 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// Endpoints of older releases have headers that would be refused now; sent, they break the request.
+// Endpoints of older releases may have headers that are now rejected. Sending them would break the request.
 func TestEndpointOfOlderHeadersIsDelivered(t *testing.T) {
 	t.Parallel()
 	for name, value := range map[string]string{

@@ -7,7 +7,7 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// Releases before URLs were stored in their normal form stored queries as they came.
+// Early releases did not store URLs in normal form but kept queries as they were given.
 func TestEndpointOfAnOlderURLIsDelivered(t *testing.T) {
 	t.Parallel()
 	for query, want := range map[string]string{

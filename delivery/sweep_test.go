@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// sweptQueue is one whose sweeps are done by a function.
+// sweptQueue is a queue whose sweeps call a function.
 type sweptQueue struct {
 	*fakeQueue
 	sweep func(context.Context) (int, error)
@@ -47,7 +47,7 @@ func TestSweepsGoOn(t *testing.T) {
 			case 1:
 				return 0, errors.New("away")
 			case 3:
-				<-time.After(time.Minute) // reads all that is dead
+				<-time.After(time.Minute) // as long as it takes to read all dead rows
 			}
 			return 0, nil
 		}}

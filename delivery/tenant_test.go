@@ -9,7 +9,7 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// hanging is a dispatcher whose attempts end when they are told to.
+// hanging is a dispatcher whose attempts end when the test says so.
 type hanging struct {
 	*dispatcher
 	begun  chan core.Delivery
@@ -30,7 +30,7 @@ func newHanging(t *testing.T, config Config) hanging {
 	return h
 }
 
-// deliveriesOf are one delivery each to n endpoints of an application.
+// deliveriesOf returns one delivery to each of n endpoints of an application.
 func deliveriesOf(app core.AppID, n int) []core.Delivery {
 	list := make([]core.Delivery, n)
 	for i := range list {
@@ -47,7 +47,7 @@ func TestApplicationOfManyHangingEndpointsLeavesRoomForOthers(t *testing.T) {
 	config.Concurrency, config.EndpointConcurrency = 64, 16
 	h := newHanging(t, config)
 	backlog := deliveriesOf("greedy", 1000)
-	for range 20 { // takes what it can get
+	for range 20 { // takes all the room it can get
 		room := h.Reserve(time.Now())
 		n := room.Total
 		if len(room.FullApps) > 0 {
@@ -78,7 +78,7 @@ func TestApplicationsTakeTurns(t *testing.T) {
 	for range 6 {
 		<-h.begun
 	}
-	h.Dispatch(core.Room{}, deliveriesOf("many", 100)) // endpoints of it wait in line
+	h.Dispatch(core.Room{}, deliveriesOf("many", 100)) // its endpoints are queued
 	h.Dispatch(core.Room{}, deliveriesOf("one", 2))
 	h.Dispatch(core.Room{}, deliveriesOf("two", 2))
 	for range 4 { // as attempts end, others begin

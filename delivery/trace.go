@@ -12,8 +12,8 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// startSpan begins the span of an attempt, which goes on with the message's trace. The trace stops here:
-// receivers are other people's, and are not told its number.
+// startSpan starts the span of an attempt, which continues the message's trace. The trace ends here: receivers belong
+// to third parties and are not sent its id.
 func (w *Worker) startSpan(ctx context.Context, d core.Delivery) (context.Context, trace.Span) {
 	if d.TraceParent != nil {
 		ctx = propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{"traceparent": *d.TraceParent})

@@ -12,7 +12,7 @@ const (
 	preparing stage = iota
 	resolving
 	connecting
-	proxying // until the proxy is reached
+	proxying // connecting to the proxy
 	tunneling
 	securing
 	sending
@@ -20,23 +20,24 @@ const (
 	answering
 )
 
-// trip follows one attempt on its way, so that one that ends without an answer can tell where.
+// trip tracks the progress of one attempt, so that an attempt without an answer can say at which stage it failed.
 type trip struct {
 	furthest atomic.Int32
 }
 
 type tripKey struct{}
 
-// begin begins an attempt that ends with ctx.
+// begin returns a context that carries a new trip.
 func begin(ctx context.Context) (context.Context, *trip) {
 	t := &trip{}
 	return context.WithValue(ctx, tripKey{}, t), t
 }
 
-// tripOf is the attempt that a connection is made for.
+// tripOf returns the trip of the attempt that ctx belongs to.
 func tripOf(ctx context.Context) *trip { return ctx.Value(tripKey{}).(*trip) }
 
-// reach notes a stage, and never goes back: a receiver may answer before the request is out.
+// reach records a stage. It never goes back to an earlier one, because a receiver may answer before the request was
+// sent.
 func (t *trip) reach(s stage) {
 	for now := t.furthest.Load(); now < int32(s); now = t.furthest.Load() {
 		if t.furthest.CompareAndSwap(now, int32(s)) {

@@ -13,13 +13,13 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// trouble is why an attempt could not be made, where that is nothing of the endpoint's: this process has no
-// descriptor left, the resolver answers nobody, the proxy is down. Such an attempt is not recorded. It
-// uses up no retry and counts for no circuit; its delivery is postponed.
+// trouble is why an attempt could not be made, for a reason that is not the endpoint's fault: this process is out of
+// descriptors, the resolver does not answer, or the proxy is down. Such an attempt is not recorded. It uses no retry
+// and does not count for the circuit breaker; its delivery is postponed.
 type trouble struct {
 	cause string // a fixed text, for the log
 	err   error
-	local bool // one destination is affected, and not all of this process
+	local bool // one destination is affected, not the whole process
 }
 
 func (t *trouble) Error() string { return t.cause + ": " + t.err.Error() }
@@ -48,7 +48,7 @@ var troubleErrnos = map[syscall.Errno]string{
 	syscall.ENETDOWN: noNetwork,
 }
 
-// troubleOf is the trouble that a system call's error tells of; nil: none.
+// troubleOf returns the trouble that a system call's error indicates, or nil if there is none.
 func troubleOf(err error) *trouble {
 	errno, ok := errors.AsType[syscall.Errno](err)
 	if !ok {
@@ -61,8 +61,8 @@ func troubleOf(err error) *trouble {
 	return &trouble{cause: cause, err: err, local: cause == noPorts}
 }
 
-// How long attempts are postponed: at first for postponeMin, and twice as long each time until postponeMax. A
-// line in the log says so once per period.
+// Attempts are postponed for postponeMin at first, and twice as long each time up to postponeMax. This is logged at
+// most once per troublePeriod.
 const (
 	postponeMin   = time.Second
 	postponeMax   = 30 * time.Second
@@ -86,7 +86,7 @@ type troubles struct {
 	count    int
 }
 
-// postpone notes trouble, and returns when to try the delivery again.
+// postpone records trouble, and returns when to try the delivery again.
 func (t *troubles) postpone(cause *trouble) time.Time {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -110,7 +110,8 @@ func (t *troubles) postpone(cause *trouble) time.Time {
 	return t.until.Add(rand.N(t.wait / 2))
 }
 
-// settle ends a trouble that no attempt has met for a while. What was postponed has been tried again by then.
+// settle ends the trouble if no attempt has met it for a while. The postponed deliveries have been tried again by
+// then.
 func (t *troubles) settle() {
 	if !t.lasting.Load() {
 		return
@@ -123,7 +124,7 @@ func (t *troubles) settle() {
 	}
 }
 
-// pausing reports whether nothing is to be claimed now: an attempt would only meet the same trouble.
+// pausing reports whether claims are paused, because an attempt would only meet the same trouble.
 func (t *troubles) pausing(now time.Time) bool {
 	if !t.lasting.Load() {
 		return false
@@ -133,7 +134,7 @@ func (t *troubles) pausing(now time.Time) bool {
 	return now.Before(t.paused)
 }
 
-// postpone gives a delivery back, to be tried at a later time or, if that is now, at once.
+// postpone gives a delivery back to be tried again at the given time, or at once if that is now.
 func (w *Worker) postpone(d core.Delivery, until time.Time) {
 	ctx, cancel := context.WithTimeout(context.Background(), releaseTimeout)
 	defer cancel()

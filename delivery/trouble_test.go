@@ -35,7 +35,7 @@ func TestTroubleIsWhatTheKernelLacks(t *testing.T) {
 	}
 }
 
-// One address may be refused while there is no descriptor left for another.
+// One address may be refused while no descriptor is left for another.
 func TestTroubleWithOneAddressIsTrouble(t *testing.T) {
 	t.Parallel()
 	for _, order := range [][]string{{"refused", "trouble"}, {"trouble", "refused"}} {
@@ -57,7 +57,7 @@ func TestResolverThatFailsForEveryNameIsTrouble(t *testing.T) {
 	for name, c := range map[string]struct {
 		zone    zone
 		host    string
-		before  string // looked up before
+		before  string // name looked up before
 		trouble bool
 	}{
 		"fails for one name":                          {zone{}, "failed.example", "", false},
@@ -86,7 +86,7 @@ func TestResolverThatFailsForEveryNameIsTrouble(t *testing.T) {
 	}
 }
 
-// Without a socket for one of its questions, the resolver finds that there is no such host.
+// Without a socket for one of its queries, the resolver reports that there is no such host.
 func TestResolverWithoutSocketsIsTrouble(t *testing.T) {
 	t.Parallel()
 	_, resolver := newNameServer(t, zone{"six.example.": {addresses("::1")}}, time.Second)
@@ -119,7 +119,7 @@ func TestResolverIsProbedOnceForAllThatWait(t *testing.T) {
 	}
 }
 
-// Nothing of such an attempt is recorded: it uses up no retry and counts for nothing.
+// Such an attempt is not recorded, uses no retry and is not counted.
 func TestTroublePostponesDeliveries(t *testing.T) {
 	t.Parallel()
 	clock := &testClock{}
@@ -156,7 +156,7 @@ func TestTroublePostponesDeliveries(t *testing.T) {
 			w.Dispatch(room, nil)
 		}
 	}
-	// 61 s have passed before the last one: a line at once, after 31 s and after 61 s.
+	// 61 s passed before the last attempt, so there is a line at once, after 31 s and after 61 s.
 	if n := strings.Count(log.String(), "level=ERROR"); n != 3 || !strings.Contains(log.String(), noProxy) {
 		t.Errorf("%d lines:\n%s", n, log.String())
 	}
@@ -172,7 +172,7 @@ func TestTroublePostponesDeliveries(t *testing.T) {
 	}
 }
 
-// An endpoint that greets its clients, such as one at an SSH port, has its bytes arrive with the proxy's answer.
+// The bytes of an endpoint that greets its clients, such as one on an SSH port, arrive with the proxy's answer.
 func TestEndpointThatSpeaksFirstPausesNoOthers(t *testing.T) {
 	t.Parallel()
 	q := newQueue()
@@ -186,7 +186,7 @@ func TestEndpointThatSpeaksFirstPausesNoOthers(t *testing.T) {
 	}
 }
 
-// The ports to one destination are used up by it alone.
+// Only that destination can use up the local ports for it.
 func TestTroubleWithOneDestinationPausesNoOthers(t *testing.T) {
 	t.Parallel()
 	w := New(testConfig(), newQueue(), time.Now, slog.New(slog.DiscardHandler))

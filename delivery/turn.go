@@ -6,10 +6,10 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// tenant is what a process has of one application.
+// tenant is one application's deliveries in this process.
 type tenant struct {
 	app     core.AppID
-	ready   []*lane // those with something to start, in the order of their turns
+	ready   []*lane // lanes with a delivery to start, in the order of their turns
 	waiting int
 	active  int
 	queued  bool // it is in dispatcher.ready
@@ -18,14 +18,14 @@ type tenant struct {
 
 func (t *tenant) load() int { return t.waiting + t.active }
 
-// lane is one endpoint's deliveries.
+// lane is one endpoint's deliveries in this process.
 type lane struct {
 	endpoint core.EndpointID
 	tenant   *tenant
 	waiting  []*queued
 	active   int
 	ready    bool // it is in tenant.ready
-	starved  bool // the last claim passed it over, or took only part
+	starved  bool // the last claim skipped it or took only some of its deliveries
 }
 
 func (l *lane) load() int { return len(l.waiting) + l.active }
@@ -48,8 +48,8 @@ func (d *dispatcher) tenant(app core.AppID) *tenant {
 	return t
 }
 
-// count adds to what waits in a lane and is under way from it, and forgets lanes and tenants that have nothing left. How
-// much is under way in the process is counted apart: that lasts longer.
+// count adds to the numbers of waiting and active deliveries of a lane, and removes lanes and tenants that have none
+// left. It does not count the active deliveries of the process, because those stay active for longer.
 func (d *dispatcher) count(l *lane, waiting, active int) {
 	t := l.tenant
 	l.active += active
@@ -64,7 +64,7 @@ func (d *dispatcher) count(l *lane, waiting, active int) {
 	}
 }
 
-// enqueue gives the lane a turn, after the others of its application, if it can use one.
+// enqueue gives the lane a turn after the other lanes of its application, if it can use one.
 func (d *dispatcher) enqueue(l *lane) {
 	if l.ready || len(l.waiting) == 0 || l.active >= d.config.EndpointConcurrency {
 		return
@@ -78,8 +78,8 @@ func (d *dispatcher) enqueue(l *lane) {
 	}
 }
 
-// start begins attempts while there is anything to begin. Tenants and lanes that have their part under way, or whose
-// payload there is no memory for, keep their turns until there is more.
+// start begins attempts until there are none left to begin. Tenants and lanes whose part is already in flight, or
+// that have no memory for their payload, keep their turns until there is more.
 func (d *dispatcher) start() {
 	for passed := 0; d.active < d.config.Concurrency && passed < len(d.ready); {
 		t := d.ready[0]
@@ -97,7 +97,7 @@ func (d *dispatcher) start() {
 	}
 }
 
-// next is the tenant's lane whose turn it is; nil: none can start anything now.
+// next returns the tenant's lane whose turn it is, or nil if no lane can start an attempt now.
 func (d *dispatcher) next(t *tenant) *lane {
 	left := d.config.Concurrency - d.active
 	if part, _ := core.Part(left, d.config.Concurrency); t.active >= part {
@@ -127,7 +127,7 @@ func (d *dispatcher) begin(l *lane) {
 	go d.run(l, q)
 }
 
-// empty takes away what waits in a lane, and the lane if it has nothing under way.
+// empty removes and returns the waiting deliveries of a lane, and removes the lane if it has none in flight.
 func (d *dispatcher) empty(l *lane) []core.Delivery {
 	waiting := make([]core.Delivery, len(l.waiting))
 	for i, q := range l.waiting {

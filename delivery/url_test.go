@@ -41,7 +41,7 @@ func TestInternationalHostIsStoredInASCII(t *testing.T) {
 	}
 }
 
-// FuzzNormalURL is core's fuzz test of the same name with the tables of IDNA.
+// FuzzNormalURL is core's fuzz test of the same name with the IDNA tables.
 func FuzzNormalURL(f *testing.F) {
 	for _, seed := range []string{"!İ", "xn--!i-sub", "_İ.com", "１２７.1", "\u00ad", "a。b", "xn--a", "ß.xn--", "İİ.example", "%ff"} {
 		f.Add(seed)
@@ -66,7 +66,7 @@ func TestStoredURLIsCalledInItsNormalForm(t *testing.T) {
 	for stored, want := range map[string]string{
 		"https://example.com/?q=a b":       "https://example.com/?q=a%20b",
 		"https://bücher.example/?q=ü":      "https://xn--bcher-kva.example/?q=%C3%BC",
-		"https://example.com/?q='":         "https://example.com/?q='", // was sent so, and can be
+		"https://example.com/?q='":         "https://example.com/?q='", // was always sent like this, and can be
 		"https://example.com/%zz":          "https://example.com/%zz",  // has no normal form
 		"https://[fe80::1%25en0]/?q=a":     "https://[fe80::1%25en0]/?q=a",
 		"https://example.com:0/?q=a%20b|c": "https://example.com:0/?q=a%20b|c",

@@ -1,6 +1,6 @@
-// Package delivery sends webhooks. It claims deliveries or receives them from the statement that stored them, signs and
-// sends each, blocks addresses it must not reach, and records the results. It accesses the database only through core's
-// ports, and does not know the API.
+// Package delivery sends webhooks. It claims deliveries or receives them from the statement that stored them, signs
+// and sends each, blocks addresses it must not reach, and records the results. It accesses the database only through
+// core's ports, and does not know the API.
 package delivery
 
 import (
@@ -32,10 +32,10 @@ type Config struct {
 	RetrySchedule       core.RetrySchedule
 	AllowSubnets        []netip.Prefix // special-purpose subnets that may be reached
 	UserAgent           string
-	Proxy               *Proxy         // nil: endpoints are reached directly
-	Roots               *x509.CertPool // authorities for receivers' certificates; nil: the system's
-	Tracer              trace.Tracer   // of attempts; nil: none
-	PayloadBytes        int            // memory for large payloads; 0: 64 MiB
+	Proxy               *Proxy         // if nil, endpoints are reached directly
+	Roots               *x509.CertPool // authorities for receivers' certificates; if nil, the system's
+	Tracer              trace.Tracer   // traces attempts; if nil, they are not traced
+	PayloadBytes        int            // memory for large payloads; if 0, 64 MiB
 	resolver            *net.Resolver  // tests have their own
 }
 
@@ -48,14 +48,14 @@ type Worker struct {
 	*dispatcher
 	sender   *sender
 	troubles *troubles
-	wake     chan struct{} // holds one: something that waits may be due
-	fresh    chan struct{} // holds one: something may have been stored
-	next     chan struct{} // holds one: the next of a FIFO endpoint is due
-	behind   bool          // the last take left fresh deliveries; takes' alone
-	after    core.Queue    // the next claim goes on after it; claims' alone, as what follows
-	others   others        // claims for applications that do not wait for the end of a round
-	roundAt  time.Time     // polls claim from then on
-	lateAt   atomic.Int64  // when logLate last wrote, in Unix nanoseconds
+	wake     chan struct{} // holds one signal: a waiting delivery may be due
+	fresh    chan struct{} // holds one signal: deliveries may have been stored
+	next     chan struct{} // holds one signal: the next delivery of a FIFO endpoint is due
+	behind   bool          // the last take left fresh deliveries; used only by takes
+	after    core.Queue    // the next claim continues after it; used only by claims, as are others and roundAt
+	others   others        // extra claims for applications that are not busy
+	roundAt  time.Time     // polls do not claim before then
+	lateAt   atomic.Int64  // when logLate last logged, in Unix nanoseconds
 }
 
 var _ core.Dispatcher = (*Worker)(nil)
@@ -89,7 +89,7 @@ func (w *Worker) wakeClaims() { signal(w.wake) }
 // WakeFresh makes the worker look for deliveries that were just stored. It never blocks.
 func (w *Worker) WakeFresh() { signal(w.fresh) }
 
-// signal fills a channel that holds one.
+// signal sends to a channel of capacity one unless it is full.
 func signal(c chan<- struct{}) {
 	select {
 	case c <- struct{}{}:
@@ -98,12 +98,12 @@ func signal(c chan<- struct{}) {
 }
 
 const (
-	// pollInterval is how often the worker looks by itself: for retries that became due, for leases that
-	// ran out, and for announcements that got lost.
+	// pollInterval is how often the worker looks without being woken: for retries that became due, for leases that ran
+	// out, and for lost notifications.
 	pollInterval = time.Second
 
-	// Looking at thousands of queues takes a while. Polls that find nothing take up to a fiftieth of the time, but
-	// are never more than roundRestMax apart.
+	// Looking at thousands of queues takes a while. Polls that find nothing take at most a fiftieth of the time, but are
+	// never more than roundRestMax apart.
 	roundRest    = 50
 	roundRestMax = 5 * time.Second
 )
@@ -119,7 +119,7 @@ func (w *Worker) Run(ctx context.Context) {
 	w.release(w.stop(w.config.StopTimeout))
 }
 
-// claims ends leases that ran out and claims what is due, until ctx ends.
+// claims expires leases and claims due deliveries until ctx ends.
 func (w *Worker) claims(ctx context.Context) {
 	poll := time.NewTicker(pollInterval)
 	defer poll.Stop()
@@ -139,8 +139,8 @@ func (w *Worker) claims(ctx context.Context) {
 	}
 }
 
-// takes takes fresh deliveries until ctx ends. It does so beside claims: either may have more to do than can be sent for
-// hours.
+// takes takes fresh deliveries until ctx ends. It runs concurrently with claims, because either may have a backlog
+// that takes hours to send.
 func (w *Worker) takes(ctx context.Context) {
 	poll := time.NewTicker(pollInterval)
 	defer poll.Stop()
@@ -156,11 +156,11 @@ func (w *Worker) takes(ctx context.Context) {
 	}
 }
 
-// emptyRest is how long the worker does not look after it found nothing: it may be woken a thousand times
-// a second for deliveries that others take, or that it may not take.
+// emptyRest is how long the worker pauses after it found nothing: it may be woken a thousand times a second for
+// deliveries that other workers take, or that it may not take.
 const emptyRest = 20 * time.Millisecond
 
-// rest waits that long, or until it is cut short.
+// rest waits for emptyRest, or until cut receives or ctx ends.
 func rest(ctx context.Context, cut <-chan struct{}) {
 	select {
 	case <-ctx.Done():
@@ -169,7 +169,7 @@ func rest(ctx context.Context, cut <-chan struct{}) {
 	}
 }
 
-// wakeForNext makes the worker look at once for what waited for a delivery that is over now.
+// wakeForNext makes the worker look at once for deliveries that waited for one that has just ended.
 func (w *Worker) wakeForNext() {
 	signal(w.next)
 	w.wakeClaims()
@@ -183,7 +183,7 @@ func (w *Worker) Reserve(now time.Time) core.Room {
 	return w.dispatcher.Reserve(now)
 }
 
-// logEnded logs the deliveries that a claim ended: nobody sees them again.
+// logEnded logs the deliveries that a claim ended, because nothing else reports them.
 func (w *Worker) logEnded(claim core.Claim) {
 	for _, d := range claim.Dropped {
 		w.log.Warn("delivery dropped; nothing left to send", "reason", d.Reason, "application", d.AppID,
@@ -195,8 +195,8 @@ func (w *Worker) logEnded(claim core.Claim) {
 	}
 }
 
-// wakeAt has the worker look again at that time, if the poll comes later. Not much sooner than it looked
-// now: what a rate allows in that time is claimed at once.
+// wakeAt makes the worker look again at the given time if the next poll comes later. It waits at least emptyRest, so
+// that the deliveries a rate allows in that time are claimed together.
 func (w *Worker) wakeAt(at time.Time) {
 	if wait := at.Sub(w.clock()); !at.IsZero() && wait < pollInterval {
 		time.AfterFunc(max(wait, emptyRest), w.wakeClaims)
@@ -204,7 +204,7 @@ func (w *Worker) wakeAt(at time.Time) {
 }
 
 // Recall gives back the deliveries of an application that this process holds and has not begun, or those of all
-// applications if app is empty. Deliveries that are still owed are claimed again in their current state.
+// applications if app is empty. Deliveries that are still to be sent are claimed again in their current state.
 func (w *Worker) Recall(app core.AppID) { w.release(w.recall(app)) }
 
 // release gives leases back.
@@ -221,13 +221,13 @@ func (w *Worker) release(deliveries []core.Delivery) {
 
 const releaseTimeout = 5 * time.Second
 
-// attempt sends one delivery and writes down what came of it; in between it calls sent. False: it was
-// cut off, and the lease is still to be given back.
+// attempt sends one delivery and records the result; in between it calls sent. It returns false if it was cut off and
+// the lease must still be given back.
 func (w *Worker) attempt(ctx context.Context, q *queued, sent func()) bool {
 	until, ok := w.load(ctx, q)
 	if ok && !w.inTime(q.Delivery) {
 		w.logLate()
-		until, ok = w.clock(), false // rather than have it wait for the end of its lease as well
+		until, ok = w.clock(), false // rather than leave it until its lease expires
 	}
 	if !ok {
 		sent()
@@ -238,7 +238,7 @@ func (w *Worker) attempt(ctx context.Context, q *queued, sent func()) bool {
 	o := w.sender.send(sending, q.Delivery)
 	endSpan(span, o)
 	sent()
-	d := q.Delivery // without the payload: what is left to do may take as long as the database is away
+	d := q.Delivery // without the payload: recording may take as long as the database is unavailable
 	if ctx.Err() != nil && o.Status != core.StatusSuccess {
 		return false
 	}
@@ -250,7 +250,7 @@ func (w *Worker) attempt(ctx context.Context, q *queued, sent func()) bool {
 	return true
 }
 
-// result is what comes of an attempt. One that was asked for by hand leaves the schedule as it was.
+// result returns the result of an attempt. A manual attempt does not change the retry schedule.
 func (w *Worker) result(d core.Delivery, attempt core.Attempt, retryAfter time.Duration) core.Result {
 	result := core.Result{
 		Attempt: attempt, Lease: d.Lease, Attempts: d.Attempts, Failing: d.Failing, Subject: d.Subject,
@@ -269,8 +269,7 @@ func (w *Worker) result(d core.Delivery, attempt core.Attempt, retryAfter time.D
 	return result
 }
 
-// pauseUntil is until when an endpoint that says it is overloaded is left alone as a whole, and not just
-// with this message.
+// pauseUntil returns until when an endpoint that reports overload is paused as a whole, not just for this message.
 func (w *Worker) pauseUntil(status int16, retryAfter time.Duration) time.Time {
 	if status != http.StatusTooManyRequests && status != http.StatusServiceUnavailable {
 		return time.Time{}
@@ -278,14 +277,14 @@ func (w *Worker) pauseUntil(status int16, retryAfter time.Duration) time.Time {
 	return w.clock().Add(core.SlowDown(retryAfter))
 }
 
-// inTime reports whether the lease leaves time for an attempt and for writing it down. Sending a delivery that waited
-// too long in this process could mean sending it twice.
+// inTime reports whether the lease leaves enough time to make an attempt and record it. A delivery that waited too
+// long in this process could otherwise be sent twice.
 func (w *Worker) inTime(d core.Delivery) bool {
 	slack := w.config.Lease - w.config.RequestTimeout
 	return d.LeasedUntil.Sub(w.clock()) >= w.config.RequestTimeout+slack/2
 }
 
-// logLate logs, at most once per troublePeriod, that deliveries waited here for too long.
+// logLate logs, at most once per troublePeriod, that deliveries waited too long in this process.
 func (w *Worker) logLate() {
 	now := w.clock().UnixNano()
 	if last := w.lateAt.Load(); now-last >= int64(troublePeriod) && w.lateAt.CompareAndSwap(last, now) {
@@ -294,7 +293,7 @@ func (w *Worker) logLate() {
 	}
 }
 
-// nextAt is when to try again after so many failures; zero: never.
+// nextAt returns when to try again after the given number of attempts, or the zero time if there are no retries left.
 func (w *Worker) nextAt(attempts int, retryAfter time.Duration) time.Time {
 	wait, again := w.config.RetrySchedule.Next(attempts, retryAfter, rand.Float64())
 	if !again {
@@ -303,8 +302,8 @@ func (w *Worker) nextAt(attempts int, retryAfter time.Duration) time.Time {
 	return w.clock().Add(wait)
 }
 
-// record writes a result down, again and again while the lease holds. Its attempt keeps its place
-// among those under way meanwhile: a worker that can write nothing down soon sends nothing more.
+// record records a result, and retries while the lease holds. Meanwhile the attempt still counts as in flight, so
+// that a worker that cannot record results soon stops sending.
 func (w *Worker) record(ctx context.Context, d core.Delivery, result core.Result, replays int) {
 	for wait := recordRetryMin; ; wait = min(2*wait, recordRetryMax) {
 		recorded, err := w.queue.DeliveryRecord(context.WithoutCancel(ctx), result)
@@ -326,7 +325,7 @@ func (w *Worker) record(ctx context.Context, d core.Delivery, result core.Result
 	}
 }
 
-// pause waits; false: until is too near, or ctx has ended.
+// pause waits for the given time. It returns false if that would exceed until, or if ctx ended.
 func (w *Worker) pause(ctx context.Context, wait time.Duration, until time.Time) bool {
 	if w.clock().Add(wait).After(until) {
 		return false

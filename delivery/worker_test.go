@@ -17,7 +17,7 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// gate is a receiver that holds requests until it is opened.
+// gate is a receiver that blocks requests until it is opened.
 type gate struct {
 	*httptest.Server
 	mu      sync.Mutex
@@ -53,7 +53,7 @@ func (g *gate) count(path string, by int) {
 	g.most[path] = max(g.most[path], g.active[path])
 }
 
-// backlog is n deliveries to each of the endpoints.
+// backlog returns n deliveries to each of the endpoints.
 func (g *gate) backlog(n int, endpoints ...string) []core.Delivery {
 	var list []core.Delivery
 	for range n {
@@ -105,13 +105,13 @@ func TestClaimsGoOnWhereRoomRanOut(t *testing.T) {
 	for _, room := range full {
 		w.Dispatch(room, nil)
 	}
-	w.claim(t.Context()) // ep_b to ep_c, to the end, and once more from the first on
+	w.claim(t.Context()) // ep_b to ep_c, to the end, and again from the first
 	if want := []core.Queue{b, c, none}; !slices.Equal(q.claims, want) {
 		t.Errorf("claims began at %v, want %v", q.claims, want)
 	}
 }
 
-// fill reserves all room there is.
+// fill reserves all the room there is.
 func fill(w *Worker) (all []core.Room) {
 	for room := w.reserveForClaim(time.Now()); room.Total > 0; room = w.reserveForClaim(time.Now()) {
 		all = append(all, room)
@@ -119,7 +119,7 @@ func fill(w *Worker) (all []core.Room) {
 	return all
 }
 
-// hand hands fresh deliveries over.
+// hand hands over fresh deliveries.
 func (w *Worker) hand(deliveries []core.Delivery) {
 	room := w.Reserve(time.Now())
 	for i := range deliveries {
@@ -147,7 +147,7 @@ func TestAnEndpointHasABoundedNumberUnderWay(t *testing.T) {
 	q := newQueue(append(g.backlog(50, "slow"), g.backlog(2, "other")...)...)
 	run(t, testConfig(), q)
 	counts := map[string]int{}
-	for range 6 { // 4 is slow's bound, 2 are all of the other's
+	for range 6 { // 4 is the limit of slow, 2 are all deliveries of the other
 		counts[<-g.arrived]++
 	}
 	if counts["/slow"] != 4 || counts["/other"] != 2 {
@@ -176,7 +176,7 @@ func TestFreshDeliveriesLeaveRoomForWhatWaits(t *testing.T) {
 		}
 		w.Dispatch(room, fresh[len(fresh)-room.Total:])
 	}
-	if len(fresh) != 14 { // 3/4 of twice the concurrency, and 2 for applications that have nothing
+	if len(fresh) != 14 { // 3/4 of twice the concurrency, and 2 for applications that have none here
 		t.Fatalf("room for %d fresh deliveries", len(fresh))
 	}
 	if more := w.reserveForClaim(time.Now()); more.Total != 1 {
@@ -203,7 +203,7 @@ func TestAFullEndpointIsPassedOverAndNotForgotten(t *testing.T) {
 	}
 	w.Dispatch(room, nil)
 	close(g.open)
-	for range 101 { // far sooner than the poll would bring them, 8 a second
+	for range 101 { // much faster than by polling, which would bring 8 per second
 		<-q.recorded
 	}
 }
@@ -305,7 +305,7 @@ func TestStopFinishesWhatIsUnderWayAndReleasesTheRest(t *testing.T) {
 	w.hand(g.backlog(2, "a"))
 	stopped := make(chan struct{})
 	go func() { stop(); close(stopped) }()
-	for { // the worker takes no more from here on
+	for { // until the worker has stopped accepting deliveries
 		w.mu.Lock()
 		taking := !w.stopped
 		w.mu.Unlock()
@@ -359,7 +359,8 @@ func TestStopCutsOffWhatTakesTooLong(t *testing.T) {
 	}
 }
 
-// TestStopGivesBackWhatAStatementLeasesMeanwhile: the API and sources stop beside the worker.
+// TestStopGivesBackWhatAStatementLeasesMeanwhile covers statements that lease deliveries during a stop, because the
+// API and sources stop at the same time as the worker.
 func TestStopGivesBackWhatAStatementLeasesMeanwhile(t *testing.T) {
 	t.Parallel()
 	g := newGate(t)
