@@ -3,8 +3,8 @@ package token
 import (
 	"crypto/ed25519"
 	"crypto/rsa"
-	_ "crypto/sha256" // of HS256 and RS256
-	_ "crypto/sha512" // of the others
+	_ "crypto/sha256" // used by HS256 and RS256
+	_ "crypto/sha512" // used by the other algorithms
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -14,22 +14,22 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// Key is what tokens are signed and verified with, by one algorithm. It prints as nothing of itself.
+// Key signs and verifies tokens with one algorithm. Printing a Key does not reveal it.
 type Key struct {
 	method jwt.SigningMethod
 	verify any
-	sign   any // nil: tokens can be verified, and not made
+	sign   any // nil if the key can only verify tokens
 	secret []byte
 }
 
-// Keys are the keys of one algorithm: the first signs tokens, and all verify them.
+// Keys are keys of one algorithm. The first one signs tokens, and all of them verify tokens.
 type Keys []Key
 
-// keysMax bounds what a forged token costs: each key is tried.
+// keysMax limits the cost of a forged token, for which every key is tried.
 const keysMax = 10
 
-// ParseKeys reads keys, comma-separated, each as ParseKey takes it; none is good too. Its errors hold nothing of
-// them.
+// ParseKeys parses comma-separated keys, each in the format of ParseKey. The list may be empty. Its errors contain no
+// part of the keys.
 func ParseKeys(algorithm, text string) (Keys, error) {
 	if strings.TrimSpace(text) == "" {
 		return nil, nil
@@ -49,21 +49,21 @@ func ParseKeys(algorithm, text string) (Keys, error) {
 	return keys, nil
 }
 
-// algorithms are those a key can be of, by the names that tokens give them.
+// algorithms lists the supported algorithms by the names that tokens use for them.
 var algorithms = map[string]jwt.SigningMethod{
 	"HS256": jwt.SigningMethodHS256, "HS384": jwt.SigningMethodHS384, "HS512": jwt.SigningMethodHS512,
 	"RS256": jwt.SigningMethodRS256, "RS384": jwt.SigningMethodRS384, "RS512": jwt.SigningMethodRS512,
 	"EdDSA": jwt.SigningMethodEdDSA,
 }
 
-// ErrAlgorithm is the error for an algorithm that tokens are not signed with.
+// ErrAlgorithm is the error for an unsupported algorithm.
 var ErrAlgorithm = errors.New("must be HS256, HS384, HS512, RS256, RS384, RS512 or EdDSA")
 
-// rsaBitsMin is the least that RFC 7518 allows.
+// rsaBitsMin is the minimum that RFC 7518 allows.
 const rsaBitsMin = 2048
 
-// ParseKey reads the key of an algorithm: for HS256 and its like the secret itself, for the others a
-// private key as PEM, or a public one that only verifies. Its errors hold nothing of the key.
+// ParseKey parses the key of an algorithm. For HS256, HS384 and HS512 the text is the secret itself. For the others
+// it is a private key in PEM, or a public key, which can only verify. Its errors contain no part of the key.
 func ParseKey(algorithm, text string) (Key, error) {
 	method, known := algorithms[algorithm]
 	if !known {
@@ -75,11 +75,11 @@ func ParseKey(algorithm, text string) (Key, error) {
 	return pemKey(method, strings.ReplaceAll(text, `\n`, "\n"))
 }
 
-// secretBytesMin is what RFC 7518 asks of HS256. A shorter one can be guessed by whoever has a token to try
-// guesses on. It asks for more with HS384 and HS512, where 32 bytes are as hard to guess.
+// secretBytesMin is what RFC 7518 requires for HS256. Anyone with a token to try guesses on can guess a shorter
+// secret. The RFC requires more for HS384 and HS512, but 32 bytes are just as hard to guess there.
 const secretBytesMin = 32
 
-// secretKey refuses a PEM: a public key is no secret, and whoever has it could sign.
+// secretKey rejects a PEM: a public key is not a secret, and anyone who has it could sign tokens.
 func secretKey(method jwt.SigningMethod, text string) (Key, error) {
 	if text == "" {
 		return Key{}, errors.New("is empty: everybody could sign with it")
@@ -95,7 +95,7 @@ func secretKey(method jwt.SigningMethod, text string) (Key, error) {
 	return Key{method: method, verify: secret, sign: secret, secret: secret}, nil
 }
 
-// pemKey takes the private key where there are both.
+// pemKey uses the private key if the PEM has both a private and a public key.
 func pemKey(method jwt.SigningMethod, text string) (Key, error) {
 	public := Key{}
 	for rest := []byte(text); ; {
@@ -142,8 +142,8 @@ func blockKey(method jwt.SigningMethod, block *pem.Block) (Key, error) {
 	return key, nil
 }
 
-// parseBlock reads a PEM of any kind of key. What x509 says of one it cannot read is left out: the
-// setting is a secret, and none of it may get into a log.
+// parseBlock parses a PEM block with any kind of key. It does not return the errors of x509, because the setting is a
+// secret and no part of it may get into a log.
 func parseBlock(block *pem.Block) (key any, err error) {
 	switch block.Type {
 	case "PRIVATE KEY":
@@ -165,7 +165,7 @@ func parseBlock(block *pem.Block) (key any, err error) {
 	return key, nil
 }
 
-// verifying is all keys as the parser takes them.
+// verifying returns all keys in the form that the parser takes.
 func (k Keys) verifying() jwt.VerificationKeySet {
 	var set jwt.VerificationKeySet
 	for _, key := range k {
@@ -174,7 +174,7 @@ func (k Keys) verifying() jwt.VerificationKeySet {
 	return set
 }
 
-// CanSign tells whether tokens can be made with it, not just verified.
+// CanSign reports whether the key can sign tokens, not just verify them.
 func (k Key) CanSign() bool { return k.sign != nil }
 
 // String hides the key from fmt and slog.
@@ -183,5 +183,5 @@ func (k Key) String() string { return "[key]" }
 // GoString hides the key from %#v.
 func (k Key) GoString() string { return k.String() }
 
-// MarshalJSON hides the key from slog's JSON; its fields are private all the same.
+// MarshalJSON hides the key from slog's JSON handler, although its fields are private anyway.
 func (k Key) MarshalJSON() ([]byte, error) { return []byte(`"[key]"`), nil }

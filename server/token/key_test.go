@@ -20,7 +20,7 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// testKeys are key pairs as PEM. RSA keys take long to make, so that there is one set for all tests.
+// testKeys holds key pairs in PEM. All tests share one set, because RSA keys are slow to generate.
 type testKeys struct {
 	rsa, rsaPKCS1, rsaPublic, rsaPublicPKCS1, rsaOther, rsaShort string
 	ed, edPublic, edOther                                        string
@@ -61,7 +61,7 @@ var keys = sync.OnceValue(func() (k testKeys) {
 	return k
 })
 
-// tokensOf are those of a key that must be good.
+// tokensOf returns the authority of a key, which must be valid.
 func tokensOf(t *testing.T, algorithm, text string) *Authority {
 	t.Helper()
 	key, err := ParseKey(algorithm, text)
@@ -71,8 +71,7 @@ func tokensOf(t *testing.T, algorithm, text string) *Authority {
 	return New(Keys{key}, func() time.Time { return testNow })
 }
 
-// signings are the algorithms, each with a key that signs, one of its own that verifies what that
-// signed, and another one.
+// signings maps each algorithm to a key that signs, the key that verifies its signatures, and an unrelated key.
 func signings() map[string][3]string {
 	k := keys()
 	return map[string][3]string{
@@ -126,7 +125,7 @@ func TestAlgorithms(t *testing.T) {
 	}
 }
 
-// forged is a token that we could have made, but for what its header says.
+// forged returns a token that we could have issued, except for its header.
 func (a *Authority) forged(tb testing.TB, header map[string]any) string {
 	tb.Helper()
 	token := jwt.NewWithClaims(a.key.method, claims{RegisteredClaims: jwt.RegisteredClaims{Subject: "org_a"}})
@@ -138,7 +137,7 @@ func (a *Authority) forged(tb testing.TB, header map[string]any) string {
 	return text
 }
 
-// TestAPublicKeyIsNoSecret signs with what everybody may know, as if it were one.
+// TestAPublicKeyIsNoSecret signs with a public key as if it were a secret.
 func TestAPublicKeyIsNoSecret(t *testing.T) {
 	t.Parallel()
 	for algorithm, public := range map[string]string{"RS256": keys().rsaPublic, "RS512": keys().rsaPublicPKCS1, "EdDSA": keys().edPublic} {

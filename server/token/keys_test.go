@@ -8,7 +8,7 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// withKeys are the tokens of a key that signs and others that verify.
+// withKeys returns an authority with one key that signs and others that verify.
 func withKeys(t *testing.T, algorithm, signing, verifying string) *Authority {
 	t.Helper()
 	first, err := ParseKey(algorithm, signing)

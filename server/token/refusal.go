@@ -13,8 +13,8 @@ import (
 
 const sendBearer = "send Authorization: Bearer, a space and the token"
 
-// Bearer reads the token out of the value of an Authorization header. Its errors are a core.Error that says what to
-// send instead, and repeats nothing of the value: it may hold a password.
+// Bearer returns the token in the value of an Authorization header. Its error is a core.Error that says what to send
+// instead. The error repeats no part of the value, which may contain a password.
 func Bearer(authorization string) (string, error) {
 	scheme, text, _ := strings.Cut(strings.TrimSpace(authorization), " ")
 	text = strings.TrimSpace(text)
@@ -34,14 +34,14 @@ func Bearer(authorization string) (string, error) {
 	return "", unauthenticated("The scheme of the Authorization header is not Bearer: " + sendBearer + ".")
 }
 
-// Revoked answers for a valid token that was revoked.
+// Revoked returns the error for a valid token that was revoked.
 func Revoked() *core.Error {
 	return unauthenticated("The token was revoked; ask for a new one.")
 }
 
-// untrusted is the answer to a token that verify refused with err. What a token says is explained only once its
-// signature is right: until then the answer is the same for every reason but the form, so that it helps nobody who
-// guesses at keys or claims.
+// untrusted returns the error for a token that verify rejected with err. It explains faults in the claims only if the
+// signature is valid. Otherwise the error is the same for every reason except the format, so that it does not help
+// anyone to guess keys or claims.
 func (a *Authority) untrusted(token string, err error) *core.Error {
 	isOurs := func(k Key) bool { return k.secret != nil && hmac.Equal([]byte(token), k.secret) }
 	switch {

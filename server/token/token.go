@@ -1,6 +1,6 @@
-// Package token issues and verifies the tokens that clients send: JWTs signed with the keys of one algorithm. It holds
-// the keys, what a token says, and the reasons for which one is refused. It must not know HTTP, nor which tokens were
-// revoked: that is stored, and core asks the store.
+// Package token issues and verifies the tokens that clients send: JWTs signed with the keys of one algorithm. It
+// contains the keys, the claims of a token, and the reasons for rejecting one. It must not know HTTP or which tokens
+// were revoked: revocations are stored, and core asks the store.
 package token
 
 import (
@@ -17,41 +17,41 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// An Authority issues and verifies tokens: JWTs signed by one algorithm, and by no other whatever a token's header
-// says. Tokens are not stored; anyone with the signing key can issue one for any organisation, and organisations exist
-// in tokens alone.
+// An Authority issues and verifies tokens, which are JWTs. It accepts only one algorithm, whatever a token's header
+// says. Tokens are not stored: anyone with the signing key can issue one for any organisation, and organisations
+// exist only in tokens.
 type Authority struct {
-	key    Key  // signs
-	keys   Keys // verify
+	key    Key  // signs tokens
+	keys   Keys // verify tokens
 	clock  func() time.Time
 	parser *jwt.Parser
 	times  *jwt.Validator
 
 	mu       sync.RWMutex
-	verified map[string]claims // tokens whose signature was found right; their times are looked at each time
+	verified map[string]claims // tokens with a valid signature; their times are checked on each use
 }
 
-// verifiedMost bounds the memory for tokens. Beyond it all are forgotten and verified again.
+// verifiedMost limits the memory for verified tokens. When it is exceeded, all are forgotten and verified again.
 const verifiedMost = 1000
 
-// New returns the authority that has keys, of which there must be one.
+// New returns an authority with the given keys. There must be at least one.
 func New(keys Keys, clock func() time.Time) *Authority {
 	times := []jwt.ParserOption{jwt.WithLeeway(core.ClockLeeway), jwt.WithTimeFunc(clock), jwt.WithIssuedAt()}
 	parser := jwt.NewParser(append(times, jwt.WithStrictDecoding(), jwt.WithValidMethods([]string{keys[0].method.Alg()}))...)
 	return &Authority{key: keys[0], keys: keys, clock: clock, parser: parser, times: jwt.NewValidator(times...), verified: map[string]claims{}}
 }
 
-// claims is what a token says. Existing servers do not look at the issuer, and no more do we.
+// claims are the claims of a token. Existing servers do not check the issuer, and neither do we.
 type claims struct {
 	jwt.RegisteredClaims
 	Org          *string           `json:"org,omitempty"`
 	FeatureFlags []string          `json:"feature_flags,omitempty"`
-	Capabilities []core.Capability `json:"capabilities,omitzero"` // absent: all; empty: none
+	Capabilities []core.Capability `json:"capabilities,omitzero"` // all if absent, none if empty
 	SessionID    string            `json:"session_id,omitempty"`
 
-	// Microseconds is the part of a second by which the token is younger than iat says. A fraction in
-	// iat itself would say the same, but not every reader of tokens takes one, and JSON numbers are
-	// floating-point to most that do.
+	// Microseconds is the fraction of a second by which the token is younger than iat says. A fraction in iat itself
+	// would express the same, but not every JWT library accepts one, and most that do read JSON numbers as
+	// floating-point.
 	Microseconds int64 `json:"iat_us,omitempty"`
 }
 
@@ -68,7 +68,7 @@ func (a *Authority) CanMake() error {
 	}
 }
 
-// Org makes a token for all of an organisation.
+// Org issues a token for a whole organisation.
 func (a *Authority) Org(org core.OrgID, lifetime time.Duration) (string, error) {
 	if !core.IsOrgID(string(org)) {
 		return "", fmt.Errorf("%q is not a valid organisation id: it must begin with org_ and must not be the reserved one", org)
@@ -77,7 +77,7 @@ func (a *Authority) Org(org core.OrgID, lifetime time.Duration) (string, error) 
 	return a.sign(claims{Microseconds: microseconds(now)}, string(org), now, lifetime)
 }
 
-// App makes a token for one application.
+// App issues a token for one application.
 func (a *Authority) App(g core.AppGrant) (string, error) {
 	if !core.IsOrgID(string(g.OrgID)) || !core.IsAppID(string(g.AppID)) {
 		return "", fmt.Errorf("%q is not an organisation id, or %q is not an application id", g.OrgID, g.AppID)
@@ -102,8 +102,8 @@ func (a *Authority) sign(c claims, subject string, at time.Time, lifetime time.D
 	return jwt.NewWithClaims(a.key.method, c).SignedString(a.key.sign)
 }
 
-// Parse reads a token, but does not look whether it was revoked. Its errors are a core.Error that says
-// what is wrong with it, as far as that is no help to who guesses.
+// Parse parses and verifies a token, but does not check whether it was revoked. Its error is a core.Error that says
+// what is wrong with the token, without details that would help an attacker to guess.
 func (a *Authority) Parse(token string) (core.Token, error) {
 	c, err := a.verify(token)
 	switch {
@@ -117,8 +117,8 @@ func (a *Authority) Parse(token string) (core.Token, error) {
 	return appToken(c, token)
 }
 
-// verify checks a token's signature and times. The same few tokens come with every request, and to
-// verify one is a tenth of all the work on a small message, so the right ones are remembered.
+// verify checks a token's signature and times. The same few tokens come with every request, and verifying one is a
+// tenth of all the work on a small message, so tokens with a valid signature are cached.
 func (a *Authority) verify(token string) (claims, error) {
 	a.mu.RLock()
 	c, known := a.verified[token]
@@ -138,7 +138,7 @@ func (a *Authority) verify(token string) (claims, error) {
 	return c, nil
 }
 
-// verifier is our keys, for a token whose header asks for no extension: we know none (RFC 7515, crit).
+// verifier returns our keys if the token's header requires no extension, because we support none (RFC 7515, crit).
 func (a *Authority) verifier(token *jwt.Token) (any, error) {
 	if token.Header["crit"] != nil {
 		return nil, jwt.ErrTokenUnverifiable
@@ -159,7 +159,7 @@ func orgToken(c claims, token string) (core.Token, error) {
 }
 
 func appToken(c claims, token string) (core.Token, error) {
-	// The space in the code is what existing clients compare with.
+	// The code contains a space because existing clients compare with it.
 	const code = "bad token"
 	if !core.IsOrgID(*c.Org) || !isText(*c.Org) {
 		return core.Token{}, &core.Error{Kind: core.KindBadRequest, Code: code, Message: "The token's claim `org` is not a valid organisation id: it must begin with org_."}
@@ -181,14 +181,15 @@ func appToken(c claims, token string) (core.Token, error) {
 	return out, nil
 }
 
-// tokenHash is of what was signed and not of the signature, which some algorithms let others rewrite.
+// tokenHash returns the hash of the signed part of a token. It leaves out the signature, which with some algorithms
+// others can rewrite.
 func tokenHash(token string) []byte {
 	hash := sha256.Sum256([]byte(token[:strings.LastIndexByte(token, '.')]))
 	return hash[:]
 }
 
-// issuedAt is the least instant at which the token can have been issued, so that of tokens that know
-// no more than the second one too many is revoked rather than one too few.
+// issuedAt returns the earliest instant at which the token can have been issued. For tokens whose time is known only
+// to the second, this revokes one too many rather than one too few.
 func (c claims) issuedAt() time.Time {
 	if c.IssuedAt == nil || c.IssuedAt.Unix() < 0 {
 		return time.Time{}
@@ -200,7 +201,8 @@ func (c claims) issuedAt() time.Time {
 	return at
 }
 
-// expiresAt takes what is beyond the calendar, and what Postgres can hold, for never.
+// expiresAt returns when the token expires. It treats a time beyond the calendar, which Postgres cannot store, as
+// never.
 func (c claims) expiresAt() time.Time {
 	if c.ExpiresAt == nil || c.ExpiresAt.Year() > 9999 {
 		return time.Time{}
@@ -208,11 +210,11 @@ func (c claims) expiresAt() time.Time {
 	return c.ExpiresAt.UTC()
 }
 
-// sessionEnds tells whether the token is a good one to name a session: it is one, and what revokes
-// the session is remembered longer than the token lives.
+// sessionEnds reports whether the token may name a session: it names one, and the session's revocation is remembered
+// for longer than the token lives.
 func (c claims) sessionEnds() bool {
 	return core.IsSessionID(c.SessionID) && !c.expiresAt().IsZero() && c.expiresAt().Sub(c.issuedAt()) <= core.AppTokenLifetime
 }
 
-// isText reports whether Postgres can take s as text.
+// isText reports whether Postgres can store s as text.
 func isText(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }

@@ -16,8 +16,8 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// sampleToken is the one in the existing server's documentation. The page gives its secret as "x"; it
-// is the one of the configuration that comes with the server.
+// sampleToken is the token in the existing server's documentation. The page gives its secret as "x", but the real one
+// is the secret in the configuration shipped with the server.
 const sampleToken = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpYXQiOjE2NTUxNDA2MzksImV4cCI6MTk3MDUwMDYzOSwibmJmIjoxNjU1MTQwNjM5LCJpc3MiOiJzdml4LXNlcnZlciIsInN1YiI6Im9yZ18yM3JiOFlkR3FNVDBxSXpwZ0d3ZFhmSGlyTXUifQ.USMuIPrqsZTSj3kyWupCzJO9eyQioBzh5alGlvRbrbA"
 
 const sampleSecret = "8KjzRXrKkd9YFcNyqLSIY8JwiaCeRc6WK4UkMnSW"
@@ -26,7 +26,7 @@ const testSecret = "a secret that only these tests have"
 
 var testNow = time.Date(2026, 1, 31, 9, 30, 0, 123_456_000, time.UTC)
 
-// newAuthority has one secret.
+// newAuthority returns an authority with one secret.
 func newAuthority(tb testing.TB, secret string, clock func() time.Time) *Authority {
 	tb.Helper()
 	key, err := ParseKey("HS256", secret)
@@ -46,7 +46,7 @@ func TestTokensReadTheSample(t *testing.T) {
 	}
 }
 
-// claimsOf decodes what a token says.
+// claimsOf decodes a token's claims.
 func claimsOf(t *testing.T, token string) (claims map[string]any) {
 	t.Helper()
 	text, err := base64.RawURLEncoding.DecodeString(strings.Split(token, ".")[1])
@@ -112,7 +112,7 @@ func TestTokensAreMadeForIDsAlone(t *testing.T) {
 	}
 }
 
-// forge signs claims as we would, under any header.
+// forge signs claims as we would, with any header.
 func forge(header, claims string) string {
 	encode := base64.RawURLEncoding.EncodeToString
 	signed := encode([]byte(header)) + "." + encode([]byte(claims))
@@ -210,7 +210,7 @@ func TestTokensCountForATime(t *testing.T) {
 	}
 }
 
-// TestTokenRefusalsDoNotExplainForgeries gives a reason for what a token says only where it is signed.
+// TestTokenRefusalsDoNotExplainForgeries checks that faults in claims are explained only if the signature is valid.
 func TestTokenRefusalsDoNotExplainForgeries(t *testing.T) {
 	t.Parallel()
 	tokens := newAuthority(t, "another secret of these very tests", func() time.Time { return testNow })
