@@ -18,27 +18,27 @@ import (
 	"github.com/postrider/postrider/wire"
 )
 
-// An event type's schemas are checked against the metaschema of their draft and no further: they are
-// not compiled. To compile one would follow its references, also those to other hosts, build its
-// regular expressions, and take time that grows with the square of its size. A valid one costs about
-// ten microseconds a value; what the limits keep small is the report on one with a fault in each.
+// An event type's schemas are only validated against the metaschema of their draft, not compiled. Compiling a schema
+// would follow its references, including those to other hosts, compile its regular expressions, and take time
+// quadratic in its size. Validating a valid schema takes about ten microseconds per value. The limits bound the
+// report on a schema with a fault in every value.
 const (
 	schemaValuesMost = 50_000 // JSON values in all the schemas of an event type
-	schemaDepthMost  = 64     // of values in each other; Postgres takes some thousands
-	schemaFaultsMost = 10     // told of one schema
+	schemaDepthMost  = 64     // levels of nesting; Postgres accepts several thousand
+	schemaFaultsMost = 10     // faults reported per schema
 )
 
-// drafts are the drafts of JSON Schema that the library knows; the first one is what a schema means
-// that does not say. That is what OpenAPI and existing clients write.
+// drafts lists the JSON Schema drafts that the library supports. The first one applies to schemas without $schema,
+// because OpenAPI and existing clients write that draft.
 var drafts = []*jsonschema.Draft{
 	jsonschema.Draft7, jsonschema.Draft4, jsonschema.Draft6, jsonschema.Draft2019, jsonschema.Draft2020,
 }
 
-// metaschemas are the drafts' metaschemas by URL. It panics when one does not compile, which every
-// test of a schema finds.
+// metaschemas returns the drafts' metaschemas by URL. It panics if one does not compile, which every test of a schema
+// detects.
 var metaschemas = sync.OnceValue(func() map[string]*jsonschema.Schema {
 	c := jsonschema.NewCompiler()
-	c.UseLoader(jsonschema.SchemeURLLoader{}) // they are in the library, and nothing is ever fetched
+	c.UseLoader(jsonschema.SchemeURLLoader{}) // the metaschemas are in the library, and nothing is ever fetched
 	c.UseRegexpEngine(func(p string) (jsonschema.Regexp, error) { return lazyPattern(p), nil })
 	all := map[string]*jsonschema.Schema{}
 	for _, draft := range drafts {
@@ -47,15 +47,15 @@ var metaschemas = sync.OnceValue(func() map[string]*jsonschema.Schema {
 	return all
 })
 
-// A lazyPattern is compiled when it is matched. The metaschemas' own patterns are; a client's is only
-// ever made, to see whether it could be. It is ECMAScript's, of which Go knows a part, and a short one
-// can take gigabytes to compile.
+// A lazyPattern is compiled only when it is matched. The metaschemas' own patterns are matched. A client's pattern is
+// only created, when the library checks that it is a regular expression, and is never compiled: its syntax is
+// ECMAScript's, which Go supports only in part, and a short pattern can take gigabytes to compile.
 type lazyPattern string
 
 func (p lazyPattern) MatchString(s string) bool { return regexp.MustCompile(string(p)).MatchString(s) }
 func (p lazyPattern) String() string            { return string(p) }
 
-// CheckSchemas checks that schemas are JSON Schemas by version. They are left as they are.
+// CheckSchemas checks that schemas maps versions to JSON Schemas. It does not change them.
 func CheckSchemas(schemas json.RawMessage) error {
 	if len(schemas) == 0 || string(schemas) == "null" {
 		return nil
@@ -86,7 +86,7 @@ func CheckSchemas(schemas json.RawMessage) error {
 	return invalidFields(faults)
 }
 
-// numberTooLarge reports whether err is about a number that no float64 can hold, and which.
+// numberTooLarge reports whether err is caused by a number too large for a float64, and returns the number.
 func numberTooLarge(err error) (number string, _ bool) {
 	e, ok := errors.AsType[*json.UnmarshalTypeError](err)
 	if !ok || e.Type == nil || e.Type.Kind() != reflect.Float64 {
@@ -99,7 +99,7 @@ func schemaTooLarge() string {
 	return fmt.Sprintf("The schemas may hold at most %d JSON values in total, nested at most %d levels deep.", schemaValuesMost, schemaDepthMost)
 }
 
-// invalidFields is an error about the fields, nil if there are none.
+// invalidFields returns an error for the fields, or nil if there are none.
 func invalidFields(fields []core.Field) error {
 	if len(fields) == 0 {
 		return nil
@@ -109,13 +109,13 @@ func invalidFields(fields []core.Field) error {
 	return e
 }
 
-// spend takes the values inside value off what is left, and returns less than 0 when that does not
-// suffice or they are nested too deep.
+// spend subtracts the number of values in value from left and returns the rest. The result is negative if there are
+// too many values or they are nested too deep.
 func spend(left int, value any, depth int) int {
 	if left--; depth == 0 {
 		left = -1
 	}
-	children := func(func(any) bool) {} // of a scalar, none
+	children := func(func(any) bool) {} // a scalar has none
 	switch value := value.(type) {
 	case map[string]any:
 		children = maps.Values(value)
@@ -131,7 +131,7 @@ func spend(left int, value any, depth int) int {
 	return left
 }
 
-// schemaFaults lists what makes a schema invalid in its draft; loc is the way to the schema.
+// schemaFaults returns the faults that make a schema invalid in its draft. loc is the location of the schema.
 func schemaFaults(schema map[string]any, loc ...string) []core.Field {
 	draft := drafts[0].String()
 	if said, is := schema["$schema"].(string); is {
@@ -152,8 +152,8 @@ func schemaFaults(schema map[string]any, loc ...string) []core.Field {
 	return appendFaults(nil, e, loc)
 }
 
-// canonicalDraft is a draft's URL as the library spells it: people write an empty fragment, and https
-// for http.
+// canonicalDraft returns a draft's URL as the library spells it. Clients may add an empty fragment or write https
+// instead of http.
 func canonicalDraft(url string) string {
 	url = strings.TrimSuffix(url, "#")
 	_, path, _ := strings.Cut(url, "://")
@@ -165,7 +165,7 @@ func canonicalDraft(url string) string {
 	return url
 }
 
-// appendFaults appends the innermost causes of an error, which say what is wrong where.
+// appendFaults appends the innermost causes of an error, which say what is wrong and where.
 func appendFaults(faults []core.Field, e *jsonschema.ValidationError, loc []string) []core.Field {
 	if len(e.Causes) == 0 {
 		at := slices.Concat(loc, e.InstanceLocation)

@@ -7,12 +7,12 @@ import (
 	"testing"
 )
 
-// nested is a schema so many levels of JSON deep.
+// nested returns a schema nested the given number of JSON levels deep.
 func nested(levels int) string {
 	return strings.Repeat(`{"not":`, levels-1) + "{}" + strings.Repeat("}", levels-1)
 }
 
-// wide is a schema with so many values inside.
+// wide returns a schema that contains the given number of values.
 func wide(values int) string {
 	return `{"x":[` + strings.TrimSuffix(strings.Repeat("0,", values-2), ",") + "]}"
 }

@@ -9,27 +9,27 @@ import (
 	"strings"
 )
 
-// A specSchema is a schema of an OpenAPI document as JSON Schema, and the names of the components that
-// it refers to, as #/definitions/name.
+// A specSchema is a schema of an OpenAPI document converted to JSON Schema, with the names of the components that it
+// refers to as #/definitions/name.
 type specSchema struct {
 	text json.RawMessage
 	refs []string
 }
 
-// The keywords below which schemas are found by a name, so that "$ref" is a name there too, and those
-// below which there is data and no schema.
+// keywordsOfNames are keywords whose value maps names to schemas, so that "$ref" is just a name there. keywordsOfData
+// are keywords whose value is data and not a schema. keywordsOfRef are keywords whose value is a reference.
 var (
 	keywordsOfNames = []string{"properties", "patternProperties", "definitions", "$defs", "dependentSchemas", "dependencies"}
 	keywordsOfData  = []string{"enum", "const", "default", "example", "examples", "discriminator", "externalDocs", "xml"}
 	keywordsOfRef   = []string{"$ref", "$dynamicRef", "$recursiveRef"}
 )
 
-// standalone is a schema with all the components that it needs among its definitions; nil if something
-// is wrong with one of them. A schema that is nothing but a reference becomes what it refers to, with
-// its title and examples.
+// standalone returns a schema with all the components that it needs in its definitions, or nil if the schema or one
+// of them is invalid. A schema that is only a reference is replaced by its target, including the target's title and
+// examples.
 func (r *specReader) standalone(text, example json.RawMessage, where []string) json.RawMessage {
 	if r.left < 0 {
-		return nil // That is recorded, and the rest would be work for nothing.
+		return nil // already recorded as a fault, so the rest would be wasted work
 	}
 	schema := r.schema(text, where)
 	for range referencesMost {
@@ -43,7 +43,7 @@ func (r *specReader) standalone(text, example json.RawMessage, where []string) j
 		return nil
 	}
 	var members map[string]json.RawMessage
-	_ = json.Unmarshal(schema.text, &members) // We wrote it.
+	_ = json.Unmarshal(schema.text, &members) // cannot fail: we encoded it
 	if !r.define(members, schema, where) {
 		return nil
 	}
@@ -51,8 +51,8 @@ func (r *specReader) standalone(text, example json.RawMessage, where []string) j
 	return compact(members)
 }
 
-// define adds all components that a schema needs to its definitions, as long as there is room for
-// them. A component may need itself.
+// define adds all components that a schema needs to its definitions. It reports whether they fit into the limit and
+// are valid. A component may refer to itself.
 func (r *specReader) define(members map[string]json.RawMessage, schema *specSchema, where []string) bool {
 	definitions := map[string]json.RawMessage{}
 	fits := r.spend(len(schema.text), where)
@@ -63,20 +63,21 @@ func (r *specReader) define(members map[string]json.RawMessage, schema *specSche
 		}
 		component := r.component(name)
 		if component == nil {
-			return false // That is recorded already.
+			return false // already recorded as a fault
 		}
 		fits = r.spend(len(name)+len(component.text), where)
 		definitions[name] = component.text
 		queue = append(queue, component.refs...)
 	}
 	if fits && len(definitions) > 0 {
-		// References to definitions of its own it cannot have: in OpenAPI they begin at the document.
+		// This overwrites the schema's own definitions. It cannot refer to them, because references in OpenAPI begin at
+		// the document.
 		members["definitions"] = compact(definitions)
 	}
 	return fits
 }
 
-// addExample gives a schema without examples the one that OpenAPI has elsewhere.
+// addExample adds the example that OpenAPI keeps elsewhere to a schema without examples.
 func addExample(members map[string]json.RawMessage, example json.RawMessage) {
 	if example == nil {
 		example = members["example"]
@@ -86,7 +87,7 @@ func addExample(members map[string]json.RawMessage, example json.RawMessage) {
 	}
 }
 
-// component is a component of the document, looked at once; nil if there is something wrong with it.
+// component returns a component of the document, or nil if it is invalid. Each component is read only once.
 func (r *specReader) component(name string) *specSchema {
 	if c, known := r.components[name]; known {
 		return c
@@ -97,7 +98,7 @@ func (r *specReader) component(name string) *specSchema {
 	return c
 }
 
-// schema turns a schema of the document into JSON Schema and checks it.
+// schema converts a schema of the document to JSON Schema and checks it. It returns nil if the schema is invalid.
 func (r *specReader) schema(text json.RawMessage, where []string) *specSchema {
 	before := len(r.faults)
 	decoder := json.NewDecoder(bytes.NewReader(text))
@@ -114,10 +115,10 @@ func (r *specReader) schema(text json.RawMessage, where []string) *specSchema {
 	refs := map[string]bool{}
 	r.convert(object, refs, where)
 	s := &specSchema{text: compact(object), refs: slices.Sorted(maps.Keys(refs))}
-	// Again, because a json.Number would be taken for a number however large it is.
+	// Decode again without json.Number, which would be accepted as a number however large it is.
 	object = nil
 	if err := json.Unmarshal(s.text, &object); err != nil {
-		number, _ := numberTooLarge(err) // All else of it was read before.
+		number, _ := numberTooLarge(err) // the only possible error, because the schema was decoded before
 		r.fault(fmt.Sprintf("The number %.40s in the schema is too large", number), where...)
 	} else {
 		r.refuse(invalidFields(schemaFaults(object, slices.Concat([]string{"body"}, r.at, where)...)))
@@ -128,8 +129,8 @@ func (r *specReader) schema(text json.RawMessage, where []string) *specSchema {
 	return s
 }
 
-// convert makes JSON Schema of what is particular to OpenAPI, in place, and notes in refs the
-// components that are referred to.
+// convert converts keywords specific to OpenAPI to JSON Schema in place, and adds the names of referenced components to
+// refs.
 func (r *specReader) convert(value any, refs map[string]bool, where []string) {
 	switch value := value.(type) {
 	case []any:
@@ -158,7 +159,7 @@ func (r *specReader) convert(value any, refs map[string]bool, where []string) {
 	}
 }
 
-// reference is a reference to a component as one to a definition; a way further into it stays.
+// reference converts a reference to a component into one to a definition. A path inside the component is kept.
 func (r *specReader) reference(ref string, refs map[string]bool, where []string) string {
 	token, further, _ := strings.Cut(strings.TrimPrefix(ref, "#/components/schemas/"), "/")
 	name, found := componentName("#/components/schemas/"+token, "schemas")
@@ -174,18 +175,18 @@ func (r *specReader) reference(ref string, refs map[string]bool, where []string)
 	return strings.TrimSuffix("#/definitions/"+token+"/"+further, "/")
 }
 
-// onlyReference is the component that a schema refers to, if it says nothing else.
+// onlyReference returns the component that a schema refers to, and reports whether the schema contains nothing else.
 func onlyReference(s *specSchema) (name string, only bool) {
 	if s == nil || len(s.refs) != 1 {
 		return "", false
 	}
 	var members map[string]any
-	_ = json.Unmarshal(s.text, &members) // We wrote it.
+	_ = json.Unmarshal(s.text, &members) // cannot fail: we encoded it
 	ref, _ := members["$ref"].(string)
 	return s.refs[0], len(members) == 1 && ref != "" && strings.Count(ref, "/") == 2
 }
 
-// convertNullable lets the type be null too, if OpenAPI 3.0 says that it may.
+// convertNullable adds null to the allowed types if OpenAPI 3.0's nullable is true.
 func convertNullable(schema map[string]any) {
 	nullable, is := schema["nullable"].(bool)
 	if !is {
@@ -197,7 +198,8 @@ func convertNullable(schema map[string]any) {
 	}
 }
 
-// convertExclusive makes the bound itself exclusive, as JSON Schema has it, of OpenAPI 3.0's flag.
+// convertExclusive converts OpenAPI 3.0's flag for an exclusive bound to JSON Schema, where the keyword has the bound
+// as its value.
 func convertExclusive(schema map[string]any, bound, exclusive string) {
 	flag, is := schema[exclusive].(bool)
 	if !is {

@@ -1,5 +1,5 @@
-// Package eventspec reads what clients send to describe their events: JSON Schemas, and the webhooks of OpenAPI
-// documents in JSON or YAML, of which it makes event types. It bounds what a document may cost and fetches nothing
+// Package eventspec reads the descriptions of events that clients send. It checks JSON Schemas, and converts the
+// webhooks of OpenAPI documents in JSON or YAML to event types. It limits the cost of a document and fetches nothing
 // that a document refers to. It must not know HTTP, tokens or the store: it turns bytes into core's input or a
 // core.Error.
 package eventspec
@@ -21,11 +21,11 @@ import (
 	"github.com/postrider/postrider/wire"
 )
 
-// A webhookSpec is as much of somebody's OpenAPI document as an import reads. Names are OpenAPI's,
-// spelt out because faults name them.
+// A webhookSpec is the part of a client's OpenAPI document that an import reads. Names are OpenAPI's, written in full
+// because faults refer to them.
 type webhookSpec struct {
-	Webhooks   map[string]json.RawMessage `json:"webhooks"`   // since 3.1
-	XWebhooks  map[string]json.RawMessage `json:"x-webhooks"` // before
+	Webhooks   map[string]json.RawMessage `json:"webhooks"`   // since OpenAPI 3.1
+	XWebhooks  map[string]json.RawMessage `json:"x-webhooks"` // before OpenAPI 3.1
 	Components struct {
 		Schemas       map[string]json.RawMessage `json:"schemas"`
 		RequestBodies map[string]json.RawMessage `json:"requestBodies"`
@@ -57,16 +57,16 @@ type webhookBody struct {
 	} `json:"content"`
 }
 
-// specBytesMost bounds the schemas of one import and all components, every time one is needed: each of
-// a thousand webhooks may refer to the same megabyte.
+// specBytesMost limits the total size of the schemas and components of one import. A component counts each time it is
+// needed, because each of a thousand webhooks may refer to the same megabyte.
 const specBytesMost = 8 << 20
 
-// referencesMost is how many references are followed from one to the next, which nobody needs; more
-// would be a circle.
+// referencesMost is the maximum length of a chain of references. No real document needs that many; a longer chain is
+// treated as a cycle.
 const referencesMost = 10
 
-// Read makes event types of a document's webhooks; at is the way to the document. They are
-// in the order of their names.
+// Read converts a document's webhooks to event types, in the order of their names. at is the location of the document
+// in the body.
 func Read(text json.RawMessage, at ...string) ([]core.EventTypeIn, error) {
 	r := specReader{at: at, components: map[string]*specSchema{}, left: specBytesMost}
 	if err := ijson.Unmarshal(text, &r.spec); err != nil {
@@ -87,7 +87,8 @@ func Read(text json.RawMessage, at ...string) ([]core.EventTypeIn, error) {
 	return types, invalidFields(r.faults)
 }
 
-// relocate puts the way to a document before the ways inside it, after the "body" they begin with.
+// relocate inserts the location of a document into the locations of an error's faults, after the "body" that they
+// begin with.
 func relocate(err error, at ...string) error {
 	if e, ok := errors.AsType[*core.Error](err); ok {
 		for i, f := range e.Fields {
@@ -97,19 +98,19 @@ func relocate(err error, at ...string) error {
 	return err
 }
 
-// faultsMost bounds the list of faults; an answer shows no more.
+// faultsMost limits the list of faults. An answer shows no more.
 const faultsMost = 100
 
 // A specReader reads one document.
 type specReader struct {
 	spec       webhookSpec
 	at         []string
-	components map[string]*specSchema // of the document's schemas, those that were needed
-	left       int                    // bytes that further schemas and components may hold
+	components map[string]*specSchema // the component schemas that were needed so far; nil if invalid
+	left       int                    // bytes left for more schemas and components
 	faults     []core.Field
 }
 
-// webhooks are all webhooks by name, nil if the document has no place for them.
+// webhooks returns all webhooks by name, or nil if the document has neither webhooks nor x-webhooks.
 func (r *specReader) webhooks() map[string]json.RawMessage {
 	if r.spec.XWebhooks == nil {
 		return r.spec.Webhooks
@@ -118,12 +119,12 @@ func (r *specReader) webhooks() map[string]json.RawMessage {
 	return r.spec.XWebhooks
 }
 
-// fault records that something is wrong; where is the way to it inside the document.
+// fault records a fault. where is its location inside the document.
 func (r *specReader) fault(message string, where ...string) {
 	r.refuse(core.Invalid(message, slices.Concat([]string{"body"}, r.at, where)...))
 }
 
-// refuse records the faults that an error is about.
+// refuse records the faults of an error.
 func (r *specReader) refuse(err error) {
 	if e, ok := errors.AsType[*core.Error](err); ok && len(r.faults) < faultsMost {
 		r.faults = append(r.faults, e.Fields...)
@@ -134,7 +135,7 @@ func (r *specReader) eventType(name string, item json.RawMessage) core.EventType
 	where := []string{"webhooks", name}
 	op := r.operation(item, where)
 	if op == nil {
-		return core.EventTypeIn{} // refused
+		return core.EventTypeIn{} // refused; the fault is recorded
 	}
 	flags := wire.Set(op.FeatureFlags)
 	if flags == nil && op.FeatureFlag != nil {
@@ -150,7 +151,7 @@ func (r *specReader) eventType(name string, item json.RawMessage) core.EventType
 	}
 }
 
-// operation is the one of a webhook: post, as it should be, or else the first of the others.
+// operation returns a webhook's operation: normally post, otherwise the first of put, patch and get.
 func (r *specReader) operation(item json.RawMessage, where []string) *webhookOperation {
 	var methods webhookItem
 	if !r.decode(item, &methods, "pathItems", r.spec.Components.PathItems, where) {
@@ -163,7 +164,7 @@ func (r *specReader) operation(item json.RawMessage, where []string) *webhookOpe
 	return op
 }
 
-// bodySchema is the schema of a request body as JSON, standing alone; nil if it has none.
+// bodySchema returns the standalone JSON Schema of a request body, or nil if it has none.
 func (r *specReader) bodySchema(body json.RawMessage, where []string) json.RawMessage {
 	var b webhookBody
 	if body == nil || !r.decode(body, &b, "requestBodies", r.spec.Components.RequestBodies, where) {
@@ -178,13 +179,13 @@ func (r *specReader) bodySchema(body json.RawMessage, where []string) json.RawMe
 	return nil
 }
 
-// decode decodes what stands in the document, or what it refers to among the components of a kind.
+// decode decodes text into v. If text is a reference, it decodes the referenced component of the given kind instead.
 func (r *specReader) decode(text json.RawMessage, v any, kind string, components map[string]json.RawMessage, where []string) bool {
 	for range referencesMost {
 		var to struct {
 			Ref string `json:"$ref"`
 		}
-		_ = ijson.Unmarshal(text, &to) // What is no object, v will refuse.
+		_ = ijson.Unmarshal(text, &to) // if text is not an object, decoding into v fails
 		if to.Ref == "" {
 			if err := ijson.Unmarshal(text, v); err != nil {
 				r.refuse(relocate(wire.ReadError(err), slices.Concat(r.at, where)...))
@@ -205,7 +206,7 @@ func (r *specReader) decode(text json.RawMessage, v any, kind string, components
 	return false
 }
 
-// spend takes bytes off what may still be read by reference.
+// spend subtracts bytes from what is left of specBytesMost, and reports whether the limit is kept.
 func (r *specReader) spend(bytes int, where []string) bool {
 	if r.left -= bytes; r.left < 0 {
 		r.fault(fmt.Sprintf("The webhooks exceed %d bytes, counting each component every time it is referred to.", specBytesMost), where...)
@@ -213,7 +214,7 @@ func (r *specReader) spend(bytes int, where []string) bool {
 	return r.left >= 0
 }
 
-// componentName is the name of the component of a kind that a reference leads to.
+// componentName returns the name of the component that a reference points to, if it is of the given kind.
 func componentName(ref, kind string) (name string, found bool) {
 	token, found := strings.CutPrefix(ref, "#/components/"+kind+"/")
 	if name, err := url.PathUnescape(token); err == nil {
@@ -222,13 +223,13 @@ func componentName(ref, kind string) (name string, found bool) {
 	return strings.NewReplacer("~1", "/", "~0", "~").Replace(token), found && token != ""
 }
 
-// compact encodes as JSON, without the escapes that are for HTML.
+// compact encodes a value as JSON without HTML escaping.
 func compact(value any) json.RawMessage {
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(value); err != nil {
-		panic(err) // It came from JSON.
+		panic(err) // impossible: the value was decoded from JSON
 	}
 	return bytes.TrimSuffix(out.Bytes(), []byte("\n"))
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// pet is an OpenAPI document with one webhook, whose schema is given, and components.
+// pet returns an OpenAPI document with the given components and one webhook with the given schema.
 func pet(version, schema, components string) string {
 	return fmt.Sprintf(`{"openapi":%q,"webhooks":{"pet.new":{"post":{"requestBody":{"content":{"application/json":{"schema":%s}}}}}},
 		"components":{"schemas":%s}}`, version, schema, components)

@@ -9,13 +9,13 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// yamlBytesMost bounds a YAML document as JSON, every alias written out. A few hundred bytes of YAML can
-// stand for terabytes.
+// yamlBytesMost limits the size of a YAML document as JSON with all aliases expanded. A few hundred bytes of YAML can
+// expand to terabytes.
 const yamlBytesMost = 4 << 20
 
-// YAMLToJSON converts YAML to the JSON it stands for. It reads scalars as YAML 1.2 has them, because
-// OpenAPI asks for that: a key y or on stays one, a date stays a text. sigs.k8s.io/yaml, which reads
-// the contract, would make booleans of the former and expand aliases without a bound on their size.
+// YAMLToJSON converts YAML to the equivalent JSON. It reads scalars by the rules of YAML 1.2, because OpenAPI
+// requires that: the keys y and on remain strings, and so does a date. sigs.k8s.io/yaml, which reads the contract,
+// would turn these keys into booleans and expand aliases without limiting their size.
 func YAMLToJSON(text string) (json.RawMessage, error) {
 	var document yaml.Node
 	if err := yaml.Unmarshal([]byte(text), &document); err != nil {
@@ -40,7 +40,7 @@ func (d *yamlDecoder) value(n *yaml.Node, depth int) (any, error) {
 	if d.left -= len(n.Value) + 1; d.left < 0 {
 		return nil, fmt.Errorf("line %d: the document exceeds %d bytes with its aliases expanded", n.Line, yamlBytesMost)
 	}
-	if depth > yamlDepthMost { // An alias inside what it stands for ends here too.
+	if depth > yamlDepthMost { // this also stops an alias inside its own anchor
 		return nil, fmt.Errorf("line %d: the document is nested more than %d levels deep", n.Line, yamlDepthMost)
 	}
 	switch n.Kind {
@@ -86,12 +86,12 @@ func (d *yamlDecoder) mapping(n *yaml.Node, depth int) (any, error) {
 	return object, nil
 }
 
-// yamlScalar is a number, true, false or null as JSON has them, or else the text as it stands.
+// yamlScalar returns a scalar as a JSON number, true, false or null, or otherwise as its unchanged text.
 func yamlScalar(n *yaml.Node) (value any, err error) {
 	switch n.ShortTag() {
 	case "!!int", "!!float":
 		if json.Valid([]byte(n.Value)) {
-			return json.Number(n.Value), nil // to the last digit
+			return json.Number(n.Value), nil // keeps every digit
 		}
 		err = n.Decode(&value)
 		if f, is := value.(float64); is && (math.IsInf(f, 0) || math.IsNaN(f)) {

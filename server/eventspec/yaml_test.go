@@ -50,7 +50,7 @@ func TestYAMLToJSON(t *testing.T) {
 	}
 }
 
-// bomb is YAML of so many lines, each of which stands for ten of the line before.
+// bomb returns YAML with the given number of lines, each of which expands to ten copies of the line before.
 func bomb(lines int) string {
 	text := "l0: &l0 lol\n"
 	for n := range lines {
