@@ -8,8 +8,8 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// aliases are the other names that a body may give to fields, by the names that core has for them.
-// filterTypes is not among them: existing servers call it eventTypes whichever was sent.
+// aliases maps core's name of a field to the other name that a body may use for it. filterTypes is not listed because
+// existing servers call it eventTypes in errors, whichever name was sent.
 var aliases = map[string]string{
 	"featureFlag":            "featureFlags",
 	"payload":                "data",
@@ -17,7 +17,7 @@ var aliases = map[string]string{
 	"throttleRate":           "rateLimit",
 }
 
-// asSent names the fields of a body by the names that it has for them.
+// asSent renames fields to the names that the body uses for them.
 func asSent(fields []core.Field, body []byte) []core.Field {
 	if len(fields) == 0 || len(body) == 0 {
 		return fields
@@ -39,7 +39,7 @@ func asSent(fields []core.Field, body []byte) []core.Field {
 	return fields
 }
 
-// nameSent is the name of a field, or of an item of it, in an object.
+// nameSent returns the name that an object uses for a field or for an item of a field.
 func nameSent(name string, within map[string]json.RawMessage) string {
 	field, _, _ := strings.Cut(name, "[")
 	other := aliases[field]

@@ -79,7 +79,7 @@ func (h *handlers) ApplicationDelete(ctx context.Context, r ApplicationDeleteReq
 	return ApplicationDelete204Response{}, h.service.ApplicationDelete(ctx, scopeOf(ctx), r.AppID)
 }
 
-// applicationIn reads an application that stands in a body under path.
+// applicationIn reads an application found in a body at path.
 func applicationIn(in ApplicationIn, path []string) (core.ApplicationIn, error) {
 	if in.Name == nil {
 		return core.ApplicationIn{}, wire.Missing(append(path, "name")...)

@@ -8,8 +8,8 @@ import (
 	"github.com/postrider/postrider/server/token"
 )
 
-// authenticated lets a request through to a handler only with a token, and puts that into the
-// request's call.
+// authenticated calls the next handler only for requests with a valid token, and stores the token in the request's
+// call.
 func (s *server) authenticated(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		token, err := s.token(r.Context(), r.Header)

@@ -13,8 +13,8 @@ import (
 	"github.com/postrider/postrider/server/token"
 )
 
-// TestTokensAreNotForTheReservedOrganisation: who had one could read everybody's operational-webhook
-// endpoints.
+// TestTokensAreNotForTheReservedOrganisation checks that a token for this organisation is rejected. Anyone with such a
+// token could read all customers' operational-webhook endpoints.
 func TestTokensAreNotForTheReservedOrganisation(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -85,7 +85,7 @@ func TestFeatureFlagsOfATokenReachTheStore(t *testing.T) {
 	wantStatus(t, f.send("GET", "/api/v1/event-type/b.secret", "", "Authorization: Bearer "+f.token(t, "one")), 404)
 }
 
-// keyPair makes the authority of a new private key, and that of its public key.
+// keyPair returns the authority of a new private key, and the authority of its public key.
 func keyPair(t *testing.T) (signing, verifying *token.Authority) {
 	t.Helper()
 	public, private, err := ed25519.GenerateKey(rand.Reader)

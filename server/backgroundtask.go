@@ -6,7 +6,7 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// taskData is what came of a task, which core names as the API does.
+// taskData is the result of a task. Core uses the same field names as the API.
 type taskData core.TaskData
 
 func (h *handlers) BackgroundTaskGet(ctx context.Context, r BackgroundTaskGetRequestObject) (BackgroundTaskGetResponseObject, error) {

@@ -30,7 +30,7 @@ func TestApplicationsSeeTheirOwnTasks(t *testing.T) {
 	}
 }
 
-// begun is the task that a request began.
+// begun returns the task that a request started.
 func begun(t *testing.T, method, path, body string) core.BackgroundTask {
 	t.Helper()
 	f := newFixture(t)
@@ -64,7 +64,7 @@ func TestPeriodsAreCutToWhatCanBeSent(t *testing.T) {
 	}
 }
 
-// begins are the requests that begin tasks.
+// begins lists the requests that start tasks.
 var begins = []struct{ method, path, body string }{
 	{"POST", "/app/one/endpoint/hook/recover", `{"since":"2026-01-20"}`},
 	{"POST", "/app/one/endpoint/hook/replay-missing", `{"since":"2026-01-20"}`},

@@ -28,15 +28,15 @@ func BenchmarkTokensParse(b *testing.B) {
 	}
 }
 
-// nowhere stores no message, at once.
+// nowhere returns at once without storing anything.
 type nowhere struct{ core.MessageInserter }
 
 func (nowhere) MessageInsert(_ context.Context, m core.NewMessage) (core.Message, error) {
 	return m.Message, nil
 }
 
-// BenchmarkMessageCreate is all that a message costs on its way to the store and back, but for the
-// network: token, decoding, validation, answer.
+// BenchmarkMessageCreate measures the cost of a message on its way to the store and back without the network: token,
+// decoding, validation and answer.
 func BenchmarkMessageCreate(b *testing.B) {
 	tokens := newTokens(b, time.Now)
 	handler := New(Config{
@@ -68,7 +68,7 @@ func BenchmarkMessageCreate(b *testing.B) {
 	}
 }
 
-// discard is a ResponseWriter that keeps the status alone.
+// discard is a ResponseWriter that keeps only the status.
 type discard struct {
 	header http.Header
 	status int

@@ -10,32 +10,32 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// bodies bounds the memory of large request bodies. A request has room for all of its body before any of it is read, and
-// until it is answered. Room that is given back goes to those that wait, in the order in which they came.
+// bodies limits the memory of large request bodies. Room for the whole body is reserved before any of it is read, and
+// is held until the request is answered. Released room goes to waiting requests in order of arrival.
 type bodies struct {
 	limit int64 // of one body
 
 	mu      sync.Mutex
 	memory  *core.Shares[core.Customer] // bytes
 	waiting []*bodyWaiter
-	waiters *core.Shares[core.Customer] // of bodyWaitersMax
+	waiters *core.Shares[core.Customer] // places out of bodyWaitersMax
 }
 
 type bodyWaiter struct {
 	customer core.Customer
 	bytes    int
-	admitted chan struct{} // closed once it has room
+	admitted chan struct{} // closed once the request has room
 }
 
 const (
-	// smallBody is what a request may hold without waiting for room: nearly every request does, and thousands of them
-	// take some ten megabytes.
+	// smallBody is the largest body that does not need room. Nearly every body is that small, and thousands of them take
+	// about ten megabytes.
 	smallBody = core.LargePayload
 
 	// bodyWait is how long a request waits for room. The client may take until readTimeout to send its body.
 	bodyWait = 5 * time.Second
 
-	// bodyWaitersMax bounds what is looked at each time that there is room again.
+	// bodyWaitersMax limits how many waiting requests are checked each time room is released.
 	bodyWaitersMax = 1000
 )
 
@@ -45,7 +45,7 @@ func newBodies(memory int, limit int64) *bodies {
 	}
 }
 
-// admitted has a request wait until there is room for its body.
+// admitted makes a request wait until there is room for its body.
 func (s *server) admitted(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		bytes := r.ContentLength
@@ -66,7 +66,7 @@ func (s *server) admitted(next http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// enter waits until there is room.
+// enter waits until there is room for a body.
 func (b *bodies) enter(ctx context.Context, c core.Customer, bytes int) error {
 	waiter, err := b.join(c, bytes)
 	if waiter == nil {
@@ -88,7 +88,7 @@ func (b *bodies) enter(ctx context.Context, c core.Customer, bytes int) error {
 
 var errBodiesBusy = core.TooBusy("Too many large requests at once; retry later")
 
-// join takes room if there is some, and otherwise waits for it.
+// join reserves room if there is enough. Otherwise it adds and returns a waiter.
 func (b *bodies) join(c core.Customer, bytes int) (*bodyWaiter, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -103,7 +103,7 @@ func (b *bodies) join(c core.Customer, bytes int) (*bodyWaiter, error) {
 	return waiter, nil
 }
 
-// withdraw reports whether the waiter still waited.
+// withdraw removes a waiter, and reports whether it was still waiting.
 func (b *bodies) withdraw(waiter *bodyWaiter) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -116,7 +116,7 @@ func (b *bodies) withdraw(waiter *bodyWaiter) bool {
 	return true
 }
 
-// leave gives room back, to those that wait for it.
+// leave releases room and gives it to waiting requests.
 func (b *bodies) leave(c core.Customer, bytes int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -62,7 +62,7 @@ func TestLargeBodiesShareMemory(t *testing.T) {
 			post(100_000, 0)
 		}
 		for range 2 {
-			post(100, -1) // might hold two megabytes
+			post(100, -1) // might be two megabytes
 		}
 		running.Wait()
 		if most := slow.most.Load(); most > 2 {
@@ -107,7 +107,7 @@ func TestLargeBodyIsRefusedWhenThereIsNoRoomForLong(t *testing.T) {
 		}
 		time.AfterFunc(time.Second, func() { b.leave(greedy, 10); b.leave(greedy, 10) })
 		err := b.enter(t.Context(), greedy, 10)
-		synctest.Wait() // for the one that left
+		synctest.Wait() // for the goroutine that released the room
 		if err != nil || len(b.waiting) != 0 {
 			t.Errorf("once there was room: %v, and %d wait", err, len(b.waiting))
 		}

@@ -13,14 +13,13 @@ import (
 	"github.com/postrider/postrider/wire"
 )
 
-// decodeBody reads a request's JSON body, whatever Content-Type says, into v, a pointer to one of the generated
-// types.
+// decodeBody decodes a request's JSON body into v, a pointer to one of the generated types. It ignores Content-Type.
 func decodeBody(r *http.Request, v any) error {
 	if err := checkEncoding(r.Header); err != nil {
 		return err
 	}
 	var body bytes.Buffer
-	body.Grow(int(max(r.ContentLength, 0)) + bytes.MinRead) // which there is room for: see bodies
+	body.Grow(int(max(r.ContentLength, 0)) + bytes.MinRead) // bodies has reserved room for it
 	if _, err := body.ReadFrom(r.Body); err != nil {
 		return unreadable(err)
 	}
@@ -29,7 +28,7 @@ func decodeBody(r *http.Request, v any) error {
 	return wire.Unmarshal(text, v)
 }
 
-// checkEncoding refuses bodies that are compressed: a small one can hold gigabytes, and no SDK compresses.
+// checkEncoding rejects compressed bodies: a small one can expand to gigabytes, and no SDK compresses.
 func checkEncoding(h http.Header) error {
 	for encoding := range strings.SplitSeq(strings.Join(h.Values("Content-Encoding"), ","), ",") {
 		if encoding = strings.TrimSpace(encoding); encoding != "" && !strings.EqualFold(encoding, "identity") {
@@ -56,7 +55,7 @@ func tooLarge(limit int64, err error) error {
 	}
 }
 
-// texts is a map of strings, and of nothing else: encoding/json would read a null as "".
+// texts is a map that accepts only strings as values. encoding/json would read a null as "".
 type texts map[string]string
 
 // UnmarshalJSON implements [encoding/json.Unmarshaler].

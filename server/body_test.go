@@ -121,7 +121,7 @@ func TestAnswersAboutManyFaultsAreShort(t *testing.T) {
 	}
 }
 
-// bodyOf is a request with that body, as a handler gets it.
+// bodyOf returns a request with the given body, as a handler gets it.
 func bodyOf(text string) *http.Request {
 	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(text))
 	return r.WithContext(context.WithValue(r.Context(), callKey{}, &call{}))

@@ -8,8 +8,8 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// needs is the capability that each operation asks of a token of an application; of the operations
-// that are not here, those for organisations' tokens alone ask for none and the others for ViewBase.
+// needs maps operations to the capability that they require of an application's token. Of the operations that are not
+// listed, those only for organisations' tokens require none, and the others require ViewBase.
 var needs = map[string]core.Capability{
 	"EndpointCreate":        core.CapabilityManageEndpoint,
 	"EndpointUpdate":        core.CapabilityManageEndpoint,
@@ -25,7 +25,7 @@ var needs = map[string]core.Capability{
 	"EndpointBulkReplay":    core.CapabilityCreateAttempts,
 }
 
-// grants is what grants a capability, itself included.
+// grants maps each capability to those that grant it, including itself.
 var grants = map[core.Capability][]core.Capability{
 	core.CapabilityViewBase:       {core.CapabilityViewBase},
 	core.CapabilityManageEndpoint: {core.CapabilityManageEndpoint},
@@ -36,8 +36,8 @@ var grants = map[core.Capability][]core.Capability{
 	core.CapabilityManageEndpointSecret: {core.CapabilityManageEndpointSecret, core.CapabilityManageEndpoint},
 }
 
-// TestOperationsAskForCapabilities calls every operation that an application's token can reach with
-// each capability beside ViewBase, and with all of them but ViewBase.
+// TestOperationsAskForCapabilities calls every operation that an application's token can reach, with ViewBase and
+// each other capability, and with all capabilities except ViewBase.
 func TestOperationsAskForCapabilities(t *testing.T) {
 	t.Parallel()
 	for _, op := range operations(t) {
@@ -73,7 +73,7 @@ func TestOperationsAskForCapabilities(t *testing.T) {
 	}
 }
 
-// tokenThat is a token of the application one that has these capabilities alone.
+// tokenThat returns a token of the application one that has only these capabilities.
 func (f *fixture) tokenThat(t *testing.T, has []core.Capability) string {
 	t.Helper()
 	if has == nil {

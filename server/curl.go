@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// curlExample is a command that calls an operation, with the examples of the contract as its path parameters and body.
-// It reads the token from a variable, so that nobody has one in the history of a shell.
+// curlExample returns a curl command that calls an operation, using the contract's examples as path parameters and
+// body. The command reads the token from a variable, so that no token ends up in a shell history.
 func curlExample(op *operation) string {
 	path := op.Path
 	for _, p := range op.Parameters {
@@ -28,7 +28,7 @@ func curlExample(op *operation) string {
 	return strings.Join(parts, " \\\n  ")
 }
 
-// bodyExample is the example of the schema that a body has.
+// bodyExample returns the example of the request body's schema.
 func bodyExample(op *operation) string {
 	s := op.RequestBody.Content.JSON()
 	if s.Ref != "" {

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestCurlExamplesAreComplete runs no shell: it takes each example apart again.
+// TestCurlExamplesAreComplete does not run a shell; it parses each example.
 func TestCurlExamplesAreComplete(t *testing.T) {
 	t.Parallel()
 	whole := regexp.MustCompile(`^curl (?:-X ([A-Z]+) )?'http://localhost:8071(/[^{}']*)'` +
@@ -42,7 +42,7 @@ func TestCurlExamplesAreComplete(t *testing.T) {
 	}
 }
 
-// TestCurlExamplesAreAccepted sends each example; what it names need not be there.
+// TestCurlExamplesAreAccepted sends each example. The entities that it names need not exist.
 func TestCurlExamplesAreAccepted(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

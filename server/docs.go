@@ -17,9 +17,9 @@ import (
 //go:embed docs.html
 var docsHTML string
 
-// docsPage is the contract as one HTML page. It needs nothing but itself: no script, font or style
-// from anywhere, so that it works without a network. It panics on a template that does not fit the
-// contract, which every test of the page finds.
+// docsPage renders the contract as one HTML page. The page is self-contained: it loads no scripts, fonts or styles,
+// so it works without a network. docsPage panics if the template does not fit the contract, which every test of the
+// page detects.
 var docsPage = sync.OnceValue(func() []byte {
 	doc := contract()
 	page := template.Must(template.New("docs").Funcs(template.FuncMap{
@@ -39,14 +39,14 @@ var docsPage = sync.OnceValue(func() []byte {
 	return out.Bytes()
 })
 
-// serveDocs answers with the contract as a page for people.
+// serveDocs serves the contract as an HTML page.
 func serveDocs(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
-	_, _ = w.Write(docsPage()) // Only a client that has gone makes this fail.
+	_, _ = w.Write(docsPage()) // fails only if the client has gone
 }
 
-// Operations lists the operations of a tag by path, and those of a path in the order of a life.
+// Operations returns the operations of a tag by path, and those of one path in life-cycle order.
 func (d *document) Operations(tag string) []*operation {
 	var all []*operation
 	for _, item := range d.Paths {
@@ -66,22 +66,22 @@ func (d *document) Operations(tag string) []*operation {
 	return all
 }
 
-// responsesOf picks an operation's responses: those of success, or the others.
+// responsesOf returns an operation's success responses, or all others.
 func responsesOf(op *operation, success bool) map[string]*response {
 	picked := maps.Clone(op.Responses)
 	maps.DeleteFunc(picked, func(status string, _ *response) bool { return (status[0] == '2') != success })
 	return picked
 }
 
-// A field is a row of a schema's table.
+// A field is a row in a schema's table.
 type field struct {
 	Name, Description string
 	Required          bool
 	Schema            *schema
 }
 
-// fields lists the properties of a schema, those of its parts (allOf) included: first what must be
-// there, then by name.
+// fields lists the properties of a schema, including those of its parts (allOf). Required properties come first; each
+// group is sorted by name.
 func (d *document) fields(s *schema) []field {
 	var all []field
 	if s.Ref != "" {
@@ -106,7 +106,7 @@ func (d *document) fields(s *schema) []field {
 	return all
 }
 
-// A typeLabel names a type: words, and perhaps a schema of the page to link to.
+// A typeLabel names a type. It consists of words and optionally a schema on the page to link to.
 type typeLabel struct{ Words, Schema string }
 
 func typeLabelOf(s *schema) typeLabel {
@@ -129,7 +129,7 @@ func typeLabelOf(s *schema) typeLabel {
 	return typeLabel{Words: s.Type}
 }
 
-// limitTexts says in words what a schema allows.
+// limitTexts describes in words what a schema allows.
 func limitTexts(s *schema) []string {
 	texts := []string{
 		rangeText(s.MinLength, s.MaxLength, "characters"),
@@ -161,11 +161,11 @@ func rangeText(low, high *int, unit string) string {
 }
 
 func jsonText(value any) string {
-	text, _ := json.Marshal(value) // It came from JSON.
+	text, _ := json.Marshal(value) // cannot fail: it was decoded from JSON
 	return string(text)
 }
 
-// accessText says which tokens an operation takes.
+// accessText says which tokens an operation accepts.
 func accessText(op *operation) string {
 	if len(op.Security) == 0 {
 		return "No token"
@@ -180,7 +180,7 @@ func accessText(op *operation) string {
 	return "Organisation token"
 }
 
-// proseHTML is a description as HTML: an empty line ends a paragraph, back quotes are code.
+// proseHTML converts a description to HTML. An empty line ends a paragraph, and text in backquotes is code.
 func proseHTML(text string) template.HTML {
 	var out strings.Builder
 	for paragraph := range strings.SplitSeq(strings.TrimSpace(text), "\n\n") {

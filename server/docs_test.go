@@ -38,8 +38,8 @@ func TestDocsShowEveryOperationAndSchema(t *testing.T) {
 	}
 }
 
-// TestDocsHaveContentsOnNarrowScreens looks for what shows the contents there: a link that makes them the target of the
-// page. No rule may hide them for good.
+// TestDocsHaveContentsOnNarrowScreens checks that a link shows the contents by making them the target of the page,
+// and that no rule hides them permanently.
 func TestDocsHaveContentsOnNarrowScreens(t *testing.T) {
 	t.Parallel()
 	_, narrow, _ := strings.Cut(string(docsPage()), "@media (max-width: 60rem) {")

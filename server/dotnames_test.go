@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// A path with dot segments must neither act on what the cleaned path names nor lead there by a redirect.
+// A path with dot segments must neither act on the entity that the cleaned path names nor redirect to it.
 func TestDotSegmentsReachNothingElse(t *testing.T) {
 	t.Parallel()
 	for _, path := range []string{
@@ -30,8 +30,8 @@ func TestDotSegmentsReachNothingElse(t *testing.T) {
 	}
 }
 
-// Rows that an earlier release stored under such a name are reached by their id, and an event type, which
-// has none, by its escaped name. They can be changed and deleted, and keep the name until it is changed.
+// Rows that an earlier release stored under such a name are reached by their id. An event type, which has no id, is
+// reached by its escaped name. Such rows can be changed and deleted, and keep the name until it is changed.
 func TestStoredDotNamesCanBeChangedAndDeleted(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

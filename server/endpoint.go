@@ -84,7 +84,7 @@ func (h *handlers) EndpointDelete(ctx context.Context, r EndpointDeleteRequestOb
 	return EndpointDelete204Response{}, h.service.EndpointDelete(ctx, scopeOf(ctx), r.AppID, r.EndpointID)
 }
 
-// newEndpointIn is endpointIn, and what can be said only of an endpoint that is made.
+// newEndpointIn is endpointIn plus the fields that can be set only when an endpoint is created.
 func newEndpointIn(b EndpointIn) (core.EndpointIn, error) {
 	in, err := endpointIn(EndpointUpdate{
 		URL: b.URL, Description: b.Description, UID: b.UID, ThrottleRate: b.ThrottleRate, RateLimit: b.RateLimit,
@@ -113,7 +113,7 @@ func endpointIn(in EndpointUpdate) (core.EndpointIn, error) {
 		ThrottleRate: rate(in.ThrottleRate, in.RateLimit), Disabled: orZero(in.Disabled),
 		EventTypes: wire.Set(append(in.EventTypes, in.FilterTypes...)), Channels: wire.Channels(in.Channels),
 		Metadata: core.Metadata(in.Metadata), FIFO: orZero(in.Fifo),
-		Headers: nil, Secret: core.Secret{}, // newEndpointIn
+		Headers: nil, Secret: core.Secret{}, // set by newEndpointIn
 	}, nil
 }
 
@@ -125,7 +125,7 @@ func putVersion(field *int32, value nullable.Nullable[uint16]) {
 
 func putChannels(field *[]string, value nullable.Nullable[[]string]) {
 	if value.IsSpecified() {
-		items, _ := value.Get() // null: nil
+		items, _ := value.Get() // nil for null
 		*field = wire.Channels(items)
 	}
 }

@@ -44,8 +44,8 @@ func headersIn(in EndpointHeadersIn) (core.Headers, error) {
 	return core.Headers(in.Headers), nil
 }
 
-// asJSONError makes faults in what a body holds into decoding errors. Existing servers check the names
-// and values of headers while they decode a body that replaces them, and their clients may look at it.
+// asJSONError turns faults in the contents of a body into decoding errors. Existing servers check header names and
+// values while they decode a body that replaces the headers, and their clients may check the error type.
 func asJSONError(err error) error {
 	if e, ok := errors.AsType[*core.Error](err); ok {
 		for i := range e.Fields {

@@ -33,14 +33,14 @@ func secretRotateIn(b *EndpointSecretRotateIn) (in core.SecretRotateIn, err erro
 	return in, err
 }
 
-// rotatedSecret is the answer to EndpointSecretRotate in the form that the client can read.
+// rotatedSecret is the answer to EndpointSecretRotate, in the form that the client can read.
 type rotatedSecret struct {
 	to  sdk
 	key string
 }
 
-// VisitEndpointSecretRotateResponse implements [EndpointSecretRotateResponseObject]. Captured for an
-// idempotency key, the secret stays out of what is stored.
+// VisitEndpointSecretRotateResponse implements [EndpointSecretRotateResponseObject]. When the answer is captured for
+// an idempotency key, the secret is not stored with it.
 func (s rotatedSecret) VisitEndpointSecretRotateResponse(w http.ResponseWriter) error {
 	if c, ok := w.(*captured); ok {
 		c.answer = core.StoredAnswer{Status: http.StatusNoContent, Secret: []byte(s.key)}
@@ -54,8 +54,8 @@ func (s rotatedSecret) VisitEndpointSecretRotateResponse(w http.ResponseWriter) 
 
 const rotateRoute = http.MethodPost + " /api/v1/app/{app_id}/endpoint/{endpoint_id}/secret/rotate"
 
-// writeRotated answers a rotation that was sent with an idempotency key. A repeated one reads the secret
-// anew, and only for a client that wants it.
+// writeRotated answers a rotation sent with an idempotency key. For a repeated request it reads the secret again, but
+// only if the client accepts it in the answer.
 func (s *server) writeRotated(w http.ResponseWriter, r *http.Request, a core.StoredAnswer) {
 	out := rotatedSecret{callOf(r.Context()).sdk, string(a.Secret)}
 	if out.key == "" && !out.to.rotatesWithoutBody() {

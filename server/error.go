@@ -12,7 +12,7 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// statuses says with which status each kind of error is answered.
+// statuses maps each kind of error to its HTTP status.
 var statuses = map[core.Kind]int{
 	core.KindInternal:        http.StatusInternalServerError,
 	core.KindBadRequest:      http.StatusBadRequest,
@@ -26,11 +26,11 @@ var statuses = map[core.Kind]int{
 	core.KindUnavailable:     http.StatusServiceUnavailable,
 }
 
-// retryAfter is how many seconds a client is asked to wait while the service cannot answer.
+// retryAfter is how many seconds a client is asked to wait while the service is unavailable.
 const retryAfter = "1"
 
-// fail answers a request with an error. What is the client's fault it is told in full; of the rest
-// it gets a fixed sentence with the request's id, and the log gets the error, once.
+// fail answers a request with an error. Client errors are reported in full. For all others the client gets a fixed
+// sentence with the request's id, and the error is logged once.
 func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if c, ok := w.(*captured); ok {
 		c.err = err
@@ -53,7 +53,7 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	writeJSON(w, status, body)
 }
 
-// errorAnswer is what a client is told of an error.
+// errorAnswer returns the status and body that a client gets for an error.
 func errorAnswer(e *core.Error, requestID string) (status int, body any) {
 	status = statuses[e.Kind]
 	switch {
@@ -65,7 +65,7 @@ func errorAnswer(e *core.Error, requestID string) (status int, body any) {
 	return status, HTTPErrorOut{Code: e.Code, Detail: e.Message}
 }
 
-// clientError is err as an error of core, an internal one if it is nothing we know.
+// clientError converts err to a core.Error, an internal one if err is of an unknown type.
 func clientError(err error) *core.Error {
 	if e, ok := errors.AsType[*core.Error](err); ok {
 		return e
@@ -89,8 +89,8 @@ func failureText(kind core.Kind, id string) HTTPErrorOut {
 	return HTTPErrorOut{Code: "server_error", Detail: fmt.Sprintf("Internal error; report it to the operator. Request id: %s", id)}
 }
 
-// logFailure logs an error that is not the client's fault; one that came of the client hanging up is
-// nobody's.
+// logFailure logs an error that is not the client's fault. If the client hung up, the error is nobody's fault and is
+// logged at debug level.
 func logFailure(ctx context.Context, log *slog.Logger, route string, err error) {
 	level := slog.LevelError
 	if errors.Is(ctx.Err(), context.Canceled) {
@@ -103,11 +103,11 @@ func logFailure(ctx context.Context, log *slog.Logger, route string, err error) 
 	)
 }
 
-// An answer about what is wrong with a request has bounds: 2 MiB have room for half a million faults,
-// or for one name that all of them would repeat, and nobody reads so much.
+// The answer to an invalid request is limited in size: a body of 2 MiB has room for half a million faults, or for one
+// long name that each fault would repeat, and nobody reads that much.
 const (
 	faultsMax     = 100
-	faultTextsMax = 1000 // bytes of a message, and of a step on the way to it
+	faultTextsMax = 1000 // bytes of a message, and of each step of its location
 )
 
 func validationError(e *core.Error) HTTPValidationError {
@@ -130,17 +130,17 @@ func cutText(s string) string {
 	return strings.ToValidUTF8(s[:faultTextsMax], "") + "..."
 }
 
-// writeJSON answers, unless an answer has begun already: then the error came of writing it, and
-// there is nobody left to tell.
+// writeJSON writes an answer unless one has already begun. In that case the error came from writing it, and there is
+// no client left to tell.
 func writeJSON(w http.ResponseWriter, status int, body any) {
 	if a, ok := w.(*answer); ok && a.status != 0 {
 		return
 	}
 	text, err := json.Marshal(body)
 	if err != nil {
-		panic(err) // strings and slices of strings alone come here
+		panic(err) // bodies contain only strings and slices of strings
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_, _ = w.Write(text) // Only a client that has gone makes this fail.
+	_, _ = w.Write(text) // fails only if the client has gone
 }

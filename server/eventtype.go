@@ -73,7 +73,7 @@ func (h *handlers) EventTypeUpdate(ctx context.Context, r EventTypeUpdateRequest
 	return EventTypeUpdate200JSONResponse(eventTypeOut(t)), nil
 }
 
-// nameInPath points a fault of the name to where a PUT has it.
+// nameInPath changes the location of a fault in the name to the path, where a PUT has it.
 func nameInPath(err error) error {
 	if e, ok := errors.AsType[*core.Error](err); ok {
 		for i, f := range e.Fields {
@@ -96,7 +96,7 @@ func (h *handlers) EventTypePatch(ctx context.Context, r EventTypePatchRequestOb
 	if err != nil {
 		return nil, err
 	}
-	schemas, _ := patch.Schemas.Get() // null or nothing: nil
+	schemas, _ := patch.Schemas.Get() // nil if null or absent
 	if err := eventspec.CheckSchemas(schemas); err != nil {
 		return nil, err
 	}
@@ -123,8 +123,8 @@ func (h *handlers) EventTypeDelete(ctx context.Context, r EventTypeDeleteRequest
 	return EventTypeDelete204Response{}, h.service.EventTypeDelete(ctx, scopeOf(ctx), r.EventTypeName, orZero(r.Params.Expunge))
 }
 
-// organisationOnly refuses an application's token, as core does, before its schemas are looked at: that
-// is work, and what is wrong with them is not the bearer's business.
+// organisationOnly rejects an application's token, as core does, before the schemas are checked: checking takes work,
+// and their faults are not the bearer's business.
 func organisationOnly(ctx context.Context) error {
 	if scopeOf(ctx).AppID != "" {
 		return core.Forbidden()
@@ -149,7 +149,7 @@ func eventTypeIn(name string, in EventTypeUpdate) (core.EventTypeIn, error) {
 	}, nil
 }
 
-// notNull is nil for a null, as for a value that was left out.
+// notNull returns nil for a null, the same as for an absent value.
 func notNull(text json.RawMessage) json.RawMessage {
 	if string(text) == "null" {
 		return nil

@@ -32,7 +32,7 @@ func (h *handlers) EventTypeImport(ctx context.Context, r EventTypeImportRequest
 	return EventTypeImport200JSONResponse{Data: importOut(changed, dryRun)}, nil
 }
 
-// importSpec is the document of an import as JSON, and the field it came in.
+// importSpec returns the document of an import as JSON, and the name of the field that it was sent in.
 func importSpec(in *EventTypeImportJSONRequestBody) (spec json.RawMessage, field string, err error) {
 	spec = notNull(in.Spec)
 	if (spec == nil) == (in.SpecRaw == nil) {
@@ -60,7 +60,7 @@ func importOut(changed []core.EventType, dryRun bool) EventTypeImportOpenAPIOutD
 		}
 		return out
 	}
-	out.ToModify = []EventTypeFromOpenAPI{} // null would say that this was no dry run
+	out.ToModify = []EventTypeFromOpenAPI{} // null would mean that this was not a dry run
 	for _, t := range changed {
 		all := eventTypeOut(t)
 		out.ToModify = append(out.ToModify, EventTypeFromOpenAPI{

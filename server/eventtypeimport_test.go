@@ -10,8 +10,8 @@ import (
 
 const importPath = "/api/v1/event-type/import/openapi"
 
-// FuzzEventTypeImport imports any text as a document. Whatever it is, it is imported or refused with
-// a reason, and what is imported could have been sent one by one. Seeds are in testdata.
+// FuzzEventTypeImport imports any text as a document. The text must be imported or refused with a reason, and each
+// imported event type must be one that could have been sent on its own. Seeds are in testdata.
 func FuzzEventTypeImport(f *testing.F) {
 	f.Fuzz(func(t *testing.T, document string) {
 		fixture := newFixture(t)
@@ -31,7 +31,7 @@ func FuzzEventTypeImport(f *testing.F) {
 				t.Errorf("%q made %+v", document, made)
 			}
 			if made.Name == "." || made.Name == ".." {
-				continue // names as good as others, but no path leads to them
+				continue // valid names, but no path leads to them
 			}
 			again := fmt.Sprintf(`{"description":"","schemas":%s}`, orNull(made.Schemas))
 			wantStatus(t, fixture.ask(t, "PUT", "/api/v1/event-type/"+made.Name, again), 200)

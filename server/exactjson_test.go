@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestBodiesAreReadExactly sends to every operation that takes a body each of its fields in another case, which is
-// one nobody knows, and twice.
+// TestBodiesAreReadExactly sends every operation that takes a body each of its fields twice, and with its name in
+// another case, which makes it an unknown field.
 func TestBodiesAreReadExactly(t *testing.T) {
 	t.Parallel()
 	for id, rows := range rows {
@@ -26,7 +26,7 @@ func TestBodiesAreReadExactly(t *testing.T) {
 		known := merged(body).Properties
 		for name, value := range fields {
 			if known[name] == nil {
-				continue // the row says that it is ignored
+				continue // the row says that the field is ignored
 			}
 			t.Run(id+"/"+name, func(t *testing.T) {
 				t.Parallel()
@@ -44,7 +44,7 @@ func TestBodiesAreReadExactly(t *testing.T) {
 	}
 }
 
-// halves are bodies with half a surrogate pair, or with a member twice, at the place that is named.
+// halves lists bodies with half a surrogate pair, or with a duplicate member, at the location loc.
 var halves = []struct{ method, path, body, loc string }{
 	{"POST", "/app", `{"name":"\ud800"}`, `["body","name"]`},
 	{"POST", "/app", `{"name":"N","metadata":{"\ud800":"a","\ud801":"b"}}`, `["body","metadata"`},
@@ -79,7 +79,7 @@ func TestBodiesWithHalfACharacterOrAFieldTwiceAreRefused(t *testing.T) {
 	}
 }
 
-// TestPayloadsAreNotLookedInto sends payloads that other fields could not hold.
+// TestPayloadsAreNotLookedInto sends payloads that would not be valid in other fields.
 func TestPayloadsAreNotLookedInto(t *testing.T) {
 	t.Parallel()
 	const payload = `{ "a":1,"a":"\ud800\u0000","A": 2}`

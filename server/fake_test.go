@@ -14,11 +14,11 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// A fake is core's ports in memory: enough of a database for the handlers to show what they do. Of
-// a unit of work that fails it undoes what was done to event types, and nothing else.
+// A fake implements core's ports in memory. It is enough of a database for the handlers to show what they do. When a
+// unit of work fails, it rolls back only the changes to event types.
 type fake struct {
 	mu     sync.Mutex
-	broken error // if set, the answer to everything
+	broken error // if set, every call returns it
 
 	apps      []core.Application
 	types     []core.EventType
@@ -26,13 +26,13 @@ type fake struct {
 	messages  []core.Message
 	attempts  []core.Attempt
 	revoked   []core.TokenRevocation
-	inserted  []core.NewMessage // as MessageInsert got them
-	owed      []core.Delivery   // that units of work made
-	nextAt    *time.Time        // of what was attempted
-	filter    any               // of the list that was read last
-	looks     int               // how many rows a list looks at for a page, of which every second matches; 0: at all
+	inserted  []core.NewMessage // messages as MessageInsert got them
+	owed      []core.Delivery   // deliveries created by units of work
+	nextAt    *time.Time        // next attempt of the attempted deliveries
+	filter    any               // filter of the last list that was read
+	looks     int               // how many rows a list looks at for a page, of which every second matches; if 0, all
 	answers   map[core.IdempotencyKey]kept
-	worked    int // how often Once did
+	worked    int // how often Once ran its work
 	faketasks
 }
 
@@ -42,10 +42,10 @@ var (
 	_ core.MessageInserter = inserter{}
 )
 
-// An inserter is a fake's other side: it stores messages outside units of work.
+// An inserter is the part of a fake that stores messages outside units of work.
 type inserter struct{ *fake }
 
-// find returns the place of the item that matches.
+// find returns a pointer to the item that matches.
 func find[T any](f *fake, items []T, match func(T) bool) (*T, error) {
 	if f.broken != nil {
 		return new(T), f.broken
@@ -61,7 +61,7 @@ func get[T any](f *fake, items []T, match func(T) bool) (T, error) {
 	return *item, err
 }
 
-// page lists the matching items of a page.
+// page returns the matching items of a page.
 func page[T any](f *fake, items []T, p core.Page, key func(T) string, match func(T) bool) (rows []T, ended string, err error) {
 	if f.broken != nil {
 		return nil, "", f.broken
@@ -76,7 +76,7 @@ func page[T any](f *fake, items []T, p core.Page, key func(T) string, match func
 	if p.Descending {
 		slices.Reverse(found)
 	}
-	if f.looks > 0 && len(found) >= f.looks { // it looked at so many, of which every second matches
+	if f.looks > 0 && len(found) >= f.looks { // looks is how many rows were looked at, of which every second matches
 		found, ended = found[:f.looks], key(found[f.looks-1])
 		matching := found[:0:0]
 		for i := 1; i < len(found); i += 2 {
@@ -87,7 +87,7 @@ func page[T any](f *fake, items []T, p core.Page, key func(T) string, match func
 	return found[:min(p.Limit, len(found))], ended, nil
 }
 
-// of prints what an organisation has.
+// of prints the data of an organisation.
 func (f *fake) of(org core.OrgID) string {
 	apps := slices.DeleteFunc(slices.Clone(f.apps), func(a core.Application) bool {
 		return a.OrgID != org && (a.OrgID != operationalOrg || *a.UID != string(org))

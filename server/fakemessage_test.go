@@ -9,7 +9,7 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// What a fake knows of what was sent to whom, and of what is still to be sent.
+// This file is the part of a fake that holds messages, attempts and deliveries still to be sent.
 
 func (f *fake) EndpointWanted(_ context.Context, app core.AppID, eventType string, channels []string) (bool, error) {
 	wants := func(set, of []string) bool {

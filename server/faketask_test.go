@@ -7,8 +7,8 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// faketasks is what a fake knows of background tasks and of operational events. None of these tests makes
-// a step of one, or takes one out.
+// faketasks is the part of a fake that holds background tasks and operational events. No test here runs a step of a
+// task or takes out an event.
 type faketasks struct {
 	core.BackgroundTaskTx
 	core.TaskStepTx
@@ -66,8 +66,7 @@ func (f *fake) ApplicationResolveMany(ctx context.Context, org core.OrgID, refs 
 	return ids, f.broken
 }
 
-// The ids of the fixture's tasks: one of the application one that runs, one of the organisation that
-// has failed.
+// The ids of the fixture's tasks: a running one of the application one, and a failed one of the organisation.
 const (
 	taskOfApp = "qtask_2zzzzzzzzzzzzzzzzzzzzzzzzzz"
 	taskOfOrg = "qtask_1zzzzzzzzzzzzzzzzzzzzzzzzzz"

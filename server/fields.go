@@ -7,7 +7,7 @@ import (
 	"github.com/postrider/postrider/wire"
 )
 
-// rate is the first of the rates that is given: throttleRate, or its older name rateLimit.
+// rate returns throttleRate, or rateLimit, its older name, if only that is given.
 func rate(throttleRate, rateLimit *uint16) *int32 {
 	for _, given := range []*uint16{throttleRate, rateLimit} {
 		if given != nil {
@@ -22,10 +22,10 @@ func rateOut(rate *int32) *uint16 {
 	if rate == nil {
 		return nil
 	}
-	return new(uint16(*rate)) // core takes none beyond 65535
+	return new(uint16(*rate)) // core accepts none above 65535
 }
 
-// put sets *field to what a patch says, if it says anything.
+// put sets *field to the value in a patch, if the patch has one.
 func put[T any](field *T, value nullable.Nullable[T]) {
 	if v, err := value.Get(); err == nil {
 		*field = v
@@ -41,7 +41,7 @@ func putOrClear[T any](field **T, value nullable.Nullable[T]) {
 	}
 }
 
-// putRate is putOrClear for a rate with its two names.
+// putRate is putOrClear for a rate under either of its two names.
 func putRate(field **int32, throttleRate, rateLimit nullable.Nullable[uint16]) {
 	value := throttleRate
 	if !value.IsSpecified() {
@@ -54,10 +54,10 @@ func putRate(field **int32, throttleRate, rateLimit nullable.Nullable[uint16]) {
 	}
 }
 
-// putSet sets *field to the list of a patch; null and an empty one both leave it open.
+// putSet sets *field to the list in a patch. Null and an empty list both mean no restriction.
 func putSet(field *[]string, value nullable.Nullable[[]string]) {
 	if value.IsSpecified() {
-		items, _ := value.Get() // null: nil
+		items, _ := value.Get() // nil for null
 		*field = wire.Set(items)
 	}
 }
@@ -70,15 +70,15 @@ func putMetadata(field *core.Metadata, value nullable.Nullable[texts]) {
 	}
 }
 
-// A patched is a field of a patch, whatever its type.
+// A patched is a field of a patch, of any type.
 type patched struct {
 	name  string
 	value interface{ IsNull() bool }
 }
 
-// refuseNulls refuses a patch that gives null to a field that cannot be.
+// refuseNulls rejects a patch that sets a non-nullable field to null.
 func refuseNulls(fields ...patched) error {
-	refusal := core.Invalid("") // of no field yet
+	refusal := core.Invalid("") // for no field yet
 	refusal.Fields = nil
 	for _, f := range fields {
 		if f.value.IsNull() {
@@ -91,10 +91,10 @@ func refuseNulls(fields ...patched) error {
 	return refusal
 }
 
-// orZero is what p points to, or the zero value.
+// orZero returns the value p points to, or the zero value if p is nil.
 func orZero[T any](p *T) T { return or(p, *new(T)) }
 
-// or is what p points to, or otherwise.
+// or returns the value p points to, or otherwise if p is nil.
 func or[T any](p *T, otherwise T) T {
 	if p == nil {
 		return otherwise
@@ -102,7 +102,7 @@ func or[T any](p *T, otherwise T) T {
 	return *p
 }
 
-// periodIn reads the period of a body.
+// periodIn reads the period in a body.
 func periodIn(since, until *string) (in core.PeriodIn, err error) {
 	from, err := wire.BodyTime(since, "since")
 	if err != nil {

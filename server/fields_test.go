@@ -15,10 +15,11 @@ import (
 	"github.com/postrider/postrider/fieldtest"
 )
 
-// left names fields that are not carried, as JSON has them, each with the reason.
+// left maps the JSON names of fields that are not carried to the reason.
 type left map[string]string
 
-// jsonFields are the fields of a value as JSON, those of an object named health among them, by their names in lower case.
+// jsonFields returns the fields of a value as JSON by their names in lower case. Fields of an object named health are
+// included at the top level.
 func jsonFields(t *testing.T, of any) map[string]any {
 	t.Helper()
 	text, err := json.Marshal(of)
@@ -44,7 +45,8 @@ func jsonFields(t *testing.T, of any) map[string]any {
 	return lower
 }
 
-// carried checks that every field of from is in to, under its own name or another. Those that are left must not be.
+// carried checks that every field of from is in to, under its own name or the one in names, except those in left,
+// which must not be.
 func carried(t *testing.T, how string, from, to map[string]any, names map[string]string, left left) {
 	t.Helper()
 	for name, value := range from {
@@ -68,7 +70,7 @@ func carried(t *testing.T, how string, from, to map[string]any, names map[string
 	}
 }
 
-// answersAll checks that no field of an answer is missing or says nothing.
+// answersAll checks that no field of an answer is missing or empty.
 func answersAll(t *testing.T, how string, out any, got map[string]any, left left) {
 	t.Helper()
 	for field := range reflect.TypeOf(out).Fields() {
@@ -94,7 +96,7 @@ func filler() *fieldtest.Filler {
 	)
 }
 
-// What is stored is answered. A new field of an entity is among these without a word.
+// Every stored field is returned. A new field of an entity is checked without a change to this test.
 func TestEntityFieldsAreAnswered(t *testing.T) {
 	t.Parallel()
 	f := filler()
@@ -151,7 +153,8 @@ func TestEntityFieldsAreAnswered(t *testing.T) {
 	}
 }
 
-// What a body says is stored, and answered at once. A new field of the contract is among these without a word.
+// Every field of a body is stored and returned at once. A new field of the contract is checked without a change to
+// this test.
 func TestBodyFieldsAreStored(t *testing.T) {
 	t.Parallel()
 	const alias = "an older name: to give both would be a fault"
@@ -161,7 +164,7 @@ func TestBodyFieldsAreStored(t *testing.T) {
 		method, path string
 		body         any
 		without      left                 // fields that are not sent
-		with         map[string]any       // values that are not any text
+		with         map[string]any       // values of fields that do not accept any text
 		stored       func(f *fixture) any // the entity
 		silent       left                 // fields that are not answered
 		names        map[string]string
@@ -251,7 +254,7 @@ func fieldsOf(t *testing.T, of any) map[string]any {
 	return fields
 }
 
-// A patch that says nothing changes nothing.
+// An empty patch changes nothing.
 func TestEmptyPatchKeepsEveryField(t *testing.T) {
 	t.Parallel()
 	fixture, f := newFixture(t), filler()

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// A source is the methods of one of a package's types, by name.
+// A source maps names to the methods of one of a package's types.
 type source map[string]method
 
 type method struct {
@@ -19,7 +19,7 @@ type method struct {
 	decl *ast.FuncDecl
 }
 
-// methodsOf parses the methods of a type in the package at dir, without its tests and generated code.
+// methodsOf parses the methods of a type in the package at dir, except those in tests and generated code.
 func methodsOf(t *testing.T, dir, typeName string) source {
 	t.Helper()
 	paths, err := filepath.Glob(filepath.Join(dir, "*.go"))
@@ -45,7 +45,7 @@ func methodsOf(t *testing.T, dir, typeName string) source {
 	return methods
 }
 
-// receiver is the type that a method belongs to, or "" for a function.
+// receiver returns the type that a method belongs to, or "" for a function.
 func receiver(f *ast.FuncDecl) string {
 	if f.Recv == nil {
 		return ""
@@ -101,8 +101,8 @@ func useCases(handlers, service source, handler string) []string {
 	return slices.Sorted(maps.Keys(found))
 }
 
-// TestOperationFileNamesMatchCore keeps one file name for a resource, so that the handler in server/ leads to the
-// use case in core/ without a search.
+// TestOperationFileNamesMatchCore checks that a resource has the same file name in both packages, so that the handler
+// in server/ leads to the use case in core/ without a search.
 func TestOperationFileNamesMatchCore(t *testing.T) {
 	t.Parallel()
 	handlers, service := methodsOf(t, ".", "handlers"), methodsOf(t, "../core", "Service")

@@ -7,7 +7,7 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// printed shows a filter with its status, which is a pointer, in words.
+// printed prints a filter, including the value of its status, which is a pointer.
 func printed(filter any) string {
 	a, is := filter.(core.AttemptFilter)
 	if !is {

@@ -23,8 +23,8 @@ const testSecret = "a secret that only these tests have"
 
 var testNow = time.Date(2026, 1, 31, 9, 30, 0, 123_456_000, time.UTC)
 
-// A fixture is a server over a fake store in which the organisation org_a has two applications, one
-// and two, and application one two endpoints, a message and an attempt.
+// A fixture is a server with a fake store. In it the organisation org_a has two applications, one and two, and
+// application one has two endpoints, a message and an attempt.
 type fixture struct {
 	http.Handler
 	store  *fake
@@ -39,7 +39,7 @@ type fixture struct {
 	}
 }
 
-// newTokens are tokens signed with the secret of these tests.
+// newTokens returns the authority whose tokens are signed with the secret of these tests.
 func newTokens(tb testing.TB, clock func() time.Time) *token.Authority {
 	tb.Helper()
 	key, err := token.ParseKey("HS256", testSecret)
@@ -60,7 +60,7 @@ func forge(claims string) string {
 	return signed + "." + encode(mac.Sum(nil))
 }
 
-// claimsOf decodes what a token says.
+// claimsOf decodes a token's claims.
 func claimsOf(t *testing.T, token string) (claims map[string]any) {
 	t.Helper()
 	text, err := base64.RawURLEncoding.DecodeString(strings.Split(token, ".")[1])
@@ -73,7 +73,7 @@ func claimsOf(t *testing.T, token string) (claims map[string]any) {
 	return claims
 }
 
-// parts are what a fixture is made of: its configuration, and the ports of its use cases.
+// parts is what a fixture consists of: its configuration, and the ports of its use cases.
 type parts struct {
 	Config
 	store    core.Store
@@ -83,7 +83,7 @@ type parts struct {
 	rules    core.EndpointRules
 }
 
-// newFixture makes a server; change may change what it is made of.
+// newFixture returns a fixture. Each change function may change its parts.
 func newFixture(t *testing.T, change ...func(*parts)) *fixture {
 	t.Helper()
 	clock := func() time.Time { return testNow }
@@ -140,7 +140,8 @@ func (f *fixture) seed() {
 	s.tasks = seedTasks(ids.app, second.ID)
 }
 
-// operationalOrg is where operational-webhook endpoints are stored: to change it would be to lose them.
+// operationalOrg is the organisation under which operational-webhook endpoints are stored. Changing it would lose
+// them.
 const operationalOrg = "org_00000000000OperationalWebhook"
 
 func (f *fixture) seedOperational(e core.Endpoint) {
@@ -152,7 +153,7 @@ func (f *fixture) seedOperational(e core.Endpoint) {
 	s.endpoints = append(s.endpoints, e)
 }
 
-// token is a token of an organisation, or of the application one or two of org_a.
+// token returns a token of an organisation, or of the application one or two of org_a.
 func (f *fixture) token(t *testing.T, of string, featureFlags ...string) string {
 	t.Helper()
 	var token string
@@ -195,7 +196,7 @@ func (f *fixture) ask(t *testing.T, method, path, body string, headers ...string
 	return f.send(method, path, body, append(headers, "Authorization: Bearer "+f.token(t, "org_a"))...)
 }
 
-// wantStatus is the answer's status, and what its body must hold.
+// wantStatus checks the answer's status, and that its body contains the texts.
 func wantStatus(t *testing.T, w *httptest.ResponseRecorder, status int, texts ...string) {
 	t.Helper()
 	if w.Code != status {
@@ -225,7 +226,7 @@ func (l *logged) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// lines are the records of a message, as maps.
+// lines returns the log records with a message, as maps.
 func (l *logged) lines(message string) []map[string]any {
 	l.mu.Lock()
 	defer l.mu.Unlock()

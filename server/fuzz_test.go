@@ -16,7 +16,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// fuzzRequest is a request as net/http reads it from a client, nil where it refuses it itself.
+// fuzzRequest returns a request as net/http reads it from a client, or nil if net/http itself rejects it.
 func fuzzRequest(method, target, body string) *http.Request {
 	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(method + " " + target + " HTTP/1.1\r\nHost: h.example\r\n\r\n")))
 	if err != nil {
@@ -26,8 +26,8 @@ func fuzzRequest(method, target, body string) *http.Request {
 	return r
 }
 
-// wantAnswer sends a request and checks that whatever it is, its answer is none that is our fault and
-// one that the contract allows.
+// wantAnswer sends a request and checks that its answer, whatever the request, is not a server error and is allowed
+// by the contract.
 func (f *fixture) wantAnswer(t *testing.T, r *http.Request) {
 	t.Helper()
 	w := httptest.NewRecorder()
@@ -41,7 +41,7 @@ func (f *fixture) wantAnswer(t *testing.T, r *http.Request) {
 	}
 	var body any
 	if err := json.Unmarshal(w.Body.Bytes(), &body); isJSON && err != nil {
-		return // a payload with a number that is beyond Go's: it is the sender's, to the last digit
+		return // a payload with a number beyond Go's range, which is returned digit for digit as it was sent
 	}
 	route, _ := f.logged.lines("request answered")[0]["route"].(string)
 	method, path, _ := strings.Cut(route, " ")
@@ -90,7 +90,7 @@ func FuzzBody(f *testing.F) {
 	})
 }
 
-// FuzzTarget asks for paths and queries of any kind.
+// FuzzTarget requests paths and queries of any kind.
 func FuzzTarget(f *testing.F) {
 	everyRow(f, func(_ *fixture, op *operation, r row) {
 		f.Add(op.Method, r.path)
@@ -115,7 +115,7 @@ func FuzzTarget(f *testing.F) {
 	})
 }
 
-// goodQuery has all parameters of an operation, so that each of them is there to be changed.
+// goodQuery returns a query with all parameters of an operation, so that the fuzzer can change each of them.
 func goodQuery(op *operation) string {
 	query := "?"
 	for _, p := range op.Parameters {
@@ -129,7 +129,7 @@ func goodQuery(op *operation) string {
 	return query
 }
 
-// FuzzHeaders sends headers of any kind with a request that has them all looked at.
+// FuzzHeaders sends headers of any kind with a request for which all of them are read.
 func FuzzHeaders(f *testing.F) {
 	good := newTokens(f, func() time.Time { return testNow })
 	token, err := good.Org("org_a", time.Hour)
@@ -151,7 +151,7 @@ func FuzzHeaders(f *testing.F) {
 				"Access-Control-Request-Headers": asked,
 			} {
 				if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
-					return // net/http refuses it
+					return // net/http rejects it
 				}
 				r.Header.Set(name, value)
 			}
@@ -160,7 +160,7 @@ func FuzzHeaders(f *testing.F) {
 	})
 }
 
-// FuzzClaims sends tokens that say anything, signed with the right key: whoever has it can be wrong too.
+// FuzzClaims sends tokens with any claims, signed with the right key: the holder of the key can make mistakes too.
 func FuzzClaims(f *testing.F) {
 	for _, claims := range []string{
 		`{"sub":"org_a"}`, `{"sub":"app_x","org":"org_a","capabilities":["ViewBase"],"feature_flags":["f",null]}`,
@@ -185,7 +185,7 @@ func FuzzClaims(f *testing.F) {
 	})
 }
 
-// signed is a token of that payload, whatever it is.
+// signed returns a token with the given payload, whatever it is.
 func signed(t *testing.T, claims string) string {
 	t.Helper()
 	text := encodeSegment(`{"alg":"HS256","typ":"JWT"}`) + "." + encodeSegment(claims)
@@ -198,8 +198,8 @@ func signed(t *testing.T, claims string) string {
 
 func encodeSegment(text string) string { return (&jwt.Token{}).EncodeSegment([]byte(text)) }
 
-// FuzzCanonicalQuery reads queries of any kind: the form they get stays, can be read, holds nothing that
-// Postgres refuses, and the parameters that are no lists keep their values.
+// FuzzCanonicalQuery reads queries of any kind. The canonical form must be stable, parse, and contain nothing that
+// Postgres rejects, and parameters that are not lists must keep their values.
 func FuzzCanonicalQuery(f *testing.F) {
 	for _, query := range []string{
 		"", "a=b", "event_types=a,b&event_types[]=c&event_types[1]=d,,", "event_types[=x&event_types]=y", "%00=%00", "a=%ff", "a=%zz", "a;b", "&&=", "event_types=%2C",
@@ -235,7 +235,8 @@ func FuzzCanonicalQuery(f *testing.F) {
 	})
 }
 
-// FuzzSchemas checks event types' schemas of any kind: what is taken can be read by who looks for examples.
+// FuzzSchemas checks event types' schemas of any kind. Accepted schemas must be readable by the code that looks for
+// examples.
 func FuzzSchemas(f *testing.F) {
 	for _, schemas := range []string{
 		`{"1":{"type":"object","properties":{"a":{"$ref":"#/definitions/b"}},"definitions":{"b":{"enum":[1,1]}}}}`,

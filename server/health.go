@@ -14,7 +14,7 @@ func (h *handlers) HealthGet(ctx context.Context, _ HealthGetRequestObject) (Hea
 	return HealthGet200JSONResponse(healthOut(HealthCheckStatusOk)), nil
 }
 
-// healthOut says the same of all three, because all three are the database.
+// healthOut reports the same status for all three components, because all three are the database.
 func healthOut(status HealthCheckStatus) HealthOut {
 	check := HealthCheck{Status: status}
 	return HealthOut{Database: check, Queue: check, Cache: check}

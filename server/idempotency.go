@@ -9,20 +9,20 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// idempotencyKeyBytesMax is far above what clients make: "auto_" and a UUID.
+// idempotencyKeyBytesMax is far longer than the keys that clients generate, which are "auto_" and a UUID.
 const idempotencyKeyBytesMax = 1024
 
-// ownKeys are the POSTs that see to their keys themselves: they store messages, each in one statement
-// with its key, which is shared with other requests and so is in no transaction of this one.
+// ownKeys lists the POSTs that handle their own keys. They store each message and its key in one statement, which is
+// shared with other requests and so cannot run in this request's transaction.
 var ownKeys = map[string]bool{"MessageCreate": true, "MessageCreateMany": true}
 
-// noKeys are the POSTs that a key makes no difference to. An answer that holds a token is not kept:
-// whoever can read the table could use it. And a logout counts for the token it is sent with, whatever
-// was logged out with the same key before.
+// noKeys lists the POSTs that ignore keys. An answer that contains a token is not stored, because anyone who can read
+// the table could use the token. And a logout applies to the token it is sent with, whichever token was logged out
+// with the same key before.
 var noKeys = map[string]bool{"AuthAppPortalAccess": true, "AuthDashboardAccess": true, "AuthLogout": true}
 
-// once answers a request with an idempotency key as the first one with that key was answered. The
-// handler's work, the answer and the key are committed together, before the client hears of it.
+// once gives a request with an idempotency key the same answer as the first request with that key. The handler's
+// work, the answer and the key are committed together, before the client gets the answer.
 func (s *server) once(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		key, err := idempotencyKey(r.Header)
@@ -34,7 +34,7 @@ func (s *server) once(next http.HandlerFunc) http.HandlerFunc {
 			next(w, r)
 			return
 		}
-		// All of it before the transaction begins: that must not wait for a client, and may need it twice.
+		// The whole body is read before the transaction begins, which must not wait for a client and may be retried.
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			s.fail(w, r, unreadable(err))
@@ -71,8 +71,7 @@ func boundedKey(key string) (string, error) {
 	return key, nil
 }
 
-// capture runs a request's handler on a store that is a transaction, and returns what it answers or
-// fails with.
+// capture runs a request's handler on a store that is a transaction, and returns the handler's answer or error.
 func (s *server) capture(r *http.Request, body []byte, store core.Store) (core.StoredAnswer, error) {
 	within := *s.handlers
 	within.service = s.handlers.service.Within(store) // an operation that stores messages belongs to ownKeys
@@ -84,22 +83,22 @@ func (s *server) capture(r *http.Request, body []byte, store core.Store) (core.S
 	return w.answer, w.err
 }
 
-// picked is a router that keeps the handler of one route. Handlers come from generated code all
-// together, which takes some microseconds.
+// picked is a router that keeps the handler of one route. Generated code registers all handlers at once, which takes
+// a few microseconds.
 type picked struct {
 	pattern string
 	http.HandlerFunc
 }
 
-// HandleFunc takes the handler if it is the one.
+// HandleFunc keeps the handler if it belongs to the route.
 func (p *picked) HandleFunc(pattern string, handler func(http.ResponseWriter, *http.Request)) {
 	if pattern == p.pattern {
 		p.HandlerFunc = handler
 	}
 }
 
-// captured is a ResponseWriter that keeps the answer. What fail is given it keeps as it is: the
-// database may be asked again, and then nobody hears of it.
+// captured is a ResponseWriter that stores the answer. An error passed to fail is stored unchanged, because the
+// transaction may be retried, and the error is then not reported.
 type captured struct {
 	header http.Header
 	answer core.StoredAnswer
@@ -120,11 +119,11 @@ func (c *captured) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-// writeAnswer writes what was captured. All bodies of the API are JSON.
+// writeAnswer writes a captured answer. All bodies of the API are JSON.
 func writeAnswer(w http.ResponseWriter, a core.StoredAnswer) {
 	if len(a.Body) > 0 {
 		w.Header().Set("Content-Type", "application/json")
 	}
 	w.WriteHeader(a.Status)
-	_, _ = w.Write(a.Body) // Only a client that has gone makes this fail.
+	_, _ = w.Write(a.Body) // fails only if the client has gone
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// kept is an answer and since when.
+// kept is an answer and the time it was stored.
 type kept struct {
 	core.StoredAnswer
 	at time.Time
@@ -20,7 +20,7 @@ type kept struct {
 
 var _ core.Idempotency = (*fake)(nil)
 
-// Once always runs work twice, as after a deadlock: the first time nothing comes of it.
+// Once always runs work twice, as after a deadlock. The first run has no effect.
 func (f *fake) Once(ctx context.Context, key core.IdempotencyKey, now time.Time,
 	work func(context.Context, core.Store) (core.StoredAnswer, error),
 ) (core.StoredAnswer, error) {
@@ -43,7 +43,7 @@ func (f *fake) Once(ctx context.Context, key core.IdempotencyKey, now time.Time,
 
 const someKey = "Idempotency-Key: auto_1b4e28ba-2fa1-11d2-883f-0016d3cca427"
 
-// posts are the operations that take an idempotency key, each with a request that succeeds.
+// posts returns the operations that accept an idempotency key, each with a request that succeeds.
 func posts(t *testing.T) map[*operation]row {
 	t.Helper()
 	all := map[*operation]row{}
@@ -71,13 +71,13 @@ func TestEveryPostIsDoneOnceForAKey(t *testing.T) {
 			wantStatus(t, first, r.status)
 			wantContract(t, op, first)
 			done := func() int { return f.store.worked + len(f.store.inserted) }
-			once := done() // a batch is several messages
+			once := done() // a batch has several messages
 			if once == 0 || once > 1 && op.OperationID != "MessageCreateMany" {
 				t.Errorf("one request is done %d times", once)
 			}
 			others := []string{r.body, `{"name":"Another"}`, `{`, ``}
 			if ownKeys[op.OperationID] {
-				others = others[:1] // they have read it before they look at the key
+				others = others[:1] // these operations read the body before they look at the key
 			}
 			for _, other := range others {
 				again := f.post(t, r, other)
@@ -144,7 +144,7 @@ func TestIdempotencyKeysCountForOneClientAndPath(t *testing.T) {
 			t.Errorf("first %s\nagain %s", first.Body, again.Body)
 		}
 	}
-	// Tokens that may not do it learn nothing of what is answered to the right ones.
+	// Tokens without permission learn nothing about the stored answer.
 	send := func(token string) *httptest.ResponseRecorder {
 		return f.send(http.MethodPost, "/api/v1/app/one/endpoint", endpoint, "Authorization: Bearer "+token, someKey)
 	}

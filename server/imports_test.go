@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestPackagesBelowServerKnowNoHTTP keeps apart what was cut out of the handlers: how a request arrives is theirs
-// alone.
+// TestPackagesBelowServerKnowNoHTTP keeps HTTP out of the packages that were split from the handlers. Only the
+// handlers know how a request arrives.
 func TestPackagesBelowServerKnowNoHTTP(t *testing.T) {
 	t.Parallel()
 	const module = "github.com/postrider/postrider/"

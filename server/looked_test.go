@@ -10,7 +10,7 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// lookedPage is as much of a page as the client of any list looks at.
+// lookedPage is the part of a page that a client of any list uses.
 type lookedPage struct {
 	Data []struct {
 		ID string `json:"id"`
@@ -20,7 +20,7 @@ type lookedPage struct {
 	Done         bool    `json:"done"`
 }
 
-// A client goes on until it is done, as the SDKs' do. Pages may be short, and even empty, on the way.
+// The client continues until done is true, as the SDKs do. Pages before the last one may be short or even empty.
 func TestListsThatEndEarlyLeadOnUntilTheyAreDone(t *testing.T) {
 	t.Parallel()
 	const n = 21
@@ -65,11 +65,11 @@ func TestListsThatEndEarlyLeadOnUntilTheyAreDone(t *testing.T) {
 	}
 }
 
-// The page after an instant is read from that end, and leads on in both directions even without an item.
+// A page that is read backwards from an instant has iterators for both directions, even if it has no items.
 func TestAnEmptyPageThatIsReadBackwardsLeadsOn(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.store.messages, f.store.looks = nil, 1 // of which none matches
+	f.store.messages, f.store.looks = nil, 1 // no row matches
 	for i := range 3 {
 		at := testNow.Add(time.Duration(i-3) * time.Minute)
 		f.store.messages = append(f.store.messages, core.Message{AppID: f.store.apps[0].ID, ID: core.NewMessageID(at), EventType: "a", CreatedAt: at, ExpiresAt: testNow.Add(time.Hour)})

@@ -23,11 +23,11 @@ func (h *handlers) MessageCreate(ctx context.Context, r MessageCreateRequestObje
 		return nil, err
 	}
 	out := answerMessage(http.StatusAccepted, messageOut(m, or(r.Params.WithContent, true)))
-	out.valid = !in.Raw && m.Payload != nil && *m.Payload == string(in.Payload) // then it was decoded a moment ago
+	out.valid = !in.Raw && m.Payload != nil && *m.Payload == string(in.Payload) // it was decoded just before
 	return out, nil
 }
 
-// messageIn reads a message that stands in the body of a request.
+// messageIn reads a message from a request body.
 func messageIn(body *MessageIn) (core.MessageIn, error) {
 	in, err := body.In()
 	if err != nil || body.Application == nil {

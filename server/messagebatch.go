@@ -20,7 +20,7 @@ func (h *handlers) MessageCreateMany(ctx context.Context, r MessageCreateManyReq
 	if err != nil {
 		return nil, err
 	}
-	ins := make([]core.BatchIn, min(len(r.Body.Messages), core.BatchMost+1)) // core refuses the one too many
+	ins := make([]core.BatchIn, min(len(r.Body.Messages), core.BatchMost+1)) // core rejects the one over the limit
 	for i := range ins {
 		ins[i].MessageIn, ins[i].Err = decodeMessage(r.Body.Messages[i])
 		ins[i].TraceParent = callOf(ctx).trace
@@ -46,8 +46,8 @@ func (h *handlers) MessageCreateMany(ctx context.Context, r MessageCreateManyReq
 	return answerMessages(http.StatusAccepted, out, payloads), nil
 }
 
-// noneStored is why the service could store no message of a batch: the whole is to be sent again then. A client
-// that looks at the status alone would take it for accepted.
+// noneStored returns the error if the service was unavailable and stored no message of a batch. The whole batch must
+// then be sent again; a client that checks only the status would otherwise take it as accepted.
 func noneStored(stored []core.Stored) (unavailable error) {
 	for _, s := range stored {
 		switch {
@@ -60,7 +60,7 @@ func noneStored(stored []core.Stored) (unavailable error) {
 	return unavailable
 }
 
-// decodeMessage reads one message of a batch. Its application is that of the path, and is not made.
+// decodeMessage decodes one message of a batch. Its application is the one in the path, and is not created.
 func decodeMessage(text json.RawMessage) (core.MessageIn, error) {
 	var in MessageIn
 	if len(text) == 0 || text[0] != '{' {
@@ -72,7 +72,7 @@ func decodeMessage(text json.RawMessage) (core.MessageIn, error) {
 	return in.In()
 }
 
-// refused is the answer for a message of a batch that is not stored.
+// refused returns the answer for a message of a batch that was not stored.
 func (h *handlers) refused(ctx context.Context, place int, text json.RawMessage, err error) MessageBatchItem {
 	e := *clientError(err)
 	e.Fields = asSent(e.Fields, text)

@@ -13,7 +13,7 @@ import (
 	"github.com/postrider/postrider/ingest"
 )
 
-// The schema's Go type is written by hand, so that brokers' messages are read by it, too.
+// The schema's Go type is written by hand, so that brokers' messages can be decoded with it too.
 func TestMessageInHasTheFieldsOfTheContract(t *testing.T) {
 	t.Parallel()
 	for name, in := range map[string]reflect.Type{
@@ -33,7 +33,7 @@ func TestMessageInHasTheFieldsOfTheContract(t *testing.T) {
 	}
 }
 
-// Whatever a body holds, a source of the format json stores, or refuses, what a POST of it would.
+// For any body, a source with the format json stores or rejects the same message as a POST of that body.
 func TestSourcesStoreWhatAPostStores(t *testing.T) {
 	t.Parallel()
 	decode, err := ingest.Format{}.Decoder("org_a")
@@ -91,7 +91,7 @@ func (f *fixture) ingest() *core.Ingest {
 	return core.NewIngest(f.store, inserter{f.store}, func() time.Time { return testNow })
 }
 
-// alike are messages without what each has of its own.
+// alike returns messages without the fields that are unique to each message.
 func alike(messages []core.NewMessage) []core.NewMessage {
 	messages = slices.Clone(messages)
 	for i := range messages {

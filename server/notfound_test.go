@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestNotFoundSaysWhichEntity asks for what is not there, one entity at a time.
+// TestNotFoundSaysWhichEntity requests missing entities, one at a time.
 func TestNotFoundSaysWhichEntity(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -47,7 +47,7 @@ func TestNotFoundSaysWhichEntity(t *testing.T) {
 	}
 }
 
-// TestNotFoundIsTheSameForWhatIsSomebodyElses compares, for each, what exists with what does not.
+// TestNotFoundIsTheSameForWhatIsSomebodyElses compares the answers for someone else's entity and a missing one.
 func TestNotFoundIsTheSameForWhatIsSomebodyElses(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

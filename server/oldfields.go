@@ -11,9 +11,9 @@ import (
 	"strconv"
 )
 
-// fieldsAfterGo156 are the fields, by schema, that the Go SDK before 1.57 and the Java SDK before
-// 1.60 have no place for. They fail on them after the server has done the work, so that a caller takes what was
-// done for an error.
+// fieldsAfterGo156 lists, by schema, the fields that the Go SDK before 1.57 and the Java SDK before 1.60 do not know.
+// These SDKs fail on unknown fields after the server has done the work, so the caller sees an error for a request
+// that succeeded.
 var fieldsAfterGo156 = map[string][]string{
 	"ApplicationOut":                {"throttleRate"},
 	"AppUsageStatsOut":              {"updatedAt"},
@@ -30,10 +30,10 @@ var fieldsAfterGo156 = map[string][]string{
 	"OperationalWebhookEndpointOut": {"throttleRate", "eventTypes"},
 }
 
-// fieldsAfterGo140 are those that came one release later than these SDKs became strict.
+// fieldsAfterGo140 lists the fields added one release after these SDKs became strict.
 var fieldsAfterGo140 = map[string][]string{"AppUsageStatsOut": {"unresolvedAppIds"}}
 
-// knownFields is an answer without the fields that an SDK refuses. It holds back the body until write.
+// knownFields is a ResponseWriter that removes the fields that an SDK rejects. It buffers the body until write.
 type knownFields struct {
 	http.ResponseWriter
 	status int
@@ -51,7 +51,7 @@ func (k *knownFields) Write(text []byte) (int, error) {
 	return k.body.Write(text)
 }
 
-// write sends the answer to a request that was routed. What no schema describes goes as it is.
+// write sends the answer to a routed request. An answer without a schema is sent unchanged.
 func (k *knownFields) write(r *http.Request, to sdk) {
 	text := k.body.Bytes()
 	if s := answerSchema(r.Pattern, k.status); s != nil {
@@ -62,10 +62,10 @@ func (k *knownFields) write(r *http.Request, to sdk) {
 	if k.status != 0 {
 		k.ResponseWriter.WriteHeader(k.status)
 	}
-	_, _ = k.ResponseWriter.Write(text) // Only a client that has gone makes this fail.
+	_, _ = k.ResponseWriter.Write(text) // fails only if the client has gone
 }
 
-// answerSchema is the schema of a route's answer; nil: it has none.
+// answerSchema returns the schema of a route's answer, or nil if it has none.
 func answerSchema(route string, status int) *schema {
 	method, path, _ := bytes.Cut([]byte(route), []byte(" "))
 	op := contract().Paths[string(path)].operations()[string(method)]
@@ -75,7 +75,8 @@ func answerSchema(route string, status int) *schema {
 	return op.Responses[strconv.Itoa(status)].Content.JSON()
 }
 
-// fieldCutter cuts fields out of JSON. All other bytes stay: payloads are answered as they were sent.
+// fieldCutter removes fields from JSON. All other bytes are unchanged, so that payloads are returned as they were
+// sent.
 type fieldCutter struct{ to sdk }
 
 func (c fieldCutter) value(s *schema, text []byte) ([]byte, error) {
@@ -105,7 +106,7 @@ func (c fieldCutter) object(names []string, properties map[string]*schema, text 
 		if err := d.Decode(&value); err != nil {
 			return nil, err
 		}
-		name := token.(string) // a key always is
+		name := token.(string) // keys are always strings
 		if c.refused(names, name) {
 			continue
 		}
@@ -147,7 +148,7 @@ func (c fieldCutter) array(items *schema, text []byte) ([]byte, error) {
 	return closed(d, append(out, ']'))
 }
 
-// closed is out, if that was all that d had.
+// closed reads the closing delimiter, and returns out if nothing follows.
 func closed(d *json.Decoder, out []byte) ([]byte, error) {
 	if _, err := d.Token(); err != nil {
 		return nil, err
@@ -165,7 +166,7 @@ func (c fieldCutter) refused(schemas []string, field string) bool {
 	})
 }
 
-// resolved is a schema without references, and the names of those that it is made of.
+// resolved returns a schema without references, and the names of the schemas that it is composed of.
 func resolved(s *schema) (names []string, _ *schema) {
 	if s.Ref != "" {
 		names = append(names, refName(s.Ref))

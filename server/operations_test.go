@@ -26,14 +26,14 @@ func operationByID(t *testing.T, id string) *operation {
 	return nil
 }
 
-// named puts the fixture's ids into a text of a row.
+// named replaces the placeholders in a row's text with the fixture's ids.
 func (f *fixture) named(text string) string {
 	return strings.NewReplacer("{app}", string(f.ids.app), "{endpoint}", string(f.ids.endpoint),
 		"{message}", string(f.ids.message), "{attempt}", string(f.ids.attempt), "{watcher}", string(f.ids.watcher)).Replace(text)
 }
 
-// call sends a row's request and checks that the answer is what the row expects and one that the
-// contract allows.
+// call sends a row's request and checks that the answer is the one that the row expects and is allowed by the
+// contract.
 func (f *fixture) call(t *testing.T, op *operation, r row, token string) *httptest.ResponseRecorder {
 	t.Helper()
 	w := f.send(op.Method, "/api/v1"+f.named(r.path), f.named(r.body), "Authorization: Bearer "+token)
@@ -89,7 +89,7 @@ func TestOperations(t *testing.T) {
 	}
 }
 
-// bearer is whose token an operation takes.
+// bearer returns whose token an operation accepts.
 func bearer(op *operation) string {
 	if accessText(op) == "Application token" {
 		return "one"
@@ -97,14 +97,14 @@ func bearer(op *operation) string {
 	return "org_a"
 }
 
-// A try is a row that somebody sends to a store that may be broken.
+// A try is a row sent with some token to a store that may be broken.
 type try struct {
 	row
-	token  string // whose
+	token  string // whose token
 	broken error
 }
 
-// TestOperationsAnswerErrors calls each operation with what can be wrong with any of them.
+// TestOperationsAnswerErrors calls each operation with every error that any operation can have.
 func TestOperationsAnswerErrors(t *testing.T) {
 	t.Parallel()
 	for _, op := range operations(t) {
@@ -132,7 +132,7 @@ func TestOperationsAnswerErrors(t *testing.T) {
 	}
 }
 
-// tries makes bad requests out of a good one.
+// tries derives bad requests from a good one.
 func tries(op *operation, good row) []try {
 	with := func(name string, status int, want ...string) row {
 		return row{name, good.path, good.body, status, want}
@@ -180,8 +180,8 @@ func badBodies(good string) []row {
 	}
 }
 
-// TestOperationsKeepOrganisationsApart expects that nothing of org_a can be seen or changed with
-// another organisation's token.
+// TestOperationsKeepOrganisationsApart checks that no data of org_a can be seen or changed with another
+// organisation's token.
 func TestOperationsKeepOrganisationsApart(t *testing.T) {
 	t.Parallel()
 	for _, op := range operations(t) {
@@ -210,7 +210,7 @@ func TestOperationsKeepOrganisationsApart(t *testing.T) {
 	}
 }
 
-// TestEveryAnswerOfTheContractIsTested fails when an operation, or one of its answers, has no row.
+// TestEveryAnswerOfTheContractIsTested fails if an operation or one of its answers has no row.
 func TestEveryAnswerOfTheContractIsTested(t *testing.T) {
 	t.Parallel()
 	for _, op := range operations(t) {

@@ -8,7 +8,7 @@ import (
 	"github.com/postrider/postrider/wire"
 )
 
-// readPage reads the query parameters of a list that is kept in order of ids or names.
+// readPage reads the query parameters of a list that is ordered by id or name.
 func readPage(newPage func(core.PageIn) (core.Page, error), limit *int, iterator *string, order *Ordering, usually Ordering) (core.Page, error) {
 	o := *cmp.Or(order, &usually)
 	if !o.Valid() {
@@ -17,7 +17,7 @@ func readPage(newPage func(core.PageIn) (core.Page, error), limit *int, iterator
 	return newPage(core.PageIn{Limit: limit, Iterator: orZero(iterator), Descending: o == OrderingDescending})
 }
 
-// readTimedPage reads the query parameters of a list that is bounded in time.
+// readTimedPage reads the query parameters of a list that is limited to a period.
 func readTimedPage(limit *int, iterator, before, after *string) (in core.TimedPageIn, err error) {
 	in.Limit, in.Iterator = limit, orZero(iterator)
 	if in.Before, err = wire.ReadTime(before, "query", "before"); err != nil {
@@ -27,12 +27,12 @@ func readTimedPage(limit *int, iterator, before, after *string) (in core.TimedPa
 	return in, err
 }
 
-// notOneOf refuses a query parameter whose value is not one of those it may have.
+// notOneOf returns the error for a query parameter whose value is not one of the allowed values.
 func notOneOf(name string, values ...any) error {
 	return core.Invalid(fmt.Sprintf("%s must be one of %v", name, values), "query", name)
 }
 
-// answerPage is a page as it is answered: its items, and the iterators that lead on and back. iterator is
+// answerPage returns a page's items, and the iterators of the next and previous page. The iterator function returns
 // the iterator of an item.
 func answerPage[T, Out any](list core.List[T], iterator func(T) string, out func(T) Out) (data []Out, next, previous *string) {
 	data = make([]Out, len(list.Data)) // never nil: clients want a list, not null

@@ -10,8 +10,8 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// TestListsRefuseMalformedIterators calls every list of the contract: an iterator that no page has given is
-// a 422, and not a page of something else.
+// TestListsRefuseMalformedIterators calls every list of the contract. An iterator that no page returned must get a
+// 422, not a page of something else.
 func TestListsRefuseMalformedIterators(t *testing.T) {
 	t.Parallel()
 	lists := 0
@@ -24,7 +24,7 @@ func TestListsRefuseMalformedIterators(t *testing.T) {
 			f := newFixture(t)
 			r := row{path: rows[op.OperationID][0].path + "?iterator=" + iterator, status: 422, want: []string{`"loc":["query","iterator"]`}}
 			if iterator == "app_" && op.OperationID == "EventTypeList" {
-				r.status, r.want = 200, nil // a name like others
+				r.status, r.want = 200, nil // a valid name
 			}
 			f.call(t, op, r, f.token(t, "org_a"))
 		}
@@ -34,7 +34,8 @@ func TestListsRefuseMalformedIterators(t *testing.T) {
 	}
 }
 
-// A filtered list looks at a bounded number of applications for a page: what it answers then leads on.
+// A filtered list looks at a limited number of applications for a page. A page that ends early must have an iterator
+// to continue.
 func TestPageThatEndsEarlyLeadsOn(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -7,26 +7,26 @@ import (
 	"net/http"
 )
 
-// A messageAnswer answers with messages whose payloads are the very bytes they were sent as. Return
-// it in place of the generated MessageCreate202JSONResponse and its like: they go through
-// encoding/json, which takes the white space out of a RawMessage and escapes its <, > and &.
+// A messageAnswer answers with messages whose payloads are byte for byte as they were sent. Return it instead of
+// MessageCreate202JSONResponse and similar generated types: those go through encoding/json, which removes white space
+// from a RawMessage and escapes <, > and & in it.
 type messageAnswer struct {
 	status   int
 	body     any
 	payloads []json.RawMessage
-	valid    bool // that they are JSON is known
+	valid    bool // the payloads are known to be JSON
 }
 
-// answerMessage answers with one message. A payload that is nil or no JSON object shows as expired:
-// clients read nothing else there.
+// answerMessage answers with one message. A payload that is nil or not a JSON object is shown as expired, because
+// clients can read only objects there.
 func answerMessage(status int, message MessageOut) messageAnswer {
 	payload := message.Payload
 	message.Payload = nil
 	return messageAnswer{status: status, body: message, payloads: []json.RawMessage{payload}}
 }
 
-// answerMessages answers with a body that holds messages with these payloads, in that order. They are
-// used up: nil afterwards.
+// answerMessages answers with a body that contains messages with these payloads, in the same order. It sets the
+// payloads in the body to nil.
 func answerMessages(status int, body any, places []*json.RawMessage) messageAnswer {
 	payloads := make([]json.RawMessage, len(places))
 	for i, payload := range places {
@@ -69,8 +69,9 @@ func (a messageAnswer) write(w http.ResponseWriter) error {
 	return err
 }
 
-// encode puts each payload where encoding/json left a null. The place cannot be mistaken: inside a
-// JSON string the quotes of `"payload":null` would be escaped, and no other field has that name.
+// encode replaces each null that encoding/json wrote for a payload with the payload itself. The position is
+// unambiguous: inside a JSON string the quotes of `"payload":null` would be escaped, and no other field has that
+// name.
 func (a messageAnswer) encode() ([]byte, error) {
 	rest, err := json.Marshal(a.body)
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// oddPayload is JSON that encoding/json would not print as it is.
+// oddPayload is JSON that encoding/json would print differently.
 const oddPayload = `{ "z": 1.0, "a": "<&> \u00e9", "n": 12345678901234567890.10, "payload":null }`
 
 func TestMessageInKeepsThePayloadsBytes(t *testing.T) {
@@ -24,7 +24,7 @@ func TestMessageInKeepsThePayloadsBytes(t *testing.T) {
 
 func TestAnswerMessageKeepsThePayloadsBytes(t *testing.T) {
 	t.Parallel()
-	eventID := `"payload":null` // Not a valid one, but nothing here relies on that.
+	eventID := `"payload":null` // not a valid event id, but that does not matter here
 	recorder := httptest.NewRecorder()
 	answer := answerMessage(202, MessageOut{EventID: &eventID, Payload: json.RawMessage(oddPayload)})
 	if err := answer.VisitMessageCreateResponse(recorder); err != nil {

@@ -8,14 +8,14 @@ import (
 	"strings"
 )
 
-// arrayParameters names the query parameters of the contract that are lists.
+// arrayParameters lists the query parameters of the contract that are lists.
 var arrayParameters = []string{"event_types"}
 
-// canonicalQuery writes each list in a raw query the one way that the generated binding reads. SDKs
-// and browsers have four: a=x,y and a=x&a=y and a[]=x and a[0]=x; all of one name are merged into
-// a=x,y. Empty items are dropped, and so is a list without any other: asking for no event type in
-// particular is not asking for none. Other parameters keep their values. An error means that the
-// query cannot be read at all, or holds what Postgres cannot take as text.
+// canonicalQuery rewrites each list in a raw query to the one form that the generated binding reads. SDKs and
+// browsers use four forms: a=x,y and a=x&a=y and a[]=x and a[0]=x; all of one name are merged into a=x,y. Empty items
+// are dropped, and so is a list that has only empty items: it means no filter, not a filter that matches nothing.
+// Other parameters keep their values. It returns an error if the query cannot be parsed, or contains text that
+// Postgres cannot store.
 func canonicalQuery(raw string) (string, error) {
 	if raw == "" {
 		return "", nil
@@ -48,7 +48,7 @@ func canonicalQuery(raw string) (string, error) {
 	return values.Encode(), nil
 }
 
-// listName takes the [] or [0] off a key.
+// listName removes the [] or [0] suffix from a key.
 func listName(key string) string {
 	name, index, found := strings.Cut(key, "[")
 	if found && strings.TrimLeft(index, "0123456789") == "]" {

@@ -127,8 +127,8 @@ func TestQueryThatDoesNotParseIsReportedByName(t *testing.T) {
 	}
 }
 
-// Two values that are a character only one behind the other were taken for text: Postgres refused the
-// first, and the client got a 500.
+// Two values that form a valid character only when concatenated were accepted as text. Postgres rejected the first
+// one, and the client got a 500.
 func TestEachValueOfAQueryMustBeText(t *testing.T) {
 	t.Parallel()
 	for _, raw := range []string{"event_types=%DB&event_types=%BC", "x=%DB&x=%BC", "x=%00"} {

@@ -10,9 +10,10 @@ import (
 	"strings"
 )
 
-// Listen makes a listener whose connections answer in JSON, and so that a web page can read it, what
-// [http.Server] refuses before any handler hears of it: requests that are not HTTP, have no Host, or too
-// large a header. The server writes these answers itself, as text, and has no setting for them.
+// Listen returns a listener for [http.Server] whose connections turn the server's own error answers into JSON that a
+// web page can read. These are the answers to requests that the server rejects before any handler is called: those
+// that are not HTTP, have no Host, or have too large a header. The server writes them as text and has no setting for
+// that.
 func Listen(l net.Listener) net.Listener { return refusing{l} }
 
 type refusing struct{ net.Listener }
@@ -25,8 +26,8 @@ func (l refusing) Accept() (net.Conn, error) {
 	return c, err
 }
 
-// refusingConn keeps what the server looks for in a TCP connection, CloseWrite above all: with it, a client
-// that still sends gets to read the answer.
+// refusingConn keeps the methods that the server looks for in a TCP connection, CloseWrite in particular: it lets a
+// client that is still sending read the answer.
 type refusingConn struct{ *net.TCPConn }
 
 func (c *refusingConn) Write(text []byte) (int, error) {
@@ -40,7 +41,7 @@ func (c *refusingConn) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-// refusals are what is wrong with a request, by the status and text of the server's own answer.
+// refusals maps the status and text of the server's own answer to the error to send instead.
 var refusals = map[string]HTTPErrorOut{
 	"400 Bad Request": {Code: "bad_request", Detail: "This is not a valid HTTP request; check the request line, percent escapes in " +
 		"the path, and the header lines."},
@@ -55,11 +56,11 @@ var refusals = map[string]HTTPErrorOut{
 		Code: "unsupported_version", Detail: "The only supported versions of HTTP are 1.0 and 1.1."},
 }
 
-// plainHeaders is how the server goes on after the status line of such an answer; none of ours does.
+// plainHeaders is what the server writes after the status line of such an answer. Our own answers never contain it.
 const plainHeaders = "Content-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"
 
-// jsonRefusal is the answer to send in place of one that a server writes itself; nil: text is none. The
-// server hands over each of these in one piece.
+// jsonRefusal returns the answer to send instead of one that the server writes itself, or nil if text is not such an
+// answer. The server writes each of these in a single call.
 func jsonRefusal(text []byte) []byte {
 	if !bytes.HasPrefix(text, []byte("HTTP/1.")) {
 		return nil
@@ -76,11 +77,11 @@ func jsonRefusal(text []byte) []byte {
 	}
 	body, err := json.Marshal(refusal)
 	if err != nil {
-		panic(err) // there are strings alone
+		panic(err) // the body contains only strings
 	}
 	var answer bytes.Buffer
 	fmt.Fprintf(&answer, "%s %s\r\n", version, status)
-	_ = http.Header{ // A buffer takes it all.
+	_ = http.Header{ // writing to a buffer cannot fail
 		"Access-Control-Allow-Origin": {"*"},
 		"Connection":                  {"close"},
 		"Content-Length":              {strconv.Itoa(len(body))},

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// listen serves the fixture's API on a socket, for requests that no HTTP client sends.
+// listen serves the fixture's API on a socket, for requests that no HTTP client would send.
 func (f *fixture) listen(t *testing.T) (address string) {
 	t.Helper()
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -20,12 +20,12 @@ func (f *fixture) listen(t *testing.T) (address string) {
 	}
 	s := &http.Server{Handler: f, MaxHeaderBytes: 8 << 10, DisableGeneralOptionsHandler: true, ReadHeaderTimeout: time.Minute}
 	served := make(chan struct{})
-	go func() { defer close(served); _ = s.Serve(Listen(l)) }() // until Close
+	go func() { defer close(served); _ = s.Serve(Listen(l)) }() // returns after Close
 	t.Cleanup(func() { _ = s.Close(); <-served })
 	return l.Addr().String()
 }
 
-// converse sends bytes and reads the answer to a request of that method.
+// converse sends bytes and reads the answer to a request with the given method.
 func converse(t *testing.T, address, method, request string) (*http.Response, string) {
 	t.Helper()
 	c, err := new(net.Dialer).DialContext(t.Context(), "tcp", address)
@@ -36,7 +36,7 @@ func converse(t *testing.T, address, method, request string) (*http.Response, st
 	if err := c.SetDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
-	go func() { _, _ = io.WriteString(c, request) }() // The server may answer before it has read all.
+	go func() { _, _ = io.WriteString(c, request) }() // the server may answer before it has read everything
 	answer, err := http.ReadResponse(bufio.NewReader(c), &http.Request{Method: method})
 	if err != nil {
 		t.Fatalf("%.100q: %v", request, err)
@@ -99,8 +99,8 @@ func TestRefusalsAreJSONThatAnyPageCanRead(t *testing.T) {
 	}
 }
 
-// wantReadable checks what all answers have in common: a page of any origin can read them, and errors are
-// JSON with a code and a text.
+// wantReadable checks the properties of all answers: a page of any origin can read them, and errors are JSON with a
+// code and a text.
 func wantReadable(t *testing.T, answer *http.Response, body string) {
 	t.Helper()
 	if answer.Header.Get("Access-Control-Allow-Origin") != "*" || answer.Header.Get("X-Request-Id") == "" {
@@ -123,7 +123,7 @@ func TestRefusalsFollowAnswersOnOneConnection(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = c.Close() }()
-	_, _ = io.WriteString(c, "GET /api/v1/app HTTP/1.1\r\nHost: x\r\n\r\nGET /%zz HTTP/1.1\r\nHost: x\r\n\r\n") // what fails, reading shows
+	_, _ = io.WriteString(c, "GET /api/v1/app HTTP/1.1\r\nHost: x\r\n\r\nGET /%zz HTTP/1.1\r\nHost: x\r\n\r\n") // if this fails, the read below fails too
 	r := bufio.NewReader(c)
 	for _, status := range []int{401, 400} {
 		answer, err := http.ReadResponse(r, nil)

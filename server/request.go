@@ -17,14 +17,14 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// A call is what we know of a request besides the request.
+// A call is what we know about a request beyond the http.Request.
 type call struct {
 	id    string
-	trace *string    // that it is part of; nil: none
-	sdk   sdk        // that sent it
-	body  []byte     // what was decoded of it; nil: nothing
-	token core.Token // empty where the route takes none
-	scope core.Scope // of the token
+	trace *string    // the trace it is part of; nil if none
+	sdk   sdk        // the SDK that sent it
+	body  []byte     // the decoded body; nil if none was decoded
+	token core.Token // empty if the route needs none
+	scope core.Scope // the token's scope
 }
 
 type callKey struct{}
@@ -50,13 +50,13 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.serve(a, r)
 }
 
-// serve answers what needs no route, and brings the rest into the form that routes know.
+// serve answers requests that need no route, and normalises all others for routing.
 func (s *server) serve(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodOptions {
 		preflight(w, r)
 		return
 	}
-	// A client that sent Expect: 100-continue is told before it sends the body.
+	// A client that sent Expect: 100-continue gets the error before it sends the body.
 	if r.ContentLength > s.bytes {
 		s.fail(w, r, tooLarge(s.bytes, nil))
 		return
@@ -65,7 +65,7 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	if !isText(r.URL.Path) && s.routes.methods(r) != "" { // No id or name is such that Postgres cannot take it.
+	if !isText(r.URL.Path) && s.routes.methods(r) != "" { // ids and names are always text that Postgres can store
 		s.fail(w, r, core.NotFound())
 		return
 	}
@@ -78,8 +78,8 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request) {
 	s.routes.ServeHTTP(w, r)
 }
 
-// preflight tells a browser that a page of any origin may send the request it has in mind. Names of
-// headers are mirrored, because a * would not cover Authorization.
+// preflight tells a browser that a page of any origin may send the request. It echoes the requested header names,
+// because * would not cover Authorization.
 func preflight(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Access-Control-Allow-Methods", "*")
@@ -91,8 +91,8 @@ func preflight(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// normalise trims the slashes off the end of the path and puts the query into its canonical form.
-// Paths that ServeMux would answer with a redirect lead nowhere.
+// normalise trims trailing slashes from the path and converts the query to its canonical form. Paths that ServeMux
+// would answer with a redirect are not found.
 func normalise(r *http.Request) error {
 	u := *r.URL
 	r.URL = &u
@@ -126,13 +126,12 @@ func noPath(message string) error {
 	return &core.Error{Kind: core.KindNotFound, Code: "not_found", Message: message}
 }
 
-// isText reports whether Postgres can take s as text.
+// isText reports whether Postgres can store s as text.
 func isText(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }
 
 const idChars = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
 
-// requestID is the client's own id for the request, if it is one that can stand in a log, or else a
-// new one.
+// requestID returns the client's own id for the request if it is safe to log, or else a new one.
 func requestID(h http.Header) string {
 	for _, name := range []string{"Svix-Req-Id", "X-Request-Id"} {
 		if id := h.Get(name); id != "" && len(id) <= 128 && strings.Trim(id, idChars) == "" {
@@ -142,7 +141,7 @@ func requestID(h http.Header) string {
 	return strconv.FormatUint(rand.Uint64(), 36)
 }
 
-// An answer is a ResponseWriter that remembers its status; 0 while nothing is written.
+// An answer is a ResponseWriter that records its status, which is 0 until something is written.
 type answer struct {
 	http.ResponseWriter
 	status int
@@ -162,11 +161,11 @@ func (a *answer) Write(text []byte) (int, error) {
 	return a.ResponseWriter.Write(text)
 }
 
-// Unwrap is for [http.ResponseController].
+// Unwrap is used by [http.ResponseController].
 func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
-// recovered answers a request whose handler panicked. Where the answer has begun, the connection is
-// broken off, so that the client does not take half of it for the whole.
+// recovered answers a request whose handler panicked. If the answer has begun, it aborts the connection, so that the
+// client does not mistake a partial answer for a complete one.
 func (s *server) recovered(a *answer, r *http.Request, cause any) {
 	if cause == nil {
 		return
@@ -186,8 +185,8 @@ func (s *server) recovered(a *answer, r *http.Request, cause any) {
 	writeJSON(a, http.StatusInternalServerError, failureText(core.KindInternal, callOf(r.Context()).id))
 }
 
-// logAccess writes the request's line. Paths and queries may hold what is the client's business:
-// the route says enough.
+// logAccess writes the request's access log line. It logs the route and not the path and query, which may contain the
+// client's data.
 func (s *server) logAccess(a *answer, r *http.Request, c *call, began time.Time) {
 	if !s.log.Enabled(r.Context(), slog.LevelDebug) {
 		return

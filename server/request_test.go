@@ -102,7 +102,7 @@ func TestCORS(t *testing.T) {
 func TestRequestIDs(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
-		name, header, want string // want is empty for one of ours
+		name, header, want string // want is empty if the id is one of ours
 	}{
 		{"an SDK's", "Svix-Req-Id: 1234", "1234"},
 		{"a proxy's", "X-Request-Id: a-b_C.1", "a-b_C.1"},
@@ -148,7 +148,7 @@ func TestAccessLogHoldsNothingOfTheClients(t *testing.T) {
 	}
 }
 
-// trusting is a store without revocations, and without anything else.
+// trusting is a store that has no revocations and implements nothing else.
 type trusting struct{ core.Store }
 
 func (trusting) TokenRevocationExists(context.Context, core.Token, time.Time) (bool, error) {
@@ -173,7 +173,7 @@ func TestPanicsAreAnsweredAndLoggedOnce(t *testing.T) {
 	}
 }
 
-// TestPanicsInTheMiddleOfAnAnswerBreakItOff: half an answer must not look like a whole one.
+// TestPanicsInTheMiddleOfAnAnswerBreakItOff checks that a partial answer does not look like a complete one.
 func TestPanicsInTheMiddleOfAnAnswerBreakItOff(t *testing.T) {
 	t.Parallel()
 	s := &server{log: slog.New(slog.DiscardHandler)}
@@ -201,7 +201,7 @@ func TestErrorsAfterTheAnswerBeganAreNotWrittenIntoIt(t *testing.T) {
 	}
 }
 
-// slow is a store that takes as long as it is given.
+// slow is a store that takes as long as its context allows.
 type slow struct{ trusting }
 
 func (slow) ApplicationGet(ctx context.Context, _ core.OrgID, _ string) (core.Application, error) {

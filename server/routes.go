@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// routes is a ServeMux that answers paths and methods it does not have as the API answers errors,
-// asks for a token where the contract says so, bounds the memory of bodies, and honours idempotency keys. It is the router that the
-// generated code registers its operations with.
+// routes is a ServeMux that answers unknown paths and methods with the API's errors, requires a token where the
+// contract says so, limits the memory of bodies, and honours idempotency keys. It is the router that the generated
+// code registers its operations with.
 type routes struct {
 	mux           http.ServeMux
 	authenticated func(http.HandlerFunc) http.HandlerFunc
@@ -22,8 +22,8 @@ func newRoutes(authenticated, admitted, once func(http.HandlerFunc) http.Handler
 	return rs
 }
 
-// HandleFunc registers a route, "GET /path". The token is checked before the generated code looks at
-// anything else, so that a client without one learns nothing more.
+// HandleFunc registers a route such as "GET /path". The token is checked before the generated code looks at anything
+// else, so that a client without a token learns nothing more.
 func (rs *routes) HandleFunc(pattern string, handler func(http.ResponseWriter, *http.Request)) {
 	method, path, _ := strings.Cut(pattern, " ")
 	op := contract().Paths[path].operations()[method]
@@ -36,7 +36,7 @@ func (rs *routes) HandleFunc(pattern string, handler func(http.ResponseWriter, *
 	rs.mux.HandleFunc(pattern, handler)
 }
 
-// noRoute answers what has no route: another method may have.
+// noRoute answers requests without a route. The path may have a route for another method.
 func (rs *routes) noRoute(w http.ResponseWriter, r *http.Request) {
 	allow := rs.methods(r)
 	if allow == "" {
@@ -51,7 +51,7 @@ func (rs *routes) noRoute(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// methods are those that the request's path takes; none: nothing is there.
+// methods returns the methods that the request's path accepts, or "" if the path does not exist.
 func (rs *routes) methods(r *http.Request) string {
 	var methods []string
 	for _, method := range []string{

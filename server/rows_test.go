@@ -5,11 +5,11 @@ package server
 type row struct {
 	name, path, body string
 	status           int
-	want             []string // what the answer holds
+	want             []string // texts that the answer contains
 }
 
-// rows calls every operation for everything that the contract says it can answer: the first row of
-// each succeeds. What all operations have in common, TestOperationsAnswerErrors adds.
+// rows lists calls of every operation for each answer that the contract allows. The first row of each operation
+// succeeds. TestOperationsAnswerErrors adds the errors that all operations have in common.
 var rows = map[string][]row{
 	"ApplicationList": {
 		{"all", "/app", "", 200, []string{`"iterator":"app_`, `"prevIterator":"-app_`, `"done":true`, `"name":"Ours"`}},

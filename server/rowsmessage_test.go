@@ -4,7 +4,7 @@ import "maps"
 
 func init() { maps.Copy(rows, rowsMessage) }
 
-// rowsMessage are the rows of messages, of their attempts, and of what is done with both afterwards.
+// rowsMessage are the rows of messages, of their attempts, and of later operations on both.
 var rowsMessage = map[string][]row{
 	"EndpointSecretRotate": {
 		{"generated", "/app/one/endpoint/hook/secret/rotate", `{}`, 200, []string{`{"key":"whsec_`}},

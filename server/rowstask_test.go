@@ -4,7 +4,7 @@ import "maps"
 
 func init() { maps.Copy(rows, rowsTask) }
 
-// rowsTask are the rows of background tasks, and of what begins them.
+// rowsTask are the rows of background tasks and of the operations that start them.
 var rowsTask = map[string][]row{
 	"EndpointRecover": {
 		{"since", "/app/one/endpoint/hook/recover", `{"since":"2026-01-20T00:00:00Z"}`, 202,

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// faults lists what a JSON value has that its schema does not allow. It reads as much of JSON Schema
-// as the contract uses for answers; fields that the contract does not name are faults.
+// faults lists the ways in which a JSON value violates its schema. It supports the part of JSON Schema that the
+// contract uses for answers. Fields that are not in the contract are faults.
 func faults(s *schema, value any, where string) []string {
 	if s.Ref != "" {
 		s = contract().Components.Schemas[refName(s.Ref)]
@@ -55,7 +55,7 @@ func faults(s *schema, value any, where string) []string {
 	return nil
 }
 
-// merged is a schema with what its allOf holds.
+// merged returns a schema merged with the parts of its allOf.
 func merged(s *schema) *schema {
 	if s.AllOf == nil {
 		return s

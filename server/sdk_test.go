@@ -29,7 +29,7 @@ func TestAnswersDecodeInSDKsThatRefuseUnknownFields(t *testing.T) {
 	for release, models := range releases {
 		language := "go"
 		if release == "1.46" {
-			language = "java" // whose models are the same
+			language = "java" // its models are the same
 		}
 		for _, op := range operations(t) {
 			for _, r := range rows[op.OperationID] {
@@ -60,7 +60,7 @@ func TestAnswersDecodeInSDKsThatRefuseUnknownFields(t *testing.T) {
 	}
 }
 
-// modelFaults lists what stops an SDK with these models from decoding a value of a schema.
+// modelFaults lists the reasons why an SDK with these models cannot decode a value of a schema.
 func modelFaults(models map[string]sdkModel, s *schema, value any, where string) (all []string) {
 	if s == nil {
 		return nil
@@ -104,7 +104,7 @@ func TestAnswersKeepPayloadBytesForEverySDK(t *testing.T) {
 	}
 }
 
-// TestAnswersLeaveOutNullsThatOldClientsDoNotKnow is for clients whose User-Agent a proxy replaces.
+// TestAnswersLeaveOutNullsThatOldClientsDoNotKnow is for clients whose User-Agent is replaced by a proxy.
 func TestAnswersLeaveOutNullsThatOldClientsDoNotKnow(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -160,8 +160,8 @@ func TestEndpointSecretRotateOfOperationalEndpointsAnswersNothing(t *testing.T) 
 	}
 }
 
-// TestEndpointSecretRotateKeepsNoSecretWithItsKey sends one idempotency key from several clients: what is
-// kept of the first answer holds no secret, and each client is answered what it can read.
+// TestEndpointSecretRotateKeepsNoSecretWithItsKey sends one idempotency key from several clients. The stored answer
+// must not contain the secret, and each client must get an answer that it can read.
 func TestEndpointSecretRotateKeepsNoSecretWithItsKey(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -193,8 +193,8 @@ func TestEndpointSecretRotateKeepsNoSecretWithItsKey(t *testing.T) {
 	}
 }
 
-// TestEndpointSecretRotateTellsNobodyWhoMayNotReadIt rotates with every set of capabilities: whoever is
-// told the new secret could have read it.
+// TestEndpointSecretRotateTellsNobodyWhoMayNotReadIt rotates with every set of capabilities. A token that is sent the
+// new secret must also be allowed to read it.
 func TestEndpointSecretRotateTellsNobodyWhoMayNotReadIt(t *testing.T) {
 	t.Parallel()
 	all := []core.Capability{

@@ -10,25 +10,25 @@ import (
 	"github.com/postrider/postrider/server/token"
 )
 
-// Config is what the REST API needs.
+// Config configures the REST API.
 type Config struct {
 	Service *core.Service
 	Keys    core.Idempotency
 	Tokens  *token.Authority
 	Log     *slog.Logger
 
-	// BodyBytesMax is the most a request's body may hold; 0: 2 MiB.
+	// BodyBytesMax is the maximum size of a request body. The default is 2 MiB.
 	BodyBytesMax int64
-	// BodyMemory is how many bytes large bodies of all requests may hold at a time; 0: 16 MiB. Handling a request takes
-	// up to five times its body.
+	// BodyMemory is the total size in bytes of all large request bodies held at a time. The default is 16 MiB. Handling
+	// a request takes up to five times the memory of its body.
 	BodyMemory int
-	// RequestTimeout bounds the work on a request; 0: 30 s. It does not bound how long a client takes
-	// to send its body: that is http.Server's ReadTimeout.
+	// RequestTimeout limits the time spent on a request. The default is 30 s. It does not limit how long a client takes
+	// to send its body; http.Server's ReadTimeout does.
 	RequestTimeout time.Duration
 }
 
 const (
-	bodyBytesMax   = 2 << 20 // what existing servers take
+	bodyBytesMax   = 2 << 20 // the limit of existing servers
 	bodyMemory     = 16 << 20
 	requestTimeout = 30 * time.Second
 )
@@ -45,7 +45,7 @@ type server struct {
 	routes   *routes
 }
 
-// New makes the one handler that serves it all: the API under /api/v1, its contract and its page.
+// New returns the handler for the API under /api/v1, its contract and its documentation page.
 func New(c Config) http.Handler {
 	s := &server{
 		handlers: &handlers{c.Service, c.Log}, keys: c.Keys,
@@ -72,8 +72,8 @@ func (s *server) register(h *handlers, router ServeMux) {
 	HandlerWithOptions(strict, StdHTTPServerOptions{BaseRouter: router, ErrorHandlerFunc: s.fail})
 }
 
-// handlers is the operations of the contract: each turns its request into what core's use case of
-// the same name takes, and what that returns into the answer.
+// handlers implements the operations of the contract. Each converts its request to the input of core's use case of
+// the same name, and the result to the answer.
 type handlers struct {
 	service *core.Service
 	log     *slog.Logger

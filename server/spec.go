@@ -1,7 +1,7 @@
-// Package server is the REST API: it turns HTTP requests into calls of core's use cases and their
-// results into JSON. openapi.yaml is its contract, written first; api.gen.go is generated from it
-// (oapi-codegen.yaml says how, overlay.yaml what is particular to Go), and every operation of it is
-// a method of [StrictServerInterface]. It knows nothing of SQL, brokers or deliveries.
+// Package server is the REST API. It turns HTTP requests into calls of core's use cases, and their results into JSON.
+// openapi.yaml is its contract and is written first. api.gen.go is generated from it, configured by oapi-codegen.yaml
+// and, for details specific to Go, overlay.yaml. Every operation of the contract is a method of
+// [StrictServerInterface]. The package knows nothing about SQL, brokers or deliveries.
 package server
 
 import (
@@ -18,8 +18,8 @@ import (
 //go:embed openapi.yaml
 var contractYAML []byte
 
-// contractJSON is the contract as JSON. It panics when openapi.yaml is not YAML: that is a defect
-// of the build, which every test of this package finds.
+// contractJSON returns the contract as JSON. It panics if openapi.yaml is not valid YAML. That is a defect of the
+// build, which every test of this package detects.
 var contractJSON = sync.OnceValue(func() []byte {
 	text, err := yaml.YAMLToJSON(contractYAML)
 	if err != nil {
@@ -28,8 +28,8 @@ var contractJSON = sync.OnceValue(func() []byte {
 	return text
 })
 
-// contract is the contract as Go values, every reference to a parameter or response replaced by
-// what it points to. It panics like contractJSON.
+// contract returns the contract as Go values, with every reference to a parameter or response replaced by its target.
+// It panics like contractJSON.
 var contract = sync.OnceValue(func() *document {
 	var doc document
 	if err := json.Unmarshal(contractJSON(), &doc); err != nil {
@@ -54,14 +54,14 @@ var contract = sync.OnceValue(func() *document {
 	return &doc
 })
 
-// serveContract answers with the contract as JSON. The content type has no charset because a test
-// of the Python SDK compares it to the letter.
+// serveContract serves the contract as JSON. The content type has no charset because a test of the Python SDK
+// compares it exactly.
 func serveContract(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(contractJSON()) // Only a client that has gone makes this fail.
+	_, _ = w.Write(contractJSON()) // fails only if the client has gone
 }
 
-// A document is as much of an OpenAPI document as we read. Names are those of OpenAPI.
+// A document is the part of an OpenAPI document that we read. Names are those of OpenAPI.
 type document struct {
 	Info       struct{ Title, Version, Description string }
 	Tags       []struct{ Name, Description string }
@@ -120,7 +120,7 @@ type response struct {
 
 type content map[string]struct{ Schema *schema }
 
-// JSON is the schema of the JSON body, nil if there is none.
+// JSON returns the schema of the JSON body, or nil if there is none.
 func (c content) JSON() *schema { return c["application/json"].Schema }
 
 type schema struct {
@@ -138,5 +138,5 @@ type schema struct {
 	Properties                                                 map[string]*schema
 }
 
-// refName is the name of the component that a reference points to.
+// refName returns the name of the component that a reference points to.
 func refName(ref string) string { return ref[strings.LastIndexByte(ref, '/')+1:] }

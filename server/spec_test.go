@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// operations lists every operation of the contract.
+// operations returns every operation of the contract.
 func operations(t *testing.T) []*operation {
 	t.Helper()
 	var all []*operation
@@ -116,7 +116,7 @@ func TestContractOperationsAreComplete(t *testing.T) {
 	}
 }
 
-// TestContractErrorsFit keeps each operation's list of errors in step with what it takes.
+// TestContractErrorsFit checks that each operation's list of errors matches the input that it takes.
 func TestContractErrorsFit(t *testing.T) {
 	t.Parallel()
 	for _, op := range operations(t) {
@@ -125,10 +125,10 @@ func TestContractErrorsFit(t *testing.T) {
 		want := map[string]bool{
 			"400": takesToken,
 			"401": takesToken,
-			"403": takesToken && accessText(op) != "Application token", // of an application's token too: it may lack the capability
+			"403": takesToken && accessText(op) != "Application token", // also for an application's token, which may lack the capability
 			"413": op.RequestBody != nil,
 			"422": op.RequestBody != nil || takesQuery,
-			"500": takesToken || op.OperationID == "HealthGet", // which answers with it, rather than fails
+			"500": takesToken || op.OperationID == "HealthGet", // HealthGet answers 500 deliberately, to report its status
 			"503": takesToken,
 		}
 		for status, wanted := range want {

@@ -2,9 +2,9 @@ package server
 
 import "time"
 
-// A Timestamp is a time as the API prints it: RFC 3339 in UTC with a Z and always six decimals,
-// because time.Time would keep its zone and drop trailing zeros, and clients compare these strings.
-// What is finer than a microsecond is cut off; Postgres does not keep it either.
+// A Timestamp is a time as the API prints it: RFC 3339 in UTC with a Z and always six decimals. time.Time would keep
+// its zone and drop trailing zeros, and clients compare these strings. Digits beyond the microsecond are cut off;
+// Postgres does not store them either.
 type Timestamp time.Time
 
 // MarshalJSON implements [encoding/json.Marshaler].

@@ -7,7 +7,7 @@ import (
 	"github.com/postrider/postrider/wire"
 )
 
-// portalURL is what existing servers answer: it says what there is instead of a portal. Clients need
+// portalURL is the URL that existing servers return. The page says what there is instead of a portal. Clients require
 // the field, and we have no page of our own to send a customer to.
 const portalURL = "https://docs.svix.com/app-portal/oss"
 
@@ -15,9 +15,9 @@ func (h *handlers) AuthAppPortalAccess(ctx context.Context, r AuthAppPortalAcces
 	b := r.Body
 	var capabilities []core.Capability
 	if b.Capabilities != nil {
-		capabilities = []core.Capability{} // an empty list is not none
+		capabilities = []core.Capability{} // an empty list differs from an absent one
 	}
-	for _, name := range wire.Set(b.Capabilities) { // each once: a body has room for many
+	for _, name := range wire.Set(b.Capabilities) { // without duplicates: a body has room for many
 		capabilities = append(capabilities, core.Capability(name))
 	}
 	var application *core.ApplicationIn

@@ -11,7 +11,7 @@ import (
 	"github.com/postrider/postrider/delivery"
 )
 
-// access asks for a token of the application one.
+// access requests a token for the application one.
 func (f *fixture) access(t *testing.T, body string) string {
 	t.Helper()
 	w := f.ask(t, "POST", "/api/v1/auth/app-portal-access/one", body)
@@ -23,7 +23,7 @@ func (f *fixture) access(t *testing.T, body string) string {
 	return out.Token
 }
 
-// reads is the status of a read with a token.
+// reads returns the status of a read with a token.
 func (f *fixture) reads(token string) int {
 	return f.send("GET", "/api/v1/app/one", "", "Authorization: Bearer "+token).Code
 }
@@ -134,7 +134,8 @@ func TestFlagsThatPostgresCannotTakeAreNone(t *testing.T) {
 	}
 }
 
-// TestTokensOfOrganisationsAreLookedUp has the store broken: whether the token is good is not known then.
+// TestTokensOfOrganisationsAreLookedUp uses a broken store, with which the server cannot know whether a token is
+// valid.
 func TestTokensOfOrganisationsAreLookedUp(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -174,8 +175,8 @@ func TestTokensOfOrganisationsCanBeRevoked(t *testing.T) {
 	wantStatus(t, f.send("GET", "/api/v1/app", "", bearer(neighbour)), 200)
 }
 
-// TestKeysMakeNoDifferenceToTokens sends one idempotency key with everything, as a client may that
-// names its requests for what they do.
+// TestKeysMakeNoDifferenceToTokens sends the same idempotency key with every request, as a client may do that names
+// its requests for what they do.
 func TestKeysMakeNoDifferenceToTokens(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -184,7 +185,7 @@ func TestKeysMakeNoDifferenceToTokens(t *testing.T) {
 	for key, answer := range f.store.answers {
 		t.Errorf("the answer to %v is kept: %s", key, answer.Body)
 	}
-	for _, body := range []string{`{"expiry":3600}`, `{"expiry":3601}`} { // of the same scope
+	for _, body := range []string{`{"expiry":3600}`, `{"expiry":3601}`} { // with the same scope
 		token := f.access(t, body)
 		wantStatus(t, f.send("POST", "/api/v1/auth/logout", "", "Authorization: Bearer "+token, someKey), 204)
 		if status := f.reads(token); status != 401 {

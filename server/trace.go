@@ -7,8 +7,8 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 )
 
-// traceParent is the trace that a request is part of, as its client says by the W3C's header; nil: it
-// says nothing, or nothing that can be read.
+// traceParent returns the trace that a request is part of, from the W3C traceparent header. It returns nil if the
+// header is missing or invalid.
 func traceParent(h http.Header) *string {
 	const name = "traceparent"
 	if h.Get(name) == "" {

@@ -10,11 +10,11 @@ import (
 	"testing"
 )
 
-// ofGo is what only somebody who reads our source would understand.
+// ofGo matches words that only a reader of our source would understand.
 var ofGo = regexp.MustCompile(`\bGo\b|json: |yaml: |strconv|[uU]nmarshal|invalid character|\btime\.|\bu?int(8|16|32|64)\b|float64|interface|` +
 	`nullable\.|core\.|server\.|reflect|runtime|parsing|net/http|looking for|unexpected end of JSON|EOF|goroutine|github\.com/[^s]`)
 
-// wrong are values of every shape that JSON has.
+// wrong lists values of every JSON type.
 var wrong = []string{
 	`[]`, `[[]]`, `[{}]`, `[null]`, `[1]`, `["a",1]`, `{}`, `{"a":[]}`, `{"a":{"b":1}}`, `{"1":[]}`, `{"1":{"a":1}}`, `{"1":{"a":1e400}}`, `{"1":{"maximum":1e400}}`, `null`, `"x"`, `""`,
 	`true`, `-1`, `0`, `1.5`, `1e400`, `70000`, `99999999999999999999`,
@@ -70,7 +70,7 @@ func wantNoGo(t *testing.T, op *operation, r row, body string) {
 	}
 }
 
-// badFields are bodies in which one field, or one of an object in it, has a value of another shape.
+// badFields returns bodies in which one field, or a field of an object in it, has a value of another type.
 func badFields(t *testing.T, s *schema, good string) map[string]bool {
 	t.Helper()
 	var body map[string]json.RawMessage
