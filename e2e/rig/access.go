@@ -8,7 +8,7 @@ import (
 	svix "github.com/svix/svix-webhooks/go"
 )
 
-// PortalAccess returns a client with a new token of a customer.
+// PortalAccess returns a client with a new token for a customer.
 func (c Client) PortalAccess(t testing.TB, app string, in svix.AppPortalAccessIn) Client {
 	t.Helper()
 	out := Must(c.Authentication.AppPortalAccess(t.Context(), app, in, nil))(t)

@@ -12,15 +12,15 @@ import (
 	svix "github.com/svix/svix-webhooks/go"
 )
 
-// NewFIFOEndpoint makes the receiver a FIFO endpoint of an application.
+// NewFIFOEndpoint registers the receiver as a FIFO endpoint of an application.
 func (r *Receiver) NewFIFOEndpoint(t testing.TB, c Client, app string) {
 	t.Helper()
 	id := r.NewEndpoint(t, c, app)
 	c.Call(t, http.StatusOK, "PATCH", "/api/v1/app/"+app+"/endpoint/"+id, `{"fifo": true}`)
 }
 
-// WantInOrder wants the messages to have arrived in their order: what comes after one that was answered with
-// success is that one again, or the next.
+// WantInOrder fails unless the messages arrived in order: the webhook after one that was answered with success is the
+// same message again, or the next.
 func (r *Receiver) WantInOrder(t testing.TB, ids []string) {
 	t.Helper()
 	at := 0
@@ -38,15 +38,15 @@ func (r *Receiver) WantInOrder(t testing.TB, ids []string) {
 	}
 }
 
-// Watch makes the receiver an operational-webhook endpoint of the client's organisation, for some
-// event types or all.
+// Watch registers the receiver as an operational-webhook endpoint of the client's organisation, for the given event
+// types or, without any, for all.
 func (r *Receiver) Watch(t testing.TB, c Client, eventTypes ...string) {
 	t.Helper()
 	in := svix.OperationalWebhookEndpointIn{Url: r.URL, Secret: &r.Secret, FilterTypes: eventTypes}
 	Must(c.OperationalWebhookEndpoint.Create(t.Context(), in, nil))(t)
 }
 
-// EventTypes returns the types of the operational webhooks that have arrived, in order of arrival.
+// EventTypes returns the types of the operational webhooks received so far, in order of arrival.
 func (r *Receiver) EventTypes(t testing.TB) []string {
 	t.Helper()
 	var types []string
@@ -60,8 +60,8 @@ func (r *Receiver) EventTypes(t testing.TB) []string {
 	return types
 }
 
-// WantTold waits until these operational webhooks have arrived, whatever their order, and all those before,
-// and no others.
+// WantTold waits until len(want) operational webhooks have arrived after the first before ones. It fails unless these
+// have the wanted types, in any order, and there are no others.
 func (r *Receiver) WantTold(t testing.TB, before int, want ...string) {
 	t.Helper()
 	slices.Sort(want)
@@ -77,7 +77,8 @@ func (r *Receiver) WantTold(t testing.TB, before int, want ...string) {
 	}
 }
 
-// OnlyEvent returns the one operational webhook of a type, decoded into the model of the SDK, which must know all fields.
+// OnlyEvent returns the only operational webhook of a type, decoded into the SDK's model. It fails if the model lacks
+// a field.
 func OnlyEvent[T any](t testing.TB, r *Receiver, eventType string) (event T) {
 	t.Helper()
 	types := r.EventTypes(t)
@@ -93,7 +94,7 @@ func OnlyEvent[T any](t testing.TB, r *Receiver, eventType string) (event T) {
 	return event
 }
 
-// AwaitSince waits until each of the messages has arrived, not counting the first mark webhooks.
+// AwaitSince waits until each of the messages has arrived after the first mark webhooks.
 func (r *Receiver) AwaitSince(t testing.TB, mark int, ids []string) {
 	t.Helper()
 	Await(t, func() string {
@@ -114,7 +115,7 @@ func (r *Receiver) AwaitSince(t testing.TB, mark int, ids []string) {
 	})
 }
 
-// ArrivalOf sends a message and returns the webhook.
+// ArrivalOf sends a message and returns its webhook.
 func (r *Receiver) ArrivalOf(t testing.TB, c Client, app string) Arrival {
 	t.Helper()
 	message := c.SendMessage(t, app)
@@ -132,7 +133,8 @@ func (r *Receiver) OfOutbox() (n int) {
 	return n
 }
 
-// AwaitExactly waits until each of the messages has arrived this many times, and fails if one arrives once more.
+// AwaitExactly waits until each of the messages has arrived the given number of times, and fails if one arrives
+// again.
 func (r *Receiver) AwaitExactly(t testing.TB, times int, ids ...string) {
 	t.Helper()
 	r.AwaitTimes(t, times, ids...)

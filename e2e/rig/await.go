@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// Patience is how long a test waits for anything: far longer than it takes on a slow and busy
-// machine, so that only what never happens fails.
+// Patience is how long a test waits for anything. It is far longer than anything takes on a slow and busy machine, so
+// a test times out only on an event that never happens.
 const Patience = 2 * time.Minute
 
-// Await polls until missing returns nothing; else the test fails with what was still missing.
+// Await polls until missing returns "". If that does not happen in time, the test fails with the last result.
 func Await(t testing.TB, missing func() string) {
 	t.Helper()
 	limit, cancel := context.WithTimeout(context.Background(), Patience)
@@ -21,8 +21,8 @@ func Await(t testing.TB, missing func() string) {
 	}
 }
 
-// Never fails the test if something happens within half a second that must not happen at all. On a slow
-// machine it may miss that; it never fails without cause.
+// Never fails the test if something forbidden happens within half a second. On a slow machine it may miss a failure,
+// but it never reports a false one.
 func Never(t testing.TB, what string, happened func() bool) {
 	t.Helper()
 	moment, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
@@ -44,7 +44,7 @@ func Pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// poll returns nil once happened, or why ctx has ended before.
+// poll returns nil once happened returns true, or the reason why ctx ended first.
 func poll(ctx context.Context, happened func() bool) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()

@@ -14,20 +14,20 @@ import (
 	"github.com/postrider/postrider/localpg"
 )
 
-// backend is the Postgres server that the tests make their databases on.
+// backend is the Postgres server on which tests create their databases.
 type backend struct {
-	URL  string // a superuser's
+	URL  string // of a superuser
 	stop func() error
 }
 
-// startedBackend is what StopBackend stops. It is locked while the server starts, so that one that is
-// just starting is stopped too.
+// startedBackend is the server that StopBackend stops. It is locked during a start, so that StopBackend also stops a
+// server that is still starting.
 var startedBackend struct {
 	sync.Mutex
 	*backend
 }
 
-// SharedBackend returns the Postgres server that tests share. It starts with the first call.
+// SharedBackend returns the Postgres server that the tests share. The first call starts it.
 var SharedBackend = sync.OnceValues(func() (b *backend, err error) {
 	startedBackend.Lock()
 	defer startedBackend.Unlock()
@@ -36,7 +36,7 @@ var SharedBackend = sync.OnceValues(func() (b *backend, err error) {
 	return b, err
 })
 
-// StopBackend stops the server, if one was started.
+// StopBackend stops the shared server if it was started.
 func StopBackend() {
 	startedBackend.Lock()
 	defer startedBackend.Unlock()
@@ -49,7 +49,7 @@ func StopBackend() {
 	startedBackend.backend = nil
 }
 
-// DemandsDocker reports whether tests must fail, rather than fall back, where containers cannot run.
+// DemandsDocker reports whether tests must fail, rather than fall back to a local Postgres, if containers cannot run.
 func DemandsDocker() bool { return os.Getenv("E2E_BACKEND") == "docker" }
 
 func startBackend(ctx context.Context) (*backend, error) {
@@ -68,7 +68,8 @@ func startBackend(ctx context.Context) (*backend, error) {
 	return &backend{URL: server.URL(), stop: server.Stop}, nil
 }
 
-// labels mark all containers, networks and images, so that they can be removed after a test that was killed.
+// labels returns the labels of all containers, networks and images, so that they can be removed after a test was
+// killed.
 func labels() map[string]string {
 	name, value, found := strings.Cut(os.Getenv("E2E_LABEL"), "=")
 	if !found {
@@ -92,7 +93,7 @@ func startPostgres(ctx context.Context) (*backend, error) {
 	return &backend{URL: url, stop: func() error { return testcontainers.TerminateContainer(container) }}, nil
 }
 
-// runPostgres leaves nothing behind when it fails.
+// runPostgres starts Postgres in a container. If it fails, it leaves nothing behind.
 func runPostgres(ctx context.Context, more ...testcontainers.ContainerCustomizer) (*postgres.PostgresContainer, error) {
 	options := append([]testcontainers.ContainerCustomizer{postgres.BasicWaitStrategies()}, more...)
 	container, err := postgres.Run(ctx, postgresImage(), options...)

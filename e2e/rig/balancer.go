@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// Balancer passes requests to processes that report to be ready. Unlike real ones it retries no request, not even if
-// it could not connect.
+// Balancer forwards requests to the processes that report ready. Unlike a real load balancer, it never retries a
+// request, not even if it could not connect.
 type Balancer struct {
 	*httptest.Server
 	transport *http.Transport
@@ -28,12 +28,12 @@ type Balancer struct {
 type balanced struct {
 	api, ops string
 	ready    bool
-	passing  int // requests under way
+	passing  int // requests in progress
 }
 
 const probeEvery = 100 * time.Millisecond
 
-// NewBalancer starts a balancer without processes, until the test ends.
+// NewBalancer starts a balancer without processes. It runs until the test ends.
 func NewBalancer(t *testing.T) *Balancer {
 	t.Helper()
 	b := &Balancer{members: map[*Process]*balanced{}, transport: &http.Transport{MaxIdleConnsPerHost: 64}}
@@ -49,7 +49,7 @@ func NewBalancer(t *testing.T) *Balancer {
 	return b
 }
 
-// Add waits until a process is ready, and passes requests to it from then on.
+// Add waits until a process is ready, then forwards requests to it.
 func (b *Balancer) Add(t *testing.T, p *Process) {
 	t.Helper()
 	m := &balanced{api: "http://" + p.AwaitReady(t), ops: p.OpsURL(t), ready: true}
@@ -58,7 +58,7 @@ func (b *Balancer) Add(t *testing.T, p *Process) {
 	b.members[p] = m
 }
 
-// Remove forgets a process.
+// Remove removes a process from the balancer.
 func (b *Balancer) Remove(p *Process) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -83,7 +83,7 @@ func (b *Balancer) probe(ctx context.Context) {
 	}
 }
 
-// pick chooses among the processes that are ready, in turn.
+// pick chooses among the ready processes in turn.
 func (b *Balancer) pick() *balanced {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -108,7 +108,7 @@ func (b *Balancer) passed(m *balanced) {
 	m.passing--
 }
 
-// IsQuiet reports whether a process gets no more requests.
+// IsQuiet reports whether a process has stopped receiving requests.
 func (b *Balancer) IsQuiet(p *Process) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -116,7 +116,7 @@ func (b *Balancer) IsQuiet(p *Process) bool {
 	return !m.ready && m.passing == 0
 }
 
-// ServeHTTP passes a request on, once.
+// ServeHTTP forwards a request once.
 func (b *Balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	answer, err := b.pass(r)
 	if err != nil {
@@ -142,6 +142,6 @@ func (b *Balancer) pass(r *http.Request) (Response, error) {
 	if err != nil {
 		return Response{}, err
 	}
-	request.Header, request.GetBody = r.Header.Clone(), nil // the transport itself is to send nothing twice
+	request.Header, request.GetBody = r.Header.Clone(), nil // keeps the transport from sending a request twice
 	return readResponse(b.transport.RoundTrip(request))
 }

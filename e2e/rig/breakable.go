@@ -22,15 +22,15 @@ import (
 	"github.com/postrider/postrider/localpg"
 )
 
-// Breakable is a Postgres server of one test's own, which may stop it. It keeps its data, and unlike
-// the server that tests share it waits for the disk: what was answered has to be there afterwards.
+// Breakable is a Postgres server for a single test, which may stop it. The server keeps its data across restarts.
+// Unlike the shared server it waits for the disk, so that what it acknowledged survives a crash.
 type Breakable interface {
-	URL(ctx context.Context) (string, error) // a superuser's; another one after each start
+	URL(ctx context.Context) (string, error) // of a superuser; may change with each start
 	Stop(ctx context.Context, how Shutdown) error
 	Start(ctx context.Context) error
 }
 
-// Shutdown is what Postgres calls it: fast ends the sessions and writes all down, immediate is a crash.
+// Shutdown is a Postgres shutdown mode: fast ends the sessions and writes everything to disk, immediate is a crash.
 type Shutdown string
 
 const (
@@ -38,7 +38,7 @@ const (
 	Immediate Shutdown = "immediate"
 )
 
-// NewBreakable starts a server in a container, or locally if there is no container engine.
+// NewBreakable starts a server in a container, or on this machine if there is no container engine.
 func NewBreakable(t testing.TB) Breakable {
 	t.Helper()
 	NeedOwnProcesses(t)
@@ -52,7 +52,7 @@ func NewBreakable(t testing.TB) Breakable {
 	if DemandsDocker() {
 		t.Fatal(err)
 	}
-	// Not t.TempDir, which root's Postgres could not enter.
+	// Not t.TempDir: if the test runs as root, the account that Postgres runs as cannot enter that directory.
 	dir := Must(os.MkdirTemp("", "postrider-e2e-*"))(t)
 	NoError(t, os.Chmod(dir, 0o755))
 	l := &LocalPostgres{Dir: filepath.Join(dir, "server")}
@@ -65,17 +65,17 @@ func NewBreakable(t testing.TB) Breakable {
 	return l
 }
 
-// LocalPostgres is a Breakable on this machine.
+// LocalPostgres is a Breakable that runs on this machine.
 type LocalPostgres struct {
 	Dir     string
 	Server  *localpg.Server
-	Address string // the same at each start
+	Address string // does not change with a restart
 }
 
-// URL is a superuser's; it stays the same.
+// URL returns the URL of a superuser. It stays the same.
 func (l *LocalPostgres) URL(context.Context) (string, error) { return l.Address, nil }
 
-// Start starts the server on the data that it had.
+// Start starts the server on its existing data.
 func (l *LocalPostgres) Start(ctx context.Context) (err error) {
 	server, err := localpg.Start(ctx, localpg.Config{Dir: l.Dir})
 	if err == nil {
@@ -84,7 +84,7 @@ func (l *LocalPostgres) Start(ctx context.Context) (err error) {
 	return err
 }
 
-// Stop stops the server, and returns when it has ended.
+// Stop stops the server and returns after it has exited.
 func (l *LocalPostgres) Stop(_ context.Context, how Shutdown) error {
 	if how == Immediate {
 		pid, err := postmaster(l.Dir)
@@ -113,7 +113,7 @@ type containerPostgres struct {
 	engine    *testcontainers.DockerProvider
 }
 
-// URL names the port that the engine has chosen anew when it started the container.
+// URL returns a URL with the current port: the container engine chooses a new one at each start.
 func (c *containerPostgres) URL(ctx context.Context) (string, error) {
 	return c.container.ConnectionString(ctx, "sslmode=disable")
 }
@@ -142,7 +142,7 @@ func (c *containerPostgres) Stop(ctx context.Context, how Shutdown) error {
 	}
 }
 
-// awaitAnswer waits until the server lets somebody in.
+// awaitAnswer waits until the server accepts a connection.
 func awaitAnswer(ctx context.Context, b Breakable) error {
 	return poll(ctx, func() bool {
 		url, err := b.URL(ctx)
@@ -150,8 +150,8 @@ func awaitAnswer(ctx context.Context, b Breakable) error {
 	})
 }
 
-// Bridge gives a server a TCP address on this machine that stays, whichever way it is reached at the
-// moment: a local one has a socket alone, and a container another port after each start.
+// Bridge gives a server a TCP address on this machine that never changes. Without it, a local server has only a
+// socket, and a container gets another port at each start.
 func Bridge(t testing.TB, to Breakable) (address string) {
 	t.Helper()
 	return ServeTCP(t, func(conn net.Conn) { join(conn, to) })
@@ -161,7 +161,7 @@ func join(conn net.Conn, to Breakable) {
 	defer conn.Close()
 	server, err := dialPostgres(to)
 	if err != nil {
-		return // as if it had refused
+		return // as if the server had refused the connection
 	}
 	var there sync.WaitGroup
 	there.Go(func() {
@@ -189,7 +189,7 @@ func dialPostgres(b Breakable) (net.Conn, error) {
 	return new(net.Dialer).DialContext(ctx, kind, address)
 }
 
-// URLAt is the URL of the same database at another address.
+// URLAt returns the URL of the same database at another address.
 func URLAt(url, address string) string {
 	u := MustParseURL(url)
 	u.Host = address
@@ -197,7 +197,7 @@ func URLAt(url, address string) string {
 	return u.String()
 }
 
-// terminateBackends ends every session at the database but its own, as an administrator would.
+// terminateBackends ends sessions of the database, but never its own, as an administrator would.
 func terminateBackends(ctx context.Context, b Breakable) (ended int, err error) {
 	url, err := b.URL(ctx)
 	if err != nil {
@@ -208,14 +208,14 @@ func terminateBackends(ctx context.Context, b Breakable) (ended int, err error) 
 		return 0, fmt.Errorf("connect: %w", err)
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	// About half of them, so that a process has some that work and some that do not.
+	// Only about half of them, so that a process has both dead and working connections.
 	const statement = `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
 		WHERE datname = current_database() AND pid <> pg_backend_pid() AND random() < 0.5`
 	err = conn.QueryRow(ctx, statement).Scan(&ended)
 	return ended, err
 }
 
-// Synchronous has the server answer a commit once its standby has it.
+// Synchronous makes the server acknowledge a commit only after its standby has it.
 func (l *LocalPostgres) Synchronous(t testing.TB) {
 	t.Helper()
 	Execute(t, l.Address, "ALTER SYSTEM SET synchronous_standby_names = '*'")

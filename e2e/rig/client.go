@@ -15,33 +15,33 @@ import (
 	svix "github.com/svix/svix-webhooks/go"
 )
 
-// Client is an API client with a token. It has the SDK, and plain HTTP for what the SDK cannot do.
+// Client is an API client with a token. It contains the SDK, and uses plain HTTP where the SDK cannot.
 type Client struct {
 	*svix.Svix
 	URL, Token string
 }
 
-// NewClient is a client that bears a token; "": none.
+// NewClient returns a client that sends a token, or none if the token is "".
 func NewClient(t testing.TB, url, token string) Client {
 	t.Helper()
 	sdk := Must(svix.New(token, &svix.SvixOptions{ServerUrl: MustParseURL(url)}))(t)
 	return Client{Svix: sdk, URL: url, Token: token}
 }
 
-// HTTPClient keeps as many connections as the tests that make a load have senders.
+// HTTPClient keeps as many idle connections as the load tests have senders.
 var HTTPClient = &http.Client{
 	Timeout:   time.Minute,
 	Transport: &http.Transport{MaxIdleConnsPerHost: 64},
 }
 
-// Response is an answer of the API.
+// Response is an answer from the API.
 type Response struct {
 	Status int
 	Header http.Header
 	Body   []byte
 }
 
-// Decode reads the answer's JSON.
+// Decode decodes the answer's JSON.
 func (r Response) Decode(t testing.TB, v any) {
 	t.Helper()
 	if err := json.Unmarshal(r.Body, v); err != nil {
@@ -49,7 +49,7 @@ func (r Response) Decode(t testing.TB, v any) {
 	}
 }
 
-// Do makes one request, with no retries.
+// Do makes one request without retries.
 func (c Client) Do(ctx context.Context, method, path, body string) (Response, error) {
 	request, err := http.NewRequestWithContext(ctx, method, c.URL+path, strings.NewReader(body))
 	if err != nil {
@@ -68,7 +68,7 @@ func readResponse(answer *http.Response, err error) (Response, error) {
 	return Response{Status: answer.StatusCode, Header: answer.Header, Body: text}, err
 }
 
-// Call is Do for a request that must be answered with this status.
+// Call is Do for a request that must be answered with the wanted status.
 func (c Client) Call(t testing.TB, want int, method, path, body string) Response {
 	t.Helper()
 	r, err := c.Do(t.Context(), method, path, body)
@@ -82,7 +82,7 @@ func (c Client) Call(t testing.TB, want int, method, path, body string) Response
 }
 
 // NewApplication creates an application and returns its id. In a deployment it is deleted when the test ends;
-// elsewhere it goes with its database.
+// elsewhere it goes away with its database.
 func (c Client) NewApplication(t testing.TB) string {
 	t.Helper()
 	id := Must(c.Application.Create(t.Context(), svix.ApplicationIn{Name: t.Name()}, nil))(t).Id
@@ -99,7 +99,7 @@ func (c Client) SendMessage(t testing.TB, app string) string {
 	return Must(c.Message.Create(t.Context(), app, in, nil))(t).Id
 }
 
-// AwaitAttempts waits until there are n attempts to deliver a message, and returns them, oldest first.
+// AwaitAttempts waits until a message has n delivery attempts, and returns them, oldest first.
 func (c Client) AwaitAttempts(t testing.TB, app, message string, n int) []svix.MessageAttemptOut {
 	t.Helper()
 	var found []svix.MessageAttemptOut
@@ -136,7 +136,7 @@ func NoError(t testing.TB, err error) {
 	}
 }
 
-// Explain returns an error's text with the body of the answer, which the SDK's errors leave out.
+// Explain returns an error's text with the response body, which the SDK's errors leave out.
 func Explain(err error) string {
 	if e, ok := errors.AsType[*svix.Error](err); ok {
 		return err.Error() + ": " + string(bytes.TrimSpace(e.Body()))
@@ -144,7 +144,7 @@ func Explain(err error) string {
 	return err.Error()
 }
 
-// WantRefused wants an error that the SDK decoded, of this status and with this code in its body.
+// WantRefused fails unless err is an error decoded by the SDK with this status, and with this code in its body.
 func WantRefused(t testing.TB, err error, status int, code string) {
 	t.Helper()
 	e, ok := errors.AsType[*svix.Error](err)

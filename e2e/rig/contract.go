@@ -11,18 +11,18 @@ import (
 // Operation is an operation of the API, as the service's OpenAPI contract describes it.
 type Operation struct {
 	ID, Method, Path string
-	Params           []string // what its path names, from the left
+	Params           []string // parameters of the path, from left to right
 	TakesBody        bool
-	Pages            bool // it takes an iterator
-	Org, App         bool // whose tokens it takes; neither, for those that need none
+	Pages            bool // accepts an iterator
+	Org, App         bool // whose tokens it accepts; neither if it needs none
 }
 
-// WatcherKind is the kind of things that are endpoints for operational webhooks.
+// WatcherKind is the kind of operational-webhook endpoints.
 const WatcherKind = "watcher"
 
 var pathParam = regexp.MustCompile(`\{(\w+)\}`)
 
-// Operations returns all operations of the service's contract.
+// Operations returns all operations in the service's contract.
 func (s Service) Operations(t testing.TB) []Operation {
 	t.Helper()
 	var doc struct {
@@ -60,7 +60,7 @@ func newOperation(t testing.TB, method, path string, described json.RawMessage) 
 	for _, match := range pathParam.FindAllStringSubmatch(path, -1) {
 		kind := match[1]
 		if kind == "endpoint_id" && strings.HasPrefix(path, "/api/v1/operational-webhook/") {
-			kind = WatcherKind // the path calls two kinds of things alike
+			kind = WatcherKind // two kinds of things have the same name in paths
 		}
 		op.Params = append(op.Params, kind)
 	}
@@ -74,7 +74,7 @@ func newOperation(t testing.TB, method, path string, described json.RawMessage) 
 	return op
 }
 
-// At returns the operation's path with these names filled in.
+// At returns the operation's path with the given names filled in.
 func (op Operation) At(refs []string) string {
 	return pathParam.ReplaceAllStringFunc(op.Path, func(string) string {
 		ref := refs[0]
@@ -94,7 +94,7 @@ func (op Operation) Admits(b Bearer) bool {
 	return b.Org != "" && (op.Org && b.App == "" || op.App && b.App != "")
 }
 
-// Ends ranks operations by how much they delete or revoke.
+// Ends ranks an operation by how much it deletes or revokes.
 func (op Operation) Ends() int {
 	switch {
 	case op.Method == http.MethodDelete, op.ID == "AuthExpireAll":

@@ -12,8 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// NewDatabase creates a database for this test alone and returns its URL. The migrations are applied; there are no
-// other data.
+// NewDatabase creates a migrated but otherwise empty database for this test and returns its URL.
 func NewDatabase(t testing.TB) string {
 	t.Helper()
 	NeedOwnProcesses(t)
@@ -32,7 +31,7 @@ func newDatabase(t testing.TB, template string) string {
 	server := Must(SharedBackend())(t)
 	database := Must(createDatabase(server.URL, template))(t)
 	t.Cleanup(func() {
-		// The processes are gone by now, but Postgres may still be ending their sessions.
+		// The processes have exited, but Postgres may still be closing their sessions.
 		name := strings.TrimPrefix(MustParseURL(database).Path, "/")
 		if err := AdministerDatabase(server.URL, "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
 			t.Error(err)
@@ -41,7 +40,8 @@ func newDatabase(t testing.TB, template string) string {
 	return database
 }
 
-// migrated returns the name of a migrated database to copy. Migrating each test's own takes seconds on a busy machine.
+// migrated returns the name of a migrated database to copy. On a busy machine, running the migrations for each test
+// would take seconds.
 var migrated = sync.OnceValues(func() (template string, err error) {
 	server, err := SharedBackend()
 	if err != nil {
@@ -58,7 +58,7 @@ var migrated = sync.OnceValues(func() (template string, err error) {
 	if <-p.done; p.Cmd.ProcessState.ExitCode() != 0 {
 		return "", fmt.Errorf("migrate up: %s", Tail(p.Stderr.String()))
 	}
-	// A database that somebody is connected to, such as a vacuum, cannot be copied.
+	// Postgres cannot copy a database while anything, such as a vacuum, is connected to it.
 	template = strings.TrimPrefix(MustParseURL(database).Path, "/")
 	return template, AdministerDatabase(server.URL, "ALTER DATABASE "+template+" ALLOW_CONNECTIONS false")
 })
@@ -73,7 +73,7 @@ func createDatabase(server, template string) (string, error) {
 	return u.String(), nil
 }
 
-// AdministerDatabase runs a statement on a server, as a superuser.
+// AdministerDatabase runs a statement on a server as a superuser.
 func AdministerDatabase(server, statement string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
@@ -86,14 +86,14 @@ func AdministerDatabase(server, statement string) error {
 	return err
 }
 
-// MustParseURL parses a URL that a test made.
+// MustParseURL parses a URL that a test built.
 func MustParseURL(text string) *url.URL {
 	u, err := url.Parse(text)
 	if err != nil {
-		panic(err) // these tests made it
+		panic(err) // a bug in the test
 	}
 	return u
 }
 
-// Random returns a random part of a name.
+// Random returns a random string for use in a name.
 func Random() string { return strings.ToLower(rand.Text()[:12]) }

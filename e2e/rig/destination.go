@@ -12,14 +12,14 @@ import (
 	svix "github.com/svix/svix-webhooks/go"
 )
 
-// customer is an application, in the soak of faults_test.go, with its endpoints.
+// customer is an application in the soak of faults_test.go, with its endpoints.
 type customer struct {
 	app       string
 	endpoints []*destination
 }
 
-// destination is an endpoint whose receiver changes its manners and sits behind a bad network. It
-// keeps accounts of what it took, and complains of what should never arrive.
+// destination is an endpoint whose receiver changes its behaviour and sits behind a bad network. It records what it
+// accepted and complains about webhooks that should never arrive.
 type destination struct {
 	name    string
 	id      string
@@ -30,11 +30,11 @@ type destination struct {
 	mu       sync.Mutex
 	manners  manners
 	taken    map[string]int // by message: answers of 2xx
-	refused  int            // arrivals that were answered otherwise, or not at all
+	refused  int            // arrivals answered otherwise, or not at all
 	complain func(format string, args ...any)
 }
 
-// followedPath is where a redirect leads. Nobody may follow it.
+// followedPath is the target of redirects. No sender may follow them.
 const followedPath = "/followed"
 
 func newDestination(t testing.TB, l *Ledger, name string, c Client, app string) *destination {
@@ -53,7 +53,7 @@ func newDestination(t testing.TB, l *Ledger, name string, c Client, app string) 
 func (d *destination) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		return // cut off on the way
+		return // cut off in transit
 	}
 	m, err := d.accept(r, body)
 	if err != nil {
@@ -80,22 +80,22 @@ func (d *destination) accept(r *http.Request, body []byte) (manners, error) {
 	return d.manners, d.ledger.Arrived(id, body)
 }
 
-// behave gives the receiver other manners.
+// behave changes the receiver's behaviour.
 func (d *destination) behave(m manners) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.manners = m
 }
 
-// account is how a destination stands.
+// account is the state of a destination's deliveries.
 type account struct {
-	missing    []string // owed, and never taken
+	missing    []string // owed but never accepted
 	delivered  int
-	duplicated int // taken more than once
+	duplicated int // accepted more than once
 	refused    int
 }
 
-// account looks for these messages, which it is owed.
+// account checks the destination against the messages it is owed.
 func (d *destination) account(owed []string) account {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -12,19 +12,19 @@ import (
 	"time"
 )
 
-// fault is something that goes wrong for a while.
+// fault is a temporary failure.
 type fault struct {
 	name   string
 	inject func(ctx context.Context, p *plan) (heal func(context.Context) error, err error)
-	// least is how long it lasts at least, where a moment proves nothing.
+	// least is the minimum duration, for faults that prove nothing if they are brief.
 	least time.Duration
 }
 
-// plan is what goes wrong in one run, drawn by lot from a seed: with the same seed the same faults in
-// the same order, at the same places, for as long. What they meet there is the machine's business.
+// plan is the sequence of faults of one run, drawn from a seed: the same seed gives the same faults in the same
+// order, at the same places, for the same durations. The work that a fault interrupts depends on the machine.
 //
-// Tests wait for events and never for time; here time itself is what is tested, and this is the one
-// place where it passes.
+// Other tests wait for events and never for time. Here the passage of time itself is under test, and this is the only
+// place that waits for it.
 type plan struct {
 	lot      *rand.Rand
 	soak     *Soak
@@ -34,11 +34,11 @@ type plan struct {
 const (
 	faultLeast = 300 * time.Millisecond
 	faultMost  = 2500 * time.Millisecond
-	faultRest  = time.Second // between two faults, at most
+	faultRest  = time.Second // maximum time between two faults
 )
 
-// run injects one fault after the other until ctx ends, each of them once before any comes again. The
-// last is healed when it returns.
+// run injects one fault after the other until ctx ends. Each fault occurs once before any recurs. The last one has
+// been healed by the time run returns.
 func (p *plan) run(ctx context.Context, t testing.TB, faults []fault) {
 	t.Helper()
 	for ctx.Err() == nil {
@@ -62,7 +62,7 @@ func (p *plan) suffer(ctx context.Context, t testing.TB, f fault) {
 		t.Errorf("%s: %v", f.name, err)
 		return
 	}
-	_ = Pause(ctx, lasting) // shorter at the end of the run
+	_ = Pause(ctx, lasting) // returns early at the end of the run
 	if err := heal(t.Context()); err != nil {
 		t.Errorf("end of: %s: %v", f.name, err)
 	}
@@ -75,12 +75,12 @@ func (p *plan) upTo(d time.Duration) time.Duration {
 
 func draw[T any](p *plan, from []T) T { return from[p.lot.IntN(len(from))] }
 
-// at notes where the fault is.
+// at records where the fault is.
 func (p *plan) at(format string, args ...any) { p.timeline.note("  at "+format, args...) }
 
 func healed(context.Context) error { return nil }
 
-// faultsOfMachines are those of our own processes, of Postgres and of the network between them.
+// faultsOfMachines returns the faults of our own processes, of Postgres and of the network between them.
 func faultsOfMachines() []fault {
 	faults := []fault{
 		signalled("kill -9 of an API", syscall.SIGKILL, "api"),
@@ -102,7 +102,7 @@ func faultsOfMachines() []fault {
 	return faults
 }
 
-// faultsOfReceivers are those of receivers and of the network before them.
+// faultsOfReceivers returns the faults of receivers and of the network in front of them.
 func faultsOfReceivers() (faults []fault) {
 	for _, tr := range troubles {
 		faults = append(faults, fault{"network of a receiver: " + tr.Name,
@@ -129,7 +129,7 @@ func signalled(name string, s syscall.Signal, components ...string) fault {
 		m := draw(p, p.soak.fleet.of(components...))
 		p.at("%s", m.name)
 		m.signal(s)
-		return healed, nil // the fleet starts it again
+		return healed, nil // the fleet restarts it
 	}, 0}
 }
 
@@ -152,7 +152,7 @@ func shutDown(how Shutdown) fault {
 	}, 0}
 }
 
-// timeline is what went wrong when.
+// timeline records when each fault occurred.
 type timeline struct {
 	mu    sync.Mutex
 	begin time.Time

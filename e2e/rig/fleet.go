@@ -12,15 +12,14 @@ import (
 	"time"
 )
 
-// fleet is processes on one database, each of which is started again whenever it ends, as a service
-// manager would.
+// fleet is a set of processes on one database. Like a service manager, it restarts each process that exits.
 type fleet struct {
 	members []*member
 	stopped context.CancelFunc
 	running sync.WaitGroup
 }
 
-// member is a place in the fleet. Its way to the database is its own.
+// member is one place in the fleet. Each has its own connection path to the database.
 type member struct {
 	name      string
 	component string
@@ -29,14 +28,14 @@ type member struct {
 
 	mu      sync.Mutex
 	process *Process
-	address string // of its API; "" while it is not ready
-	told    bool   // to end: that it does is no finding
-	retired bool   // it is not started again
+	address string // of its API; "" unless ready
+	told    bool   // told to exit, so its exit is no fault
+	retired bool   // not to be restarted
 	starts  int
-	faults  []error // ends that nobody asked for
+	faults  []error // unexpected exits
 }
 
-// restartAfter is long enough to be no busy loop while the database is away.
+// restartAfter is long enough to avoid a busy loop while the database is down.
 const restartAfter = 200 * time.Millisecond
 
 func newFleet(t testing.TB, database, upstream string, more []string, components ...string) *fleet {
@@ -63,7 +62,7 @@ func newFleet(t testing.TB, database, upstream string, more []string, components
 	return f
 }
 
-// run keeps a process going until ctx ends.
+// run keeps a process running until ctx ends.
 func (m *member) run(ctx context.Context) {
 	for ctx.Err() == nil && !m.isRetired() {
 		p, err := launch(m.settings, m.component)
@@ -100,7 +99,8 @@ func (m *member) isReady(p *Process) bool {
 	return ok
 }
 
-// ended takes notice of an end. While the database is away a process may refuse to start.
+// ended records an exit. A process that was not ready yet may exit: it may refuse to start while the database is
+// down.
 func (m *member) ended(p *Process, ready bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -116,7 +116,7 @@ func (m *member) isRetired() bool {
 	return m.retired
 }
 
-// retire stops the process for good, which must end well.
+// retire stops the process for good. The process must exit with 0.
 func (m *member) retire(t testing.TB) {
 	t.Helper()
 	m.mu.Lock()
@@ -132,7 +132,7 @@ func (m *member) found(err error) {
 	m.faults = append(m.faults, err)
 }
 
-// signal sends the process a signal, if there is one now.
+// signal sends a signal to the process if one is running.
 func (m *member) signal(s os.Signal) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -140,10 +140,10 @@ func (m *member) signal(s os.Signal) {
 		return
 	}
 	m.told = m.told || s != syscall.SIGSTOP && s != syscall.SIGCONT
-	_ = m.process.Cmd.Process.Signal(s) // it may have ended just now
+	_ = m.process.Cmd.Process.Signal(s) // it may have just exited
 }
 
-// api is the address of one that is ready, drawn by lot; "": there is none.
+// api returns the address of a ready API chosen at random, or "" if there is none.
 func (f *fleet) api() string {
 	var ready []string
 	for _, m := range f.members {
@@ -159,7 +159,7 @@ func (f *fleet) api() string {
 	return ready[rand.IntN(len(ready))]
 }
 
-// of lists the members of these components.
+// of returns the members that run one of these components.
 func (f *fleet) of(components ...string) (found []*member) {
 	for _, m := range f.members {
 		if slices.Contains(components, m.component) {
@@ -169,7 +169,7 @@ func (f *fleet) of(components ...string) (found []*member) {
 	return found
 }
 
-// end kills what is left, and starts nothing more.
+// end kills the remaining processes and prevents further restarts.
 func (f *fleet) end() {
 	f.stopped()
 	f.running.Wait()

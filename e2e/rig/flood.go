@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// SendUntilAccepted sends a message, and retries while the service has no room for it.
+// SendUntilAccepted sends a message, and retries while the service is overloaded.
 func (c Client) SendUntilAccepted(t testing.TB, app, body string) {
 	t.Helper()
 	Await(t, func() string {
@@ -27,7 +27,7 @@ func (c Client) SendUntilAccepted(t testing.TB, app, body string) {
 	})
 }
 
-// SendLate sends a message whose second half comes three seconds late, and retries while the service has no room for it.
+// SendLate sends a message whose second half arrives three seconds late, and retries while the service is overloaded.
 func (c Client) SendLate(ctx context.Context, app, body string) error {
 	for deadline := time.Now().Add(Patience); ; {
 		half := len(body) / 2
@@ -47,7 +47,7 @@ func (c Client) SendLate(ctx context.Context, app, body string) error {
 		case err == nil && (answer.Status != http.StatusServiceUnavailable || answer.Header.Get("Retry-After") == ""):
 			return fmt.Errorf("a large message is answered with %d: %.200s", answer.Status, answer.Body)
 		}
-		_ = Pause(ctx, 200*time.Millisecond) // a service may hang up before it has read all
+		_ = Pause(ctx, 200*time.Millisecond) // a service may hang up before it has read the whole body
 	}
 }
 
@@ -72,7 +72,7 @@ func (c Client) Flood(t testing.TB, path string) *Flooded {
 	return c.FloodOf(t, 100, path)
 }
 
-// FloodOf is Flood with this many clients.
+// FloodOf is Flood with the given number of clients.
 func (c Client) FloodOf(t testing.TB, clients int, path string) *Flooded {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())

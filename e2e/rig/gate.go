@@ -9,15 +9,15 @@ import (
 	"testing"
 )
 
-// Gate holds the answers of a receiver back until it is opened.
+// Gate holds back a receiver's answers until it is opened.
 type Gate struct {
 	mu     sync.Mutex
-	held   map[*http.Request]Arrival // the requests at the gate now
+	held   map[*http.Request]Arrival // requests waiting at the gate
 	opened chan struct{}
 	Open   func()
 }
 
-// NewGate makes a gate, which opens at the latest when the test ends.
+// NewGate returns a gate that opens no later than when the test ends.
 func NewGate(t testing.TB) *Gate {
 	t.Helper()
 	g := &Gate{held: map[*http.Request]Arrival{}, opened: make(chan struct{})}
@@ -26,14 +26,14 @@ func NewGate(t testing.TB) *Gate {
 	return g
 }
 
-// Answer answers 204 once the gate is open.
+// Answer answers with 204 once the gate is open.
 func (g *Gate) Answer(w http.ResponseWriter, r *http.Request, a Arrival) {
 	g.enter(r, a)
 	defer g.leave(r)
 	select {
 	case <-g.opened:
 		w.WriteHeader(http.StatusNoContent)
-	case <-r.Context().Done(): // the sender has given up, or is no more
+	case <-r.Context().Done(): // the sender gave up or exited
 	}
 }
 
@@ -49,7 +49,7 @@ func (g *Gate) leave(r *http.Request) {
 	delete(g.held, r)
 }
 
-// AwaitHeld waits until at least n requests are at the gate, and returns all that are there.
+// AwaitHeld waits until at least n requests are at the gate, and returns all of them.
 func (g *Gate) AwaitHeld(t testing.TB, n int) (held []Arrival) {
 	t.Helper()
 	Await(t, func() string {

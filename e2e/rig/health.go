@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Health is the health of an endpoint in the API's answers.
+// Health is an endpoint's health as the API reports it.
 type Health struct {
 	Status         string
 	Failures       int

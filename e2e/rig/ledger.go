@@ -7,23 +7,22 @@ import (
 	"sync"
 )
 
-// Ledger knows what was sent, by the number that each message has in its payload: also what a client
-// never got an answer to.
+// Ledger records sent messages by the number in their payloads, including those whose client never got an answer.
 type Ledger struct {
 	mu       sync.Mutex
 	next     int
 	answered map[string]string // by message: the application's id
 	unheard  int               // messages whose client gave up without an answer
 	Retries  int
-	idsOf    map[int]string // by number: the one id that the message may have
+	idsOf    map[int]string // by number: the only id that the message may have
 }
 
-// NewLedger is a ledger of nothing so far.
+// NewLedger returns an empty ledger.
 func NewLedger() *Ledger {
 	return &Ledger{answered: map[string]string{}, idsOf: map[int]string{}}
 }
 
-// number is that of the next message.
+// number returns the number of the next message.
 func (l *Ledger) number() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -31,12 +30,13 @@ func (l *Ledger) number() int {
 	return l.next
 }
 
-// payload is the n-th message's: its size varies, and all of it must arrive as it is here.
+// payload returns the payload of message n. Its size varies with n, and it must arrive unchanged.
 func payload(n int) string {
 	return fmt.Sprintf(`{"number": %d,  "text": "%s"}`, n, strings.Repeat("Grüße ", n*7%200))
 }
 
-// Arrived checks a webhook: its payload is a message's, byte for byte, and no message has two ids.
+// Arrived checks a webhook: its payload must be that of a sent message, byte for byte, and no message may have two
+// ids.
 func (l *Ledger) Arrived(id string, body []byte) error {
 	var n int
 	if _, err := fmt.Sscanf(string(body), `{"number": %d,`, &n); err != nil || string(body) != payload(n) {
@@ -55,7 +55,7 @@ func (l *Ledger) identify(n int, id string) error {
 	return nil
 }
 
-// accepted notes an answer of 202.
+// accepted records an answer of 202.
 func (l *Ledger) accepted(n int, app, id string) error {
 	l.mu.Lock()
 	l.answered[id] = app

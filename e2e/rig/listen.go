@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// listenHTTP serves until the test ends, and returns the URL.
+// listenHTTP starts a server that runs until the test ends, and returns its URL.
 func listenHTTP(t testing.TB, handler http.HandlerFunc) string {
 	t.Helper()
 	NeedOwnProcesses(t)
@@ -17,8 +17,9 @@ func listenHTTP(t testing.TB, handler http.HandlerFunc) string {
 	return "http://" + listener.Addr().String() + "/"
 }
 
-// serveHTTP serves until the test ends. By then all handlers have returned: http.Server.Close does not wait for them,
-// and one that complained of something after its test would fail the whole run and name no test.
+// serveHTTP serves until the test ends, and then waits for all handlers to return. http.Server.Close does not wait
+// for them, and a handler that reported an error after its test had ended would fail the whole run without naming a
+// test.
 func serveHTTP(t testing.TB, listener net.Listener, server *http.Server) {
 	t.Helper()
 	var running handlers
@@ -29,13 +30,13 @@ func serveHTTP(t testing.TB, listener net.Listener, server *http.Server) {
 		_ = server.Serve(listener)
 	}()
 	t.Cleanup(func() {
-		_ = server.Close() // which ends the contexts of requests
+		_ = server.Close() // ends the contexts of requests
 		<-served
 		running.end(t)
 	})
 }
 
-// handlers are those of one server that run at the moment.
+// handlers are the running handlers of one server.
 type handlers struct {
 	mu      sync.Mutex
 	ended   bool
@@ -51,7 +52,7 @@ func (h *handlers) around(handler http.Handler) http.Handler {
 	})
 }
 
-// begin reports whether a handler may still begin.
+// begin reports whether a new handler may start.
 func (h *handlers) begin() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -76,7 +77,7 @@ func (h *handlers) end(t testing.TB) {
 	}
 }
 
-// ServeTCP hands each connection to a function, which closes it. When the test ends, all of them have returned.
+// ServeTCP passes each connection to serve, which closes it. All calls of serve have returned when the test ends.
 func ServeTCP(t testing.TB, serve func(net.Conn)) (address string) {
 	t.Helper()
 	listener := Must(net.Listen("tcp", "127.0.0.1:0"))(t)

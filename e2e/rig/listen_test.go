@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// TestServedHandlersEndBeforeTheirTest: a handler that is still busy when its connection is closed is waited for.
+// TestServedHandlersEndBeforeTheirTest checks that a handler still running when its connection closes delays the end
+// of its test.
 func TestServedHandlersEndBeforeTheirTest(t *testing.T) {
 	t.Parallel()
 	var ended atomic.Bool

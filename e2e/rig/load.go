@@ -12,10 +12,11 @@ import (
 	"time"
 )
 
-// SteadyRate is how many messages a second these tests send; fewer where the machine cannot.
+// SteadyRate is the number of messages a second these tests send; slow machines send fewer.
 const SteadyRate = 300
 
-// Background starts a load. The function it returns waits for the end, and fails unless every message was accepted.
+// Background starts a load. The returned function waits until the load ends, and fails unless every message was
+// accepted.
 func (l *Load) Background(t testing.TB) (ids func() []string) {
 	t.Helper()
 	l.Ended = make(chan struct{})
@@ -31,7 +32,7 @@ func (l *Load) Background(t testing.TB) (ids func() []string) {
 	}
 }
 
-// Halt ends a load in the background early, and fails unless every message it sent was accepted.
+// Halt ends a background load early, and fails unless every message it sent was accepted.
 func (l *Load) Halt(t testing.TB) (ids []string) {
 	t.Helper()
 	l.idle.Store(true)
@@ -42,33 +43,33 @@ func (l *Load) Halt(t testing.TB) (ids []string) {
 	return l.IDs()
 }
 
-// SteadyLoad is LoadAt the steady rate.
+// SteadyLoad is LoadAt with the steady rate.
 func SteadyLoad(t testing.TB, c Client, app string, messages int, lead *Lead) *Load {
 	t.Helper()
 	return LoadAt(t, SteadyRate, c, app, messages, lead)
 }
 
-// LoadAt returns a load of rate messages a second, which pauses while its lead is used up.
+// LoadAt returns a load of rate messages a second that pauses while its lead is used up.
 func LoadAt(t testing.TB, rate int, c Client, app string, messages int, lead *Lead) *Load {
 	t.Helper()
-	tick := time.NewTicker(time.Second / time.Duration(rate)) // garbage once nobody waits for it
+	tick := time.NewTicker(time.Second / time.Duration(rate)) // garbage collected when the load is done
 	return &Load{Client: c, App: app, Messages: messages, Senders: 16, pace: tick.C, Lead: lead}
 }
 
 // SteadyLead is the lead of steady loads: four seconds' worth of messages.
 const SteadyLead = 4 * SteadyRate
 
-// Lead bounds how far loads run ahead of deliveries: their senders wait while too many messages have not
-// arrived. Without it, a load that lasts as long as other things take leaves a slow machine more than the
-// test can wait for. Loads to one receiver share one lead.
+// Lead limits how far loads run ahead of deliveries: their senders wait while too many messages have not arrived.
+// Without it, a load that runs for as long as something else takes would leave a slow machine with more messages than
+// the test can wait for. Loads to one receiver share one lead.
 type Lead struct {
 	receiver *Receiver
-	most     int // messages accepted and not arrived; each sender but one may exceed it by one
-	before   int // messages that had arrived at the receiver before
+	most     int // messages accepted but not arrived; all senders but one may exceed it by one
+	before   int // messages that had already arrived at the receiver
 	accepted atomic.Int64
 }
 
-// NewLead lets loads be up to this many messages ahead of what arrives at a receiver.
+// NewLead returns a lead that lets loads run up to most messages ahead of a receiver.
 func NewLead(r *Receiver, most int) *Lead {
 	return &Lead{receiver: r, most: most, before: r.Distinct()}
 }
@@ -84,23 +85,23 @@ func (l *Lead) UsedUp() bool {
 	return l != nil && int(l.accepted.Load())-(l.receiver.Distinct()-l.before) >= l.most
 }
 
-// Load is many messages sent at once.
+// Load sends many messages concurrently.
 type Load struct {
 	Client
 	App      string
 	Messages int // to send; 0: until something fails
 	Senders  int
-	pace     <-chan time.Time // each message waits for a tick; nil: as fast as they are answered
-	Lead     *Lead            // the senders wait while it is used up; nil: they never wait for deliveries
+	pace     <-chan time.Time // each message waits for a tick; nil: no pacing
+	Lead     *Lead            // senders wait while it is used up; nil: no limit
 	idle     atomic.Bool      // stops the senders early
 
-	Ended    chan struct{} // closed at the end of what background began
+	Ended    chan struct{} // closed when a background load has ended
 	mu       sync.Mutex
-	accepted []string // the ids of messages that were answered with 202
-	Failure  error    // the first request that was not
+	accepted []string // ids of messages answered with 202
+	Failure  error    // the first failed request
 }
 
-// Run returns when all is sent, or a request has failed.
+// Run sends the messages. It returns when all are sent or a request has failed.
 func (l *Load) Run(ctx context.Context) {
 	var next atomic.Int64
 	var senders sync.WaitGroup
@@ -114,7 +115,7 @@ func (l *Load) Run(ctx context.Context) {
 	senders.Wait()
 }
 
-// turn waits until one more message may be sent, and reports whether one is to be sent at all.
+// turn waits until another message may be sent, and reports whether there is one to send.
 func (l *Load) turn(ctx context.Context) bool {
 	if l.pace != nil {
 		<-l.pace

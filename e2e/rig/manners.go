@@ -12,7 +12,8 @@ import (
 // manners are how a receiver behaves.
 type manners struct {
 	name string
-	// takes: what it answers is 2xx, and the delivery is done, if the sender hears of it.
+	// takes is true if the answer has a 2xx status. The delivery is then done, provided that the sender receives the
+	// answer.
 	takes  bool
 	answer func(http.ResponseWriter, *http.Request)
 }
@@ -46,7 +47,7 @@ func takeHalfASecond(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// drip is slow enough that no request's time is long enough.
+// drip is slow enough to exceed the time limit of any request.
 const drip = 100 * time.Millisecond
 
 func dripHeader(w http.ResponseWriter, _ *http.Request) {
@@ -92,7 +93,7 @@ func resetConnection(w http.ResponseWriter, _ *http.Request) {
 		return
 	}
 	if tcp, ok := conn.(*net.TCPConn); ok {
-		_ = tcp.SetLinger(0) // closing it now resets it
+		_ = tcp.SetLinger(0) // closing the connection now resets it
 	}
 	conn.Close()
 }

@@ -16,10 +16,10 @@ import (
 	"time"
 )
 
-// hostile makes customers attack each other at full size, as `make hostile` does.
+// hostile makes customers attack each other at full size. `make hostile` sets it.
 var hostile = flag.Bool("hostile", false, "attack at full size")
 
-// HostileSize returns how many of something an attack uses: a few, or with -hostile all that are allowed.
+// HostileSize returns the number of things an attack uses: few by default, or all that are allowed with -hostile.
 func HostileSize(few, all int) int {
 	if *hostile {
 		return all
@@ -28,25 +28,25 @@ func HostileSize(few, all int) int {
 }
 
 const (
-	// neighbourPatience is how long a neighbour's client waits for an answer: far longer than any answer should take,
-	// on a slow and busy machine. How much longer they take is measured by bench -scenario neighbours.
+	// neighbourPatience is how long a neighbour's client waits for an answer: far longer than any answer should take on
+	// a slow and busy machine. bench -scenario neighbours measures how much longer answers take.
 	neighbourPatience = 10 * time.Second
-	// neighbourLeast is how many messages a neighbour sends beside an attack, however short that is.
+	// neighbourLeast is the minimum number of messages a neighbour sends during an attack, however short the attack.
 	neighbourLeast = 10
-	// memoryMost is what a process may have with its default settings.
+	// memoryMost is the memory limit of a process with its default settings.
 	memoryMost = 512 << 20
 )
 
-// Neighbour is a customer that others must not hurt. It sends one message after the other.
+// Neighbour is a customer that others must not hurt. It sends one message at a time.
 type Neighbour struct {
 	Client
 	App      string
 	receiver *Receiver
 	answered atomic.Int64 // messages that were accepted
-	failed   atomic.Bool  // one was not
+	failed   atomic.Bool  // a message was not accepted
 }
 
-// NewNeighbour makes a neighbour of another organisation than any attacker's.
+// NewNeighbour creates a neighbour in an organisation of its own.
 func NewNeighbour(t testing.TB, s Service) *Neighbour {
 	t.Helper()
 	n := &Neighbour{Client: s.NewTenant(t), receiver: NewReceiver(t, nil)}
@@ -55,7 +55,7 @@ func NewNeighbour(t testing.TB, s Service) *Neighbour {
 	return n
 }
 
-// Beside sends until the attack returns. Every message must be accepted in time, and arrive.
+// Beside sends messages until the attack returns. Every message must be accepted in time and arrive.
 func (n *Neighbour) Beside(t testing.TB, attack func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -67,7 +67,7 @@ func (n *Neighbour) Beside(t testing.TB, attack func()) {
 			began := time.Now()
 			id, err := n.post(t.Context())
 			if t.Context().Err() != nil {
-				return // the attack has ended the test
+				return // the attack ended the test
 			}
 			if err != nil {
 				n.failed.Store(true)
@@ -79,7 +79,7 @@ func (n *Neighbour) Beside(t testing.TB, attack func()) {
 			_ = Pause(ctx, 50*time.Millisecond)
 		}
 	})
-	t.Cleanup(func() { cancel(); sender.Wait() }) // should the attack end the test
+	t.Cleanup(func() { cancel(); sender.Wait() }) // in case the attack ends the test
 	attack()
 	cancel()
 	sender.Wait()
@@ -87,7 +87,7 @@ func (n *Neighbour) Beside(t testing.TB, attack func()) {
 	t.Logf("the neighbour sent %d messages; the slowest answer took %s", len(ids), slowest.Round(time.Millisecond))
 }
 
-// AwaitAnswered waits until this many messages were accepted, or one was refused.
+// AwaitAnswered waits until this many messages were accepted or one was refused.
 func (n *Neighbour) AwaitAnswered(t testing.TB, messages int) {
 	t.Helper()
 	Await(t, func() string {
@@ -113,7 +113,7 @@ func (n *Neighbour) post(ctx context.Context) (id string, err error) {
 	return made.ID, err
 }
 
-// WantLittleMemory fails if the process ever had more memory than allowed. It needs Linux's /proc.
+// WantLittleMemory fails if the process's memory ever exceeded the limit. It needs Linux's /proc.
 func (p *Process) WantLittleMemory(t testing.TB) {
 	t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Cmd.Process.Pid))
@@ -130,7 +130,7 @@ func (p *Process) WantLittleMemory(t testing.TB) {
 	}
 }
 
-// NewEndpoints creates n endpoints of an application, all alike, ten at a time.
+// NewEndpoints creates n identical endpoints of an application, ten at a time.
 func (c Client) NewEndpoints(t testing.TB, app string, n int, in map[string]any) (ids []string) {
 	t.Helper()
 	body := string(Must(json.Marshal(in))(t))
@@ -149,7 +149,7 @@ func (c Client) NewEndpoints(t testing.TB, app string, n int, in map[string]any)
 	return ids
 }
 
-// Concurrently calls do for 0 to times-1, ten at a time.
+// Concurrently calls do with 0 to times-1, ten at a time.
 func Concurrently(times int, do func(n int)) {
 	var workers sync.WaitGroup
 	for first := range 10 {
@@ -162,7 +162,7 @@ func Concurrently(times int, do func(n int)) {
 	workers.Wait()
 }
 
-// Counter is a receiver that only counts what arrives.
+// Counter is a receiver that only counts webhooks.
 type Counter struct {
 	URL string
 
@@ -171,7 +171,7 @@ type Counter struct {
 	total int
 }
 
-// NewCounter starts one that takes each webhook as take does; nil: at once.
+// NewCounter starts a counter that handles each webhook with take, or accepts it immediately if take is nil.
 func NewCounter(t testing.TB, take http.HandlerFunc) *Counter {
 	t.Helper()
 	c := &Counter{times: map[string]int{}}
@@ -180,7 +180,7 @@ func NewCounter(t testing.TB, take http.HandlerFunc) *Counter {
 			take(w, r)
 		}
 		if !discard(r) {
-			return // cut off on the way
+			return // cut off in transit
 		}
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -190,7 +190,7 @@ func NewCounter(t testing.TB, take http.HandlerFunc) *Counter {
 	return c
 }
 
-// discard reads a body, and reports whether all of it came.
+// discard reads a body and reports whether it arrived completely.
 func discard(r *http.Request) bool {
 	_, err := io.Copy(io.Discard, r.Body)
 	return err == nil
@@ -203,7 +203,7 @@ func (c *Counter) Total() int {
 	return c.total
 }
 
-// Await waits until this many webhooks of this many messages have arrived.
+// Await waits until this many webhooks for this many messages have arrived.
 func (c *Counter) Await(t testing.TB, messages, webhooks int) {
 	t.Helper()
 	Await(t, func() string {

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// Probe asks one health check.
+// Probe requests a health check.
 func Probe(ctx context.Context, url string) (Response, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -17,7 +17,7 @@ func Probe(ctx context.Context, url string) (Response, error) {
 	return readResponse(HTTPClient.Do(request))
 }
 
-// AwaitProbe waits until a health check is answered with this status and this text in it.
+// AwaitProbe waits until a health check is answered with the given status and a body that contains the given text.
 func AwaitProbe(t testing.TB, url string, status int, text string) {
 	t.Helper()
 	Await(t, func() string {

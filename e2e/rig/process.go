@@ -15,15 +15,15 @@ import (
 	"time"
 )
 
-// Process is a postrider process that runs or has ended.
+// Process is a postrider process, running or exited.
 type Process struct {
 	Cmd    *exec.Cmd
 	Stdout output
 	Stderr output
-	done   chan struct{} // closed when it has ended
+	done   chan struct{} // closed when the process has exited
 }
 
-// output is what a process has written so far.
+// output collects what a process has written so far.
 type output struct {
 	mu   sync.Mutex
 	text strings.Builder
@@ -56,7 +56,7 @@ func Start(t testing.TB, settings []string, args ...string) *Process {
 	return StartCommand(t, exec.Command(Binary, args...), settings)
 }
 
-// StartCommand is Start for a command that runs postrider in the end.
+// StartCommand is Start for a command that eventually runs postrider.
 func StartCommand(t testing.TB, cmd *exec.Cmd, settings []string) *Process {
 	t.Helper()
 	NeedOwnProcesses(t)
@@ -73,7 +73,7 @@ func StartCommand(t testing.TB, cmd *exec.Cmd, settings []string) *Process {
 	return p
 }
 
-// Tail is the end of a long text.
+// Tail returns the end of a long text.
 func Tail(text string) string {
 	const most = 4000
 	if len(text) > most {
@@ -82,7 +82,7 @@ func Tail(text string) string {
 	return text
 }
 
-// launched is every process, so that none outlives these tests.
+// launched holds every started process, so that none outlives the tests.
 var launched struct {
 	sync.Mutex
 	all []*Process
@@ -92,15 +92,16 @@ func launch(settings []string, args ...string) (*Process, error) {
 	return launchCommand(exec.Command(Binary, args...), settings)
 }
 
-// harnessSettings are those of all processes, unless a test says otherwise: hundreds of them stop, and no load balancer
-// has to notice; and many run at a time, of which one would have the default address.
+// harnessSettings apply to all processes unless a test overrides them. There is no stop delay, because hundreds of
+// processes stop and no load balancer has to notice. There is no health check listener, because many processes run
+// concurrently and only one could have the default address.
 var harnessSettings = []string{"POSTRIDER_STOP_DELAY=0s", "POSTRIDER_OPS_LISTEN="}
 
 func launchCommand(cmd *exec.Cmd, settings []string) (*Process, error) {
 	p := &Process{Cmd: cmd, done: make(chan struct{})}
 	p.Cmd.Env = slices.Concat(CleanEnvironment(), harnessSettings, settings)
 	p.Cmd.Stdout, p.Cmd.Stderr = &p.Stdout, &p.Stderr
-	p.Cmd.WaitDelay = Patience // for an output that somebody else holds open
+	p.Cmd.WaitDelay = Patience // in case another process holds the output open
 	launched.Lock()
 	defer launched.Unlock()
 	if err := p.Cmd.Start(); err != nil {
@@ -109,12 +110,12 @@ func launchCommand(cmd *exec.Cmd, settings []string) (*Process, error) {
 	launched.all = append(launched.all, p)
 	go func() {
 		defer close(p.done)
-		_ = p.Cmd.Wait() // its exit code says it
+		_ = p.Cmd.Wait() // the exit code says the same
 	}()
 	return p, nil
 }
 
-// KillAll kills every process that these tests have started.
+// KillAll kills every process that these tests started.
 func KillAll() {
 	launched.Lock()
 	defer launched.Unlock()
@@ -136,13 +137,13 @@ func CleanEnvironment() []string {
 	return clean
 }
 
-// Kill is kill -9. It returns when the process is gone.
+// Kill kills the process with SIGKILL and returns when it is gone.
 func (p *Process) Kill() {
-	_ = p.Cmd.Process.Kill() // it fails for one that is gone
+	_ = p.Cmd.Process.Kill() // fails if the process is gone
 	<-p.done
 }
 
-// Signal sends a signal to a process that runs.
+// Signal sends a signal to a running process.
 func (p *Process) Signal(t testing.TB, s os.Signal) {
 	t.Helper()
 	NoError(t, p.Cmd.Process.Signal(s))
@@ -156,7 +157,7 @@ func (p *Process) Terminate(t testing.TB) {
 	}
 }
 
-// AwaitExit waits for the end of the process.
+// AwaitExit waits until the process exits and returns its exit code.
 func (p *Process) AwaitExit(t testing.TB) int {
 	t.Helper()
 	select {
@@ -186,7 +187,7 @@ func (p *Process) HasEnded() bool {
 	}
 }
 
-// AwaitReady waits until the process says that it is, and returns the address of its API.
+// AwaitReady waits until the process logs that it is ready, and returns the address of its API.
 func (p *Process) AwaitReady(t testing.TB) (address string) {
 	t.Helper()
 	Await(t, func() string {
@@ -224,14 +225,15 @@ type Result struct {
 	Stdout, Stderr string
 }
 
-// Command runs postrider to its end.
+// Command runs postrider until it exits.
 func Command(t testing.TB, settings []string, args ...string) Result {
 	t.Helper()
 	p := Start(t, settings, args...)
 	return Result{Code: p.AwaitExit(t), Stdout: p.Stdout.String(), Stderr: p.Stderr.String()}
 }
 
-// SkipIfShort skips a test with -short. It is for those that take half a minute or more in other processes.
+// SkipIfShort skips a test with -short. It is for tests that take half a minute or more and whose subject runs in
+// other processes.
 func SkipIfShort(t *testing.T) {
 	t.Helper()
 	if testing.Short() {
@@ -242,10 +244,10 @@ func SkipIfShort(t *testing.T) {
 // Settings returns the environment that the process was started with.
 func (p *Process) Settings() []string { return slices.Clone(p.Cmd.Env) }
 
-// Binary is the Postrider under test.
+// Binary is the path of the Postrider binary under test.
 var Binary string
 
-// CountEvents returns how many log events have a message, and how many events are errors.
+// CountEvents returns how many log events have the given message, and how many events are errors.
 func (p *Process) CountEvents(message string) (n, failures int) {
 	for line := range strings.Lines(p.Stdout.String()) {
 		if strings.Contains(line, fmt.Sprintf("%q", message)) {
@@ -266,7 +268,7 @@ func (p *Process) OpsURL(t testing.TB) string {
 	return "http://" + line.Ops
 }
 
-// AwaitClosed waits until the API accepts nothing more.
+// AwaitClosed waits until the API accepts no more connections.
 func (p *Process) AwaitClosed(t *testing.T) {
 	t.Helper()
 	address := p.AwaitReady(t)

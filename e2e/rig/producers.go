@@ -47,14 +47,14 @@ func NewKafka(t *testing.T, _, _ string) Producer {
 			for name, value := range headers {
 				record.Headers = append(record.Headers, kgo.RecordHeader{Key: name, Value: []byte(value)})
 			}
-			// A record whose context ends may still be produced; this one is until it is.
+			// A record may be produced even after its context has ended. Therefore wait until it is produced.
 			return client.ProduceSync(context.WithoutCancel(ctx), record).FirstErr()
 		},
 		Restart: func(*testing.T) { cluster.Close(); begin() },
 	}
 }
 
-// freePort is one that nobody listens on at the moment.
+// freePort returns a port that nothing listens on at the moment.
 func freePort(t *testing.T) int {
 	t.Helper()
 	listener := Must(net.Listen("tcp", "127.0.0.1:0"))(t)
@@ -62,7 +62,7 @@ func freePort(t *testing.T) int {
 	return listener.Addr().(*net.TCPAddr).Port
 }
 
-// NewNATS starts the real server in this process.
+// NewNATS starts a real NATS server in this process.
 func NewNATS(t *testing.T, _, _ string) Producer {
 	t.Helper()
 	options := &natsserver.Options{Host: "127.0.0.1", Port: freePort(t), JetStream: true, StoreDir: t.TempDir(), SyncAlways: true, NoLog: true, NoSigs: true}
@@ -105,7 +105,7 @@ func NewNATS(t *testing.T, _, _ string) Producer {
 	}
 }
 
-// NewOutbox writes to the database's outbox.
+// NewOutbox returns a producer that writes to the database's outbox.
 func NewOutbox(t *testing.T, org, database string) Producer {
 	t.Helper()
 	pool := Must(pgxpool.New(t.Context(), database))(t)
@@ -128,7 +128,7 @@ func NewOutbox(t *testing.T, org, database string) Producer {
 	}
 }
 
-// NewRabbitMQ starts the server in a container, or uses the one that E2E_RABBITMQ_URL names.
+// NewRabbitMQ starts a RabbitMQ server in a container, or uses the one that E2E_RABBITMQ_URL names.
 func NewRabbitMQ(t *testing.T, _, _ string) Producer {
 	t.Helper()
 	url := rabbitMQ(t)
@@ -141,7 +141,7 @@ func NewRabbitMQ(t *testing.T, _, _ string) Producer {
 		t.Cleanup(func() { _, _ = channel.QueueDelete(name, false, false, false) })
 	}
 	NoError(t, channel.Confirm(false))
-	var publishing sync.Mutex // of one channel
+	var publishing sync.Mutex // serializes use of the channel
 	return Producer{
 		Source: fmt.Sprintf("rabbitmq: {url: %q, queue: %s, dead_letter_routing_key: %[2]s-dead}", url, queue),
 		Produce: func(ctx context.Context, _, id, body string, headers map[string]string) error {
@@ -163,7 +163,7 @@ func NewRabbitMQ(t *testing.T, _, _ string) Producer {
 	}
 }
 
-// rabbitMQ is the URL of a server; without one to be had the test is skipped, unless containers are demanded.
+// rabbitMQ returns the URL of a server. If there is none, it skips the test, or fails it if containers are required.
 func rabbitMQ(t *testing.T) string {
 	t.Helper()
 	if url := os.Getenv("E2E_RABBITMQ_URL"); url != "" {
@@ -190,7 +190,7 @@ func rabbitMQ(t *testing.T) string {
 	return url
 }
 
-// NewSQS starts a fake of SQS.
+// NewSQS starts a fake SQS server.
 func NewSQS(t *testing.T, _, _ string) Producer {
 	t.Helper()
 	fake := sqsfake.New(time.Now)
@@ -203,7 +203,7 @@ func NewSQS(t *testing.T, _, _ string) Producer {
 			server.URL+"/000000000000/events.fifo", server.URL),
 		env: []string{
 			"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_EC2_METADATA_DISABLED=true",
-			"AWS_PROFILE=", // which this machine's own settings would have to know
+			"AWS_PROFILE=", // a profile set on this machine would have to exist in its configuration
 		},
 		Ordered: true,
 		Produce: func(_ context.Context, group, id, body string, headers map[string]string) error {
@@ -220,9 +220,9 @@ func NewSQS(t *testing.T, _, _ string) Producer {
 
 // Producer publishes to a broker or to the outbox.
 type Producer struct {
-	Source  string                                                                             // what a source is configured with to read it
-	env     []string                                                                           // what a consumer's environment needs besides
-	Produce func(ctx context.Context, group, id, body string, headers map[string]string) error // returns once the broker has it; the same id may be produced again
-	Restart func(t *testing.T)                                                                 // nil: it is somebody else's to restart
-	Ordered bool                                                                               // groups keep their order among several consumers
+	Source  string                                                                             // configuration of a source that reads from it
+	env     []string                                                                           // additional environment variables of a consumer
+	Produce func(ctx context.Context, group, id, body string, headers map[string]string) error // returns once the broker has the message; an id may be produced again
+	Restart func(t *testing.T)                                                                 // nil: not ours to restart
+	Ordered bool                                                                               // groups keep their order across several consumers
 }

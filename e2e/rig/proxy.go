@@ -15,7 +15,7 @@ import (
 // Proxy is a TCP proxy that can misbehave.
 type Proxy struct{ *toxiproxy.Proxy }
 
-// NewProxy starts a proxy to an address, until the test ends.
+// NewProxy starts a proxy to an address. It runs until the test ends.
 func NewProxy(t testing.TB, upstream string) Proxy {
 	t.Helper()
 	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
@@ -25,26 +25,26 @@ func NewProxy(t testing.TB, upstream string) Proxy {
 	return p
 }
 
-// Trouble is a network fault: the name of one of toxiproxy's toxics, and its attributes.
+// Trouble is a network fault: the name of a toxic of toxiproxy, and its attributes.
 type Trouble struct {
 	Name       string
 	Attributes map[string]int
 }
 
 var (
-	// Refusing closes all connections and refuses new ones. It is no toxic.
+	// Refusing closes all connections and refuses new ones. It is not a toxic.
 	Refusing = Trouble{Name: "refuses connections and cuts those there are"}
 	troubles = []Trouble{
 		Refusing,
 		{"reset_peer", map[string]int{"timeout": 0}},
-		{"timeout", map[string]int{"timeout": 0}}, // nothing gets through
+		{"timeout", map[string]int{"timeout": 0}}, // no data gets through
 		{"latency", map[string]int{"latency": 150, "jitter": 100}},
-		{"slicer", map[string]int{"average_size": 40, "size_variation": 30, "delay": 200}}, // bytes, and microseconds
+		{"slicer", map[string]int{"average_size": 40, "size_variation": 30, "delay": 200}}, // bytes and microseconds
 		{"limit_data", map[string]int{"bytes": 3000}},
 	}
 )
 
-// Disturb begins a fault, in both directions.
+// Disturb starts a fault in both directions.
 func (p Proxy) Disturb(tr Trouble) error {
 	if tr.Name == Refusing.Name {
 		p.Stop()
@@ -71,7 +71,7 @@ func (p Proxy) Heal(ctx context.Context) error {
 	p.Toxics.ResetToxics(ctx)
 	var err error
 	waited := poll(ctx, func() bool {
-		// Somebody may have the port for a moment, as the other end of a connection.
+		// The port may be in use for a moment, as the local port of another connection.
 		err = p.Start()
 		return err == nil || errors.Is(err, toxiproxy.ErrProxyAlreadyStarted)
 	})

@@ -21,11 +21,10 @@ import (
 	svix "github.com/svix/svix-webhooks/go"
 )
 
-// Receiver is where webhooks arrive. It keeps all of them, and when the test ends, each must have
-// had the right signature.
+// Receiver receives webhooks and keeps all of them. When the test ends, it checks that each had a valid signature.
 type Receiver struct {
 	URL    string
-	Secret string // of the endpoint; a test that lets Postrider make one puts it here
+	Secret string // of the endpoint; a test with a generated secret stores it here
 	answer func(http.ResponseWriter, *http.Request, Arrival)
 
 	mu          sync.Mutex
@@ -34,28 +33,28 @@ type Receiver struct {
 	connections int
 }
 
-// Arrival is one webhook.
+// Arrival is a received webhook.
 type Arrival struct {
 	ID     string
-	Nth    int // of those with this id: 1 is the first
+	Nth    int // counts the arrivals with this id, from 1
 	At     time.Time
 	Header http.Header
 	Body   []byte
 }
 
-// NewReceiver starts a receiver that answers with answer, or if that is nil, with 204.
+// NewReceiver starts a receiver that answers with the given function, or with 204 if it is nil.
 func NewReceiver(t testing.TB, answer func(http.ResponseWriter, *http.Request, Arrival)) *Receiver {
 	t.Helper()
 	host := receiverHost(t)
 	return NewReceiverAt(t, listenAddress(), host, answer)
 }
 
-// AnswerStatus makes a receiver that answers with this status and nothing else.
+// AnswerStatus returns a function for NewReceiver that answers with the given status only.
 func AnswerStatus(code int) func(http.ResponseWriter, *http.Request, Arrival) {
 	return func(w http.ResponseWriter, _ *http.Request, _ Arrival) { w.WriteHeader(code) }
 }
 
-// receiverHost is the name by which the service under test reaches this machine.
+// receiverHost returns the name by which the service under test reaches this machine.
 func receiverHost(t testing.TB) string {
 	t.Helper()
 	host := os.Getenv("E2E_RECEIVER_HOST")
@@ -72,7 +71,7 @@ func listenAddress() string {
 	return "127.0.0.1:0"
 }
 
-// NewReceiverAt is NewReceiver at an address of this machine, which the sender knows as host.
+// NewReceiverAt is NewReceiver listening on an address of this machine, which senders reach as host.
 func NewReceiverAt(t testing.TB, address, host string, answer func(http.ResponseWriter, *http.Request, Arrival)) *Receiver {
 	t.Helper()
 	listener := Must(net.Listen("tcp", address))(t)
@@ -80,7 +79,7 @@ func NewReceiverAt(t testing.TB, address, host string, answer func(http.Response
 		URL:    fmt.Sprintf("http://%s/", net.JoinHostPort(host, fmt.Sprint(listener.Addr().(*net.TCPAddr).Port))),
 		Secret: NewSecret(), answer: answer, times: map[string]int{},
 	}
-	t.Cleanup(func() { r.verify(t) }) // once nothing arrives any more
+	t.Cleanup(func() { r.verify(t) }) // when nothing can arrive any more
 	serveHTTP(t, listener, &http.Server{Handler: r, ConnState: r.connState})
 	return r
 }
@@ -107,11 +106,11 @@ func (r *Receiver) Connected() int {
 	return r.connections
 }
 
-// ServeHTTP keeps a webhook and answers it.
+// ServeHTTP records a webhook and answers it.
 func (r *Receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	body, err := io.ReadAll(request.Body)
 	if err != nil {
-		return // the sender was killed before it had sent all of it
+		return // the sender was killed before it had sent everything
 	}
 	a := r.keep(Arrival{ID: request.Header.Get("webhook-id"), At: time.Now(), Header: request.Header, Body: body})
 	if r.answer == nil {
@@ -130,8 +129,8 @@ func (r *Receiver) keep(a Arrival) Arrival {
 	return a
 }
 
-// verify checks what every webhook must have: a signature that the Standard Webhooks library accepts, or
-// one of the endpoint's public key, which that library does not know; and the same once more by the names that Svix uses.
+// verify checks the signature of every webhook with the Standard Webhooks library or, because that library does not
+// know v1a, against the endpoint's public key. The headers under Svix's names must have the same values.
 func (r *Receiver) verify(t testing.TB) {
 	t.Helper()
 	for _, a := range r.All() {
@@ -164,7 +163,7 @@ func sameByBothNames(header http.Header) error {
 	return nil
 }
 
-// NewEndpoint makes the receiver an endpoint of an application and returns its id.
+// NewEndpoint registers the receiver as an endpoint of an application and returns the endpoint's id.
 func (r *Receiver) NewEndpoint(t testing.TB, c Client, app string) string {
 	t.Helper()
 	return r.NewEndpointLike(t, c, app, svix.EndpointIn{})
@@ -201,7 +200,7 @@ func (r *Receiver) Await(t testing.TB, ids ...string) {
 	r.AwaitTimes(t, 1, ids...)
 }
 
-// AwaitTimes waits until each of the messages has arrived at least this many times.
+// AwaitTimes waits until each of the messages has arrived at least the given number of times.
 func (r *Receiver) AwaitTimes(t testing.TB, times int, ids ...string) {
 	t.Helper()
 	Await(t, func() string {
@@ -236,7 +235,7 @@ func (r *Receiver) Counts(ids []string) (duplicated, strange int) {
 	return duplicated, strange
 }
 
-// AnswerText makes a receiver that answers with this status and text.
+// AnswerText returns a function for NewReceiver that answers with the given status and text.
 func AnswerText(code int, text string) func(http.ResponseWriter, *http.Request, Arrival) {
 	return func(w http.ResponseWriter, _ *http.Request, _ Arrival) {
 		w.WriteHeader(code)
@@ -244,8 +243,8 @@ func AnswerText(code int, text string) func(http.ResponseWriter, *http.Request, 
 	}
 }
 
-// WantSurvived waits until every accepted message has arrived after a process was killed, and every attempt that was
-// under way at that moment was made again. It fails if none was.
+// WantSurvived waits, after a process was killed, until every accepted message has arrived and every attempt in
+// progress at the kill has been repeated. It fails if no attempt was in progress.
 func (r *Receiver) WantSurvived(t testing.TB, accepted []string, underWay []Arrival) {
 	t.Helper()
 	if len(underWay) == 0 {
@@ -267,7 +266,7 @@ func (r *Receiver) WantSurvived(t testing.TB, accepted []string, underWay []Arri
 		"%d attempts were under way", len(accepted), duplicated, strange, len(underWay))
 }
 
-// Verifies reports whether a webhook has a v1a signature of the public key.
+// Verifies reports whether a webhook has a v1a signature that the public key verifies.
 func (a Arrival) Verifies(t testing.TB, public string) bool {
 	t.Helper()
 	encoded, ok := strings.CutPrefix(public, "whpk_")
@@ -282,7 +281,7 @@ func (a Arrival) Verifies(t testing.TB, public string) bool {
 	})
 }
 
-// Distinct returns how many messages have arrived.
+// Distinct returns how many different messages have arrived.
 func (r *Receiver) Distinct() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -18,7 +18,7 @@ type BatchAnswer struct {
 	}
 }
 
-// SendBatch sends messages in one request, with a key if there is one.
+// SendBatch sends messages in one request, with an idempotency key unless it is "".
 func (c Client) SendBatch(t testing.TB, app, key, messages string) BatchAnswer {
 	t.Helper()
 	request := Must(http.NewRequestWithContext(t.Context(), http.MethodPost,
@@ -36,7 +36,7 @@ func (c Client) SendBatch(t testing.TB, app, key, messages string) BatchAnswer {
 	return out
 }
 
-// NewEventType makes an event type and returns its name.
+// NewEventType creates an event type and returns its name.
 func (c Client) NewEventType(t testing.TB) string {
 	t.Helper()
 	in := svix.EventTypeIn{Name: "e2e." + Random(), Description: "of " + t.Name()}
@@ -54,7 +54,7 @@ func (c Client) SendMessages(t testing.TB, app string, n int) []string {
 	return ids
 }
 
-// sendWith is send with more headers.
+// sendWith is Do with additional headers.
 func (c Client) sendWith(ctx context.Context, method, path, body string, headers ...string) (Response, error) {
 	request, err := http.NewRequestWithContext(ctx, method, c.URL+path, strings.NewReader(body))
 	if err != nil {

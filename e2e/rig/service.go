@@ -7,19 +7,20 @@ import (
 	"testing"
 )
 
-// Deployment returns the base URL of the deployment to test, or "" if tests run processes of their own.
+// Deployment returns the base URL of the deployment under test, or "" if the tests run their own processes.
 func Deployment() string { return strings.TrimRight(os.Getenv("E2E_BASE_URL"), "/") }
 
-// Service is a running Postrider.
+// Service is a running instance of Postrider.
 type Service struct {
 	URL      string
-	Settings []string // what its tokens are made with; nil: there is E2E_TOKEN alone
+	Settings []string // settings to issue tokens with; nil: E2E_TOKEN is the only token
 }
 
 // SecretSetting is the token secret of all processes.
 const SecretSetting = "POSTRIDER_JWT_SECRET=a-secret-that-only-these-tests-use"
 
-// Settings returns the settings of a process on a database that may send to this machine. Those in more take precedence.
+// Settings returns the settings of a process on a database. The process may send to this machine. Those in more take
+// precedence.
 func Settings(database string, more ...string) []string {
 	base := []string{
 		"DATABASE_URL=" + database, SecretSetting, "POSTRIDER_LISTEN=127.0.0.1:0", "POSTRIDER_LOG_FORMAT=json",
@@ -28,7 +29,7 @@ func Settings(database string, more ...string) []string {
 	return append(base, more...)
 }
 
-// Serve runs a process that accepts and delivers, on a database of its own, until the test ends.
+// Serve runs a process that accepts and delivers messages on a database of its own, until the test ends.
 func Serve(t testing.TB, more ...string) (*Process, Service) {
 	t.Helper()
 	p := Start(t, Settings(NewDatabase(t), more...), "serve")
@@ -36,13 +37,13 @@ func Serve(t testing.TB, more ...string) (*Process, Service) {
 	return p, s
 }
 
-// Service is the process as a client sees it.
+// Service returns the process as a client sees it.
 func (p *Process) Service(t testing.TB) Service {
 	t.Helper()
 	return Service{URL: "http://" + p.AwaitReady(t), Settings: []string{SecretSetting}}
 }
 
-// SharedRetries are how long the shared process waits after failures.
+// SharedRetries is the retry schedule of the shared process.
 const SharedRetries = "POSTRIDER_RETRY_SCHEDULE=100ms,200ms"
 
 var sharedProcess = sync.OnceValues(func() (*Process, error) {
@@ -57,7 +58,7 @@ var sharedProcess = sync.OnceValues(func() (*Process, error) {
 	return launch(Settings(database, SharedRetries), "serve")
 })
 
-// Shared returns a service that many tests share: the deployment, or one process.
+// Shared returns a service that many tests share: the deployment, or a single process.
 func Shared(t testing.TB) Service {
 	t.Helper()
 	if url := Deployment(); url != "" {
@@ -70,7 +71,7 @@ func Shared(t testing.TB) Service {
 	return p.Service(t)
 }
 
-// NewToken mints a token for an organisation, or for one application of it.
+// NewToken issues a token for an organisation, or for one of its applications.
 func (s Service) NewToken(t testing.TB, args ...string) string {
 	t.Helper()
 	if s.Settings == nil {
@@ -83,7 +84,7 @@ func (s Service) NewToken(t testing.TB, args ...string) string {
 	return strings.TrimSpace(got.Stdout)
 }
 
-// NewTenant returns a client of a new organisation, or of E2E_TOKEN's.
+// NewTenant returns a client for a new organisation or, in a deployment, for the organisation of E2E_TOKEN.
 func (s Service) NewTenant(t testing.TB) Client {
 	t.Helper()
 	if s.Settings == nil {
@@ -100,10 +101,10 @@ func (s Service) NewTenant(t testing.TB) Client {
 var ShortLeases = []string{
 	"POSTRIDER_REQUEST_TIMEOUT=1s", "POSTRIDER_LEASE=3s",
 	"POSTRIDER_CONCURRENCY=16", "POSTRIDER_ENDPOINT_CONCURRENCY=8", "POSTRIDER_CIRCUIT_WAIT=1s",
-	// Requests that the gate holds for longer than an attempt may take are failures. There are more
-	// retries than that can use up.
+	// Requests held at the gate for longer than an attempt may take are failures. The schedule has more retries than
+	// these can use up.
 	"POSTRIDER_RETRY_SCHEDULE=500ms,500ms,500ms,500ms,1s,1s,1s,1s,2s,2s,2s,2s" + strings.Repeat(",5s", 38),
 }
 
-// OpsSetting lets a process answer health checks, on a free port.
+// OpsSetting makes a process answer health checks on a free port.
 const OpsSetting = "POSTRIDER_OPS_LISTEN=127.0.0.1:0"

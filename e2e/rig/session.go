@@ -27,14 +27,14 @@ func Execute(t testing.TB, database string, statements ...string) {
 }
 
 const (
-	// SnapshotHeld keeps every row version that was visible to it: nothing deleted since can be vacuumed,
-	// and no index entry of it is marked as dead.
+	// SnapshotHeld retains every row version that was visible to it: nothing deleted since can be vacuumed, and no index
+	// entry that points to it is marked dead.
 	SnapshotHeld = "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1"
-	// WriteHeld has a transaction id, which stays in the list of those in progress of every snapshot.
+	// WriteHeld has a transaction id, which every snapshot lists as in progress.
 	WriteHeld = "BEGIN; CREATE TABLE stranger (n int); INSERT INTO stranger VALUES (1)"
 )
 
-// Hold runs statements in a session of its own and keeps the transaction open until the test ends.
+// Hold runs statements in a separate session and keeps its transaction open until the test ends.
 func Hold(t testing.TB, database, statements string) {
 	t.Helper()
 	conn := Must(pgx.Connect(t.Context(), database))(t)
@@ -42,15 +42,15 @@ func Hold(t testing.TB, database, statements string) {
 	Must(conn.Exec(t.Context(), statements, pgx.QueryExecModeSimpleProtocol))(t)
 }
 
-// reading is what the database has read so far to find deliveries.
+// reading is how much the database has read so far to find deliveries.
 type reading struct {
-	arrived int   // webhooks
-	tuples  int64 // index entries and rows that scans of the table went through
-	blocks  int64 // of the table and its indexes; vacuums are among their readers
+	arrived int   // webhooks received
+	tuples  int64 // index entries and rows that scans of the table read
+	blocks  int64 // of the table and its indexes, including those read by vacuum
 }
 
-// readOf is what has been read of the tables of deliveries. A session reports what it read a second
-// after its transactions, so that a difference is worth something only over many seconds of work.
+// readOf returns how much has been read from the delivery tables. A session reports its reads a second after its
+// transactions, so a difference is only meaningful over many seconds of work.
 func readOf(t testing.TB, database string, r *Receiver) reading {
 	t.Helper()
 	read := reading{arrived: len(r.All())}
@@ -64,12 +64,12 @@ func readOf(t testing.TB, database string, r *Receiver) reading {
 	return read
 }
 
-// Cost is what Postgres read to find one delivery, on average.
+// Cost is how much Postgres read to find one delivery, on average.
 type Cost struct{ tuples, blocks float64 }
 
 func (c Cost) String() string { return fmt.Sprintf("%.1f tuples and %.1f blocks", c.tuples, c.blocks) }
 
-// since is what each webhook cost that arrived after an earlier reading.
+// since returns the average cost of the webhooks that arrived after an earlier reading.
 func (r reading) since(earlier reading) Cost {
 	arrived := float64(r.arrived - earlier.arrived)
 	return Cost{float64(r.tuples-earlier.tuples) / arrived, float64(r.blocks-earlier.blocks) / arrived}
@@ -86,7 +86,7 @@ func (r *Receiver) AwaitArrivals(t testing.TB, n int) {
 	})
 }
 
-// MeasureCost waits for n more webhooks, and returns their cost.
+// MeasureCost waits for n more webhooks and returns their average cost.
 func MeasureCost(t testing.TB, database string, r *Receiver, n int) Cost {
 	t.Helper()
 	begin := readOf(t, database, r)
@@ -94,14 +94,14 @@ func MeasureCost(t testing.TB, database string, r *Receiver, n int) Cost {
 	return readOf(t, database, r).since(begin)
 }
 
-// costGrowth is how many times as much a delivery may cost in the end as in the beginning. What reads
-// all that is dead, or waits, reads hundreds of times as much.
+// costGrowth is the largest accepted ratio of a delivery's cost at the end to that at the beginning. A query that
+// reads all dead or all waiting rows reads hundreds of times as much.
 const costGrowth = 3
 
-// costSlack is so little that its growth does not matter: a few probes more to a delivery, where there are more queues.
+// costSlack is a cost whose growth does not matter: more queues need a few more probes per delivery.
 const costSlack = 30
 
-// WantBounded fails if a delivery costs more than a few times what it cost before.
+// WantBounded fails if a delivery now costs more than a few times what it did before.
 func WantBounded(t testing.TB, when string, before, now Cost) {
 	t.Helper()
 	t.Logf("%s, a delivery costs %s", when, now)

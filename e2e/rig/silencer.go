@@ -11,15 +11,15 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// Silencer is a proxy to a database that can go silent: it accepts connections, keeps them open and passes nothing on.
-// After Heal new connections work and old ones stay silent, as if a firewall had forgotten them.
+// Silencer is a proxy to a database that can go silent: it accepts connections and keeps them open, but forwards
+// nothing. After Heal new connections work, while old ones stay silent, as if a firewall had forgotten them.
 type Silencer struct {
 	Address string
 	to      *pgx.ConnConfig
-	epoch   atomic.Int64 // odd: silent. Connections of other epochs than this one's are dropped
+	epoch   atomic.Int64 // odd: silent. Data on connections from an earlier epoch is dropped
 }
 
-// NewSilencer starts a silencer in front of a database, until the test ends.
+// NewSilencer starts a silencer in front of a database. It runs until the test ends.
 func NewSilencer(t testing.TB, database string) *Silencer {
 	t.Helper()
 	s := &Silencer{to: Must(pgx.ParseConfig(database))(t)}
@@ -27,7 +27,7 @@ func NewSilencer(t testing.TB, database string) *Silencer {
 	return s
 }
 
-// Hush makes all connections silent.
+// Hush silences all connections.
 func (s *Silencer) Hush() { s.epoch.Add(1) }
 
 // Heal lets new connections work again.
@@ -54,7 +54,7 @@ func (s *Silencer) join(conn net.Conn) {
 	server.Close()
 	if s.epoch.Load() != epoch {
 		there.Wait()
-		_, _ = io.Copy(io.Discard, conn) // the server's end is not passed on either
+		_, _ = io.Copy(io.Discard, conn) // do not forward that the server closed the connection either
 	}
 	conn.Close()
 	there.Wait()

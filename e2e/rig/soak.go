@@ -13,22 +13,22 @@ import (
 	svix "github.com/svix/svix-webhooks/go"
 )
 
-// soakAtATime is how many attempts at one endpoint are under way in a process.
+// soakAtATime is the maximum number of concurrent attempts at one endpoint in a process.
 const soakAtATime = 8
 
-// soakSettings make whatever a fault holds up go on soon after it.
+// soakSettings make deliveries resume soon after the fault that held them up.
 var soakSettings = []string{
 	"POSTRIDER_REQUEST_TIMEOUT=1s", "POSTRIDER_LEASE=3s", "POSTRIDER_STOP_TIMEOUT=3s",
 	"POSTRIDER_CONCURRENCY=64", fmt.Sprintf("POSTRIDER_ENDPOINT_CONCURRENCY=%d", soakAtATime), "POSTRIDER_CIRCUIT_WAIT=2s",
-	// These outlast the longest failure, deadFor, by half a minute at least: jitter takes a fifth of
-	// (4 * 0.5 + 4 * 1 + 4 * 2 + 38 * 5) s. And the last waits are short enough for a test.
+	// These outlast the longest failure, deadFor, by at least half a minute: jitter shortens (4 * 0.5 + 4 * 1 + 4 * 2 +
+	// 38 * 5) s by up to a fifth. The last waits are short enough for a test.
 	"POSTRIDER_RETRY_SCHEDULE=500ms,500ms,500ms,500ms,1s,1s,1s,1s,2s,2s,2s,2s" + strings.Repeat(",5s", 38),
 }
 
-// deadFor bounds how long an endpoint stays dead that is so from the beginning.
+// deadFor is the maximum time for which an endpoint that is dead from the beginning stays so.
 const deadFor = 2 * time.Minute
 
-// Soak is a load that goes on while things go wrong.
+// Soak is a load that runs while faults occur.
 type Soak struct {
 	postgres  Breakable
 	fleet     *fleet
@@ -37,12 +37,12 @@ type Soak struct {
 	Timeline  *timeline
 	client    Client
 
-	well []*destination // those that faults are drawn for
-	dead []*destination // bad from the beginning, and good in the end
-	left *destination   // answers 410 once: nothing is owed to it any more
+	well []*destination // the endpoints that faults are drawn for
+	dead []*destination // bad from the beginning, good in the end
+	left *destination   // answers 410 once; is then owed nothing any more
 }
 
-// NewSoak starts the processes, and makes the customers with their endpoints.
+// NewSoak starts the processes and creates the customers with their endpoints.
 func NewSoak(t *testing.T) *Soak {
 	t.Helper()
 	s := &Soak{postgres: NewBreakable(t), ledger: NewLedger(), Timeline: &timeline{begin: time.Now()}}
@@ -61,8 +61,8 @@ func NewSoak(t *testing.T) *Soak {
 	return s
 }
 
-// addCustomer gives each customer three endpoints: two that faults come and go at, and one that is bad
-// from the beginning.
+// addCustomer adds a customer with three endpoints: two that are subject to faults, and one that is bad from the
+// beginning.
 func (s *Soak) addCustomer(t *testing.T, n int) {
 	t.Helper()
 	c := &customer{app: s.client.NewApplication(t)}
@@ -83,7 +83,7 @@ func (s *Soak) addCustomer(t *testing.T, n int) {
 	s.customers = append(s.customers, c)
 }
 
-// Suffer runs the load and the faults for a while, and returns when all faults are healed and every request is
+// Suffer runs the load and the faults for a while. It returns when all faults are healed and every request is
 // answered.
 func (s *Soak) Suffer(t *testing.T, seed uint64, lasting time.Duration) {
 	t.Helper()
@@ -116,7 +116,7 @@ func (s *Soak) revive() {
 	}
 }
 
-// Settle waits until everything owed has arrived, logs the accounts, and stops all processes.
+// Settle waits until everything owed has arrived, logs the accounts and stops all processes.
 func (s *Soak) Settle(t *testing.T) {
 	t.Helper()
 	s.client = NewClient(t, "http://"+s.fleet.api(), s.client.Token)
@@ -145,8 +145,8 @@ func (s *Soak) Settle(t *testing.T) {
 	}
 }
 
-// checkLeft wants the endpoint that answered 410 to be disabled, and left alone as soon as it was: a few
-// processes had a few deliveries in hand.
+// checkLeft fails unless the endpoint that answered 410 is disabled and received nothing afterwards but the few
+// deliveries that each process had already leased.
 func (s *Soak) checkLeft(t *testing.T, app string, stored []string) {
 	t.Helper()
 	a := s.left.account(stored)
@@ -159,7 +159,7 @@ func (s *Soak) checkLeft(t *testing.T, app string, stored []string) {
 	}
 }
 
-// stored lists an application's messages; whatever was answered with 202 is among them.
+// stored returns the ids of an application's messages. It fails if an accepted message is not among them.
 func (s *Soak) stored(t *testing.T, app string) (ids []string) {
 	t.Helper()
 	options := svix.MessageListOptions{Limit: new(uint64(250)), WithContent: new(false)}
@@ -184,8 +184,8 @@ func (s *Soak) stored(t *testing.T, app string) (ids []string) {
 	return ids
 }
 
-// awaitAll waits until the endpoint has taken all that it is owed, and then until nothing is owed to
-// it: what it took is written down.
+// awaitAll waits until the endpoint has accepted everything it is owed, and then until the database records this, so
+// that no delivery is open.
 func (s *Soak) awaitAll(t *testing.T, app string, d *destination, owed []string) account {
 	t.Helper()
 	limit, cancel := context.WithTimeout(t.Context(), Patience)

@@ -13,28 +13,28 @@ import (
 )
 
 // SoakLoad is a load by well-behaved clients: each message has an idempotency key, and a client that gets no answer
-// retries with it, at any process. Some give up.
+// retries with that key at any process. Some clients give up.
 type SoakLoad struct {
-	API      func() string // an address of the service; "": there is none at the moment
+	API      func() string // an address of the service; "": there is none now
 	Token    string
 	Apps     []string
 	Ledger   *Ledger
-	Lead     *Lead           // the clients wait while it is used up; nil: they never wait for deliveries
-	Healed   context.Context // ended once nobody may give up any more
+	Lead     *Lead           // clients wait while it is used up; nil: no limit
+	Healed   context.Context // ends when clients may no longer give up
 	Complain func(format string, args ...any)
 }
 
 const (
 	soakSenders  = 8
-	soakPerSend  = 200 * time.Millisecond // of each sender: 40 messages a second in all
+	soakPerSend  = 200 * time.Millisecond // for each sender; 40 messages a second in total
 	soakRetry    = 100 * time.Millisecond
 	soakRequest  = 4 * time.Second // how long a client waits for an answer
-	soakHurry    = 0.05            // of the requests, those whose client hangs up within hurry
+	soakHurry    = 0.05            // fraction of requests whose client hangs up within hurry
 	hurry        = 10 * time.Millisecond
-	soakGivingUp = 0.1 // of the requests that failed, those that are not made again
+	soakGivingUp = 0.1 // fraction of failed requests that are not retried
 )
 
-// Run sends until ctx ends, and returns when all that was begun is answered or given up.
+// Run sends until ctx ends. It returns when every message it began is answered or given up.
 func (l *SoakLoad) Run(ctx context.Context, t testing.TB) {
 	t.Helper()
 	var senders sync.WaitGroup
@@ -50,7 +50,7 @@ func (l *SoakLoad) Run(ctx context.Context, t testing.TB) {
 	senders.Wait()
 }
 
-// send sends one message until it is answered.
+// send sends one message, and retries until it is answered.
 func (l *SoakLoad) send(ctx context.Context) {
 	n := l.Ledger.number()
 	app := l.Apps[rand.IntN(len(l.Apps))]
@@ -100,13 +100,13 @@ func (l *SoakLoad) post(ctx context.Context, n int, app string) (id string, err 
 		var message struct{ ID string }
 		err = json.Unmarshal(answer.Body, &message)
 		return message.ID, err
-	case answer.Status < 500: // nothing is wrong with the request, so nobody may say so
+	case answer.Status < 500: // the request is valid, so a 4xx is an error
 		l.Complain("message %d was answered with %d: %s", n, answer.Status, answer.Body)
 	}
 	return "", fmt.Errorf("status %d: %s", answer.Status, answer.Body)
 }
 
-// requestTime is how long a client waits for its answer.
+// requestTime returns how long a client waits for its answer.
 func requestTime() time.Duration {
 	if rand.Float64() < soakHurry {
 		return rand.N(hurry)

@@ -19,7 +19,7 @@ import (
 // ReceiversHost is the name of this machine inside containers.
 const ReceiversHost = "host.docker.internal"
 
-// Stack is a container network with Postgres, and the images and settings of the components.
+// Stack is a container network with Postgres, and the components' images and settings.
 type Stack struct {
 	engine  *testcontainers.DockerProvider
 	images  map[string]string // by component
@@ -29,7 +29,7 @@ type Stack struct {
 	labels  map[string]string
 }
 
-// NewStack builds the images of components, and starts Postgres on a network for them.
+// NewStack builds the components' images, and starts Postgres on a network for them.
 func NewStack(t *testing.T, components ...string) *Stack {
 	t.Helper()
 	s := &Stack{images: map[string]string{}, env: map[string]string{}, labels: labels()}
@@ -43,7 +43,7 @@ func NewStack(t *testing.T, components ...string) *Stack {
 	postgres := Must(runPostgres(t.Context(), network.WithNetwork([]string{"postgres"}, s.network), testcontainers.WithLabels(s.labels)))(t)
 	testcontainers.CleanupContainer(t, postgres)
 	s.server = &containerPostgres{postgres, s.engine}
-	// Where containers listen is the image's business; the machine's address is a private one.
+	// The image sets the listen address. This machine has a private address as seen from the containers.
 	for _, setting := range append(ShortLeases, "DATABASE_URL=postgres://postgres:postgres@postgres/postgres?sslmode=disable",
 		SecretSetting, "POSTRIDER_ALLOW_SUBNETS=10.0.0.0/8,172.16.0.0/12,192.168.0.0/16") {
 		name, value, _ := strings.Cut(setting, "=")
@@ -52,11 +52,11 @@ func NewStack(t *testing.T, components ...string) *Stack {
 	return s
 }
 
-// building is held by whoever builds: of two tests that need the same, the second finds it made.
+// building is held during a build: of two tests that need the same image, the second finds it built.
 var building sync.Mutex
 
-// build builds a component's image under a name of its own. What it is made of stays with the engine,
-// which makes the next build a short one.
+// build builds a component's image under a name of its own. Its layers stay in the container engine and speed up the
+// next build.
 func (s *Stack) build(t *testing.T, component string) {
 	t.Helper()
 	var log strings.Builder
@@ -98,7 +98,7 @@ func (s *Stack) Worker(t *testing.T) testcontainers.Container {
 	return s.run(t, "worker", testcontainers.WithWaitStrategy(wait.ForLog("msg=ready").WithStartupTimeout(Patience)))
 }
 
-// run starts a container of the component's image as it is, and shows its log if the test fails.
+// run starts a container of the unmodified component image, and shows the container's log if the test fails.
 func (s *Stack) run(t *testing.T, component string, more ...testcontainers.ContainerCustomizer) testcontainers.Container {
 	t.Helper()
 	options := append([]testcontainers.ContainerCustomizer{
@@ -159,19 +159,19 @@ func (s *Stack) Pause(t *testing.T, c testcontainers.Container) {
 	Must(s.engine.Client().ContainerPause(t.Context(), c.GetContainerID(), docker.ContainerPauseOptions{}))(t)
 }
 
-// Unpause lets a container go on.
+// Unpause resumes a paused container.
 func (s *Stack) Unpause(t *testing.T, c testcontainers.Container) {
 	t.Helper()
 	Must(s.engine.Client().ContainerUnpause(t.Context(), c.GetContainerID(), docker.ContainerUnpauseOptions{}))(t)
 }
 
-// Kill ends a container as kill -9 does.
+// Kill kills a container with SIGKILL.
 func (s *Stack) Kill(t *testing.T, c testcontainers.Container) {
 	t.Helper()
 	Must(s.engine.Client().ContainerKill(t.Context(), c.GetContainerID(), docker.ContainerKillOptions{}))(t)
 }
 
-// CrashPostgres kills Postgres, and starts it again with its data.
+// CrashPostgres kills Postgres and restarts it with its data.
 func (s *Stack) CrashPostgres(t *testing.T, _ testcontainers.Container) {
 	t.Helper()
 	NoError(t, s.server.Stop(t.Context(), Immediate))

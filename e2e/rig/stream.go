@@ -10,26 +10,26 @@ import (
 	"time"
 )
 
-// Stream publishes messages in groups, one after the other, until it is stopped.
+// Stream publishes messages in groups, in order within each group, until it is stopped.
 type Stream struct {
 	Producer
 	App  string
 	Lead *Lead
 
 	mu       sync.Mutex
-	Produced map[string]int // by group, how many
+	Produced map[string]int // number of messages by group
 }
 
-// streamPace is between two messages of a group, less than what an endpoint in order can take.
+// streamPace is the interval between two messages of a group. It is longer than a FIFO endpoint needs for one.
 const streamPace = 25 * time.Millisecond
 
-// StreamGroups are the groups that a stream publishes in.
+// StreamGroups are the groups of a stream.
 var StreamGroups = []string{"red", "green", "blue", "black"}
 
 // StreamLead is the lead of a stream: six seconds' worth of messages.
 const StreamLead = 1000
 
-// Run publishes until ctx ends. What fails is published again: the broker may be away.
+// Run publishes until ctx ends. Failed messages are published again, because the broker may be down.
 func (s *Stream) Run(ctx context.Context, t *testing.T) {
 	t.Helper()
 	var groups sync.WaitGroup
@@ -68,7 +68,7 @@ func (s *Stream) publish(t *testing.T, group string, n int) {
 	s.Lead.sent()
 }
 
-// Count returns how many messages were published so far.
+// Count returns how many messages have been published so far.
 func (s *Stream) Count() (all int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -78,7 +78,7 @@ func (s *Stream) Count() (all int) {
 	return all
 }
 
-// StreamEvent is the payload of a message of a stream.
+// StreamEvent is the payload of a stream's messages.
 type StreamEvent struct {
 	Group string
 	N     int

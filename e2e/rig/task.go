@@ -9,7 +9,7 @@ import (
 	"github.com/svix/svix-webhooks/go/models"
 )
 
-// AwaitTask waits until a background task has finished, fails if it failed, and returns its data.
+// AwaitTask waits until a background task has finished and returns its data. It fails if the task failed.
 func (c Client) AwaitTask(t testing.TB, id string) map[string]any {
 	t.Helper()
 	var task *svix.BackgroundTaskOut
@@ -26,14 +26,14 @@ func (c Client) AwaitTask(t testing.TB, id string) map[string]any {
 	return task.Data
 }
 
-// AwaitSent is AwaitTask for a task that sends messages; it returns how many it sent.
+// AwaitSent is AwaitTask for a task that sends messages. It returns how many the task sent.
 func (c Client) AwaitSent(t testing.TB, id string) int {
 	t.Helper()
 	sent, _ := c.AwaitTask(t, id)["messagesSent"].(float64)
 	return int(sent)
 }
 
-// AwaitFailures waits until that many attempts at an endpoint have failed.
+// AwaitFailures waits until n attempts at an endpoint have failed.
 func (c Client) AwaitFailures(t testing.TB, app, endpoint string, n int) {
 	t.Helper()
 	Await(t, func() string {
@@ -45,14 +45,14 @@ func (c Client) AwaitFailures(t testing.TB, app, endpoint string, n int) {
 	})
 }
 
-// BeginAggregation begins a task of the organisation.
+// BeginAggregation starts a task of the organisation and returns its id.
 func (c Client) BeginAggregation(t testing.TB) string {
 	t.Helper()
 	return BeginTask(t, func() (*svix.AggregateEventTypesOut, error) { return c.Statistics.AggregateEventTypes(t.Context()) }).Id
 }
 
-// BeginReplays begins all tasks that c, a customer, may begin at once. Replays of what is missing last: there are messages,
-// and no attempts.
+// BeginReplays starts all tasks that c, a customer, may run at once. Replays of missing messages take a while,
+// because there are messages but no attempts.
 func (c Client) BeginReplays(t testing.TB, r *Receiver, app string, endpoints int) {
 	t.Helper()
 	since, ctx := time.Now().Add(-time.Hour), t.Context()
@@ -85,7 +85,8 @@ func TaskProcessed(task *svix.BackgroundTaskOut) float64 {
 	return n
 }
 
-// BeginTask begins a task of which an organisation may run one at a time: it waits while another runs.
+// BeginTask starts a task of which an organisation may run only one at a time. If another one is running, BeginTask
+// waits.
 func BeginTask[T any](t testing.TB, begin func() (T, error)) (task T) {
 	t.Helper()
 	Await(t, func() string {

@@ -13,26 +13,26 @@ import (
 
 // Thing is anything that a path can name: an application, an endpoint, a message...
 type Thing struct {
-	Kind     string   // as the contract's paths call it
-	refs     []string // its id, and how else it is called: the same in all tenants, wherever that can be
-	org, app string   // whose it is; without an app, the organisation's
-	Marks    []string // what is in it and in nothing else
+	Kind     string   // as named in the contract's paths
+	refs     []string // its id and other names; where possible, all tenants use the same names
+	org, app string   // its owner; without an app, the organisation
+	Marks    []string // texts found in it and nowhere else
 }
 
-// Bearer is a client with a token of an organisation or of an application, or without one.
+// Bearer is a client with a token for an organisation or an application, or without a token.
 type Bearer struct {
 	Name string
 	Client
 	Org, App string
 }
 
-// reaches reports whether a bearer may see a thing. An organisation's event types are for its customers.
+// reaches reports whether a bearer may see a thing. An organisation's customers may see its event types.
 func (b Bearer) reaches(th Thing) bool {
 	return b.Org == th.org && (b.App == "" || b.App == th.app || th.Kind == "event_type_name")
 }
 
-// Tenants are two organisations: A with the applications a1 and a2, and B with b1. All that can be
-// called alike in them is called alike, and whatever can hold a text of theirs holds a mark.
+// Tenants are two organisations: A with the applications a1 and a2, and B with b1. Their things have the same names
+// wherever possible, and every field that can hold arbitrary text holds a mark.
 type Tenants struct {
 	Bearers   []Bearer // A, B, a1, a2, b1, and one without a token
 	Things    []Thing
@@ -41,7 +41,7 @@ type Tenants struct {
 
 const SharedType, SharedApp, SharedEndpoint, SharedEvent, SharedWatcher = "order.made", "first", "hook", "event-1", "ops"
 
-// NewTenants makes both organisations and all that is in them.
+// NewTenants creates both organisations and everything in them.
 func NewTenants(t testing.TB, s Service) *Tenants {
 	t.Helper()
 	ts := &Tenants{receivers: map[string]*Receiver{}}
@@ -53,7 +53,7 @@ func NewTenants(t testing.TB, s Service) *Tenants {
 		ts.addTask(owner.Org, "", Must(owner.Statistics.AggregateEventTypes(t.Context()))(t).Id)
 	}
 	for _, th := range ts.Things {
-		if th.Kind == "task_id" { // they start within a second, all of them
+		if th.Kind == "task_id" { // all of them start within a second
 			ts.Bearers[slices.IndexFunc(ts.Bearers, func(b Bearer) bool { return b.reaches(th) })].AwaitTask(t, th.refs[0])
 		}
 	}
@@ -61,7 +61,7 @@ func NewTenants(t testing.TB, s Service) *Tenants {
 	return ts
 }
 
-// mark is a text that nobody else has.
+// mark returns a text that occurs nowhere else.
 func mark(name string) string { return "mark-" + name + "-" + Random() }
 
 func (ts *Tenants) addOrganisation(t testing.TB, s Service, name string) Bearer {
@@ -119,8 +119,7 @@ func (ts *Tenants) addTask(org, app, id string) {
 	ts.Things = append(ts.Things, Thing{Kind: "task_id", refs: []string{id}, org: org, app: app, Marks: []string{id}})
 }
 
-// Resolve finds what b means by these names in a path of op: all of them, or as many from the left as
-// name what b may reach.
+// Resolve finds the things that refs in a path of op refer to for b. It stops at the first one that b cannot reach.
 func (ts *Tenants) Resolve(b Bearer, op Operation, refs []string) []Thing {
 	var found []Thing
 	for i, kind := range op.Params {
@@ -135,7 +134,7 @@ func (ts *Tenants) Resolve(b Bearer, op Operation, refs []string) []Thing {
 	return found
 }
 
-// Names returns all ways to fill in a path of op, with things of all tenants.
+// Names returns all combinations of the tenants' names that fit a path of op.
 func (ts *Tenants) Names(op Operation) [][]string {
 	all := [][]string{nil}
 	for _, kind := range op.Params {
@@ -167,12 +166,12 @@ func IDsOf(things []Thing) []string {
 	return refs
 }
 
-// Named returns the bearer of that name.
+// Named returns the bearer with the given name.
 func (ts *Tenants) Named(name string) Bearer {
 	return ts.Bearers[slices.IndexFunc(ts.Bearers, func(b Bearer) bool { return b.Name == name })]
 }
 
-// Send makes a request, and fails if the answer holds anything that the bearer may not see.
+// Send makes a request, and fails if the answer contains anything that the bearer may not see.
 func (ts *Tenants) Send(t testing.TB, b Bearer, method, path, body string, headers ...string) Response {
 	t.Helper()
 	r := Must(b.sendWith(t.Context(), method, path, body, headers...))(t)
@@ -180,7 +179,7 @@ func (ts *Tenants) Send(t testing.TB, b Bearer, method, path, body string, heade
 	return r
 }
 
-// wantNothingForeign looks for marks of others, except where the request named them.
+// wantNothingForeign fails if the answer contains marks of others, except those in the request.
 func (ts *Tenants) wantNothingForeign(t testing.TB, b Bearer, request string, r Response) {
 	t.Helper()
 	text := fmt.Sprint(r.Header) + string(r.Body)
@@ -193,7 +192,7 @@ func (ts *Tenants) wantNothingForeign(t testing.TB, b Bearer, request string, r 
 	}
 }
 
-// WantReceivedNothingForeign wants nothing to have been sent to an application's endpoint that is not its own.
+// WantReceivedNothingForeign fails if an application's endpoint received anything that belongs to another tenant.
 func (ts *Tenants) WantReceivedNothingForeign(t testing.TB) {
 	t.Helper()
 	for name, r := range ts.receivers {
@@ -204,7 +203,7 @@ func (ts *Tenants) WantReceivedNothingForeign(t testing.TB) {
 	}
 }
 
-// ThingID returns the id of a thing of the application or organisation of this name.
+// ThingID returns the id of a thing that belongs to the named application or organisation.
 func (ts *Tenants) ThingID(name, kind string) string {
 	b := ts.Named(name)
 	n := slices.IndexFunc(ts.Things, func(th Thing) bool {
