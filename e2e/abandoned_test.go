@@ -12,8 +12,9 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// TestRequestAbandonedByClientIsNotStored has the database be silent for longer than clients wait. What was in no
-// statement by then must not be stored afterwards, when nobody is told of it.
+// TestRequestAbandonedByClientIsNotStored blocks the database for longer than clients wait. A message that is not yet
+// part of a statement when its client gives up must not be stored afterwards, because the client would never learn of
+// it.
 func TestRequestAbandonedByClientIsNotStored(t *testing.T) {
 	t.Parallel()
 	const requests, patience = 50, 2 * time.Second

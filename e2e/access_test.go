@@ -14,7 +14,7 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// wantGood checks whose tokens are good.
+// wantGood checks whether the clients' tokens are valid.
 func wantGood(t testing.TB, app string, good bool, clients ...rig.Client) {
 	t.Helper()
 	for i, c := range clients {
@@ -125,7 +125,7 @@ func TestTokenExpireAllEndsExistingTokens(t *testing.T) {
 	neighbour := owner.PortalAccess(t, other, svix.AppPortalAccessIn{SessionId: new("one")})
 
 	expire(svix.ApplicationTokenExpireIn{SessionIds: []string{"one", "of-nobody"}})
-	again := of("one") // in the same second
+	again := of("one") // issued in the same second
 	wantGood(t, app, false, one)
 	wantGood(t, app, true, two, none, again)
 
@@ -156,7 +156,7 @@ func TestTokenEndsInEveryProcessAtOnce(t *testing.T) {
 	app := owner.NewApplication(t)
 	one, two := owner.PortalAccess(t, app, svix.AppPortalAccessIn{}), owner.PortalAccess(t, app, svix.AppPortalAccessIn{})
 	oneThere, twoThere := rig.NewClient(t, there.URL, one.Token), rig.NewClient(t, there.URL, two.Token)
-	wantGood(t, app, true, one, two, oneThere, twoThere) // remembered as good by both
+	wantGood(t, app, true, one, two, oneThere, twoThere) // both processes have cached them as valid
 	rig.NoError(t, one.Authentication.Logout(t.Context(), nil))
 	wantGood(t, app, false, oneThere, one)
 	wantGood(t, app, true, twoThere)
@@ -164,7 +164,7 @@ func TestTokenEndsInEveryProcessAtOnce(t *testing.T) {
 	wantGood(t, app, false, twoThere, two)
 }
 
-// pemOf is a key as a variable without line breaks can hold it.
+// pemOf returns a key in PEM with escaped line breaks, as an environment variable without line breaks holds it.
 func pemOf(t testing.TB, kind string, der []byte, err error) string {
 	t.Helper()
 	if err != nil {
@@ -174,7 +174,7 @@ func pemOf(t testing.TB, kind string, der []byte, err error) string {
 	return strings.ReplaceAll(string(text), "\n", `\n`)
 }
 
-// keyPairs are the settings of who signs and of who can only verify, by algorithm.
+// keyPairs returns, by algorithm, the settings of an instance that signs and of one that can only verify.
 func keyPairs(t testing.TB) map[string][2][]string {
 	t.Helper()
 	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -255,14 +255,14 @@ func TestTokenKeyBadIsRefusedAtStartAndNotShown(t *testing.T) {
 			}
 		})
 	}
-	// A generated secret is no key of these.
+	// A generated secret is not a key of this algorithm.
 	got := rig.Command(t, []string{"POSTRIDER_JWT_ALGORITHM=EdDSA", "POSTRIDER_DATA_DIR=" + t.TempDir()}, "token")
 	if got.Code == 0 || !strings.Contains(got.Stderr, "POSTRIDER_JWT_SECRET is required with EdDSA") {
 		t.Errorf("exit code %d, stderr %q", got.Code, got.Stderr)
 	}
 }
 
-// TestTokenOfEachSecretAlgorithmIsAccepted uses every one of them against a process of its own.
+// TestTokenOfEachSecretAlgorithmIsAccepted starts a process for each algorithm.
 func TestTokenOfEachSecretAlgorithmIsAccepted(t *testing.T) {
 	t.Parallel()
 	database := rig.NewDatabase(t)
@@ -277,7 +277,7 @@ func TestTokenOfEachSecretAlgorithmIsAccepted(t *testing.T) {
 	}
 }
 
-// TestTokenSecretPublishedIsWarnedOf starts as docker-compose.yml does.
+// TestTokenSecretPublishedIsWarnedOf starts a process with the secret from docker-compose.yml.
 func TestTokenSecretPublishedIsWarnedOf(t *testing.T) {
 	t.Parallel()
 	const warning = "signing secret published in docker-compose.yml"
@@ -291,7 +291,7 @@ func TestTokenSecretPublishedIsWarnedOf(t *testing.T) {
 	}
 }
 
-// TestTokenKeyRotationKeepsTokens takes two processes through a rotation, one after the other.
+// TestTokenKeyRotationKeepsTokens takes two processes through a key rotation, one after the other.
 func TestTokenKeyRotationKeepsTokens(t *testing.T) {
 	t.Parallel()
 	const signs, verifies = "POSTRIDER_JWT_SECRET=", "POSTRIDER_JWT_VERIFY_SECRETS="

@@ -84,7 +84,8 @@ func TestApplicationUpdateCreatesUnknown(t *testing.T) {
 	}
 }
 
-// Others may make applications of the same organisation meanwhile, where the service is a deployment.
+// TestApplicationListPages allows for other applications: in a deployment, other tests may create some in the same
+// organisation at the same time.
 func TestApplicationListPages(t *testing.T) {
 	t.Parallel()
 	c := rig.Shared(t).NewTenant(t)
@@ -92,7 +93,7 @@ func TestApplicationListPages(t *testing.T) {
 	for range 5 {
 		ids = append(ids, c.NewApplication(t))
 	}
-	// Ids sort by time, but those of one instant by chance.
+	// Ids sort by time, but those created at the same time sort in random order.
 	slices.Sort(ids)
 
 	listed := listApplications(t, c, models.ORDERING_ASCENDING, ids[0])
@@ -106,8 +107,8 @@ func TestApplicationListPages(t *testing.T) {
 	}
 }
 
-// listApplications follows the iterator from one application on, at most as far as these tests made
-// any.
+// listApplications follows the iterator from one application on. It stops after 100 pages, which hold more
+// applications than these tests create.
 func listApplications(t *testing.T, c rig.Client, order svix.Ordering, from string) (ids []string) {
 	t.Helper()
 	options := svix.ApplicationListOptions{Limit: new(uint64(2)), Order: &order, Iterator: &from}
@@ -127,7 +128,7 @@ func listApplications(t *testing.T, c rig.Client, order svix.Ordering, from stri
 	return ids
 }
 
-// containsAll tells also when something stands in the list twice.
+// containsAll reports whether list contains every element of want and no element twice.
 func containsAll(list, want []string) bool {
 	found := map[string]int{}
 	for _, s := range list {

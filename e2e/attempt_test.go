@@ -17,7 +17,7 @@ type attempted struct {
 	accepting, failing string
 }
 
-// newAttempted needs a process whose retry schedule it knows, and so one of ours.
+// newAttempted needs a process of our own, because it has to know the retry schedule.
 func newAttempted(t *testing.T) attempted {
 	t.Helper()
 	rig.NeedOwnProcesses(t)
@@ -26,7 +26,7 @@ func newAttempted(t *testing.T) attempted {
 	good, bad := rig.NewReceiver(t, rig.AnswerText(200, "welcome")), rig.NewReceiver(t, rig.AnswerText(503, "not now"))
 	a := attempted{Client: c, app: app, accepting: good.NewEndpoint(t, c, app), failing: bad.NewEndpoint(t, c, app)}
 	a.message = c.SendMessage(t, app)
-	c.AwaitAttempts(t, app, a.message, 1+3) // the first try and two retries
+	c.AwaitAttempts(t, app, a.message, 1+3) // one success; a first attempt and two retries
 	return a
 }
 
@@ -56,7 +56,7 @@ func TestAttemptListByMessageFilters(t *testing.T) {
 			for _, attempt := range list.Data {
 				got = append(got, attempt.ResponseStatusCode)
 			}
-			slices.Sort(got) // which endpoint came first is chance
+			slices.Sort(got) // the endpoints' order is random
 			if !slices.Equal(got, test.want) {
 				t.Errorf("got %v, want %v", got, test.want)
 			}

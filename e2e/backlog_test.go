@@ -6,12 +6,13 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// TestBacklogDelaysNoOtherCustomer has a customer send more than a worker can deliver in a while. What another one sends
-// afterwards arrives before that, to an endpoint that gets its webhooks in order as well, which have to be claimed.
+// TestBacklogDelaysNoOtherCustomer gives a worker a large backlog of one customer. Messages that another customer
+// sends afterwards must arrive before the backlog is delivered. That includes a FIFO endpoint, whose deliveries
+// always have to be claimed.
 func TestBacklogDelaysNoOtherCustomer(t *testing.T) {
 	t.Parallel()
 	rig.SkipIfShort(t)
-	endpoints, messages := rig.HostileSize(400, 1000), 50 // a round of claims takes up to 64 of each endpoint
+	endpoints, messages := rig.HostileSize(400, 1000), 50 // a round of claims takes up to 64 per endpoint
 	database := rig.NewDatabase(t)
 	s := rig.Start(t, rig.Settings(database), "api").Service(t)
 	busy, other := s.NewTenant(t), s.NewTenant(t)
@@ -30,7 +31,7 @@ func TestBacklogDelaysNoOtherCustomer(t *testing.T) {
 		webhooks.Await(t, 1, 1)
 		arrived := backlog.Total()
 		t.Logf("%d of %d webhooks of the backlog arrived before the %s one", arrived, endpoints*messages, kind)
-		if arrived > endpoints*messages/3 { // it was two thirds
+		if arrived > endpoints*messages/3 { // it used to be two thirds
 			t.Errorf("the %s one waited for the backlog", kind)
 		}
 	}

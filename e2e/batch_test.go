@@ -39,7 +39,7 @@ func TestMessageBatchOfThousandIsDelivered(t *testing.T) {
 		}
 	}
 	listed := rig.Must(c.Message.List(t.Context(), app, &svix.MessageListOptions{Limit: new(uint64(250))}))(t).Data
-	for i, m := range listed { // the last one first
+	for i, m := range listed { // newest first
 		if m.Id != ids[len(ids)-1-i] {
 			t.Fatalf("message %d of the list is not message %d of the batch", i, len(ids)-1-i)
 		}

@@ -43,7 +43,7 @@ func TestTokenCommandRefusesBadSubject(t *testing.T) {
 	}
 }
 
-// marks are the lines of a status: whether each migration is applied.
+// marks returns the marks of all migrations in the output; a mark says whether the migration is applied.
 func marks(t *testing.T, database string, args ...string) string {
 	t.Helper()
 	got := rig.Command(t, rig.Settings(database), args...)
@@ -79,7 +79,7 @@ func TestMigrateGoesUpAndDown(t *testing.T) {
 	}
 }
 
-// TestCommandTakesPoolParameters: they are the driver's, and no server knows them.
+// TestCommandTakesPoolParameters uses parameters of the driver that no Postgres server knows.
 func TestCommandTakesPoolParameters(t *testing.T) {
 	t.Parallel()
 	u, err := url.Parse(rig.NewEmptyDatabase(t))

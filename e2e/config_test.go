@@ -7,7 +7,7 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// variables are all there are; others rely on these names.
+// variables lists all environment variables. Users rely on these names.
 var variables = []string{
 	"DATABASE_URL", "POSTRIDER_LISTEN", "POSTRIDER_DATA_DIR", "POSTRIDER_JWT_SECRET", "POSTRIDER_JWT_VERIFY_SECRETS", "POSTRIDER_JWT_ALGORITHM",
 	"POSTRIDER_MIGRATE",
@@ -19,7 +19,7 @@ var variables = []string{
 	"POSTRIDER_LOG_LEVEL", "POSTRIDER_LOG_FORMAT",
 }
 
-// password is one that must never be shown.
+// password must never be shown.
 const password = "very-secret"
 
 func TestHelpNamesEverySetting(t *testing.T) {
@@ -29,7 +29,7 @@ func TestHelpNamesEverySetting(t *testing.T) {
 		t.Fatalf("exit code %d, stderr %q", help.Code, help.Stderr)
 	}
 	for _, variable := range variables {
-		// A name may be the beginning of another one.
+		// A name may be a prefix of another one.
 		if !strings.Contains(help.Stdout, "$"+variable+")") {
 			t.Errorf("the help says nothing of %s", variable)
 		}
@@ -47,7 +47,7 @@ func TestHelpNamesEverySetting(t *testing.T) {
 	}
 }
 
-// flagOf is the flag that sets the same as a variable.
+// flagOf returns the flag that corresponds to a variable.
 func flagOf(variable string) string {
 	return strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(variable, "POSTRIDER_")), "_", "-")
 }
@@ -86,8 +86,8 @@ func TestSettingWithBadValueIsRefusedAtStart(t *testing.T) {
 		{"POSTRIDER_CA_FILE", "/no/such/file"},
 		{"POSTRIDER_CA_FILE", "/dev/null"},
 		{"POSTRIDER_LEASE", "a minute"},
-		{"POSTRIDER_LEASE", "30s"},     // no longer than an attempt may take
-		{"POSTRIDER_LEASE", "30005ms"}, // too little longer for an attempt to begin
+		{"POSTRIDER_LEASE", "30s"},     // not longer than an attempt may take
+		{"POSTRIDER_LEASE", "30005ms"}, // leaves too little time for an attempt to begin
 		{"POSTRIDER_LEASE", "24h"},
 		{"POSTRIDER_STOP_TIMEOUT", "-1s"},
 		{"POSTRIDER_DEFAULT_SIGNATURE_TYPE", "v1a"},
@@ -97,7 +97,7 @@ func TestSettingWithBadValueIsRefusedAtStart(t *testing.T) {
 	} {
 		t.Run(test.variable+"="+test.value, func(t *testing.T) {
 			t.Parallel()
-			// The database does not exist: it must not come to that.
+			// The database does not exist: the command must fail before it connects.
 			base := rig.Settings("postgres://127.0.0.1:1/none")
 			refusesToStart(t, rig.Command(t, append(base, test.variable+"="+test.value), "serve"), test.variable)
 		})
@@ -136,7 +136,7 @@ func refusesToStart(t *testing.T, got rig.Result, variable string) {
 func TestFlagWinsOverVariable(t *testing.T) {
 	t.Parallel()
 	base := rig.Settings(rig.NewDatabase(t), "POSTRIDER_LOG_FORMAT=text")
-	rig.Start(t, base, "api", "--log-format=json").AwaitReady(t) // which reads JSON
+	rig.Start(t, base, "api", "--log-format=json").AwaitReady(t) // AwaitReady parses JSON
 }
 
 func TestTokenSecretIsRequiredWithOwnDatabase(t *testing.T) {
@@ -172,7 +172,8 @@ func TestDatabaseUnreachableIsOneClearLine(t *testing.T) {
 	}
 }
 
-// A supervisor restarts what ends at its start later and later, so that it would be away long after the
+// TestStartWaitsForDatabase checks that processes wait for the database instead of exiting. A supervisor restarts a
+// process that exits at its start after longer and longer delays, so the process would stay down long after the
 // database is back.
 func TestStartWaitsForDatabase(t *testing.T) {
 	t.Parallel()

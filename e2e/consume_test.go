@@ -13,13 +13,13 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// TestOutboxSendsOnlyCommittedMessages is what the outbox is for. The product's own table is in
-// the same database, and nothing is configured.
+// TestOutboxSendsOnlyCommittedMessages checks the purpose of the outbox. The product's own table is in the same
+// database, and nothing is configured.
 func TestOutboxSendsOnlyCommittedMessages(t *testing.T) {
 	t.Parallel()
 	database := rig.NewDatabase(t)
 	s := rig.Start(t, rig.Settings(database), "serve").Service(t)
-	c := rig.NewClient(t, s.URL, s.NewToken(t)) // for the organisation of those who name none
+	c := rig.NewClient(t, s.URL, s.NewToken(t)) // for the default organisation
 	c.Call(t, 201, "POST", "/api/v1/app", `{"name": "Acme", "uid": "acme"}`)
 	receiver := rig.NewReceiver(t, nil)
 	receiver.NewEndpoint(t, c, "acme")
@@ -54,7 +54,7 @@ func TestOutboxSendsOnlyCommittedMessages(t *testing.T) {
 func TestConsumeCheckReportsErrors(t *testing.T) {
 	t.Parallel()
 	database := rig.NewDatabase(t)
-	rig.Start(t, rig.Settings(database), "api").AwaitReady(t) // which migrates
+	rig.Start(t, rig.Settings(database), "api").AwaitReady(t) // applies the migrations
 	kafka := rig.NewKafka(t, "", database)
 	file := filepath.Join(t.TempDir(), "sources.yaml")
 	write := func(text string) { rig.NoError(t, os.WriteFile(file, []byte(text), 0o600)) }

@@ -6,8 +6,8 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// TestContainerKilledLosesNothing runs what is deployed: the images, each component in a
-// container of its own, on a network with Postgres.
+// TestContainerKilledLosesNothing runs the images as they are deployed: each component in a container of its own, on
+// a network with Postgres.
 func TestContainerKilledLosesNothing(t *testing.T) {
 	t.Parallel()
 	rig.NeedOwnProcesses(t)
@@ -22,7 +22,7 @@ func TestContainerKilledLosesNothing(t *testing.T) {
 	receiver.NewEndpoint(t, l.Client, l.App)
 
 	survivor := s.Worker(t)
-	s.Pause(t, survivor) // so that the gate holds nothing but the victim's requests
+	s.Pause(t, survivor) // so that the gate holds only the victim's requests
 	victim := s.Worker(t)
 	accepted := l.Background(t)
 	underWay := gate.AwaitHeld(t, 1)

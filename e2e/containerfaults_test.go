@@ -10,13 +10,13 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// soakLead is ten seconds' worth of messages: more than waits for a lease to run out, so that the load
-// goes on through every fault.
+// soakLead is ten seconds' worth of messages: more than wait while a lease expires, so that the load continues
+// through every fault.
 const soakLead = 400
 
-// TestContainerFaultsLoseNothing does to containers what happens to them where they are deployed,
-// one after the other under a load: their network goes away, they are frozen longer than a lease, they
-// are killed, and so is Postgres, which starts again with its data.
+// TestContainerFaultsLoseNothing subjects containers under load to the faults of a deployment, one after the other:
+// they lose their network, are frozen for longer than a lease, and are killed. Postgres is killed too and restarted
+// with its data.
 func TestContainerFaultsLoseNothing(t *testing.T) {
 	t.Parallel()
 	rig.NeedOwnProcesses(t)

@@ -9,8 +9,9 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// The survivor sleeps until the victim is dead. So whatever the gate holds at that moment is the victim's, however long
-// an attempt may take and however long a slow machine needs to start a process.
+// TestWorkerKilledLeavesDeliveriesToAnother stops the survivor until the victim is dead. Therefore all requests at
+// the gate at that moment belong to the victim, however long an attempt may take and however long a slow machine
+// needs to start a process.
 func TestWorkerKilledLeavesDeliveriesToAnother(t *testing.T) {
 	t.Parallel()
 	database, gate := rig.NewDatabase(t), rig.NewGate(t)
@@ -41,8 +42,8 @@ func TestServeKilledLosesNothing(t *testing.T) {
 	receiver.NewEndpoint(t, l.Client, l.App)
 
 	l.Background(t)
-	// Deliveries wait in the process and more of them in the database, and attempts are under way. Those that take too long
-	// fail, and there may be none for a moment, so they are looked at last.
+	// Wait until there are deliveries in the process, more of them in the database, and attempts in progress. The
+	// attempts are checked last: slow ones fail, so there may be none for a moment.
 	rig.Await(t, func() string {
 		if n := len(l.IDs()); n < 500 {
 			return fmt.Sprintf("%d messages are accepted", n)
@@ -61,7 +62,7 @@ func TestServeKilledLosesNothing(t *testing.T) {
 	again := rig.Start(t, p.Settings(), "serve")
 	receiver.WantSurvived(t, ids, underWay)
 
-	// And the process that came up is in order.
+	// The restarted process works normally.
 	c := rig.NewClient(t, again.Service(t).URL, l.Token)
 	id := c.SendMessage(t, l.App)
 	receiver.Await(t, id)

@@ -14,11 +14,11 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// credentialsMarker is part of every password and every header's value of these tests.
+// credentialsMarker is part of every password and header value in these tests.
 const credentialsMarker = "m4rk3d"
 
-// wantStored looks for the marker in every column of every table, as text or as bytes, and wants it in none, or in the
-// endpoints alone.
+// wantStored searches every column of every table for the marker, as text and as bytes, and fails unless exactly the
+// wanted tables contain it.
 func wantStored(t testing.TB, database string, want ...string) {
 	t.Helper()
 	ctx := t.Context()
@@ -41,7 +41,8 @@ func wantStored(t testing.TB, database string, want ...string) {
 	}
 }
 
-// guarded is two receivers: of the one the endpoint has a user and password in its URL, of the other a header.
+// guarded is two receivers that require credentials: one endpoint has a user and password in its URL, the other has a
+// header.
 type guarded struct {
 	byUser, byHeader             *rig.Receiver
 	userEndpoint, headerEndpoint string // ids
@@ -58,7 +59,7 @@ func newGuarded(t testing.TB, c rig.Client, app string) guarded {
 	return g
 }
 
-// wantCalled wants the message at both receivers with what they ask for.
+// wantCalled fails unless both receivers get the message with their credentials.
 func (g guarded) wantCalled(t testing.TB, message string) {
 	t.Helper()
 	g.byUser.Await(t, message)
@@ -72,7 +73,7 @@ func (g guarded) wantCalled(t testing.TB, message string) {
 	}
 }
 
-// TestCredentialsAreEncryptedAtRest begins without keys and with endpoints of then.
+// TestCredentialsAreEncryptedAtRest starts without keys, and with endpoints created before there are any.
 func TestCredentialsAreEncryptedAtRest(t *testing.T) {
 	t.Parallel()
 	database := rig.NewDatabase(t)
@@ -113,7 +114,7 @@ func TestCredentialsAreEncryptedAtRest(t *testing.T) {
 	}
 	for _, endpoint := range []string{before.userEndpoint, before.headerEndpoint, since.userEndpoint, since.headerEndpoint} {
 		path := "/api/v1/app/" + app + "/attempt/endpoint/" + endpoint
-		rig.Await(t, func() string { // so that the attempts are stored
+		rig.Await(t, func() string { // wait until the attempts are stored
 			if !strings.Contains(string(c.Call(t, 200, "GET", path, "").Body), message) {
 				return "no attempt at " + endpoint
 			}
@@ -129,7 +130,7 @@ func TestCredentialsAreEncryptedAtRest(t *testing.T) {
 	}
 }
 
-// changeGuarded changes URLs and headers in each way that the API has, and checks after each.
+// changeGuarded changes URLs and headers through every operation of the API that can, and checks after each.
 func changeGuarded(t testing.TB, c rig.Client, app string, before, since guarded, check func()) {
 	t.Helper()
 	ctx := t.Context()

@@ -40,7 +40,7 @@ func showsEveryEvent(t *testing.T, settings []string) {
 	}
 }
 
-// listen starts a receiver as a user would and returns its address.
+// listen starts a receiver as a user would, and returns its address.
 func listen(t *testing.T, args ...string) (p *rig.Process, url string) {
 	t.Helper()
 	p = rig.Start(t, nil, append([]string{"listen", "127.0.0.1:0"}, args...)...)

@@ -15,7 +15,8 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// Attempts that have no descriptor left are nobody's failures, and the API goes on.
+// TestDescriptorLimitCostsNoRetries checks that attempts for which no descriptor is left do not count as failures,
+// and that the API keeps working.
 func TestDescriptorLimitCostsNoRetries(t *testing.T) {
 	t.Parallel()
 	limited := exec.Command("sh", "-c", `ulimit -n 64; exec "$0" "$@"`, rig.Binary, "serve")
@@ -37,7 +38,7 @@ func TestDescriptorLimitCostsNoRetries(t *testing.T) {
 	for i := range ids {
 		ids[i] = c.SendMessage(t, app)
 	}
-	rig.Await(t, func() string { // as many attempts hang as there may be
+	rig.Await(t, func() string { // as many attempts hang as are allowed
 		for _, r := range receivers {
 			if len(r.All()) > 0 {
 				return ""
@@ -73,8 +74,9 @@ func TestDescriptorLimitTooLowIsRefusedAtStart(t *testing.T) {
 	}
 }
 
-// The limit falls while the process runs, so that no plan of its own keeps it from being reached. It falls in
-// the middle of a first attempt: what the test asks of the API before and after needs descriptors too.
+// TestDescriptorShortagePostponesAttempts lowers the limit of a running process, so that the process cannot avoid
+// reaching it. It does so during a first attempt, because the test's own API requests before and after need
+// descriptors as well.
 func TestDescriptorShortagePostponesAttempts(t *testing.T) {
 	t.Parallel()
 	p, s := rig.Serve(t, "POSTRIDER_RETRY_SCHEDULE=100ms")
@@ -106,7 +108,7 @@ func TestDescriptorShortagePostponesAttempts(t *testing.T) {
 		}
 		return ""
 	})
-	attempts := c.AwaitAttempts(t, app, id, 2) // had the postponed one been a failure, the schedule would have ended with it
+	attempts := c.AwaitAttempts(t, app, id, 2) // if the postponed attempt counted as a failure, no retry would be left
 	if attempts[0].Status != models.MESSAGESTATUS_FAIL || attempts[1].Status != models.MESSAGESTATUS_SUCCESS {
 		t.Errorf("%+v", attempts)
 	}

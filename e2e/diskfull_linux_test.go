@@ -14,7 +14,7 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// smallDisk is a directory of 96 MiB that this server may write to. It skips where nothing can be mounted.
+// smallDisk returns a directory of 96 MiB that the server may write to. It skips the test if it cannot mount one.
 func smallDisk(t testing.TB, of *rig.LocalPostgres) string {
 	t.Helper()
 	dir := rig.Must(os.MkdirTemp("", "postrider-e2e-*"))(t)
@@ -34,7 +34,7 @@ func smallDisk(t testing.TB, of *rig.LocalPostgres) string {
 	return disk
 }
 
-// fillDisk leaves no space on a disk, and returns what makes it free again.
+// fillDisk fills a disk completely, and returns a function that frees the space.
 func fillDisk(t testing.TB, disk string) (free func()) {
 	t.Helper()
 	path := filepath.Join(disk, "filler")
@@ -48,20 +48,21 @@ func fillDisk(t testing.TB, disk string) (free func()) {
 	return func() { rig.NoError(t, os.Remove(path)) }
 }
 
-// largePayload is JSON that does not become smaller by compression.
+// largePayload returns JSON that cannot be compressed.
 func largePayload(name string) string {
 	noise := make([]byte, 60_000)
 	rand.Read(noise)
 	return `{"` + name + `":"` + base64.StdEncoding.EncodeToString(noise) + `"}`
 }
 
-// smallDatabase is a database on a small disk. What Postgres logs ahead is elsewhere: without space for that it ends.
+// smallDatabase returns a database on a small disk. The write-ahead log is elsewhere: Postgres exits if it has no
+// space for that.
 func smallDatabase(t testing.TB, server *rig.LocalPostgres) (url, disk string) {
 	t.Helper()
 	disk = smallDisk(t, server)
 	rig.Execute(t, server.Address, fmt.Sprintf("CREATE TABLESPACE small LOCATION '%s'", filepath.Join(disk, "space")))
 	rig.Execute(t, server.Address, "CREATE DATABASE small TABLESPACE small")
-	t.Cleanup(func() { // the directory goes before the server does
+	t.Cleanup(func() { // the directory is removed before the server
 		rig.NoError(t, rig.AdministerDatabase(server.Address, "DROP DATABASE small WITH (FORCE)"))
 		rig.NoError(t, rig.AdministerDatabase(server.Address, "DROP TABLESPACE small"))
 	})
@@ -70,7 +71,7 @@ func smallDatabase(t testing.TB, server *rig.LocalPostgres) (url, disk string) {
 	return u.String(), disk
 }
 
-// TestDiskFullIsUnavailableAndHeals lets the disk of the database run full, under the API and a source.
+// TestDiskFullIsUnavailableAndHeals fills the database's disk while the API and a source are running.
 func TestDiskFullIsUnavailableAndHeals(t *testing.T) {
 	t.Parallel()
 	rig.SkipIfShort(t)
@@ -112,7 +113,7 @@ func TestDiskFullIsUnavailableAndHeals(t *testing.T) {
 		return ""
 	})
 	rig.AwaitProbe(t, url+"/readyz", http.StatusServiceUnavailable, "53100")
-	consumer := rig.Start(t, rig.Settings(database), "consume") // of the outbox, which waits there
+	consumer := rig.Start(t, rig.Settings(database), "consume") // reads the outbox, which is on the full disk
 	rig.Await(t, func() string {
 		if !strings.Contains(consumer.Stdout.String(), "53100") {
 			return "the source meets no full disk"

@@ -1,17 +1,17 @@
-// Package e2e tests Postrider from outside, as its users meet it: it builds the real binary, runs it
-// as processes and containers on a real Postgres, drives it with the official Svix SDK and with plain
-// HTTP, and verifies every webhook that arrives with the Standard Webhooks library. It must not know
-// how any of it works inside, and declares the JSON it reads itself.
+// Package e2e tests Postrider from outside, as its users see it: it builds the real binary, runs it as processes and
+// containers on a real Postgres, drives it with the official Svix SDK and with plain HTTP, and verifies every webhook
+// that arrives with the Standard Webhooks library. It must not know any internals, and declares the JSON it reads
+// itself.
 //
-// Nothing needs to be set. What can be:
+// All settings are optional:
 //
-//	E2E_BACKEND         "docker": Postgres must run in a container, and the images must build. Without
-//	                    it a machine that cannot do that uses a local Postgres, and says so.
+//	E2E_BACKEND         "docker": Postgres must run in a container, and the images must build. If it is
+//	                    unset, a machine that cannot do that uses a local Postgres and says so.
 //	E2E_POSTGRES_IMAGE  the image of that container (postgres:17)
-//	GO_IMAGE            what the images are built with, as in deploy/Dockerfile
-//	E2E_LABEL           name=value, a label for all containers, networks and images that are made
-//	E2E_BASE_URL        a running deployment to test instead; with
+//	GO_IMAGE            the image that the images are built with, as in deploy/Dockerfile
+//	E2E_LABEL           name=value, a label for all containers, networks and images that the tests create
+//	E2E_BASE_URL        a running deployment to test instead; it requires
 //	E2E_TOKEN           a token of an organisation there, and
-//	E2E_RECEIVER_HOST   the name by which the deployment reaches receivers on this machine. What
-//	                    cannot be tested that way is skipped, and says why.
+//	E2E_RECEIVER_HOST   the name by which the deployment reaches receivers on this machine. Tests that
+//	                    cannot run against a deployment are skipped and say why.
 package e2e

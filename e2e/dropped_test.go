@@ -7,9 +7,9 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// TestConnectionSilentlyDeadIsReplaced has nothing get through to Postgres any more on connections that stay open,
-// as behind a firewall that forgets them. Requests fail in bounded time, and once the network is well all goes on
-// without a restart.
+// TestConnectionSilentlyDeadIsReplaced blocks all data on open connections to Postgres, as a firewall does that has
+// forgotten them. Requests must fail in bounded time, and must succeed without a restart once the network has
+// recovered.
 func TestConnectionSilentlyDeadIsReplaced(t *testing.T) {
 	t.Parallel()
 	rig.SkipIfShort(t)

@@ -38,7 +38,7 @@ func TestEndpointHTTPSOnlySettingRefusesHTTP(t *testing.T) {
 		{422, "PUT", "/new", `{"url": "http://example.com/", "uid": "new"}`},
 		{422, "PATCH", "/new", `{"url": "http://example.com/"}`},
 		{200, "PATCH", "/new", `{"url": "https://example.org/"}`},
-		// One that was there before stays as it is, and need not be mended to be changed.
+		// An existing endpoint stays as it is, and other fields can change without fixing the URL.
 		{200, "PATCH", "/" + old, `{"description": "old"}`},
 		{422, "PATCH", "/" + old, `{"url": "http://example.org/"}`},
 		{200, "PUT", "/" + old, `{"url": "http://example.com/", "disabled": true}`},
@@ -60,7 +60,7 @@ func TestEndpointIsReachedByProxyAndTrustedByCA(t *testing.T) {
 	if err := os.WriteFile(authority, certificate, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	// The receiver's certificate is for example.com, which the proxy takes it for.
+	// The receiver's certificate is for example.com: to the proxy, the receiver is example.com.
 	asked := make(chan string, 100)
 	proxy := newConnectProxy(t, receiver.Listener.Addr().String(), asked)
 	_, s := rig.Serve(t, "POSTRIDER_PROXY_URL="+proxy, "POSTRIDER_PROXY_RESOLVES=true", "POSTRIDER_CA_FILE="+authority)
@@ -79,7 +79,7 @@ func TestEndpointIsReachedByProxyAndTrustedByCA(t *testing.T) {
 	}
 }
 
-// newConnectProxy starts an HTTP proxy that connects to one address whatever it is asked for.
+// newConnectProxy starts an HTTP proxy that always connects to the same address, whatever the request names.
 func newConnectProxy(t *testing.T, to string, asked chan<- string) string {
 	t.Helper()
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

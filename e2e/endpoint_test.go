@@ -71,7 +71,7 @@ func TestEndpointListPages(t *testing.T) {
 		options.Iterator = page.Iterator
 	}
 	slices.Sort(want)
-	slices.Reverse(want) // the newest first
+	slices.Reverse(want) // newest first
 	if !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
@@ -86,10 +86,11 @@ func TestEndpointSecretGeneratedVerifies(t *testing.T) {
 	if !strings.HasPrefix(receiver.Secret, "whsec_") || len(receiver.Secret) < len("whsec_")+32 {
 		t.Errorf("the secret is %q", receiver.Secret)
 	}
-	receiver.Await(t, c.SendMessage(t, app)) // and the receiver verifies it
+	receiver.Await(t, c.SendMessage(t, app)) // the receiver verifies the signature
 }
 
-// Nothing was ever delivered to a URL with a space in its query: receivers answer such a request line with 400.
+// TestEndpointURLIsNormalised covers a former bug: nothing was ever delivered to a URL with a space in its query,
+// because receivers answer such a request line with 400.
 func TestEndpointURLIsNormalised(t *testing.T) {
 	t.Parallel()
 	c, ctx := rig.Shared(t).NewTenant(t), t.Context()

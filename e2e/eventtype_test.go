@@ -50,7 +50,7 @@ func TestEventTypeDeleteArchives(t *testing.T) {
 	if got := rig.Must(c.EventType.Get(ctx, name))(t); !*got.Archived {
 		t.Errorf("got %+v, want it archived", got)
 	}
-	// Made again, it is back.
+	// Creating it again restores it.
 	again := rig.Must(c.EventType.Create(ctx, svix.EventTypeIn{Name: name, Description: "Back"}, nil))(t)
 	if *again.Archived || again.Description != "Back" {
 		t.Errorf("made again, it is %+v", again)
@@ -60,7 +60,7 @@ func TestEventTypeDeleteArchives(t *testing.T) {
 	rig.WantRefused(t, err, 404, "not_found")
 }
 
-// listsEventType goes through all pages.
+// listsEventType reports whether a list, over all its pages, contains an event type.
 func listsEventType(t *testing.T, c rig.Client, name string, archived bool) bool {
 	t.Helper()
 	options := svix.EventTypeListOptions{Limit: new(uint64(250)), IncludeArchived: &archived}

@@ -125,7 +125,7 @@ func TestEventTypeOfAnotherOrganisationIsNotFound(t *testing.T) {
 	rig.WantRefused(t, err, 404, "not_found")
 	rig.WantRefused(t, stranger.EventType.Delete(ctx, name, nil), 404, "not_found")
 	rig.WantRefused(t, stranger.EventType.Delete(ctx, name, &svix.EventTypeDeleteOptions{Expunge: new(true)}), 404, "not_found")
-	rig.Must(stranger.EventType.Update(ctx, name, svix.EventTypeUpdate{Description: "Mine"}))(t) // makes one of its own
+	rig.Must(stranger.EventType.Update(ctx, name, svix.EventTypeUpdate{Description: "Mine"}))(t) // creates its own
 	rig.NoError(t, stranger.EventType.Delete(ctx, name, &svix.EventTypeDeleteOptions{Expunge: new(true)}))
 	if got := rig.Must(owner.EventType.Get(ctx, name))(t); got.Description == "Mine" || *got.Archived {
 		t.Errorf("the owner's is now %+v", got)

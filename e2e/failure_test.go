@@ -25,7 +25,8 @@ func TestRetryFollowsSchedule(t *testing.T) {
 	attempts := c.AwaitAttempts(t, app, id, 3)
 	arrivals := receiver.Of(id)
 	for i, wait := range waits {
-		// Earlier than this it never comes: a wait is spread by a fifth. How much later is the machine's business.
+		// Jitter spreads a wait by a fifth, so a retry never comes earlier than this. How much later it comes depends on
+		// the machine.
 		least := wait * 8 / 10
 		if got := arrivals[i+1].At.Sub(arrivals[i].At); got < least {
 			t.Errorf("retry %d came after %s, want at least %s", i+1, got, least)
@@ -37,12 +38,12 @@ func TestRetryFollowsSchedule(t *testing.T) {
 			t.Errorf("attempts %d and %d are %s apart, want at least %s", i, i+1, got, least)
 		}
 	}
-	// That was all: while another message has its three attempts, the first gets no fourth.
+	// There are no further retries: while another message gets its three attempts, the first gets no fourth.
 	c.AwaitAttempts(t, app, c.SendMessage(t, app), 3)
 	c.AwaitAttempts(t, app, id, 3)
 }
 
-// Of a retry that does not come nothing is to be seen but the log.
+// TestRetryScheduleEmptyMeansNoRetry looks at the log, because nothing else shows that there will be no retry.
 func TestRetryScheduleEmptyMeansNoRetry(t *testing.T) {
 	t.Parallel()
 	p, s := rig.Serve(t, "POSTRIDER_RETRY_SCHEDULE=")
@@ -88,7 +89,7 @@ func TestRetrySendsTheSameWebhook(t *testing.T) {
 
 func TestRetryAfterIsHonoured(t *testing.T) {
 	t.Parallel()
-	rig.NeedOwnProcesses(t) // a deployment may wait longer by itself
+	rig.NeedOwnProcesses(t) // a deployment's schedule may be longer
 	c := rig.Shared(t).NewTenant(t)
 	for _, code := range []int{http.StatusTooManyRequests, http.StatusServiceUnavailable} {
 		t.Run(fmt.Sprint(code), func(t *testing.T) {
@@ -141,7 +142,7 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 	}
 }
 
-// The receivers are on loopback, and nobody allowed that here.
+// TestAddressSpecialIsNotConnectedTo has receivers on loopback, which no setting allows here.
 func TestAddressSpecialIsNotConnectedTo(t *testing.T) {
 	t.Parallel()
 	_, s := rig.Serve(t, "POSTRIDER_ALLOW_SUBNETS=10.11.12.0/24", "POSTRIDER_RETRY_SCHEDULE=")
@@ -186,7 +187,8 @@ func TestAttemptSaysWhyNoAnswerCame(t *testing.T) {
 	}
 }
 
-// The receiver never stops talking: it is cut off after what is kept of an answer.
+// TestAttemptCutsEndlessAnswerAfter20kB has a receiver that never stops sending. The connection must be cut once the
+// response has reached the size that is stored.
 func TestAttemptCutsEndlessAnswerAfter20kB(t *testing.T) {
 	t.Parallel()
 	c := rig.Shared(t).NewTenant(t)

@@ -14,9 +14,8 @@ var (
 	faultsSeed = flag.Uint64("seed", 0, "what it draws the faults from; 0: a new one")
 )
 
-// TestFaultsLoseNothing lets everything go wrong that may, and accounts for every message in the end:
-// what was accepted has arrived at every endpoint it is owed to, whole and signed, and no message was
-// stored twice.
+// TestFaultsLoseNothing injects every fault we know of, and accounts for every message at the end: each accepted
+// message has arrived, intact and signed, at every endpoint it is owed to, and no message was stored twice.
 func TestFaultsLoseNothing(t *testing.T) {
 	t.Parallel()
 	rig.SkipIfShort(t)

@@ -17,7 +17,7 @@ func TestFIFOKeepsOrderAcrossWorkersFailuresAndCrashes(t *testing.T) {
 	failing := rig.NewReceiver(t, func(w http.ResponseWriter, _ *http.Request, a rig.Arrival) {
 		most.Store(max(most.Load(), underWay.Add(1)))
 		defer underWay.Add(-1)
-		if a.Nth == 1 && (a.ID[len(a.ID)-1]%8) == 0 { // one of eight has a first attempt that fails
+		if a.Nth == 1 && (a.ID[len(a.ID)-1]%8) == 0 { // the first attempt fails for one message in eight
 			w.WriteHeader(http.StatusInternalServerError)
 		}
 	})

@@ -15,8 +15,8 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// TestNeighbourIsServedBesideHeldFIFOLock has somebody hold what orders the messages to another's FIFO endpoint, in a
-// transaction that does not end. Messages to that endpoint wait or are refused; all others are stored meanwhile.
+// TestNeighbourIsServedBesideHeldFIFOLock holds the lock that orders the messages to a FIFO endpoint, in a
+// transaction that never ends. Messages to that endpoint wait or are refused; all others are stored meanwhile.
 func TestNeighbourIsServedBesideHeldFIFOLock(t *testing.T) {
 	t.Parallel()
 	rig.SkipIfShort(t)
@@ -27,7 +27,7 @@ func TestNeighbourIsServedBesideHeldFIFOLock(t *testing.T) {
 	endpoint := attacker.NewEndpoints(t, app, 1, map[string]any{"url": c.URL, "fifo": true})[0]
 	attacker.SendMessage(t, app)
 	c.Await(t, 1, 1)
-	// As the statement that stores a message does, whatever it locks.
+	// Do what the statement that stores a message does, whatever that locks.
 	conn := rig.Must(pgx.Connect(t.Context(), database))(t)
 	rig.Must(conn.Exec(t.Context(), fmt.Sprintf(`
 		BEGIN;
@@ -53,13 +53,13 @@ func TestNeighbourIsServedBesideHeldFIFOLock(t *testing.T) {
 	c.Await(t, 2+int(accepted.Load()), 2+int(accepted.Load()))
 }
 
-// payloadOf is a message whose payload has this many bytes.
+// payloadOf returns a message whose payload has the given number of bytes.
 func payloadOf(bytes int) string {
 	return `{"eventType":"e","payload":{"a":"` + strings.Repeat("a", bytes-len(`{"a":""}`)) + `"}}`
 }
 
-// TestMemoryIsBoundedForLargeDeliveriesInFlight sends messages of a megabyte to endpoints that let each webhook wait for a
-// while before they read it.
+// TestMemoryIsBoundedForLargeDeliveriesInFlight sends megabyte messages to endpoints that wait for a while before
+// they read a webhook.
 func TestMemoryIsBoundedForLargeDeliveriesInFlight(t *testing.T) {
 	t.Parallel()
 	rig.SkipIfShort(t)
@@ -70,7 +70,8 @@ func TestMemoryIsBoundedForLargeDeliveriesInFlight(t *testing.T) {
 	p.WantLittleMemory(t)
 }
 
-// Claimed by a worker, each has a payload of its own.
+// TestMemoryIsBoundedForLargeDeliveriesOfWorker uses a separate worker: each delivery that a worker claims has its
+// own copy of the payload.
 func TestMemoryIsBoundedForLargeDeliveriesOfWorker(t *testing.T) {
 	t.Parallel()
 	rig.SkipIfShort(t)
@@ -85,7 +86,7 @@ func TestMemoryIsBoundedForLargeDeliveriesOfWorker(t *testing.T) {
 	api.WantLittleMemory(t)
 }
 
-// largeDeliveries are 612 of a megabyte each, or twice as many.
+// largeDeliveries sends 612 deliveries of a megabyte each, or twice as many at full size.
 func largeDeliveries(t testing.TB, c rig.Client) (send, arrive func()) {
 	t.Helper()
 	const endpoints = 34
@@ -101,8 +102,8 @@ func largeDeliveries(t testing.TB, c rig.Client) (send, arrive func()) {
 	return send, func() { slow.Await(t, messages, messages*endpoints) }
 }
 
-// TestMemoryIsBoundedForLargeBodiesAtOnce has two hundred clients send two megabytes each at the same time, and the last
-// part of it late. A client that is asked to come back does.
+// TestMemoryIsBoundedForLargeBodiesAtOnce has two hundred clients concurrently send two megabytes each, the last part
+// of it late. A client that is asked to retry does so.
 func TestMemoryIsBoundedForLargeBodiesAtOnce(t *testing.T) {
 	t.Parallel()
 	rig.SkipIfShort(t)
@@ -124,8 +125,8 @@ func TestMemoryIsBoundedForLargeBodiesAtOnce(t *testing.T) {
 	p.WantLittleMemory(t)
 }
 
-// TestMemoryIsBoundedForLargeMessagesClaimed stores large messages to many endpoints while nobody delivers, and
-// then starts a worker.
+// TestMemoryIsBoundedForLargeMessagesClaimed stores large messages for many endpoints while no worker runs, and then
+// starts one.
 func TestMemoryIsBoundedForLargeMessagesClaimed(t *testing.T) {
 	t.Parallel()
 	rig.SkipIfShort(t)

@@ -16,7 +16,7 @@ func TestEndpointHeadersArriveWithWebhooks(t *testing.T) {
 	c, ctx := rig.Shared(t).NewTenant(t), t.Context()
 	app, receiver := c.NewApplication(t), rig.NewReceiver(t, nil)
 	endpoint := receiver.NewEndpointLike(t, c, app, svix.EndpointIn{Headers: &map[string]string{"X-Made": "with it"}})
-	// next is the headers that the next webhook arrives with.
+	// next returns the headers of the next webhook.
 	next := func() http.Header {
 		t.Helper()
 		message := c.SendMessage(t, app)
@@ -39,7 +39,7 @@ func TestEndpointHeadersArriveWithWebhooks(t *testing.T) {
 		t.Errorf("after the headers were replaced by %v: %v", set, got)
 	}
 
-	// The SDK cannot say null.
+	// The SDK cannot send null.
 	path := "/api/v1/app/" + app + "/endpoint/" + endpoint + "/headers"
 	c.Call(t, 204, "PATCH", path, `{"headers":{"x-team":null,"X-Trace":"off"},"deleteHeaders":["authorization"]}`)
 	rig.NoError(t, c.Endpoint.PatchHeaders(ctx, app, endpoint, svix.EndpointHeadersPatchIn{Headers: map[string]string{"X-New": "1"}}))

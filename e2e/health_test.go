@@ -39,7 +39,7 @@ func TestEndpointDownIsProbedThenGetsEverything(t *testing.T) {
 			return ""
 		})
 	}
-	// Some were made until the failures were written down, far fewer than waited.
+	// A few attempts were made before the failures were recorded, far fewer than were waiting.
 	if n := len(receiver.All()); n > 500 {
 		t.Errorf("%d attempts at an endpoint that is down", n)
 	}
@@ -137,7 +137,7 @@ func TestThrottleRateHoldsAcrossWorkers(t *testing.T) {
 	shares.Await(t, own...)
 	for name, r := range map[string]*rig.Receiver{"endpoint's": slow, "application's": shares} {
 		all := r.All()
-		// A tenth of a second's worth may come at once, and one; and nothing may come sooner.
+		// A burst of a tenth of a second's worth and one more is allowed. No other webhook may arrive early.
 		least := time.Duration(messages-rate/10-1) * time.Second / rate
 		if took := all[len(all)-1].At.Sub(begin); took < least || len(all) != messages {
 			t.Errorf("%s rate of %d a second: %d webhooks came in %s, want at least %s", name, rate, len(all), took, least)

@@ -9,18 +9,19 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// TestSnapshotHeldElsewhereCostsDeliveriesNothing holds a snapshot beside a steady load, as a dump or a
-// report does. What was delivered since is dead and stays, and nothing may read through it.
+// TestSnapshotHeldElsewhereCostsDeliveriesNothing holds a snapshot during a steady load, as a dump or a report does.
+// Deliveries made since then leave dead rows that vacuum cannot remove, and no query may read through them.
 //
-// Like others that take a minute it is no subtest: parallel subtests begin after all other tests, and
-// would run on alone.
+// Like other tests that take a minute, it is not a subtest: parallel subtests start after all other tests and would
+// run on alone.
 func TestSnapshotHeldElsewhereCostsDeliveriesNothing(t *testing.T) {
 	t.Parallel()
 	rig.SkipIfShort(t)
 	deliverBeside(t, rig.SteadyRate, func(r *rig.Receiver, c rig.Client, app string) { r.NewEndpoint(t, c, app) }, rig.SnapshotHeld, rig.WriteHeld)
 }
 
-// Throttled deliveries wait until they are claimed, each of them.
+// TestSnapshotHeldElsewhereCostsThrottledDeliveriesNothing covers throttled deliveries, each of which waits until it
+// is claimed.
 func TestSnapshotHeldElsewhereCostsThrottledDeliveriesNothing(t *testing.T) {
 	t.Parallel()
 	rig.SkipIfShort(t)
@@ -29,7 +30,7 @@ func TestSnapshotHeldElsewhereCostsThrottledDeliveriesNothing(t *testing.T) {
 	}, rig.SnapshotHeld)
 }
 
-// Those in order are made one at a time.
+// TestSnapshotHeldElsewhereCostsFIFODeliveriesNothing covers FIFO deliveries, which are made one at a time.
 func TestSnapshotHeldElsewhereCostsFIFODeliveriesNothing(t *testing.T) {
 	t.Parallel()
 	rig.SkipIfShort(t)
@@ -38,7 +39,7 @@ func TestSnapshotHeldElsewhereCostsFIFODeliveriesNothing(t *testing.T) {
 
 func deliverBeside(t *testing.T, rate int, endpoint func(*rig.Receiver, rig.Client, string), held ...string) {
 	t.Helper()
-	const windows = 5 // one to begin with, one before, three while it is held
+	const windows = 5 // one to warm up, one before, three while it is held
 	each := 5 * rate
 	database := rig.NewDatabase(t)
 	c := rig.Start(t, rig.Settings(database), "api").Service(t).NewTenant(t)
@@ -66,9 +67,9 @@ func deliverBeside(t *testing.T, rate int, endpoint func(*rig.Receiver, rig.Clie
 	}
 }
 
-// TestQueueVacuumedWhileEmpty lets the statistics say that there are no deliveries at all, which a vacuum
-// finds whenever it comes at the right moment. Then a backlog waits for a dead endpoint, and what others
-// get must not be looked for in it.
+// TestQueueVacuumedWhileEmpty makes the statistics say that there are no deliveries, as they do after a vacuum at the
+// right moment. A backlog then waits for a dead endpoint, and the search for other endpoints' deliveries must not go
+// through the backlog.
 func TestQueueVacuumedWhileEmpty(t *testing.T) {
 	t.Parallel()
 	rig.SkipIfShort(t)
@@ -106,7 +107,7 @@ func deliverBesideBacklog(t *testing.T, components ...string) {
 	for range backlog {
 		c.SendMessages(t, doomed, 1000)
 	}
-	receiver.AwaitArrivals(t, len(receiver.All())+each/2) // so that the first attempts and what follows are over
+	receiver.AwaitArrivals(t, len(receiver.All())+each/2) // wait until the first attempts and their consequences are over
 	now := rig.MeasureCost(t, database, receiver, each)
 	var waiting int
 	rig.Query(t, database, "SELECT count(*) FROM delivery", &waiting)
@@ -117,8 +118,8 @@ func deliverBesideBacklog(t *testing.T, components ...string) {
 	receiver.Await(t, loaded()...)
 }
 
-// vacuumEmpty waits until nothing is owed and vacuums: the table keeps its pages and has no rows. What
-// the statistics say then, stays.
+// vacuumEmpty waits until nothing is owed, and vacuums. The table keeps its pages but has no rows, and the statistics
+// keep saying so.
 func vacuumEmpty(t *testing.T, database string) {
 	t.Helper()
 	rig.Await(t, func() string {

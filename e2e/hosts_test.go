@@ -11,7 +11,7 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// hostsURL is the URL of a database at several addresses, of which the one that takes writes is wanted.
+// hostsURL returns the URL of a database at several addresses that selects the server that accepts writes.
 func hostsURL(database string, addresses ...string) string {
 	u := rig.MustParseURL(database)
 	u.Host = strings.Join(addresses, ",")
@@ -19,7 +19,7 @@ func hostsURL(database string, addresses ...string) string {
 	return u.String()
 }
 
-// keywordsOf is the same as keywords and values.
+// keywordsOf returns the same URL as a keyword/value string.
 func keywordsOf(t testing.TB, database string) string {
 	t.Helper()
 	u := rig.MustParseURL(database)
@@ -33,7 +33,8 @@ func keywordsOf(t testing.TB, database string) string {
 		strings.Join(names, ","), strings.Join(ports, ","), u.User.Username(), password, strings.TrimPrefix(u.Path, "/"))
 }
 
-// TestDatabaseURLWithSeveralHostsFindsPrimary has one that is down and one that refuses writes in front.
+// TestDatabaseURLWithSeveralHostsFindsPrimary lists a server that is down and one that refuses writes before the
+// primary.
 func TestDatabaseURLWithSeveralHostsFindsPrimary(t *testing.T) {
 	t.Parallel()
 	standby, primary := rig.NewBreakable(t), rig.NewBreakable(t)
@@ -68,7 +69,8 @@ func TestDatabaseURLWithSeveralHostsFindsPrimary(t *testing.T) {
 	}
 }
 
-// newStandby is a server that follows another one, which has its data already. It needs both on this machine.
+// newStandby returns a standby that follows another server and starts with a copy of its data. Both must run on this
+// machine.
 func newStandby(t testing.TB, of *rig.LocalPostgres) *rig.LocalPostgres {
 	t.Helper()
 	rig.NoError(t, of.Stop(t.Context(), rig.Fast))
@@ -96,7 +98,8 @@ func newStandby(t testing.TB, of *rig.LocalPostgres) *rig.LocalPostgres {
 	return standby
 }
 
-// TestDatabaseFailoverLosesNothing kills the primary, which had handed all on to its standby, and promotes that one.
+// TestDatabaseFailoverLosesNothing kills a primary that has replicated everything to its standby, and promotes the
+// standby.
 func TestDatabaseFailoverLosesNothing(t *testing.T) {
 	t.Parallel()
 	primary, ok := rig.NewBreakable(t).(*rig.LocalPostgres)
@@ -105,7 +108,7 @@ func TestDatabaseFailoverLosesNothing(t *testing.T) {
 	}
 	standby := newStandby(t, primary)
 	primary.Synchronous(t)
-	database := hostsURL(primary.Address, rig.Bridge(t, standby), rig.Bridge(t, primary)) // the standby is asked first
+	database := hostsURL(primary.Address, rig.Bridge(t, standby), rig.Bridge(t, primary)) // the standby is tried first
 	p := rig.Start(t, rig.Settings(database, "POSTRIDER_RETRY_SCHEDULE=1s,1s,1s", "POSTRIDER_LEASE=8s", "POSTRIDER_REQUEST_TIMEOUT=5s"), "serve")
 	c := p.Service(t).NewTenant(t)
 	r := rig.NewReceiver(t, nil)

@@ -12,7 +12,7 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// twins makes the same request n times at once, with the clients in turn, and returns the answers.
+// twins makes the same request n times concurrently, using the clients in turn, and returns the answers.
 func twins[T any](t testing.TB, n int, clients []rig.Client, request func(rig.Client) (T, error)) []T {
 	t.Helper()
 	answers, errs := make([]T, n), make([]error, n)
@@ -56,7 +56,7 @@ func TestIdempotencyKeyMakesTwinsOneRequest(t *testing.T) {
 		if got := rig.Must(b.Endpoint.List(ctx, apps[0].Id, nil))(t).Data; len(got) != 1 {
 			t.Errorf("%d endpoints were made", len(got))
 		}
-		// Without the key all but one would be told that the name is taken.
+		// Without the key, all but one would be refused because the name is taken.
 		name := "type." + rig.Random()
 		twins(t, n, both, func(c rig.Client) (*svix.EventTypeOut, error) {
 			return c.EventType.Create(ctx, models.EventTypeIn{Name: name, Description: "Ours"}, &svix.EventTypeCreateOptions{IdempotencyKey: key})
@@ -69,11 +69,11 @@ func TestIdempotencyKeyMakesTwinsOneRequest(t *testing.T) {
 	}
 }
 
-// creations makes applications, each with a key that is its name, until one cannot be made.
+// creations creates applications, each with its name as the idempotency key, until a request fails.
 type creations struct {
 	mu         sync.Mutex
 	answered   map[string]string // id by name
-	unanswered []string          // the last name of each sender: made or not, nobody knows
+	unanswered []string          // each sender's last name, which may have been created
 }
 
 func create(ctx context.Context, c rig.Client, name string) (*svix.ApplicationOut, error) {
@@ -107,7 +107,8 @@ func (cs *creations) await(t testing.TB, least int) {
 	})
 }
 
-// TestIdempotencyKeySurvivesKill sends what a killed process did, and what it may have done, again.
+// TestIdempotencyKeySurvivesKill repeats the requests that a killed process completed, and those it may have
+// completed.
 func TestIdempotencyKeySurvivesKill(t *testing.T) {
 	t.Parallel()
 	p, s := rig.Serve(t)
@@ -117,7 +118,7 @@ func TestIdempotencyKeySurvivesKill(t *testing.T) {
 	for range 8 {
 		senders.Go(func() { sent.run(t.Context(), c) })
 	}
-	t.Cleanup(senders.Wait) // should this test end early
+	t.Cleanup(senders.Wait) // in case the test ends early
 	sent.await(t, 100)
 	p.Kill()
 	senders.Wait()

@@ -7,9 +7,9 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// TestEndpointDeadKeepsNobodyWaiting: endpoints that never answer are owed far more than the process has
-// places for, and their attempts outlast the test. What is sent to another endpoint arrives
-// meanwhile. How soon is measured by bench -scenario isolation.
+// TestEndpointDeadKeepsNobodyWaiting has endpoints that never answer. They are owed far more messages than the
+// process has slots for, and their attempts outlast the test. Messages to another endpoint must arrive meanwhile.
+// bench -scenario isolation measures how soon.
 func TestEndpointDeadKeepsNobodyWaiting(t *testing.T) {
 	t.Parallel()
 	_, s := rig.Serve(t, "POSTRIDER_CONCURRENCY=64", "POSTRIDER_ENDPOINT_CONCURRENCY=8",

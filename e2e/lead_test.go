@@ -7,7 +7,7 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// TestLoadWaitsForDeliveries lets nothing be delivered: the load stops at its lead. It goes on once messages
+// TestLoadWaitsForDeliveries blocks all deliveries: the load must stop at its lead, and continue once messages
 // arrive.
 func TestLoadWaitsForDeliveries(t *testing.T) {
 	t.Parallel()

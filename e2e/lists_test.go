@@ -8,8 +8,9 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// TestListTakingLongKeepsNobodyWaiting has a hundred lists wait for a lock in Postgres. Messages are taken and
-// delivered, and other requests answered, and the lists that get no connection are asked to come back.
+// TestListTakingLongKeepsNobodyWaiting has a hundred list requests wait for a lock in Postgres. Meanwhile, messages
+// must be accepted and delivered, and other requests answered. List requests that get no connection are asked to
+// retry.
 func TestListTakingLongKeepsNobodyWaiting(t *testing.T) {
 	t.Parallel()
 	database := rig.NewDatabase(t)

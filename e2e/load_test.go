@@ -25,12 +25,12 @@ func TestMessagesByTheThousandAreDeliveredOnceEach(t *testing.T) {
 	l.Run(t.Context())
 	ids := l.Complete(t)
 	receiver.Await(t, ids...)
-	p.Stop(t) // what it had under way is written down now
+	p.Stop(t) // the process has recorded the attempts in progress
 	if duplicated, strange := receiver.Counts(ids); duplicated+strange > 0 {
 		t.Errorf("%d messages were delivered more than once, and %d webhooks are of no message", duplicated, strange)
 	}
 
-	// The books agree: nothing is owed any more, or another process would send it after the lease.
+	// The records agree: nothing is owed any more, or another process would send it after the lease.
 	reader := rig.Start(t, append(p.Settings(), "POSTRIDER_LISTEN=127.0.0.1:0"), "api")
 	l.Client = rig.NewClient(t, reader.Service(t).URL, l.Token)
 	if got := succeeded(t, l.Client, l.App, endpoint); len(got) != len(ids) || !containsAll(got, ids) {
@@ -38,7 +38,7 @@ func TestMessagesByTheThousandAreDeliveredOnceEach(t *testing.T) {
 	}
 }
 
-// succeeded is the message of each successful attempt at an endpoint.
+// succeeded returns the message of each successful attempt at an endpoint.
 func succeeded(t testing.TB, c rig.Client, app, endpoint string) (messages []string) {
 	t.Helper()
 	options := svix.MessageAttemptListByEndpointOptions{
@@ -96,7 +96,7 @@ func TestMessageGoesToThousandEndpoints(t *testing.T) {
 	}
 }
 
-// allAttempts waits until a message has so many attempts, which are more than a page.
+// allAttempts waits until a message has n attempts, which are more than a page, and returns them.
 func allAttempts(t testing.TB, c rig.Client, app, message string, n int) (all []svix.MessageAttemptOut) {
 	t.Helper()
 	rig.Await(t, func() string {

@@ -11,8 +11,8 @@ import (
 	"github.com/postrider/postrider/localpg"
 )
 
-// needsPostgres skips a test of the Postgres that Postrider starts itself where there is none: it
-// would be downloaded.
+// needsPostgres skips a test of the Postgres that Postrider starts itself if this machine has no Postgres, because
+// Postrider would download it.
 func needsPostgres(t testing.TB) {
 	t.Helper()
 	if err := localpg.Available(); err != nil {
@@ -20,7 +20,8 @@ func needsPostgres(t testing.TB) {
 	}
 }
 
-// newDataDir is not t.TempDir, which root's Postgres could not enter.
+// newDataDir returns a new data directory. It does not use t.TempDir: if the test runs as root, the account that
+// Postgres runs as cannot enter that.
 func newDataDir(t testing.TB) string {
 	t.Helper()
 	rig.NeedOwnProcesses(t)
@@ -36,13 +37,13 @@ func newDataDir(t testing.TB) string {
 	return filepath.Join(dir, "data")
 }
 
-// localSettings are those of a process with a Postgres of its own.
+// localSettings returns the settings of a process that starts its own Postgres.
 func localSettings(dir string) []string {
 	return []string{"POSTRIDER_DATA_DIR=" + dir, "POSTRIDER_LISTEN=127.0.0.1:0", "POSTRIDER_LOG_FORMAT=json"}
 }
 
-// awaitNoneIn waits until no process names dir in its command line: the Postgres of a process that
-// was killed needs a moment to notice. Systems without /proc are not looked at.
+// awaitNoneIn waits until no process has dir in its command line, because the Postgres of a killed process needs a
+// moment to notice. It does nothing on systems without /proc.
 func awaitNoneIn(t testing.TB, dir string) {
 	t.Helper()
 	rig.Await(t, func() string {
@@ -70,7 +71,7 @@ func TestServeBringsOwnPostgres(t *testing.T) {
 	first := c.SendMessage(t, app)
 	receiver.Await(t, first)
 
-	// Killed, it leaves nothing that is in the way of the next one, and everything it has stored.
+	// A killed process keeps everything it has stored, and leaves nothing behind that obstructs the next one.
 	p.Kill()
 	p = rig.Start(t, localSettings(dir), "serve")
 	c = rig.NewClient(t, "http://"+p.AwaitReady(t), token)

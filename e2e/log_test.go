@@ -17,11 +17,11 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// strangersText is what clients and receivers send here. At info no line of the log holds it.
+// strangersText is sent by clients and receivers here. At level info no log line contains it.
 const strangersText = "STRANGERS-\x1b[31m-TEXT"
 
-// TestLogHoldsNothingButEvents has clients and receivers send what makes libraries complain: whatever the
-// process writes is an event, of the format and level that were asked for.
+// TestLogHoldsNothingButEvents has clients and receivers send input that makes libraries log. Everything the process
+// writes must still be an event of the configured format and level.
 func TestLogHoldsNothingButEvents(t *testing.T) {
 	t.Parallel()
 	for _, level := range []slog.Level{slog.LevelDebug, slog.LevelInfo} {
@@ -56,8 +56,8 @@ func TestLogHoldsNothingButEvents(t *testing.T) {
 	}
 }
 
-// newStranger is a receiver that answers each connection with the text, then sends more than was asked
-// for; hungUp tells that the other side has then closed a connection.
+// newStranger starts a receiver that answers each connection with the given text, and then sends more than was
+// requested. hungUp is set once the other side has then closed a connection.
 func newStranger(t *testing.T, answer string) (address string, hungUp *atomic.Bool) {
 	t.Helper()
 	hungUp = new(atomic.Bool)
@@ -84,7 +84,7 @@ func newStranger(t *testing.T, answer string) (address string, hungUp *atomic.Bo
 	return address, hungUp
 }
 
-// wantRefusal sends bytes that are no request, and wants an answer in JSON that pages of any origin can read.
+// wantRefusal sends bytes that are not a valid request, and expects a JSON answer that pages of any origin can read.
 func wantRefusal(t *testing.T, address, request string) {
 	t.Helper()
 	c := rig.Must(net.Dial("tcp", address))(t)
@@ -98,7 +98,7 @@ func wantRefusal(t *testing.T, address, request string) {
 	}
 }
 
-// wantEvents wants every line that the process wrote to be an event of the level or above.
+// wantEvents fails unless every line of the process's log is an event of the given level or above.
 func wantEvents(t *testing.T, p *rig.Process, level slog.Level) {
 	t.Helper()
 	if p.Stderr.String() != "" {

@@ -18,9 +18,9 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// product is what TestMain builds, which go test cannot see. As all of it is linked into this binary too,
-// go test runs these tests again, instead of repeating an old result, once it has changed. To import it is
-// not enough: the linker leaves out what nothing refers to.
+// product makes go test rerun these tests after a change. TestMain builds the product, which go test does not know;
+// because the product is also linked into this binary, go test does not use a cached result. An import alone is not
+// enough: the linker drops unreferenced code.
 var product = app.Main
 
 func TestMain(m *testing.M) {
@@ -50,20 +50,20 @@ func runAll(m *testing.M) int {
 	}
 	if rig.Deployment() == "" {
 		rig.Binary = filepath.Join(dir, "postrider")
-		// Without the version that Git knows: asking for it fails where the source is another user's.
+		// Without version control information: the build fails to read it if the source belongs to another user.
 		output, err := exec.Command("go", "build", "-buildvcs=false", "-o", rig.Binary, "..").CombinedOutput()
 		if err != nil {
 			fmt.Fprintf(os.Stderr, "e2e: build the binary: %v\n%s", err, output)
 			return 1
 		}
 	}
-	log.SetDefault(log.NewNoopLogger()) // testcontainers tells of every step
+	log.SetDefault(log.NewNoopLogger()) // testcontainers logs every step
 	waitMuch()
 	return m.Run()
 }
 
-// waitMuch lets more tests run at a time than there are processors, unless somebody said how many:
-// most of them wait, for leases to run out and for retries to become due.
+// waitMuch runs more tests in parallel than there are processors, unless the number is set: most tests wait for
+// leases to expire or retries to become due.
 func waitMuch() {
 	given := false
 	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
@@ -72,8 +72,8 @@ func waitMuch() {
 	}
 }
 
-// early tidies up also when these tests are interrupted, and shortly before go test ends them for
-// taking too long: a container would stay behind.
+// early also cleans up when the tests are interrupted, and shortly before go test's timeout ends them. Otherwise a
+// container would stay behind.
 func early(tidyUp func()) {
 	interrupted, _ := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(interrupted, func() {

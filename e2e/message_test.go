@@ -41,7 +41,7 @@ func TestMessageEventIDIsUnique(t *testing.T) {
 	rig.Must(c.Message.Create(ctx, app, in, nil))(t)
 	_, err := c.Message.Create(ctx, app, in, nil)
 	rig.WantRefused(t, err, 409, "conflict")
-	rig.Must(c.Message.Create(ctx, other, in, nil))(t) // it is another application's own
+	rig.Must(c.Message.Create(ctx, other, in, nil))(t) // the id belongs to the other application
 }
 
 func TestMessageListFilters(t *testing.T) {
@@ -77,7 +77,7 @@ func TestMessageListFilters(t *testing.T) {
 				want = append(want, ids[i])
 			}
 			slices.Sort(want)
-			slices.Reverse(want) // the newest first, and of one instant any
+			slices.Reverse(want) // newest first; in any order within an instant
 			if got := listMessages(t, c, app, test.filter); !slices.Equal(got, want) {
 				t.Errorf("got %v, want %v", got, want)
 			}
@@ -85,11 +85,11 @@ func TestMessageListFilters(t *testing.T) {
 	}
 }
 
-// listMessages follows the iterator to the end.
+// listMessages follows the iterator to the last page.
 func listMessages(t *testing.T, c rig.Client, app string, options svix.MessageListOptions) (ids []string) {
 	t.Helper()
 	options.Limit = new(uint64(2))
-	// A page after an instant is the oldest there is, so that nothing can follow it: take it whole.
+	// A page after an instant holds the oldest messages, so no other page can follow it: read it whole.
 	if options.After != nil && options.Before == nil {
 		options.Limit = nil
 	}
@@ -113,7 +113,7 @@ func TestIdempotencyKeyDeliversOnce(t *testing.T) {
 	options := &svix.MessageCreateOptions{IdempotencyKey: new("key-" + rig.Random())}
 	in := svix.MessageIn{EventType: "invoice.paid", Payload: map[string]any{"amount": 1}}
 
-	// At once, so that some wait in the same statement and some in the next.
+	// Send them concurrently, so that some wait in the same statement and some in the next.
 	answers := make([]*svix.MessageOut, 16)
 	errs := make([]error, len(answers))
 	var senders sync.WaitGroup
@@ -128,7 +128,7 @@ func TestIdempotencyKeyDeliversOnce(t *testing.T) {
 		}
 	}
 	again := rig.Must(c.Message.Create(ctx, app, in, options))(t)
-	stored := rig.Must(c.Message.Get(ctx, app, again.Id, nil))(t) // the SDK puts into the answer what it sent
+	stored := rig.Must(c.Message.Get(ctx, app, again.Id, nil))(t) // the SDK fills the answer's payload from the request
 	if again.Id != answers[0].Id || stored.Payload["amount"] != 1.0 {
 		t.Errorf("sent once more, the answer is %+v", again)
 	}

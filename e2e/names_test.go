@@ -10,7 +10,8 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// A customer's token named an endpoint "..", and the organisation's DELETE of it deleted the application.
+// TestPathWithDotSegmentDeletesNoApplication covers a former bug: a customer named an endpoint "..", and the
+// organisation's DELETE of that endpoint deleted the application.
 func TestPathWithDotSegmentDeletesNoApplication(t *testing.T) {
 	t.Parallel()
 	c := rig.Shared(t).NewTenant(t)

@@ -12,11 +12,11 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// attack is by a customer with an application, on a service where another one is served.
+// attack is a customer with an application that attacks a service shared with another customer.
 type attack struct {
 	rig.Client // the attacker
 	app        string
-	webhooks   *rig.Counter // where the attacker's go
+	webhooks   *rig.Counter // receives the attacker's webhooks
 	process    *rig.Process
 	neighbour  *rig.Neighbour
 }
@@ -29,8 +29,8 @@ func newAttack(t *testing.T, settings ...string) *attack {
 	return a
 }
 
-// TestNeighbourIsServedBesideEndpointsPastQuota has a customer make more FIFO endpoints than it may have, and send to
-// those there are.
+// TestNeighbourIsServedBesideEndpointsPastQuota has a customer create more FIFO endpoints than allowed, and send to
+// those that exist.
 func TestNeighbourIsServedBesideEndpointsPastQuota(t *testing.T) {
 	t.Parallel()
 	quota := rig.HostileSize(20, 1000)
@@ -46,14 +46,13 @@ func TestNeighbourIsServedBesideEndpointsPastQuota(t *testing.T) {
 	})
 }
 
-// TestNeighbourIsServedBesideFanOutWithLargeHeaders sends to many endpoints that have as many bytes of headers as
-// they may.
+// TestNeighbourIsServedBesideFanOutWithLargeHeaders sends to many endpoints that have the largest allowed headers.
 func TestNeighbourIsServedBesideFanOutWithLargeHeaders(t *testing.T) {
 	t.Parallel()
 	endpoints, messages := rig.HostileSize(20, 100), rig.HostileSize(3, 30)
 	a := newAttack(t)
 	headers := map[string]string{}
-	for i := range 16 { // of 4,096 bytes each with its name
+	for i := range 16 { // of 4,096 bytes each, including the name
 		headers[fmt.Sprintf("X-Header-%02d", i)] = strings.Repeat("h", 4096-len("X-Header-00"))
 	}
 	a.NewEndpoints(t, a.app, endpoints, map[string]any{"url": a.webhooks.URL, "headers": headers})
@@ -81,8 +80,8 @@ func TestNeighbourIsServedBesideFanOutToAllEndpoints(t *testing.T) {
 	a.process.WantLittleMemory(t)
 }
 
-// TestNeighbourIsServedBesideListsMatchingNothing has a hundred clients list messages and attempts by what none of
-// them has.
+// TestNeighbourIsServedBesideListsMatchingNothing has a hundred clients list messages and attempts with filters that
+// match nothing.
 func TestNeighbourIsServedBesideListsMatchingNothing(t *testing.T) {
 	t.Parallel()
 	messages := rig.HostileSize(1000, 20_000)
@@ -118,8 +117,8 @@ func TestNeighbourIsServedBesideListsMatchingNothing(t *testing.T) {
 	a.process.WantLittleMemory(t)
 }
 
-// TestNeighbourIsServedBesideManyTasks begins a task of each kind at each endpoint, unless a quota refuses it. The
-// neighbour's own task is begun after all of them, and ends.
+// TestNeighbourIsServedBesideManyTasks starts a task of each kind at each endpoint, unless a quota refuses it. The
+// neighbour's own task starts after all of them, and must finish.
 func TestNeighbourIsServedBesideManyTasks(t *testing.T) {
 	t.Parallel()
 	endpoints, messages := rig.HostileSize(30, 1000), rig.HostileSize(50, 1000)
@@ -150,7 +149,8 @@ func TestNeighbourIsServedBesideManyTasks(t *testing.T) {
 	a.process.WantLittleMemory(t)
 }
 
-// TestNeighbourIsServedBesideAbandonedRequests has clients of another hang up as soon as they have asked.
+// TestNeighbourIsServedBesideAbandonedRequests has the attacker's clients hang up as soon as they have sent a
+// request.
 func TestNeighbourIsServedBesideAbandonedRequests(t *testing.T) {
 	t.Parallel()
 	a := newAttack(t)
@@ -169,8 +169,7 @@ func TestNeighbourIsServedBesideAbandonedRequests(t *testing.T) {
 	})
 }
 
-// TestTextTooLargeIsRefused has each text that a customer stores a byte longer than it may be, and in one that is
-// far longer.
+// TestTextTooLargeIsRefused makes each text that a customer can store one byte too long, and then far too long.
 func TestTextTooLargeIsRefused(t *testing.T) {
 	t.Parallel()
 	a := newAttack(t)
@@ -203,8 +202,8 @@ func TestTextTooLargeIsRefused(t *testing.T) {
 	a.process.WantLittleMemory(t)
 }
 
-// TestMemoryIsBoundedForPagesOfLargestRows lists endpoints and messages that are as large as they may be, ten pages at a
-// time.
+// TestMemoryIsBoundedForPagesOfLargestRows lists endpoints and messages of the largest allowed size, ten pages
+// concurrently.
 func TestMemoryIsBoundedForPagesOfLargestRows(t *testing.T) {
 	t.Parallel()
 	endpoints, messages := rig.HostileSize(50, 250), rig.HostileSize(10, 60)

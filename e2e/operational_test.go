@@ -12,7 +12,7 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// operationalOrg is the organisation that nobody may have a token for.
+// operationalOrg is the organisation that no token may be issued for.
 const operationalOrg = "org_00000000000OperationalWebhook"
 
 func TestOperationalWebhookEndpointIsCreatedChangedAndDeleted(t *testing.T) {
@@ -69,13 +69,13 @@ func TestOperationalWebhookEndpointListPages(t *testing.T) {
 	if empty := rig.Must(api.List(t.Context(), nil))(t); len(empty.Data) != 0 || !empty.Done || empty.Iterator != nil {
 		t.Errorf("before any was made: %+v", empty)
 	}
-	// The first one by an upsert, so that this makes whatever it takes as well.
+	// Create the first one by an upsert, which must also create everything that an endpoint needs.
 	want := []string{rig.Must(api.Update(t.Context(), "none", svix.OperationalWebhookEndpointUpdate{Url: "https://example.com/"}))(t).Id}
 	for range 2 {
 		want = append(want, rig.Must(api.Create(t.Context(), svix.OperationalWebhookEndpointIn{Url: "https://example.com/"}, nil))(t).Id)
 	}
 	slices.Sort(want)
-	slices.Reverse(want) // the newest first
+	slices.Reverse(want) // newest first
 	var got []string
 	options := svix.OperationalWebhookEndpointListOptions{Limit: new(uint64(2))}
 	for done := false; !done; {
@@ -126,7 +126,8 @@ func TestOperationalWebhookEndpointIsItsOrganisationsAlone(t *testing.T) {
 	}
 }
 
-// With the keys that the SDK sends, each of them is made in a transaction that is open for longer.
+// TestOperationalWebhookEndpointsCanComeAtOnce creates endpoints concurrently. Because the SDK sends idempotency
+// keys, each is created in a transaction that is open for longer.
 func TestOperationalWebhookEndpointsCanComeAtOnce(t *testing.T) {
 	t.Parallel()
 	s := rig.Shared(t)

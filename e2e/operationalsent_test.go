@@ -16,7 +16,8 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// The receivers check the signatures when the test ends, as all of them do.
+// TestOperationalWebhooksTellTheirOrganisation also verifies signatures: its receivers check them when the test ends,
+// as all receivers do.
 func TestOperationalWebhooksTellTheirOrganisation(t *testing.T) {
 	t.Parallel()
 	s, ctx := rig.Shared(t), t.Context()
@@ -58,7 +59,7 @@ func TestOperationalWebhooksTellTheirOrganisation(t *testing.T) {
 	if finished.TaskId != task || finished.Status != models.BACKGROUNDTASKSTATUS_FINISHED || finished.Task != models.BACKGROUNDTASKTYPE_APPLICATION_STATS {
 		t.Errorf("the task is told as %+v", finished)
 	}
-	// The stranger's own event comes behind all of them, and nothing has come before it.
+	// The stranger's own event is sent after all of them, and must be the first that the stranger gets.
 	rig.Must(stranger.Endpoint.Create(ctx, stranger.NewApplication(t), svix.EndpointIn{Url: "https://example.com/"}, nil))(t)
 	others.WantTold(t, 0, "endpoint.created")
 	if got := rig.OnlyEvent[models.EndpointCreatedEvent](t, others, "endpoint.created").Data; got.EndpointId == endpoint || got.AppUid != nil {
@@ -66,13 +67,13 @@ func TestOperationalWebhooksTellTheirOrganisation(t *testing.T) {
 	}
 }
 
-// text is a value as JSON: what the SDK's types point to, and not where.
+// text returns a value as JSON, which shows what the SDK's pointers point to rather than addresses.
 func text(t testing.TB, v any) string {
 	t.Helper()
 	return string(rig.Must(json.Marshal(v))(t))
 }
 
-// A watcher that fails gets the event again, as any webhook.
+// TestOperationalWebhooksAreRetried checks that a failed operational webhook is retried like any other.
 func TestOperationalWebhooksAreRetried(t *testing.T) {
 	t.Parallel()
 	s := rig.Shared(t)
@@ -141,7 +142,7 @@ func TestOperationalWebhooksTellOfMessagesThatKeepFailing(t *testing.T) {
 	}
 }
 
-// TestOperationalWebhooksTellOfMessagesThatWereExpunged: the payload goes before the retry is due.
+// TestOperationalWebhooksTellOfMessagesThatWereExpunged expunges the payload before the retry is due.
 func TestOperationalWebhooksTellOfMessagesThatWereExpunged(t *testing.T) {
 	t.Parallel()
 	p, s := rig.Serve(t, "POSTRIDER_RETRY_SCHEDULE=2s")
@@ -165,8 +166,8 @@ func TestOperationalWebhooksTellOfMessagesThatWereExpunged(t *testing.T) {
 	}
 }
 
-// TestOperationalWebhooksOfOneSubjectKeepTheirOrder: the watcher refuses the first of each message until the
-// last attempt at it has failed for long, so that the second waits for a retry of the first.
+// TestOperationalWebhooksOfOneSubjectKeepTheirOrder has the watcher refuse each message's first webhook until long
+// after the last attempt at the message has failed, so that the second webhook has to wait for a retry of the first.
 func TestOperationalWebhooksOfOneSubjectKeepTheirOrder(t *testing.T) {
 	t.Parallel()
 	_, s := rig.Serve(t, "POSTRIDER_RETRY_SCHEDULE=5ms,5ms,5ms,5ms,2s", "POSTRIDER_CIRCUIT_FAILURES=0")

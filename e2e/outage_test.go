@@ -10,8 +10,9 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// TestDatabaseRefusingLoginsIsUnavailable takes its database from a process. Requests are answered with 503 meanwhile, the
-// log has one event for all parts of the process, and once the database is there again all goes on.
+// TestDatabaseRefusingLoginsIsUnavailable makes the database of a running process unavailable. Meanwhile requests are
+// answered with 503, and the log has a single event for all parts of the process. Once the database is back,
+// everything works again.
 func TestDatabaseRefusingLoginsIsUnavailable(t *testing.T) {
 	t.Parallel()
 	const (
@@ -22,7 +23,7 @@ func TestDatabaseRefusingLoginsIsUnavailable(t *testing.T) {
 	for name, way := range map[string]struct{ shut, open []string }{
 		"no connections": {[]string{closed, ended}, []string{opened}},
 		"no login":       {[]string{"ALTER ROLE %[1]s NOLOGIN", ended}, []string{"ALTER ROLE %[1]s LOGIN"}},
-		"no database": { // a database in use keeps its name
+		"no database": { // a database in use cannot be renamed
 			[]string{closed, ended, "ALTER DATABASE %[1]s RENAME TO %[1]s_old"},
 			[]string{"ALTER DATABASE %[1]s_old RENAME TO %[1]s", opened},
 		},
@@ -55,7 +56,7 @@ func TestDatabaseRefusingLoginsIsUnavailable(t *testing.T) {
 	}
 }
 
-// administerAll runs statements about a role, or the database of that name, at the server.
+// administerAll runs statements on the server about a role, or about the database with the same name.
 func administerAll(t testing.TB, role string, statements []string) {
 	t.Helper()
 	for _, statement := range statements {
@@ -63,7 +64,7 @@ func administerAll(t testing.TB, role string, statements []string) {
 	}
 }
 
-// wantUnavailable makes requests of all sorts several times.
+// wantUnavailable makes requests of several kinds, several times each, and expects 503.
 func wantUnavailable(t testing.TB, c rig.Client, app string) {
 	t.Helper()
 	for _, request := range [][3]string{
@@ -79,12 +80,12 @@ func wantUnavailable(t testing.TB, c rig.Client, app string) {
 	}
 }
 
-// roleOfDatabase makes a database, and a role of the same name that owns what is in it.
+// roleOfDatabase creates a database, and a role with the same name that owns its contents.
 func roleOfDatabase(t testing.TB) (name, database string) {
 	t.Helper()
 	server := rig.Must(rig.SharedBackend())(t).URL
 	var role string
-	t.Cleanup(func() { rig.NoError(t, rig.AdministerDatabase(server, "DROP ROLE "+role)) }) // after the database, whose tables are the role's
+	t.Cleanup(func() { rig.NoError(t, rig.AdministerDatabase(server, "DROP ROLE "+role)) }) // after the database, whose tables the role owns
 	database = rig.NewEmptyDatabase(t)
 	role = strings.TrimPrefix(rig.MustParseURL(database).Path, "/")
 	rig.NoError(t, rig.AdministerDatabase(server, fmt.Sprintf("CREATE ROLE %s LOGIN PASSWORD '%[1]s'", role)))
@@ -95,7 +96,7 @@ func roleOfDatabase(t testing.TB) (name, database string) {
 	return role, asRole(database, role)
 }
 
-// asRole is the URL of a database for a role whose password is its name.
+// asRole returns the URL of a database for a role whose password is its name.
 func asRole(database, role string) string {
 	u := rig.MustParseURL(database)
 	u.User = url.UserPassword(role, role)

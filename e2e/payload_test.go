@@ -10,7 +10,7 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// payloads are what a decoder and encoder would change.
+// payloads would be changed by decoding and encoding them.
 var payloads = map[string]string{
 	"white space":      "{ \"a\" :\t1 ,\r\n  \"b\":[ 1,2 , 3 ] }",
 	"numbers":          `{"id":12345678901234567890123,"price":42.00,"tiny":1E-400,"minus":-0.0,"exponent":1e+2}`,
@@ -41,7 +41,7 @@ func TestPayloadArrivesByteForByte(t *testing.T) {
 				if got := string(receiver.Of(sent.ID)[0].Body); got != payload {
 					t.Errorf("got %s, want %s", rig.Tail(got), rig.Tail(payload))
 				}
-				// And read back, too.
+				// The API must return it unchanged as well.
 				read := c.Call(t, 200, "GET", "/api/v1/app/"+app+"/msg/"+sent.ID, "")
 				if !strings.Contains(string(read.Body), `"payload":`+payload) {
 					t.Errorf("read back, got %s", rig.Tail(string(read.Body)))
@@ -58,7 +58,7 @@ func TestWebhookHasBothFamiliesOfHeaders(t *testing.T) {
 	headers := map[string]string{"X-Tenant": "acme", "Authorization": "Bearer of the endpoint"}
 	receiver.NewEndpointLike(t, c, app, svix.EndpointIn{Headers: &headers})
 	id := c.SendMessage(t, app)
-	receiver.Await(t, id) // which verifies the webhook-* headers in the end
+	receiver.Await(t, id) // the receiver verifies the webhook-* headers when the test ends
 	got := receiver.Of(id)[0]
 
 	onlySvix := http.Header{}

@@ -7,9 +7,9 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// TestDatabaseReadOnlyIsUnavailable has a database refuse writes, as one does whose disk its operator is freeing.
-// What would write is answered with 503 and is not lost on its sender, what reads is answered, and once writes are
-// allowed again all goes on.
+// TestDatabaseReadOnlyIsUnavailable makes a database refuse writes, as an operator does to free disk space. Writes
+// are answered with 503, so the sender loses nothing, and reads succeed. Once writes are allowed again, everything
+// works.
 func TestDatabaseReadOnlyIsUnavailable(t *testing.T) {
 	t.Parallel()
 	role, database := roleOfDatabase(t)
@@ -26,7 +26,7 @@ func TestDatabaseReadOnlyIsUnavailable(t *testing.T) {
 		{"POST", "/api/v1/app", `{"name":"n"}`}, {"POST", "/api/v1/app/" + app + "/msg", `{"eventType":"e","payload":{}}`},
 		{"POST", "/api/v1/app/" + app + "/endpoint", `{"url":"https://example.com/"}`},
 	} {
-		rig.Await(t, func() string { // a session may be ending
+		rig.Await(t, func() string { // a session may still be ending
 			answer, err := c.Do(t.Context(), request[0], request[1], request[2])
 			if err != nil || answer.Status != http.StatusServiceUnavailable || answer.Header.Get("Retry-After") == "" {
 				return request[1] + " is not answered with 503 and Retry-After: " + string(answer.Body)
@@ -34,7 +34,7 @@ func TestDatabaseReadOnlyIsUnavailable(t *testing.T) {
 			return ""
 		})
 	}
-	rig.Await(t, func() string { // the one that this request gets may have ended
+	rig.Await(t, func() string { // the session that this request gets may have ended
 		answer, err := c.Do(t.Context(), "GET", "/api/v1/app/"+app+"/msg/"+before, "")
 		if err != nil || answer.Status != http.StatusOK {
 			return "a message cannot be read: " + string(answer.Body)

@@ -9,7 +9,7 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// TestReadinessFollowsTheDatabase takes its writes, and then all of it, from a process.
+// TestReadinessFollowsTheDatabase first makes the database read-only, and then takes it away entirely.
 func TestReadinessFollowsTheDatabase(t *testing.T) {
 	t.Parallel()
 	role, database := roleOfDatabase(t)
@@ -46,7 +46,7 @@ func TestReadinessFollowsTheDatabase(t *testing.T) {
 	c.SendMessage(t, app)
 }
 
-// TestReadinessBeginsWithTheParts has a process wait for its database.
+// TestReadinessBeginsWithTheParts starts a process that has to wait for its database.
 func TestReadinessBeginsWithTheParts(t *testing.T) {
 	t.Parallel()
 	address := freeAddress(t)
@@ -75,7 +75,7 @@ func TestHealthcheckAsksTheProcessOfTheSameSettings(t *testing.T) {
 	}
 }
 
-// freeAddress is one that nobody listens on, and nobody else is given soon.
+// freeAddress returns an address that nothing listens on and that the system will not hand out again soon.
 func freeAddress(t testing.TB) string {
 	t.Helper()
 	listener := rig.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
@@ -83,7 +83,7 @@ func freeAddress(t testing.TB) string {
 	return listener.Addr().String()
 }
 
-// By default it is a warning.
+// TestOpsAddressInUseIsAnErrorIfConfigured also checks that the default address in use causes only a warning.
 func TestOpsAddressInUseIsAnErrorIfConfigured(t *testing.T) {
 	t.Parallel()
 	taken := rig.Must(net.Listen("tcp", "127.0.0.1:0"))(t)
@@ -92,10 +92,10 @@ func TestOpsAddressInUseIsAnErrorIfConfigured(t *testing.T) {
 	if got.Code != 1 || !strings.Contains(got.Stderr, "pass --ops-listen") {
 		t.Errorf("%+v", got)
 	}
-	if other, err := net.Listen("tcp", "127.0.0.1:9071"); err == nil { // else somebody has it already
+	if other, err := net.Listen("tcp", "127.0.0.1:9071"); err == nil { // otherwise the address is already in use
 		defer other.Close()
 	}
-	p := rig.Start(t, rig.Settings(rig.NewDatabase(t), "POSTRIDER_OPS_LISTEN=127.0.0.1:9071"), "worker") // as by default
+	p := rig.Start(t, rig.Settings(rig.NewDatabase(t), "POSTRIDER_OPS_LISTEN=127.0.0.1:9071"), "worker") // the default address
 	p.AwaitReady(t)
 	if n, _ := p.CountEvents("health checks disabled; the default address is in use"); n != 1 {
 		t.Errorf("%d warnings, want 1", n)

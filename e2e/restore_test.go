@@ -15,14 +15,14 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// TestQueueRestoredIsDelivered kills the service with deliveries in all states, and starts it on a copy
-// of the database in another cluster, whose transaction ids have nothing to do with those of the dump.
+// TestQueueRestoredIsDelivered kills the service with deliveries in all states, and starts it on a copy of the
+// database in another cluster, whose transaction ids are unrelated to those in the dump.
 func TestQueueRestoredIsDelivered(t *testing.T) {
 	t.Parallel()
 	rig.SkipIfShort(t)
 	database := rig.NewDatabase(t)
 	dump := pgTool(t, database, "pg_dump")
-	// So that all ids of transactions in the dump lie ahead of those of a new cluster.
+	// Make all transaction ids in the dump higher than those of a new cluster.
 	rig.Execute(t, database, "DO 'BEGIN FOR i IN 1..5000 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END'")
 	d := newDebts(t, database)
 	other := rig.NewBreakable(t)
@@ -41,22 +41,22 @@ func TestQueueRestoredIsDelivered(t *testing.T) {
 	}
 }
 
-// debts is what a service owed when it was killed.
+// debts is everything a service owed when it was killed.
 type debts struct {
 	rig.Client
 	app       string
 	ids       []string        // each is owed to each of the receivers
-	receivers []*rig.Receiver // the first one's are leased, the second one's in order, the third one's failed
-	open      atomic.Bool     // they answer with success
+	receivers []*rig.Receiver // deliveries to the first are leased, to the second FIFO, to the third failed
+	open      atomic.Bool     // whether the receivers answer with success
 }
 
-// newDebts makes deliveries in all states and kills the processes.
+// newDebts creates deliveries in all states and kills the processes.
 func newDebts(t *testing.T, database string) *debts {
 	t.Helper()
 	d := &debts{}
 	hang := func(_ http.ResponseWriter, r *http.Request, _ rig.Arrival) {
 		if !d.open.Load() {
-			<-r.Context().Done() // it is under way when the worker is killed
+			<-r.Context().Done() // the attempt is in progress when the worker is killed
 		}
 	}
 	fail := func(w http.ResponseWriter, _ *http.Request, _ rig.Arrival) {
@@ -78,7 +78,7 @@ func newDebts(t *testing.T, database string) *debts {
 	d.receivers[1].AwaitArrivals(t, 1)
 	awaitRows(t, database, "SELECT count(*) FROM delivery WHERE attempts > 0", 10)
 	worker.Kill()
-	d.ids = append(d.ids, d.SendMessages(t, d.app, 40)...) // these are fresh
+	d.ids = append(d.ids, d.SendMessages(t, d.app, 40)...) // these have not been attempted
 	api.Kill()
 	for _, kind := range []string{"attempts > 0", "lease > 0 AND queue = 0", "lease = 0 AND queue = 0", "queue = 2"} {
 		awaitRows(t, database, "SELECT count(*) FROM delivery WHERE "+kind, 1)
@@ -88,8 +88,8 @@ func newDebts(t *testing.T, database string) *debts {
 	return d
 }
 
-// deliver starts a process on a copy of the database, and wants all that was owed to arrive, in order
-// where that was asked for, and what comes afterwards too.
+// deliver starts a process on a copy of the database. It fails unless everything owed arrives, FIFO deliveries in
+// order, and a new message too.
 func (d *debts) deliver(t *testing.T, database string) {
 	t.Helper()
 	var marks []int
@@ -111,13 +111,13 @@ func (d *debts) deliver(t *testing.T, database string) {
 	since.WantInOrder(t, append(slices.Clip(d.ids), fresh))
 }
 
-// longAttempts are not over when a process is killed, while its leases are over soon after.
+// longAttempts makes attempts outlast the moment when the process is killed, while its leases expire soon after.
 var longAttempts = []string{
 	"POSTRIDER_REQUEST_TIMEOUT=5s", "POSTRIDER_LEASE=8s", "POSTRIDER_CONCURRENCY=32", "POSTRIDER_ENDPOINT_CONCURRENCY=8",
 	"POSTRIDER_CIRCUIT_FAILURES=0", "POSTRIDER_RETRY_SCHEDULE=1s,2s" + strings.Repeat(",5s", 40),
 }
 
-// awaitRows waits until a statement that counts finds at least so many.
+// awaitRows waits until a counting statement returns at least the given number.
 func awaitRows(t testing.TB, database, statement string, least int) {
 	t.Helper()
 	rig.Await(t, func() string {
@@ -129,14 +129,14 @@ func awaitRows(t testing.TB, database, statement string, least int) {
 	})
 }
 
-// pgTool finds a program of Postgres that is no older than the server of a database.
+// pgTool finds a Postgres program that is not older than the database's server.
 func pgTool(t testing.TB, database, name string) string {
 	t.Helper()
 	var server int
 	rig.Query(t, database, "SELECT current_setting('server_version_num')::int / 10000", &server)
 	installed, _ := filepath.Glob("/usr/lib/postgresql/*/bin/" + name)
 	for _, program := range append([]string{filepath.Join(os.Getenv("PG_BINDIR"), name), name}, installed...) {
-		version, _ := exec.CommandContext(t.Context(), program, "--version").Output() // none: it is not there
+		version, _ := exec.CommandContext(t.Context(), program, "--version").Output() // empty if the program does not exist
 		var major int
 		if _, text, found := strings.Cut(string(version), "(PostgreSQL) "); found {
 			_, _ = fmt.Sscanf(text, "%d", &major)
@@ -149,7 +149,7 @@ func pgTool(t testing.TB, database, name string) string {
 	return ""
 }
 
-// copyDatabase dumps one database and restores it in another, an empty one.
+// copyDatabase dumps a database and restores it into an empty one.
 func copyDatabase(t testing.TB, dump, from, to string) {
 	t.Helper()
 	var text, complaints bytes.Buffer

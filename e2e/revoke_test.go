@@ -12,8 +12,8 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// TestTokenIsRevokedInEveryProcessAtOnce is for one that got into the wrong hands: it sends no message
-// any more, and nobody else's token ends with it.
+// TestTokenIsRevokedInEveryProcessAtOnce revokes a leaked token. The token can no longer send messages, and no other
+// token is affected.
 func TestTokenIsRevokedInEveryProcessAtOnce(t *testing.T) {
 	t.Parallel()
 	database := rig.NewDatabase(t)
@@ -23,7 +23,7 @@ func TestTokenIsRevokedInEveryProcessAtOnce(t *testing.T) {
 	app := leaked.NewApplication(t)
 	customer, neighbour := kept.PortalAccess(t, app, svix.AppPortalAccessIn{}), here.NewTenant(t)
 	leakedThere := rig.NewClient(t, there.URL, leaked.Token)
-	wantGood(t, app, true, leaked, leakedThere, kept, customer) // remembered as good by both
+	wantGood(t, app, true, leaked, leakedThere, kept, customer) // both processes have cached them as valid
 
 	revoked := func(args ...string) {
 		t.Helper()
@@ -64,7 +64,7 @@ func TestTokenRevokeRefusesInvalid(t *testing.T) {
 	}
 }
 
-// TestTokenExpiryIsHonoured reads what is signed.
+// TestTokenExpiryIsHonoured checks the expiry in the signed claims.
 func TestTokenExpiryIsHonoured(t *testing.T) {
 	t.Parallel()
 	for want, args := range map[time.Duration][]string{

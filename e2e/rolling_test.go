@@ -12,7 +12,7 @@ import (
 // longDelay is far longer than a test waits. A second signal ends it.
 const longDelay = "POSTRIDER_STOP_DELAY=10m"
 
-// TestRollingRestartFailsNoRequest restarts two API processes behind a balancer, one after the other, under a load.
+// TestRollingRestartFailsNoRequest restarts two API processes behind a balancer, one after the other, under load.
 func TestRollingRestartFailsNoRequest(t *testing.T) {
 	t.Parallel()
 	rig.SkipIfShort(t)
@@ -53,8 +53,8 @@ func TestRollingRestartFailsNoRequest(t *testing.T) {
 	t.Logf("%d messages accepted and delivered in four restarts", len(ids))
 }
 
-// TestStopDelayAnswersOnEndingConnections reads a connection that was kept, and ends the delay, which is far longer than a
-// test waits, by a second signal.
+// TestStopDelayAnswersOnEndingConnections uses a kept-alive connection during the stop delay, and ends the delay,
+// which is far longer than a test waits, with a second signal.
 func TestStopDelayAnswersOnEndingConnections(t *testing.T) {
 	t.Parallel()
 	p, s := rig.Serve(t, rig.OpsSetting, longDelay)
@@ -74,7 +74,7 @@ func TestStopDelayAnswersOnEndingConnections(t *testing.T) {
 	}
 	p.Terminate(t)
 	rig.AwaitProbe(t, url+"/readyz", http.StatusServiceUnavailable, "draining")
-	for range 2 { // on the connection that was kept, and on a new one
+	for range 2 { // on the kept-alive connection and on a new one
 		if answer := get(); answer.StatusCode != http.StatusOK || !answer.Close {
 			t.Errorf("while it drains: %d, close: %t", answer.StatusCode, answer.Close)
 		}

@@ -18,7 +18,7 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// A walk goes through all methods of the SDK, and keeps which requests they made.
+// A walk calls all methods of the SDK and records the requests they make.
 type walk struct {
 	rig.Client
 	app, endpoint, message, attempt string
@@ -27,7 +27,7 @@ type walk struct {
 	requests map[string]bool // method and path
 }
 
-// RoundTrip makes a walk the SDK's transport.
+// RoundTrip lets a walk be the SDK's transport.
 func (w walk) RoundTrip(request *http.Request) (*http.Response, error) {
 	w.mu.Lock()
 	w.requests[request.Method+" "+request.URL.Path] = true
@@ -35,7 +35,7 @@ func (w walk) RoundTrip(request *http.Request) (*http.Response, error) {
 	return rig.HTTPClient.Transport.RoundTrip(request)
 }
 
-// newWalk has an application with an endpoint that took a message.
+// newWalk creates an application with an endpoint that accepted a message.
 func newWalk(t testing.TB, s rig.Service) walk {
 	t.Helper()
 	w := walk{Client: s.NewTenant(t), mu: new(sync.Mutex), requests: map[string]bool{}}
@@ -47,7 +47,7 @@ func newWalk(t testing.TB, s rig.Service) walk {
 	return w
 }
 
-// as is the walk with another token.
+// as returns the walk with another token.
 func (w walk) as(t testing.TB, token string) walk {
 	t.Helper()
 	options := svix.SvixOptions{ServerUrl: rig.MustParseURL(w.URL), TransportWrapper: func(http.RoundTripper) http.RoundTripper { return w }}
@@ -55,7 +55,7 @@ func (w walk) as(t testing.TB, token string) walk {
 	return w
 }
 
-// unserved are the methods of what Postrider is not, by the reason.
+// unserved lists the methods for features that Postrider does not have, by reason.
 var unserved = map[string]string{
 	"connectors": "Connector.List Connector.Create Connector.Get Connector.Update Connector.Delete Connector.Patch",
 	"transformations": `Endpoint.TransformationGet Endpoint.PatchTransformation Endpoint.TransformationPartialUpdate
@@ -80,7 +80,7 @@ var unserved = map[string]string{
 		StreamingStream.Delete StreamingStream.Patch`,
 }
 
-// notInSDK are the operations that the SDK has no method for, by the reason.
+// notInSDK lists the operations that the SDK has no method for, with the reason.
 var notInSDK = map[string]string{
 	"MessageCreateMany":                  "our own",
 	"MessageExpungeMany":                 "not yet in this SDK",
@@ -90,8 +90,8 @@ var notInSDK = map[string]string{
 	"HealthPing":                         "for probes",
 }
 
-// TestSDKCallsEveryOperation finds the SDK's methods by reflection, so that none is forgotten when
-// it gets more of them, and asks the contract whether it has an operation that no method called.
+// TestSDKCallsEveryOperation finds the SDK's methods by reflection, so that it cannot miss a new one, and fails if
+// the contract has an operation that no method called.
 func TestSDKCallsEveryOperation(t *testing.T) {
 	t.Parallel()
 	s := rig.Shared(t)
@@ -123,11 +123,10 @@ func TestSDKCallsEveryOperation(t *testing.T) {
 			t.Errorf("the SDK has no method %s", name)
 		}
 	}
-	t.Cleanup(func() { w.wantAllCalled(t, operations) }) // after the methods
+	t.Cleanup(func() { w.wantAllCalled(t, operations) }) // runs after the methods' subtests
 }
 
-// addMethods finds the methods of the resources that are fields of a struct of the SDK, and of those
-// within them.
+// addMethods finds the methods of the resources in the fields of an SDK struct, and of nested resources.
 func addMethods(found map[string]reflect.Value, holder reflect.Value) {
 	for field, resource := range holder.Fields() {
 		if !field.IsExported() {
@@ -140,8 +139,8 @@ func addMethods(found map[string]reflect.Value, holder reflect.Value) {
 	}
 }
 
-// wantUnserved calls a method with names of things that exist, and wants to be told that there is
-// nothing at its path. That what it names is not there would be a 404 as well.
+// wantUnserved calls a method with the names of existing things, and expects the error for an unknown path. The
+// status alone would not tell, because a missing thing is also answered with 404.
 func wantUnserved(t *testing.T, w walk, function reflect.Value) {
 	t.Helper()
 	names := []string{w.app, w.endpoint, "x"}
@@ -151,7 +150,7 @@ func wantUnserved(t *testing.T, w walk, function reflect.Value) {
 		if arg.Kind() == reflect.String {
 			arg.SetString(names[0])
 			names = names[1:]
-		} else { // there is one that cannot be sent without these
+		} else { // one method cannot be sent without these
 			_ = json.Unmarshal([]byte(`{"batchSize":null,"maxWaitSecs":null,"status":null,"uid":null}`), arg.Addr().Interface())
 		}
 		args = append(args, arg)
@@ -164,7 +163,7 @@ func wantUnserved(t *testing.T, w walk, function reflect.Value) {
 	}
 }
 
-// wantAllCalled compares the requests that were made with the contract.
+// wantAllCalled compares the requests made with the contract.
 func (w walk) wantAllCalled(t *testing.T, operations []rig.Operation) {
 	t.Helper()
 	for _, op := range operations {
@@ -179,11 +178,11 @@ func (w walk) wantAllCalled(t *testing.T, operations []rig.Operation) {
 	}
 }
 
-// A method calls one of the SDK, and reads back what that did.
+// A method calls one method of the SDK and reads back the result.
 type method = func(*testing.T, walk)
 
-// sdkMethods are all that are served. Other tests go deeper; these see to it that there is none that
-// nobody has called.
+// sdkMethods returns all supported methods. Other tests go deeper; these make sure that every method is called at
+// least once.
 func sdkMethods() map[string]method {
 	all := map[string]method{}
 	for _, some := range []map[string]method{
@@ -195,7 +194,7 @@ func sdkMethods() map[string]method {
 	return all
 }
 
-// same wants two texts to be the same: what was written and what is read.
+// same fails unless the value read equals the value written.
 func same[T comparable](t *testing.T, got, want T) {
 	t.Helper()
 	if got != want {
@@ -203,7 +202,7 @@ func same[T comparable](t *testing.T, got, want T) {
 	}
 }
 
-// has wants an id to be in a list.
+// has fails unless an id is in a list.
 func has[T any](t *testing.T, list []T, id string, of func(T) string) {
 	t.Helper()
 	if !slices.ContainsFunc(list, func(item T) bool { return of(item) == id }) {
@@ -211,7 +210,7 @@ func has[T any](t *testing.T, list []T, id string, of func(T) string) {
 	}
 }
 
-// gone wants a thing not to be there.
+// gone fails unless a thing no longer exists.
 func gone[T any](t *testing.T, _ T, err error) {
 	t.Helper()
 	rig.WantRefused(t, err, http.StatusNotFound, "not_found")
@@ -284,7 +283,7 @@ var healthMethods = map[string]method{
 	},
 }
 
-// hook makes an endpoint that nothing is sent to.
+// hook creates an endpoint that nothing is sent to.
 func (w walk) hook(t *testing.T) string {
 	t.Helper()
 	in := svix.EndpointIn{Url: "https://example.com/", Disabled: new(true), Secret: new(rig.NewSecret())}
@@ -356,7 +355,7 @@ var attemptMethods = map[string]method{
 	},
 }
 
-// watch makes an endpoint for operational webhooks.
+// watch creates an operational-webhook endpoint.
 func (w walk) watch(t *testing.T) string {
 	t.Helper()
 	in := svix.OperationalWebhookEndpointIn{Url: "https://example.com/", Disabled: new(true)}

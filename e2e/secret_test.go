@@ -12,7 +12,7 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// newPrivateKey is an ed25519 key as clients give it, and the public one as the API shows it.
+// newPrivateKey returns an ed25519 private key as clients supply it, and its public key as the API shows it.
 func newPrivateKey(t testing.TB) (private, public string) {
 	t.Helper()
 	pub, key, err := ed25519.GenerateKey(rand.Reader)
@@ -20,7 +20,7 @@ func newPrivateKey(t testing.TB) (private, public string) {
 	return "whsk_" + base64.StdEncoding.EncodeToString(key), "whpk_" + base64.StdEncoding.EncodeToString(pub)
 }
 
-// TestEndpointSecretChangesFromV1ToV1a: while the grace period lasts, each webhook has both signatures, the
+// TestEndpointSecretChangesFromV1ToV1a checks that during the grace period each webhook has both signatures, the
 // current one first.
 func TestEndpointSecretChangesFromV1ToV1a(t *testing.T) {
 	t.Parallel()
@@ -32,7 +32,7 @@ func TestEndpointSecretChangesFromV1ToV1a(t *testing.T) {
 	if got := rig.Must(c.Endpoint.GetSecret(ctx, app, endpoint))(t).Key; got != public {
 		t.Fatalf("the API shows %s, want %s", got, public)
 	}
-	got := r.ArrivalOf(t, c, app) // the receiver itself verifies it with the old one
+	got := r.ArrivalOf(t, c, app) // the receiver verifies it with the old secret
 	signatures := strings.Fields(got.Header.Get("webhook-signature"))
 	if len(signatures) != 2 || !strings.HasPrefix(signatures[0], "v1a,") || !strings.HasPrefix(signatures[1], "v1,") {
 		t.Errorf("signed %v, want v1a and v1", signatures)
@@ -62,8 +62,8 @@ var (
 	secondKey = base64.StdEncoding.EncodeToString([]byte(strings.Repeat("2", 32)))
 )
 
-// TestEncryptionKeysAreReplaced goes from no key to a first and on to a second, and delivers with the second
-// alone in the end.
+// TestEncryptionKeysAreReplaced goes from no key to a first and then to a second, and finally delivers with only the
+// second.
 func TestEncryptionKeysAreReplaced(t *testing.T) {
 	t.Parallel()
 	rig.NeedOwnProcesses(t)
@@ -99,7 +99,7 @@ func TestEncryptionKeysAreReplaced(t *testing.T) {
 	if got := rig.Command(t, with(firstKey), "secrets", "status"); got.Code != 0 || !strings.Contains(got.Stdout, "1 secrets  (not encrypted)") || !strings.Contains(got.Stdout, "2 secrets  (the first key)") {
 		t.Errorf("status: %+v", got)
 	}
-	got := rig.Command(t, with(secondKey+","+firstKey), "secrets", "encrypt") // beside the process with the first
+	got := rig.Command(t, with(secondKey+","+firstKey), "secrets", "encrypt") // while the process with the first key runs
 	if got.Code != 0 || !strings.Contains(got.Stdout, "secrets of 3 endpoints") || strings.Count(got.Stdout, "\n") != 2 {
 		t.Errorf("encrypt: %+v", got)
 	}
@@ -112,6 +112,6 @@ func TestEncryptionKeysAreReplaced(t *testing.T) {
 	}
 	message := c.SendMessage(t, app)
 	for _, r := range []*rig.Receiver{plain, sealed, generated} {
-		r.Await(t, message) // and it verifies
+		r.Await(t, message) // the receiver verifies the signature
 	}
 }

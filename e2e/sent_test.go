@@ -54,7 +54,7 @@ func TestMessageListByEndpoint(t *testing.T) {
 func TestMessageDestinationListPages(t *testing.T) {
 	t.Parallel()
 	a := newAttempted(t)
-	rig.NoError(t, a.Endpoint.Delete(t.Context(), a.app, a.failing)) // it was attempted all the same
+	rig.NoError(t, a.Endpoint.Delete(t.Context(), a.app, a.failing)) // the message was attempted nevertheless
 	want := map[string]svix.MessageStatus{a.accepting: models.MESSAGESTATUS_SUCCESS, a.failing: models.MESSAGESTATUS_FAIL}
 	options := svix.MessageAttemptListAttemptedDestinationsOptions{Limit: new(uint64(1))}
 	for n, endpoint := range slices.Sorted(slices.Values([]string{a.accepting, a.failing})) {
@@ -66,8 +66,8 @@ func TestMessageDestinationListPages(t *testing.T) {
 	}
 }
 
-// TestMessageResendIsOneAttempt: an endpoint that has refused a message for good gets it once more when
-// somebody asks for that, and again only when asked again.
+// TestMessageResendIsOneAttempt checks that a message which an endpoint has finally refused is sent once more on
+// request, and again only on another request.
 func TestMessageResendIsOneAttempt(t *testing.T) {
 	t.Parallel()
 	rig.NeedOwnProcesses(t)
@@ -128,8 +128,8 @@ func TestMessageContentIsExpunged(t *testing.T) {
 	}
 }
 
-// TestEndpointSecretRotatedSignsDuringGrace: receivers that know the old secret and receivers that know the
-// new one both verify what is sent while the grace period lasts.
+// TestEndpointSecretRotatedSignsDuringGrace checks that during the grace period both the old and the new secret
+// verify a webhook.
 func TestEndpointSecretRotatedSignsDuringGrace(t *testing.T) {
 	t.Parallel()
 	c, ctx := rig.Shared(t).NewTenant(t), t.Context()
@@ -141,7 +141,7 @@ func TestEndpointSecretRotatedSignsDuringGrace(t *testing.T) {
 		t.Error("the secret is not the one that was given")
 	}
 	message := c.SendMessage(t, app)
-	r.Await(t, message) // and it verifies with the old one
+	r.Await(t, message) // the receiver verifies it with the old secret
 	arrived := r.Of(message)[0]
 	if err := rig.Must(standardwebhooks.NewWebhook(next))(t).Verify(arrived.Body, arrived.Header); err != nil {
 		t.Errorf("with the new secret: %v", err)
@@ -234,7 +234,8 @@ func TestMessagePrecheckReportsListeners(t *testing.T) {
 	}
 }
 
-// TestEndpointDisabledRefusesManualSends: the client is told, rather than that nothing arrives.
+// TestEndpointDisabledRefusesManualSends checks that the client gets an error; otherwise it would wait for webhooks
+// that never arrive.
 func TestEndpointDisabledRefusesManualSends(t *testing.T) {
 	t.Parallel()
 	c, ctx := rig.Shared(t).NewTenant(t), t.Context()

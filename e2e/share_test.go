@@ -8,9 +8,9 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// TestWorkersShareFreshMessages has two workers take what two APIs store while a stranger's transaction
-// stays open, and kills one of them. Nothing is lost and nothing waits for the stranger: all of it
-// arrives while that still holds.
+// TestWorkersShareFreshMessages has two workers deliver what two APIs store while an unrelated transaction stays
+// open, and kills one worker. Nothing is lost, and nothing waits for the transaction: everything arrives while it is
+// still open.
 func TestWorkersShareFreshMessages(t *testing.T) {
 	t.Parallel()
 	rig.SkipIfShort(t)

@@ -9,11 +9,12 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// silenceWithin is how soon all parts go on after a database was silent: a statement has 30 s, a connection that listens
-// is asked after 15 s, and those that were idle cost 3 s each. It is generous for the sake of slow machines.
+// silenceWithin is the time in which all parts must recover after the database was silent: a statement times out
+// after 30 s, a listening connection is checked after 15 s, and each idle connection costs 3 s. It is generous for
+// the sake of slow machines.
 const silenceWithin = 100 * time.Second
 
-// TestDatabaseSilentIsNotAwaitedForever drops all connections of a process without a word.
+// TestDatabaseSilentIsNotAwaitedForever silences all connections of a process without closing them.
 func TestDatabaseSilentIsNotAwaitedForever(t *testing.T) {
 	t.Parallel()
 	rig.SkipIfShort(t)
@@ -29,7 +30,7 @@ func TestDatabaseSilentIsNotAwaitedForever(t *testing.T) {
 	way.Hush()
 	rig.AwaitProbe(t, url+"/readyz", http.StatusServiceUnavailable, "no answer")
 	rig.Execute(t, database, "SELECT message_send('"+app+"', 'of.the.outbox', '{\"outbox\":true}')")
-	rig.NoError(t, rig.Pause(t.Context(), 2*time.Second)) // each part has begun something that is not answered
+	rig.NoError(t, rig.Pause(t.Context(), 2*time.Second)) // each part has started a statement that gets no answer
 	healed := time.Now()
 	way.Heal()
 
@@ -48,7 +49,7 @@ func TestDatabaseSilentIsNotAwaitedForever(t *testing.T) {
 	})
 	accepted := time.Since(healed)
 	r.Await(t, last)
-	rig.Await(t, func() string { // the outbox, and the worker that takes what others stored
+	rig.Await(t, func() string { // the outbox, and the worker that delivers what other processes stored
 		if r.OfOutbox() == 0 {
 			return "the message in the outbox is not delivered"
 		}

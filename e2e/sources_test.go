@@ -14,7 +14,8 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// They are no subtests, as they take a minute: parallel subtests begin after all other tests, and would run on alone.
+// These tests are not subtests because they take a minute: parallel subtests start after all other tests and would
+// run on alone.
 
 func TestConsumersOfKafkaKilledAreReplaced(t *testing.T) {
 	t.Parallel()
@@ -46,8 +47,8 @@ func TestConsumersOfRabbitMQKilledAreReplaced(t *testing.T) {
 	replaceConsumers(t, rig.NewRabbitMQ)
 }
 
-// replaceConsumers kills, stops and starts consumers under load, and restarts the broker. Whatever was published is
-// delivered, none of it stored twice, each group in order.
+// replaceConsumers kills, stops and starts consumers under load, and restarts the broker. Every published message
+// must be delivered and stored only once, and each group must stay in order.
 func replaceConsumers(t *testing.T, newProducer func(*testing.T, string, string) rig.Producer) {
 	t.Helper()
 	f := newStreamTest(t, newProducer)
@@ -70,8 +71,8 @@ func replaceConsumers(t *testing.T, newProducer func(*testing.T, string, string)
 	f.account(t)
 }
 
-// TestConsumersPauseWithoutDatabase crashes Postgres under a load from Kafka: the consumer holds on to
-// what it has, goes on when the database is back, and ends for nothing.
+// TestConsumersPauseWithoutDatabase crashes Postgres under a load from Kafka: the consumer keeps the messages it has,
+// continues when the database is back, and never exits.
 func TestConsumersPauseWithoutDatabase(t *testing.T) {
 	t.Parallel()
 	rig.SkipIfShort(t)
@@ -98,9 +99,8 @@ func TestConsumersPauseWithoutDatabase(t *testing.T) {
 	consumer.Stop(t)
 }
 
-// streamTest is a stream to an application that has an endpoint for each group, which gets its messages in
-// order: that of the commits. Ids are no measure of it, as those that two processes make within 4 ms are in
-// no order.
+// streamTest is a stream to an application with one FIFO endpoint for each group. The expected order is the order of
+// commits. Ids do not show it, because ids that two processes create within 4 ms are in random order.
 type streamTest struct {
 	*rig.Stream
 	database string
@@ -137,7 +137,7 @@ func (f *streamTest) consumer(t *testing.T) *rig.Process {
 	return p
 }
 
-// publish publishes until stop is called, which returns when all that was begun is published.
+// publish publishes until stop is called. stop returns when everything that was started is published.
 func (f *streamTest) publish(t *testing.T) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -148,7 +148,7 @@ func (f *streamTest) publish(t *testing.T) (stop func()) {
 	return stop
 }
 
-// awaitMore waits until more messages arrive than there were.
+// awaitMore waits until 100 more messages have arrived.
 func (f *streamTest) awaitMore(t *testing.T) {
 	t.Helper()
 	before := f.receiver.Distinct()
@@ -160,7 +160,7 @@ func (f *streamTest) awaitMore(t *testing.T) {
 	})
 }
 
-// account wants all that was published to have arrived, and to be stored once and in order.
+// account fails unless every published message has arrived and is stored once, in order.
 func (f *streamTest) account(t *testing.T) {
 	t.Helper()
 	want := f.Count()
@@ -190,7 +190,7 @@ func (f *streamTest) account(t *testing.T) {
 	t.Logf("%d messages were published, stored once each and delivered", want)
 }
 
-// arrived is the numbers of the messages of each group, in the order in which they arrived first.
+// arrived returns the numbers of each group's messages, in the order of their first arrival.
 func (f *streamTest) arrived(t *testing.T) map[string][]int {
 	t.Helper()
 	numbers := map[string][]int{}
@@ -206,7 +206,7 @@ func (f *streamTest) arrived(t *testing.T) map[string][]int {
 	return numbers
 }
 
-// stored is how many messages the application has.
+// stored returns how many messages the application has.
 func (f *streamTest) stored(t *testing.T) (n int) {
 	t.Helper()
 	options := svix.MessageListOptions{Limit: new(uint64(250)), WithContent: new(false)}

@@ -30,7 +30,7 @@ func TestAPIAndWorkersOnOneDatabaseDeliver(t *testing.T) {
 	}
 }
 
-// What is accepted while no worker runs waits for one.
+// TestWorkerDeliversWhatWaited checks that messages accepted while no worker runs are delivered once one does.
 func TestWorkerDeliversWhatWaited(t *testing.T) {
 	t.Parallel()
 	database := rig.NewDatabase(t)

@@ -11,10 +11,10 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// longLease is far longer than a test waits: what a process does not give back, nobody gets.
+// longLease is far longer than a test waits: deliveries that a process does not release are not delivered.
 const longLease = "POSTRIDER_LEASE=1h"
 
-// sendTen gives a process ten deliveries to one endpoint, of which it makes one at a time.
+// sendTen sends ten messages to one endpoint, which the process delivers one at a time.
 func sendTen(t *testing.T, c rig.Client, receiver *rig.Receiver) (ids []string) {
 	t.Helper()
 	app := c.NewApplication(t)
@@ -59,7 +59,7 @@ func TestStopCutsOffSlowAttempts(t *testing.T) {
 	gate.Open()
 	rig.Start(t, p.Settings(), "worker")
 	receiver.Await(t, ids...)
-	// The one that was cut off is made again.
+	// The attempt that was cut off is repeated.
 	rig.Await(t, func() string {
 		if got := len(receiver.All()); got != len(ids)+1 {
 			return fmt.Sprintf("%d webhooks arrived, want %d", got, len(ids)+1)
@@ -68,7 +68,7 @@ func TestStopCutsOffSlowAttempts(t *testing.T) {
 	})
 }
 
-// The handler waits for the request's body when the process is told to stop.
+// TestStopAnswersRequestsUnderWay stops the process while a handler waits for a request's body.
 func TestStopAnswersRequestsUnderWay(t *testing.T) {
 	t.Parallel()
 	p, s := rig.Serve(t)

@@ -14,7 +14,7 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// switching is a receiver that answers with a status that can be changed.
+// switching returns a receiver that answers with a status, and the status, which the test can change.
 func switching(t testing.TB, code int) (*rig.Receiver, *atomic.Int64) {
 	t.Helper()
 	answers := new(atomic.Int64)
@@ -28,7 +28,7 @@ const noRetries = "POSTRIDER_RETRY_SCHEDULE="
 
 func TestTaskRecoverDeliversFailed(t *testing.T) {
 	t.Parallel()
-	// A 503, or twenty failures, would have the others wait, each longer than the one before.
+	// A 503, or twenty failures, would make the other deliveries wait, each longer than the one before.
 	_, s := rig.Serve(t, noRetries, "POSTRIDER_CIRCUIT_FAILURES=0")
 	c := s.NewTenant(t)
 	app := c.NewApplication(t)
@@ -64,7 +64,7 @@ func TestTaskRecoverDeliversFailed(t *testing.T) {
 func TestTaskRecoverSurvivesKill(t *testing.T) {
 	t.Parallel()
 	rig.SkipIfShort(t)
-	// More than may be due to an endpoint at a time: the task waits for deliveries in its middle.
+	// More than may be due to an endpoint at a time: midway, the task waits for deliveries.
 	const messages = 12_000
 	limits := []string{noRetries, "POSTRIDER_REQUEST_TIMEOUT=1s", "POSTRIDER_LEASE=3s", "POSTRIDER_CIRCUIT_FAILURES=0"}
 	p, s := rig.Serve(t, limits...)
@@ -158,7 +158,7 @@ func TestTaskBulkReplaySendsMatches(t *testing.T) {
 			if sent := c.AwaitSent(t, task.Id); sent != test.sent {
 				t.Errorf("%d messages are sent, want %d", sent, test.sent)
 			}
-			c.AwaitFailures(t, app, endpoint, 3) // nothing is under way any more
+			c.AwaitFailures(t, app, endpoint, 3) // nothing is in progress any more
 		})
 	}
 	receiver.AwaitExactly(t, 2, failed...)

@@ -9,8 +9,9 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// TestTaskFloodLeavesOthersTheirTurns: a customer begins every task that its token and the quota of endpoints allow.
-// Another one's replay has a step for every few of the flood's, and not one for every round of all of them.
+// TestTaskFloodLeavesOthersTheirTurns has a customer start every task that its token and the endpoint quota allow.
+// Another customer's replay must get one step for every few of the flood's, rather than one for each round of all its
+// tasks.
 func TestTaskFloodLeavesOthersTheirTurns(t *testing.T) {
 	t.Parallel()
 	const endpoints = 100
@@ -18,7 +19,7 @@ func TestTaskFloodLeavesOthersTheirTurns(t *testing.T) {
 	org := "org_" + rig.Random()
 	c := rig.NewClient(t, s.URL, s.NewToken(t, org))
 	app, other := c.NewApplication(t), c.NewApplication(t)
-	for range 20 { // forty steps of each replay
+	for range 20 { // forty steps for each replay
 		c.SendMessages(t, other, 1000)
 	}
 	for range 8 {

@@ -14,7 +14,7 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// requestBodies are what each operation that takes a body is sent: something it would do.
+// requestBodies returns a valid body for each operation that takes one.
 func requestBodies() map[string]string {
 	since := time.Now().Add(-time.Hour).UTC().Format(time.RFC3339)
 	until := time.Now().UTC().Format(time.RFC3339)
@@ -35,8 +35,7 @@ func requestBodies() map[string]string {
 	}
 }
 
-// A matrix is each operation of the contract against each bearer and each name that anybody's things
-// have.
+// A matrix combines each operation of the contract with each bearer and each name that any tenant's things have.
 type matrix struct {
 	*rig.Tenants
 	operations []rig.Operation
@@ -44,8 +43,8 @@ type matrix struct {
 	before     map[string]string // see snapshot
 }
 
-// TestTenantsNeitherReadNorChangeEachOther asks the service itself which operations it has, so that it
-// cannot forget one.
+// TestTenantsNeitherReadNorChangeEachOther gets the list of operations from the service itself, so that it cannot
+// miss one.
 func TestTenantsNeitherReadNorChangeEachOther(t *testing.T) {
 	t.Parallel()
 	s := rig.Shared(t)
@@ -73,7 +72,7 @@ func TestTenantsNeitherReadNorChangeEachOther(t *testing.T) {
 	m.WantReceivedNothingForeign(t)
 }
 
-// each does something with every operation that needs a token, for all bearers at once.
+// each calls do for every operation that needs a token, for all bearers concurrently.
 func (m *matrix) each(do func(rig.Operation, rig.Bearer)) {
 	var group sync.WaitGroup
 	for _, b := range m.Bearers {
@@ -88,7 +87,8 @@ func (m *matrix) each(do func(rig.Operation, rig.Bearer)) {
 	group.Wait()
 }
 
-// snapshot is what every GET tells some organisations of their own things, by organisation and path.
+// snapshot returns the answers to all GET requests of the named organisations for their own things, by organisation
+// and path.
 func (m *matrix) snapshot(t testing.TB, names ...string) map[string]string {
 	t.Helper()
 	found := map[string]string{}
@@ -106,7 +106,7 @@ func (m *matrix) snapshot(t testing.TB, names ...string) map[string]string {
 	return found
 }
 
-// wantMarks checks that who may see a mark does see it: else nobody could see too much.
+// wantMarks checks that the bearers entitled to see a mark do see it. Otherwise the test could not detect a leak.
 func (m *matrix) wantMarks(t testing.TB) {
 	t.Helper()
 	all := strings.Join(slices.Collect(maps.Values(m.before)), "\n")
@@ -119,7 +119,7 @@ func (m *matrix) wantMarks(t testing.TB) {
 	}
 }
 
-// own are an operation's paths to all that a bearer reaches, by ids.
+// own returns an operation's paths, by ids, to everything that a bearer can reach.
 func (m *matrix) own(b rig.Bearer, op rig.Operation) []string {
 	var paths []string
 	for _, refs := range m.Names(op) {
@@ -131,8 +131,8 @@ func (m *matrix) own(b rig.Bearer, op rig.Operation) []string {
 	return slices.Compact(paths)
 }
 
-// unchanged compares what organisations see with what they saw at first. The tokens of their
-// applications are still good, too.
+// unchanged compares what organisations see with the first snapshot, and checks that their applications' tokens are
+// still valid.
 func (m *matrix) unchanged(t testing.TB, names ...string) {
 	t.Helper()
 	for at, is := range m.snapshot(t, names...) {
@@ -149,8 +149,8 @@ func (m *matrix) unchanged(t testing.TB, names ...string) {
 	}
 }
 
-// read makes all requests to read something. What a bearer may not read is refused, and what it may
-// read is what the organisation sees there, by whatever name.
+// read makes all requests of a read operation. What a bearer may not read must be refused. What it may read must
+// equal what the organisation sees there, whatever name is used.
 func (m *matrix) read(t testing.TB, op rig.Operation, b rig.Bearer) {
 	t.Helper()
 	for _, refs := range m.Names(op) {
@@ -169,7 +169,7 @@ func (m *matrix) read(t testing.TB, op rig.Operation, b rig.Bearer) {
 	}
 }
 
-// page goes on reading a list from where anybody's pages of such a list began and ended.
+// page continues a list from the first and last positions of any tenant's pages of such a list.
 func (m *matrix) page(t testing.TB, op rig.Operation, b rig.Bearer, path string) {
 	t.Helper()
 	for at, body := range m.before {
@@ -187,8 +187,8 @@ func (m *matrix) page(t testing.TB, op rig.Operation, b rig.Bearer, path string)
 	}
 }
 
-// write makes all requests to change something that a bearer may not change. A PUT to a name that it
-// knows nothing by makes something of its own, which is taken away again.
+// write makes all requests for a change that the bearer is not allowed to make. A PUT to a name that the bearer does
+// not have creates something of its own, which is then deleted.
 func (m *matrix) write(t testing.TB, op rig.Operation, b rig.Bearer) {
 	t.Helper()
 	for _, refs := range m.Names(op) {
@@ -217,16 +217,15 @@ func (m *matrix) wantRefusal(t testing.TB, op rig.Operation, b rig.Bearer, refs 
 	case b.Org == "":
 		want = []int{http.StatusUnauthorized}
 	case op.ID == "AuthLogout":
-		want = []int{http.StatusBadRequest} // a token of an organisation cannot be ended, not even by itself
+		want = []int{http.StatusBadRequest} // a logout cannot end an organisation's token, not even its own
 	}
 	if !slices.Contains(want, r.Status) {
 		t.Errorf("%s: %s %s: status %d, want one of %d: %s", b.Name, op.Method, op.At(refs), r.Status, want, r.Body)
 	}
 }
 
-// permitted makes the requests that were refused once more, for B's own things: they are all good, so
-// that it was for the bearer alone that they were refused. With the key that a POST succeeded with,
-// strangers are refused as before.
+// permitted repeats the refused requests for B's own things. All of them succeed, which shows that only the bearer
+// was the reason for the refusals. With the key of a successful POST, strangers are still refused.
 func (m *matrix) permitted(t testing.TB) {
 	t.Helper()
 	for _, op := range inOrder(m.operations) {
@@ -249,7 +248,7 @@ func (m *matrix) permitted(t testing.TB) {
 	}
 }
 
-// rig.WantInOrder puts operations last that leave nothing for others to work on.
+// inOrder puts operations that leave nothing for others to work on last.
 func inOrder(operations []rig.Operation) []rig.Operation {
 	return slices.SortedFunc(slices.Values(operations), func(a, b rig.Operation) int {
 		return cmp.Or(cmp.Compare(a.Ends(), b.Ends()), -cmp.Compare(len(a.Path), len(b.Path)), cmp.Compare(a.ID, b.ID))

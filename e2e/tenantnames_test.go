@@ -12,7 +12,7 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// TestTenantNamesBesidePathAreItsOwn is about bodies and queries that name things of others.
+// TestTenantNamesBesidePathAreItsOwn covers bodies and queries that name other tenants' things.
 func TestTenantNamesBesidePathAreItsOwn(t *testing.T) {
 	t.Parallel()
 	s := rig.Shared(t)
@@ -51,7 +51,7 @@ func TestTenantNamesBesidePathAreItsOwn(t *testing.T) {
 	m.unchanged(t, "A", "B")
 }
 
-// TestTenantUIDCreatesOwnApplication, whoever else has one that is called so.
+// TestTenantUIDCreatesOwnApplication checks that a tenant can use a uid that another tenant already has.
 func TestTenantUIDCreatesOwnApplication(t *testing.T) {
 	t.Parallel()
 	s := rig.Shared(t)
@@ -75,8 +75,8 @@ func TestTenantUIDCreatesOwnApplication(t *testing.T) {
 	m.unchanged(t, "A")
 }
 
-// TestTenantUsageCountsOwnApplications: a task counts what its organisation has, and nothing that
-// somebody named in the request.
+// TestTenantUsageCountsOwnApplications checks that a task counts what its organisation has, and nothing else that the
+// request names.
 func TestTenantUsageCountsOwnApplications(t *testing.T) {
 	t.Parallel()
 	ts := rig.NewTenants(t, rig.Shared(t))
@@ -94,8 +94,8 @@ func TestTenantUsageCountsOwnApplications(t *testing.T) {
 
 var madeID = regexp.MustCompile(`\b(app|ep|msg|atmpt|qtask)_[0-9A-Za-z]{27}\b`)
 
-// TestTenantIdempotencyKeysAreItsOwn makes every POST in both organisations, at the same URL and with the
-// same body and key. What the second one answers is not what the first one did.
+// TestTenantIdempotencyKeysAreItsOwn makes every POST in both organisations, at the same URL and with the same body
+// and key. The second organisation must not get the first one's answer.
 func TestTenantIdempotencyKeysAreItsOwn(t *testing.T) {
 	t.Parallel()
 	s := rig.Shared(t)

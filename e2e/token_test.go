@@ -17,7 +17,7 @@ func TestTokenOfApplicationReachesItAlone(t *testing.T) {
 	message := owner.SendMessage(t, own)
 	customer := rig.NewClient(t, s.URL, s.NewToken(t, org, "--application", own))
 
-	// What a customer may do with its own application.
+	// A customer may do this with its own application.
 	if got := rig.Must(customer.Application.Get(ctx, own))(t); got.Id != own {
 		t.Errorf("got %s, want %s", got.Id, own)
 	}
@@ -29,7 +29,7 @@ func TestTokenOfApplicationReachesItAlone(t *testing.T) {
 	rig.Must(customer.EventType.List(ctx, nil))(t)
 	rig.NoError(t, customer.Endpoint.Delete(ctx, own, endpoint.Id))
 
-	// What only the organisation may.
+	// Only the organisation may do this.
 	const forbidden = "insufficient access"
 	_, err := customer.Application.List(ctx, nil)
 	rig.WantRefused(t, err, 403, forbidden)
@@ -43,7 +43,7 @@ func TestTokenOfApplicationReachesItAlone(t *testing.T) {
 	_, err = customer.EventType.Create(ctx, svix.EventTypeIn{Name: "a", Description: "A"}, nil)
 	rig.WantRefused(t, err, 403, forbidden)
 
-	// Its neighbour is not there at all.
+	// To the customer, its neighbour's application does not exist.
 	_, err = customer.Application.Get(ctx, other)
 	rig.WantRefused(t, err, 404, "not_found")
 	_, err = customer.Endpoint.List(ctx, other, nil)
@@ -83,7 +83,7 @@ func TestTenantOrganisationsDoNotSeeEachOther(t *testing.T) {
 	_, err := stranger.EventType.Get(ctx, eventType)
 	rig.WantRefused(t, err, 404, "not_found")
 
-	// Nor does a thing of the owner's show through an application of the stranger's.
+	// Nor are the owner's things visible through the stranger's application.
 	mine := stranger.NewApplication(t)
 	_, err = stranger.Endpoint.Get(ctx, mine, endpoint)
 	rig.WantRefused(t, err, 404, "not_found")
@@ -92,7 +92,7 @@ func TestTenantOrganisationsDoNotSeeEachOther(t *testing.T) {
 	if apps := rig.Must(stranger.Application.List(ctx, nil))(t).Data; len(apps) != 1 || apps[0].Id != mine {
 		t.Errorf("the stranger's list has %d applications, want its own", len(apps))
 	}
-	rig.Must(stranger.Application.Create(ctx, svix.ApplicationIn{Name: "Acme", Uid: &uid}, nil))(t) // a uid is the organisation's own
+	rig.Must(stranger.Application.Create(ctx, svix.ApplicationIn{Name: "Acme", Uid: &uid}, nil))(t) // uids are separate for each organisation
 	if got := rig.Must(owner.Application.Get(ctx, uid))(t); got.Id != app || got.Name != "Acme" {
 		t.Errorf("the owner's application is now %+v", got)
 	}
@@ -120,7 +120,7 @@ func TestTokenBadIsRefused(t *testing.T) {
 	}
 }
 
-// foreignToken is one that another installation would accept; for a deployment, any is.
+// foreignToken returns a token that another installation would accept. For a deployment, any token will do.
 func foreignToken(t testing.TB) string {
 	t.Helper()
 	if rig.Deployment() != "" {

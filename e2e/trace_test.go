@@ -17,13 +17,13 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// spanCollector takes spans by OTLP over HTTP, as a collector would.
+// spanCollector receives spans by OTLP over HTTP, as a collector does.
 type spanCollector struct {
 	url string
 
 	mu    sync.Mutex
 	spans []*traces.Span
-	of    []string // the service of each
+	of    []string // the service of each span
 }
 
 func newSpanCollector(t *testing.T) *spanCollector {
@@ -57,7 +57,7 @@ func newSpanCollector(t *testing.T) *spanCollector {
 	return c
 }
 
-// find is the first span of that trace whose kind is this one.
+// find returns the first span of a trace with the given kind, and its service.
 func (c *spanCollector) find(trace string, kind traces.Span_SpanKind) (span *traces.Span, service string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -69,8 +69,8 @@ func (c *spanCollector) find(trace string, kind traces.Span_SpanKind) (span *tra
 	return nil, ""
 }
 
-// TestTraceGoesFromTheProducerToTheAttempt follows a message that a producer traces: the consumer's span is
-// a child of the producer's, and the attempt's, in another process, a child of the consumer's.
+// TestTraceGoesFromTheProducerToTheAttempt follows a message that a producer traces: the consumer's span is a child
+// of the producer's, and the span of the attempt, made in another process, is a child of the consumer's.
 func TestTraceGoesFromTheProducerToTheAttempt(t *testing.T) {
 	t.Parallel()
 	rig.NeedOwnProcesses(t)

@@ -10,17 +10,17 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// withPassword is an organisation with an application whose endpoint's URL has a user and password, and with an
-// operational-webhook endpoint that has them too.
+// withPassword is an organisation with an application endpoint and an operational-webhook endpoint whose URLs contain
+// a user and password.
 type withPassword struct {
 	rig.Client
 	process  *rig.Process
 	database string
 	receiver *rig.Receiver
 	app      string
-	made     *svix.EndpointOut // where the receiver is
-	dead     *svix.EndpointOut // where nobody is
-	answers  string            // of what made them
+	made     *svix.EndpointOut // at the receiver
+	dead     *svix.EndpointOut // at an address that nothing listens on
+	answers  string            // the answers that created the endpoints
 }
 
 const (
@@ -44,7 +44,7 @@ func newWithPassword(t *testing.T, more ...string) *withPassword {
 
 const operationalEndpoints = "/api/v1/operational-webhook/endpoint"
 
-// wantBasic sends a message, which must arrive with the password.
+// wantBasic sends a message, and fails unless it arrives with the password.
 func (w *withPassword) wantBasic(t *testing.T) (message string) {
 	t.Helper()
 	message = w.SendMessage(t, w.app)
@@ -65,8 +65,8 @@ func wantHidden(t *testing.T, what, text string) {
 	}
 }
 
-// TestEndpointURLPasswordIsSentAndNeverShown looks wherever its customer, its operator and a reader of logs and
-// attempts can, after a delivery that arrives and one that does not.
+// TestEndpointURLPasswordIsSentAndNeverShown looks wherever the customer, the operator and a reader of logs and
+// attempts can look, after one successful and one failed delivery.
 func TestEndpointURLPasswordIsSentAndNeverShown(t *testing.T) {
 	t.Parallel()
 	w := newWithPassword(t)
@@ -99,8 +99,8 @@ func TestEndpointURLPasswordIsSentAndNeverShown(t *testing.T) {
 	}
 }
 
-// TestEndpointURLPasswordIsKeptOnWriteBack has one who may change the endpoint and does not know the password try to
-// have it sent to a place of their own, too.
+// TestEndpointURLPasswordIsKeptOnWriteBack also has a customer who may change the endpoint, but does not know the
+// password, try to have it sent to another address.
 func TestEndpointURLPasswordIsKeptOnWriteBack(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ keys, stored string }{

@@ -10,7 +10,7 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// TestViewerSeesNoEndpointSecret reads with a read-only token wherever that reads, after the endpoint's password,
+// TestViewerSeesNoEndpointSecret reads everything that a read-only token can read, after the endpoint's password,
 // headers and secret were used.
 func TestViewerSeesNoEndpointSecret(t *testing.T) {
 	t.Parallel()

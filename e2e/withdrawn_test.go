@@ -12,7 +12,7 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// withdrawals are the ways in which what is owed to an endpoint is owed no more.
+// withdrawals are the ways in which an endpoint's pending deliveries can be withdrawn.
 var withdrawals = map[string]func(context.Context, *withdrawal) error{
 	"endpoint deleted": func(ctx context.Context, w *withdrawal) error {
 		return w.Endpoint.Delete(ctx, w.app, w.endpoint)
@@ -34,10 +34,10 @@ var withdrawals = map[string]func(context.Context, *withdrawal) error{
 	},
 }
 
-// TestDeliveryWithdrawnIsNotMade: deliveries wait, and some are under way, when they are withdrawn.
-// Those under way may arrive, and with them what the process begins until it hears of it, each of them
-// once; then nothing more. Others get all of theirs. If the process is killed at that moment, nobody makes up
-// for what was under way.
+// TestDeliveryWithdrawnIsNotMade withdraws deliveries while some wait and some are in progress. Those in progress may
+// arrive, as may those that the process starts before it learns of the withdrawal, each of them once; nothing more
+// may. Other endpoints get all of theirs. If the process is killed at that moment, the attempts in progress are not
+// repeated.
 func TestDeliveryWithdrawnIsNotMade(t *testing.T) {
 	t.Parallel()
 	for name, withdraw := range withdrawals {
@@ -53,8 +53,8 @@ func TestDeliveryWithdrawnIsNotMade(t *testing.T) {
 }
 
 const (
-	underWay = 2            // attempts at an endpoint at a time
-	inHand   = 2 * underWay // of one endpoint's deliveries, those that a process has leased, at most
+	underWay = 2            // maximum attempts at an endpoint at a time
+	inHand   = 2 * underWay // maximum deliveries of an endpoint that a process has leased
 )
 
 type withdrawal struct {
@@ -65,12 +65,12 @@ type withdrawal struct {
 	app, endpoint string
 	ids           []string // owed to the endpoint
 	receiver      *rig.Receiver
-	otherIDs      []string // owed to another application's
+	otherIDs      []string // owed to another application's endpoint
 	other         *rig.Receiver
 }
 
-// newWithdrawal waits until attempts are under way. Only the leases of a process that is to be killed are
-// short: without a kill nothing waits for them, and an attempt may take as long as a slow machine needs.
+// newWithdrawal waits until attempts are in progress. Leases are short only if the process is to be killed: otherwise
+// nothing waits for them, and an attempt may take as long as a slow machine needs.
 func newWithdrawal(t *testing.T, killed bool) *withdrawal {
 	t.Helper()
 	w := &withdrawal{gate: rig.NewGate(t)}
@@ -90,7 +90,7 @@ func newWithdrawal(t *testing.T, killed bool) *withdrawal {
 	return w
 }
 
-// end lets all attempts finish, or kills the process in the midst of them and starts another.
+// end lets all attempts finish, or kills the process during them and starts another one.
 func (w *withdrawal) end(t *testing.T, killed bool) {
 	t.Helper()
 	most := inHand
@@ -116,7 +116,7 @@ func (w *withdrawal) end(t *testing.T, killed bool) {
 	}
 }
 
-// quiet wants what was in hand to come to an end.
+// quiet waits until leased deliveries are done, and fails if more arrive afterwards.
 func (w *withdrawal) quiet(t *testing.T) {
 	t.Helper()
 	last := -1

@@ -11,32 +11,31 @@ import (
 	"github.com/postrider/postrider/e2e/rig"
 )
 
-// worker is a process whose log tells what it delivered.
+// worker is a process whose log shows what it delivered.
 type worker struct {
 	*rig.Process
 	before int
 }
 
-// delivered is how many deliveries it has made since mark.
+// delivered returns how many deliveries the worker has made since mark.
 func (w *worker) delivered() int {
 	return strings.Count(w.Stdout.String(), `"msg":"delivery succeeded"`) - w.before
 }
 
 func (w *worker) mark() { w.before += w.delivered() }
 
-// workerSettings make a worker's deliveries a matter of its places, and not of the processors. The lease
-// leaves them many seconds to begin: a machine that stands still for a moment must not leave what workers
-// hold to their leases. What a killed worker held waits that long, and no test needs it sooner.
+// workerSettings make a worker's throughput depend on its slots rather than on the processors. The lease leaves
+// deliveries many seconds to begin, so that they do not expire if the machine stalls for a moment. Deliveries of a
+// killed worker wait that long, and no test needs them sooner.
 var workerSettings = []string{
 	"POSTRIDER_LOG_LEVEL=debug", "POSTRIDER_REQUEST_TIMEOUT=5s", "POSTRIDER_LEASE=15s", "POSTRIDER_CONCURRENCY=8",
 }
 
-// shareLeast is of what is delivered, how much each worker must do at least, where a fair share would
-// be a fourth or a fifth.
+// shareLeast is the minimum fraction of deliveries for each worker; a fair share would be a fourth or a fifth.
 const shareLeast = 0.1
 
-// TestWorkersShareTheLoad lets workers come and go under a load: each takes its part, one that is
-// stopped makes nothing arrive twice, and one that is killed no more than it had under way.
+// TestWorkersShareTheLoad starts and ends workers under a load. Each worker takes its share, a stopped worker causes
+// no duplicates, and a killed worker causes no more than it had in progress.
 func TestWorkersShareTheLoad(t *testing.T) {
 	t.Parallel()
 	rig.SkipIfShort(t)
@@ -72,8 +71,7 @@ func TestWorkersShareTheLoad(t *testing.T) {
 	})
 }
 
-// under does something under a load. Then all of the load must have arrived, and so many of it twice at
-// most.
+// under calls do under a load. Afterwards the whole load must have arrived, with up to twice messages duplicated.
 func under(t *testing.T, c rig.Client, app string, r *rig.Receiver, twice int, do func()) {
 	t.Helper()
 	l := &rig.Load{Client: c, App: app, Messages: 1_000_000, Senders: 8, Lead: rig.NewLead(r, 1000)}
@@ -88,13 +86,13 @@ func under(t *testing.T, c rig.Client, app string, r *rig.Receiver, twice int, d
 	}
 }
 
-// share waits until the workers have made so many deliveries together, and wants a part from each.
+// share waits until the workers have made n deliveries together, and fails unless each has made its share.
 func share(t *testing.T, workers []*worker, n int) {
 	t.Helper()
 	for _, w := range workers {
 		w.mark()
 	}
-	// A machine that is busy with other things may let one worker stand still for a while.
+	// On a busy machine, a worker may stall for a while.
 	var parts []int
 	for more := 1; more <= 4; more++ {
 		if parts = partsOf(t, workers, more*n); slices.Min(parts) >= int(shareLeast*float64(more*n)) {
@@ -105,7 +103,7 @@ func share(t *testing.T, workers []*worker, n int) {
 	t.Errorf("one of %d workers made too few: %v", len(workers), parts)
 }
 
-// partsOf waits until workers have delivered n messages since they were marked, and returns each one's part.
+// partsOf waits until the workers have delivered n messages since they were marked, and returns the number for each.
 func partsOf(t *testing.T, workers []*worker, n int) []int {
 	t.Helper()
 	parts := make([]int, len(workers))
