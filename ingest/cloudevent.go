@@ -13,18 +13,19 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// cloudEvent is an event, however it came.
+// cloudEvent is an event, in structured or binary mode.
 type cloudEvent struct {
-	attributes map[string]string // by their names in lower case, in the form that they have in headers; "": unset
-	data       []byte            // nil: none
+	attributes map[string]string // attributes by lower-case name, formatted as in headers; "": unset
+	data       []byte            // nil: no data
 }
 
-// definedAttributes are those that the specification defines. They are strings; extensions need not be.
+// definedAttributes are the attributes that the specification defines. They are strings; extensions may have other
+// types.
 var definedAttributes = []string{"specversion", "id", "source", "type", "datacontenttype", "dataschema", "subject", "time"}
 
 func (e *cloudEvent) attribute(name string) string { return e.attributes[strings.ToLower(name)] }
 
-// set sets an attribute. Many senders write names of extensions with upper-case letters.
+// set sets an attribute. Many senders write extension names with upper-case letters.
 func (e *cloudEvent) set(name, value string) error {
 	name = strings.ToLower(name)
 	if _, twice := e.attributes[name]; twice {
@@ -40,7 +41,7 @@ func (e *cloudEvent) set(name, value string) error {
 	return nil
 }
 
-// check checks the attributes that the specification defines. An optional one that is empty is unset.
+// check validates the attributes that the specification defines. An empty optional attribute counts as unset.
 func (e *cloudEvent) check() error {
 	const version = "1.0"
 	if given := e.attributes["specversion"]; given == "" {
@@ -76,7 +77,7 @@ func (e *cloudEvent) checkOptional() error {
 	return nil
 }
 
-// isTime reports whether text is a time by RFC 3339. Package time has no leap seconds.
+// isTime reports whether text is an RFC 3339 time. Package time does not support leap seconds.
 func isTime(text string) bool {
 	const minute = len("2026-01-31T09:30")
 	text = strings.ToUpper(text)
@@ -87,19 +88,19 @@ func isTime(text string) bool {
 	return err == nil
 }
 
-// mediaType is the type of the data without parameters.
+// mediaType returns the data's media type without parameters.
 func (e *cloudEvent) mediaType() string {
 	mediaType, _, _ := mime.ParseMediaType(e.attributes["datacontenttype"])
 	return mediaType
 }
 
-// isJSON reports whether the data is JSON, which stands in a structured event as it is.
+// isJSON reports whether the data is JSON, which a structured event embeds unencoded.
 func (e *cloudEvent) isJSON() bool {
 	mediaType := e.mediaType()
 	return mediaType == "" || strings.HasSuffix(mediaType, "/json") || strings.HasSuffix(mediaType, "+json")
 }
 
-// message is the event as a message, still without its application.
+// message converts the event to a message, without its application.
 func (e *cloudEvent) message() (core.MessageIn, error) {
 	if e.data == nil {
 		return core.MessageIn{}, errors.New("it has no data, and so nothing to send")
@@ -119,7 +120,7 @@ func (e *cloudEvent) message() (core.MessageIn, error) {
 	return in, nil
 }
 
-// eventID is the event's id, where that can be one of ours; else one that is made of it.
+// eventID returns the event's id if it is a valid event id of ours, and otherwise an id derived from it.
 func (e *cloudEvent) eventID() *string {
 	id := e.attributes["id"]
 	if !core.IsEventID(id) {

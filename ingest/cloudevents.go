@@ -17,9 +17,9 @@ import (
 	"github.com/postrider/postrider/ijson"
 )
 
-// cloudEvents reads CloudEvents 1.0: structured, or binary with the attributes in headers. The event's
-// type is the event type, its id the event id, and its data the payload. It says its application in an
-// extension of that name, unless the format says where else.
+// cloudEvents decodes CloudEvents 1.0, either structured or binary with the attributes in headers. The event's type
+// becomes the event type, its id the event id, and its data the payload. The application comes from the extension
+// attribute "application", unless the format selects another place.
 func (f Format) cloudEvents() (Decoder, error) {
 	if f.EventType != nil || f.EventID != nil || f.ContentType != "" {
 		return nil, errors.New("event_type, event_id and content_type say nothing of CloudEvents: they tell themselves")
@@ -98,7 +98,7 @@ func (e *cloudEvent) readStructured(text []byte) error {
 	return e.readData(data, encoded)
 }
 
-// attributeText is an attribute as it stands in a header; "": it is null. Numbers stay as they are written.
+// attributeText returns an attribute as a header would contain it, or "" for null. Numbers keep their spelling.
 func attributeText(name string, text json.RawMessage) (string, error) {
 	folded := strings.ToLower(name)
 	defined := slices.Contains(definedAttributes, folded)
@@ -124,7 +124,7 @@ func attributeText(name string, text json.RawMessage) (string, error) {
 	return "", errors.New("expected a string")
 }
 
-// readData takes the data from the one of its two members that is there.
+// readData takes the data from whichever of its two members is present.
 func (e *cloudEvent) readData(data, encoded json.RawMessage) (err error) {
 	isNull := func(text json.RawMessage) bool { return text == nil || string(text) == "null" }
 	switch {
@@ -148,8 +148,8 @@ func (e *cloudEvent) readData(data, encoded json.RawMessage) (err error) {
 	return err
 }
 
-// jsonData is the data as it stands there. Only the Go SDK (2.16 still) writes JSON of a +json type as a string that
-// holds it. By the specification that is a string, but nobody means one that looks like this.
+// jsonData returns the data as written. Only the Go SDK (still in 2.16) encodes JSON of a +json type as a string that
+// contains it. By the specification that is a string value, but no sender means a string that looks like this.
 func (e *cloudEvent) jsonData(data json.RawMessage) []byte {
 	if len(data) == 0 || data[0] != '"' || !strings.HasSuffix(e.mediaType(), "+json") {
 		return data
@@ -173,14 +173,15 @@ func decodeData(encoded json.RawMessage) ([]byte, error) {
 	return base64.StdEncoding.DecodeString(text)
 }
 
-// escapingPrefix is that of the bindings for HTTP and NATS, which escape what a header cannot hold.
+// escapingPrefix is the prefix of the HTTP and NATS bindings, which escape characters that a header cannot hold.
 const escapingPrefix = "ce-"
 
-// prefixes are how attributes are named in headers: by the bindings for Kafka, for HTTP and NATS, and
-// for AMQP.
+// prefixes are the prefixes of attribute names in headers: of the Kafka binding, of the HTTP and NATS bindings, and
+// of the AMQP binding.
 var prefixes = []string{"ce_", escapingPrefix, "cloudEvents:", "cloudEvents_"}
 
-// binaryPrefix is the prefix that the message's attributes have; "": it has none, and is structured.
+// binaryPrefix returns the prefix of the message's attributes, or "" if there is none, which means that the message
+// is structured.
 func binaryPrefix(h Headers) string {
 	for _, prefix := range prefixes {
 		for name := range h {
@@ -212,7 +213,7 @@ func (e *cloudEvent) readBinary(prefix string, m Message) error {
 	return e.setContentType(m.Headers.Get("content-type"))
 }
 
-// setContentType sets the type that the message itself has. NATS gives it as an attribute, and others do both.
+// setContentType sets the content type of the message itself. NATS passes it as an attribute; other senders set both.
 func (e *cloudEvent) setContentType(given string) error {
 	const name = "datacontenttype"
 	if named := e.attributes[name]; given != "" && named != "" && given != named {
@@ -226,15 +227,15 @@ func (e *cloudEvent) setContentType(given string) error {
 
 var quotedPair = regexp.MustCompile(`\\(.)`)
 
-// unescape reads a header's value: quoted, as by older versions of the specification, or with %XX. If not all
-// of its % begin an escape, its sender does not escape.
+// unescape decodes a header value, which is quoted (older versions of the specification) or percent-encoded. If any %
+// does not begin an escape, the sender does not escape, and the value is returned unchanged.
 func unescape(value string) (string, error) {
 	if n := len(value); n > 1 && value[0] == '"' && value[n-1] == '"' {
 		value = quotedPair.ReplaceAllString(value[1:n-1], "$1")
 	}
 	text, err := url.PathUnescape(value)
 	if err != nil {
-		return value, nil //nolint:nilerr // it is taken as it is
+		return value, nil //nolint:nilerr // it is used as is
 	}
 	if !utf8.ValidString(text) {
 		return "", errors.New("its escapes are not UTF-8")

@@ -9,35 +9,36 @@ import (
 	"strings"
 )
 
-// The headers, properties or attributes that a dead letter has beside those of its message.
+// Headers, properties or attributes that a dead letter has in addition to those of its message.
 const (
-	ReasonHeader  = "postrider-reason"   // why it is one
-	LeftOutHeader = "postrider-left-out" // "headers": those of its message did not fit
-	CutHeader     = "postrider-cut-from" // how many bytes its body had before it was cut
+	ReasonHeader  = "postrider-reason"   // why the message is a dead letter
+	LeftOutHeader = "postrider-left-out" // "headers": the message's headers did not fit
+	CutHeader     = "postrider-cut-from" // the body's size in bytes before it was truncated
 )
 
 const (
-	// A reason may quote its message, and must not double it.
+	// A reason may quote its message, and must not double the message's size.
 	reasonBytesMost = 1024
-	// reasonBytesLeast is what is kept of it when the body is cut. All of our headers then fit into
-	// the smallest limit that a broker can be given, such as 1 KiB at SQS.
+	// reasonBytesLeast is the reason's length when the body is truncated. All of our headers then fit into the
+	// smallest size limit that a broker can be configured with, such as 1 KiB in SQS.
 	reasonBytesLeast = 256
 
 	reasonUnknown = "no reason is known"
 )
 
-// Letter says how much of a message a dead letter contains, and what it adds. The adapter turns it into a message.
+// Letter says how much of a message a dead letter contains, and what is added to it. The adapter turns it into a
+// message.
 type Letter struct {
-	Headers bool              // the headers of its message
+	Headers bool              // the message's headers are included
 	About   map[string]string // our headers, to which the adapter adds the origin; nil: neither
-	Body    int               // how many bytes of the body, from its start
+	Body    int               // how many bytes of the body are included, from its start
 }
 
-// TooLargeError says that a broker rejects a dead letter for its content, usually its size, and would reject it again.
-// Any other error means that the destination is unreachable, full or forbidden.
+// TooLargeError means that a broker rejects a dead letter for its content, usually its size, and would reject it
+// again. Any other error means that the destination is unreachable, full or forbidden.
 type TooLargeError struct {
 	Err  error
-	Over int // by how many bytes it is too large; 0: that is not known
+	Over int // by how many bytes it is too large; 0: unknown
 }
 
 func (e TooLargeError) Error() string { return e.Err.Error() }
@@ -65,7 +66,7 @@ func PutAside(log *slog.Logger, one Settlement, whole Letter, put func(Letter) e
 	return err
 }
 
-// putLess puts ever less of a letter down that was refused, until it is taken.
+// putLess retries a letter that was rejected with less and less content, until it is accepted.
 func putLess(letter Letter, err error, put func(Letter) error) (Letter, error) {
 	if letter.Headers {
 		letter.Headers = false
@@ -89,7 +90,7 @@ func putLess(letter Letter, err error, put func(Letter) error) (Letter, error) {
 	return letter, err
 }
 
-// over reports whether an error says that a letter is too large, and by how much.
+// over reports whether an error means that a letter is too large, and by how many bytes.
 func over(err error) (bytes int, tooLarge bool) {
 	e, tooLarge := errors.AsType[TooLargeError](err)
 	return e.Over, tooLarge
@@ -100,7 +101,7 @@ func isTooLarge(err error) bool {
 	return is
 }
 
-// lack is what a letter lacks of the whole.
+// lack describes what the letter leaves out of the whole.
 func (l Letter) lack(whole Letter) string {
 	var lack []string
 	if whole.Headers && !l.Headers {

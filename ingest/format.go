@@ -10,16 +10,16 @@ import (
 	"github.com/postrider/postrider/wire"
 )
 
-// Format describes how to read a source's messages, as written in the configuration.
+// Format configures how a source's messages are decoded.
 type Format struct {
-	// Format is "json", the default: what a POST to the API would be, and its application; "cloudevents"; or
+	// Format is "json" (the default): the body of a POST to the API plus its application; "cloudevents"; or
 	// "mapping": the body is the payload, and the fields below say where the rest is.
 	Format string `json:"format"`
 
-	Application *Selector `json:"application"`  // of a mapping; or of CloudEvents, instead of the extension "application"
-	EventType   *Selector `json:"event_type"`   // of a mapping
-	EventID     *Selector `json:"event_id"`     // of a mapping; optional
-	ContentType string    `json:"content_type"` // of a mapping whose payload is no JSON object
+	Application *Selector `json:"application"`  // for mapping; also for CloudEvents, instead of the extension "application"
+	EventType   *Selector `json:"event_type"`   // for mapping
+	EventID     *Selector `json:"event_id"`     // for mapping; optional
+	ContentType string    `json:"content_type"` // for mapping, if the payload is not a JSON object
 }
 
 // The formats.
@@ -61,7 +61,7 @@ func (f Format) decoder() (Decoder, error) {
 	}
 }
 
-// decodeJSON reads the format of our own. Its reasons are the errors of the API.
+// decodeJSON decodes our own format. Its reasons are the API's errors.
 func decodeJSON(m Message) (core.IngestIn, error) {
 	in, err := readJSON(m.Body)
 	if err != nil {
@@ -83,7 +83,7 @@ func readJSON(body []byte) (in core.IngestIn, err error) {
 	return in, err
 }
 
-// isObject checks that a text begins as a JSON object, in UTF-8.
+// isObject returns an error unless the text starts like a JSON object and is valid UTF-8.
 func isObject(text []byte) error {
 	if !utf8.Valid(text) {
 		return errors.New("it is not valid UTF-8")

@@ -15,20 +15,20 @@ import (
 
 // Message is a message as the broker's adapter received it.
 type Message struct {
-	Topic   string  // what it was published to: a topic, queue or subject; with RabbitMQ the routing key
-	Key     string  // what its broker orders by: Kafka's record key, an SQS message group; "": nothing
-	Headers Headers // its headers, properties or attributes that are text
+	Topic   string  // the topic, queue or subject it was published to; in RabbitMQ the routing key
+	Key     string  // the broker's ordering key: Kafka's record key, an SQS message group; "": none
+	Headers Headers // headers, properties or attributes that have text values
 	Body    []byte
 
-	// Position tells the message from all others of its source, ever, and is the same each time the
-	// broker hands it out: what makes storing it again change nothing. "": the broker has none, and a
-	// message that comes again is stored again unless it has an event id.
+	// Position identifies the message among all messages that its source will ever have, and is the same for every
+	// redelivery. It makes storing a message twice a no-op. If it is empty, the broker has none, and a redelivered
+	// message is stored again unless it has an event id.
 	Position string
 
-	// Err is why what the broker has cannot be read; nil: it can. Such a message is a dead letter.
+	// Err is why the message cannot be read, or nil if it can. An unreadable message is a dead letter.
 	Err error
 
-	// Handle is the adapter's own: what it settles the message by.
+	// Handle is private to the adapter, which uses it to settle the message.
 	Handle any
 }
 
@@ -40,7 +40,7 @@ func (h Headers) Get(name string) string {
 	if value, ok := h[name]; ok {
 		return value
 	}
-	for _, other := range slices.Sorted(maps.Keys(h)) { // of two spellings always the same
+	for _, other := range slices.Sorted(maps.Keys(h)) { // always picks the same of two spellings
 		if strings.EqualFold(other, name) {
 			return h[other]
 		}
@@ -48,7 +48,7 @@ func (h Headers) Get(name string) string {
 	return ""
 }
 
-// Verdict says what happens to a message at its broker.
+// Verdict says what the broker should do with a message.
 type Verdict int
 
 const (
@@ -64,18 +64,18 @@ type Settlement struct {
 	Reason  string // of DeadLetter: why, in a sentence
 }
 
-// BatchMost is how many messages a batch should hold: they are stored in one statement.
+// BatchMost is the maximum number of messages in a batch. A batch is stored in one statement.
 const BatchMost = 500
 
-// Source is a broker's adapter. One goroutine uses it: it receives a batch, has it stored, and settles it before it
-// receives the next. Only Extend is called concurrently. The first Check or Receive connects; after a lost connection,
-// the next Receive reconnects.
+// Source is a broker's adapter. A single goroutine uses it: it receives a batch, has it stored, and settles it before
+// it receives the next. Only Extend is called concurrently. The first Check or Receive connects; after a lost
+// connection, the next Receive reconnects.
 //
 // A message that is received and not settled is redelivered to this or another consumer, whichever process dies.
-// Messages that the broker keeps in order are received in that order, starting at the first one not acknowledged.
+// Ordered messages are received in order, starting at the first one not acknowledged.
 type Source interface {
-	// Check connects and returns what prevents the source from working: something that is missing or not readable, or
-	// no destination for dead letters. It takes no message.
+	// Check connects and returns what prevents the source from working, such as something missing or unreadable, or a
+	// missing destination for dead letters. It consumes no message.
 	Check(ctx context.Context) error
 
 	// Receive blocks until there are messages, and returns up to BatchMost. If ctx ends or the broker is unreachable,
@@ -83,26 +83,26 @@ type Source interface {
 	Receive(ctx context.Context) ([]Message, error)
 
 	// Extend tells the broker that the messages, which are the whole last batch, are still being processed. It is
-	// called every ExtendEvery. It does nothing for brokers without such a limit.
+	// called every ExtendEvery. It does nothing for brokers without a processing timeout.
 	Extend(ctx context.Context, messages []Message) error
 
-	// Settle carries out the verdicts on all messages of the last batch, in the order they were received. A dead letter
-	// is stored with its body, headers and reason before its message is acknowledged. Without an error, every message
-	// is done, belongs to another consumer by now, or will be redelivered. After an error, nothing behind the first
-	// message that is neither stored nor put aside has been acknowledged; Settle is then called again with the same
-	// settlements, which may store a dead letter twice.
+	// Settle carries out the verdicts on all messages of the last batch, in the order they were received. A dead
+	// letter is stored with its body, headers and reason before its message is acknowledged. If Settle returns nil,
+	// every message is done, belongs to another consumer by now, or will be redelivered. If it returns an error, no
+	// message after the first one that is neither stored nor a stored dead letter has been acknowledged; Settle is
+	// then called again with the same settlements, which may store a dead letter twice.
 	Settle(ctx context.Context, settlements []Settlement) error
 
-	// Close disconnects. Messages that are not settled go back to the broker.
+	// Close disconnects. Unsettled messages go back to the broker.
 	Close(ctx context.Context) error
 }
 
 // Sink stores messages. core implements it.
 type Sink interface {
-	// MessageIngestMany stores messages in the given order and returns a result for each. A message whose position or
-	// event id is known is not stored again.
+	// MessageIngestMany stores messages in the given order and returns a result for each. A message with a known
+	// position or event id is not stored again.
 	MessageIngestMany(ctx context.Context, ins []core.IngestIn) []core.Ingested
 }
 
-// Decoder reads a message. An error says why the message can never be read.
+// Decoder decodes a message. An error says why the message can never be decoded.
 type Decoder func(Message) (core.IngestIn, error)

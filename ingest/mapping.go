@@ -12,27 +12,27 @@ import (
 	"github.com/postrider/postrider/ijson"
 )
 
-// Selector says where in a message a value is. Exactly one field is set.
+// Selector selects a value of a message. Exactly one field is set.
 type Selector struct {
-	Value     string `json:"value"`     // this, whatever the message
+	Value     string `json:"value"`     // a constant, the same for every message
 	Topic     bool   `json:"topic"`     // the topic, queue, subject or routing key
 	Key       bool   `json:"key"`       // the record's key, or the message group
-	Header    string `json:"header"`    // the header, property or attribute of that name
-	Attribute string `json:"attribute"` // the CloudEvents attribute of that name
-	Path      string `json:"path"`      // what the JSONPath (RFC 9535) finds in the body: one string or number
+	Header    string `json:"header"`    // the header, property or attribute with this name
+	Attribute string `json:"attribute"` // the CloudEvents attribute with this name
+	Path      string `json:"path"`      // a JSONPath (RFC 9535) into the body that matches one string or number
 }
 
-// subject is a message that things are looked up in.
+// subject is a message that selectors are evaluated on.
 type subject struct {
 	Message
-	attribute func(name string) string // of a CloudEvent; nil: it is none
-	value     any                      // its body, once it was looked at
+	attribute func(name string) string // attributes of a CloudEvent; nil: not a CloudEvent
+	value     any                      // the decoded body, once it was needed
 }
 
-// selection finds what a selector names.
+// selection returns the value that a selector selects.
 type selection func(*subject) (string, error)
 
-// compile checks the selector of the field of that name.
+// compile validates and compiles the selector of the named field.
 func (s *Selector) compile(name string) (selection, error) {
 	if s == nil {
 		return nil, fmt.Errorf("%s is missing", name)
@@ -99,8 +99,8 @@ func selectPath(name string, path *jsonpath.Path) selection {
 	}
 }
 
-// body is the message's body as a value; numbers stay as they are written. It is the payload too, so nothing is
-// wrong with a member that is given twice until it is asked for.
+// body returns the message's decoded body; numbers keep their spelling. The body is the payload too, so a duplicate
+// member is an error only if it is selected.
 func (in *subject) body() (any, error) {
 	if in.value != nil {
 		return in.value, nil
@@ -112,10 +112,10 @@ func (in *subject) body() (any, error) {
 	return in.value, nil
 }
 
-// optional compiles a selector that need not be there.
+// optional compiles a selector that may be absent.
 func (s *Selector) optional(name string) (selection, error) {
 	if s == nil {
-		return nil, nil //nolint:nilnil // there is none, and nothing is wrong with that
+		return nil, nil //nolint:nilnil // an absent selector is not an error
 	}
 	return s.compile(name)
 }
@@ -151,7 +151,7 @@ func (f Format) mapping() (Decoder, error) {
 	}, nil
 }
 
-// payload is text as the payload of a message: of that type, or if none is given, a JSON object.
+// payload returns text as a payload of the given content type, or as a JSON object if there is none.
 func payload(text []byte, contentType string) (core.MessageIn, error) {
 	if contentType != "" {
 		return core.MessageIn{Payload: text, Raw: true, ContentType: &contentType}, nil
@@ -165,5 +165,5 @@ func payload(text []byte, contentType string) (core.MessageIn, error) {
 	return JSON(text), nil
 }
 
-// JSON returns a JSON text as the payload of a message, byte for byte except for surrounding white space.
+// JSON returns a message with a JSON text as its payload, byte for byte except for surrounding white space.
 func JSON(text []byte) core.MessageIn { return core.MessageIn{Payload: bytes.TrimSpace(text)} }

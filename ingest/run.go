@@ -23,17 +23,17 @@ type Config struct {
 	Source      Source
 	Sink        Sink
 	Decode      Decoder
-	StopTimeout time.Duration // how long a stop may take to settle what is stored
+	StopTimeout time.Duration // how long a stop may take to settle stored messages
 	Tracer      trace.Tracer
 	Log         *slog.Logger
 
 	ExtendEvery time.Duration // how often Source.Extend is called; 0: ExtendEvery
-	BackOffMost time.Duration // how long it waits at most before it tries again; 0: 15 s
+	BackOffMost time.Duration // the longest pause between retries; 0: 15 s
 }
 
 const (
-	// ExtendEvery is how often a broker is told that a batch is still worked on. What a broker waits for
-	// that has to be twice as long at least.
+	// ExtendEvery is how often a broker is told that a batch is still being processed. A broker's timeout must be at
+	// least twice as long.
 	ExtendEvery = 10 * time.Second
 
 	closeLeast = time.Second
@@ -41,8 +41,9 @@ const (
 	backOffLeast = 100 * time.Millisecond
 	backOffMost  = 15 * time.Second
 
-	// exhaustedMost is how often in a row the database may have no memory or locks for a message that is alone in its
-	// statement, before the message is put aside: three minutes, in which whatever else took them may end.
+	// exhaustedMost is how often in a row the database may be out of memory or locks for a message that is alone in
+	// its statement, before the message becomes a dead letter. That takes three minutes, so that whatever else used
+	// up the memory or locks may end.
 	exhaustedMost = 20
 )
 
@@ -60,7 +61,7 @@ func Run(ctx context.Context, c Config) {
 			l.handle(ctx, settling, batch)
 		}
 	}
-	// A broker that was away until now is not waited for as long again.
+	// If the broker has been away until now, closing does not wait as long for it again.
 	closing, cancel := outlasting(settling, closeLeast)
 	defer cancel()
 	if err := c.Source.Close(closing); err != nil {
@@ -73,7 +74,7 @@ type loop struct {
 	log *slog.Logger
 }
 
-// receive waits for a batch, however long the broker is away; nothing once ctx has ended.
+// receive blocks until there is a batch, however long the broker is away. It returns nil once ctx has ended.
 func (l *loop) receive(ctx context.Context) (batch []Message) {
 	l.persist(ctx, "receive", func() (err error) {
 		batch, err = l.Source.Receive(ctx)
@@ -82,7 +83,7 @@ func (l *loop) receive(ctx context.Context) (batch []Message) {
 	return batch
 }
 
-// persist retries until something works or ctx has ended, with growing pauses.
+// persist retries a step, with growing pauses, until it succeeds or ctx has ended.
 func (l *loop) persist(ctx context.Context, step string, try func() error) (worked bool) {
 	failed := false
 	for wait := min(backOffLeast, l.BackOffMost); ; wait = min(2*wait, l.BackOffMost) {
@@ -101,13 +102,13 @@ func (l *loop) persist(ctx context.Context, step string, try func() error) (work
 		select {
 		case <-ctx.Done():
 			return false
-		case <-time.After(wait/2 + rand.N(wait/2+1)): // consumers that failed together do not come back together
+		case <-time.After(wait/2 + rand.N(wait/2+1)): // consumers that failed together do not retry together
 		}
 	}
 }
 
-// handle stores a batch and settles it. What is stored is acknowledged even when a stop has begun, as long as that may
-// take.
+// handle stores a batch and settles it. Stored messages are acknowledged even after a stop has begun, within the stop
+// timeout.
 func (l *loop) handle(ctx, settling context.Context, batch []Message) {
 	stop := l.extend(ctx, batch)
 	defer stop()
@@ -120,7 +121,7 @@ func (l *loop) handle(ctx, settling context.Context, batch []Message) {
 	}
 }
 
-// outlasting is a context that ends that long after ctx.
+// outlasting returns a context that ends a given time after ctx.
 func outlasting(ctx context.Context, more time.Duration) (context.Context, context.CancelFunc) {
 	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() {
@@ -133,7 +134,7 @@ func outlasting(ctx context.Context, more time.Duration) (context.Context, conte
 	return longer, func() { stop(); cancel() }
 }
 
-// extend keeps a batch ours until it is stopped.
+// extend keeps extending a batch until stop is called.
 func (l *loop) extend(ctx context.Context, batch []Message) (stop func()) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var done sync.WaitGroup
@@ -154,20 +155,20 @@ func (l *loop) extend(ctx context.Context, batch []Message) (stop func()) {
 	return func() { cancel(); done.Wait() }
 }
 
-// batch is messages on their way into the store.
+// batch is messages that are being stored.
 type batch struct {
 	messages []Message
 	ins      []core.IngestIn
 	outcomes []core.Ingested
 	spans    []trace.Span
-	open     []int // those that are not stored yet, by their places
+	open     []int // indexes of messages not stored yet
 
-	first     int // the first of them
-	exhausted int // how often in a row the database had no memory or locks for that one
+	first     int // the index of the first open message
+	exhausted int // how often in a row the database was out of memory or locks for that message
 }
 
-// judge refuses the first open message once the database has had no memory or locks for it too often: those that
-// come behind it would wait for ever.
+// judge refuses the first open message after the database was out of memory or locks for it too often. Otherwise the
+// messages after it would wait forever.
 func (b *batch) judge() {
 	if len(b.open) == 0 || !core.IsExhausted(b.outcomes[b.open[0]].Err) {
 		b.exhausted = 0
@@ -204,8 +205,8 @@ func (l *loop) decode(ctx context.Context, messages []Message) *batch {
 	return b
 }
 
-// read decodes one message. A decoder that panics must not end the process: the broker would hand the same
-// message to the next one. Such a message becomes a dead letter.
+// read decodes one message. A panic in a decoder must not end the process, because the broker would redeliver the
+// same message to the next one. Such a message becomes a dead letter.
 func (l *loop) read(m Message) (in core.IngestIn, err error) {
 	if m.Err != nil {
 		return in, m.Err
@@ -222,14 +223,14 @@ func (l *loop) read(m Message) (in core.IngestIn, err error) {
 
 var errPanicked = errors.New("it cannot be read: the decoder panicked")
 
-// store stores what is not stored yet. It returns an error if some of that is to be tried again: then
-// nothing that came behind it is stored.
+// store stores the messages not stored yet. If it returns an error, some must be retried, and no message after those
+// is stored.
 func (l *loop) store(ctx context.Context, b *batch) error {
 	ins := make([]core.IngestIn, len(b.open))
 	for n, i := range b.open {
 		ins[n] = b.ins[i]
 	}
-	// A stop does not cut the statement off: nobody would know whether it was carried out.
+	// A stop does not cancel the statement: nobody would know whether it was committed.
 	outcomes := l.Sink.MessageIngestMany(context.WithoutCancel(ctx), ins)
 	var failure error
 	var open []int
@@ -245,7 +246,7 @@ func (l *loop) store(ctx context.Context, b *batch) error {
 	return failure
 }
 
-// settlements are the verdicts on a batch, and what there is to say about it.
+// settlements returns the verdicts on a batch and logs the refusals.
 func (l *loop) settlements(b *batch) []Settlement {
 	settlements := make([]Settlement, len(b.messages))
 	known := 0

@@ -13,15 +13,15 @@ import (
 
 // TLS configures TLS to a broker, as written in the configuration. The broker's certificate is always verified.
 type TLS struct {
-	CAFile   string `json:"ca_file"`   // certificate authorities as PEM, instead of the system's
-	CertFile string `json:"cert_file"` // our own certificate as PEM, for brokers that want one
-	KeyFile  string `json:"key_file"`  // its key
+	CAFile   string `json:"ca_file"`   // PEM file of certificate authorities, instead of the system's
+	CertFile string `json:"cert_file"` // PEM file of our client certificate, for brokers that require one
+	KeyFile  string `json:"key_file"`  // PEM file of its key
 }
 
-// Config reads the files. It returns nil for a nil t: no TLS.
+// Config reads the files. It returns nil for a nil t, which means no TLS.
 func (t *TLS) Config() (*tls.Config, error) {
 	if t == nil {
-		return nil, nil //nolint:nilnil // no TLS is what was asked for
+		return nil, nil //nolint:nilnil // without TLS there is no configuration
 	}
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	if t.CAFile != "" {
@@ -48,8 +48,8 @@ func (t *TLS) Config() (*tls.Config, error) {
 }
 
 // ExplainTLS adds to a connection error how it relates to TLS, if it does. secure reports whether the connection used
-// TLS, how names the setting that decides so, and addresses are the brokers as host:port. If the error does not tell,
-// ExplainTLS probes the addresses.
+// TLS, how names the setting that decides so, and addresses are the brokers as host:port. If the error alone does not
+// show the cause, ExplainTLS probes the addresses.
 func ExplainTLS(ctx context.Context, err error, secure bool, how string, addresses ...string) error {
 	_, plain := errors.AsType[tls.RecordHeaderError](err)
 	_, stranger := errors.AsType[x509.UnknownAuthorityError](err)
@@ -69,7 +69,7 @@ func ExplainTLS(ctx context.Context, err error, secure bool, how string, address
 	case refused(err):
 		return fmt.Errorf("tls: the broker refuses the handshake; it may want a certificate (cert_file, key_file): %w", err)
 	case ctx.Err() != nil || errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded):
-		return err // nobody answers
+		return err // no address responds
 	}
 	switch answer := ask(ctx, addresses); {
 	case answer == secured && !secure:
@@ -84,20 +84,20 @@ func ExplainTLS(ctx context.Context, err error, secure bool, how string, address
 
 const notTLS = "the port does not speak TLS; it needs no %s: %w"
 
-// answer is what a port answers to a TLS handshake.
+// answer is a port's response to a TLS handshake.
 type answer int
 
 const (
-	silently answer = iota // nothing, or it cannot be reached
-	secured                // a handshake
-	plainly                // something else
+	silently answer = iota // no response, or unreachable
+	secured                // a TLS handshake
+	plainly                // anything else
 	hungUp
 )
 
-// askTimeout is how long ports may take to answer a handshake: some round trips.
+// askTimeout is how long ports may take to respond to a handshake: some round trips.
 const askTimeout = 2 * time.Second
 
-// ask returns the first answer that is one.
+// ask returns the first response of any address.
 func ask(ctx context.Context, addresses []string) answer {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
@@ -115,7 +115,7 @@ func askOne(ctx context.Context, address string) answer {
 		return silently
 	}
 	defer func() { _ = socket.Close() }()
-	// Nothing is sent but the handshake: whose certificate it is does not matter.
+	// Nothing but the handshake is sent, so the certificate need not be verified.
 	err = tls.Client(socket, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}).HandshakeContext(ctx)
 	_, plain := errors.AsType[tls.RecordHeaderError](err)
 	switch {
@@ -129,7 +129,7 @@ func askOne(ctx context.Context, address string) answer {
 	return hungUp
 }
 
-// refused reports whether the other side has ended a handshake, and said so.
+// refused reports whether the peer ended a handshake with an alert.
 func refused(err error) bool {
 	remote, ok := errors.AsType[*net.OpError](err)
 	return ok && remote.Op == "remote error"

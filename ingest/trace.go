@@ -12,21 +12,21 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// The W3C's headers: https://www.w3.org/TR/trace-context/
+// The W3C trace context headers: https://www.w3.org/TR/trace-context/
 const (
 	traceParent = "traceparent"
 	traceState  = "tracestate"
 )
 
-// startSpan begins the span of one message, which goes on with the trace that its producer began, and
-// returns what the message carries on. Where nobody traces here, that is the producer's own.
+// startSpan starts the span of one message as part of the producer's trace, and returns the trace context to store
+// with the message. If tracing is off in this process, that is the producer's own context.
 func (l *loop) startSpan(ctx context.Context, m Message, in core.IngestIn) (trace.Span, *string) {
 	carrier := propagation.MapCarrier{traceParent: m.Headers.Get(traceParent), traceState: m.Headers.Get(traceState)}
 	if in.TraceParent != nil {
 		carrier = propagation.MapCarrier{traceParent: *in.TraceParent}
 	}
 	ctx = propagation.TraceContext{}.Extract(ctx, carrier)
-	// A span with text that is not UTF-8 cannot be exported, nor any that are exported with it.
+	// A span with text that is not valid UTF-8 cannot be exported, nor can other spans of the same export.
 	topic, position := strings.ToValidUTF8(m.Topic, "\uFFFD"), strings.ToValidUTF8(m.Position, "\uFFFD")
 	ctx, span := l.Tracer.Start(ctx, "process "+topic, trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(
 		attribute.String("messaging.system", l.System),
