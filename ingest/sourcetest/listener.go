@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// Listener is one that a test can break: then all its connections end, and whoever connects is hung up on.
-// In-process servers listen on it.
+// Listener is a listener that a test can break: all its connections end, and new ones are closed at once. In-process
+// servers listen on it.
 type Listener struct {
 	net.Listener
 
@@ -16,7 +16,7 @@ type Listener struct {
 	conns  map[net.Conn]struct{}
 }
 
-// Listen listens on a free port of this machine.
+// Listen listens on a free local port.
 func Listen(t testing.TB) *Listener {
 	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -47,7 +47,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 	}
 }
 
-// Break ends all connections and lets nobody connect.
+// Break closes all connections and rejects new ones.
 func (l *Listener) Break() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -58,7 +58,7 @@ func (l *Listener) Break() {
 	clear(l.conns)
 }
 
-// Mend lets connections in again.
+// Mend accepts connections again.
 func (l *Listener) Mend() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

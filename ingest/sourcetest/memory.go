@@ -11,14 +11,14 @@ import (
 	"github.com/postrider/postrider/ingest"
 )
 
-// stored is a payload that these tests made.
+// stored is a payload that this suite made.
 type stored struct {
 	Group string `json:"group"`
 	N     int    `json:"n"`
 	Odd   string `json:"odd"`
 }
 
-// recorder stands in front of a sink: it remembers what was stored, in order, and can be told to fail.
+// recorder wraps a sink: it remembers what was stored, in order, and can simulate failures.
 type recorder struct {
 	next ingest.Sink
 
@@ -26,10 +26,10 @@ type recorder struct {
 	away   bool
 	all    []stored
 	traces []*string
-	seen   map[string]bool // positions that it was asked to store, whether or not it did
+	seen   map[string]bool // positions it was asked to store, whether or not it stored them
 	known  int
 
-	failures int // messages that could not be stored for a time
+	failures int // messages that failed to be stored temporarily
 }
 
 func newRecorder(next ingest.Sink) *recorder {
@@ -62,7 +62,7 @@ func (r *recorder) MessageIngestMany(ctx context.Context, ins []core.IngestIn) [
 		case outcome.Err == nil:
 			var s stored
 			if err := json.Unmarshal(ins[i].Payload, &s); err != nil {
-				panic(err) // these tests made it
+				panic(err) // the suite made it
 			}
 			r.all, r.traces = append(r.all, s), append(r.traces, ins[i].TraceParent)
 		}
@@ -77,28 +77,28 @@ func (r *recorder) goAway(away bool) {
 	r.away = away
 }
 
-// snapshot is what is stored so far.
+// snapshot returns the payloads stored so far.
 func (r *recorder) snapshot() []stored {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return append([]stored(nil), r.all...)
 }
 
-// repeated is how many messages came again.
+// repeated returns how many messages were delivered again.
 func (r *recorder) repeated() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.known
 }
 
-// failed is how many messages could not be stored for a time.
+// failed returns how many messages failed to be stored temporarily.
 func (r *recorder) failed() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.failures
 }
 
-// numbers are those of a group's messages that are stored so far, in order.
+// numbers returns the numbers of a group's messages stored so far, in order.
 func (r *recorder) numbers(group string) (all []int) {
 	for _, s := range r.snapshot() {
 		if s.Group == group {
@@ -108,7 +108,7 @@ func (r *recorder) numbers(group string) (all []int) {
 	return all
 }
 
-// trace is that of the n-th message that was stored.
+// trace returns the trace context of the n-th stored message.
 func (r *recorder) trace(n int) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -118,14 +118,14 @@ func (r *recorder) trace(n int) string {
 	return *r.traces[n]
 }
 
-// asked is how many different messages it was asked to store.
+// asked returns how many different messages the sink was asked to store.
 func (r *recorder) asked() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return len(r.seen)
 }
 
-// memory keeps what Postgres would of a message: its idempotency key.
+// memory keeps what Postgres would keep of a message: its idempotency key.
 type memory struct{ known map[string]bool }
 
 func (m *memory) MessageIngestMany(_ context.Context, ins []core.IngestIn) []core.Ingested {

@@ -7,14 +7,14 @@ import (
 	"testing"
 )
 
-// odd has good messages before, between and behind odd ones. Each odd one is stored or refused with a
-// reason, and keeps none of the good ones back.
+// odd publishes good messages before, between and after odd ones. Each odd message must be stored or refused with a
+// reason, and must not block any good one.
 func odd(t *testing.T, s Suite) {
 	t.Helper()
 	b := s.Broker(t)
 	r := s.recorder(t, b)
 	all := b.Odd(t)
-	var seen []string // the names of those that consumers see
+	var seen []string // the names of those visible to consumers
 	for n, o := range all {
 		b.Produce(t, series("red", n, n+1)...)
 		o.Send(t)
@@ -68,7 +68,7 @@ func reasons(letters []DeadLetter) (all []string) {
 	return all
 }
 
-// odd are the names of the odd messages that are stored.
+// odd returns the names of the odd messages that are stored.
 func (r *recorder) odd() (names []string) {
 	for _, s := range r.snapshot() {
 		if s.Odd != "" {
@@ -78,7 +78,7 @@ func (r *recorder) odd() (names []string) {
 	return names
 }
 
-// The bodies that are odd at every broker, by name.
+// oddBodies returns the bodies that are odd on every broker, by name.
 func oddBodies() map[string]string {
 	deep := 100_000
 	return map[string]string{
@@ -105,7 +105,8 @@ func oddBodies() map[string]string {
 	}
 }
 
-// OddBodies are odd messages for a broker that takes a body as it is, if it takes it at all.
+// OddBodies returns odd messages for a broker that passes bodies on unchanged. takes reports whether the broker
+// accepts a body.
 func OddBodies(takes func(body string) bool, send func(t testing.TB, body string)) (all []Odd) {
 	for name, text := range oddBodies() {
 		if takes(text) {

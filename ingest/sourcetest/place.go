@@ -10,9 +10,9 @@ import (
 	"github.com/postrider/postrider/ingest"
 )
 
-// remade has the place deleted and made again while a batch of the old one is in hand. What is committed
-// for the old place must not count for the new one, whether that has more messages or fewer, and whether
-// the consumer that held the batch goes on or another one takes over.
+// remade deletes and recreates the place while a batch of the old one is in hand. Progress committed for the old
+// place must not count for the new one, whether the new one has more messages or fewer, and whether the consumer that
+// holds the batch goes on or another one takes over.
 func remade(t *testing.T, s Suite) {
 	t.Helper()
 	for name, test := range map[string]struct {
@@ -57,7 +57,7 @@ func remade(t *testing.T, s Suite) {
 	}
 }
 
-// remadeIdle has the place deleted and made again under a consumer that waits for messages.
+// remadeIdle deletes and recreates the place while a consumer waits for messages.
 func remadeIdle(t *testing.T, s Suite) {
 	t.Helper()
 	b := s.Broker(t)
@@ -69,7 +69,7 @@ func remadeIdle(t *testing.T, s Suite) {
 	arrived(t, s, r, "new", 20)
 }
 
-// together are messages that a broker keeps in one order, one partition say, whatever they say of their group.
+// together puts all messages into one ordered unit of the broker, such as a partition, whatever their group.
 func together(messages []Produced) []Produced {
 	for i := range messages {
 		messages[i].Group = "red"
@@ -77,8 +77,8 @@ func together(messages []Produced) []Produced {
 	return messages
 }
 
-// arrived waits until n messages of a group are stored, and wants each once and, if the broker keeps it,
-// in order. What else is stored does not matter.
+// arrived waits until n messages of a group are stored, and fails unless each was stored once and, if the broker
+// keeps order, in order. Other stored messages do not matter.
 func arrived(t testing.TB, s Suite, r *recorder, group string, n int) {
 	t.Helper()
 	var got []int
@@ -99,7 +99,7 @@ func arrived(t testing.TB, s Suite, r *recorder, group string, n int) {
 	}
 }
 
-// settleSoon settles as the loop does, which tries until it works.
+// settleSoon settles as the loop does, retrying until it succeeds.
 func settleSoon(t testing.TB, source ingest.Source, settlements []ingest.Settlement) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -112,7 +112,7 @@ func settleSoon(t testing.TB, source ingest.Source, settlements []ingest.Settlem
 	})
 }
 
-// widened has messages arrive in a part of the place that the consumer does not know yet.
+// widened publishes messages to a part of the place that the consumer does not know yet.
 func widened(t *testing.T, s Suite) {
 	t.Helper()
 	b := s.Broker(t)
@@ -130,8 +130,8 @@ func widened(t *testing.T, s Suite) {
 	}
 }
 
-// waitsForDeadLetters has a message refused while there is no place to put it aside. What is behind it
-// waits, in order, and nothing is lost.
+// waitsForDeadLetters has a message refused while no dead letter can be stored. The messages after it must wait, in
+// order, and none may be lost.
 func waitsForDeadLetters(t *testing.T, s Suite) {
 	t.Helper()
 	b := s.Broker(t)
@@ -159,7 +159,7 @@ func waitsForDeadLetters(t *testing.T, s Suite) {
 	arrived(t, s, r, "red", 15)
 }
 
-// watched counts how often its source could not settle.
+// watched counts how often its source failed to settle.
 type watched struct {
 	ingest.Source
 	failures atomic.Int32

@@ -16,26 +16,26 @@ import (
 	"github.com/postrider/postrider/ingest"
 )
 
-// App is the application that good messages are for; a sink of the suite's user has to know it.
+// App is the application of all good messages; a sink given to the suite must know it.
 const App = "acme"
 
 // nobody is an application that does not exist.
 const nobody = "nobody"
 
-// patience is how long a test waits for anything: far longer than it takes on a slow and busy machine.
+// patience is how long a test waits for anything. It is far longer than anything takes on a slow and busy machine.
 const patience = time.Minute
 
-// body is a message for an application, the n-th of its group.
+// body returns the body of the n-th message of its group, for an application.
 func body(app, group string, n int) string {
 	return fmt.Sprintf(`{"application": %q, "eventType": "test", "payload": {"group": %q, "n": %d}}`, app, group, n)
 }
 
-// OddBody is the body of the odd message of that name. Its payload has the members that are given besides.
+// OddBody returns the body of the odd message with this name. The given members are added to its payload.
 func OddBody(name string, members ...string) string {
 	return fmt.Sprintf(`{"application": %q, "eventType": "test", "payload": {"odd": %q%s}}`, App, name, strings.Join(members, ""))
 }
 
-// series are good messages of a group.
+// series returns good messages of a group.
 func series(group string, from, to int) (all []Produced) {
 	for n := from; n < to; n++ {
 		all = append(all, Produced{Group: group, Body: body(App, group, n)})
@@ -43,7 +43,7 @@ func series(group string, from, to int) (all []Produced) {
 	return all
 }
 
-// run runs a consumer until stop is called, which returns when it has ended.
+// run runs a consumer until stop is called; stop returns when the consumer has ended.
 func (s Suite) run(t testing.TB, source ingest.Source, sink ingest.Sink) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
@@ -63,7 +63,7 @@ func (s Suite) run(t testing.TB, source ingest.Source, sink ingest.Sink) (stop f
 	return stop
 }
 
-// recorder makes a sink that keeps what it stores.
+// recorder returns a sink that remembers what it stores.
 func (s Suite) recorder(t testing.TB, b Broker) *recorder {
 	t.Helper()
 	if s.Sink == nil {
@@ -72,7 +72,7 @@ func (s Suite) recorder(t testing.TB, b Broker) *recorder {
 	return newRecorder(s.Sink(t, b))
 }
 
-// await polls until missing returns nothing; else the test fails with what was still missing.
+// await polls until missing returns nothing. On a timeout the test fails with what was still missing.
 func await(t testing.TB, missing func() string) {
 	t.Helper()
 	deadline := time.NewTimer(patience)
@@ -92,7 +92,7 @@ func await(t testing.TB, missing func() string) {
 	}
 }
 
-// awaitStored waits until so many messages are stored.
+// awaitStored waits until n messages are stored.
 func awaitStored(t testing.TB, r *recorder, n int) {
 	t.Helper()
 	await(t, func() string {
@@ -103,7 +103,8 @@ func awaitStored(t testing.TB, r *recorder, n int) {
 	})
 }
 
-// complete wants the groups to be stored whole, nothing twice, and if ordered, each in order.
+// complete fails unless every message of the groups is stored exactly once and, if ordered, in the order of its
+// group.
 func complete(t testing.TB, r *recorder, ordered bool, each int, groups ...string) {
 	t.Helper()
 	awaitStored(t, r, each*len(groups))
@@ -146,8 +147,8 @@ func receive(t testing.TB, source ingest.Source) []ingest.Message {
 	}
 }
 
-// nothing wants the source to have no message, as far as a moment tells. On a slow machine it may miss
-// one; it never fails without cause.
+// nothing fails if the source has a message within the given moment. On a slow machine it may miss one; it never
+// fails without cause.
 func nothing(t testing.TB, source ingest.Source, moment time.Duration) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), moment)
@@ -179,7 +180,7 @@ func closeSource(t testing.TB, source ingest.Source) {
 
 var _ ingest.Sink = (*recorder)(nil)
 
-// ingestOne stores one message as the loop would.
+// ingestOne stores one message as the loop does.
 func (s Suite) ingestOne(t testing.TB, sink ingest.Sink, m ingest.Message) core.Ingested {
 	t.Helper()
 	in, err := s.Decode(m)

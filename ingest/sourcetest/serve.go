@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// Serve has each connection to an address served, one after the other: a port that is none of the broker's.
+// Serve serves each connection to a local port, one after the other: it simulates a port that is not the broker's.
 func Serve(t testing.TB, serve func(net.Conn)) (address string) {
 	t.Helper()
 	listener := Listen(t)

@@ -1,6 +1,6 @@
-// Package sourcetest is the conformance suite for message sources: it tests on a real adapter and its broker what the
-// run loop relies on. The adapter's test provides the broker, which may be real, embedded or a fake. The package knows
-// no broker, and stores messages in memory unless it is given a sink.
+// Package sourcetest is the conformance suite for message sources: it runs a real adapter against its broker and
+// tests what the run loop relies on. The adapter's test provides the broker, which may be real, embedded or a fake.
+// The package knows no broker, and stores messages in memory unless it is given a sink.
 package sourcetest
 
 import (
@@ -11,45 +11,45 @@ import (
 	"github.com/postrider/postrider/ingest"
 )
 
-// Broker is a broker with one place that messages are taken from, and another for dead letters, both new.
+// Broker is a broker with one place that messages are received from, and another for dead letters. Both start empty.
 type Broker interface {
-	// Source makes a consumer of that place, which has connected to nothing yet. All are of one group.
+	// Source returns a consumer of that place, not connected yet. All consumers belong to one group.
 	Source(t testing.TB) ingest.Source
-	// Produce publishes messages in this order, and returns when the broker has them.
+	// Produce publishes messages in this order, and returns when the broker has stored them.
 	Produce(t testing.TB, messages ...Produced)
-	// DeadLetters are those that were put aside so far.
+	// DeadLetters returns the dead letters stored so far.
 	DeadLetters(t testing.TB) []DeadLetter
-	// Remake deletes the place with all that is in it, and makes it again under its name, with these
-	// messages in it.
+	// Remake deletes the place with its contents, and recreates it under the same name with these messages.
 	Remake(t testing.TB, messages ...Produced)
-	// Widen adds a part of the place that consumers do not know yet (a partition, message group, subject
-	// or binding) and publishes messages to it at once.
+	// Widen adds a part of the place that consumers do not know yet (a partition, message group, subject or binding)
+	// and publishes messages to it at once.
 	Widen(t testing.TB, messages ...Produced)
-	// Odd is messages with what this broker's types allow and nobody expects.
+	// Odd returns messages that this broker's types allow but nobody expects.
 	Odd(t testing.TB) []Odd
-	// CloseDeadLetters makes it impossible to put dead letters aside until it is undone. It skips the test
-	// where that cannot be done.
+	// CloseDeadLetters makes storing dead letters fail until reopen is called. It skips the test on brokers where
+	// that is not possible.
 	CloseDeadLetters(t testing.TB) (reopen func())
-	// Break ends all connections of consumers and lets nobody connect, until Mend.
+	// Break closes all connections of consumers and rejects new ones, until Mend.
 	Break(t testing.TB)
 	Mend(t testing.TB)
 }
 
 // Produced is a message to publish.
 type Produced struct {
-	Group   string // messages of one group are to be stored in order
+	Group   string // messages of one group must be stored in order
 	Body    string
 	Headers map[string]string
 }
 
-// Odd is one odd message. If its body is [OddBody] of its name it may be stored; any may be refused.
+// Odd is one odd message. If its body is the [OddBody] for its name, it may be stored; any odd message may be
+// refused.
 type Odd struct {
 	Name   string
-	Send   func(t testing.TB) // publishes it, and returns when the broker has it
-	Hidden bool               // consumers never see it, as what belongs to an aborted transaction
+	Send   func(t testing.TB) // publishes it, and returns when the broker has stored it
+	Hidden bool               // consumers never see it, such as a message of an aborted transaction
 }
 
-// DeadLetter is a message that was put aside.
+// DeadLetter is a stored dead letter.
 type DeadLetter struct {
 	Body   string
 	Reason string
@@ -59,16 +59,16 @@ type DeadLetter struct {
 type Suite struct {
 	Broker func(t testing.TB) Broker
 
-	// HoldsFor is how long this broker waits for a batch before it hands it out again, unless it is told
-	// that the batch is still worked on; 0: as long as the connection lasts.
+	// HoldsFor is how long the broker waits for a batch before it redelivers it, unless the batch is extended; 0: as
+	// long as the connection lasts.
 	HoldsFor time.Duration
 
-	// What is special about the broker:
-	Unordered bool // it keeps no order
-	Solo      bool // it keeps one only as long as one consumer takes its messages
-	Readable  bool // it holds no message that cannot be read
+	// Properties of the broker:
+	Unordered bool // it does not keep order
+	Solo      bool // it keeps order only with a single consumer
+	Readable  bool // it cannot hold unreadable messages
 
-	// Instead of memory and the format json:
+	// Replacements for the in-memory sink and the json format:
 	Sink   func(t testing.TB, b Broker) ingest.Sink
 	Decode ingest.Decoder
 }
@@ -103,7 +103,7 @@ func (s Suite) Run(t *testing.T) {
 	}
 }
 
-// complete is the suite with a decoder.
+// complete returns the suite with its decoder set.
 func (s Suite) complete(t *testing.T) Suite {
 	t.Helper()
 	complete := s

@@ -35,7 +35,7 @@ func checks(t *testing.T, s Suite) {
 
 var groups = []string{"red", "green", "blue"}
 
-// interleaved are good messages of several groups, in turn.
+// interleaved returns good messages of several groups, in turn.
 func interleaved(from, to int, groups ...string) (all []Produced) {
 	for n := from; n < to; n++ {
 		for _, group := range groups {
@@ -69,7 +69,7 @@ func acknowledges(t *testing.T, s Suite) {
 	closeSource(t, next)
 }
 
-// redelivers takes what a consumer that dies between storing and settling leaves behind.
+// redelivers expects messages again that a consumer stored but did not settle before it died.
 func redelivers(t *testing.T, s Suite) {
 	t.Helper()
 	b := s.Broker(t)
@@ -114,7 +114,7 @@ func verdict(v ingest.Verdict, batch []ingest.Message) (all []ingest.Settlement)
 	return all
 }
 
-// settles acknowledges a part of a batch and gives the rest back.
+// settles acknowledges a part of a batch and returns the rest.
 func settles(t *testing.T, s Suite) {
 	t.Helper()
 	b := s.Broker(t)
@@ -178,7 +178,7 @@ func poison(t *testing.T, s Suite) {
 	closeSource(t, next)
 }
 
-// backPressure has the database away for a while.
+// backPressure makes the database unavailable for a while.
 func backPressure(t *testing.T, s Suite) {
 	t.Helper()
 	b := s.Broker(t)
@@ -193,7 +193,7 @@ func backPressure(t *testing.T, s Suite) {
 		}
 		return ""
 	})
-	moment := time.After(time.Second) // it would have received all by then
+	moment := time.After(time.Second) // long enough to have received all of them
 	<-moment
 	if got := r.asked(); got > ingest.BatchMost {
 		t.Errorf("%d messages were received while none could be stored, want %d at most", got, ingest.BatchMost)
@@ -202,8 +202,7 @@ func backPressure(t *testing.T, s Suite) {
 	complete(t, r, !s.Unordered, each, groups...)
 }
 
-// extends has a batch worked on for longer than the broker waits by itself. Another consumer is there to
-// take it away.
+// extends processes a batch for longer than the broker's timeout, while another consumer is ready to take it over.
 func extends(t *testing.T, s Suite) {
 	t.Helper()
 	if s.HoldsFor == 0 {
@@ -252,7 +251,7 @@ func reconnect(t *testing.T, s Suite) {
 	from := 0
 	for range 3 {
 		b.Produce(t, interleaved(from, from+100, groups...)...)
-		awaitStored(t, r, len(groups)*from+1) // in the middle of it
+		awaitStored(t, r, len(groups)*from+1) // in the middle of the load
 		b.Break(t)
 		b.Mend(t)
 		from += 100
@@ -261,7 +260,7 @@ func reconnect(t *testing.T, s Suite) {
 	complete(t, r, !s.Unordered, from+100, groups...)
 }
 
-// rebalance has consumers come and go under a load.
+// rebalance starts and stops consumers under load.
 func rebalance(t *testing.T, s Suite) {
 	t.Helper()
 	b := s.Broker(t)
