@@ -16,10 +16,10 @@ type Format struct {
 	// "mapping": the body is the payload, and the fields below say where the rest is.
 	Format string `json:"format"`
 
-	Application *Selector `json:"application"`  // for mapping; also for CloudEvents, instead of the extension "application"
+	Application *Selector `json:"application"`  // for mapping; for CloudEvents, instead of its extension "application"
 	EventType   *Selector `json:"event_type"`   // for mapping
 	EventID     *Selector `json:"event_id"`     // for mapping; optional
-	ContentType string    `json:"content_type"` // for mapping, if the payload is not a JSON object
+	ContentType string    `json:"content_type"` // for mapping, if the payload is no JSON object
 }
 
 // The formats.
