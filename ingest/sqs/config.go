@@ -11,35 +11,34 @@ import (
 	"github.com/postrider/postrider/ingest"
 )
 
-// Config is one queue, as it is written in the configuration. Credentials are none of it: they come from
-// where the AWS SDK looks for them, which is the environment, a profile or the machine's role. They have
-// to allow sqs:ReceiveMessage, sqs:DeleteMessage, sqs:ChangeMessageVisibility and sqs:GetQueueAttributes
-// on the queue, and sqs:GetQueueUrl and sqs:SendMessage on the queue for dead letters, which is the one
-// that the queue's redrive policy names; and kms:Decrypt and kms:GenerateDataKey where a key of yours
-// encrypts them.
+// Config configures one queue, as written in the configuration. It contains no credentials: the AWS SDK finds them in
+// the environment, a profile or the machine's role. They must allow sqs:ReceiveMessage, sqs:DeleteMessage,
+// sqs:ChangeMessageVisibility and sqs:GetQueueAttributes on the queue, and sqs:GetQueueUrl and sqs:SendMessage on the
+// dead letter queue, which is the one that the queue's redrive policy names; and kms:Decrypt and kms:GenerateDataKey
+// if the queues are encrypted with a key of yours.
 //
-// The redrive policy's maxReceiveCount is for messages that keep killing their consumer. Every stop in
-// the middle of a batch counts too, and SQS gives no reason to what it moves by itself: 100 is not many.
+// The redrive policy's maxReceiveCount is for messages that keep killing their consumer. Every stop in the middle of
+// a batch counts too, and SQS adds no reason to the messages that it moves itself, so 100 is not too many.
 type Config struct {
-	// QueueURL is the queue's URL: https://sqs.eu-central-1.amazonaws.com/123456789012/orders.fifo.
-	// Required. Only a queue whose name ends in .fifo keeps an order, that of each message group.
+	// QueueURL is the queue's URL, such as https://sqs.eu-central-1.amazonaws.com/123456789012/orders.fifo. Required.
+	// Only a queue whose name ends in .fifo keeps order, within each message group.
 	QueueURL string `json:"queue_url"`
 
-	// Region is the queue's, such as eu-central-1. Default: the one in queue_url, and if that is not an
-	// address of AWS, the region of the AWS environment (AWS_REGION, or that of the profile).
+	// Region is the queue's region, such as eu-central-1. Default: the one in queue_url or, if that is not an AWS
+	// address, the region of the AWS environment (AWS_REGION, or that of the profile).
 	Region string `json:"region"`
 
-	// Endpoint is the URL of a server that is not AWS, or of an interface endpoint in a VPC. Default: what
-	// the AWS environment says (AWS_ENDPOINT_URL_SQS), else AWS itself for its own queue_url, and the host
-	// of queue_url for any other.
+	// Endpoint is the URL of a server other than AWS, or of an interface endpoint in a VPC. Default: the endpoint of
+	// the AWS environment (AWS_ENDPOINT_URL_SQS); without one, AWS itself for an AWS queue_url, and the host of
+	// queue_url for any other.
 	Endpoint string `json:"endpoint"`
 
-	// Visibility is how long SQS keeps a message from other consumers after this one was last heard of,
-	// in whole seconds between 30s and 12h. Default: 60s. It is how late messages come again after a crash.
+	// Visibility is how long SQS keeps a message from other consumers after this one was last heard of, in whole
+	// seconds between 30s and 12h. Default: 60s. After a crash, messages are redelivered after this time.
 	Visibility string `json:"visibility"`
 
-	// SNS says whether a message that is the envelope of an SNS notification is taken out of it: auto, the
-	// default, or never. Topics with raw message delivery put no envelope around their messages.
+	// SNS says whether messages are unwrapped from the envelopes of SNS notifications: auto, the default, or never.
+	// Topics with raw message delivery add no envelope.
 	SNS string `json:"sns"`
 }
 
@@ -47,21 +46,21 @@ const (
 	visibilityDefault = time.Minute
 	// visibilityLeast leaves time for an extension that fails and another one.
 	visibilityLeast = 3 * ingest.ExtendEvery
-	// visibilityMost is SQS's own, counted from when a message was received, extensions included.
+	// visibilityMost is SQS's limit, counted from when a message was received, extensions included.
 	visibilityMost = 12 * time.Hour
 )
 
-// settings are what a Config says.
+// settings are the validated values of a Config.
 type settings struct {
 	queue      *url.URL
 	name       string
-	region     string // "": what the AWS environment says
-	endpoint   string // "": what the AWS environment says, or the default
+	region     string // "": the AWS environment's
+	endpoint   string // "": the AWS environment's, or the default
 	visibility time.Duration
 	unwrap     bool
 }
 
-// read reads a Config, with all there is to say against it.
+// read validates a Config and returns everything that is wrong with it.
 func (c Config) read() (s settings, err error) {
 	s.endpoint, s.unwrap = c.Endpoint, c.SNS != "never"
 	var queueErr, endpointErr, snsErr error
@@ -116,11 +115,11 @@ func (c Config) visibility() (time.Duration, error) {
 	return d, nil
 }
 
-// awsHost is what AWS calls its regional endpoints, those of dual stack and FIPS and the old ones
-// included. Whoever uses another name, of a VPC say, means a server of their own.
+// awsHost matches AWS's regional endpoints, including those for dual stack and FIPS and the old ones. Any other name,
+// such as one in a VPC, means a server of the user's own.
 var awsHost = regexp.MustCompile(`^(?:sqs(?:-fips)?\.([a-z0-9-]+)|([a-z0-9-]+)\.queue)\.(?:amazonaws\.com|amazonaws\.com\.cn|api\.aws)$`)
 
-// regionOf is the region that a queue's URL tells, if it is a URL of AWS.
+// regionOf returns the region in a queue's URL, if it is an AWS URL.
 func regionOf(queue *url.URL) (region string, isAWS bool) {
 	found := awsHost.FindStringSubmatch(queue.Hostname())
 	if found == nil {

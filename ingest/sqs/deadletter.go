@@ -20,18 +20,18 @@ import (
 )
 
 const (
-	// originAttribute is the attribute that says where a dead letter comes from: the queue and the id that
-	// the message had there, orders.fifo/9a7c8e4e-....
+	// originAttribute is the attribute that says where a dead letter comes from: the queue and the message's id
+	// there, such as orders.fifo/9a7c8e4e-....
 	originAttribute = "postrider-origin"
 
-	// attributesMost is how many attributes SQS lets a message have.
+	// attributesMost is the maximum number of attributes of an SQS message.
 	attributesMost = 10
 
-	// nothing stands for a text of which nothing is left: SQS takes no empty ones.
+	// nothing replaces an empty text, which SQS does not accept.
 	nothing = "-"
 )
 
-// putDown puts dead letters down, in order, and returns all settlements up to the first that failed.
+// putDown stores the dead letters, in order, and returns all settlements up to the first that failed.
 func (s *Source) putDown(ctx context.Context, settlements []ingest.Settlement) (down []*handle, err error) {
 	for _, one := range settlements {
 		h := handleOf(one.Message)
@@ -46,8 +46,8 @@ func (s *Source) putDown(ctx context.Context, settlements []ingest.Settlement) (
 	return down, nil
 }
 
-// putOne puts a message into the queue for dead letters as it came, with the reason and where it comes
-// from as further attributes, as far as that queue takes them.
+// putOne stores a message in the dead letter queue as received, with the reason and the origin as further attributes,
+// as far as that queue accepts them.
 func (s *Source) putOne(ctx context.Context, h *handle, one ingest.Settlement) error {
 	if s.deadLetters == "" {
 		url, err := s.findDeadLetters(ctx)
@@ -59,13 +59,13 @@ func (s *Source) putOne(ctx context.Context, h *handle, one ingest.Settlement) e
 	whole := ingest.Letter{Headers: len(h.message.MessageAttributes) > 0, Body: len(aws.ToString(h.message.Body))}
 	err := ingest.PutAside(s.log, one, whole, func(l ingest.Letter) error { return s.put(ctx, h, l) })
 	if err != nil {
-		s.deadLetters = "" // it may be another one by now
+		s.deadLetters = "" // it may be another queue by now
 	}
 	return err
 }
 
-// put puts one form of a message down. One that has ten attributes of its own keeps these, and the reason
-// is only in the log.
+// put stores one form of a message. A message with ten attributes of its own keeps these, and the reason is only in
+// the log.
 func (s *Source) put(ctx context.Context, h *handle, l ingest.Letter) error {
 	attributes := s.attributes(h, l)
 	err := s.send(ctx, h, cut(aws.ToString(h.message.Body), l.Body), attributes)
@@ -79,7 +79,7 @@ func (s *Source) put(ctx context.Context, h *handle, l ingest.Letter) error {
 	return err
 }
 
-// cut is the start of a body, up to the last whole character.
+// cut returns the start of a body, up to the last whole character.
 func cut(body string, bytes int) string {
 	return cmp.Or(strings.ToValidUTF8(body[:bytes], ""), nothing)
 }
@@ -93,7 +93,7 @@ func (s *Source) send(ctx context.Context, h *handle, body string, attributes ma
 	}
 	if strings.HasSuffix(s.deadLetters, fifoSuffix) {
 		in.MessageGroupId = aws.String(cmp.Or(h.group(), h.id()))
-		in.MessageDeduplicationId = h.message.MessageId // putting it down again within five minutes changes nothing
+		in.MessageDeduplicationId = h.message.MessageId // storing it again within five minutes has no effect
 	}
 	if trace := h.message.Attributes[string(types.MessageSystemAttributeNameAWSTraceHeader)]; trace != "" {
 		in.MessageSystemAttributes = map[string]types.MessageSystemAttributeValue{
@@ -104,7 +104,7 @@ func (s *Source) send(ctx context.Context, h *handle, body string, attributes ma
 	return err
 }
 
-// attributes are what a letter has of its message's attributes, and ours as far as there is room.
+// attributes returns those of the message's attributes that the letter keeps, and ours as far as there is room.
 func (s *Source) attributes(h *handle, l ingest.Letter) map[string]types.MessageAttributeValue {
 	all := map[string]types.MessageAttributeValue{}
 	if l.Headers {
@@ -124,7 +124,7 @@ func (s *Source) attributes(h *handle, l ingest.Letter) map[string]types.Message
 	return all
 }
 
-// attributeText is a text that SQS takes: it wants some, and only of what XML allows.
+// attributeText returns text in a form that SQS accepts: not empty, and only characters that XML allows.
 func attributeText(text string) string {
 	return cmp.Or(strings.Map(func(r rune) rune {
 		if r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0xFFFE || r == 0xFFFF {
@@ -134,7 +134,7 @@ func attributeText(text string) string {
 	}, text), nothing)
 }
 
-// refused reports whether SQS does not take a message as it is.
+// refused reports whether SQS rejects a message for its content.
 func refused(err error) bool {
 	var answer smithy.APIError
 	return errors.As(err, &answer) && slices.Contains([]string{
@@ -142,7 +142,7 @@ func refused(err error) bool {
 	}, answer.ErrorCode())
 }
 
-// findDeadLetters looks the queue up that the redrive policy names, and returns its URL.
+// findDeadLetters returns the URL of the queue that the redrive policy names.
 func (s *Source) findDeadLetters(ctx context.Context) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()

@@ -14,11 +14,11 @@ import (
 	"github.com/postrider/postrider/ingest"
 )
 
-// handle is what a message is settled by.
+// handle is what the adapter needs to settle a message.
 type handle struct {
-	message types.Message // as it came: a dead letter is put down in its envelope
-	put     bool          // it is among the dead letters
-	settled atomic.Bool   // it is deleted, given back or another consumer's; there is nothing left to do
+	message types.Message // as received: a dead letter is stored in its envelope
+	put     bool          // the dead letter is stored
+	settled atomic.Bool   // deleted, returned or another consumer's; nothing is left to do
 }
 
 func (h *handle) id() string { return aws.ToString(h.message.MessageId) }
@@ -33,7 +33,7 @@ func sentAt(m types.Message) string {
 
 func handleOf(m ingest.Message) *handle { return m.Handle.(*handle) }
 
-// hold makes messages of what was received, and remembers what is to be settled.
+// hold converts received messages and remembers them to be settled.
 func (s *Source) hold(found []types.Message) []ingest.Message {
 	all := make([]ingest.Message, len(found))
 	s.held = make([]*handle, len(found))
@@ -62,8 +62,7 @@ func (s *Source) message(h *handle) ingest.Message {
 	return m
 }
 
-// headers are the attributes that are text. A type may have a word of the producer's behind a dot:
-// Number.cents.
+// headers returns the attributes with text values. A type may have a custom suffix after a dot, such as Number.cents.
 func headers[A any](attributes func(func(string, A) bool), read func(A) (kind, value string)) ingest.Headers {
 	found := ingest.Headers{}
 	for name, a := range attributes {
@@ -75,8 +74,8 @@ func headers[A any](attributes func(func(string, A) bool), read func(A) (kind, v
 	return found
 }
 
-// envelope is what SNS sends to a queue, unless its subscription asks for raw message delivery. Its
-// signature is not looked at: who may send to the queue is for the queue's policy to say.
+// envelope is the JSON that SNS sends to a queue unless its subscription enables raw message delivery. Its signature
+// is not verified: the queue's policy decides who may send to the queue.
 type envelope struct {
 	Type              string               `json:"Type"`
 	MessageID         string               `json:"MessageId"`
@@ -87,9 +86,9 @@ type envelope struct {
 
 type attribute struct{ Type, Value string }
 
-// notification reads a notification's envelope. What SNS says when it subscribes a queue or ends that is
-// none, nor is a producer's JSON that merely resembles it.
-// An error says that it is one, but what it holds would not come out as it was sent.
+// notification parses a notification's envelope. SNS's messages about subscribing and unsubscribing a queue are not
+// notifications, nor is a producer's JSON that merely resembles one. An error means that text is a notification whose
+// content would not come out as it was sent.
 func notification(text string) (e envelope, ok bool, err error) {
 	var loose envelope
 	if !strings.Contains(text, `"TopicArn"`) {
@@ -107,5 +106,5 @@ func (e envelope) isNotification() bool {
 	return e.Type == "Notification" && strings.HasPrefix(e.TopicARN, "arn:") && e.MessageID != "" && e.Message != nil
 }
 
-// topic is the last part of an ARN: arn:aws:sns:eu-central-1:123456789012:orders.
+// topic returns the last part of an ARN such as arn:aws:sns:eu-central-1:123456789012:orders.
 func (e envelope) topic() string { return e.TopicARN[strings.LastIndexByte(e.TopicARN, ':')+1:] }

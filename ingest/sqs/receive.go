@@ -20,12 +20,13 @@ import (
 	"github.com/postrider/postrider/ingest"
 )
 
-// batchBytesMost is about how many bytes of bodies a batch has at most. SQS cannot be told how much it
-// may answer, so what a call brings is guessed from those before.
+// batchBytesMost is roughly the most bytes of bodies in a batch. SQS does not let a caller limit the size of an
+// answer, so the size of the next one is estimated from those before.
 const batchBytesMost = 16 << 20
 
-// Receive waits for messages with one call at a time. After a full answer it makes more calls, and ever more concurrent
-// ones while answers stay full, so that an idle queue costs one call per 20 seconds and a busy one fills batches.
+// Receive waits for messages with one call at a time. After a full answer it makes more calls, and more and more
+// concurrent ones while answers stay full, so that an idle queue costs one call per 20 seconds and a busy one fills
+// batches.
 func (s *Source) Receive(ctx context.Context) ([]ingest.Message, error) {
 	for ctx.Err() == nil {
 		found, err := s.gather(ctx)
@@ -40,7 +41,7 @@ func (s *Source) Receive(ctx context.Context) ([]ingest.Message, error) {
 	return nil, ctx.Err()
 }
 
-// gather makes one long poll, and what is behind it.
+// gather makes one long poll, and receives the messages that are available after it.
 func (s *Source) gather(ctx context.Context) ([]types.Message, error) {
 	if s.attempt == "" {
 		s.attempt = rand.Text()
@@ -61,13 +62,13 @@ func (s *Source) gather(ctx context.Context) ([]types.Message, error) {
 		found = append(found, more...)
 	}
 	if !s.fifo {
-		// Calls side by side were answered in any order. The times have as many digits until 2286.
+		// Concurrent calls are answered in any order. The timestamps have the same number of digits until 2286.
 		slices.SortStableFunc(found, func(a, b types.Message) int { return cmp.Compare(sentAt(a), sentAt(b)) })
 	}
 	return found, nil
 }
 
-// room is how many more calls may be made now that so many have found so much.
+// room returns how many more calls may be made after the given number of calls has found these messages.
 func room(found []types.Message, calls int) int {
 	size := 1
 	for _, m := range found {
@@ -76,11 +77,11 @@ func room(found []types.Message, calls int) int {
 	return min(sideMost, (ingest.BatchMost-len(found))/perCall, max(batchBytesMost-size, 0)*calls/size)
 }
 
-// callMany makes calls side by side that wait for nothing, and tells how many came back full. An error is
-// left to the next long poll to find: what the others brought has to be handled.
+// callMany makes concurrent calls that do not wait for messages, and returns how many answers were full. An error is
+// left for the next long poll to find, because the messages of the other calls must be handled.
 //
-// On a FIFO queue a group belongs to one call as long as any message of it is invisible, so that the
-// answers in any order keep the order of each group.
+// On a FIFO queue a group belongs to one call as long as any message of it is invisible, so answers in any order keep
+// the order of each group.
 func (s *Source) callMany(ctx context.Context, side int) (found []types.Message, full int) {
 	answers := make([][]types.Message, side)
 	var calls sync.WaitGroup
@@ -99,10 +100,9 @@ func (s *Source) callMany(ctx context.Context, side int) (found []types.Message,
 	return slices.Concat(answers...), full
 }
 
-// call receives once. The attempt is the call's name on a FIFO queue: who asks again under it, the SDK
-// itself or the next Receive, because the answer was lost, gets the same messages again at once, which
-// else were nobody's, and their groups blocked, until their visibility ends. On other queues SQS knows no
-// such thing.
+// call receives once. On a FIFO queue, attempt names the call. If its answer is lost, the SDK or the next Receive
+// asks again under the same name and gets the same messages at once. Otherwise no consumer would have the messages,
+// and their groups would be blocked, until their visibility timeout ends. SQS does not support this on other queues.
 func (s *Source) call(ctx context.Context, wait time.Duration, attempt string) ([]types.Message, error) {
 	ctx, cancel := s.outlasting(ctx, wait+s.timeout)
 	defer cancel()
@@ -131,7 +131,7 @@ func (s *Source) call(ctx context.Context, wait time.Duration, attempt string) (
 
 func seconds(d time.Duration) int32 { return int32(d / time.Second) }
 
-// outlasting is a context that ends with a timeout, and else shortly after ctx.
+// outlasting returns a context that ends after a timeout, or shortly after ctx ends.
 func (s *Source) outlasting(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
 	longer, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 	stop := context.AfterFunc(ctx, func() {
@@ -144,9 +144,9 @@ func (s *Source) outlasting(ctx context.Context, timeout time.Duration) (context
 	return longer, func() { stop(); cancel() }
 }
 
-// waitForNothing writes WaitTimeSeconds: 0 into a request. The SDK leaves a zero out, and SQS takes that
-// for the queue's own setting, which may be 20 s: https://github.com/aws/aws-sdk-go-v2/issues/1704. A full
-// batch would wait as long before it was handed on.
+// waitForNothing writes WaitTimeSeconds: 0 into a request. The SDK omits a zero, and SQS then uses the queue's own
+// setting, which may be 20 s: https://github.com/aws/aws-sdk-go-v2/issues/1704. A full batch would wait that long
+// before it was returned.
 func waitForNothing(stack *middleware.Stack) error {
 	write := func(ctx context.Context, in middleware.SerializeInput, next middleware.SerializeHandler) (
 		out middleware.SerializeOutput, metadata middleware.Metadata, err error,

@@ -17,11 +17,11 @@ import (
 	"github.com/postrider/postrider/ingest"
 )
 
-// Settle stores the dead letters one by one, up to the first that fails, and then deletes all messages before that one,
-// ten per call and some calls at once. Messages to retry become visible last.
+// Settle stores the dead letters one by one, up to the first that fails, and then deletes all messages before that
+// one, ten per call and several calls at once. Messages to retry become visible last.
 //
 // A failed delete leaves its messages in the queue, while concurrent calls may delete later ones. All of them are
-// stored or put aside by then, and redelivered ones are recognised by their positions, so that nothing depends on the
+// stored or dead letters by then, and redelivered ones are recognised by their positions, so nothing depends on the
 // order of deletes.
 func (s *Source) Settle(ctx context.Context, settlements []ingest.Settlement) error {
 	done, back := s.divide(settlements)
@@ -32,8 +32,8 @@ func (s *Source) Settle(ctx context.Context, settlements []ingest.Settlement) er
 	return s.giveBack(ctx, back)
 }
 
-// divide tells what is done from what is to come again. On a FIFO queue the latter is also all of a group
-// that is behind a message to come again.
+// divide separates the messages that are done from those to be redelivered. On a FIFO queue, the latter include every
+// message of a group after the first one to be redelivered.
 func (s *Source) divide(settlements []ingest.Settlement) (done []ingest.Settlement, back []*handle) {
 	blocked := map[string]bool{}
 	for _, one := range settlements {
@@ -62,16 +62,16 @@ func (s *Source) delete(ctx context.Context, all []*handle) error {
 	}))
 }
 
-// giveBack makes messages visible again. On a FIFO queue it does not matter which of a group is first: no
-// message of it is handed out as long as another one is invisible.
+// giveBack makes messages visible again. On a FIFO queue their order does not matter: SQS delivers no message of a
+// group as long as another one of it is invisible.
 func (s *Source) giveBack(ctx context.Context, all []*handle) error {
 	s.visible.Lock()
 	defer s.visible.Unlock()
 	return settled(s.changeVisibility(ctx, "give back", all, 0))
 }
 
-// Extend keeps messages invisible. SQS allows twelve hours at most; then the messages are redelivered, and those stored
-// meanwhile are recognised by their positions.
+// Extend keeps messages invisible. SQS allows twelve hours at most; then the messages are redelivered, and those
+// stored by then are recognised by their positions.
 func (s *Source) Extend(ctx context.Context, messages []ingest.Message) error {
 	s.visible.Lock()
 	defer s.visible.Unlock()
@@ -101,7 +101,7 @@ func (s *Source) changeVisibility(ctx context.Context, what string, all []*handl
 
 func entryID(i int) *string { return new(strconv.Itoa(i)) }
 
-// settled notes what is settled, and hands the error on.
+// settled marks messages as settled and returns err unchanged.
 func settled(finished []*handle, err error) error {
 	for _, h := range finished {
 		h.settled.Store(true)
@@ -109,9 +109,9 @@ func settled(finished []*handle, err error) error {
 	return err
 }
 
-// inTens makes a call for all that is not settled, ten at a time, all within the time of one call. It
-// goes on when one fails, so that what is tried again is less. It returns those whose call worked, or
-// told that they are ours no more.
+// inTens makes a call for all unsettled messages, ten at a time, all within the time of one call. It goes on after a
+// failed call, so that fewer messages must be retried. It returns those whose call succeeded, or reported that they
+// are no longer ours.
 func (s *Source) inTens(ctx context.Context, what string, all []*handle,
 	call func(ctx context.Context, ten []*handle) ([]types.BatchResultErrorEntry, error),
 ) ([]*handle, error) {
@@ -139,17 +139,17 @@ func (s *Source) inTens(ctx context.Context, what string, all []*handle,
 	return t.finished, nil
 }
 
-// tally is what became of the messages of some calls.
+// tally counts the results of some calls.
 type tally struct {
 	mu       sync.Mutex
 	finished []*handle
-	lost     int    // those of them that are ours no more
-	code     string // what SQS said of one of those
-	err      error  // the first
+	lost     int    // failed messages that are no longer ours
+	code     string // SQS's error code for one of those
+	err      error  // the first error
 }
 
-// add counts one call. A message that SQS blames us for was ours no more: its visibility had ended, and
-// it comes again, or it is gone already. All else that failed is to be tried again.
+// add counts one call. If SQS blames the sender for a failed message, the message was no longer ours: either its
+// visibility timeout had ended and it is redelivered, or it is deleted already. All other failures must be retried.
 func (t *tally) add(ten []*handle, failed []types.BatchResultErrorEntry, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -26,29 +26,28 @@ import (
 )
 
 const (
-	// callTimeout is what a call may take in all, tries and the pauses between them included. SQS answers
-	// in some 10 ms.
+	// callTimeout bounds a call in total, including retries and the pauses between them. SQS answers in some 10 ms.
 	callTimeout = 10 * time.Second
 	tries       = 3
 
-	// sideMost is how many calls are made side by side: with 10 ms and ten messages a call that is some
-	// 8,000 messages a second, and as many idle connections as the SDK keeps.
+	// sideMost is the number of concurrent calls. With 10 ms and ten messages per call that is some 8,000 messages a
+	// second, and it is the number of idle connections that the SDK keeps.
 	sideMost = 8
 
-	// perCall is how many messages SQS hands out, deletes or changes in one call at most.
+	// perCall is how many messages SQS delivers, deletes or changes in one call at most.
 	perCall = 10
 
-	// pollWait is the longest long poll of SQS.
+	// pollWait is the longest long poll that SQS allows.
 	pollWait = 20 * time.Second
 
-	// stopGrace is how long a call that receives may go on once the source is stopped. Messages whose
-	// answer nobody waits for are nobody's until their visibility ends, and on a FIFO queue their groups
-	// stand still for as long. A call on a queue that has messages is answered by then; one that waits
-	// for messages is given up.
+	// stopGrace is how long a receiving call may go on once the source is stopped. If nobody waits for an answer, no
+	// consumer has its messages until their visibility timeout ends, and on a FIFO queue their groups are blocked for
+	// as long. A call on a queue that has messages is answered within the grace; one that waits for messages is
+	// abandoned.
 	stopGrace = 250 * time.Millisecond
 )
 
-// fifoSuffix is what the names of FIFO queues end in, and of no others.
+// fifoSuffix ends the names of FIFO queues, and of no others.
 const fifoSuffix = ".fifo"
 
 // Source receives messages from a queue.
@@ -65,12 +64,12 @@ type Source struct {
 	poll       time.Duration
 	grace      time.Duration
 
-	attempt     string    // the name of a long poll whose answer has not come; only on FIFO queues
-	held        []*handle // those of the last batch
-	deadLetters string    // the URL of the queue for dead letters, once it is known
+	attempt     string    // the name of a long poll that is still unanswered; only on FIFO queues
+	held        []*handle // messages of the last batch
+	deadLetters string    // the URL of the dead letter queue, once known
 
-	// visible is held by who changes how long messages are invisible, so that an extension does not
-	// reach SQS behind the return of the same message.
+	// visible is held while visibility timeouts are changed, so that an extension does not reach SQS after the return
+	// of the same message.
 	visible sync.Mutex
 }
 
@@ -96,8 +95,8 @@ func New(c Config, log *slog.Logger) (*Source, error) {
 		} else if _, isAWS := regionOf(set.queue); !isAWS && o.BaseEndpoint == nil {
 			o.BaseEndpoint = aws.String(set.queue.Scheme + "://" + set.queue.Host)
 		}
-		// The SDK's own client cannot be told to close its connections. This one has its transport, and
-		// with it all that the environment says about that.
+		// The SDK's own client has no way to close its connections. This one uses the SDK's transport, and with it
+		// all that the environment configures about that.
 		s.http = &http.Client{
 			Transport:     o.HTTPClient.(*awshttp.BuildableClient).GetTransport(),
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -107,7 +106,7 @@ func New(c Config, log *slog.Logger) (*Source, error) {
 	return s, nil
 }
 
-// environment is what the AWS SDK finds out by itself: credentials, and if need be the region.
+// environment returns what the AWS SDK finds by itself: credentials and, if needed, the region.
 func environment(region string, log *slog.Logger) (aws.Config, error) {
 	cloud, err := config.LoadDefaultConfig(context.Background(),
 		config.WithRegion(region),
@@ -122,15 +121,15 @@ func environment(region string, log *slog.Logger) (aws.Config, error) {
 	return cloud, nil
 }
 
-// Check returns an error unless the queue exists, its attributes are readable, and there is a queue for its dead
-// letters. SQS reveals the permission to receive only to those who receive.
+// Check returns an error unless the queue exists, its attributes are readable, and it has a dead letter queue. SQS
+// reveals the permission to receive only when messages are received.
 func (s *Source) Check(ctx context.Context) error {
 	url, err := s.findDeadLetters(ctx)
 	s.deadLetters = url
 	return err
 }
 
-// Close gives back messages that are not settled, and disconnects.
+// Close returns unsettled messages to the queue and disconnects.
 func (s *Source) Close(ctx context.Context) error {
 	defer s.http.CloseIdleConnections()
 	err := s.giveBack(ctx, s.held)
@@ -138,7 +137,7 @@ func (s *Source) Close(ctx context.Context) error {
 	return err
 }
 
-// explained is an error of a call, with what it has to do with TLS.
+// explained adds to the error of a call how it relates to TLS.
 func (s *Source) explained(ctx context.Context, err error) error {
 	secure, address := true, ""
 	if endpoint, parseErr := url.Parse(aws.ToString(s.client.Options().BaseEndpoint)); parseErr == nil && endpoint.Host != "" {

@@ -12,19 +12,19 @@ import (
 	"time"
 )
 
-// Request is all that a request may have; what it has beyond that is refused.
+// Request is the union of all fields that a request may have; any other field is rejected.
 type Request struct {
 	QueueUrl, QueueName, QueueOwnerAWSAccountId, ReceiveRequestAttemptId string //nolint:revive // AWS's names
 	Entry
 	MaxNumberOfMessages         int
-	WaitTimeSeconds             *int // none: it was left out
+	WaitTimeSeconds             *int // nil: omitted
 	AttributeNames              []string
 	MessageAttributeNames       []string
 	MessageSystemAttributeNames []string
 	Entries                     []*Entry
 }
 
-// Entry is one message of a batch, or what a call for one message says about it.
+// Entry is one message of a batch, or the parameters of a call for one message.
 type Entry struct {
 	Id, ReceiptHandle                                   string //nolint:revive // AWS's name
 	VisibilityTimeout                                   int    // in seconds
@@ -32,8 +32,8 @@ type Entry struct {
 	MessageAttributes, MessageSystemAttributes          map[string]Value
 }
 
-// Value is the value of an attribute, with its type: String, Number or Binary, and perhaps a producer's
-// own word behind a dot.
+// Value is the value of an attribute with its type: String, Number or Binary, optionally with a producer's own suffix
+// after a dot.
 type Value struct {
 	DataType    string
 	StringValue string `json:",omitempty"`
@@ -44,9 +44,9 @@ type Value struct {
 type Refusal struct {
 	Code   string
 	Text   string
-	OurOwn bool // it is SQS's fault, not the caller's
-	Hang   bool // nothing is answered at all
-	Cut    bool // the call is carried out, and the connection cut without an answer
+	OurOwn bool // SQS's fault, not the caller's
+	Hang   bool // the call is never answered
+	Cut    bool // the call is carried out, and the connection closed without an answer
 }
 
 func (r *Refusal) Error() string { return r.Code + ": " + r.Text }
@@ -84,7 +84,7 @@ func answer(w http.ResponseWriter, out any, refused *Refusal) {
 	_ = json.NewEncoder(w).Encode(out)
 }
 
-// enter counts a call until it leaves.
+// enter counts a call as running until leave is called.
 func (f *Fake) enter(call string) (leave func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -156,7 +156,7 @@ func (f *Fake) carryOut(ctx context.Context, call string, in *Request) (any, err
 	return nil, refuse("InvalidAction", call)
 }
 
-// each carries a batch out entry by entry.
+// each carries out a batch entry by entry.
 func (f *Fake) each(call string, in *Request, do func(*Entry) (map[string]string, error)) (any, error) {
 	if n := len(in.Entries); n == 0 || n > 10 {
 		return nil, refuse("TooManyEntriesInBatchRequest", strconv.Itoa(n))

@@ -11,13 +11,13 @@ import (
 	"time"
 )
 
-// taken is a message as it was handed out.
+// taken is a message as it was delivered.
 type taken struct {
 	*kept
 	by string // the receipt
 }
 
-// current tells whether it is still in the hands of whom it was handed to.
+// current reports whether the consumer that received the message still holds it.
 func (t taken) current(now time.Time) bool { return t.receipt == t.by && t.hidden(now) && !t.deleted }
 
 func sum(text string) string {
@@ -49,7 +49,7 @@ func (f *Fake) send(q *queue, e *Entry) (map[string]string, error) {
 		q.messages = append(q.messages, &kept{
 			id: id, group: e.MessageGroupId, body: e.MessageBody, attributes: e.MessageAttributes,
 			trace: e.MessageSystemAttributes["AWSTraceHeader"].StringValue,
-			// No two in the same millisecond, so that a test can rely on the order of a standard queue.
+			// No two messages have the same millisecond, so that a test can rely on the order of a standard queue.
 			sent: 1_700_000_000_000 + q.sent,
 		})
 		f.tell()
@@ -80,7 +80,7 @@ func (f *Fake) receive(ctx context.Context, q *queue, in *Request) (any, error) 
 		f.mu.Unlock()
 		select {
 		case <-news:
-		case <-time.After(20 * time.Millisecond): // a visibility may have ended
+		case <-time.After(20 * time.Millisecond): // a visibility timeout may have ended
 		case <-end:
 			over = true
 		case <-ctx.Done():
@@ -89,7 +89,7 @@ func (f *Fake) receive(ctx context.Context, q *queue, in *Request) (any, error) 
 	}
 }
 
-// take hands messages out: on a FIFO queue none whose group has one in other hands.
+// take delivers messages. On a FIFO queue it skips groups of which a message is being processed.
 func (q *queue) take(in *Request, now time.Time) (found []map[string]any) {
 	hands := q.attempts[in.ReceiveRequestAttemptId]
 	if in.ReceiveRequestAttemptId == "" || len(hands) == 0 || !allCurrent(hands, now) {
@@ -119,7 +119,7 @@ func allCurrent(hands []taken, now time.Time) bool {
 	return !slices.ContainsFunc(hands, func(t taken) bool { return !t.current(now) })
 }
 
-// show is a message as it is written in an answer: with what was asked for, and no more.
+// show returns a message as an answer contains it: only with the fields that were requested.
 func (t taken) show(in *Request) map[string]any {
 	system := map[string]string{}
 	for name, value := range map[string]string{
@@ -139,8 +139,8 @@ func (t taken) show(in *Request) map[string]any {
 	return shown
 }
 
-// delete deletes a message by its receipt: on a FIFO queue only by one that has not expired, on others
-// also by an old one, which then may not do anything.
+// delete deletes a message by its receipt. A FIFO queue accepts only a receipt that has not expired; other queues
+// also accept an old one, which may then have no effect.
 func (f *Fake) delete(q *queue, receipt string) error {
 	m := q.receipts[receipt]
 	switch {

@@ -1,11 +1,11 @@
-// Package sqsfake is SQS for tests, in their own process: an http.Handler that is SQS as its documentation
-// describes it, as far as the adapter uses it. It knows batches of ten, long polls, visibility, receipts
-// that expire, groups that are blocked while a message of theirs is invisible, names of attempts,
-// deduplication, limits. It is as strict as the documentation says AWS is. What it proves is that our code
-// does what the documentation wants; it proves nothing about AWS. It looks whether a request is signed,
-// not by whom, it never moves a message to the dead letters by itself, it knows deduplication ids for as
-// long as it lives and not for five minutes, and it hands out messages of a standard queue in the order of
-// their sending, which AWS does not promise. It keeps all in memory, and knows nothing of Postrider.
+// Package sqsfake is an in-process SQS for tests: an http.Handler that implements SQS as documented, as far as the
+// adapter uses it. It supports batches of ten, long polls, visibility timeouts, receipts that expire, message groups
+// that are blocked while one of their messages is invisible, receive attempt ids, deduplication and limits. It is as
+// strict as the documentation says AWS is. It shows that our code does what the documentation requires; it proves
+// nothing about AWS. It checks that a request is signed, not by whom. It never moves a message to the dead letter
+// queue by itself, remembers deduplication ids for as long as it lives instead of five minutes, and delivers messages
+// of a standard queue in the order they were sent, which AWS does not promise. It keeps everything in memory and
+// knows nothing about Postrider.
 package sqsfake
 
 import (
@@ -14,24 +14,23 @@ import (
 	"time"
 )
 
-// Fake is a server with its queues. Its methods may be called side by side.
+// Fake is a server with its queues. Its methods may be called concurrently.
 type Fake struct {
-	// Slow is how long a call takes besides, so that others are there beside it. It is set before the
-	// first call.
+	// Slow is added to the duration of every call, so that calls overlap. It is set before the first call.
 	Slow time.Duration
-	// Answered is told of each call that was carried out, before its answer is sent. It is set before the
-	// first call, and must not ask the fake for anything.
+	// Answered is called after each call is carried out, before its answer is sent. It is set before the first call,
+	// and must not call the fake.
 	Answered func(call string)
 
 	clock func() time.Time
 
 	mu      sync.Mutex
 	queues  map[string]*queue
-	news    chan struct{} // closed when a message came or became visible
+	news    chan struct{} // closed when a message arrives or becomes visible
 	refuse  func(call string, r *Request, e *Entry) *Refusal
 	calls   map[string]int
 	running map[string]int
-	most    map[string]int // most calls that were running side by side
+	most    map[string]int // the most concurrent calls
 }
 
 type queue struct {
@@ -39,8 +38,8 @@ type queue struct {
 	fifo       bool
 	attributes map[string]string
 	messages   []*kept
-	receipts   map[string]*kept   // all that were ever handed out
-	attempts   map[string][]taken // by their names
+	receipts   map[string]*kept   // all receipts ever issued
+	attempts   map[string][]taken // by attempt id
 	known      map[string]bool    // deduplication ids
 	sent       int64
 }
@@ -63,7 +62,7 @@ type Message struct {
 	Attributes map[string]Value
 }
 
-// New makes a fake without queues. By the clock it ends visibilities; how long a call waits is real time.
+// New returns a fake without queues. The clock ends visibility timeouts; calls wait in real time.
 func New(clock func() time.Time) *Fake {
 	return &Fake{
 		clock: clock, queues: map[string]*queue{}, news: make(chan struct{}),
@@ -71,15 +70,15 @@ func New(clock func() time.Time) *Fake {
 	}
 }
 
-// Create makes a queue, a FIFO queue if its name ends in .fifo. If there is one of that name it is deleted
-// first, with its messages; SQS has everybody wait for a minute in between. Its dead letters go to the other one, if
-// one is named. Calls name a queue by the last part of its URL; what comes before that does not matter.
+// Create creates a queue, a FIFO queue if its name ends in .fifo. An existing queue of that name is deleted first,
+// with its messages; SQS would require a minute's wait in between. deadLetters names its dead letter queue, if any.
+// Calls name a queue by the last part of its URL; the rest of the URL is ignored.
 func (f *Fake) Create(name, deadLetters string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	q := &queue{
 		name: name, fifo: strings.HasSuffix(name, ".fifo"),
-		// Whoever leaves its own wait out waits for long.
+		// A call without a wait time waits for long.
 		attributes: map[string]string{"ReceiveMessageWaitTimeSeconds": "20", "MaximumMessageSize": "1048576"},
 		receipts:   map[string]*kept{}, attempts: map[string][]taken{}, known: map[string]bool{},
 	}
@@ -90,7 +89,7 @@ func (f *Fake) Create(name, deadLetters string) {
 	f.tell()
 }
 
-// Remove takes a queue away. It is back, with its messages, once it is restored.
+// Remove removes a queue. restore brings it back with its messages.
 func (f *Fake) Remove(name string) (restore func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -103,15 +102,15 @@ func (f *Fake) Remove(name string) (restore func()) {
 	}
 }
 
-// SetAttribute changes an attribute of a queue, such as RedrivePolicy. An empty one is none.
+// SetAttribute changes an attribute of a queue, such as RedrivePolicy. An empty value removes it.
 func (f *Fake) SetAttribute(queue, name, value string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.queues[queue].attributes[name] = value
 }
 
-// Send puts a message into a queue, as a producer's call does, but none is counted or refused by a script.
-// The error is what a producer would be told.
+// Send puts a message into a queue, like a producer's call, but it is neither counted nor refused by a script. It
+// returns the error that a producer would get.
 func (f *Fake) Send(queue string, e Entry) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -119,7 +118,7 @@ func (f *Fake) Send(queue string, e Entry) error {
 	return err
 }
 
-// Left are the messages in a queue, in whatever hands they are.
+// Left returns the messages in a queue, whether or not a consumer holds them.
 func (f *Fake) Left(queue string) (all []Message) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -129,7 +128,7 @@ func (f *Fake) Left(queue string) (all []Message) {
 	return all
 }
 
-// Forget has all messages visible again, as if the visibility of each had ended.
+// Forget makes all messages visible again, as if their visibility timeouts had ended.
 func (f *Fake) Forget() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -141,22 +140,22 @@ func (f *Fake) Forget() {
 	f.tell()
 }
 
-// Count is how many calls of a kind were made, and how many side by side at most.
+// Count returns the number of calls of a kind, and the most concurrent ones.
 func (f *Fake) Count(call string) (all, most int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.calls[call], f.most[call]
 }
 
-// Script has calls fail: refuse is asked about each call, with no entry, and then about each entry of a
-// batch. It must not ask the fake for anything. None ends a script.
+// Script makes calls fail: refuse is called for each call, with a nil entry, and then for each entry of a batch. It
+// must not call the fake. A nil refuse ends the script.
 func (f *Fake) Script(refuse func(call string, r *Request, e *Entry) *Refusal) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.refuse = refuse
 }
 
-// tell wakes the calls that wait.
+// tell wakes waiting calls.
 func (f *Fake) tell() {
 	close(f.news)
 	f.news = make(chan struct{})
