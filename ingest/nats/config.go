@@ -33,8 +33,8 @@ type Config struct {
 	// to a consumer that Postrider creates; an existing one keeps its own, which must be at least 30s.
 	AckWait string `json:"ack_wait"`
 
-	// To log in, one of these, or none: a user with a password, a token, or a file of credentials (a JWT
-	// with its seed) as the tool nsc writes it. That file is read each time a connection is made.
+	// Set one of these to log in, or none: a user with a password, a token, or a credentials file (a JWT with its
+	// seed) as written by nsc. The file is read each time a connection is made.
 	User      string `json:"user"`
 	Password  string `json:"password"`
 	Token     string `json:"token"`
@@ -44,14 +44,14 @@ type Config struct {
 	// without this setting too, if the system trusts its certificate.
 	TLS *ingest.TLS `json:"tls"`
 
-	ackWaitLeast time.Duration // of a test that cannot wait; 0: ackWaitLeast
+	ackWaitLeast time.Duration // for tests that cannot wait; 0: ackWaitLeast
 }
 
 const (
 	ackWaitDefault = 60 * time.Second
 	ackWaitMost    = time.Hour
 
-	// ackWaitLeast is three times what a batch is extended every: one extension may be lost.
+	// ackWaitLeast is three times the interval of extensions, so that one extension may be lost.
 	ackWaitLeast = 3 * ingest.ExtendEvery
 )
 
@@ -85,7 +85,7 @@ func (c Config) checkURLs() error {
 	}
 	var errs []error
 	for i, text := range c.URLs {
-		// The text stays out of what is said: somebody may have written a password into it.
+		// The error does not quote the URL, which may contain a password.
 		u, err := url.Parse(text)
 		switch {
 		case err != nil || (u.Scheme != "nats" && u.Scheme != "tls") || u.Hostname() == "" || strings.Contains(text, ","):
@@ -100,7 +100,7 @@ func (c Config) checkURLs() error {
 func (c Config) checkNames() error {
 	var errs []error
 	for _, each := range [][2]string{{"stream", c.Stream}, {"consumer", c.Consumer}} {
-		// A name is one token of the subjects that a client speaks to a server by.
+		// A name is one token of the subjects that a client sends API requests to.
 		if field, name := each[0], each[1]; name == "" || strings.ContainsAny(name, `.*>/\`) || strings.ContainsFunc(name, unprintable) {
 			errs = append(errs, fmt.Errorf(`%s: %q is no name: it needs something without ., *, >, /, \ and spaces`, field, name))
 		}

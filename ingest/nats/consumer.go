@@ -11,7 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// checkConsumer tells all that is wrong with a consumer that somebody else has made.
+// checkConsumer returns everything that is wrong with an existing consumer.
 func (s *Source) checkConsumer(c jetstream.ConsumerConfig) error {
 	var errs []error
 	wants := func(well bool, format string, args ...any) {
@@ -42,7 +42,7 @@ func filters(c jetstream.ConsumerConfig) []string {
 	return c.FilterSubjects
 }
 
-// With a back-off, a server waits for each delivery as long as that says, and not for AckWait.
+// With a back-off, a server waits for each delivery as long as the back-off says instead of AckWait.
 func waits(c jetstream.ConsumerConfig) []time.Duration {
 	if len(c.BackOff) > 0 {
 		return c.BackOff
@@ -53,7 +53,8 @@ func waits(c jetstream.ConsumerConfig) []time.Duration {
 func shortestWait(c jetstream.ConsumerConfig) time.Duration { return slices.Min(waits(c)) }
 func longestWait(c jetstream.ConsumerConfig) time.Duration  { return slices.Max(waits(c)) }
 
-// checkDeadLetters tells whether there is a place for dead letters, which this consumer does not take from.
+// checkDeadLetters returns an error unless a stream captures the dead letters and this consumer does not receive
+// them.
 func (s *Source) checkDeadLetters(ctx context.Context, l *link) error {
 	ctx, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()

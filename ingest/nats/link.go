@@ -23,27 +23,26 @@ const (
 	answerWithin = 5 * time.Second
 )
 
-// link is one connection, with what was found at its other end. It is used until anything fails on it, and
-// then a new one is made: the library's own reconnecting is off. A connection that lasts is what makes
-// acknowledgements arrive in order and without gaps. One that is replaced in the middle of them loses some
-// and delivers those behind.
+// link is one connection, with the stream and consumer found on it. It is used until anything fails on it, and then a
+// new one is made: the library's own reconnecting is off. Only on a connection that lasts do acknowledgements arrive
+// in order and without gaps. A connection that is replaced in the middle of them loses some and delivers later ones.
 type link struct {
 	log      *slog.Logger
 	conn     *nats.Conn
 	closed   <-chan struct{} // closed with the connection
 	js       jetstream.JetStream
 	consumer jetstream.Consumer
-	info     *jetstream.ConsumerInfo // as the consumer was when the connection was made
-	stream   string                  // the stream's name and when it was made
+	info     *jetstream.ConsumerInfo // the consumer when the connection was made
+	stream   string                  // the stream's name and creation time
 	order    order
 }
 
-// dialer connects as a function does. The library's own dialer knows no context.
+// dialer adapts a function to the library's dialer interface, which has no context.
 type dialer func(network, address string) (net.Conn, error)
 
 func (d dialer) Dial(network, address string) (net.Conn, error) { return d(network, address) }
 
-// connect makes a link.
+// connect returns a new link.
 func (s *Source) connect(ctx context.Context) (*link, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectWithin)
 	defer cancel()
@@ -66,18 +65,18 @@ func (s *Source) dial(ctx context.Context, more ...nats.Option) (*nats.Conn, err
 	dial := func(network, address string) (net.Conn, error) {
 		conn, err := new(net.Dialer).DialContext(ctx, network, address)
 		if err == nil {
-			// A server that accepts and then says nothing is hung up on when ctx ends.
+			// If a server accepts and then stays silent, the connection is closed when ctx ends.
 			kept = append(kept, context.AfterFunc(ctx, func() { _ = conn.Close() }))
 		}
 		return conn, err
 	}
 	options := []nats.Option{
 		nats.Name("postrider"), nats.NoReconnect(), nats.Timeout(answerWithin), nats.FlusherTimeout(answerWithin),
-		nats.SetCustomDialer(dialer(dial)), nats.SkipHostLookup(), // the dialer looks up, and tries all addresses
+		nats.SetCustomDialer(dialer(dial)), nats.SkipHostLookup(), // the dialer resolves names and tries all addresses
 		nats.ErrorHandler(func(conn *nats.Conn, _ *nats.Subscription, err error) {
 			s.log.Warn("server reported an error", "error", err)
 			if errors.Is(err, nats.ErrPermissionViolation) {
-				conn.Close() // or whoever waits for an answer waits in vain
+				conn.Close() // otherwise callers that wait for an answer wait in vain
 			}
 		}),
 	}
@@ -95,7 +94,7 @@ func (s *Source) dial(ctx context.Context, more ...nats.Option) (*nats.Conn, err
 	case errors.Is(err, nats.ErrSecureConnWanted):
 		return nil, fmt.Errorf("connect: the server does not speak TLS; it needs no tls, nor tls:// in urls: %w", err)
 	}
-	// Servers that want TLS say so, and get it.
+	// Servers that require TLS say so, and the client then uses it.
 	return nil, fmt.Errorf("connect: %w", ingest.ExplainTLS(ctx, err, true, "tls"))
 }
 
@@ -115,8 +114,8 @@ func (s *Source) login() (options []nats.Option) {
 	return options
 }
 
-// explain adds what a server complained about on its own: that something is not allowed is no answer to the
-// request that was meant.
+// explain adds an error that a server sent unprompted: a permission error is not sent as the response to the request
+// that caused it.
 func (l *link) explain(err error) error {
 	if refusal := l.conn.LastError(); errors.Is(refusal, nats.ErrPermissionViolation) && !errors.Is(err, refusal) {
 		return fmt.Errorf("%w (%w)", err, refusal)
@@ -124,7 +123,7 @@ func (l *link) explain(err error) error {
 	return err
 }
 
-// bind finds the stream, and its consumer or makes it.
+// bind looks up the stream and its consumer, and creates the consumer if it is missing.
 func (s *Source) bind(ctx context.Context, l *link) (err error) {
 	c := s.config
 	if l.js, err = jetstream.New(l.conn); err != nil {
@@ -154,7 +153,7 @@ func (s *Source) bind(ctx context.Context, l *link) (err error) {
 	return s.checkConsumer(l.info.Config)
 }
 
-// consumerConfig is the consumer that is made where there is none.
+// consumerConfig returns the configuration of a consumer that we create.
 func (s *Source) consumerConfig() jetstream.ConsumerConfig {
 	config := jetstream.ConsumerConfig{
 		Durable:       s.config.Consumer,
@@ -163,11 +162,11 @@ func (s *Source) consumerConfig() jetstream.ConsumerConfig {
 		AckPolicy:     jetstream.AckExplicitPolicy,
 		AckWait:       s.ackWait,
 		MaxDeliver:    -1,
-		// One batch: while that of a consumer that died is waited for, nothing newer is handed out only
-		// to be given back.
+		// One batch: while the batch of a consumer that died waits for redelivery, no newer messages are delivered
+		// only to be returned.
 		MaxAckPending: ingest.BatchMost,
 	}
-	// Servers before 2.10 know one filter only.
+	// Servers before 2.10 support one filter only.
 	if filters := s.config.Subjects; len(filters) == 1 {
 		config.FilterSubject = filters[0]
 	} else {

@@ -11,51 +11,51 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// A server hands out new messages while older ones, which were delivered to a consumer that died or on a
-// connection that broke, wait for their time to be over. Whoever took those as they come would store them
-// out of order. So a batch counts only as far as everything before it is acknowledged; what is behind that
-// is given back, and some time later all is pulled again.
+// A server delivers new messages while older ones, which were delivered to a consumer that died or on a connection
+// that broke, wait for their ack wait to end. A consumer that stored messages as they arrive would store them out of
+// order. So a batch counts only as far as everything before it is acknowledged; the messages after that are returned,
+// and some time later all are pulled again.
 //
-// For one consumer that keeps the order of the stream, whatever breaks. Several that share a durable take
-// turns: whoever has the oldest messages goes on, and the others wait.
+// With a single consumer this keeps the order of the stream through all failures. Several consumers that share a
+// durable take turns: the one that holds the oldest messages goes on, and the others wait.
 
-// order is what one link knows about that.
+// order is a link's state for keeping messages in order.
 type order struct {
 	log *slog.Logger
 
-	// next is the count of the next delivery, if all before it are settled; 0: nobody knows.
+	// next is the count of the next delivery, if all before it are settled; 0: unknown.
 	next uint64
 
-	floor    uint64        // up to which sequence all was acknowledged when it was last looked at
-	held     time.Duration // how long messages were given back since then
+	floor    uint64        // the sequence up to which everything was acknowledged at the last look
+	held     time.Duration // how long messages have been returned since then
 	patience time.Duration // how long that may go on
 }
 
-// Between two looks, holdLeast passes, then twice that and so on, a tenth at most of what lost messages
-// take to come again.
+// Between two looks at the consumer, holdLeast passes, then twice that and so on, up to a tenth of the time after
+// which lost messages are redelivered.
 const holdLeast = 50 * time.Millisecond
 
-// newOrder is for a consumer that waits that long at most for an acknowledgement. A message that is lost
-// comes again after that. After twice that without any progress, somebody holds on to messages or the
-// server is mistaken about them, and order is worth less than going on.
+// newOrder returns the state for a consumer with the given ack wait. A lost message is redelivered after that. If
+// there is no progress for twice as long, a client is holding on to messages or the server is mistaken about them,
+// and progress matters more than order.
 func newOrder(ackWait time.Duration, log *slog.Logger) order {
 	return order{log: log, patience: 2 * ackWait}
 }
 
-// holdMost is how long to wait at most between two looks.
+// holdMost returns the longest pause between two looks.
 func (o *order) holdMost() time.Duration { return max(holdLeast, o.patience/20) }
 
-// errAnother says that the consumer's deliveries are those of another consumer of its name.
+// errAnother means that the deliveries are those of another consumer with the same name.
 var errAnother = errors.New("the consumer was deleted and made again")
 
-// inOrder returns the part of a batch whose turn it is, in order, and gives the rest back.
+// inOrder returns the part of a batch whose turn it is, in order, and returns the rest to the server.
 func (l *link) inOrder(ctx context.Context, batch []*delivery) ([]*delivery, error) {
 	if len(batch) == 0 {
 		return nil, nil
 	}
 	slices.SortFunc(batch, func(a, b *delivery) int { return cmp.Compare(a.sequence, b.sequence) })
 	last, follows := l.order.follows(batch)
-	// A message is there twice if it was given back twice, or its time was over while it was on its way.
+	// A message is in the batch twice if it was returned twice, or if its ack wait ended while it was on its way.
 	batch = slices.CompactFunc(batch, func(a, b *delivery) bool { return a.sequence == b.sequence })
 	if follows {
 		l.order.next = last + 1
@@ -75,7 +75,7 @@ func (l *link) inOrder(ctx context.Context, batch []*delivery) ([]*delivery, err
 	return batch[:n], nil
 }
 
-// look asks the server for the state of the consumer. That another one has its name by now is an error.
+// look gets the state of the consumer from the server. It returns an error if another consumer has the name by now.
 func (l *link) look(ctx context.Context) (*jetstream.ConsumerInfo, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
@@ -89,7 +89,7 @@ func (l *link) look(ctx context.Context) (*jetstream.ConsumerInfo, error) {
 	return info, nil
 }
 
-// follows tells whether a batch is all that was delivered to anyone since the last one, which is settled.
+// follows reports whether a batch is everything that was delivered to anyone since the last batch, which is settled.
 // Then nothing can be missing, and the server need not be asked. It also returns the last count.
 func (o *order) follows(batch []*delivery) (last uint64, follows bool) {
 	first := batch[0].count
@@ -99,7 +99,7 @@ func (o *order) follows(batch []*delivery) (last uint64, follows bool) {
 	return last, first == o.next && last-first+1 == uint64(len(batch))
 }
 
-// turn is how many messages of a batch are not behind any that others have or that are lost.
+// turn returns how many messages of a batch are not preceded by a message that is lost or held by another client.
 func (o *order) turn(info *jetstream.ConsumerInfo, batch []*delivery) int {
 	if info.AckFloor.Stream != o.floor {
 		o.floor, o.held = info.AckFloor.Stream, 0
@@ -116,8 +116,8 @@ func (o *order) turn(info *jetstream.ConsumerInfo, batch []*delivery) int {
 	return n
 }
 
-// undoubted is how many messages of a batch are known to be the next ones: all if nobody else has any;
-// else those whose sequences follow on what is acknowledged, without a gap that another may be in.
+// undoubted returns how many messages of a batch are certainly the next ones: all if no other client holds any;
+// otherwise those whose sequences follow the acknowledged ones without a gap that another message may be in.
 func undoubted(info *jetstream.ConsumerInfo, batch []*delivery) int {
 	floor := info.AckFloor.Stream
 	n, _ := slices.BinarySearchFunc(batch, floor+1, func(d *delivery, seq uint64) int { return cmp.Compare(d.sequence, seq) })

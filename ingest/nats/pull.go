@@ -14,21 +14,21 @@ import (
 )
 
 const (
-	pullWithin = 5 * time.Second // how long one pull waits for its first message
-	bytesMost  = 16 << 20        // of one pull, with subjects and headers
+	pullWithin = 5 * time.Second // how long a pull waits for its first message
+	bytesMost  = 16 << 20        // per pull, including subjects and headers
 
-	// lull is how long it waits for each message behind that. A server ends a pull when there is no more,
-	// but not when others have so many messages of the consumer that no more may be out. To go on waiting
-	// would use up the time of those that came.
+	// lull is how long a pull waits for each message after the first. A server ends a pull when no messages are left,
+	// but not when other processes hold so many messages of the consumer that it delivers no more. Waiting longer
+	// would use up the ack wait of the messages that have arrived.
 	lull = 200 * time.Millisecond
 )
 
-// delivery is one message as it was delivered.
+// delivery is one delivered message.
 type delivery struct {
 	msg      *nats.Msg
 	link     *link
-	sequence uint64 // in the stream
-	count    uint64 // of the deliveries of its consumer, to whomever: the first is 1, and none is left out
+	sequence uint64 // the message's sequence in the stream
+	count    uint64 // the consumer's delivery count over all its clients: starts at 1, without gaps
 	position string
 }
 
@@ -39,15 +39,15 @@ func (l *link) delivery(msg *nats.Msg) (*delivery, error) {
 	}
 	return &delivery{
 		msg: msg, link: l, sequence: meta.Sequence.Stream, count: meta.Sequence.Consumer,
-		// The time of the message is in it because sequences may begin again: a stream in memory whose
-		// cluster was restarted, or one that was restored from a backup, is as old as it was.
+		// The position includes the message's time because sequences may start over: a stream in memory whose cluster
+		// was restarted, or one restored from a backup, keeps its creation time.
 		position: fmt.Sprintf("%s/%d/%d", l.stream, meta.Sequence.Stream, meta.Timestamp.UnixNano()),
 	}, nil
 }
 
-// pullRequest is what a server is asked for messages with. With no_wait beside expires it waits for the
-// first message, sends what else is there, and ends the pull. The library has no call for that: of its own,
-// Fetch waits for a full batch, and FetchNoWait sets no bound to bytes.
+// pullRequest is the request for messages. With both no_wait and expires, the server waits for the first message,
+// sends whatever else is available, and ends the pull. The library has no call for that: Fetch waits for a full
+// batch, and FetchNoWait does not limit bytes.
 type pullRequest struct {
 	Batch    int           `json:"batch"`
 	MaxBytes int           `json:"max_bytes,omitempty"`
@@ -55,14 +55,14 @@ type pullRequest struct {
 	Expires  time.Duration `json:"expires"`
 }
 
-// What ends a pull that brought nothing, or in a lull something.
+// These errors end a pull without messages or, in a lull, with some.
 var (
 	errTooLarge    = errors.New("the next message is larger than a batch may be")
 	errOthersFirst = errors.New("what there is goes to pulls of other consumers")
 	errLull        = errors.New("nothing more comes")
 )
 
-// pullRequest asks for a batch, or as much of one as the consumer allows to be asked for and to be out.
+// pullRequest returns a request for a batch, or for less if the consumer limits requests or unacknowledged messages.
 func (l *link) pullRequest() pullRequest {
 	c := l.info.Config
 	return pullRequest{
@@ -73,7 +73,7 @@ func (l *link) pullRequest() pullRequest {
 	}
 }
 
-// atMost is n, or a limit if there is one and it is less.
+// atMost returns n, or the limit if there is one and it is lower.
 func atMost[N int | time.Duration](n, limit N) N {
 	if limit > 0 {
 		return min(n, limit)
@@ -81,12 +81,12 @@ func atMost[N int | time.Duration](n, limit N) N {
 	return n
 }
 
-// pull brings what there is, and waits for it for a while. It may bring nothing.
+// pull returns the available messages, waiting a while for the first. It may return none.
 func (l *link) pull(ctx context.Context) ([]*delivery, error) {
 	request := l.pullRequest()
 	batch, err := l.pullOnce(ctx, request)
 	if errors.Is(err, errTooLarge) {
-		// It is too large to be stored as well, and goes to the dead letters.
+		// The message is also too large to be stored, and becomes a dead letter.
 		request.Batch, request.MaxBytes = 1, 0
 		batch, err = l.pullOnce(ctx, request)
 	}
@@ -99,7 +99,7 @@ func (l *link) pullOnce(ctx context.Context, request pullRequest) ([]*delivery, 
 		return nil, err
 	}
 	inbox := l.conn.NewInbox()
-	incoming := make(chan *nats.Msg, request.Batch+1) // all that a pull may bring, and how it ends
+	incoming := make(chan *nats.Msg, request.Batch+1) // room for all messages of a pull and its final status
 	sub, err := l.conn.ChanSubscribe(inbox, incoming)
 	if err != nil {
 		return nil, fmt.Errorf("pull: %w", err)
@@ -110,7 +110,7 @@ func (l *link) pullOnce(ctx context.Context, request pullRequest) ([]*delivery, 
 	}
 	batch, err := l.collect(ctx, incoming, request)
 	if ctx.Err() != nil || errors.Is(err, errLull) {
-		// Messages that arrived unseen would be missing until their time is over.
+		// Otherwise messages that arrived unseen would be missing until their ack wait is over.
 		batch, err = append(batch, l.rest(ctx, sub, incoming)...), nil
 	}
 	if ctx.Err() != nil {
@@ -121,7 +121,7 @@ func (l *link) pullOnce(ctx context.Context, request pullRequest) ([]*delivery, 
 	return batch, err
 }
 
-// collect reads what a pull brings until it ends.
+// collect reads a pull's messages until the pull ends.
 func (l *link) collect(ctx context.Context, incoming <-chan *nats.Msg, request pullRequest) (batch []*delivery, err error) {
 	size, wait := 0, request.Expires+answerWithin
 	for len(batch) < request.Batch && (request.MaxBytes == 0 || size < request.MaxBytes) {
@@ -132,7 +132,7 @@ func (l *link) collect(ctx context.Context, incoming <-chan *nats.Msg, request p
 		if err != nil {
 			return batch, fmt.Errorf("pull: %w", l.explain(err))
 		}
-		if msg.Reply == "" { // only the server's own words want no acknowledgement
+		if msg.Reply == "" { // only the server's status messages need no acknowledgement
 			return batch, ending(msg, len(batch))
 		}
 		d, err := l.delivery(msg)
@@ -144,8 +144,8 @@ func (l *link) collect(ctx context.Context, incoming <-chan *nats.Msg, request p
 	return batch, nil
 }
 
-// next waits for a message. The library's own call takes one without a body that has the header "Status: 503"
-// for its own word that nobody answers, whoever published it.
+// next waits for a message. The library's own call mistakes a published message without a body and with the header
+// "Status: 503" for the server's "no responders" status.
 func (l *link) next(ctx context.Context, incoming <-chan *nats.Msg, wait time.Duration) (*nats.Msg, error) {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
@@ -159,11 +159,11 @@ func (l *link) next(ctx context.Context, incoming <-chan *nats.Msg, wait time.Du
 	}
 }
 
-// rest ends a pull before the server does, and returns what was still on its way.
+// rest ends a pull before the server does, and returns the messages that were still on their way.
 func (l *link) rest(ctx context.Context, sub *nats.Subscription, incoming <-chan *nats.Msg) (batch []*delivery) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerWithin)
 	defer cancel()
-	// From here on the server sends no more, and what was on its way has come when it answers.
+	// From here on the server sends no more, and once it answers, all messages on their way have arrived.
 	_ = sub.Drain()
 	_ = l.conn.FlushWithContext(ctx)
 	for {
@@ -178,7 +178,7 @@ func (l *link) rest(ctx context.Context, sub *nats.Subscription, incoming <-chan
 	}
 }
 
-// ending is what the end of a pull means that brought so many messages.
+// ending interprets the status that ended a pull of n messages.
 func ending(msg *nats.Msg, brought int) error {
 	code, text := msg.Header.Get("Status"), msg.Header.Get("Description")
 	switch {

@@ -13,31 +13,31 @@ import (
 	"github.com/postrider/postrider/ingest"
 )
 
-// What a server is told about a message: https://docs.nats.io/using-nats/developer/develop_jetstream/consumers
+// Acknowledgement replies: https://docs.nats.io/using-nats/developer/develop_jetstream/consumers
 var (
 	ack        = []byte("+ACK")
 	nak        = []byte("-NAK")
 	inProgress = []byte("+WPI")
 )
 
-// The headers that say where a dead letter comes from.
+// Headers that say where a dead letter comes from.
 const (
-	subjectHeader  = "postrider-subject"  // what it was published to
-	streamHeader   = "postrider-stream"   // where it is
-	sequenceHeader = "postrider-sequence" // and under which number
+	subjectHeader  = "postrider-subject"  // the subject it was published to
+	streamHeader   = "postrider-stream"   // the stream it is in
+	sequenceHeader = "postrider-sequence" // its sequence in the stream
 )
 
-// giveBack hands messages out again, at once and to whoever pulls next.
+// giveBack returns messages for immediate redelivery to the next pull of any consumer.
 func (l *link) giveBack(batch []*delivery) {
 	for _, d := range batch {
-		// If it does not arrive, the message is handed out again once its time is over.
+		// If this does not arrive, the message is redelivered after its ack wait.
 		_ = l.conn.Publish(d.msg.Reply, nak)
 	}
 }
 
-// settle carries out verdicts. Only the last one is confirmed: a server works off what it is told about a
-// consumer in the order it came, and this connection is one from end to end, or fails. So a batch takes
-// one round trip instead of one per message.
+// settle carries out verdicts. Only the last one is confirmed: a server handles messages about a consumer in the
+// order they arrive, and this connection either lasts from end to end or fails. So a batch takes one round trip
+// instead of one per message.
 func (l *link) settle(ctx context.Context, c Config, settlements []ingest.Settlement) error {
 	for i, each := range settlements {
 		d, ok := each.Message.Handle.(*delivery)
@@ -71,10 +71,10 @@ func (l *link) tell(ctx context.Context, d *delivery, verb []byte, confirmed boo
 	return err
 }
 
-// known are the settlements that the consumer, as this link found it, can carry out. On the link that the
-// messages came on those are all. After that was lost, the consumer may be another one of the same name,
-// or a server that crashed may have forgotten that it delivered them: then they come again, and what it is
-// told about them now it would not answer.
+// known returns the settlements that the consumer, as this link found it, can carry out. On the link that the
+// messages were received on, those are all. After that link was lost, the consumer may be another one of the same
+// name, or a server that crashed may have forgotten the deliveries. The messages are then redelivered, and the server
+// would not answer an acknowledgement of them now.
 func (l *link) known(settlements []ingest.Settlement) (known []ingest.Settlement) {
 	for _, each := range settlements {
 		d, ok := each.Message.Handle.(*delivery)
@@ -86,7 +86,7 @@ func (l *link) known(settlements []ingest.Settlement) (known []ingest.Settlement
 	return known
 }
 
-// putAside puts down as much of a message as the server and the stream of dead letters take.
+// putAside stores as much of a message as the server and the dead letter stream accept.
 func (l *link) putAside(ctx context.Context, c Config, one ingest.Settlement, d *delivery) error {
 	whole := ingest.Letter{Headers: len(d.msg.Header) > 0, Body: len(d.msg.Data)}
 	return ingest.PutAside(l.log, one, whole, func(of ingest.Letter) error {
@@ -97,7 +97,7 @@ func (l *link) putAside(ctx context.Context, c Config, one ingest.Settlement, d 
 	})
 }
 
-// publish publishes a dead letter and waits until a stream has it.
+// publish publishes a dead letter and waits until a stream has stored it.
 func (l *link) publish(ctx context.Context, letter *nats.Msg) error {
 	ctx, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
@@ -114,14 +114,14 @@ func (l *link) publish(ctx context.Context, letter *nats.Msg) error {
 	return err
 }
 
-// tooLarge are the refusals that are about the size of a letter. A stream that is full has others.
+// tooLarge are the error codes about the size of a letter. A full stream returns others.
 var tooLarge = map[jetstream.ErrorCode]bool{
 	jetstream.JSErrCodeStreamMessageExceedsMaximum: true, // the stream's max_msg_size
 	10097: true, // headers of more than 64 KiB
 }
 
-// deadLetter is a message with the reason why it is one, as far as that fits. The stream keeps a letter that
-// is published again within its window of duplicates only once.
+// deadLetter returns a message with the reason for its refusal, as far as that fits. If a letter is published again
+// within the stream's duplicate window, the stream stores it only once.
 func deadLetter(d *delivery, c Config, of ingest.Letter) *nats.Msg {
 	letter := nats.NewMsg(c.DeadLetterSubject)
 	letter.Data = d.msg.Data[:of.Body]
@@ -136,16 +136,16 @@ func deadLetter(d *delivery, c Config, of ingest.Letter) *nats.Msg {
 	for name, value := range of.About {
 		letter.Header.Set(name, value)
 	}
-	letter.Header.Set(jetstream.MsgIDHeader, c.Consumer+"/"+d.position) // several consumers may refuse one message
+	letter.Header.Set(jetstream.MsgIDHeader, c.Consumer+"/"+d.position) // several consumers may refuse the same message
 	letter.Header.Set(subjectHeader, d.msg.Subject)
 	letter.Header.Set(streamHeader, strings.SplitN(d.link.stream, "/", 2)[0])
 	letter.Header.Set(sequenceHeader, strconv.FormatUint(d.sequence, 10))
 	return letter
 }
 
-// goesAlong reports whether a message's header goes into its dead letter. Those of the servers do not: they
-// tell one what to do with a message, as that it is a duplicate or expires. Nor do names that the library
-// reads and will not write.
+// goesAlong reports whether a message's header is copied into its dead letter. NATS's own headers are not: they are
+// instructions about a message, for example that it is a duplicate or expires. Nor are names that the library reads
+// but refuses to write.
 func goesAlong(name string) bool {
 	odd := func(r rune) bool { return r <= ' ' || r > '~' || r == ':' }
 	return !strings.HasPrefix(strings.ToLower(name), "nats-") && !strings.ContainsFunc(name, odd)

@@ -24,10 +24,10 @@ type Source struct {
 	log     *slog.Logger
 
 	mu   sync.Mutex
-	link *link // nil: none; beside the one goroutine that receives and settles, Extend uses it too
+	link *link // nil: not connected; the goroutine that receives and settles uses it, and so does Extend
 
-	open     []*delivery // of the last batch, until it is settled
-	extended atomic.Bool // the last batch is in hand for long
+	open     []*delivery // deliveries of the last batch, until it is settled
+	extended atomic.Bool // the last batch is taking long
 }
 
 var _ ingest.Source = (*Source)(nil)
@@ -41,7 +41,7 @@ func (s *Source) Check(ctx context.Context) error {
 	return s.checkDeadLetters(ctx, l)
 }
 
-// connected returns the link, or makes it.
+// connected returns the link, connecting if there is none.
 func (s *Source) connected(ctx context.Context) (*link, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -56,7 +56,7 @@ func (s *Source) connected(ctx context.Context) (*link, error) {
 	return l, nil
 }
 
-// drop gives a link up on which something failed. Nobody knows what has arrived of what was sent on it.
+// drop closes a link on which something failed. It is unknown how much of what was sent on it has arrived.
 func (s *Source) drop(l *link) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -151,8 +151,9 @@ func (s *Source) Settle(ctx context.Context, settlements []ingest.Settlement) er
 		return err
 	}
 	if s.extended.Load() {
-		// An acknowledgement names a sequence of whichever consumer has the name. If that was deleted and made
-		// again in the meantime, a message that another process has in hand would be lost with that process.
+		// An acknowledgement refers to a sequence of whichever consumer has the name. If that consumer was deleted
+		// and recreated in the meantime, a message that another process holds would be acknowledged, and lost if that
+		// process dies.
 		if _, err := l.look(ctx); err != nil {
 			s.drop(l)
 			return fmt.Errorf("settle: %w", err)
@@ -181,7 +182,7 @@ func (s *Source) Close(ctx context.Context) error {
 	}
 	defer l.conn.Close()
 	if l.conn.IsClosed() {
-		return nil // what it had comes again once its time is over
+		return nil // its messages are redelivered after their ack wait
 	}
 	ctx, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()

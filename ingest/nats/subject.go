@@ -8,8 +8,8 @@ import (
 
 func unprintable(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }
 
-// isFilter tells whether a text is a subject, or a pattern of some: tokens with dots between them, of
-// which * stands for any one, and > at the end for one or more.
+// isFilter reports whether text is a subject or a subject filter: tokens separated by dots, where * matches any
+// single token and a final > matches one or more.
 func isFilter(text string) bool {
 	tokens := strings.Split(text, ".")
 	for i, token := range tokens {
@@ -20,7 +20,7 @@ func isFilter(text string) bool {
 	return true
 }
 
-// matches tells whether a filter takes a subject.
+// matches reports whether a filter matches a subject.
 func matches(filter, subject string) bool {
 	filters, tokens := strings.Split(filter, "."), strings.Split(subject, ".")
 	for i, f := range filters {
@@ -36,12 +36,12 @@ func matches(filter, subject string) bool {
 	return len(filters) == len(tokens)
 }
 
-// takes tells whether a consumer with these filters takes a subject; without any it takes all.
+// takes reports whether a consumer with these filters receives a subject; without filters it receives all.
 func takes(filters []string, subject string) bool {
 	return len(filters) == 0 || slices.ContainsFunc(filters, func(f string) bool { return matches(f, subject) })
 }
 
-// sameSet tells whether two lists hold the same, in whatever order.
+// sameSet reports whether two lists have the same elements, in any order.
 func sameSet(a, b []string) bool {
 	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
 }
