@@ -13,20 +13,20 @@ import (
 	"github.com/postrider/postrider/ingest"
 )
 
-// batch is what has come from the brokers: messages, and what is wrong with some partitions.
+// batch is the result of fetching from the brokers: messages, and problems of some partitions.
 type batch struct {
 	places   *places
-	topics   map[string]note // what commits of the messages are to say of their topics
+	topics   map[string]note // what commits of the messages must say about their topics
 	messages []ingest.Message
 	bytes    int
 
-	problems []error            // why some do not come
-	losses   []*kgo.ErrDataLoss // partitions whose brokers have lost what we have read
-	gaps     []gap              // partitions that do not go on where they were to be read
+	problems []error            // why some messages could not be fetched
+	losses   []*kgo.ErrDataLoss // partitions whose brokers have lost messages that we have read
+	gaps     []gap              // partitions that do not continue where we were to read them
 	remade   []string           // topics that are not the ones we know by these names
 }
 
-// take adds what was fetched, but for the partitions that stall, and reports whether messages were among it.
+// take adds fetched messages, except those of stalled partitions, and reports whether there were any.
 func (b *batch) take(client *kgo.Client, s *stalls, fetches kgo.Fetches) (found bool) {
 	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
 		if p.Err != nil && !s.take(client, partition{p.Topic, p.Partition}, p.Err, len(p.Records)) {
@@ -49,15 +49,15 @@ func (b *batch) take(client *kgo.Client, s *stalls, fetches kgo.Fetches) (found 
 	return found
 }
 
-// is reports whether what was fetched is of the topic that we began to read. It is not if a broker that had
-// not heard of the new topic told us of the old one, whose offsets we then believed.
+// is reports whether a fetch is of the topic that we began to read. It is not if a broker that had not learned about
+// the new topic described the old one to us, whose offsets we then trusted.
 func (b *batch) is(topic kgo.FetchTopic) bool {
 	if _, checked := b.topics[topic.Topic]; checked {
 		return true
 	}
 	begun, fetched := b.places.topic(topic.Topic), topicID(topic.TopicID)
 	if fetched == (topicID{}) {
-		fetched = begun.id // brokers before Kafka 3.1 serve topics by their names
+		fetched = begun.id // brokers before Kafka 3.1 serve topics by name
 	}
 	if !begun.begun || begun.id.differs(fetched) {
 		b.remake(topic.Topic)
@@ -83,7 +83,7 @@ func (b *batch) remake(topic string) {
 	}
 }
 
-// fail sorts what the client says instead of messages.
+// fail classifies an error that the client returns instead of messages.
 func (b *batch) fail(topic string, number int32, err error) {
 	loss, lost := errors.AsType[*kgo.ErrDataLoss](err)
 	_, group := errors.AsType[*kgo.ErrGroupSession](err)
@@ -105,7 +105,7 @@ func (b *batch) fail(topic string, number int32, err error) {
 	}
 }
 
-// size is what a record takes, headers included.
+// size returns the size of a record, headers included.
 func size(r *kgo.Record) int {
 	n := len(r.Key) + len(r.Value)
 	for _, h := range r.Headers {
@@ -114,8 +114,8 @@ func size(r *kgo.Record) int {
 	return n
 }
 
-// message is a record as a message. A topic that is deleted and made again begins with offset 0 again, so
-// that its position names the topic by its id. Brokers before Kafka 3.1 do not tell that.
+// message converts a record to a message. A recreated topic begins with offset 0 again, so the position contains the
+// topic's id. Brokers before Kafka 3.1 do not report that id.
 func message(topicID [16]byte, r *kgo.Record) ingest.Message {
 	topic := r.Topic
 	if topicID != [16]byte{} {

@@ -24,14 +24,14 @@ const (
 	askMost  = time.Second
 )
 
-// Check asks the brokers about everything the source needs, as far as they tell: whether they are reachable and accept
-// the account, whether the topics exist and may be read or, for dead letters, written, whether the group may be used,
-// and whether the next messages can be read. It does not join the group, which would take partitions from other
-// members. Possible problems are logged as warnings.
+// Check asks the brokers about everything the source needs, as far as they tell: whether they are reachable and
+// accept the account, whether the topics exist and may be read or, for dead letters, written, whether the group may
+// be used, and whether the next messages can be read. It does not join the group, which would take partitions from
+// other members. Possible problems are logged as warnings.
 func (s *Source) Check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	client, err := kgo.NewClient(append(s.options, kgo.RequestRetries(0))...) // insist does that, and says why
+	client, err := kgo.NewClient(append(s.options, kgo.RequestRetries(0))...) // insist retries instead, and returns the cause
 	if err != nil {
 		return err
 	}
@@ -49,13 +49,13 @@ func (s *Source) Check(ctx context.Context) error {
 	return errors.Join(problems...)
 }
 
-// insist asks again while the answer is one that passes by itself, until ctx ends. A cluster that has just
-// been started has no leaders, coordinators or topic for offsets yet.
+// insist asks again while the error is temporary, until ctx ends. A cluster that has just been started has no
+// leaders, coordinators or offsets topic yet.
 func insist(ctx context.Context, ask func() error) (last error) {
 	for wait := askFirst; ; wait = min(2*wait, askMost) {
 		err := ask()
 		if last != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-			err = last // which is what was waited for
+			err = last // the error that was waited on
 		}
 		if !passes(err) {
 			return err
@@ -69,16 +69,15 @@ func insist(ctx context.Context, ask func() error) (last error) {
 	}
 }
 
-// passes reports whether an error is one that ends without anybody's help; so does that of a broker which
-// cannot be reached, once others lead its partitions.
+// passes reports whether an error is temporary. An unreachable broker is too, once others lead its partitions.
 func passes(err error) bool {
 	_, network := errors.AsType[*net.OpError](err)
 	return network || kerr.IsRetriable(err) || kgo.IsRetryableBrokerErr(err)
 }
 
-// ping tells why no broker can be spoken to.
+// ping returns why no broker can be reached.
 func (s *Source) ping(ctx context.Context, client *kgo.Client) error {
-	// The client does not look at the context while it waits for a broker that has just been dialed.
+	// The client ignores the context while it waits for a broker that has just been dialed.
 	pinged := make(chan error, 1)
 	go func() { pinged <- client.Ping(ctx) }()
 	var err error
@@ -107,7 +106,7 @@ func (s *Source) readable(ctx context.Context, client *kgo.Client) error {
 	return s.fit(ctx, client, "topics", s.config.Topics, kadm.OpRead)
 }
 
-// goesOn tells whether topics can be read, and from where the group is.
+// goesOn returns why topics cannot be read, in general or from the group's offsets.
 func (s *Source) goesOn(ctx context.Context, client *kgo.Client) error {
 	if err := s.readable(ctx, client); err != nil {
 		return err
@@ -119,7 +118,7 @@ func (s *Source) writable(ctx context.Context, client *kgo.Client) error {
 	return s.fit(ctx, client, "dead_letter_topic", []string{s.config.DeadLetterTopic}, kadm.OpWrite)
 }
 
-// fit tells which topics cannot be used.
+// fit returns which topics cannot be used.
 func (s *Source) fit(ctx context.Context, client *kgo.Client, field string, topics []string, need kadm.ACLOperation) error {
 	answer, err := describe(ctx, client, topics)
 	if err != nil {
@@ -136,7 +135,7 @@ func (s *Source) fit(ctx context.Context, client *kgo.Client, field string, topi
 	return errors.Join(problems...)
 }
 
-// describe asks for topics, past the client's cache, which may have those that were there before.
+// describe gets topics from the brokers, bypassing the client's cache, which may hold topics deleted since.
 func describe(ctx context.Context, client *kgo.Client, topics []string) (*kmsg.MetadataResponse, error) {
 	ask := kmsg.NewPtrMetadataRequest()
 	ask.IncludeTopicAuthorizedOperations = true
@@ -159,10 +158,10 @@ func nameOf(topic kmsg.MetadataResponseTopic) string {
 	return *topic.Topic
 }
 
-// refusal tells why a topic cannot be used: it does not exist or does not allow it.
+// refusal returns why a topic cannot be used: it does not exist or access is denied.
 func refusal(topic kmsg.MetadataResponseTopic, need kadm.ACLOperation) error {
 	err := kerr.ErrorForCode(topic.ErrorCode)
-	may := kadm.DecodeACLOperations(topic.AuthorizedOperations) // nothing: the broker does not tell
+	may := kadm.DecodeACLOperations(topic.AuthorizedOperations) // empty: the broker does not report them
 	switch {
 	case errors.Is(err, kerr.UnknownTopicOrPartition):
 		return fmt.Errorf("%s does not exist", nameOf(topic))
@@ -174,11 +173,11 @@ func refusal(topic kmsg.MetadataResponseTopic, need kadm.ACLOperation) error {
 	return nil
 }
 
-// leaderless tells which partitions have nobody to read them from, or to write to.
+// leaderless returns which partitions have no leader to read from or write to.
 func leaderless(topic kmsg.MetadataResponseTopic) error {
 	var problems []error
 	for _, p := range topic.Partitions {
-		// Brokers before Kafka 2.3 also tell of replicas that are away, which does not matter.
+		// Brokers before Kafka 2.3 also report unavailable replicas, which do not matter.
 		if err := kerr.ErrorForCode(p.ErrorCode); err != nil && !errors.Is(err, kerr.ReplicaNotAvailable) {
 			problems = append(problems, fmt.Errorf("%s, partition %d: %w", nameOf(topic), p.Partition, err))
 		}
@@ -186,10 +185,10 @@ func leaderless(topic kmsg.MetadataResponseTopic) error {
 	return some(problems)
 }
 
-// someMost is how many of many alike are named.
+// someMost is how many similar errors are listed.
 const someMost = 10
 
-// some joins errors, and of very many names the first.
+// some joins errors; of very many it keeps the first.
 func some(problems []error) error {
 	if more := len(problems) - someMost; more > 0 {
 		problems = append(problems[:someMost:someMost], fmt.Errorf("and %d more", more))

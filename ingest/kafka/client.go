@@ -12,38 +12,39 @@ import (
 )
 
 const (
-	// A call that finds one broker silent has time left for another: a connection has to be there after
-	// dialTimeout, and an answer after requestTimeout, beyond what the request itself lets a broker wait.
+	// A call that finds one broker silent has time left for another: a connection must be established within
+	// dialTimeout, and an answer must arrive within requestTimeout, in addition to the wait that the request itself
+	// allows the broker.
 	dialTimeout    = 3 * time.Second
 	requestTimeout = callTimeout / 2
 
-	// rebalanceTimeout is how long the group waits for a member that works on a batch, before it gives its
+	// rebalanceTimeout is how long the group waits for a member that processes a batch before it assigns the member's
 	// partitions to others.
 	rebalanceTimeout = time.Minute
-	// extendMost is how often a batch is extended before the group need not wait for it any longer: after
-	// 30 s of the 60 s above, so that we are in time even if it has waited from the beginning.
+	// extendMost is how often a batch is extended before the group need not wait for it any longer: after 30 s of the
+	// 60 s above, so that we are in time even if the group has waited from the beginning.
 	extendMost = int(rebalanceTimeout / 2 / ingest.ExtendEvery)
 
-	// A broker sends that much at once, and of one partition; the client holds one such answer of each
-	// broker. More than that comes only if a single batch of a producer is larger.
+	// A broker returns up to fetchBytes at once, and up to fetchPartitionBytes of one partition; the client holds one
+	// such answer per broker. An answer is larger only if a single batch of a producer is.
 	fetchBytes          = 4 << 20
 	fetchPartitionBytes = 1 << 20
-	// unpackedMost is what a producer's batch may be once it is unpacked. Brokers take 1 MB by default,
-	// packed; producers make batches of 1 MB at most by default, unpacked.
+	// unpackedMost is the largest decompressed size of a producer's batch. By default, brokers accept compressed
+	// batches of 1 MB, and producers make batches of at most 1 MB before compression.
 	unpackedMost = 128 << 20
 
-	// fetchWait is how long a broker waits for messages before it answers that there are none. Partitions
-	// that the group assigns to us in between are asked for behind that only.
+	// fetchWait is how long a broker waits for messages before it answers that there are none. Partitions that the
+	// group assigns to us in between are fetched only after that.
 	fetchWait = 500 * time.Millisecond
 
-	// metadataAge is how long it takes at most until a new partition is noticed.
+	// metadataAge is the longest time until a new partition is noticed.
 	metadataAge = time.Minute
 )
 
-// balancer is how the members of a group share partitions.
+// balancer decides how the members of a group share partitions.
 var balancer = kgo.CooperativeStickyBalancer()
 
-// reach is how brokers are reached.
+// reach returns the options for connecting to brokers.
 func reach(set settings, log *slog.Logger) []kgo.Opt {
 	options := []kgo.Opt{
 		kgo.SeedBrokers(set.Brokers...),
@@ -51,7 +52,7 @@ func reach(set settings, log *slog.Logger) []kgo.Opt {
 		kgo.DialTimeout(dialTimeout),
 		kgo.RequestTimeoutOverhead(requestTimeout),
 		kgo.WithLogger(clientLog{log}),
-		kgo.DisableClientMetrics(), // the client would send its own to the brokers
+		kgo.DisableClientMetrics(), // the client would push its own to the brokers
 	}
 	if set.tls != nil {
 		options = append(options, kgo.DialTLSConfig(set.tls))
@@ -62,7 +63,7 @@ func reach(set settings, log *slog.Logger) []kgo.Opt {
 	return options
 }
 
-// consume is how a member of the group reads, and writes its dead letters.
+// consume returns the options for reading as a group member and for producing dead letters.
 func (s *Source) consume() []kgo.Opt {
 	start := kgo.ConsumeStartOffset(kgo.NewOffset().AtStart())
 	if s.config.Start == latest {
@@ -81,25 +82,25 @@ func (s *Source) consume() []kgo.Opt {
 		kgo.AdjustFetchOffsetsFn(s.begin),
 		kgo.DisableAutoCommit(),
 		start,
-		// Where to go on when a broker has lost messages that we have read is left to the client: it asks
-		// for the place where the logs part, and goes back a minute if nobody knows. An offset past the end
-		// of which we have read nothing has it begin at the start, which repeats messages and skips none.
+		// If a broker has lost messages that we have read, the client decides where to continue: it asks for the
+		// offset where the logs diverge, and goes back a minute if no broker knows. If the offset is past the end and
+		// we have read nothing yet, the client begins at the start, which repeats messages and skips none.
 
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.FetchMaxWait(fetchWait),
 		kgo.FetchMaxBytes(fetchBytes),
 		kgo.FetchMaxPartitionBytes(fetchPartitionBytes),
 		kgo.MaxDecompressBatchBytes(unpackedMost),
-		kgo.KeepRetryableFetchErrors(), // or nobody hears of those that never end
+		kgo.KeepRetryableFetchErrors(), // otherwise errors that never end would stay hidden
 		kgo.MetadataMaxAge(metadataAge),
 
 		kgo.ProducerBatchMaxBytes(letterMost),
-		// Topics measure what is compressed, and a message may have come compressed well. All brokers
-		// know gzip, and it makes the most of what is very large and empty.
+		// Topics limit the compressed size, and a message may have arrived well compressed. All brokers support gzip,
+		// and it compresses large, repetitive data best.
 		kgo.ProducerBatchCompression(kgo.GzipCompression(), kgo.NoCompression()),
 		kgo.ProduceRequestTimeout(requestTimeout),
-		// A dead letter may be put down twice, but must not be waited for without end, which the client
-		// does otherwise: it keeps what a broker may or may not have until it knows.
+		// A dead letter may be stored twice, but waiting for it must end. By default the client would wait forever:
+		// it keeps records whose outcome at the broker is unknown until it knows.
 		kgo.AllowIdempotentProduceCancellation(),
 	}
 	return slices.Concat(own, s.options)
@@ -111,8 +112,8 @@ func (s *Source) gone(ctx context.Context, client *kgo.Client, partitions map[st
 	s.member.gone(ctx, client, partitions)
 }
 
-// clientLog is the client's log. What goes wrong it also returns as errors, sooner or later, so that the
-// whole of it is of interest only to who looks for a cause.
+// clientLog logs the client's messages. Problems are also returned as errors, sooner or later, so its full log is
+// useful only for diagnosis.
 type clientLog struct{ log *slog.Logger }
 
 func (l clientLog) Level() kgo.LogLevel {

@@ -74,7 +74,7 @@ const (
 	sessionTimeoutMost    = 30 * time.Minute
 )
 
-// settings are what a Config says.
+// settings are the validated values of a Config.
 type settings struct {
 	Config
 	session   time.Duration
@@ -82,7 +82,7 @@ type settings struct {
 	mechanism sasl.Mechanism // nil: no SASL
 }
 
-// read reads a Config, with all there is to say against it.
+// read validates a Config and returns everything that is wrong with it.
 func (c Config) read() (s settings, err error) {
 	s.Config = c
 	s.Start = cmp.Or(c.Start, earliest)
@@ -124,7 +124,7 @@ func (c Config) brokers() error {
 	return errors.Join(problems...)
 }
 
-// topicName is what Kafka calls a topic; it also refuses "." and "..".
+// topicName matches the names that Kafka allows for a topic; Kafka also refuses "." and "..".
 var topicName = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,249}$`)
 
 func isTopic(name string) bool { return topicName.MatchString(name) && name != "." && name != ".." }
@@ -145,7 +145,7 @@ func (c Config) topics() error {
 	return errors.Join(problems...)
 }
 
-// groupMost is less than what Kafka takes, and what fits into the names of metrics and files.
+// groupMost is less than Kafka's limit, and fits into the names of metrics and files.
 const groupMost = 249
 
 func (c Config) group() error {

@@ -14,7 +14,7 @@ import (
 	"github.com/postrider/postrider/ingest"
 )
 
-// The headers that say where a dead letter came from.
+// Headers that say where a dead letter came from.
 const (
 	topicHeader     = "postrider-topic"
 	partitionHeader = "postrider-partition"
@@ -22,31 +22,31 @@ const (
 )
 
 const (
-	// lettersBytes is what dead letters that are produced together take: half of the 1 MB that a topic
-	// takes at once by default. One that is larger goes alone.
+	// lettersBytes is the total size of dead letters that are produced together: half of the 1 MB that a topic
+	// accepts at once by default. A larger letter is produced alone.
 	lettersBytes = 500_000
-	// letterMost is what the client lets pass. How large a dead letter may really be, its topic says.
+	// letterMost is the client's limit. The topic limits how large a dead letter may actually be.
 	letterMost = 64 << 20
 )
 
-// letter is a dead letter in the making.
+// letter is a dead letter being assembled.
 type letter struct {
 	of     *kgo.Record
 	reason string
 }
 
-// origin is where a letter came from, as the log has it.
+// origin says where a letter came from, for the log.
 func (l letter) origin() string {
 	return fmt.Sprintf("%s/%d/%d", l.of.Topic, l.of.Partition, l.of.Offset)
 }
 
-// whole is all that the message has. Its key counts as the start of its body.
+// whole describes the complete message. Its key counts as the start of its body.
 func (l letter) whole() ingest.Letter {
 	return ingest.Letter{Headers: len(l.of.Headers) > 0, Body: len(l.of.Key) + len(l.of.Value)}
 }
 
-// record is the dead letter as it is produced: what the message was, and what is to be said about it. Of
-// a dead letter that was sent back to its topic and died again, only the last reason and place remain.
+// record returns the dead letter to produce: the message and our headers. If a dead letter was sent back to its topic
+// and failed again, it keeps only the last reason and origin.
 func (l letter) record(topic string, of ingest.Letter) *kgo.Record {
 	key := l.of.Key[:min(len(l.of.Key), of.Body)]
 	letter := &kgo.Record{Topic: topic, Key: key, Value: l.of.Value[:of.Body-len(key)]}
@@ -66,8 +66,8 @@ func (l letter) record(topic string, of ingest.Letter) *kgo.Record {
 	return letter
 }
 
-// putAside produces dead letters, and returns when all replicas that are in sync have them. Those that
-// are at their place already, because something else of their batch had to be tried again, are left out.
+// putAside produces dead letters, and returns when all in-sync replicas have stored them. It skips letters stored
+// before, when something else of their batch had to be retried.
 func (s *Source) putAside(ctx context.Context, letters []letter) error {
 	letters = slices.DeleteFunc(letters, func(l letter) bool {
 		_, known := s.aside[l.of]
@@ -83,7 +83,7 @@ func (s *Source) putAside(ctx context.Context, letters []letter) error {
 	return nil
 }
 
-// together is how many of the letters are produced in one go, which is one at least.
+// together returns how many of the letters are produced at once, at least one.
 func together(letters []letter) int {
 	bytes := 0
 	for i, l := range letters {
@@ -94,8 +94,8 @@ func together(letters []letter) int {
 	return len(letters)
 }
 
-// putTogether puts letters down in one go. The broker refuses one for another's sake if they share a
-// partition, so that those which it refuses are put down one by one.
+// putTogether produces letters at once. Letters for the same partition share a batch, and the broker may refuse one
+// because of another, so those that it refuses are produced one by one.
 func (s *Source) putTogether(ctx context.Context, letters []letter) (failure error) {
 	records := make([]*kgo.Record, len(letters))
 	for i, l := range letters {
@@ -115,15 +115,15 @@ func (s *Source) putTogether(ctx context.Context, letters []letter) (failure err
 	return failure
 }
 
-// putAlone puts a letter down with as much of its message as the topic takes. A topic that is compacted
-// takes no record without a key; one of its own keeps the letter from replacing others there.
+// putAlone produces a letter with as much of its message as the topic accepts. A compacted topic accepts no record
+// without a key; a unique key keeps the letter from replacing others there.
 func (s *Source) putAlone(ctx context.Context, l letter) error {
 	one := ingest.Settlement{Message: ingest.Message{Topic: l.of.Topic, Position: l.origin()}, Reason: l.reason}
 	return ingest.PutAside(s.log, one, l.whole(), func(of ingest.Letter) error {
 		record := l.record(s.config.DeadLetterTopic, of)
 		err := s.produce(ctx, record)[0]
 		if errors.Is(err, kerr.InvalidRecord) && record.Key == nil {
-			record = l.record(s.config.DeadLetterTopic, of) // the client has written into the other one
+			record = l.record(s.config.DeadLetterTopic, of) // the client has modified the other one
 			record.Key = []byte(l.origin())
 			err = s.produce(ctx, record)[0]
 		}
@@ -134,8 +134,8 @@ func (s *Source) putAlone(ctx context.Context, l letter) error {
 	})
 }
 
-// isRefusal reports whether an error is about what is in a letter, or beside it in its batch, and not
-// about the topic. Topics in the format of before Kafka 0.11 take no headers.
+// isRefusal reports whether an error is about the content of a letter or of its batch, and not about the topic.
+// Topics in the format of before Kafka 0.11 do not accept headers.
 func isRefusal(err error) bool {
 	return slices.ContainsFunc([]error{
 		kerr.MessageTooLarge, kerr.RecordListTooLarge, kerr.InvalidRecord, kerr.UnsupportedForMessageFormat,
@@ -153,7 +153,7 @@ func (s *Source) produce(ctx context.Context, records ...*kgo.Record) []error {
 			continue
 		}
 		if errors.Is(result.Err, kerr.UnknownTopicID) {
-			// It was deleted and made again. The client does not take the new one for the old by itself.
+			// The topic was deleted and recreated. The client does not replace the old one by itself.
 			s.member.client.PurgeTopicsFromProducing(topic)
 		}
 		errs[slices.Index(records, result.Record)] = fmt.Errorf("dead_letter_topic: produce to %s: %w", topic, result.Err)

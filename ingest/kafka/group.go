@@ -13,12 +13,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// consumers is what Kafka calls the protocol of consumers, and the type of groups that have the newer one
-// of KIP-848.
+// consumers is Kafka's name for the consumer protocol, and also the type of groups with the newer protocol of
+// KIP-848.
 const consumers = "consumer"
 
-// usable tells why the group cannot be used. One that is not known yet can, and so can one without members:
-// the first that joins decides of what kind it is.
+// usable returns why the group cannot be used. A group that does not exist yet can be used, and so can one without
+// members: the first member that joins decides its type.
 func (s *Source) usable(ctx context.Context, client *kgo.Client) error {
 	name := s.config.Group
 	ask := kmsg.NewPtrDescribeGroupsRequest()
@@ -43,16 +43,17 @@ func (s *Source) usable(ctx context.Context, client *kgo.Client) error {
 	case group.ProtocolType != consumers:
 		return fmt.Errorf("group: %s has members of type %s, not consumers; name another group, or stop them",
 			name, group.ProtocolType)
-	case group.Protocol != "" && group.Protocol != balancer.ProtocolName(): // "": it is being chosen
-		// Java's members support ours too by default, since Kafka 3.0. Which they do, brokers do not tell.
+	case group.Protocol != "" && group.Protocol != balancer.ProtocolName(): // "": being chosen
+		// Java's members also support our protocol by default, since Kafka 3.0. Brokers do not report which protocols
+		// members support.
 		s.log.Warn("group uses another assignment protocol; joining works only if every member supports ours",
 			"group", name, "protocol", group.Protocol, "ours", balancer.ProtocolName())
 	}
 	return nil
 }
 
-// newer tells whether the group is of one of the kinds that Kafka has had since 3.7. Described as a group of
-// the old kind, such a group does not exist, or is dead.
+// newer checks for the group types that Kafka added since 3.7. Described as a classic group, such a group does not
+// exist, or is dead.
 func (s *Source) newer(ctx context.Context, client *kgo.Client) error {
 	answer, err := kmsg.NewPtrListGroupsRequest().RequestWith(ctx, client)
 	if answer == nil {

@@ -14,26 +14,26 @@ import (
 	"github.com/postrider/postrider/ingest"
 )
 
-// callTimeout is what a call may take in all, the client's own tries included. Brokers answer in some
-// milliseconds; the client tries again after 250 ms, then after twice as long, and so on up to 5 s.
+// callTimeout bounds a call in total, including the client's own retries. Brokers answer in some milliseconds; the
+// client retries after 250 ms, then after twice as long, and so on up to 5 s.
 const callTimeout = 10 * time.Second
 
 // Source receives messages from topics.
 type Source struct {
 	log     *slog.Logger
 	config  Config
-	options []kgo.Opt     // how brokers are reached
+	options []kgo.Opt     // options for connecting to brokers
 	session time.Duration // how long the group waits for us
-	poll    time.Duration // how long nothing may come before the brokers are asked
+	poll    time.Duration // how long no messages may arrive before we ask the brokers
 
 	member membership
 	stalls *stalls
 	places *places
-	cut    context.CancelFunc // ends all that the client waits for
+	cut    context.CancelFunc // cancels everything the client waits for
 
-	topics   map[string]note          // what commits of the last batch are to say of its topics
-	remade   []string                 // topics that were deleted and made again, and are to be read anew
-	aside    map[*kgo.Record]struct{} // messages of the last batch whose dead letters are at their place
+	topics   map[string]note          // what commits of the last batch must say about its topics
+	remade   []string                 // topics that were deleted and recreated, to be read anew
+	aside    map[*kgo.Record]struct{} // messages of the last batch whose dead letters are stored
 	extended int                      // how often the last batch was extended
 }
 
@@ -47,7 +47,7 @@ func New(c Config, log *slog.Logger) (*Source, error) {
 	}
 	s := &Source{
 		log: log, config: set.Config, options: reach(set, log), session: set.session, poll: pollWait, places: newPlaces(),
-		stalls: newStalls(log, time.Now), //nolint:forbidigo // the wall's clock, for how long a partition stalls
+		stalls: newStalls(log, time.Now), //nolint:forbidigo // real time measures how long a partition stalls
 		member: membership{lost: map[partition]struct{}{}}, aside: map[*kgo.Record]struct{}{},
 	}
 	if err := kgo.ValidateOpts(s.consume()...); err != nil {
@@ -59,8 +59,7 @@ func New(c Config, log *slog.Logger) (*Source, error) {
 	return s, nil
 }
 
-// connect makes us a member of the group, unless we are. It waits for nothing: whether that works out,
-// Receive hears.
+// connect makes us a member of the group, unless we are one. It does not wait: Receive returns connection errors.
 func (s *Source) connect() error {
 	if s.member.client != nil {
 		return nil
@@ -74,7 +73,7 @@ func (s *Source) connect() error {
 	return nil
 }
 
-// Close leaves the group, which gives its partitions to other members, and disconnects.
+// Close leaves the group, which assigns its partitions to other members, and disconnects.
 func (s *Source) Close(ctx context.Context) error {
 	client := s.member.client
 	if client == nil {
@@ -89,16 +88,17 @@ func (s *Source) Close(ctx context.Context) error {
 		s.cut() // or it would go on waiting for the other members
 	}
 	client.Close()
-	// It has left once more, in a goroutine, which one test run of many found waiting for a poll long over.
+	// The client has left once more, in a goroutine, which one of many test runs found waiting for a poll that had
+	// ended long before.
 	client.AllowRebalance()
 	s.cut()
 	s.member.client = nil
 	return err
 }
 
-// Extend tells Kafka nothing: the client sends heartbeats in the background while this process lives. But the group
-// cannot assign partitions to a new member while we keep ours, and removes us after rebalanceTimeout. Before that,
-// Extend may give up the partitions; other members then receive the messages too.
+// Extend sends nothing to Kafka: the client sends heartbeats in the background while this process lives. But the
+// group cannot assign partitions to a new member while we keep ours, and removes us after rebalanceTimeout. Before
+// that, Extend may give up the partitions; other members then receive the messages too.
 func (s *Source) Extend(context.Context, []ingest.Message) error {
 	if s.extended++; s.extended >= extendMost {
 		s.member.client.AllowRebalance()

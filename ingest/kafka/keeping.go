@@ -17,8 +17,8 @@ const (
 	maxMessageBytes = "max.message.bytes"
 )
 
-// keeping tells why the topic for dead letters would not take or keep all of them, as far as we may look at
-// how topics are configured.
+// keeping returns why the dead letter topic would not accept or keep all dead letters, as far as our account may read
+// topic configurations.
 func (s *Source) keeping(ctx context.Context, client *kgo.Client) error {
 	letters := s.config.DeadLetterTopic
 	all, err := kadm.NewClient(client).DescribeTopicConfigs(ctx, append([]string{letters}, s.config.Topics...)...)
@@ -27,7 +27,7 @@ func (s *Source) keeping(ctx context.Context, client *kgo.Client) error {
 	}
 	configs := map[string]map[string]string{} // by topic and key
 	for _, topic := range all {
-		if passes(topic.Err) && !errors.Is(topic.Err, kerr.UnknownTopicOrPartition) { // which others say
+		if passes(topic.Err) && !errors.Is(topic.Err, kerr.UnknownTopicOrPartition) { // others report these
 			return fmt.Errorf("dead_letter_topic: ask how %s is configured: %w", topic.Name, topic.Err)
 		}
 		configs[topic.Name] = map[string]string{}

@@ -15,19 +15,19 @@ type partition struct {
 	number int32
 }
 
-// membership is our place in the group, and what we may commit. The group takes partitions away between
-// batches only, when nothing of them is open, unless we hold a batch for too long: then it is let, and
-// if we are slower even than that, it puts us out. A commit names the member and its generation, but not
-// the partitions that are the member's, and Kafka believes it. So it is up to us to commit nothing for
-// partitions that are another member's by now, whose offsets would jump.
+// membership is our place in the group, and decides what we may commit. The group takes partitions away only between
+// batches, when nothing of them is open, unless we hold a batch for too long. Then we let it take them, and if we are
+// slower even than that, it removes us. A commit contains the member and its generation, but not which partitions are
+// the member's, and Kafka trusts it. So it is up to us not to commit partitions that belong to another member by now;
+// their offsets would jump.
 type membership struct {
 	mu     sync.Mutex
 	client *kgo.Client
 	id     string                 // of the member that the partitions were assigned to
-	lost   map[partition]struct{} // what was taken away since the last batch was received
+	lost   map[partition]struct{} // partitions taken away since the last batch was received
 }
 
-// join makes a client, whose callbacks may come at once.
+// join creates a client, whose callbacks may run immediately.
 func (m *membership) join(options ...kgo.Opt) (err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -38,22 +38,22 @@ func (m *membership) join(options ...kgo.Opt) (err error) {
 	return err
 }
 
-// current is the client, for who may be called before join has returned.
+// current returns the client, for callbacks that may run before join has returned.
 func (m *membership) current() *kgo.Client {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.client
 }
 
-// assigned is called when the group has assigned partitions, after all that it took away is gone.
+// assigned is called when the group has assigned partitions, after all revoked ones are gone.
 func (m *membership) assigned(_ context.Context, client *kgo.Client, _ map[string][]int32) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.id, _ = client.GroupMetadata()
 }
 
-// gone is called when partitions are taken away. Nobody has them before it returns, except when we were
-// put out of the group.
+// gone is called when partitions are taken away. No other member gets them before it returns, unless the group
+// removed us.
 func (m *membership) gone(_ context.Context, _ *kgo.Client, partitions map[string][]int32) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -71,7 +71,7 @@ func (m *membership) received() {
 	clear(m.lost)
 }
 
-// has tells whether a partition of the last batch is still ours.
+// has reports whether a partition of the last batch is still ours.
 func (m *membership) has(p partition) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -79,16 +79,16 @@ func (m *membership) has(p partition) bool {
 	return !lost
 }
 
-// errOthers says that nothing of the last batch is ours any longer.
+// errOthers means that no partition of the last batch is ours any longer.
 var errOthers = errors.New("the partitions are other members' by now")
 
-// restrict takes out of a commit what is not ours. The client calls it at the last moment, from which on
-// it does not join the group anew until the commit is done: what is ours now will be ours until then.
+// restrict removes partitions that are not ours from a commit. The client calls it at the last moment, after which it
+// does not rejoin the group until the commit is done, so partitions that are ours now stay ours until then.
 func (m *membership) restrict(commit *kmsg.OffsetCommitRequest) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if commit.MemberID != m.id {
-		return errOthers // we were put out, and are back under another name
+		return errOthers // the group removed us, and we rejoined under another member id
 	}
 	var topics []kmsg.OffsetCommitRequestTopic
 	for _, topic := range commit.Topics {

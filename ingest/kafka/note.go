@@ -9,32 +9,30 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// topicID is the id of a topic. A topic that is deleted and made again has another one. It is zero where
-// the brokers do not tell, which are those before Kafka 2.8.
+// topicID is the id of a topic. A topic that is deleted and recreated gets a new id. It is zero if the brokers do not
+// report ids, which are those before Kafka 2.8.
 type topicID [16]byte
 
-// differs reports whether two ids are known and are not the same.
+// differs reports whether both ids are known and different.
 func (id topicID) differs(other topicID) bool {
 	return id != topicID{} && other != topicID{} && id != other
 }
 
-// note is the metadata of a commit, which brokers keep with the offset.
+// note is the metadata of a commit, which brokers store with the offset.
 //
-// Brokers before Kafka 4.2 take a commit by the name of its topic. If the topic is deleted and made again
-// while a batch of it is in hand, and the commit is under way before anybody notices, then the group has an
-// offset of the old topic in the new one, and every later member would skip messages up to it, or all of
-// them. No look at the topic before the commit prevents that. So each commit says which topic it is of, and
-// a member believes no offset of another one. Offsets without a note are believed: they were committed by
-// hand or by an earlier release. So are those of another cluster, which tools that mirror a cluster have
-// translated: its topics have other ids.
+// Brokers before Kafka 4.2 identify the topic of a commit by its name. If the topic is deleted and recreated while a
+// batch of it is in hand, and the commit is sent before anybody notices, the group has an offset of the old topic in
+// the new one, and every later member would skip the messages up to it, or all of them. Looking at the topic before
+// the commit does not prevent that. So each commit says which topic it is for, and a member ignores offsets of
+// another topic. Offsets without a note are trusted: they were committed by hand or by an earlier release. So are
+// those of another cluster, which cluster mirroring tools have translated, because its topics have other ids.
 type note struct {
 	id      topicID
 	cluster string
 
-	// late is how many partitions the topic had when the group began to read it at the ends of them; 0 if
-	// it begins at their starts. By that a member knows a partition that was added since, all of whose
-	// messages are new, from one that another member is about to begin at its end. It is handed on from
-	// commit to commit.
+	// late is the number of partitions that the topic had when the group began to read at their ends, or 0 if it
+	// begins at their starts. It lets a member distinguish a partition that was added since, all of whose messages
+	// are new, from one that another member is about to begin at its end. Each commit passes it on to the next.
 	late int32
 }
 
@@ -47,7 +45,7 @@ func (n note) String() string {
 	return fmt.Sprintf("%s %s %d %s", noteMark, hex.EncodeToString(n.id[:]), n.late, n.cluster)
 }
 
-// readNote reports whether the metadata of a commit is a note.
+// readNote parses the metadata of a commit and reports whether it is a note.
 func readNote(metadata string) (n note, ok bool) {
 	fields := strings.SplitN(metadata, " ", 4)
 	if len(fields) != 4 || fields[0] != noteMark || len(fields[1]) != hex.EncodedLen(len(n.id)) {
@@ -64,7 +62,7 @@ func readNote(metadata string) (n note, ok bool) {
 	return n, true
 }
 
-// annotate puts notes, by topic, into a commit.
+// annotate adds notes, by topic, to a commit.
 func annotate(commit *kmsg.OffsetCommitRequest, notes map[string]note) {
 	for _, topic := range commit.Topics {
 		text := notes[topic.Topic].String()

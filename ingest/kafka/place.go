@@ -6,7 +6,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// places is what is known of the topics, and where each partition is to be read on.
+// places records what is known about the topics, and where to continue in each partition.
 type places struct {
 	mu     sync.Mutex
 	topics map[string]known
@@ -16,14 +16,14 @@ type places struct {
 // known is a topic as it was when we last looked.
 type known struct {
 	note
-	begun bool // it was looked at to decide where to begin
+	begun bool // its begin offsets were decided
 }
 
 func newPlaces() *places {
 	return &places{topics: map[string]known{}, next: map[partition]int64{}}
 }
 
-// topic is what is known of a topic, and zero if that is nothing.
+// topic returns what is known about a topic, or a zero known.
 func (p *places) topic(name string) known {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -45,7 +45,7 @@ func (p *places) hear(topic string, now note) {
 	}
 }
 
-// begin is called with where partitions are begun.
+// begin is called with the offsets where reading begins.
 func (p *places) begin(at map[string]map[int32]kgo.Offset) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -60,7 +60,7 @@ func (p *places) begin(at map[string]map[int32]kgo.Offset) {
 	}
 }
 
-// back is called with where partitions are read again.
+// back is called with the offsets from which partitions are read again.
 func (p *places) back(to offsets) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -71,23 +71,23 @@ func (p *places) back(to offsets) {
 	}
 }
 
-// moved is called when the client has told that it moved, and to where.
+// moved is called when the client has reported that it moved, and where to.
 func (p *places) moved(loss *kgo.ErrDataLoss) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.next[partition{loss.Topic, loss.Partition}] = loss.ResetTo
 }
 
-// gap is a partition whose messages do not go on where it was to be read.
+// gap is a partition whose messages do not continue where they should.
 type gap struct {
 	partition
 	due, found int64 // offsets
 	missed     int64 // how many offsets the brokers have deleted in between; 0 if found is before due
 }
 
-// read is called with what was fetched of a partition, and reports whether there is a gap before it. The
-// client says nothing of either kind. One offset after another is missing also where transactions end or
-// a topic is compacted, so that a gap is only what lies before the start of the partition's log.
+// read is called with a partition's fetched messages, and reports whether there is a gap before them. The client
+// reports neither kind of gap. Single offsets are also missing where transactions end or a topic is compacted, so
+// only offsets before the start of the partition's log count as a gap.
 func (p *places) read(topic string, fetched kgo.FetchPartition) (g gap, is bool) {
 	if len(fetched.Records) == 0 {
 		return gap{}, false

@@ -12,12 +12,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// quiet is how long a read may bring nothing until the check does without the rest: what is asked for is
-// there, and comes at once.
+// quiet is how long a read may return nothing before the check goes on without the rest: the requested messages
+// exist, and arrive at once.
 const quiet = 4 * fetchWait
 
-// positions tells in which partitions the group cannot go on. It reads a batch of each, as any consumer
-// can, without the group: one batch at a time, which is unpacked and thrown away.
+// positions returns in which partitions the group cannot continue. It reads a batch of each, as any consumer can,
+// without joining the group: one batch at a time, which is decompressed and discarded.
 func (s *Source) positions(ctx context.Context, client *kgo.Client) error {
 	open, err := s.unread(ctx, client)
 	if err != nil || len(open) == 0 {
@@ -38,7 +38,7 @@ func (s *Source) positions(ctx context.Context, client *kgo.Client) error {
 		kgo.FetchMaxWait(fetchWait),
 		kgo.MaxDecompressBatchBytes(unpackedMost),
 		kgo.KeepRetryableFetchErrors(),
-		kgo.KeepControlRecords(), // where the last thing is the end of a transaction, it is all there is
+		kgo.KeepControlRecords(), // the batch may contain nothing but the end of a transaction
 	}, s.options...)...)
 	if err != nil {
 		return err
@@ -57,15 +57,15 @@ func (s *Source) positions(ctx context.Context, client *kgo.Client) error {
 	return some(r.problems)
 }
 
-// reading is the reading of one batch of each partition.
+// reading reads one batch of each partition.
 type reading struct {
 	client   *kgo.Client
 	open     map[partition]int64 // what is still to be read, and from where
-	waiting  map[partition]error // for what may be over in a moment
+	waiting  map[partition]error // partitions with an error that may pass in a moment
 	problems []error
 }
 
-// some waits for some batches, and reports whether there is no use in waiting for more.
+// some waits for some batches, and reports whether waiting for more is useless.
 func (r *reading) some(ctx context.Context) (idle bool) {
 	polling, cancel := context.WithTimeout(ctx, quiet)
 	defer cancel()
@@ -73,11 +73,11 @@ func (r *reading) some(ctx context.Context) (idle bool) {
 	r.client.PollFetches(polling).EachPartition(func(f kgo.FetchTopicPartition) {
 		p := partition{f.Topic, f.Partition}
 		switch _, asked := r.open[p]; {
-		case f.Topic == "" && polling.Err() == nil: // the client does not tell where it is
+		case f.Topic == "" && polling.Err() == nil: // the client does not report in which partition it is
 			r.problems = append(r.problems, fmt.Errorf("topics: a batch where the group is cannot be read: %w", f.Err))
 			idle = true
 		case !asked:
-		case f.Err == nil, len(f.Records) > 0, errors.Is(f.Err, kerr.OffsetOutOfRange): // the group starts elsewhere then
+		case f.Err == nil, len(f.Records) > 0, errors.Is(f.Err, kerr.OffsetOutOfRange): // if out of range, the group starts elsewhere
 			r.done(p, nil)
 		case passes(f.Err):
 			r.waiting[p], temporary = f.Err, true
@@ -88,7 +88,7 @@ func (r *reading) some(ctx context.Context) (idle bool) {
 	if temporary {
 		select {
 		case <-ctx.Done():
-		case <-time.After(askFirst): // the client asks again at once
+		case <-time.After(askFirst): // the client retries at once
 		}
 	}
 	return idle || ctx.Err() != nil || polling.Err() != nil && len(r.waiting) == 0
@@ -105,15 +105,15 @@ func (r *reading) done(p partition, err error) {
 	r.client.PauseFetchPartitions(map[string][]int32{p.topic: {p.number}})
 }
 
-// unread is where the group goes on, of partitions in which something is to be read.
+// unread returns the offsets where the group continues, for the partitions with unread messages.
 func (s *Source) unread(ctx context.Context, client *kgo.Client) (map[partition]int64, error) {
 	brokers, topics := kadm.NewClient(client), slices.Clone(s.config.Topics) // the library sorts them
 	committed, err := brokers.FetchOffsetsForTopics(ctx, s.config.Group, topics...)
 	switch {
 	case passes(err):
 		return nil, fmt.Errorf("group: ask where %s is: %w", s.config.Group, err)
-	case err != nil && !errors.Is(err, kerr.GroupIDNotFound): // then it is nowhere yet
-		return nil, nil // that the group cannot be used, usable says
+	case err != nil && !errors.Is(err, kerr.GroupIDNotFound): // without a group there are no offsets yet
+		return nil, nil // usable reports that the group cannot be used
 	}
 	starts, err := brokers.ListStartOffsets(ctx, topics...)
 	if err != nil {

@@ -15,12 +15,12 @@ import (
 )
 
 const (
-	// pollWait is how long nothing may come before we ask the brokers whether they are there: the client
-	// tries to reach them for ever, and says nothing.
+	// pollWait is how long no messages may arrive before we ask the brokers whether they are up: the client retries
+	// forever and reports nothing.
 	pollWait = 5 * time.Second
 
-	// A batch is full with that many bytes. It is taken in steps of a few messages, because that is all
-	// the client counts: messages of 1 MB, Kafka's default limit, make 16 MB at most.
+	// A batch is full at batchBytes. It is fetched in steps of a few messages, because the client only counts
+	// messages: with messages of 1 MB, Kafka's default limit, a batch has at most 16 MB.
 	batchBytes = 8 << 20
 	pollStep   = 8
 )
@@ -48,7 +48,7 @@ func (s *Source) Receive(ctx context.Context) ([]ingest.Message, error) {
 	}
 }
 
-// take waits some time for messages. If none come, it tells what is wrong, if anything is.
+// take waits a while for messages. If none arrive, it returns what is wrong, if anything.
 func (s *Source) take(ctx context.Context, client *kgo.Client) ([]ingest.Message, error) {
 	waiting, cancel := context.WithTimeout(ctx, s.poll)
 	defer cancel()
@@ -61,7 +61,7 @@ func (s *Source) take(ctx context.Context, client *kgo.Client) ([]ingest.Message
 		s.extended = 0
 		for more := true; more && len(b.messages) < ingest.BatchMost && b.bytes < batchBytes; {
 			most := min(pollStep, ingest.BatchMost-len(b.messages))
-			more = b.take(client, s.stalls, client.PollRecords(nil, most)) //nolint:staticcheck // nil: what is there, without waiting
+			more = b.take(client, s.stalls, client.PollRecords(nil, most)) //nolint:staticcheck // nil: return what is available, without waiting
 		}
 	}
 	s.warn(b)
@@ -83,7 +83,7 @@ func (s *Source) take(ctx context.Context, client *kgo.Client) ([]ingest.Message
 	return nil, errors.Join(b.problems...)
 }
 
-// standing is the offset up to which a partition is read; -1: it is not known.
+// standing returns the offset up to which a partition is read; -1: unknown.
 func standing(client *kgo.Client, p partition) int64 {
 	if at, known := client.CommittedOffsets()[p.topic][p.number]; known {
 		return at.Offset
@@ -91,7 +91,7 @@ func standing(client *kgo.Client, p partition) int64 {
 	return -1
 }
 
-// probe asks whether the brokers and the topics are there. If only some topics are, those go on.
+// probe returns an error if no broker or none of the topics is available. If only some topics are, those continue.
 func (s *Source) probe(ctx context.Context, client *kgo.Client) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -117,7 +117,7 @@ func (s *Source) probe(ctx context.Context, client *kgo.Client) error {
 	return nil
 }
 
-// warn tells of messages that were passed over, or may have been, once for each partition and time.
+// warn logs messages that were skipped, or may have been, once for each partition and occurrence.
 func (s *Source) warn(b batch) {
 	log := s.log.With("group", s.config.Group)
 	for _, loss := range b.losses {
@@ -142,8 +142,8 @@ func (s *Source) remake(topic string) {
 	}
 }
 
-// readAnew has the client forget topics that were deleted, and find those that have their names now. No
-// message of them may be in hand.
+// readAnew makes the client forget deleted topics, and find the ones with the same names. No message of them may be
+// in hand.
 func (s *Source) readAnew(client *kgo.Client) {
 	if len(s.remade) == 0 {
 		return

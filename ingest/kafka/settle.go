@@ -28,7 +28,7 @@ func (s *Source) Settle(ctx context.Context, settlements []ingest.Settlement) er
 	return nil
 }
 
-// offsets are places in partitions, by topic and number.
+// offsets are positions in partitions, by topic and number.
 type offsets map[string]map[int32]kgo.EpochOffset
 
 func (o offsets) set(p partition, to kgo.EpochOffset) {
@@ -43,10 +43,10 @@ func (o offsets) has(p partition) bool {
 	return has
 }
 
-// plan is what there is to do to settle a batch.
+// plan is the work needed to settle a batch.
 type plan struct {
 	letters []letter
-	done    offsets // where what is done with ends
+	done    offsets // the end of the messages that are done
 	again   offsets // where to read again
 }
 
@@ -55,11 +55,11 @@ func (s *Source) plan(settlements []ingest.Settlement) plan {
 	for _, settlement := range settlements {
 		r, ok := settlement.Message.Handle.(*kgo.Record)
 		if !ok {
-			continue // not of this source
+			continue // not one of this source's messages
 		}
 		from := partition{r.Topic, r.Partition}
 		if p.again.has(from) || !s.member.has(from) {
-			continue // it comes again, to us or to another member
+			continue // it is redelivered, to us or to another member
 		}
 		if settlement.Verdict == ingest.Retry {
 			p.again.set(from, kgo.EpochOffset{Epoch: r.LeaderEpoch, Offset: r.Offset})
@@ -73,8 +73,8 @@ func (s *Source) plan(settlements []ingest.Settlement) plan {
 	return p
 }
 
-// commit tells the group how far partitions are read. What it refuses because the partitions are another
-// member's, or their topic is gone, needs no commit of ours.
+// commit commits how far partitions are read. If a commit is refused because the partitions belong to another member
+// or their topic is gone, no commit of ours is needed.
 func (s *Source) commit(ctx context.Context, done offsets) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -94,8 +94,8 @@ func (s *Source) commit(ctx context.Context, done offsets) error {
 	return errors.Join(problems...)
 }
 
-// restrict takes out of a commit what is not ours and what is of topics that were made again, and says in it
-// which topics it is of.
+// restrict removes partitions from a commit that are not ours or belong to recreated topics, and adds notes about its
+// topics.
 func (s *Source) restrict(commit *kmsg.OffsetCommitRequest) error {
 	if err := s.member.restrict(commit); err != nil {
 		return err
@@ -107,7 +107,7 @@ func (s *Source) restrict(commit *kmsg.OffsetCommitRequest) error {
 	return nil
 }
 
-// isOthers tells whether a commit was refused because it is not ours to make.
+// isOthers reports whether a commit was refused because the partition is not ours.
 func isOthers(err error) bool {
 	for _, refusal := range []error{
 		errOthers, kerr.IllegalGeneration, kerr.UnknownMemberID, kerr.RebalanceInProgress,
@@ -120,7 +120,7 @@ func isOthers(err error) bool {
 	return false
 }
 
-// commitError is a partition whose offset is not committed.
+// commitError is the error of a partition whose offset is not committed.
 type commitError struct {
 	partition
 	err error
@@ -131,7 +131,7 @@ func (r commitError) Error() string {
 }
 func (r commitError) Unwrap() error { return r.err }
 
-// commit commits offsets, and returns what went wrong with each partition.
+// commit commits offsets, and returns the errors of the partitions.
 func commit(ctx context.Context, client *kgo.Client, done offsets) (problems []error) {
 	client.CommitOffsetsSync(ctx, done,
 		func(_ *kgo.Client, asked *kmsg.OffsetCommitRequest, answer *kmsg.OffsetCommitResponse, err error) {
@@ -150,7 +150,7 @@ func commit(ctx context.Context, client *kgo.Client, done offsets) (problems []e
 	return problems
 }
 
-// name is the name of a topic in the answer to a commit, which since Kafka 4.2 has only its id.
+// name returns the name of a topic in the response to a commit, which contains only its id since Kafka 4.2.
 func name(topic kmsg.OffsetCommitResponseTopic, asked *kmsg.OffsetCommitRequest) string {
 	for _, one := range asked.Topics {
 		if topic.Topic == "" && one.TopicID == topic.TopicID {

@@ -16,57 +16,57 @@ import (
 )
 
 const (
-	// A partition that cannot be fetched is left alone for restFirst, then for twice as long, and so on up
-	// to restMost. The client would ask for it again at once, for as long as it takes.
+	// A partition that cannot be fetched is paused for restFirst, then for twice as long, and so on up to restMost.
+	// The client would retry at once, for as long as the problem lasts.
 	restFirst = 250 * time.Millisecond
 	restMost  = 15 * time.Second
 
-	// overAfter is how long nothing is heard of a stall until it counts as over: twice as long as it rests.
+	// overAfter is how long a stall must not be reported before it counts as over: twice the longest pause.
 	overAfter = 2 * restMost
-	// passAfter is how long a stall may last that brokers call temporary, as while a leader moves.
+	// passAfter is how long a stall may last that brokers call temporary, for example while a leader moves.
 	passAfter = 30 * time.Second
-	// strangerMost is how often the brokers may not know a topic by its id: while they are told of a new one.
-	// Then it was deleted. With the rests that is after 8 s.
+	// strangerMost is how often the brokers may not know a topic by its id, as happens while they learn about a new
+	// one. After that the topic was deleted. With the pauses that is after 8 s.
 	strangerMost = 5
 
-	// sayEvery is how often it is said that a partition stalls, and sayMost of how many in that time.
+	// sayEvery is how often a stalled partition is logged, and sayMost is how many are in that time.
 	sayEvery = time.Minute
 	sayMost  = 10
 
-	// wholeTopic is the number that the client gives to what is wrong with a topic, and without a topic
-	// to an answer larger than it reads.
+	// wholeTopic is the partition number that the client reports for an error of a whole topic and, without a topic,
+	// for an answer larger than it reads.
 	wholeTopic = -1
 )
 
-// stall is a partition that cannot be read, or a whole topic.
+// stall is a partition, or a whole topic, that cannot be read.
 type stall struct {
 	err   error
 	times int
 	since time.Time
 	last  time.Time
 	said  time.Time // zero: never
-	final bool      // the client has given the partition up, and says nothing more about it
+	final bool      // the client has given up on the partition, and reports nothing more about it
 }
 
-// stalls are the partitions that cannot be read while others can. They are no errors of Receive, which
-// would hold up the others.
+// stalls are the partitions that cannot be read while others can. They are not errors of Receive, which would block
+// the others.
 type stalls struct {
 	log  *slog.Logger
 	now  func() time.Time
-	most time.Duration // that a partition rests
+	most time.Duration // the longest pause of a partition
 
 	mu    sync.Mutex
 	all   map[partition]*stall
-	began time.Time // of the time in which sayMost are said
-	said  int       // how many were
+	began time.Time // start of the interval in which up to sayMost are logged
+	said  int       // how many were logged
 }
 
 func newStalls(log *slog.Logger, now func() time.Time) *stalls {
 	return &stalls{log: log, now: now, most: restMost, all: map[partition]*stall{}}
 }
 
-// take keeps what the client says instead of a partition's messages, and reports whether it did: other
-// errors are for the caller. If no messages came with it, the partition is left alone for a while.
+// take records a partition's error and reports whether it did: other errors are for the caller. If no messages came
+// with the error, the partition is paused for a while.
 func (s *stalls) take(client *kgo.Client, p partition, err error, messages int) bool {
 	_, lost := errors.AsType[*kgo.ErrDataLoss](err)
 	_, group := errors.AsType[*kgo.ErrGroupSession](err)
@@ -102,7 +102,7 @@ func (s *stalls) note(p partition, err error, final bool) (times int) {
 	return one.times
 }
 
-// over is called when a message of a partition has come, or its topic is not the same any longer.
+// over is called when a message of a partition has arrived, or when its topic was replaced.
 func (s *stalls) over(p partition) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -113,8 +113,8 @@ func (s *stalls) over(p partition) {
 	delete(s.all, p)
 }
 
-// gone is called when partitions are taken away. Another member may be able to read them, and if they
-// come back the client tries again.
+// gone is called when partitions are taken away. Another member may be able to read them, and if they come back the
+// client tries again.
 func (s *stalls) gone(partitions map[string][]int32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -125,14 +125,14 @@ func (s *stalls) gone(partitions map[string][]int32) {
 	}
 }
 
-// remade is called when a topic is another one by now.
+// remade is called when topics were replaced by others of the same names.
 func (s *stalls) remade(topics []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	maps.DeleteFunc(s.all, func(p partition, _ *stall) bool { return slices.Contains(topics, p.topic) })
 }
 
-// say logs the stalls that are due. offset tells where a partition stands.
+// say logs the stalls that are due. offset returns the current offset of a partition.
 func (s *stalls) say(group string, offset func(partition) int64) {
 	due, all := s.pick()
 	for p, one := range due {
@@ -148,7 +148,7 @@ func (s *stalls) say(group string, offset func(partition) int64) {
 	}
 }
 
-// pick returns the stalls to be said now, and how many there are in all.
+// pick returns the stalls to log now, and how many there are in total.
 func (s *stalls) pick() (picked map[partition]stall, all int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -166,7 +166,7 @@ func (s *stalls) pick() (picked map[partition]stall, all int) {
 	return picked, len(s.all)
 }
 
-// due drops the stalls that are over, and returns those to be said, first what was never said.
+// due drops the stalls that are over, and returns those to log, those never logged first.
 func (s *stalls) due(now time.Time) (due []partition) {
 	for p, one := range s.all {
 		switch {
@@ -183,7 +183,7 @@ func (s *stalls) due(now time.Time) (due []partition) {
 	return due
 }
 
-// explain says what an error of a partition means, if the client's own words do not.
+// explain adds what an error of a partition means, if the client's own words do not say so.
 func explain(err error) error {
 	if large, ok := errors.AsType[*kgo.ErrDecompressTooLarge](err); ok {
 		return fmt.Errorf("the batch at offset %d unpacks to more than %d MiB; to skip it, stop the consumers and reset the group to offset %d",

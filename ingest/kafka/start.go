@@ -13,8 +13,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// begin is called when we are about to read partitions, with where the client would begin in each: at what
-// the group has committed or, if that is nothing, where the configuration says. It returns where to begin.
+// begin is called before partitions are read, with the offsets where the client would begin: those that the group has
+// committed or, without one, where the configuration says. It returns the offsets where to begin.
 func (s *Source) begin(ctx context.Context, at map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -31,19 +31,19 @@ func (s *Source) begin(ctx context.Context, at map[string]map[int32]kgo.Offset) 
 	return at, nil
 }
 
-// topic is a topic of which we are about to read partitions.
+// topic is a topic whose partitions are about to be read.
 type topic struct {
 	name       string
 	partitions int32
-	err        error // why the brokers do not tell
+	err        error // why the brokers do not describe it
 
-	note     note           // what commits of it are to say
-	remade   bool           // it is not the topic that we have read under its name before
-	known    bool           // the group has committed something in it, or in another one of its name
-	believed map[int32]bool // of partitions in which something is committed: whether that is of this topic
+	note     note           // what its commits must say
+	remade   bool           // not the topic that we have read under its name before
+	known    bool           // the group has committed something in it, or in another topic of its name
+	believed map[int32]bool // by partition with a committed offset: whether that offset is of this topic
 }
 
-// look asks the brokers for topics, and for what the group has committed in them.
+// look gets topics from the brokers, and the offsets that the group has committed in them.
 func (s *Source) look(ctx context.Context, at map[string]map[int32]kgo.Offset) (topics []topic, err error) {
 	if len(at) == 0 {
 		return nil, nil
@@ -73,9 +73,9 @@ func noteOf(found *kmsg.MetadataResponse, topic kmsg.MetadataResponseTopic) note
 	return n
 }
 
-// assigned is called when the group has assigned partitions, also if none of them is new to us. A member
-// that has none of a topic remembers the topic, too: if it is made again, and we then get partitions of it,
-// it is not new to the group. A broker that does not answer now is asked again the next time.
+// assigned is called when the group has assigned partitions, even if none of them is new to us. A member remembers a
+// topic even if it has no partitions of it: if the topic is recreated, and we then get partitions of it, it is not
+// new to the group. If a broker does not answer now, the next assignment asks again.
 func (s *Source) assigned(ctx context.Context, client *kgo.Client, partitions map[string][]int32) {
 	s.member.assigned(ctx, client, partitions)
 	names := slices.DeleteFunc(slices.Clone(s.config.Topics), func(name string) bool {
@@ -97,7 +97,7 @@ func (s *Source) assigned(ctx context.Context, client *kgo.Client, partitions ma
 	}
 }
 
-// topic puts together what is known of a topic.
+// topic combines what is known about a topic.
 func (s *Source) topic(now note, found kmsg.MetadataResponseTopic, committed map[int32]kadm.OffsetResponse) topic {
 	t := topic{
 		name: *found.Topic, partitions: int32(len(found.Partitions)), err: kerr.ErrorForCode(found.ErrorCode),
@@ -109,7 +109,7 @@ func (s *Source) topic(now note, found kmsg.MetadataResponseTopic, committed map
 			continue
 		}
 		said, _ := readNote(commit.Metadata)
-		// Of a topic that was made again since we read it, only what says so is believed.
+		// If the topic was recreated since we read it, only offsets that name it explicitly are trusted.
 		t.believed[number] = said.id == now.id || !t.remade && !said.differs(now)
 		if t.believed[number] {
 			t.note.late = max(t.note.late, said.late)
@@ -124,15 +124,15 @@ func (s *Source) topic(now note, found kmsg.MetadataResponseTopic, committed map
 
 // beginTopic sets where to begin in partitions of a topic.
 //
-//   - Where an offset of this topic is committed, reading goes on.
-//   - A topic that was made again is read from offset 0, even with start: latest, because the group has known
-//     the topic since before its first message. That is committed, so that the next member need not find out,
-//     and one of the previous release, which could not, is not misled.
-//   - A topic that is new to the group begins where the configuration says. If that is the end, then the
-//     end as it is now is committed. Otherwise a message that we receive and do not settle would not come
-//     again: for the next member too such a partition would begin at its end, behind the message.
-//   - A partition that is new in a topic which the group knows begins at its start. So does what comes of a
-//     topic that is deleted just now.
+// - If an offset of this topic is committed, reading continues there.
+// - A recreated topic is read from offset 0, even with start: latest, because the group has known the topic since
+// before its first message. That offset is committed, so that the next member need not find out, and a member of the
+// previous release, which cannot find out, is not misled.
+// - A topic that is new to the group begins where the configuration says. If that is the end, the current end is
+// committed. Otherwise a message that we receive and do not settle would not be redelivered: the next member would
+// begin at the end of the partition too, after the message.
+// - A partition that is new in a topic which the group knows begins at its start. So do the partitions of a topic
+// that is being deleted just now.
 func (s *Source) beginTopic(ctx context.Context, t topic, at map[int32]kgo.Offset) error {
 	done, ends := offsets{}, map[int32]struct{}{}
 	for number := range at {
@@ -140,7 +140,7 @@ func (s *Source) beginTopic(ctx context.Context, t topic, at map[int32]kgo.Offse
 		switch {
 		case committed && !believed, !committed && t.remade:
 			at[number] = kgo.NewOffset().At(0)
-			if number < t.partitions { // or it has fewer than the group thinks
+			if number < t.partitions { // otherwise it has fewer than the group expects
 				done.set(partition{t.name, number}, kgo.EpochOffset{Epoch: -1})
 			}
 		case committed, s.config.Start != latest:
@@ -156,7 +156,7 @@ func (s *Source) beginTopic(ctx context.Context, t topic, at map[int32]kgo.Offse
 	return s.keepBegin(ctx, t, done)
 }
 
-// beginAtEnds has partitions begin where they end now.
+// beginAtEnds makes partitions begin at their current ends.
 func (s *Source) beginAtEnds(
 	ctx context.Context, topic string, numbers map[int32]struct{}, at map[int32]kgo.Offset, done offsets,
 ) error {
@@ -178,8 +178,8 @@ func (s *Source) beginAtEnds(
 	return nil
 }
 
-// keepBegin commits where we begin, and keeps what is known of the topic. A client that has not forgotten
-// the topic before refuses the commit; it then has it read anew, which brings us back here.
+// keepBegin commits where we begin, and stores what is known of the topic. A client that has not yet forgotten the
+// previous topic refuses the commit; it then reads the topic anew, which leads back here.
 func (s *Source) keepBegin(ctx context.Context, t topic, done offsets) error {
 	if len(done) > 0 {
 		ctx = kgo.PreCommitFnContext(ctx, func(commit *kmsg.OffsetCommitRequest) error {
