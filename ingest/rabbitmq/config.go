@@ -14,49 +14,50 @@ import (
 	"github.com/postrider/postrider/ingest"
 )
 
-// Config is one queue, as it is written in the configuration. Its account needs the permission to read
-// the queue, and to write to the exchange for dead letters.
+// Config configures one queue, as written in the configuration. Its account needs permission to read the queue, and
+// to write to the dead letter exchange.
 //
-// Messages have to carry the property message_id, another one each: by it a message that RabbitMQ hands out
-// again is recognised. One without it is then stored again, unless it has an event id.
+// Every message must have a unique message_id property, by which redelivered messages are recognised. A redelivered
+// message without it is stored again, unless it has an event id.
 //
-// The queue's order is kept as long as one consumer takes from it. With the argument x-single-active-consumer
-// RabbitMQ sees to that, however many consumers there are. Without it there are two for a moment
-// whenever a connection breaks, until RabbitMQ notices.
+// The queue's order is kept as long as it has a single consumer. With the argument x-single-active-consumer RabbitMQ
+// enforces that, however many consumers are connected. Without it there are two for a moment whenever a connection
+// breaks, until RabbitMQ notices.
 //
-// RabbitMQ 4 by default gives a message of a quorum queue up once it was handed out 20 times, and each
-// consumer that dies or stops with a message in hand counts. Such a queue needs the policy delivery-limit -1, or
-// a dead-letter exchange of its own; else messages are lost.
+// By default, RabbitMQ 4 gives up on a message of a quorum queue after 20 deliveries, and each consumer that dies or
+// stops with a message in hand counts. Such a queue needs the policy delivery-limit -1, or a dead-letter exchange of
+// its own; otherwise messages are lost.
 //
-// RabbitMQ closes the channel of a consumer that keeps a message for longer than its consumer_timeout, 30
-// minutes by default, as happens when the database is away for longer. Nothing is lost or stored twice by that.
+// RabbitMQ closes the channel of a consumer that holds a message for longer than its consumer_timeout, 30 minutes by
+// default, as happens when the database is down for longer. That neither loses messages nor stores them twice.
 type Config struct {
-	// URL is where RabbitMQ is, with the account and the virtual host:
+	// URL is RabbitMQ's address with the account and the virtual host:
 	// amqps://user:password@rabbitmq.example.com:5671/vhost. Required. It begins with amqps:// for TLS, or with
-	// amqp://. What has a meaning in URLs is written as %XX in it, a slash in a password as %2F say. Default port:
-	// 5671 with TLS, else 5672. Default account: guest with the password guest. Default virtual host: /.
+	// amqp://. Characters with a meaning in URLs are percent-encoded, for example a slash in a password as %2F.
+	// Default port: 5671 with TLS, else 5672. Default account: guest with the password guest. Default virtual host:
+	// /.
 	URL string `json:"url"`
 
-	// Queue is the name of the queue to take messages from, a classic or a quorum queue, but no stream.
-	// Required. It has to exist.
+	// Queue is the name of the queue to consume, a classic or a quorum queue, but not a stream. Required. It must
+	// exist.
 	Queue string `json:"queue"`
 
-	// DeadLetterExchange is the name of the exchange that takes the messages which can never be stored.
-	// It has to exist, and to route each of them to a queue: as long as it does not, nothing more is taken from
-	// Queue. Default: the default exchange, with which dead_letter_routing_key is required.
+	// DeadLetterExchange is the name of the exchange that receives messages that can never be stored. It must exist
+	// and route each of them to a queue: as long as it does not, nothing more is consumed from Queue. Default: the
+	// default exchange, which requires dead_letter_routing_key.
 	DeadLetterExchange string `json:"dead_letter_exchange"`
 
-	// DeadLetterRoutingKey is what dead letters are published with. With the default exchange that is the
-	// name of the queue for them. Default: what each message itself was published with.
+	// DeadLetterRoutingKey is the routing key of dead letters. With the default exchange it is the name of their
+	// queue. Default: each message's own routing key.
 	DeadLetterRoutingKey string `json:"dead_letter_routing_key"`
 
-	// Prefetch is how many messages RabbitMQ hands out ahead of their acknowledgements, 1 to 65535. Default: 1000,
-	// which is two batches: one is stored while another is on its way. All of them are in memory, so that queues
-	// with messages of megabytes want less.
+	// Prefetch is how many unacknowledged messages RabbitMQ sends ahead, 1 to 65535. Default: 1000, which is two
+	// batches: one is stored while another is on its way. All of them are in memory, so queues with messages of
+	// megabytes need fewer.
 	Prefetch int `json:"prefetch"`
 
-	// TLS is how a broker is spoken to whose URL begins with amqps://. Default: with the system's certificate
-	// authorities, and no certificate of ours.
+	// TLS configures TLS to a broker whose URL begins with amqps://. Default: the system's certificate authorities,
+	// and no client certificate.
 	TLS *ingest.TLS `json:"tls"`
 }
 
@@ -64,19 +65,19 @@ const (
 	prefetchDefault = 2 * ingest.BatchMost
 	prefetchMost    = math.MaxUint16
 
-	// nameBytesMost is what a name or routing key may have in AMQP.
+	// nameBytesMost is the longest name or routing key in AMQP.
 	nameBytesMost = 255
 
 	secureScheme = "amqps"
 )
 
-// settings are what a Config says.
+// settings are the validated values of a Config.
 type settings struct {
 	Config
 	tls *tls.Config // nil: no TLS
 }
 
-// read reads a Config, with all there is to say against it.
+// read validates a Config and returns everything that is wrong with it.
 func (c Config) read() (s settings, err error) {
 	s.Config = c
 	s.Prefetch = cmp.Or(c.Prefetch, prefetchDefault)
@@ -96,7 +97,7 @@ func (c Config) read() (s settings, err error) {
 	return s, errors.Join(urlErr, c.queue(), c.deadLetters(), prefetchErr, tlsErr)
 }
 
-// url tells whether the URL asks for TLS. It quotes nothing: there is a password in it.
+// url reports whether the URL asks for TLS. Its errors do not quote the URL, which contains a password.
 func (c Config) url() (secure bool, err error) {
 	if c.URL == "" {
 		return false, errors.New("url: it is required")

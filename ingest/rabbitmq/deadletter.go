@@ -11,34 +11,33 @@ import (
 	"github.com/postrider/postrider/ingest"
 )
 
-// The headers that say where a dead letter comes from.
+// Headers that say where a dead letter comes from.
 const (
 	exchangeHeader   = "postrider-exchange"
 	routingKeyHeader = "postrider-routing-key"
 	queueHeader      = "postrider-queue"
 )
 
-// RabbitMQ would act on these properties of a copy, which has them as headers instead.
+// RabbitMQ would act on these properties of a copy, so the copy has them as headers instead.
 const (
-	expirationHeader = "postrider-expiration" // milliseconds, after which the copy would be deleted
-	userHeader       = "postrider-user-id"    // who published it; RabbitMQ refuses any but our own
+	expirationHeader = "postrider-expiration" // in milliseconds; as a property it would delete the copy
+	userHeader       = "postrider-user-id"    // the publisher; as a property RabbitMQ accepts only our own
 )
 
-// renamed are the headers that RabbitMQ would act on, and what a copy calls them.
+// renamed maps headers that RabbitMQ would act on to their names in a copy.
 var renamed = map[string]string{
-	"CC":      "postrider-cc", // further routing keys, by which the copy would go elsewhere too
+	"CC":      "postrider-cc", // further routing keys, which would also route the copy elsewhere
 	"BCC":     "postrider-bcc",
-	"x-delay": "postrider-x-delay", // an exchange that delays returns what is mandatory, as dead letters are
+	"x-delay": "postrider-x-delay", // a delaying exchange returns mandatory messages, such as dead letters
 }
 
-// outlet is a session that dead letters are published by, one at a time.
+// outlet is a session that dead letters are published on, one at a time.
 type outlet struct {
 	*session
-	returns chan amqp.Return // what no queue would take, sent ahead of its confirmation
+	returns chan amqp.Return // unroutable messages, sent before their confirmation
 }
 
-// putDown puts dead letters down, in order, and returns how many of all settlements come before the
-// first that failed.
+// putDown stores dead letters, in order, and returns how many of all settlements come before the first that failed.
 func (s *Source) putDown(ctx context.Context, settlements []ingest.Settlement) (down int, err error) {
 	for i, one := range settlements {
 		h := handleOf(one.Message)
@@ -57,8 +56,8 @@ func (s *Source) putDown(ctx context.Context, settlements []ingest.Settlement) (
 	return len(settlements), nil
 }
 
-// putOne returns when a copy of a message is where it is kept. After an error the next one begins with
-// a new connection.
+// putOne stores a copy of a message, and returns when it is confirmed. After an error the next one opens a new
+// connection.
 func (s *Source) putOne(ctx context.Context, d *amqp.Delivery, l ingest.Letter) error {
 	if s.outlet != nil && s.outlet.lost() {
 		_ = s.closeOutlet(ctx)
@@ -98,7 +97,7 @@ func (o *outlet) publish(ctx context.Context, exchange, key string, letter amqp.
 	err := o.within(ctx, func() error {
 		confirmation, err := o.channel.PublishWithDeferredConfirm(exchange, key, true, false, letter)
 		if err == nil {
-			confirmed = confirmation.Wait() // it ends with the session, too
+			confirmed = confirmation.Wait() // it also returns when the session ends
 		}
 		return err
 	})
@@ -122,8 +121,8 @@ func (o *outlet) publish(ctx context.Context, exchange, key string, letter amqp.
 	return errors.New("the broker refuses it: a queue that it is for is full or does not work")
 }
 
-// refusal is why the broker closed the channel instead of confirming a letter. These exceptions are
-// about the letter: its body is larger than max_message_size, or a property is not to its liking.
+// refusal returns why the broker closed the channel instead of confirming a letter. These exceptions are about the
+// letter: its body is larger than max_message_size, or a property is invalid.
 func (o *outlet) refusal() error {
 	exception := o.exception()
 	if exception == nil {
@@ -136,7 +135,7 @@ func (o *outlet) refusal() error {
 	return explained(exception)
 }
 
-// closeOutlet ends the session that dead letters are published by, if there is one.
+// closeOutlet closes the session that dead letters are published on, if there is one.
 func (s *Source) closeOutlet(ctx context.Context) error {
 	o := s.outlet
 	if o == nil {
@@ -146,7 +145,7 @@ func (s *Source) closeOutlet(ctx context.Context) error {
 	return o.close(ctx)
 }
 
-// letter is a copy of a message that says why it is there and where it comes from, as far as that fits.
+// letter returns a copy of a message with its reason and origin, as far as that fits.
 func (s *Source) letter(d *amqp.Delivery, l ingest.Letter) amqp.Publishing {
 	body := d.Body[:l.Body]
 	if l.About == nil {

@@ -6,16 +6,16 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// headerFrame returns how many bytes the frame takes into which all properties of a message have to
-// fit, a few more if properties are missing. The library sends it whatever its size, and RabbitMQ closes
-// the connection if it is larger than agreed.
+// headerFrame returns the size in bytes of the frame that contains all properties of a message, or slightly more if
+// properties are missing. The library sends the frame whatever its size, and RabbitMQ closes the connection if it
+// exceeds the negotiated size.
 func headerFrame(m amqp.Publishing) int {
 	const (
 		frame   = 1 + 2 + 4 + 1 // type, channel, size, end
-		fixed   = 2 + 2 + 8 + 2 // class, weight, size of the body, which properties there are
+		fixed   = 2 + 2 + 8 + 2 // class, weight, body size, property flags
 		numbers = 1 + 1 + 8     // delivery mode, priority, timestamp
 	)
-	n := frame + fixed + numbers + field(m.Headers) - 1 // no type
+	n := frame + fixed + numbers + field(m.Headers) - 1 // without a type
 	for _, text := range []string{
 		m.ContentType, m.ContentEncoding, m.CorrelationId, m.ReplyTo, m.Expiration, m.MessageId, m.Type, m.UserId, m.AppId,
 	} {
@@ -24,7 +24,7 @@ func headerFrame(m amqp.Publishing) int {
 	return n
 }
 
-// field returns how many bytes a value takes in a table, its type included.
+// field returns the size in bytes of a value in a table, including its type.
 func field(value any) int {
 	const kind, length, timestamp = 1, 4, 8
 	switch v := value.(type) {
@@ -47,7 +47,7 @@ func field(value any) int {
 		}
 		return n
 	}
-	if size := binary.Size(value); size > 0 { // numbers, truth values and decimals
+	if size := binary.Size(value); size > 0 { // numbers, booleans and decimals
 		return kind + size
 	}
 	return kind + timestamp

@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// RabbitMQ writes acknowledgements in some milliseconds. One that takes a second for it is left alone:
-	// what it forgets comes again, and is known.
+	// RabbitMQ writes acknowledgements in some milliseconds. If one takes longer than a second, we stop waiting: its
+	// message is redelivered and recognised.
 	flushPause = 10 * time.Millisecond
 	flushTries = 100
 
@@ -17,7 +17,7 @@ const (
 	lowestPriority = int32(-1 << 31)
 )
 
-// disconnect ends the link, if there is one. RabbitMQ puts back what is not acknowledged.
+// disconnect closes the link, if there is one. RabbitMQ requeues unacknowledged messages.
 func (s *Source) disconnect(ctx context.Context) error {
 	l := s.link
 	if l == nil {
@@ -28,20 +28,20 @@ func (s *Source) disconnect(ctx context.Context) error {
 	if l.acked > 0 && !l.lost() {
 		err := l.within(ctx, func() error { return l.flush(s.config) })
 		if err != nil && l.conn.IsClosed() {
-			return err // we have hung up; all else is not worth an error, as when the queue is deleted
+			return err // the connection is closed; other errors do not matter, such as those for a deleted queue
 		}
 	}
 	return l.close(ctx)
 }
 
-// flush waits until the queue has all our acknowledgements. RabbitMQ has 32 of a channel's on their way into a
-// quorum queue at a time. Others wait until these are written, and are forgotten when the channel closes:
-// their messages would come again after a stop in good order.
+// flush waits until the queue has all our acknowledgements. RabbitMQ sends a quorum queue up to 32 of a channel's
+// acknowledgements at a time. The others wait until these are written, and are forgotten when the channel closes:
+// their messages would be redelivered after a clean stop.
 //
-// No answer tells how far it is. But RabbitMQ sends no more ahead than it may: if it has sent that many beyond
-// what we have acknowledged, it knows of all that. As long as the queue has messages it will. If it has none
-// left, one more consumer can take none away from the first, and is a change to the queue that is carried out
-// behind all that was on its way.
+// No response says how far RabbitMQ is. But it never sends more messages than prefetch allows: if it has sent that
+// many beyond our acknowledged messages, it has processed all those acknowledgements. It will, as long as the queue
+// has messages. If the queue is empty, we add one more consumer, which cannot take messages from the first, and is a
+// change to the queue that is carried out after everything that was on its way.
 func (l *link) flush(c Config) error {
 	for range flushTries {
 		state, err := l.channel.QueueDeclarePassive(c.Queue, false, false, false, false, nil)
@@ -66,5 +66,5 @@ func (l *link) flushEmpty(c Config) error {
 	if _, err := l.channel.Consume(c.Queue, flushTag, false, false, false, false, lowest); err != nil {
 		return err
 	}
-	return passiveQueue(l.channel, c.Queue) // by its answer the channel has heard that there is room, and sent the others
+	return passiveQueue(l.channel, c.Queue) // before its response the channel has learned that there is room, and has sent the others
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/postrider/postrider/ingest"
 )
 
-// callTimeout is how long the broker may take to answer: to let us in, to find a queue, to confirm a dead
-// letter. It does so in some milliseconds, and in seconds if a node of a cluster has just died.
+// callTimeout is how long the broker may take to answer: to accept a login, find a queue or confirm a dead letter. It
+// takes some milliseconds, or seconds if a node of a cluster has just died.
 const callTimeout = 10 * time.Second
 
 // Source receives messages from a queue.
@@ -28,10 +28,10 @@ type Source struct {
 	timeout time.Duration
 	silence time.Duration // silenceMost, or less in tests
 
-	// Dead letters have a connection of their own. When RabbitMQ is short of memory or disk space, it reads
-	// no more from connections that publish, and would not hear acknowledgements either.
-	link   *link   // nil: there is no connection to receive by
-	outlet *outlet // nil: there is none to publish by
+	// Dead letters have a connection of their own. When RabbitMQ is short of memory or disk space, it stops reading
+	// from connections that publish, and would not receive acknowledgements either.
+	link   *link   // nil: no connection to receive on
+	outlet *outlet // nil: no connection to publish on
 }
 
 var _ ingest.Source = (*Source)(nil)
@@ -45,8 +45,8 @@ func New(c Config, log *slog.Logger) (*Source, error) {
 	return &Source{log: log, config: set.Config, tls: set.tls, timeout: callTimeout, silence: silenceMost}, nil
 }
 
-// Check returns an error unless the queue and the dead letter exchange exist, or with the default exchange the dead
-// letter queue. RabbitMQ reveals permissions to read and write only to those who do so.
+// Check returns an error unless the queue and the dead letter exchange exist or, with the default exchange, the dead
+// letter queue. RabbitMQ reveals permissions to read and write only when a client reads or writes.
 func (s *Source) Check(ctx context.Context) error {
 	session, err := s.open(ctx, connectionName)
 	if err != nil {
@@ -60,7 +60,7 @@ func (s *Source) Check(ctx context.Context) error {
 	return errors.Join(queue, session.find(ctx, "dead_letter_exchange", s.config.DeadLetterExchange, passiveExchange))
 }
 
-// A passive declaration makes nothing: all that counts of it is the name.
+// A passive declaration creates nothing; only its name matters.
 
 func passiveQueue(channel *amqp.Channel, name string) error {
 	_, err := channel.QueueDeclarePassive(name, false, false, false, false, nil)
@@ -71,8 +71,7 @@ func passiveExchange(channel *amqp.Channel, name string) error {
 	return channel.ExchangeDeclarePassive(name, amqp.ExchangeTopic, false, false, false, false, nil)
 }
 
-// find looks something up, on a channel of its own: RabbitMQ closes the channel on which it is asked for
-// what does not exist.
+// find looks something up on a channel of its own, because RabbitMQ closes the channel if it does not exist.
 func (s *session) find(ctx context.Context, field, name string, declare func(*amqp.Channel, string) error) error {
 	err := s.within(ctx, func() error {
 		channel, err := s.conn.Channel()

@@ -12,40 +12,39 @@ import (
 	"github.com/postrider/postrider/ingest"
 )
 
-// batchBytesMost is about how many bytes of bodies a batch has: it is full with the message that makes it
-// that many.
+// batchBytesMost is roughly the most bytes of bodies in a batch: the message that reaches it is the last one.
 const batchBytesMost = 16 << 20
 
-// contentType is the header that the property of that name is found under.
+// contentType is the header that contains the property of that name.
 const contentType = "content-type"
 
-// link is a session that messages come by.
+// link is a session that messages are received on.
 type link struct {
 	*session
-	incoming chan *amqp.Delivery // closed when no more come
-	over     chan struct{}       // closed when nobody wants more
+	incoming chan *amqp.Delivery // closed when no more messages come
+	over     chan struct{}       // closed when no more messages are wanted
 
-	// Tags are numbers from 1 on, in the order of deliveries.
-	delivered atomic.Uint64 // the last one's tag
+	// Delivery tags count from 1, in the order of deliveries.
+	delivered atomic.Uint64 // the tag of the last one
 	acked     uint64        // how many are acknowledged
 }
 
-// handle is what a message is settled by.
+// handle is what the adapter needs to settle a message.
 type handle struct {
-	link     *link // a delivery's tag means something on its own channel only
+	link     *link // a delivery's tag is valid only on its own channel
 	delivery *amqp.Delivery
-	put      bool // it is among the dead letters
-	acked    bool // it is acknowledged, and all before it
+	put      bool // the dead letter is stored
+	acked    bool // the message and all before it are acknowledged
 }
 
 func handleOf(m ingest.Message) *handle { return m.Handle.(*handle) }
 
-// silenceMost is how long a consumer waits for messages before it subscribes anew. RabbitMQ 3.10 forgets to
-// cancel the consumers of a quorum queue that is deleted and declared again within some 100 ms: it counts them
-// as consumers of the new queue, gives them its messages, and never sends any.
+// silenceMost is how long a consumer waits for messages before it subscribes again. If a quorum queue is deleted and
+// redeclared within some 100 ms, RabbitMQ 3.10 fails to cancel its consumers: it counts them as consumers of the new
+// queue, assigns its messages to them, and never sends any.
 const silenceMost = 5 * time.Minute
 
-// Receive waits for a message, and adds those that have arrived behind it.
+// Receive waits for a message, and adds the messages that have arrived after it.
 func (s *Source) Receive(ctx context.Context) ([]ingest.Message, error) {
 	for {
 		l, err := s.connect(ctx)
@@ -66,7 +65,7 @@ func (s *Source) Receive(ctx context.Context) ([]ingest.Message, error) {
 	}
 }
 
-// receiveFailed is why no more messages come by a link, which is given up.
+// receiveFailed returns why no more messages arrive on a link, and gives the link up.
 func (s *Source) receiveFailed(ctx context.Context, l *link) error {
 	err := l.reason()
 	if err == nil {
@@ -76,7 +75,7 @@ func (s *Source) receiveFailed(ctx context.Context, l *link) error {
 	return fmt.Errorf("receive from the queue %s: %w", s.config.Queue, err)
 }
 
-// gather makes a batch of a message and what is there behind it.
+// gather makes a batch of a message and those available after it.
 func (l *link) gather(d *amqp.Delivery) (batch []ingest.Message) {
 	for bytes := 0; ; {
 		batch = append(batch, l.message(d))
@@ -129,9 +128,9 @@ func (l *link) consume(c Config) error {
 	return err
 }
 
-// pump moves deliveries to where Receive sees all that have come. The library holds them too, but offers
-// the next one only a moment after the one before was taken, so that one who does not wait would
-// find them one by one.
+// pump moves deliveries to a channel that shows Receive all that have arrived. The library also buffers them, but
+// offers the next one only a moment after the previous one was taken, so a receiver that does not wait would find
+// them one by one.
 func (l *link) pump(deliveries <-chan amqp.Delivery) {
 	defer close(l.incoming)
 	for d := range deliveries {
@@ -152,7 +151,7 @@ func (l *link) message(d *amqp.Delivery) ingest.Message {
 	}
 }
 
-// headers are a message's headers that are text, numbers or truth values, and its content type.
+// headers returns a message's headers that are text, numbers or booleans, and its content type.
 func headers(d *amqp.Delivery) ingest.Headers {
 	all := ingest.Headers{}
 	for name, value := range d.Headers {

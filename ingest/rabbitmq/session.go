@@ -16,21 +16,20 @@ import (
 )
 
 const (
-	// What RabbitMQ shows its administrators.
+	// The connection's name in RabbitMQ's management interface.
 	connectionName = "postrider"
 	outletName     = "postrider dead letters"
 
-	// heartbeat is how often each side tells the other that it is there, unless the broker wants it more often.
-	// The library gives up when it has heard nothing for one and a half times as long.
+	// heartbeat is how often each side tells the other that it is alive, unless the broker wants it more often. The
+	// library gives up when it has received nothing for one and a half times as long.
 	heartbeat = 10 * time.Second
 )
 
-// session is a connection with a channel. Whatever goes wrong on it, it is given up, and another one is
-// made: the library's own reconnecting is off, since what is received on a channel can be settled on that
-// one only.
+// session is a connection with a channel. If anything fails on it, it is closed and a new one is made. The library's
+// own reconnecting is off, since messages received on a channel can be settled only on that channel.
 //
-// The library's calls know no context. They wait for an answer, or until the broker reads, for as long as
-// the connection lasts. Each is made within a time, and to end it we hang up.
+// The library's calls take no context. They wait for an answer, or until the broker reads, for as long as the
+// connection lasts. Each call has a time limit, and closing the connection ends it.
 type session struct {
 	conn    *amqp.Connection
 	channel *amqp.Channel
@@ -39,7 +38,7 @@ type session struct {
 	timeout time.Duration
 }
 
-// open connects, and opens a channel.
+// open connects and opens a channel.
 func (s *Source) open(ctx context.Context, name string) (*session, error) {
 	session := &session{timeout: s.timeout}
 	if err := session.dial(ctx, s, name); err != nil {
@@ -69,7 +68,7 @@ func (s *session) dial(ctx context.Context, source *Source, name string) error {
 		if intime := stop(); err == nil && intime {
 			return nil
 		}
-		_ = socket.Close() // the library leaves it open if it does not get through the login
+		_ = socket.Close() // the library leaves it open if the login fails
 	}
 	switch {
 	case ctx.Err() != nil:
@@ -87,18 +86,18 @@ func (s *session) dial(ctx context.Context, source *Source, name string) error {
 	return explained(err)
 }
 
-// address is where the broker is.
+// address returns the broker's address.
 func (s *Source) address() string {
 	uri := s.uri()
 	return net.JoinHostPort(uri.Host, strconv.Itoa(uri.Port))
 }
 
 func (s *Source) uri() amqp.URI {
-	uri, _ := amqp.ParseURI(s.config.URL) // which was read before
+	uri, _ := amqp.ParseURI(s.config.URL) // validated before
 	return uri
 }
 
-// login makes a connection of a socket, with TLS if that is wanted.
+// login makes a connection from a socket, with TLS if configured.
 func (s *Source) login(ctx context.Context, socket net.Conn, name string) (*amqp.Connection, error) {
 	uri := s.uri()
 	if s.tls != nil {
@@ -115,11 +114,11 @@ func (s *Source) login(ctx context.Context, socket net.Conn, name string) (*amqp
 	return amqp.Open(newReadable(socket), amqp.Config{
 		SASL: []amqp.Authentication{uri.PlainAuth()}, Vhost: uri.Vhost, Locale: "en_US",
 		Properties: properties, Heartbeat: heartbeat,
-		FrameSize: amqp.FrameSizeUnlimited, // but for the broker's own frame_max
+		FrameSize: amqp.FrameSizeUnlimited, // the broker's own frame_max still applies
 	})
 }
 
-// within makes a call, and hangs up if it takes too long or ctx ends.
+// within makes a call, and closes the connection if the call takes too long or ctx ends.
 func (s *session) within(ctx context.Context, call func() error) error {
 	limited, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
@@ -134,10 +133,10 @@ func (s *session) within(ctx context.Context, call func() error) error {
 	return fmt.Errorf("there was no answer within %s", s.timeout)
 }
 
-// lost tells whether nothing works on the session any more.
+// lost reports whether the session is unusable.
 func (s *session) lost() bool { return s.channel.IsClosed() }
 
-// reason returns why the channel is closed; nil: it is not, or we did it ourselves.
+// reason returns why the channel is closed, or nil if it is open or we closed it ourselves.
 func (s *session) reason() error {
 	if exception := s.exception(); exception != nil {
 		return explained(exception)
@@ -154,7 +153,7 @@ func (s *session) exception() *amqp.Error {
 	}
 }
 
-// close says goodbye, so that the broker puts back at once what is not acknowledged, and hangs up.
+// close closes the channel properly, so that the broker requeues unacknowledged messages at once, and disconnects.
 func (s *session) close(ctx context.Context) error {
 	err := s.within(ctx, s.conn.Close)
 	if errors.Is(err, amqp.ErrClosed) {
@@ -163,7 +162,7 @@ func (s *session) close(ctx context.Context) error {
 	return err
 }
 
-// explained is an error of the library as somebody would say it.
+// explained rewords the library's errors for users.
 func explained(err error) error {
 	e, ok := errors.AsType[*amqp.Error](err)
 	switch {

@@ -19,7 +19,7 @@ func (s *Source) Settle(ctx context.Context, settlements []ingest.Settlement) er
 	}
 	l := handleOf(settlements[0].Message).link
 	if l != s.link || l.lost() {
-		return nil // they come again
+		return nil // they are redelivered
 	}
 	down, failure := s.putDown(ctx, settlements)
 	done := settlements[:down]
@@ -39,13 +39,14 @@ func (s *Source) Settle(ctx context.Context, settlements []ingest.Settlement) er
 			"queue", s.config.Queue, "error", err)
 		return nil
 	case failure == nil && first < len(done):
-		_ = s.disconnect(ctx) // whether or not it has heard us, we are gone
+		_ = s.disconnect(ctx) // even if RabbitMQ has not received the close, we are gone
 	}
 	return failure
 }
 
-// acknowledge acknowledges the first messages of a batch at once: all before the batch is acknowledged, so
-// that "up to this one" means them and no others. RabbitMQ answers nothing to it, and does not take it twice.
+// acknowledge acknowledges the first messages of a batch at once. All messages before the batch are acknowledged, so
+// "up to this one" covers exactly these. RabbitMQ does not respond to an acknowledgement, and does not accept it
+// twice.
 func (l *link) acknowledge(first []ingest.Settlement) error {
 	if len(first) == 0 {
 		return nil
@@ -61,7 +62,7 @@ func (l *link) acknowledge(first []ingest.Settlement) error {
 	return nil
 }
 
-// acknowledgeEach acknowledges what is done among messages that are not all.
+// acknowledgeEach acknowledges the done messages one by one, if not all are done.
 func (l *link) acknowledgeEach(some []ingest.Settlement) error {
 	for _, one := range some {
 		if one.Verdict == ingest.Retry {

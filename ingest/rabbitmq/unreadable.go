@@ -13,20 +13,20 @@ import (
 	"github.com/postrider/postrider/ingest"
 )
 
-// The library gives its connection up over headers that are more, nested deeper, or in a larger frame than
-// it takes. RabbitMQ would hand their message out again and again, and what is behind it never.
+// The library closes its connection if headers are more, nested deeper, or in a larger frame than it supports.
+// RabbitMQ would redeliver their message again and again, and never the messages after it.
 const (
-	fieldsMost = 8192 // of a table or list
+	fieldsMost = 8192 // in a table or list
 	depthMost  = 32
 )
 
 var errUnreadable = errors.New("its headers cannot be read: they are nested more than 32 deep, there are more " +
 	"than 8192 of them, or they are larger than frame_max")
 
-// unreadable marks a message whose headers were taken off.
+// unreadable marks a message whose headers were removed.
 const unreadable = "postrider-unreadable"
 
-// takeMark takes the mark off again.
+// takeMark removes the mark.
 func takeMark(headers amqp.Table) error {
 	if _, marked := headers[unreadable]; !marked {
 		return nil
@@ -36,22 +36,22 @@ func takeMark(headers amqp.Table) error {
 	return errUnreadable
 }
 
-// readable is a connection whose messages the library reads, because headers that it does not are replaced
-// by the mark. https://www.rabbitmq.com/resources/specs/amqp0-9-1.pdf, 4.2, has the frames.
+// readable is a connection on which the library can read every message: headers that it cannot read are replaced by
+// the mark. The frames are described in https://www.rabbitmq.com/resources/specs/amqp0-9-1.pdf, 4.2.
 type readable struct {
 	net.Conn
 	from  *bufio.Reader
-	frame []byte // its start, and all of one that holds properties
-	ready []byte // what of that the next Read returns
-	left  int    // how many bytes of the frame pass as they are, behind that
-	most  int    // the size of a frame; 0: any
+	frame []byte // the frame's start, and all of a frame with properties
+	ready []byte // the part of it that the next Read returns
+	left  int    // how many bytes of the frame after that are passed on unchanged
+	most  int    // the largest frame; 0: any
 }
 
 func newReadable(conn net.Conn) *readable {
 	return &readable{Conn: conn, from: bufio.NewReaderSize(conn, 64<<10)}
 }
 
-// Read waits for something, and returns what is there behind it.
+// Read waits for data, and returns what is available.
 func (r *readable) Read(b []byte) (n int, err error) {
 	for n < len(b) && err == nil && (n == 0 || r.from.Buffered() >= startBytes) {
 		var more int
@@ -76,11 +76,11 @@ const (
 	startBytes  = 1 + 2 + 4 // type, channel, size
 	endBytes    = 1
 
-	tune      = 10<<16 | 30 // the method by which the broker tells its limits
+	tune      = 10<<16 | 30 // the method by which the broker sends its limits
 	tuneBytes = 12
 )
 
-// next reads the start of a frame, and the whole of one that holds properties.
+// next reads the start of a frame, and all of a frame with properties.
 func (r *readable) next() error {
 	r.frame = slices.Grow(r.frame[:0], startBytes)[:startBytes]
 	if _, err := io.ReadFull(r.from, r.frame); err != nil {
@@ -107,8 +107,8 @@ func (r *readable) next() error {
 	return nil
 }
 
-// mend replaces headers that cannot be read. In front of them are the class, weight, size of the body and
-// flags, and as the flags say the content type and encoding.
+// mend replaces headers that cannot be read. Before them come the class, weight, body size and flags and, if flagged,
+// the content type and encoding.
 func (r *readable) mend(properties []byte) []byte {
 	const fixed, hasType, hasEncoding, hasHeaders = 2 + 2 + 8 + 2, 1 << 15, 1 << 14, 1 << 13
 	if len(properties) < fixed {
@@ -133,7 +133,7 @@ func (r *readable) mend(properties []byte) []byte {
 	return append(append(mended, mark...), properties[end:]...)
 }
 
-// isReadable reports whether the library reads a table, or a list.
+// isReadable reports whether the library can read a table or list.
 func isReadable(fields []byte, table bool, depth int) bool {
 	for n := 0; len(fields) > 0; n++ {
 		if table {
@@ -162,7 +162,7 @@ func isReadable(fields []byte, table bool, depth int) bool {
 	return true
 }
 
-// sizes are those of fields that have one, by their types. The others begin with their length.
+// sizes are the sizes of fixed-size fields, by type. Other fields begin with their length.
 var sizes = map[byte]int{
 	't': 1, 'b': 1, 'B': 1, 's': 2, 'u': 2, 'I': 4, 'i': 4, 'f': 4, 'l': 8, 'd': 8, 'T': 8, 'D': 5, 'V': 0,
 }
