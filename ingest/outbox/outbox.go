@@ -20,24 +20,22 @@ type Source struct {
 	clock  func() time.Time
 	poll   time.Duration
 
-	place   core.OutboxPlace // what it has taken
-	next    core.OutboxPlace // what it will have taken once the last batch is settled
-	wholeAt time.Time        // when it looks at the whole outbox again
+	place   core.OutboxPlace // up to where it has read
+	next    core.OutboxPlace // up to where it will have read once the last batch is settled
+	wholeAt time.Time        // the time of its next look at the whole outbox
 }
 
 var _ ingest.Source = (*Source)(nil)
 
 const (
-	// pollInterval is how long a message waits at most in an outbox that was empty. A NOTIFY by
-	// whoever inserts would tell at once, but Postgres has all commits with one wait for each
-	// other, and those are other people's transactions. A look into an empty table is two
-	// statements of some 100 us.
+	// pollInterval is the longest wait of a message in an outbox that was empty. A NOTIFY from whoever inserts would
+	// be immediate, but Postgres makes all commits with a NOTIFY wait for each other, and those are other
+	// applications' transactions. A look at an empty table takes two statements of some 100 us.
 	pollInterval = 100 * time.Millisecond
 
-	// A look at the whole outbox finds rows that a place says nothing of: those that a replica or a
-	// DBA brings from another server, and those that come back after a crash or a failover. While
-	// somebody holds a snapshot, it reads all rows that were taken since, so it gets at most a
-	// hundredth of the time.
+	// A look at the whole outbox finds rows that a place does not cover: rows that a replica or a DBA copies from
+	// another server, and rows that reappear after a crash or a failover. While any session holds a snapshot, it
+	// reads all rows removed since, so it gets at most a hundredth of the time.
 	wholeInterval = 5 * time.Second
 	wholeShare    = 100
 )
@@ -53,7 +51,7 @@ func (s *Source) Check(ctx context.Context) error {
 	return err
 }
 
-// batchBytesMost is what one transaction stores, so that it stays short.
+// batchBytesMost is how much one transaction stores, so that it stays short.
 const batchBytesMost = 8 << 20
 
 // Receive polls the outbox until it has rows. It removes nothing: another process may be about to store the same
@@ -72,8 +70,8 @@ func (s *Source) Receive(ctx context.Context) ([]ingest.Message, error) {
 	}
 }
 
-// look looks for messages from the source's place on. The source has no place until they are
-// settled, and none after an error: another server may answer from now on.
+// look reads messages from the source's place on. The source has no place until they are settled, nor after an error,
+// because another server may answer from then on.
 func (s *Source) look(ctx context.Context) ([]core.OutboxMessage, error) {
 	began := s.clock()
 	if !began.Before(s.wholeAt) {
@@ -134,10 +132,10 @@ func (s sink) MessageIngestMany(ctx context.Context, ins []core.IngestIn) []core
 	return s.ingester.OutboxIngestMany(ctx, ins)
 }
 
-// Extend does nothing: no message has been taken yet.
+// Extend does nothing: no message has been removed yet.
 func (*Source) Extend(context.Context, []ingest.Message) error { return nil }
 
-// Settle notes that a batch is done. The sink did the rest in its transaction.
+// Settle marks a batch as done. The sink did the rest in its transaction.
 func (s *Source) Settle(_ context.Context, settlements []ingest.Settlement) error {
 	if !slices.ContainsFunc(settlements, func(one ingest.Settlement) bool { return one.Verdict == ingest.Retry }) {
 		s.place = s.next
