@@ -31,7 +31,7 @@ const (
 func (s *Source) Check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	client, err := kgo.NewClient(append(s.options, kgo.RequestRetries(0))...) // insist retries instead, and returns the cause
+	client, err := kgo.NewClient(append(s.options, kgo.RequestRetries(0))...) // insist retries, and says why
 	if err != nil {
 		return err
 	}

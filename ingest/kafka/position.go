@@ -77,7 +77,7 @@ func (r *reading) some(ctx context.Context) (idle bool) {
 			r.problems = append(r.problems, fmt.Errorf("topics: a batch where the group is cannot be read: %w", f.Err))
 			idle = true
 		case !asked:
-		case f.Err == nil, len(f.Records) > 0, errors.Is(f.Err, kerr.OffsetOutOfRange): // if out of range, the group starts elsewhere
+		case f.Err == nil, len(f.Records) > 0, errors.Is(f.Err, kerr.OffsetOutOfRange): // then the group starts elsewhere
 			r.done(p, nil)
 		case passes(f.Err):
 			r.waiting[p], temporary = f.Err, true

@@ -61,7 +61,7 @@ func (s *Source) take(ctx context.Context, client *kgo.Client) ([]ingest.Message
 		s.extended = 0
 		for more := true; more && len(b.messages) < ingest.BatchMost && b.bytes < batchBytes; {
 			most := min(pollStep, ingest.BatchMost-len(b.messages))
-			more = b.take(client, s.stalls, client.PollRecords(nil, most)) //nolint:staticcheck // nil: return what is available, without waiting
+			more = b.take(client, s.stalls, client.PollRecords(nil, most)) //nolint:staticcheck // nil: what is there, without waiting
 		}
 	}
 	s.warn(b)

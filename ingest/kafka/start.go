@@ -124,15 +124,15 @@ func (s *Source) topic(now note, found kmsg.MetadataResponseTopic, committed map
 
 // beginTopic sets where to begin in partitions of a topic.
 //
-// - If an offset of this topic is committed, reading continues there.
-// - A recreated topic is read from offset 0, even with start: latest, because the group has known the topic since
-// before its first message. That offset is committed, so that the next member need not find out, and a member of the
-// previous release, which cannot find out, is not misled.
-// - A topic that is new to the group begins where the configuration says. If that is the end, the current end is
-// committed. Otherwise a message that we receive and do not settle would not be redelivered: the next member would
-// begin at the end of the partition too, after the message.
-// - A partition that is new in a topic which the group knows begins at its start. So do the partitions of a topic
-// that is being deleted just now.
+//   - If an offset of this topic is committed, reading continues there.
+//   - A recreated topic is read from offset 0, even with start: latest, because the group has known the topic since
+//     before its first message. That offset is committed, so that the next member need not find out, and a member of
+//     the previous release, which cannot find out, is not misled.
+//   - A topic that is new to the group begins where the configuration says. If that is the end, the current end is
+//     committed. Otherwise a message that we receive and do not settle would not be redelivered: the next member
+//     would begin at the end of the partition too, after the message.
+//   - A partition that is new in a topic which the group knows begins at its start. So do the partitions of a topic
+//     that is being deleted just now.
 func (s *Source) beginTopic(ctx context.Context, t topic, at map[int32]kgo.Offset) error {
 	done, ends := offsets{}, map[int32]struct{}{}
 	for number := range at {

@@ -66,5 +66,5 @@ func (l *link) flushEmpty(c Config) error {
 	if _, err := l.channel.Consume(c.Queue, flushTag, false, false, false, false, lowest); err != nil {
 		return err
 	}
-	return passiveQueue(l.channel, c.Queue) // before its response the channel has learned that there is room, and has sent the others
+	return passiveQueue(l.channel, c.Queue) // its response follows the remaining acknowledgements
 }
