@@ -9,7 +9,7 @@ import (
 	"syscall"
 )
 
-// portInUseError is a failure to listen on a port that another process listens on.
+// portInUseError means that another process already listens on the port.
 type portInUseError struct {
 	address string
 	remedy  string // what to do instead of stopping that process
@@ -20,7 +20,7 @@ func (e portInUseError) Error() string {
 	return fmt.Sprintf("Port %s is in use; stop what listens there or %s", port, e.remedy)
 }
 
-// listenOn listens on the address of a setting.
+// listenOn listens on the address that a setting contains.
 func listenOn(ctx context.Context, address, setting, remedy string) (net.Listener, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if errors.Is(err, syscall.EADDRINUSE) {
@@ -41,7 +41,7 @@ func isHostPort(s string) bool {
 	return err == nil
 }
 
-// samePort reports whether two addresses have the same port, whatever their hosts; 0 is any.
+// samePort reports whether two addresses have the same port, whatever their hosts; port 0 matches none.
 func samePort(a, b string) bool {
 	_, one, err := net.SplitHostPort(a)
 	if err != nil {

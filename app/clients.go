@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// clientListener accepts no more connections than it has places for; those beyond wait in the kernel. It is like
-// netutil.LimitListener, whose connections hide CloseWrite. The server needs that so that a client which is
+// clientListener limits the number of accepted connections; further ones wait in the kernel. It is like
+// netutil.LimitListener, whose connections hide CloseWrite. The server needs CloseWrite so that a client which is
 // still sending can read why it was refused.
 type clientListener struct {
 	net.Listener
@@ -48,7 +48,7 @@ func (c *clientConn) Close() error {
 	return c.Conn.Close()
 }
 
-// CloseWrite tells the client that nothing more will come.
+// CloseWrite tells the client that no more data will follow.
 func (c *clientConn) CloseWrite() error {
 	if tcp, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return tcp.CloseWrite()

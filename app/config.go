@@ -14,8 +14,9 @@ import (
 	"github.com/postrider/postrider/store"
 )
 
-// Config is every setting, each a flag and a variable. Settings are named only here: the command line, --help and the
-// error messages below are built from it. The tag "for" names the commands that use a setting; see usedBy.
+// Config contains every setting, each a flag and an environment variable. Settings are named only here: the command
+// line, --help and the error messages below are built from it. The tag "for" names the commands that use a setting;
+// see usedBy.
 type Config struct {
 	DatabaseURL string `group:"Database:" for:"parts,migrate,secrets,token revoke,demo" env:"DATABASE_URL" placeholder:"URL" help:"URL of a Postgres 15 or newer: postgres://user:password@host/database. Several hosts are tried in order; add target_session_attrs=read-write to reach the primary. Without it, serve starts a local Postgres."`
 	DataDir     string `group:"Database:" for:"serve,migrate,secrets,token" env:"POSTRIDER_DATA_DIR" placeholder:"DIR" help:"Directory of the local Postgres and of the signing secret generated for it. Default: postrider in the user's data directory; /var/lib/postrider for root."`
@@ -95,10 +96,10 @@ const (
 )
 
 // leaseSlack is how much longer than an attempt a lease must be. Half of it is time for a claimed delivery to get its
-// turn: as many deliveries wait as are under way, and those that get no turn in that time are given back.
+// turn: as many deliveries wait as are in progress, and those that get no turn in that time are given back.
 func (c *Config) leaseSlack() time.Duration { return max(leaseSlackMin, c.RequestTimeout/2) }
 
-// Validate returns an error for every setting that parses but makes no sense, each under its variable's name.
+// Validate returns an error for every setting that parses but has an invalid value, each under its variable's name.
 func (c *Config) Validate() error {
 	var errs []error
 	check := func(ok bool, variable, format string, args ...any) {
@@ -163,8 +164,8 @@ func (c *Config) Validate() error {
 
 func (c *Config) schedule() core.RetrySchedule { return core.RetrySchedule(c.RetrySchedule) }
 
-// healthRules are when endpoints that fail are left alone. One is disabled after no fewer failures in a row
-// than a single delivery may have.
+// healthRules are the rules for pausing and disabling failing endpoints. An endpoint is disabled only after at least
+// as many failures in a row as a single delivery may have.
 func (c *Config) healthRules() core.HealthRules {
 	return core.HealthRules{
 		CircuitFailures: c.CircuitFailures, CircuitWait: c.CircuitWait,
@@ -172,7 +173,7 @@ func (c *Config) healthRules() core.HealthRules {
 	}
 }
 
-// loopbackOnly tells whether the API can be reached from this machine alone.
+// loopbackOnly reports whether the API can be reached from this machine alone.
 func (c *Config) loopbackOnly() bool {
 	host, _, err := net.SplitHostPort(c.Listen)
 	if err != nil {

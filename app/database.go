@@ -18,7 +18,7 @@ var errNoDatabase = errors.New("DATABASE_URL is required: api, worker, consume a
 
 const localStopFailed = "local Postgres stop failed; a server may be left running"
 
-// openDatabase starts a local Postgres without DATABASE_URL.
+// openDatabase starts a local Postgres if DATABASE_URL is not set.
 func (i *Instance) openDatabase(ctx context.Context) error {
 	if i.config.DatabaseURL != "" {
 		return nil
@@ -59,7 +59,7 @@ func (c *Config) dataDir() (string, error) {
 	return dir, nil
 }
 
-// publishedSecret is the one in docker-compose.yml, which everybody can read.
+// publishedSecret is the secret in docker-compose.yml, which anyone can read.
 const publishedSecret = "development-only-secret-that-everyone-knows"
 
 // keys returns the keys that verify tokens; the first one also signs them.
@@ -79,8 +79,8 @@ func (c *Config) keys() (token.Keys, error) {
 	return append(token.Keys{signing}, verifying...), nil
 }
 
-// secret returns the configured signing secret or, for the local Postgres, one that is generated at the first start and
-// kept beside it.
+// secret returns the configured signing secret or, for the local Postgres, one that is generated at the first start
+// and stored beside it.
 func (c *Config) secret() (string, error) {
 	if c.JWTSecret != "" {
 		return c.JWTSecret, nil

@@ -36,7 +36,7 @@ func demoRetries() Durations {
 // error unless every event arrived with a valid signature.
 func (demoCommand) Run(ctx context.Context, c *Config, con console) error {
 	config := *c
-	if config.DatabaseURL == "" { // a temporary one, so that demo runs beside serve and leaves nothing behind
+	if config.DatabaseURL == "" { // a temporary database, so that demo runs beside serve and leaves nothing behind
 		pg, err := localpg.Start(ctx, localpg.Config{Ephemeral: true})
 		if err != nil {
 			return err
@@ -65,7 +65,7 @@ func (demoCommand) Run(ctx context.Context, c *Config, con console) error {
 	return d.run(ctx)
 }
 
-// demo is one run: an application, two receivers, what they got.
+// demo is one run: an application, two receivers, and what they received.
 type demo struct {
 	client   apiClient
 	con      console
@@ -100,7 +100,7 @@ func (d *demo) run(ctx context.Context) error {
 	return d.show(ctx, sent)
 }
 
-// cleanUp leaves the database without the demo's application.
+// cleanUp removes the demo's application from the database.
 func (d *demo) cleanUp() {
 	ctx, cancel := context.WithTimeout(context.Background(), demoCallLimit)
 	defer cancel()
@@ -109,8 +109,8 @@ func (d *demo) cleanUp() {
 	}
 }
 
-// addReceiver starts a receiver and makes it an endpoint that wants the messages of its channel. The
-// first refusals requests it gets are answered with 503.
+// addReceiver starts a receiver and creates an endpoint for it that receives the messages of its channel. The
+// receiver answers its first requests, as many as refusals says, with 503.
 func (d *demo) addReceiver(ctx context.Context, name string, refusals int) error {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -199,8 +199,8 @@ func (d *demo) show(ctx context.Context, sent []string) error {
 	return nil
 }
 
-// showAttempts waits for the attempt that succeeded to be written down, which is a moment after the
-// receiver has answered.
+// showAttempts waits until the successful attempt is recorded, which happens a moment after the receiver has
+// answered.
 func (d *demo) showAttempts(ctx context.Context, id string) error {
 	type attempt struct {
 		ID                 string
@@ -228,7 +228,7 @@ func (d *demo) showAttempts(ctx context.Context, id string) error {
 	}
 }
 
-// apiClient is as much of a client as the demo needs.
+// apiClient is the minimal API client that the demo needs.
 type apiClient struct {
 	http       http.Client
 	url, token string

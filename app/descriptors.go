@@ -6,29 +6,29 @@ import (
 	"syscall"
 )
 
-// descriptors is how many files and sockets each part of a process may have open. Deliveries must not use up
-// what the API and the database need, nor the API's clients what deliveries need.
+// descriptors is how many files and sockets each part of a process may have open. Deliveries must not use up the
+// descriptors that the API and the database need, nor may the API's clients use up those of deliveries.
 type descriptors struct {
 	limit    int // of the process
-	attempts int // under way at a time
+	attempts int // concurrent attempts
 	idle     int // connections to receivers, kept between attempts
 	clients  int // connections to the API
 }
 
 const (
-	// descriptorsOwn is for the standard streams, the runtime, listeners, certificates and hosts files that are
-	// read now and then, exported traces, and what libraries open.
+	// descriptorsOwn is for the standard streams, the runtime, listeners, certificates and hosts files that are read
+	// now and then, exported traces, and files that libraries open.
 	descriptorsOwn = 16
 	// descriptorsSource is for the connections of one broker.
 	descriptorsSource = 8
-	// descriptorsLeast is what is to be left for attempts and clients.
+	// descriptorsLeast is the minimum for attempts and for clients.
 	descriptorsLeast = 16
-	// descriptorsAttempt is what an attempt may have open at a time: two questions to a name server, or connections to
-	// two addresses of one name, of which one is given up.
+	// descriptorsAttempt is the most that an attempt has open at a time: two DNS queries, or connections to two
+	// addresses of one name, one of which is abandoned.
 	descriptorsAttempt = 2
 )
 
-// shareDescriptors divides a process's limit. A third is for clients, a third for kept connections, a third for
+// shareDescriptors divides a process's limit. A third is for clients, a third for idle connections, a third for
 // attempts.
 func shareDescriptors(limit, connections, sources int) (descriptors, error) {
 	reserved := descriptorsOwn + connections + sources*descriptorsSource
@@ -41,7 +41,7 @@ func shareDescriptors(limit, connections, sources int) (descriptors, error) {
 	return descriptors{limit: limit, attempts: max(1, third/descriptorsAttempt), idle: third, clients: third}, nil
 }
 
-// descriptorLimit is the process's limit of open files. The runtime has raised it as far as it may be.
+// descriptorLimit returns the process's limit of open files. The runtime has raised it as far as permitted.
 func descriptorLimit() int {
 	var limit syscall.Rlimit
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) != nil {

@@ -11,16 +11,16 @@ import (
 	"github.com/postrider/postrider/delivery"
 )
 
-// egress is the proxy that endpoints are reached by; nil: they are reached directly.
+// egress returns the proxy through which endpoints are reached; nil: they are reached directly.
 func (c *Config) egress() (*delivery.Proxy, error) {
 	if c.ProxyURL == "" {
 		return nil, nil
 	}
-	roots, _ := c.roots() // what is wrong with them is told under their own name
+	roots, _ := c.roots() // errors in them are reported under their own setting
 	return delivery.NewProxy(delivery.ProxyConfig{URL: c.ProxyURL, NoProxy: c.NoProxy, Resolves: c.ProxyResolves, Roots: roots})
 }
 
-// roots are those of the system and those of POSTRIDER_CA_FILE; nil: those of the system alone.
+// roots returns the system's certificate authorities and those of POSTRIDER_CA_FILE; nil: the system's alone.
 func (c *Config) roots() (*x509.CertPool, error) {
 	if c.CAFile == "" {
 		// They are read once in a process's life. By the first handshake there may be no descriptor left for that.
@@ -38,8 +38,8 @@ func (c *Config) roots() (*x509.CertPool, error) {
 	return roots, addCertificates(roots, text)
 }
 
-// addCertificates is stricter than the pool's own reading, which passes over what it does not
-// understand: half a bundle would only be noticed at the endpoints whose authority is in the other half.
+// addCertificates is stricter than the pool's own parser, which skips invalid parts: a half-read bundle would be
+// noticed only at the endpoints whose authority is in the other half.
 func addCertificates(pool *x509.CertPool, text []byte) error {
 	n := 0
 	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(text) {

@@ -12,17 +12,17 @@ import (
 
 const variablePrefix = "POSTRIDER_"
 
-// unknownVariable is one of the environment that looks like a setting and is none.
+// unknownVariable is an environment variable that looks like a setting and is not one.
 type unknownVariable struct {
 	name    string
 	similar string // the setting that was probably meant; empty if none is close
 }
 
-// serviceVariable matches what Kubernetes sets in every container for a service whose name begins with postrider, and
-// Docker for a link.
+// serviceVariable matches the variables that Kubernetes sets in every container for a service whose name begins with
+// postrider, and Docker for a link.
 var serviceVariable = regexp.MustCompile(`^POSTRIDER_(.*_)?(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT_\d+_(TCP|UDP|SCTP)(_.*)?)$`)
 
-// unknownVariables returns the variables of the environment that begin like a setting and are none, by name. Variables
+// unknownVariables returns the environment variables that begin like a setting and are not one, by name. Variables
 // that the sources refer to are known.
 func unknownVariables(environment []string, settings, referred []string) []unknownVariable {
 	var unknown []unknownVariable
@@ -30,7 +30,7 @@ func unknownVariables(environment []string, settings, referred []string) []unkno
 		name, value, _ := strings.Cut(entry, "=")
 		switch {
 		case !strings.HasPrefix(name, variablePrefix), slices.Contains(settings, name), slices.Contains(referred, name):
-		case serviceVariable.MatchString(name), strings.HasSuffix(name, "_PORT") && strings.Contains(value, "://"): // a service's address
+		case serviceVariable.MatchString(name), strings.HasSuffix(name, "_PORT") && strings.Contains(value, "://"): // the address of a service
 		default:
 			unknown = append(unknown, unknownVariable{name, closest(name, settings)})
 		}
@@ -57,9 +57,9 @@ func variablesOf(node *kong.Node) []string {
 	return slices.Sorted(maps.Keys(all))
 }
 
-// referredVariables are those whose values the sources take, as ${NAME}.
+// referredVariables returns the variables that the sources refer to as ${NAME}.
 func (c *Config) referredVariables() []string {
-	text, _ := c.sourcesText() // an error was reported when the settings were validated
+	text, _ := c.sourcesText() // errors were reported when the settings were validated
 	var names []string
 	for _, match := range variable.FindAllSubmatch(text, -1) {
 		names = append(names, string(match[1]))
@@ -67,7 +67,7 @@ func (c *Config) referredVariables() []string {
 	return names
 }
 
-// typoMost is how many letters may be wrong, missing or too many in a name for it to be taken for a setting's.
+// typoMost is the largest edit distance at which a name is taken for a misspelt setting.
 const typoMost = 3
 
 func closest(name string, settings []string) string {
@@ -80,7 +80,7 @@ func closest(name string, settings []string) string {
 	return best
 }
 
-// distance is the number of letters to replace, insert or delete to make b of a.
+// distance is the number of letters to replace, insert or delete to turn a into b.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

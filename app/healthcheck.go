@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// healthcheckCommand is for images, which hold no shell and no curl.
+// healthcheckCommand is for container images, which have no shell and no curl.
 type healthcheckCommand struct{}
 
 const (
@@ -50,7 +50,7 @@ func (healthcheckCommand) Run(ctx context.Context, c *Config, con console) error
 	return nil
 }
 
-// reachable returns an address to connect to for one to listen on, which may mean all addresses of the machine.
+// reachable converts a listen address, which may mean all addresses of the machine, to an address to connect to.
 func reachable(listen string) string {
 	host, port, err := net.SplitHostPort(listen)
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// printHelp prints all settings for the program, and for a command those it uses. Every command accepts every setting, so
-// that one set of variables serves all processes of an installation.
+// printHelp prints all settings for the program, and for a command those it uses. Every command accepts every
+// setting, so that one set of variables serves all processes of an installation.
 func printHelp(options kong.HelpOptions, ctx *kong.Context) error {
 	if selected := ctx.Selected(); selected != nil {
 		for _, flag := range ctx.Model.Flags {
@@ -40,7 +40,7 @@ func usedBy(flag *kong.Flag, path string) bool {
 	})
 }
 
-// commandPath is a command as it is typed, without the program and arguments: "token issue".
+// commandPath returns a command as it is typed, without the program and arguments: "token issue".
 func commandPath(node *kong.Node) string {
 	var names []string
 	for ; node != nil && node.Type == kong.CommandNode; node = node.Parent {

@@ -34,14 +34,14 @@ type Instance struct {
 	traces  *telemetry.Traces
 	tokens  *token.Authority // nil without the API
 	address net.Addr         // nil without the API
-	local   bool             // on a Postgres of its own
+	local   bool             // it runs on its own Postgres
 
 	descriptors descriptors
 
 	draining atomic.Bool // it was told to stop
-	failed   chan error  // holds the first part's failure
-	stoppers []func()    // of parts, which stop at once
-	closers  []func()    // of what they need, in the order it was started
+	failed   chan error  // the first failure of a part
+	stoppers []func()    // stop functions of parts, called concurrently
+	closers  []func()    // stop functions of dependencies, in start order
 }
 
 // Start starts the parts and what they depend on, and returns once all are ready. ctx bounds the start only; Stop ends
@@ -83,12 +83,12 @@ func (i *Instance) start(ctx context.Context, parts Parts) error {
 	return i.startParts(ctx, parts)
 }
 
-// databaseAwayError is why a start failed that may succeed once the database is back.
+// databaseAwayError is a start failure that may pass once the database is back.
 type databaseAwayError struct{ error }
 
 func (e databaseAwayError) Unwrap() error { return e.error }
 
-// startParts starts those first that others hand work to, and last those that take work in.
+// startParts starts first the parts that others hand work to, and last those that accept work from outside.
 func (i *Instance) startParts(ctx context.Context, parts Parts) error {
 	i.background(i.store.KeepTime)
 	i.outages.ready = i.store.Ready
@@ -121,7 +121,7 @@ func (i *Instance) startParts(ctx context.Context, parts Parts) error {
 	return nil
 }
 
-// shareDescriptors gives each part its share of the files that the process may have open.
+// shareDescriptors gives each part its share of the process's file descriptors.
 func (i *Instance) shareDescriptors(parts Parts) (err error) {
 	sources := 0
 	if parts.Consume {
@@ -142,7 +142,7 @@ func (i *Instance) shareDescriptors(parts Parts) (err error) {
 	return nil
 }
 
-// startTraces begins to export spans; the last ones go when all else has stopped.
+// startTraces starts exporting spans; the last ones are exported after everything else has stopped.
 func (i *Instance) startTraces(ctx context.Context) (err error) {
 	i.traces, err = telemetry.StartTraces(ctx, Version(), i.log)
 	if err != nil {
@@ -160,13 +160,13 @@ func (i *Instance) startTraces(ctx context.Context) (err error) {
 
 const tracesStopTimeout = 5 * time.Second
 
-// background runs what parts need until they have stopped, and waits for it.
+// background runs something that parts need until they have stopped, and waits for it.
 func (i *Instance) background(run func(context.Context)) { i.onStop(started(run)) }
 
 // part runs a part until Stop, which waits for it.
 func (i *Instance) part(run func(context.Context)) { i.stoppers = append(i.stoppers, started(run)) }
 
-// started runs something until stop, which waits for it.
+// started runs something until stop is called; stop waits for it.
 func started(run func(context.Context)) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -179,7 +179,7 @@ func started(run func(context.Context)) (stop func()) {
 
 func (i *Instance) onStop(f func()) { i.closers = append(i.closers, f) }
 
-// fail ends the instance; only the first failure is told.
+// fail ends the instance; only the first failure is reported.
 func (i *Instance) fail(err error) {
 	select {
 	case i.failed <- err:
@@ -187,7 +187,7 @@ func (i *Instance) fail(err error) {
 	}
 }
 
-// openStore migrates, connects, and makes sure of keys and partitions before anything is stored.
+// openStore migrates, connects, and checks keys and partitions before anything is stored.
 func (i *Instance) openStore(ctx context.Context) error {
 	if i.config.Migrate {
 		if err := store.Migrate(ctx, i.config.DatabaseURL); err != nil {
@@ -229,8 +229,8 @@ func (i *Instance) startWorker() (core.Dispatcher, error) {
 	return worker, nil
 }
 
-// allowSubnets lets somebody who tries Postrider on one machine receive webhooks there. Both must
-// hold: the database is the local one, and nobody from outside can make endpoints.
+// allowSubnets allows webhooks to this machine for users who try Postrider on it. Two conditions must hold: the
+// database is the local one, and the API cannot be reached from other machines.
 func (i *Instance) allowSubnets() []netip.Prefix {
 	if i.config.AllowSubnets == nil && i.loopbackAllowed() {
 		return []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
@@ -242,9 +242,9 @@ func (i *Instance) loopbackAllowed() bool {
 	return i.config.AllowSubnets == nil && i.local && i.config.loopbackOnly()
 }
 
-// What a client may take to send a request and read the answer. The time to handle a request begins
-// with its header, so it must be longer than the body may take: who sends that slowly is told so, and
-// does not get a 503 for it.
+// How long a client may take to send a request and read the response. The time to handle a request begins with its
+// header, so it must be longer than the time for the body: a client that sends too slowly is told so, and does not
+// get a 503 for it.
 const (
 	readHeaderTimeout = 10 * time.Second
 	readTimeout       = 20 * time.Second
@@ -264,7 +264,7 @@ func (i *Instance) startAPI(ctx context.Context, dispatcher core.Dispatcher) err
 	s := &http.Server{
 		Handler: i.closeWhileDraining(i.handler(dispatcher)), ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout,
 		WriteTimeout: writeTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytesMax,
-		DisableGeneralOptionsHandler: true, // so that CORS is answered for * as well
+		DisableGeneralOptionsHandler: true, // so that OPTIONS * gets CORS headers too
 		ErrorLog:                     telemetry.TextLog(i.log, slog.LevelDebug, "client connection failed"),
 	}
 	go func() {
@@ -276,7 +276,7 @@ func (i *Instance) startAPI(ctx context.Context, dispatcher core.Dispatcher) err
 	return nil
 }
 
-// handler is the API; dispatcher is nil where the process makes no deliveries.
+// handler returns the API's handler; dispatcher is nil in processes without deliveries.
 func (i *Instance) handler(dispatcher core.Dispatcher) http.Handler {
 	return server.New(server.Config{
 		Service: core.NewService(i.store, store.NewMessageInserter(i.store, dispatcher), i.tokens, i.store.Now, core.EndpointRules{
@@ -288,7 +288,7 @@ func (i *Instance) handler(dispatcher core.Dispatcher) http.Handler {
 	})
 }
 
-// stopAPI accepts nothing more and answers what was accepted, as long as a stop may take.
+// stopAPI accepts no more requests and answers those accepted, within the stop timeout.
 func (i *Instance) stopAPI(s *http.Server) {
 	ctx, cancel := context.WithTimeout(context.Background(), i.config.StopTimeout)
 	defer cancel()
@@ -309,7 +309,7 @@ func (i *Instance) Wait(ctx context.Context) error {
 }
 
 // Stop stops all parts at once, so that a stop takes POSTRIDER_STOP_TIMEOUT rather than a multiple of it. Accepted
-// requests are answered, attempts in flight finish, and leases are given back. Deliveries that are stored meanwhile are
+// requests are answered, attempts in flight finish, and leases are given back. Deliveries stored in the meantime are
 // left to other workers, or to the next start. The local Postgres shuts down last.
 func (i *Instance) Stop() {
 	var stopping sync.WaitGroup

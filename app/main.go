@@ -23,7 +23,7 @@ const (
 	exitUsage  = 2
 )
 
-// commands are the subcommands beside the settings they share.
+// commands are the subcommands and the settings they share.
 type commands struct {
 	Config
 
@@ -43,17 +43,17 @@ type commands struct {
 	Version     versionCommand     `cmd:"" help:"Print the version."`
 }
 
-// console is where a command writes for whoever typed it; the log goes to out as well.
+// console is where a command writes for its user; the log goes to out as well.
 type console struct {
 	out io.Writer
-	err io.Writer // for what is not the result
+	err io.Writer // for everything but the result
 	log *slog.Logger
 }
 
 func (c console) printf(format string, args ...any) { fmt.Fprintf(c.out, format, args...) }
 
-// newParser makes the parser of the command line. exit is called with the exit code once a flag such as --help has
-// done all there is to do; parsing goes on then, and its result is of no interest.
+// newParser returns the parser of the command line. It calls exit with the exit code after a flag such as --help has
+// done its work; parsing then continues, and its result is meaningless.
 func newParser(cli *commands, stdout, stderr io.Writer, exit func(int)) *kong.Kong {
 	parser, err := kong.New(cli,
 		kong.Name("postrider"),
@@ -64,7 +64,7 @@ func newParser(cli *commands, stdout, stderr io.Writer, exit func(int)) *kong.Ko
 		kong.Exit(exit),
 	)
 	if err != nil {
-		panic(err) // commands is wrong, whatever the arguments
+		panic(err) // commands is invalid, whatever the arguments
 	}
 	return parser
 }
@@ -97,8 +97,8 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return exitOK
 }
 
-// gcPercent lets the heap grow to five times what is live before it is collected. Only some megabytes are live, and at
-// the default of 100 the collector takes an eighth of the CPU time.
+// gcPercent lets the heap grow to five times its live size before it is collected. Only some megabytes are live, and
+// at the default of 100 the collector takes an eighth of the CPU time.
 const gcPercent = 400
 
 // collectLessOften sets gcPercent unless GOGC is set.
@@ -108,8 +108,8 @@ func collectLessOften() {
 	}
 }
 
-// oneLine returns an error's text on one line, for logs that are read by the line. Some errors list what was tried, line by
-// line, and repeat themselves; a repeated line is left out.
+// oneLine returns an error's text on one line, for logs that are read line by line. Some errors list what was tried,
+// line by line, and repeat themselves; repeated lines are left out.
 func oneLine(err error) string {
 	var parts []string
 	for line := range strings.Lines(err.Error()) {
@@ -121,7 +121,7 @@ func oneLine(err error) string {
 }
 
 // isTerminal reports whether a stream is a terminal. The null device, which is standard input in containers and under
-// supervisors, is a character device too, and is not one.
+// supervisors, is also a character device but not a terminal.
 func isTerminal(stream any) bool {
 	f, ok := stream.(*os.File)
 	if !ok {

@@ -54,8 +54,8 @@ func printStatus(ctx context.Context, url string, con console) error {
 	return err
 }
 
-// withDatabase works on the database of DATABASE_URL, else on the local one: that of a running serve, or one that it
-// starts for the time of the work.
+// withDatabase runs work on the database of DATABASE_URL or else on the local one: that of a running serve, or one
+// that is started for the duration of work.
 func withDatabase(ctx context.Context, c Config, con console, work func(url string) error) error {
 	if c.DatabaseURL == "" {
 		dir, err := c.dataDir()

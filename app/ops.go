@@ -15,33 +15,34 @@ import (
 )
 
 const (
-	// opsListenDefault is where a process is asked how it is, unless it was told otherwise or another one is there.
+	// opsListenDefault is the address of health checks, unless another one is configured or this one is in use.
 	opsListenDefault = "127.0.0.1:9071"
 
-	// readyFor is how long an answer of the database is good for, so that any number of probes costs it one write a second.
+	// readyFor is how long an answer of the database is valid, so that any number of probes costs it one write a
+	// second.
 	readyFor = time.Second
 
-	// readyTimeout is how long the database has to answer: as long as most who probe would wait.
+	// readyTimeout is how long the database has to answer: as long as most probes would wait.
 	readyTimeout = 2 * time.Second
 
-	// opsConnections is how many may probe at a time. They are among descriptorsOwn.
+	// opsConnections is how many probes may be connected at a time. Their descriptors are part of descriptorsOwn.
 	opsConnections = 8
 
 	opsTimeout   = 5 * time.Second
 	opsHeaderMax = 8 << 10
 )
 
-// ops answers those who run the process, apart from the API's clients: is it alive, is it ready.
+// ops answers operators' health checks, apart from the API's clients: whether the process is alive and ready.
 type ops struct {
 	log      *slog.Logger
-	address  net.Addr // nil: there is no listener
+	address  net.Addr // nil: no listener
 	server   *http.Server
 	database *probe
 	instance atomic.Pointer[Instance] // nil: the parts have not started
 }
 
-// startOps listens where c says. It does so before anything else is started, so that a process that waits for
-// its database is alive and not ready.
+// startOps listens on the configured address. It does so before anything else is started, so that a process that
+// waits for its database is alive and not ready.
 func startOps(ctx context.Context, c Config, log *slog.Logger) (*ops, error) {
 	o := &ops{log: log}
 	o.database = newProbe(func(ctx context.Context) error { return o.instance.Load().store.Ready(ctx) })
@@ -62,7 +63,7 @@ func startOps(ctx context.Context, c Config, log *slog.Logger) (*ops, error) {
 		Handler: o.handler(), ReadTimeout: opsTimeout, WriteTimeout: opsTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: opsHeaderMax,
 		ErrorLog: telemetry.TextLog(log, slog.LevelDebug, "health check connection failed"),
 	}
-	o.server.SetKeepAlivesEnabled(false) // or a few probers that keep connections would lock out the others
+	o.server.SetKeepAlivesEnabled(false) // otherwise a few probers with open connections would lock out the others
 	go o.serve(newClientListener(listener, opsConnections))
 	return o, nil
 }
@@ -80,17 +81,17 @@ func (o *ops) handler() http.Handler {
 	return mux
 }
 
-// started has the process be ready, as far as it is up to its parts.
+// started marks the process as ready, as far as that depends on its parts.
 func (o *ops) started(i *Instance) { o.instance.Store(i) }
 
-// stop ends the listener, last of all. Nobody waits for its answers.
+// stop closes the listener, last of all. Nobody waits for its answers.
 func (o *ops) stop() {
 	if o.server != nil {
-		_ = o.server.Close() // it has nothing to lose
+		_ = o.server.Close() // there is nothing to lose
 	}
 }
 
-// text is the listener's address; empty: there is none.
+// text returns the listener's address, or "" if there is none.
 func (o *ops) text() string {
 	if o.address == nil {
 		return ""
@@ -98,10 +99,10 @@ func (o *ops) text() string {
 	return o.address.String()
 }
 
-// health is an answer. It names no address and quotes no error: whoever may probe need not be trusted.
+// health is the answer to a probe. It contains no address and quotes no error, because a prober need not be trusted.
 type health struct {
 	Status string `json:"status"`           // ok or unavailable
-	Failed string `json:"failed,omitempty"` // which check
+	Failed string `json:"failed,omitempty"` // the failed check
 	Cause  string `json:"cause,omitempty"`  // of the database: an SQLSTATE, or that it does not answer
 }
 
@@ -111,7 +112,7 @@ func writeHealth(w http.ResponseWriter, h health) {
 	if h.Failed != "" {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}
-	_ = json.NewEncoder(w).Encode(h) // only a client that has gone makes this fail
+	_ = json.NewEncoder(w).Encode(h) // fails only if the client has disconnected
 }
 
 func (o *ops) ready() health {
@@ -129,12 +130,12 @@ func (o *ops) ready() health {
 	return health{Status: "ok"}
 }
 
-// probe is a check that is made for all who ask at about the same time.
+// probe is a check that concurrent callers share.
 type probe struct {
 	check func(context.Context) error
-	turn  chan struct{} // holds one while nobody asks
+	turn  chan struct{} // holds one element while no check runs
 
-	at  time.Time // when it was last made
+	at  time.Time // when the last check was made
 	err error
 }
 
@@ -151,7 +152,7 @@ func (p *probe) ask() error {
 	if !p.at.IsZero() && time.Since(p.at) < readyFor {
 		return p.err
 	}
-	// Not in the context of whoever asks: the others have not hung up.
+	// Not the caller's context: other callers have not hung up.
 	ctx, cancel := context.WithTimeout(context.Background(), readyTimeout)
 	defer cancel()
 	p.err = p.check(ctx)

@@ -12,10 +12,10 @@ import (
 )
 
 const (
-	// outageReminder is how often a cause is logged that goes on.
+	// outageReminder is how often a continuing cause is logged.
 	outageReminder = time.Minute
 
-	// outageCheck is how often a database is tried that failed. It is well after outageQuiet without a failure.
+	// outageCheck is how often a failed database is tried. The outage is over after outageQuiet without a failure.
 	outageCheck = time.Second
 	outageQuiet = 3 * outageCheck
 )
@@ -30,11 +30,11 @@ type outages struct {
 	mu       sync.Mutex
 	busyAt   time.Time // when a refused request was logged
 	toldAt   time.Time // when an outage was logged
-	cause    string    // that was logged
-	began    time.Time // zero: there is no outage
+	cause    string    // the cause that was logged
+	began    time.Time // zero: no outage
 	last     time.Time // the last failure
 	failures int
-	logged   bool // the outage was
+	logged   bool // whether this outage was logged
 }
 
 func newOutages(log *slog.Logger) *outages {
@@ -62,7 +62,7 @@ func (o *outages) failed(ctx context.Context, cause string, err error) {
 	}
 }
 
-// refused reports whether a request that was refused because of too many others is to be logged: one each minute.
+// refused reports whether to log that a request was refused because too many others are in progress: once a minute.
 func (o *outages) refused() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -74,7 +74,7 @@ func (o *outages) refused() bool {
 	return true
 }
 
-// watch notices the ends of outages until ctx ends.
+// watch detects the ends of outages until ctx ends.
 func (o *outages) watch(ctx context.Context) {
 	ticks := time.NewTicker(outageCheck)
 	defer ticks.Stop()
@@ -96,7 +96,8 @@ func (o *outages) lasts() bool {
 	return !o.began.IsZero()
 }
 
-// check tries the database. Its own failure counts as one, so that an outage is logged while nothing else is going on.
+// check tries the database. Its own failure counts as one, so that an outage is logged while nothing else is going
+// on.
 func (o *outages) check(ctx context.Context) {
 	err := o.ready(ctx)
 	if cause, away := store.OutageCause(err); away && ctx.Err() == nil {
@@ -116,7 +117,7 @@ func (o *outages) check(ctx context.Context) {
 	o.began = time.Time{}
 }
 
-// outageHandler turns records about failures of the database into ones for debugging.
+// outageHandler lowers records about failures of the database to debug level.
 type outageHandler struct {
 	slog.Handler
 	outages *outages
@@ -132,7 +133,7 @@ func (h outageHandler) Handle(ctx context.Context, r slog.Record) error {
 	return h.Handler.Handle(ctx, r)
 }
 
-// isTold reports whether an error is logged by outages, or was lately.
+// isTold reports whether an error is, or was lately, logged by outages.
 func (h outageHandler) isTold(ctx context.Context, err error) bool {
 	if err == nil {
 		return false
@@ -147,7 +148,7 @@ func (h outageHandler) isTold(ctx context.Context, err error) bool {
 	return away
 }
 
-// errorOf is the error that a record is about; nil: none.
+// errorOf returns the error that a record is about, or nil.
 func errorOf(r slog.Record) (err error) {
 	r.Attrs(func(a slog.Attr) bool {
 		err, _ = a.Value.Any().(error)

@@ -12,17 +12,17 @@ import (
 	"time"
 )
 
-// receiver is a webhook receiver to try Postrider with.
+// receiver is a webhook receiver for trying out Postrider.
 type receiver struct {
 	verifier verifier           // nil without a secret
-	handle   func(received) int // returns the status code to answer with
+	handle   func(received) int // returns the status code of the response
 }
 
 // received is one request.
 type received struct {
 	Header   http.Header
 	Payload  []byte
-	Verified error // nil if the signature is right
+	Verified error // nil if the signature is valid
 }
 
 var errNoSecret = errors.New("not checked; pass --secret")
@@ -63,7 +63,7 @@ func serveHTTP(ctx context.Context, listener net.Listener, handler http.Handler)
 	return nil
 }
 
-// text is the request in readable form.
+// text returns the request in readable form.
 func (r received) text() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %s\n", time.Now().Format(time.RFC3339), r.Header.Get("webhook-id"))
@@ -92,7 +92,7 @@ type listenCommand struct {
 	Status  int    `default:"204" help:"HTTP status code to answer with."`
 }
 
-// Validate returns an error that names a setting that makes no sense.
+// Validate returns an error that names a setting with an invalid value.
 func (l *listenCommand) Validate() error {
 	if !isHostPort(l.Address) {
 		return fmt.Errorf("address: %q is not host:port", l.Address)

@@ -25,7 +25,7 @@ var errNoSecretKeys = errors.New("POSTRIDER_SECRET_KEYS is required: its first k
 // Run encrypts all values it can and returns an error if some remain.
 func (secretsEncryptCommand) Run(ctx context.Context, c *Config, con console) error {
 	if keys, err := store.ParseSecretKeys(c.SecretKeys); err != nil || len(keys) == 0 {
-		return errNoSecretKeys // Validate has refused malformed keys
+		return errNoSecretKeys // Validate has rejected malformed keys
 	}
 	return withStore(ctx, *c, con, func(s *store.Store) error {
 		changed, err := resealAll(ctx, s)
@@ -42,8 +42,8 @@ func (secretsEncryptCommand) Run(ctx context.Context, c *Config, con console) er
 	})
 }
 
-// resealAll repeats until a pass changes nothing: a pass skips endpoints whose rows are locked, and they are free a
-// moment later.
+// resealAll repeats until a pass changes nothing: a pass skips endpoints whose rows are locked, and a moment later
+// the locks are gone.
 func resealAll(ctx context.Context, s *store.Store) (changed int, err error) {
 	for {
 		n, err := s.SecretReseal(ctx)
@@ -103,7 +103,7 @@ func counted(c store.SecretCount) string {
 	return text
 }
 
-// withStore opens the store on the database of withDatabase.
+// withStore opens the store on the database that withDatabase provides.
 func withStore(ctx context.Context, c Config, con console, work func(*store.Store) error) error {
 	return withDatabase(ctx, c, con, func(url string) error {
 		c.DatabaseURL = url

@@ -79,8 +79,8 @@ const (
 	startRetryMax = 15 * time.Second
 )
 
-// startWaiting starts the parts once their database is reachable. A process that ended instead would be
-// restarted later and later by most supervisors, and stay away for minutes after the outage is over.
+// startWaiting starts the parts once their database is reachable. If the process exited instead, most supervisors
+// would restart it with growing delays, and it would stay down for minutes after the end of the outage.
 func startWaiting(ctx context.Context, c Config, parts Parts, log *slog.Logger) (*Instance, error) {
 	var told time.Time
 	for wait := startRetryMin; ; wait = min(2*wait, startRetryMax) {
@@ -100,7 +100,7 @@ func startWaiting(ctx context.Context, c Config, parts Parts, log *slog.Logger) 
 	}
 }
 
-// announce says that all parts are ready: to a user at a terminal with the first steps, else with a log event.
+// announce reports that all parts are ready: to a user at a terminal with the first steps, otherwise in the log.
 func (i *Instance) announce(con console, o *ops) error {
 	if i.address != nil && i.local && isTerminal(con.out) && i.makesTokens() {
 		return i.printSteps(con.out)
@@ -117,7 +117,7 @@ func (i *Instance) announce(con console, o *ops) error {
 // makesTokens reports whether the signing key can issue tokens; a public key cannot.
 func (i *Instance) makesTokens() bool { return i.tokens.CanMake() == nil }
 
-// typedCommand is the program as the reader of the steps would start it.
+// typedCommand returns the command by which the reader of the steps would start the program.
 func typedCommand() string {
 	if strings.Contains(os.Args[0], "go-build") {
 		return "go run ."
@@ -125,14 +125,14 @@ func typedCommand() string {
 	return os.Args[0]
 }
 
-// defaultOrg is the organisation of those who name none; the same as that of the existing servers.
+// defaultOrg is the organisation of requests that name none; it is the same as that of the existing servers.
 const defaultOrg core.OrgID = "org_23rb8YdGqMT0qIzpgGwdXfHirMu"
 
-// printSteps prints what to do next, for a user who tries Postrider on one machine.
+// printSteps prints the next steps for a user who tries Postrider on one machine.
 func (i *Instance) printSteps(w io.Writer) error {
 	token := typedCommand() + " token"
 	if usual, err := localpg.DefaultDir(); err != nil || i.config.DataDir != usual {
-		token += " --data-dir '" + i.config.DataDir + "'" // which has the secret
+		token += " --data-dir '" + i.config.DataDir + "'" // which contains the secret
 	}
 	return steps.Execute(w, map[string]any{
 		"URL": i.URL(), "TokenCommand": token, "SecretIsSet": i.config.JWTSecret != "", "DatabaseURL": i.config.DatabaseURL,

@@ -21,8 +21,7 @@ import (
 	"github.com/postrider/postrider/ingest/sqs"
 )
 
-// sourceConfig is one source of messages as it is configured: one of the brokers, and how their messages
-// are read.
+// sourceConfig is the configuration of one source: one of the brokers, and the format of its messages.
 type sourceConfig struct {
 	Name         string     `json:"name"`
 	Organization core.OrgID `json:"organization"`
@@ -35,7 +34,7 @@ type sourceConfig struct {
 	Outbox   *struct{}        `json:"outbox"`
 }
 
-// outboxSource is what is consumed unless something else is configured.
+// outboxSource is the default configuration of sources.
 const outboxSource = "sources: [{name: outbox, outbox: {}}]"
 
 const (
@@ -43,8 +42,8 @@ const (
 	sourcesBytesMost = 1 << 20
 )
 
-// sources reads the configuration of the sources, and refuses all that can be seen to be wrong without a
-// network, with all there is to say about it.
+// sources reads the configuration of the sources, and returns everything that is wrong with it and can be detected
+// without a network.
 func (c *Config) sources() ([]sourceConfig, error) {
 	text, err := c.sourcesText()
 	if err != nil {
@@ -114,7 +113,7 @@ func listSources(text []byte) ([]json.RawMessage, error) {
 	return file.Sources, nil
 }
 
-// decodeStrictly refuses what it does not know: a setting that is misspelt must not be passed over.
+// decodeStrictly rejects unknown fields: a misspelt setting must not be ignored.
 func decodeStrictly(text []byte, v any) error {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
@@ -126,7 +125,7 @@ func readSource(text json.RawMessage) (s sourceConfig, err error) {
 	if err := json.Unmarshal(text, &fields); err != nil {
 		return s, err
 	}
-	s.Name, _ = fields["name"].(string) // for what is said about the rest
+	s.Name, _ = fields["name"].(string) // for errors about the rest
 	value, err := expanded(fields)
 	if err != nil {
 		return s, err
@@ -148,8 +147,8 @@ var (
 	variable   = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*)\}`)
 )
 
-// expanded puts the values of variables in the place of ${NAME} in all texts, so that a file need not hold
-// secrets. One that is not set is an error.
+// expanded replaces ${NAME} in all texts by the values of variables, so that a file need not contain secrets. A
+// variable that is not set is an error.
 func expanded(value any) (any, error) {
 	var err error
 	switch v := value.(type) {
@@ -202,10 +201,10 @@ func (s sourceConfig) validate() error {
 type opened struct {
 	source ingest.Source
 	decode ingest.Decoder
-	system string // as OpenTelemetry names brokers
+	system string // the broker's name in OpenTelemetry
 }
 
-// open makes the source, which has connected to nothing yet.
+// open returns the source, which has not connected to anything yet.
 func (s sourceConfig) open(box core.Outbox, log *slog.Logger) (o opened, err error) {
 	if s.Outbox != nil {
 		return opened{outbox.New(box, time.Now), outbox.Decode, "postgresql"}, nil

@@ -12,8 +12,8 @@ import (
 // stopDelayDefault is longer than load balancers and kube-proxy usually take to notice that a process is not ready.
 const stopDelayDefault = 5 * time.Second
 
-// stopDelay is how long the API goes on answering once the process was told to stop. Without an API there are no clients
-// to go elsewhere. With the local Postgres there is no other process that they could go to, and at a terminal somebody
+// stopDelay is how long the API continues to answer after the process was told to stop. Without an API there are no
+// clients to redirect. With the local Postgres there is no other process to serve them, and at a terminal a user
 // waits for the prompt.
 func (i *Instance) stopDelay(terminal bool) time.Duration {
 	switch {
@@ -27,8 +27,8 @@ func (i *Instance) stopDelay(terminal bool) time.Duration {
 	return stopDelayDefault
 }
 
-// drain says that the process is not ready any more, and goes on as before for the delay, or until it is told to
-// stop a second time. Load balancers take it out of service meanwhile, and connections end with the next answer.
+// drain reports the process as not ready, and continues as before for the delay, or until it is told to stop a second
+// time. Load balancers take it out of service meanwhile, and each connection ends with its next answer.
 func (i *Instance) drain(delay time.Duration) error {
 	i.draining.Store(true)
 	if delay == 0 {
@@ -47,8 +47,8 @@ func (i *Instance) drain(delay time.Duration) error {
 	}
 }
 
-// closeWhileDraining has each connection closed after its answer once the process drains. To close those that are idle
-// as well would fail requests that are just being sent on them.
+// closeWhileDraining closes each connection after its answer while the process drains. Closing idle connections as
+// well would fail requests that are just being sent on them.
 func (i *Instance) closeWhileDraining(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if i.draining.Load() {

@@ -107,7 +107,7 @@ func (t tokenRevokeCommand) revoke(ctx context.Context, c *Config, con console, 
 		if err := revoke(core.NewRevocations(s, s.Now)); err != nil {
 			return err
 		}
-		select { // by then no process trusts the token any more
+		select { // after this no process accepts the token
 		case <-time.After(store.TokenTrust):
 		case <-ctx.Done():
 		}

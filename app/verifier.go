@@ -15,14 +15,14 @@ type verifier interface {
 	Verify(payload []byte, header http.Header) error
 }
 
-// newVerifier verifies with what the API shows: whsec_ or whpk_. The first it leaves to the Standard
-// Webhooks library and not to our own code: what that accepts, others accept.
+// newVerifier returns a verifier for a whsec_ or whpk_ key, as the API shows it. It verifies whsec_ with the Standard
+// Webhooks library instead of our own code: a signature that the library accepts is valid for others too.
 func newVerifier(secret string) (verifier, error) {
 	encoded, public := strings.CutPrefix(secret, "whpk_")
 	if !public {
 		v, err := standardwebhooks.NewWebhook(secret)
 		if err != nil {
-			return nil, errors.New("must be whsec_ or whpk_ followed by base64") // err may show it
+			return nil, errors.New("must be whsec_ or whpk_ followed by base64") // err may contain the secret
 		}
 		return v, nil
 	}
@@ -33,7 +33,7 @@ func newVerifier(secret string) (verifier, error) {
 	return publicKey(key), nil
 }
 
-// publicKey verifies v1a, which that library does not know. It does not look at the clock.
+// publicKey verifies v1a signatures, which that library does not support. It does not check the timestamp.
 type publicKey ed25519.PublicKey
 
 var errNoMatch = errors.New("no v1a signature matches this key")

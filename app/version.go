@@ -7,7 +7,7 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// release is set by the linker where a release is built: -ldflags "-X .../app.release=v1.2.3".
+// release is set by the linker in release builds: -ldflags "-X .../app.release=v1.2.3".
 var release string
 
 // Version returns the release, or the version that the Go toolchain recorded in the binary.
@@ -32,7 +32,7 @@ func (versionCommand) Run(con console) error {
 
 func versionLine() string { return "postrider " + Version() }
 
-// versionFlag is --version, which does the same as the command.
+// versionFlag is --version, which does the same as the version command.
 type versionFlag bool
 
 // BeforeReset runs before the settings are validated: the version is printed whatever they are.
