@@ -30,7 +30,7 @@ func unknownVariables(environment []string, settings, referred []string) []unkno
 		name, value, _ := strings.Cut(entry, "=")
 		switch {
 		case !strings.HasPrefix(name, variablePrefix), slices.Contains(settings, name), slices.Contains(referred, name):
-		case serviceVariable.MatchString(name), strings.HasSuffix(name, "_PORT") && strings.Contains(value, "://"): // the address of a service
+		case serviceVariable.MatchString(name), strings.HasSuffix(name, "_PORT") && strings.Contains(value, "://"): // a service's address
 		default:
 			unknown = append(unknown, unknownVariable{name, closest(name, settings)})
 		}
