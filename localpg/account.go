@@ -11,14 +11,14 @@ import (
 	"syscall"
 )
 
-// account is whom the server runs as. The zero account is the user of this process.
+// account is the account that the server runs as. The zero account is this process's user.
 type account struct {
 	name       string
 	credential *syscall.Credential
 }
 
-// serverAccount answers for root, as whom Postgres refuses to run. The owner of an existing cluster
-// comes first, so that one made by nobody still works after the user postgres has appeared.
+// serverAccount chooses the account for root, as whom Postgres refuses to run. The owner of an existing cluster takes
+// precedence, so that a cluster created by nobody still works after the user postgres has been added.
 func serverAccount(data string) (account, error) {
 	if os.Geteuid() != 0 {
 		return account{}, nil
@@ -49,15 +49,15 @@ func lookUpAccount(name string) (account, error) {
 	return newAccount("user "+name, uint32(uid), uint32(gid)), err
 }
 
-// newAccount has no supplementary groups, which takes root's from the server.
+// newAccount returns an account without supplementary groups, so that the server does not inherit root's.
 func newAccount(name string, uid, gid uint32) account {
 	return account{name, &syscall.Credential{Uid: uid, Gid: gid}}
 }
 
 func (a account) isOther() bool { return a.credential != nil }
 
-// own gives path to a. It is called only on what this process has just made in a directory where
-// nobody else can exchange it; Lchown all the same does not follow a link.
+// own gives path to a. It is called only on what this process has just created, in a directory where nobody else can
+// replace it; Lchown does not follow a link anyway.
 func (a account) own(path string) error {
 	if !a.isOther() {
 		return nil
@@ -65,7 +65,7 @@ func (a account) own(path string) error {
 	return os.Lchown(path, int(a.credential.Uid), int(a.credential.Gid))
 }
 
-// enter returns nil if a may pass through dir and all its parents.
+// enter returns nil if a may traverse dir and all its parents.
 func (a account) enter(dir string) error {
 	if !a.isOther() {
 		return nil

@@ -36,9 +36,9 @@ func Available() error {
 	return err
 }
 
-// find returns the first Postgres in order of preference, or the first one of the given major
-// version if there is any: a newer one beside it must not shut an existing cluster out. PG_BINDIR
-// is an order, so that nothing else is looked at.
+// find returns the first Postgres in order of preference, or the first one of the given major version if there is
+// any: a newer one installed beside it must not make an existing cluster unusable. PG_BINDIR is binding: if it is
+// set, no other place is searched.
 func find(ctx context.Context, a account, major string) (binaries, error) {
 	if dir := os.Getenv("PG_BINDIR"); dir != "" {
 		found, err := inspect(ctx, a, dir)
@@ -77,8 +77,8 @@ func firstOf(ctx context.Context, a account, major string, dirs []string) (binar
 	return first, nil
 }
 
-// searchPath lists the places where a Postgres may be. Debian and its like put only a wrapper of
-// psql on PATH, and Homebrew keeps older versions off it.
+// searchPath lists the directories where a Postgres may be. Debian and its derivatives put only a wrapper of psql on
+// PATH, and Homebrew keeps older versions off it.
 func searchPath() []string {
 	dirs := onPath()
 	for _, pattern := range []string{
@@ -95,7 +95,7 @@ func searchPath() []string {
 	return dirs
 }
 
-// onPath follows symbolic links, because the link of one program need not have the others beside it.
+// onPath follows symbolic links, because a link to one program need not have the others beside it.
 func onPath() []string {
 	var dirs []string
 	for _, program := range []string{"postgres", "initdb"} {
@@ -110,11 +110,11 @@ func onPath() []string {
 
 var versionInPath = regexp.MustCompile(`[0-9]+(\.[0-9]+)?`)
 
-// newestFirst compares as numbers: 15 is newer than 9.6.
+// newestFirst sorts by version as numbers: 15 is newer than 9.6.
 func newestFirst(dirs []string) []string {
 	version := func(dir string) float64 {
 		digits := versionInPath.FindString(filepath.Base(filepath.Dir(dir)))
-		number, _ := strconv.ParseFloat(digits, 64) // 0 for a name like "latest", which comes last
+		number, _ := strconv.ParseFloat(digits, 64) // 0 for a name like "latest", which sorts last
 		return number
 	}
 	slices.SortStableFunc(dirs, func(a, b string) int { return cmp.Compare(version(b), version(a)) })
@@ -123,8 +123,7 @@ func newestFirst(dirs []string) []string {
 
 var versionInOutput = regexp.MustCompile(`\(PostgreSQL\) ([0-9]+)([^ \n]*)`)
 
-// errCrashes is of a release with a defect that lets clients crash it. Another one is used where there is
-// one.
+// errCrashes means that the release has a defect that lets clients crash it. Another one is used if installed.
 var errCrashes = errors.New("Postgres 18.0 crashes on some queries; install 18.1 or newer")
 
 // crashes reports whether a version is 18.0, or a beta or release candidate of it.
@@ -132,8 +131,8 @@ func crashes(major, minor string) bool {
 	return major == "18" && (!strings.HasPrefix(minor, ".") || minor == ".0")
 }
 
-// inspect runs the server's binary as the account that is to run it, which also finds out whether
-// that account can get at it.
+// inspect runs the server's binary as the account that will run it, which also checks that the account can execute
+// it.
 func inspect(ctx context.Context, a account, dir string) (binaries, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// ensureCluster finds binaries that fit the cluster, and makes the cluster if there is none.
+// ensureCluster finds binaries that fit the cluster, and creates the cluster if there is none.
 func (s *Server) ensureCluster(ctx context.Context) error {
 	made, err := clusterVersion(s.data())
 	if err != nil {
@@ -31,8 +31,8 @@ func (s *Server) ensureCluster(ctx context.Context) error {
 		made, s.bin.dir, s.bin.major, installable(made), s.data())
 }
 
-// installable is what to install for a cluster of that major version: of 18, not the release that is passed
-// over.
+// installable returns the release to install for a cluster of this major version: for 18, not the release that
+// crashes.
 func installable(major string) string {
 	if major == "18" {
 		return "18.1 or newer"
@@ -40,7 +40,7 @@ func installable(major string) string {
 	return major
 }
 
-// clusterVersion is the major version that made the cluster, or "" if there is none.
+// clusterVersion returns the major version that created the cluster, or "" if there is none.
 func clusterVersion(data string) (string, error) {
 	content, err := os.ReadFile(filepath.Join(data, "PG_VERSION"))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -49,9 +49,8 @@ func clusterVersion(data string) (string, error) {
 	return strings.TrimSpace(string(content)), err
 }
 
-// makeCluster gives the cluster its name only when it is complete, so that no kill leaves half of
-// one. Each try has a directory of its own, because an initdb whose parent was killed may still be
-// writing to the last one.
+// makeCluster gives the cluster its name only when it is complete, so that a kill never leaves half a cluster. Each
+// try has a directory of its own, because an initdb whose parent was killed may still be writing to the last one.
 func (s *Server) makeCluster(ctx context.Context) error {
 	if err := s.removeUnfinished(); err != nil {
 		return err
@@ -82,8 +81,8 @@ func (s *Server) removeUnfinished() error {
 	return nil
 }
 
-// initdb falls back on the locale C, which differs from C.UTF-8 in the upper and lower case of
-// letters beyond ASCII, because older macOS does not know C.UTF-8.
+// initdb falls back to the locale C, because older macOS does not know C.UTF-8. C differs from C.UTF-8 in the case
+// mapping of letters beyond ASCII.
 func (s *Server) initdb(ctx context.Context, dir string) error {
 	err := s.initdbWithLocale(ctx, dir, "C.UTF-8")
 	if err != nil && ctx.Err() == nil {
@@ -95,13 +94,13 @@ func (s *Server) initdb(ctx context.Context, dir string) error {
 func (s *Server) initdbWithLocale(ctx context.Context, dir, locale string) error {
 	args := []string{
 		"-D", dir, "-U", superuser, "-E", "UTF8", "--locale=" + locale, "--no-instructions",
-		// TCP is off, but whoever starts this cluster by hand may not notice that it is on again.
+		// TCP is off, but a user who starts this cluster by hand may not notice that it is on again.
 		"--auth-local=trust", "--auth-host=reject",
 	}
 	if s.config.Ephemeral {
 		args = append(args, "--no-sync")
 	}
-	// The signal at the death of the parent is that of the parent's thread.
+	// The parent death signal is sent when the parent's thread ends.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	output, err := command(ctx, s.account, s.bin.path("initdb"), args...).CombinedOutput()

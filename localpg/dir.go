@@ -30,7 +30,7 @@ func DefaultDir() (string, error) {
 	return filepath.Join(home, ".local", "share", "postrider"), nil
 }
 
-// claimDir makes the directory ours: there, open to the account that runs the server, and locked.
+// claimDir prepares the directory: it exists, the server's account may enter it, and we hold its lock.
 func (s *Server) claimDir(ctx context.Context) error {
 	if s.dir == "" && s.config.Ephemeral {
 		if err := s.makeTemporary(ctx); err != nil {
@@ -50,12 +50,11 @@ func (s *Server) claimDir(ctx context.Context) error {
 	return s.takeLock()
 }
 
-// enterable makes dir, if missing, and lets a pass through it. Root's server runs as another user,
-// so that root's directory has mode 0711 instead of 0700: the server's account gets to data/ and to
-// the socket, yet can neither list the directory nor write in it, and a file of mode 0600 beside
-// them stays root's. A group of root and that account (0710) would be narrower, but would have to
-// follow whenever the account changes, which it does when someone installs Postgres and with it the
-// user postgres. Parents that exist are the administrator's, so they are checked and left alone.
+// enterable creates dir, if missing, and lets a traverse it. Root's server runs as another user, so root's directory
+// has mode 0711 instead of 0700: the server's account reaches data/ and the socket, but can neither list the
+// directory nor write in it, and a file of mode 0600 in it stays root's. A group of root and that account (0710)
+// would be narrower, but would have to follow whenever the account changes, as it does when someone installs Postgres
+// and with it the user postgres. Existing parents are the administrator's, so they are checked and not changed.
 func enterable(dir string, a account) error {
 	mode := os.FileMode(0o700)
 	if a.isOther() {
@@ -67,7 +66,7 @@ func enterable(dir string, a account) error {
 	if a.enter(dir) == nil {
 		return nil
 	}
-	// It was there with a narrower mode, or the umask took something away.
+	// The directory existed with a narrower mode, or the umask removed bits.
 	info, err := os.Stat(dir)
 	if err != nil {
 		return fmt.Errorf("looking at the directory: %w", err)
@@ -80,8 +79,8 @@ func enterable(dir string, a account) error {
 
 const lockFile = "lock"
 
-// takeLock makes sure that two processes never share a cluster. The kernel drops the lock with the
-// process, however that ends, and Go opens files close-on-exec, so that the server has no part in it.
+// takeLock ensures that two processes never share a cluster. The kernel releases the lock when the process ends,
+// however it ends. Go opens files close-on-exec, so the server does not inherit the lock.
 func (s *Server) takeLock() error {
 	s.lock = flock.New(filepath.Join(s.dir, lockFile))
 	taken, err := s.lock.TryLock()

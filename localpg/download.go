@@ -36,14 +36,14 @@ func findOrDownload(ctx context.Context, a account, major string) (binaries, err
 	return inspect(ctx, a, bin)
 }
 
-// explain says that there is no Postgres here, and why none was downloaded.
+// explain returns an error saying that there is no Postgres here, and why none was downloaded.
 func (d download) explain(none, err error) error {
 	return fmt.Errorf("%w, and downloading %s from %s did not work (%w); install Postgres "+
 		"(apt install postgresql, brew install postgresql@17), set PG_BINDIR to the bin directory of one, "+
 		"or set DATABASE_URL to a server", none, d.version, d.from, err)
 }
 
-// versionFor is the newest one, unless a cluster needs another.
+// versionFor returns the newest version, unless a cluster needs another.
 func versionFor(major string) embeddedpostgres.PostgresVersion {
 	switch major {
 	case "15":
@@ -56,8 +56,7 @@ func versionFor(major string) embeddedpostgres.PostgresVersion {
 	return embeddedpostgres.V18
 }
 
-// downloadDir is not the cache directory of the user for root, whose home the server's account may
-// not enter.
+// downloadDir returns the user's cache directory, except for root, whose home the server's account may not enter.
 func downloadDir() string {
 	cache, err := os.UserCacheDir()
 	if os.Geteuid() == 0 || err != nil {
@@ -66,14 +65,14 @@ func downloadDir() string {
 	return filepath.Join(cache, "postrider")
 }
 
-// run returns the bin directory. The library cannot be interrupted, and panics if its files
-// disappear, so that a cancelled context leaves it to finish by itself.
+// run returns the bin directory. The library cannot be interrupted, and panics if its files disappear, so if the
+// context is cancelled, the library is left to finish by itself.
 func (d download) run(ctx context.Context) (string, error) {
 	home := filepath.Join(d.to, fmt.Sprintf("postgres-%s-%s", d.version, runtime.GOARCH))
 	if err := os.MkdirAll(d.to, 0o755); err != nil {
 		return "", err
 	}
-	// Test processes start side by side: the first one downloads, the others wait for it.
+	// Test processes start concurrently: the first one downloads, the others wait for it.
 	lock := flock.New(filepath.Join(d.to, "lock"))
 	if _, err := lock.TryLockContext(ctx, 100*time.Millisecond); err != nil {
 		return "", err
@@ -94,7 +93,7 @@ func (d download) run(ctx context.Context) (string, error) {
 // install gives the binaries their name only when they are complete.
 func (d download) install(home string) error {
 	if _, err := os.Stat(home); err == nil {
-		return nil // Another process was faster.
+		return nil // another process was faster
 	}
 	work, err := os.MkdirTemp(d.to, "unfinished-*")
 	if err != nil {
@@ -107,10 +106,10 @@ func (d download) install(home string) error {
 	return os.Rename(filepath.Join(work, "postgres"), home)
 }
 
-// fetch downloads and unpacks into work/postgres. The library offers that only as a part of its Start,
-// which goes on to run initdb and the server in ways that fail as root. Start first downloads and
-// unpacks, next makes RuntimePath, then clears DataPath; so a DataPath that nothing can clear, below
-// a regular file, ends it there, and RuntimePath tells that all before it went well.
+// fetch downloads and unpacks into work/postgres. The library offers that only as a part of its Start, which goes on
+// to run initdb and the server in ways that fail as root. Start first downloads and unpacks, next creates
+// RuntimePath, and then clears DataPath. So a DataPath that cannot be cleared, because it is below a regular file,
+// makes Start fail there, and an existing RuntimePath shows that everything before succeeded.
 func (d download) fetch(work string) error {
 	file, unpacked := filepath.Join(work, "file"), filepath.Join(work, "unpacked")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
@@ -123,7 +122,7 @@ func (d download) fetch(work string) error {
 		BinariesPath(filepath.Join(work, "postgres")).
 		RuntimePath(unpacked).
 		DataPath(filepath.Join(file, "data")).
-		Port(0). // any: it wants to see a free one
+		Port(0). // any port: the library checks for a free one
 		Logger(io.Discard)).Start()
 	if _, missing := os.Stat(unpacked); missing != nil {
 		return err

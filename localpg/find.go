@@ -48,7 +48,7 @@ func isLocked(dir string) (bool, error) {
 	return !taken, lock.Unlock()
 }
 
-// socketDirLine is where a postmaster.pid has the directory of the socket, counted from 0.
+// socketDirLine is the line of postmaster.pid that contains the socket's directory, counted from 0.
 const socketDirLine = 4
 
 func readSocketDir(file string) (string, error) {

@@ -1,6 +1,6 @@
-// Package localpg runs a private Postgres for as long as the calling process lives: the database of a developer without
-// one, and of the tests. It finds the binaries or downloads them, creates the cluster, and starts the server without
-// network access. After kill -9 of the process, no server stays behind, and nothing prevents the next start.
+// Package localpg runs a private Postgres for as long as the calling process lives: for developers without a
+// database, and for tests. It finds the binaries or downloads them, creates the cluster, and starts the server
+// without network access. After kill -9 of the process, no server stays behind, and nothing prevents the next start.
 //
 // The package does not know what the database is for, and imports no other package of this module. It supports Linux
 // and macOS. It is not for production, where the database must outlive the process.
@@ -20,13 +20,12 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// Trust authentication gives the superuser to whoever reaches the socket. That is sound because
-// nobody else does: there is no TCP, and the socket's directory is closed to all but the account of
-// the server, and root.
+// With trust authentication, anyone who can reach the socket is superuser. That is safe because nobody else can:
+// there is no TCP, and only the server's account and root may enter the socket's directory.
 const (
 	superuser = "postrider"
 	database  = "postrider"
-	port      = 5432 // names the socket's file only; fixed, so that PGPORT cannot change it
+	port      = 5432 // only names the socket's file; fixed, so that PGPORT cannot change it
 )
 
 // Config configures a server.
@@ -36,8 +35,8 @@ type Config struct {
 	// for root.
 	Dir string
 
-	// Ephemeral gives up the safety of the data for speed, for tests and demos. If Dir is empty, Start creates a
-	// temporary directory, and Stop removes it.
+	// Ephemeral trades durability for speed, for tests and demos. If Dir is empty, Start creates a temporary
+	// directory, and Stop removes it.
 	Ephemeral bool
 
 	// Log receives the output of the server. If nil, the output goes to postgres.log in Dir, which each Start begins
@@ -49,14 +48,14 @@ type Config struct {
 type Server struct {
 	config    Config
 	dir       string
-	temporary bool // dir is ours to remove
+	temporary bool // we created dir and remove it
 	lock      *flock.Flock
 	account   account
 	bin       binaries
 	socketDir string
 	output    tail
 	process   *os.Process
-	exit      error         // why the process ended; read it only after done
+	exit      error         // why the process ended; only valid after done
 	done      chan struct{} // closed when the process has ended
 	stop      func() error
 }
@@ -70,7 +69,7 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
-			_ = s.Stop() // What went wrong first is what the caller needs to know.
+			_ = s.Stop() // the caller needs the first error
 			return nil, fmt.Errorf("starting a local Postgres in %s: %w", s.dir, err)
 		}
 	}

@@ -11,8 +11,8 @@ const (
 	keptLines = 5
 )
 
-// tail remembers the end of what was written to it, for the error about a server that would not
-// start: its log may be a writer that we cannot read from.
+// tail remembers the end of its input, for the error about a server that failed to start: its log may be a writer
+// that we cannot read.
 type tail struct {
 	mu   sync.Mutex
 	kept []byte
@@ -34,7 +34,7 @@ func (t *tail) lines() string {
 	return lastLines(t.kept)
 }
 
-// lastLines makes one line of the last few, because an error is one line.
+// lastLines joins the last few lines into one, because an error is one line.
 func lastLines(output []byte) string {
 	lines := strings.Split(strings.TrimSpace(string(output)), "\n")
 	lines = lines[max(0, len(lines)-keptLines):]

@@ -13,25 +13,25 @@ import (
 	"time"
 )
 
-// outputPatience is how long to wait for the last output of a process that has ended while a child
-// of its own still holds the pipe.
+// outputPatience is how long to wait for the last output of a process that has ended while a child of it still holds
+// the pipe.
 const outputPatience = 2 * time.Second
 
-// command prepares a program of Postgres: as the right account, and in a process group of its own,
-// so that Ctrl-C in a terminal reaches this process alone, which then stops the server in good order.
+// command prepares a program of Postgres. It runs as the right account, and in a process group of its own, so that
+// Ctrl-C in a terminal reaches this process alone, which then stops the server cleanly.
 func command(ctx context.Context, a account, program string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Env = environment()
-	cmd.Dir = "/" // the account may not be allowed where we are
+	cmd.Dir = "/" // the account may have no access to our directory
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: a.credential, Setpgid: true}
 	cmd.WaitDelay = outputPatience
 	dieWithParent(cmd.SysProcAttr)
 	return cmd
 }
 
-// environment passes on what finding libraries takes and no more: our own variables hold secrets,
-// and those named PG... would change the server. English messages and UTC make it the same
-// everywhere, and spare initdb the search for the name of the local time zone.
+// environment passes on only the variables that are needed to find libraries: our own variables contain secrets, and
+// PG* variables would change the server. English messages and UTC make it the same everywhere, and spare initdb the
+// search for the name of the local time zone.
 func environment() []string {
 	env := []string{"LC_ALL=C", "TZ=UTC"}
 	for _, name := range []string{"PATH", "LD_LIBRARY_PATH"} {
@@ -47,7 +47,7 @@ func (s *Server) launch(context.Context) error {
 	if err != nil {
 		return fmt.Errorf("opening the server's log: %w", err)
 	}
-	// Not the context of Start: the server outlives it.
+	// Not Start's context: the server outlives it.
 	cmd := command(context.Background(), s.account, s.bin.path("postgres"), s.arguments()...)
 	output := io.MultiWriter(&s.output, log)
 	cmd.Stdout, cmd.Stderr = output, output
@@ -56,12 +56,12 @@ func (s *Server) launch(context.Context) error {
 	return <-started
 }
 
-// run keeps its thread until the process has exited, because the kernel sends the signal of
-// dieWithParent when the thread ends that started it, and Go ends threads as it pleases.
+// run stays on its thread until the process has exited. The kernel sends the signal of dieWithParent when the thread
+// that started the process ends, and Go may end threads at any time.
 func (s *Server) run(cmd *exec.Cmd, log io.Closer, started chan<- error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	defer func() { _ = log.Close() }() // only ever read by people
+	defer func() { _ = log.Close() }() // people alone read the log
 	if err := cmd.Start(); err != nil {
 		started <- fmt.Errorf("running %s: %w", cmd.Path, err)
 		return
@@ -72,7 +72,7 @@ func (s *Server) run(cmd *exec.Cmd, log io.Closer, started chan<- error) {
 	close(s.done)
 }
 
-// arguments leaves the rest to the defaults of Postgres.
+// arguments leaves everything else at Postgres's defaults.
 func (s *Server) arguments() []string {
 	args := []string{
 		"-D", s.data(),
@@ -88,8 +88,8 @@ func (s *Server) arguments() []string {
 	return args
 }
 
-// openLog keeps one predecessor, in which the end of a server that crashed can be read. The file is
-// made anew, never opened: no link that stands there in its place can lead root's writing astray.
+// openLog keeps one previous log, which shows the end of a server that crashed. The file is always created, never
+// opened, so that a link in its place cannot redirect root's writing.
 func (s *Server) openLog() (io.WriteCloser, error) {
 	if s.config.Log != nil {
 		return unclosed{s.config.Log}, nil
@@ -101,7 +101,7 @@ func (s *Server) openLog() (io.WriteCloser, error) {
 	return os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 }
 
-// unclosed leaves closing to the caller, whose writer it is.
+// unclosed leaves closing to the caller, who owns the writer.
 type unclosed struct{ io.Writer }
 
 func (unclosed) Close() error { return nil }

@@ -12,7 +12,7 @@ import (
 
 const pollInterval = 10 * time.Millisecond
 
-// poll returns nil as soon as done does.
+// poll returns nil as soon as done returns true.
 func poll(ctx context.Context, done func() bool) error {
 	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()
@@ -26,8 +26,8 @@ func poll(ctx context.Context, done func() bool) error {
 	return nil
 }
 
-// socketPatience is for the time until the socket is there, which takes a tenth of a second on an
-// idle machine. What follows, recovery after a crash, has no limit but the context's.
+// socketPatience is the time until the socket exists, which takes a tenth of a second on an idle machine. After that,
+// only the context limits recovery after a crash.
 const socketPatience = time.Minute
 
 func (s *Server) awaitReady(ctx context.Context) error {
@@ -57,7 +57,7 @@ func (s *Server) hasExited() bool {
 	}
 }
 
-// tryConnect is satisfied when the database exists.
+// tryConnect succeeds when the database exists.
 func (s *Server) tryConnect(ctx context.Context) error {
 	conn, err := pgx.Connect(ctx, s.URL())
 	if hasCode(err, "3D000") { // invalid_catalog_name: the cluster is new
@@ -69,8 +69,8 @@ func (s *Server) tryConnect(ctx context.Context) error {
 	return conn.Close(ctx)
 }
 
-// isTemporary takes a server that starts up, and for a while one that does not answer, for a matter
-// of time, and every other refusal for final.
+// isTemporary reports whether a refusal may pass: the server is starting up or, for a while, does not answer. Every
+// other refusal is final.
 func isTemporary(refusal error, waited time.Duration) bool {
 	if answer, ok := errors.AsType[*pgconn.PgError](refusal); ok {
 		return answer.Code == "57P03" // cannot_connect_now

@@ -10,17 +10,17 @@ import (
 	"strings"
 )
 
-// longestSocketPath is the room in sockaddr_un less the final zero byte: 108 - 1 on Linux, 104 - 1
-// on macOS. The smaller one serves both.
+// longestSocketPath is the size of the path in sockaddr_un without its final zero byte: 108 - 1 on Linux, 104 - 1 on
+// macOS. The smaller one fits both.
 const longestSocketPath = 103
 
-// openSocketDir makes the directory for the socket: new, empty, and closed to everyone else.
+// openSocketDir creates the directory for the socket: new, empty, and inaccessible to everyone else.
 //
-// Its path depends on nothing but Dir, so that what a kill -9 left is used again and does not pile
-// up. In /tmp such a name can be guessed, and someone else may have taken it; but Mkdir fails on
-// anything that exists, a symbolic link included, so that what it makes is ours, and the sticky bit
-// keeps it so. We hold the lock on Dir, hence what is removed here belongs to no running server: a
-// stale socket's lock file would otherwise stop Postgres when an unrelated process has its pid.
+// Its path depends only on Dir, so that leftovers of a kill -9 are reused and do not pile up. In /tmp such a name can
+// be guessed, and another user may have taken it. But Mkdir fails on anything that exists, a symbolic link included,
+// so what it creates is ours, and the sticky bit keeps it so. We hold the lock on Dir, so what is removed here
+// belongs to no running server. A stale socket's lock file would otherwise prevent Postgres from starting when an
+// unrelated process has its pid.
 func (s *Server) openSocketDir(context.Context) error {
 	dir, err := s.chooseSocketDir()
 	if err != nil {
@@ -43,7 +43,7 @@ func (s *Server) chooseSocketDir() (string, error) {
 	hash := sha256.Sum256([]byte(s.dir))
 	name := fmt.Sprintf("postrider-%d-%x", os.Geteuid(), hash[:8])
 	for _, dir := range []string{
-		filepath.Join(s.dir, "socket"), // the safest, where nobody else can write
+		filepath.Join(s.dir, "socket"), // the safest: nobody else can write there
 		filepath.Join(os.TempDir(), name),
 		filepath.Join("/tmp", name),
 	} {
@@ -54,7 +54,7 @@ func (s *Server) chooseSocketDir() (string, error) {
 	return "", errors.New("no directory for the socket: all paths are too long; choose a shorter data directory")
 }
 
-// fitsSocket refuses a comma, because Postgres and its clients take one for a list.
+// fitsSocket rejects paths with a comma, which Postgres and its clients take for a list.
 func fitsSocket(dir string) bool {
 	socket := fmt.Sprintf("%s/.s.PGSQL.%d", dir, port)
 	return len(socket) <= longestSocketPath && !strings.Contains(dir, ",")

@@ -18,18 +18,18 @@ type demand struct {
 	patience time.Duration
 }
 
-// The fast shutdown writes out what is in memory, at most the 128 MB of shared_buffers; the immediate
-// one only ends processes, and leaves recovery to the next start.
+// The fast shutdown writes out the memory, at most the 128 MB of shared_buffers; the immediate one only ends
+// processes, and leaves recovery to the next start.
 var (
 	fast      = demand{syscall.SIGINT, 15 * time.Second}
 	immediate = demand{syscall.SIGQUIT, 5 * time.Second}
 	kill      = demand{syscall.SIGKILL, 5 * time.Second}
 )
 
-// end makes one demand after the other until the process is gone.
+// end sends one signal after the other until the process is gone.
 func end(ctx context.Context, gone <-chan struct{}, signal func(os.Signal) error, demands ...demand) error {
 	for _, d := range demands {
-		_ = signal(d.signal) // It fails if the process has just ended, which is fine.
+		_ = signal(d.signal) // fails if the process has just ended, which is fine
 		select {
 		case <-gone:
 			return nil
@@ -41,13 +41,13 @@ func end(ctx context.Context, gone <-chan struct{}, signal func(os.Signal) error
 	return errors.New("postgres survived SIGKILL")
 }
 
-// release undoes the steps of Start, as far as they went, in reverse. If the server will not end,
-// the rest stays as it is: the lock then still keeps others out.
+// release undoes the completed steps of Start, in reverse. If the server does not end, it leaves the rest as it is:
+// the lock then still keeps others out.
 func (s *Server) release() error {
 	if err := s.endProcess(); err != nil {
 		return fmt.Errorf("stopping the local Postgres in %s: %w", s.dir, err)
 	}
-	errs := []error{os.RemoveAll(s.socketDir)} // which does nothing for ""
+	errs := []error{os.RemoveAll(s.socketDir)} // no-op for ""
 	if s.temporary {
 		errs = append(errs, os.RemoveAll(s.dir))
 	}
@@ -63,15 +63,15 @@ func (s *Server) endProcess() error {
 	}
 	demands := []demand{fast, immediate, kill}
 	if s.temporary {
-		demands = demands[1:] // Nobody will read what a fast shutdown would save.
+		demands = demands[1:] // nobody will read what a fast shutdown would save
 	}
 	return end(context.Background(), s.done, s.process.Signal, demands...)
 }
 
-// stopLeftover ends a server whose parent was killed: one that is still shutting down, or, where
-// nothing tells it of the parent's death, one that runs on. Whoever holds the lock may do so. Then
-// the file with its pid goes, because Postgres refuses to start while any process of the same user
-// has that pid, a zombie or an unrelated one, as happens after every restart of a container.
+// stopLeftover ends a server whose parent was killed: one that is still shutting down or, on systems that do not
+// signal the parent's death, one that is still running. The caller must hold the lock. Then it removes the file with
+// the pid, because Postgres refuses to start while any process of the same user has that pid, even a zombie or an
+// unrelated one, as happens after every restart of a container.
 func (s *Server) stopLeftover(ctx context.Context) error {
 	file := filepath.Join(s.data(), "postmaster.pid")
 	pid, err := readPid(file)
@@ -89,8 +89,8 @@ func (s *Server) stopLeftover(ctx context.Context) error {
 	return nil
 }
 
-// endOther looks at the process only when it holds on to it, so that the signals cannot go to one
-// that gets the same pid later.
+// endOther gets a handle on the process before it inspects it, so that the signals cannot reach another process that
+// gets the same pid later.
 func (s *Server) endOther(ctx context.Context, pid int) error {
 	process, err := os.FindProcess(pid)
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 
 const temporaryPrefix = "postrider-pg-"
 
-// tooYoung is far more than the microseconds between making a temporary directory and locking it,
-// in which it looks abandoned.
+// tooYoung is far more than the microseconds between creating a temporary directory and locking it, when it looks
+// abandoned.
 const tooYoung = time.Minute
 
 func (s *Server) makeTemporary(ctx context.Context) error {
@@ -24,9 +24,9 @@ func (s *Server) makeTemporary(ctx context.Context) error {
 	return nil
 }
 
-// removeAbandoned deletes the temporary directories of processes that ended without Stop: a test
-// that panicked or was killed leaves about 40 MB, which would add up. Errors are passed over, for a
-// directory that cannot be removed is no reason not to start.
+// removeAbandoned deletes the temporary directories of processes that ended without Stop: a test that panicked or was
+// killed leaves about 40 MB, which would add up. Errors are ignored, because a directory that cannot be removed is no
+// reason not to start.
 func removeAbandoned(ctx context.Context) {
 	found, _ := filepath.Glob(filepath.Join(os.TempDir(), temporaryPrefix+"*"))
 	for _, dir := range found {
@@ -36,7 +36,7 @@ func removeAbandoned(ctx context.Context) {
 	}
 }
 
-// looksAbandoned wants the directory to be ours, because anyone can make one of that name in /tmp.
+// looksAbandoned requires that the directory is ours, because anyone can create one of that name in /tmp.
 func looksAbandoned(dir string) bool {
 	info, err := os.Lstat(dir)
 	if err != nil || !info.IsDir() || time.Since(info.ModTime()) < tooYoung {
