@@ -1,5 +1,5 @@
-// Package pgtest gives tests their own databases. One ephemeral server runs per test process, from
-// the first call for a database on; migrations run once, and each test gets a clone of the result.
+// Package pgtest gives tests their own databases. Each test process runs one ephemeral server, which starts when the
+// first database is requested; migrations run once, and each test gets a clone of the result.
 //
 //	var pg = pgtest.Template(migrate)
 //
@@ -10,7 +10,7 @@
 //		url := pg.New(t) // for locks, NOTIFY, several connections; else pg.Shared(t)
 //	}
 //
-// It must not know what it migrates: that comes in as a function.
+// It must not know what it migrates: the migration is passed in as a function.
 package pgtest
 
 import (
@@ -25,8 +25,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// patience bounds what one test waits for: a cold start with its migrations takes about two seconds,
-// and a shared machine may be twenty times slower.
+// patience bounds a single wait of a test: a cold start with its migrations takes about two seconds, and a shared
+// machine may be twenty times slower.
 const patience = time.Minute
 
 // serial makes names unique within the server, and so within the process.
@@ -37,7 +37,7 @@ type Databases struct {
 	migrate  func(ctx context.Context, url string) error
 	template func() (string, error)
 	shared   func() (string, error)
-	patience time.Duration // bounds what a template and a clone take
+	patience time.Duration // bounds the creation of a template or clone
 	strategy string        // of CREATE DATABASE
 }
 
@@ -50,9 +50,9 @@ func Template(migrate func(ctx context.Context, url string) error) *Databases {
 	return d
 }
 
-// Large is for a template of hundreds of megabytes, which may take ten times as long as others. Its
-// clones are made by copying its files after a checkpoint, instead of block by block through the WAL;
-// for one of some megabytes the checkpoint would take longer than that.
+// Large is for a template of hundreds of megabytes, which may take ten times as long as others. Its clones are made
+// by copying its files after a checkpoint, instead of block by block through the WAL. For a template of some
+// megabytes the checkpoint would take longer than that.
 func (d *Databases) Large() *Databases {
 	d.patience, d.strategy = 10*patience, " STRATEGY FILE_COPY"
 	return d
@@ -85,8 +85,8 @@ func (d *Databases) Shared(t testing.TB) string {
 	return urlOf(name)
 }
 
-// makeTemplate closes the template to connections, even of superusers: Postgres does not clone a
-// database that anyone is connected to, and waits up to five seconds for them to leave.
+// makeTemplate disallows connections to the template, even by superusers: Postgres does not clone a database with
+// open connections, and waits up to five seconds for them to end.
 func (d *Databases) makeTemplate() (string, error) {
 	name := fmt.Sprintf("template_%d", serial.Add(1))
 	if err := administer("CREATE DATABASE " + name); err != nil {
@@ -112,8 +112,8 @@ func (d *Databases) clone() (string, error) {
 	return name, administerWithin(d.patience, "CREATE DATABASE "+name+" TEMPLATE "+template+d.strategy)
 }
 
-// administer runs statements one by one, outside a transaction. A connection per call costs about
-// 2 ms, and spares a pool whose goroutines would outlive the tests.
+// administer runs statements one by one, outside a transaction. Connecting for each call costs about 2 ms, and avoids
+// a pool whose goroutines would outlive the tests.
 func administer(statements ...string) error { return administerWithin(patience, statements...) }
 
 func administerWithin(patience time.Duration, statements ...string) error {
@@ -136,7 +136,7 @@ func administerWithin(patience time.Duration, statements ...string) error {
 	return nil
 }
 
-// urlOf is called only once the server runs.
+// urlOf must be called only once the server runs.
 func urlOf(name string) string {
 	s, _ := server()
 	u, err := url.Parse(s.URL())

@@ -13,7 +13,7 @@ import (
 
 var running atomic.Pointer[localpg.Server]
 
-// server starts the one server of the process when it is first called for.
+// server starts the one server of the process on first use.
 var server = sync.OnceValues(func() (*localpg.Server, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -22,9 +22,9 @@ var server = sync.OnceValues(func() (*localpg.Server, error) {
 	return s, err
 })
 
-// M runs the tests and then stops the server, if any test started it. It is what goleak wants, which
-// looks for goroutines after Run; without goleak, use Main. A test process that does neither leaves
-// no server behind on Linux, only a directory that a later one removes.
+// M runs the tests and then stops the server, if any test started it. Use it with goleak, which looks for goroutines
+// after Run; without goleak, use Main. A test process that does neither leaves no server behind on Linux, only a
+// directory that a later one removes.
 type M struct{ *testing.M }
 
 // Run returns the exit code.
