@@ -1,9 +1,8 @@
-// Command withpg runs a command beside an ephemeral Postgres, which it finds in DATABASE_URL and in
-// the PG variables of libpq:
+// Command withpg runs a command with an ephemeral Postgres, to which DATABASE_URL and libpq's PG variables point:
 //
 //	go run ./localpg/withpg -- psql -c 'SELECT version()'
 //
-// It exits as the command does. The Makefile uses it for tools that need a database to analyse.
+// It returns the command's exit code. The Makefile uses it for tools that need a database to analyse.
 package main
 
 import (
@@ -22,8 +21,8 @@ import (
 )
 
 const (
-	exitTrouble  = 125 // ours, not the command's: as env and docker run have it
-	exitNotFound = 127 // as shells have it
+	exitTrouble  = 125 // our own failure, not the command's: as env and docker run use it
+	exitNotFound = 127 // as shells use it
 )
 
 func main() {
@@ -61,8 +60,8 @@ func run(ctx context.Context, args []string) (code int, err error) {
 	return runCommand(ctx, args, env)
 }
 
-// runCommand gives the command time to end by itself when we are interrupted: Ctrl-C in a terminal
-// has reached it as well.
+// runCommand gives the command time to end by itself when we are interrupted, because Ctrl-C in a terminal has
+// reached it as well.
 func runCommand(ctx context.Context, args, env []string) (int, error) {
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Env = append(os.Environ(), env...)
@@ -82,7 +81,7 @@ func runCommand(ctx context.Context, args, env []string) (int, error) {
 	return 0, nil
 }
 
-// exitCode turns death by a signal into what a shell would say.
+// exitCode converts a death by signal to the shell's exit code.
 func exitCode(exit *exec.ExitError) int {
 	status := exit.Sys().(syscall.WaitStatus) // documented for every Unix
 	if status.Signaled() {
