@@ -12,11 +12,11 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// rows are lines for COPY in its text format. It is written by hand because encoding ten million rows
-// value by value took longer than Postgres took to read them.
+// rows are lines in COPY's text format. The format is written by hand because encoding ten million rows value by
+// value took longer than Postgres took to read them.
 type rows struct {
 	buf   bytes.Buffer
-	begun bool // a column of the line is written
+	begun bool // a column of the line has been written
 }
 
 func (r *rows) column() {
@@ -26,15 +26,15 @@ func (r *rows) column() {
 	r.begun = true
 }
 
-// text writes text that has no backslash and no control character.
+// text writes text without backslashes and control characters.
 func (r *rows) text(s string) { r.column(); r.buf.WriteString(s) }
 
-// escaped writes text that may have backslashes, such as JSON in JSON.
+// escaped writes text that may contain backslashes, such as JSON in JSON.
 func (r *rows) escaped(s string) { r.text(strings.ReplaceAll(s, `\`, `\\`)) }
 
 func (r *rows) null() { r.text(`\N`) }
 
-// textOrNull writes NULL for "".
+// textOrNull writes text, or NULL for "".
 func (r *rows) textOrNull(s string) {
 	if s == "" {
 		s = `\N`
@@ -47,7 +47,7 @@ func (r *rows) int(n int) {
 	r.buf.Write(strconv.AppendInt(r.buf.AvailableBuffer(), int64(n), 10))
 }
 
-// intOrNull writes NULL for 0.
+// intOrNull writes a number, or NULL for 0.
 func (r *rows) intOrNull(n int) {
 	if n == 0 {
 		r.null()
@@ -63,7 +63,7 @@ func (r *rows) time(t time.Time) {
 	r.buf.Write(t.UTC().AppendFormat(r.buf.AvailableBuffer(), "2006-01-02 15:04:05.000000Z"))
 }
 
-// timeOrNull writes NULL for the zero time.
+// timeOrNull writes a time, or NULL for the zero time.
 func (r *rows) timeOrNull(t time.Time) {
 	if t.IsZero() {
 		r.null()
@@ -72,7 +72,7 @@ func (r *rows) timeOrNull(t time.Time) {
 	r.time(t)
 }
 
-// list writes names, which need no quotes; NULL for none.
+// list writes an array of names that need no quotes, or NULL for none.
 func (r *rows) list(names ...string) {
 	if len(names) == 0 {
 		r.null()
@@ -93,7 +93,7 @@ func (r *rows) bytes(b []byte) {
 
 func (r *rows) end() { r.buf.WriteByte('\n'); r.begun = false }
 
-// copyTo writes the rows to a table and forgets them. Columns are named as a table's definition has them.
+// copyTo copies the rows to a table and clears them. columns is spelled as in a table definition.
 func (r *rows) copyTo(ctx context.Context, conn *pgx.Conn, table, columns string) error {
 	if r.buf.Len() == 0 {
 		return nil

@@ -16,15 +16,15 @@ type Conn interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
-// AddDue makes n retries due, the same number to each of that many endpoints, and returns how many it
-// made: fewer where the messages do not suffice. They are of the latest messages of ordinary endpoints
-// that want everything and can be sent to at once. It runs on any world, and again on the same.
+// AddDue makes n retries due, the same number at each of the given number of endpoints, and returns how many it made:
+// fewer if there are not enough messages. They are for the latest messages of ordinary endpoints that want everything
+// and can be sent to at once. It works on any world, and repeatedly on the same.
 func AddDue(ctx context.Context, conn Conn, at time.Time, n, endpoints int) (int, error) {
 	if endpoints < 1 {
 		return 0, errors.New("due retries need at least one endpoint")
 	}
 	each := (n + endpoints - 1) / endpoints
-	// An endpoint after the other, and each retry a little later than the one before it in its queue.
+	// One endpoint after the other, each retry a little later than the previous one in its queue.
 	tag, err := conn.Exec(ctx, `
 		WITH chosen AS MATERIALIZED (
 			SELECT endpoint.app_id, endpoint.id

@@ -12,18 +12,18 @@ const (
 	payloadKept   = 90 * 24 * time.Hour
 	keysKept      = 12 * time.Hour
 
-	// waitingFor is how long the waiting endpoints have not answered. It is shorter than the longest
-	// pause of the retry schedule, so that all that was sent to them meanwhile is still owed.
+	// waitingFor is how long the waiting endpoints have not responded. It is shorter than the longest pause of the
+	// retry schedule, so everything sent to them in that time is still pending.
 	waitingFor = 10 * time.Hour
 )
 
-// chunk is a piece of the history: messages that follow each other, with their attempts, week by week.
+// chunk is a part of the history: consecutive messages with their attempts, week by week.
 type chunk struct {
 	messages, attempts [weeks + 1]rows
 	eventIDs, keys     rows
 }
 
-// message is what the history needs to know of one to deliver it.
+// message is the part of a message that the history needs to deliver it.
 type message struct {
 	id        string
 	app       *application
@@ -33,7 +33,7 @@ type message struct {
 	owed      bool
 }
 
-// history draws messages and what became of them, in the order in which they were sent.
+// history draws messages and their deliveries, in the order in which they were sent.
 type history struct {
 	*population
 	world      *World
@@ -46,18 +46,18 @@ type history struct {
 	wides      int
 }
 
-// share is an application with a number of messages of its own, evenly spread from a message on.
+// share is an application with a fixed number of messages, evenly spread from a given message on.
 type share struct {
 	app          *application
-	from         int // the first message that may be its
-	n, of        int // n of the messages from then on
+	from         int // the first message that may belong to it
+	n, of        int // n of the following messages
 	credit, left int
 }
 
 func newHistory(p *population) *history {
 	h := &history{population: p, world: &World{}, retries: core.DefaultRetrySchedule()}
 	span := p.Now.Sub(p.start)
-	last := int(float64(p.Messages) * float64(deadFor) / float64(span)) // messages while the dead endpoint is dead
+	last := int(float64(p.Messages) * float64(deadFor) / float64(span)) // messages sent since the dead endpoint stopped responding
 	h.shares = []share{
 		{app: p.large, n: p.LargeMessages, of: p.Messages},
 		{app: p.wide, n: p.WideMessages, of: p.Messages},
@@ -66,12 +66,12 @@ func newHistory(p *population) *history {
 	}
 	for i := range h.shares {
 		s := &h.shares[i]
-		s.left, s.credit = s.n, s.of/2 // half of the distance before the first and half after the last
+		s.left, s.credit = s.n, s.of/2 // half the distance before the first and half after the last
 	}
 	return h
 }
 
-// sender is the application that sends the message of that number.
+// sender returns the application that sends the n-th message.
 func (h *history) sender(n int) *application {
 	for i := range h.shares {
 		if s := &h.shares[i]; n >= s.from {
@@ -88,7 +88,7 @@ func (h *history) sender(n int) *application {
 	return h.others[h.skewed(len(h.others))]
 }
 
-// drawAll sends chunk after chunk, and closes the channel when all is drawn or nobody listens any more.
+// drawAll sends chunk after chunk, and closes the channel when all are drawn or nobody receives any more.
 func (h *history) drawAll(ctx context.Context, chunks chan<- *chunk) {
 	defer close(chunks)
 	step := h.Now.Sub(h.start) / time.Duration(h.Messages)
@@ -131,7 +131,7 @@ func (h *history) drawMessage(n int, at time.Time) {
 	h.name(m)
 }
 
-// describe draws what the message is about, and returns its tags.
+// describe draws a message's event type, channels and tags, and returns the tags.
 func (h *history) describe(m *message) (tags []string) {
 	m.eventType = h.skewed(eventTypes)
 	if h.chance(0.1) {
@@ -172,7 +172,7 @@ func (h *history) describeLarge(m *message, tags []string) []string {
 	return tags
 }
 
-// name remembers the messages that World names.
+// name remembers the messages that World refers to.
 func (h *history) name(m *message) {
 	id := core.MessageID(m.id)
 	settled := !m.owed && m.at.Before(h.Now.Add(-48*time.Hour))
@@ -196,7 +196,7 @@ const (
 	keyColumns     = "app_id, key_hash, message_id, created_at"
 )
 
-// week counts from that of the first message.
+// week is counted from the week of the first message.
 func (h *history) week(at time.Time) int { return int(at.Sub(h.start) / week) }
 
 func (h *history) addMessage(m *message, eventID string, tags []string) {
@@ -214,8 +214,8 @@ func (h *history) addMessage(m *message, eventID string, tags []string) {
 	r.end()
 }
 
-// addPayload writes JSON of 300 to 1,900 bytes, 800 on average. A few are expunged, of those that
-// nothing can be owed of any more.
+// addPayload writes JSON of 300 to 1,900 bytes, 800 on average. Some payloads are expunged, but only of messages that
+// can have no pending delivery.
 func (h *history) addPayload(r *rows, m *message, eventType string) {
 	if m.at.Before(h.Now.Add(-deadFor)) && h.chance(0.002) {
 		r.null()

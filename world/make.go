@@ -12,8 +12,8 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// Make fills a migrated database that is empty, and returns the names of what it made. Statistics are
-// then as autovacuum leaves them. conn is that of a superuser or of the tables' owner.
+// Make fills an empty, migrated database, and returns the names of what it made. The statistics are then as
+// autovacuum leaves them. conn must belong to a superuser or the tables' owner.
 func Make(ctx context.Context, conn *pgx.Conn, c Config) (*World, error) {
 	if err := c.clock(ctx, conn); err != nil {
 		return nil, err
@@ -45,7 +45,7 @@ func Make(ctx context.Context, conn *pgx.Conn, c Config) (*World, error) {
 	return h.world, nil
 }
 
-// clock sets the instant, where none is given, to the database's.
+// clock sets Now to the database's time if it is zero.
 func (c *Config) clock(ctx context.Context, conn *pgx.Conn) error {
 	if c.Now.IsZero() {
 		if err := conn.QueryRow(ctx, "SELECT now()").Scan(&c.Now); err != nil {
@@ -56,8 +56,7 @@ func (c *Config) clock(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-// copyHistory copies messages on one connection and attempts on another, one chunk while the next one
-// is drawn.
+// copyHistory copies messages on one connection and attempts on another, one chunk while the next one is drawn.
 func (h *history) copyHistory(ctx context.Context, conn *pgx.Conn) error {
 	second, err := pgx.ConnectConfig(ctx, conn.Config())
 	if err != nil {
@@ -73,7 +72,7 @@ func (h *history) copyHistory(ctx context.Context, conn *pgx.Conn) error {
 	go h.drawAll(drawCtx, chunks)
 	defer func() {
 		cancel()
-		for range chunks { // until it is closed: drawing has ended then
+		for range chunks { // until the channel is closed, which means that drawing has ended
 		}
 	}()
 	for c := range chunks {
@@ -97,7 +96,7 @@ func (h *history) copyHistory(ctx context.Context, conn *pgx.Conn) error {
 	)
 }
 
-// both does two things at once.
+// both runs two functions concurrently.
 func both(one, other func() error) error {
 	done := make(chan error, 1)
 	go func() { done <- other() }()
@@ -136,7 +135,7 @@ func (h *history) copyPopulation(ctx context.Context, conn *pgx.Conn) error {
 	)
 }
 
-// copyDeliveries is last, so that the table is vacuumed with its rows in it, as after some thousands.
+// copyDeliveries runs last, so that the table is vacuumed with its rows in it, as after some thousands of deliveries.
 func (h *history) copyDeliveries(ctx context.Context, conn *pgx.Conn) error {
 	return h.deliveries.copyTo(ctx, conn, "delivery", deliveryColumns)
 }

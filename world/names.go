@@ -10,11 +10,11 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// namesKey is where an application keeps the World in its metadata, so that clones and copies of the
-// database have it too.
+// namesKey is where an application's metadata contains the World, so that clones and copies of the database have it
+// too.
 const namesKey = "world"
 
-// Load returns the names of the world that was made in this database.
+// Load returns the World that was made in this database.
 func Load(ctx context.Context, conn *pgx.Conn) (*World, error) {
 	var names string
 	err := conn.QueryRow(ctx, `
@@ -29,7 +29,7 @@ func Load(ctx context.Context, conn *pgx.Conn) (*World, error) {
 	return w, json.Unmarshal([]byte(names), w)
 }
 
-// nameAll completes the World with what the population decides.
+// nameAll fills in the names that the population decides.
 func (h *history) nameAll() {
 	w := h.world
 	w.Now, w.Start = h.Now, h.start
@@ -38,7 +38,7 @@ func (h *history) nameAll() {
 	for i, id := range []*core.EndpointID{
 		&w.History, &w.NeverFailed, &w.Failing, &w.RareType, &w.RareChannel, &w.Idle, &w.Disabled, &w.Deleted,
 	} {
-		*id = h.large.endpoints[i].id // in the order of makeLarge
+		*id = h.large.endpoints[i].id // in makeLarge's order
 	}
 	w.CommonEventType, w.TripleEventType, w.RareEventType = ownTypes[commonType], ownTypes[tripleType], ownTypes[rareType]
 	w.Channel, w.Tag = rareChannel, rareTag

@@ -10,8 +10,8 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// partitions are those of one table that hold its history, the first week's first. They get their
-// indexes when their rows are there: building them takes a third of the time of keeping them up to date.
+// partitions are the partitions of one table that contain its history, the first week's first. Their indexes are
+// built after their rows are there, which takes a third of the time of keeping them up to date.
 type partitions []core.Partition
 
 func (h *history) partitions(of func(time.Time) core.Partition) partitions {
@@ -43,7 +43,7 @@ func (list partitions) copy(ctx context.Context, conn *pgx.Conn, rows []rows, co
 	return nil
 }
 
-// attach makes partitions of the tables. Postgres builds the indexes that their parent has.
+// attach attaches partitions to their tables. Postgres builds the indexes that the parent has.
 func (list partitions) attach(ctx context.Context, conn *pgx.Conn) error {
 	if _, err := conn.Exec(ctx, "SET maintenance_work_mem = '256MB'"); err != nil {
 		return err
@@ -59,7 +59,7 @@ func (list partitions) attach(ctx context.Context, conn *pgx.Conn) error {
 	return err
 }
 
-// makePartitions makes those that the jobs keep ready and the history has not.
+// makePartitions creates the partitions that the jobs keep ready and the history has not created.
 func (h *history) makePartitions(ctx context.Context, conn *pgx.Conn) error {
 	for _, p := range core.PartitionsAround(h.Now) {
 		if _, err := conn.Exec(ctx, "SELECT partition_create($1, $2, $3, $4)", p.Table, p.Suffix, p.From, p.To); err != nil {

@@ -10,16 +10,16 @@ import (
 
 const (
 	week  = 7 * 24 * time.Hour
-	weeks = 9 // whole ones before that of now
+	weeks = 9 // complete weeks before the week of Now
 )
 
-// Event types: 0 to eventTypes-1 are everybody's; those of the wide application follow.
+// Event types: 0 to eventTypes-1 belong to everybody; those of the wide application follow.
 const (
 	eventTypes = 40
 	wideFan    = 4 // endpoints of the wide application that want the same event type
 )
 
-// Event types of the large application, beyond everybody's: these are its own.
+// Event types of the large application alone, in addition to everybody's.
 const (
 	commonType = -1 - iota
 	tripleType
@@ -37,7 +37,7 @@ const (
 	rareTag     = "imported"
 )
 
-// application is one of the population.
+// application is an application of the population.
 type application struct {
 	app       App
 	org       core.OrgID
@@ -45,10 +45,10 @@ type application struct {
 	deleted   bool
 	throttle  int
 	endpoints []*endpoint
-	byType    map[int][]*endpoint // of the wide application: the endpoints by the type they want
+	byType    map[int][]*endpoint // of the wide application: endpoints by their event type
 }
 
-// endpoint is one of the population, with what decides how it fares.
+// endpoint is an endpoint of the population, with what determines the results of its attempts.
 type endpoint struct {
 	id       core.EndpointID
 	uid      string
@@ -56,17 +56,17 @@ type endpoint struct {
 	types    []int    // nil: all
 	channels []string // nil: any
 	created  time.Time
-	ends     time.Time // disabled or deleted then; zero: neither
-	deleted  bool      // what happened then
+	ends     time.Time // when it is disabled or deleted; zero: never
+	deleted  bool      // whether it is deleted then
 	fifo     bool
 	throttle int
-	pausedAt time.Time // zero: it is not
+	pausedAt time.Time // zero: not paused
 
-	failure  float64   // how likely an attempt fails
-	blocked  time.Time // a FIFO endpoint: what came since waits behind the first; zero: nothing does
+	failure  float64   // the probability that an attempt fails
+	blocked  time.Time // a FIFO endpoint: newer messages wait behind the first; zero: not blocked
 	waiting  bool      // all attempts of the last hours failed
-	failures int       // in a row, at the end
-	failing  time.Time // since when, at the end
+	failures int       // consecutive ones at the end
+	failing  time.Time // since when it has been failing, at the end
 }
 
 func (e *endpoint) wants(eventType int, channels []string) bool {
@@ -77,21 +77,21 @@ func overlap(a, b []string) bool {
 	return slices.ContainsFunc(a, func(x string) bool { return slices.Contains(b, x) })
 }
 
-// population is who sends and receives.
+// population is the senders and receivers.
 type population struct {
 	Config
 	random
 	start  time.Time
 	words  *words
-	all    []*application // in the order they were made
-	others []*application // those without a name, the busiest first
+	all    []*application // in creation order
+	others []*application // those without a name of their own, the busiest first
 
 	large, wide, dead, plain, empty *application
 }
 
 const org, otherOrg = core.OrgID("org_world"), core.OrgID("org_world_7")
 
-// eventType is the name of a type.
+// eventType returns the name of an event type.
 func (p *population) eventType(n int) string {
 	switch {
 	case n < 0:
@@ -114,7 +114,7 @@ func newPopulation(c Config) *population {
 		a.app.ID = core.AppID(p.id(appPrefix, made))
 		p.all = append(p.all, a)
 	}
-	// In the middle, so that neither end of an index or of a list is special.
+	// In the middle, so that they are at neither end of an index or list.
 	named := p.all[c.Applications/2:]
 	p.large, p.wide, p.dead, p.plain, p.empty = named[0], named[1], named[2], named[3], named[4]
 	p.makeLarge()
@@ -132,10 +132,10 @@ func newPopulation(c Config) *population {
 	return p
 }
 
-// startOf is the Monday with which the first week begins.
+// startOf returns the Monday on which the first week begins.
 func startOf(now time.Time) time.Time { return now.UTC().Truncate(week).Add(-weeks * week) }
 
-// halfway is a moment about halfway through the weeks.
+// halfway returns a moment about halfway through the weeks.
 func (p *population) halfway() time.Time { return p.start.Add(p.Now.Sub(p.start) / 2) }
 
 func (p *population) add(a *application, uid string, change func(*endpoint)) *endpoint {
@@ -187,7 +187,7 @@ func (p *population) makeDead() {
 	})
 }
 
-// deadFor is how long the dead endpoint has not answered.
+// deadFor is how long the dead endpoint has not responded.
 const deadFor = 72 * time.Hour
 
 func (p *population) makePlain() {
@@ -211,7 +211,7 @@ func (p *population) makeOrdinary(n int, a *application) {
 	p.others = append(p.others, a)
 }
 
-// makeEndpoints gives the ordinary applications what endpoints are left to give: one to five each.
+// makeEndpoints distributes the remaining endpoints among the ordinary applications: one to five each.
 func (p *population) makeEndpoints() {
 	left := p.Endpoints
 	for _, a := range p.all {
@@ -234,7 +234,7 @@ func (p *population) makeEndpoints() {
 	}
 }
 
-// draw decides what an ordinary endpoint wants, and what sets it apart from others.
+// draw decides what an ordinary endpoint subscribes to, and how it differs from others.
 func (p *population) draw(e *endpoint) {
 	if p.chance(0.53) {
 		for range 1 + p.IntN(8) {
@@ -250,7 +250,7 @@ func (p *population) draw(e *endpoint) {
 		e.uid = "hook-" + string(e.id[len(e.id)-10:])
 	}
 	switch special := p.IntN(1000); {
-	case special < 10: // disabled or deleted at some time
+	case special < 10: // disabled or deleted at some point
 		e.ends, e.deleted = p.moment(p.start, p.Now), special < 5
 	case special < 20:
 		e.fifo, e.failure = true, 0

@@ -2,14 +2,14 @@ package world
 
 import "time"
 
-// Queues, as the comment on delivery.queue has them.
+// Queues, as documented in the comment on delivery.queue.
 const (
 	queueFirst   = 0
 	queueRetry   = 1
 	queueInOrder = 2
 )
 
-// send makes the attempts at one endpoint that were made until now, and what is owed if they failed.
+// send makes the attempts at one endpoint up to now, and the pending delivery if they failed.
 func (h *history) send(m *message, e *endpoint) {
 	switch {
 	case m.at.Before(e.created), !e.ends.IsZero() && m.at.After(e.ends):
@@ -24,7 +24,7 @@ func (h *history) send(m *message, e *endpoint) {
 	h.attempt(m, e, h.failureOf(m, e))
 }
 
-// failureOf is how likely an attempt fails: as the endpoint is, unless it is one of those that wait.
+// failureOf returns the probability that an attempt fails: the endpoint's own, unless it is a waiting endpoint.
 func (h *history) failureOf(m *message, e *endpoint) float64 {
 	if m.at.Before(h.Now.Add(-waitingFor)) {
 		return e.failure
@@ -41,7 +41,7 @@ func (h *history) failureOf(m *message, e *endpoint) float64 {
 	return e.failure
 }
 
-// sendBlocked is to a FIFO endpoint whose first delivery fails: those behind it were never attempted.
+// sendBlocked sends to a FIFO endpoint whose first delivery fails: those behind it were never attempted.
 func (h *history) sendBlocked(m *message, e *endpoint) {
 	if !e.waiting {
 		e.waiting = true
@@ -51,8 +51,8 @@ func (h *history) sendBlocked(m *message, e *endpoint) {
 	h.owe(m, e, queueInOrder, m.at, 0)
 }
 
-// attempt follows the retry schedule until an attempt succeeds, the schedule ends, or the next one is
-// in the future.
+// attempt follows the retry schedule until an attempt succeeds, the schedule ends, or the next attempt is in the
+// future.
 func (h *history) attempt(m *message, e *endpoint, failure float64) {
 	at := m.at.Add(time.Duration(5+h.IntN(50)) * time.Millisecond)
 	for attempts := 1; ; attempts++ {
@@ -137,7 +137,7 @@ func (h *history) addFailure(r *rows) {
 	}
 }
 
-// Later columns of delivery have defaults that fit.
+// The defaults of delivery's later columns are right.
 const deliveryColumns = "app_id, message_id, endpoint_id, due_at, lease, attempts, queue, resume_at"
 
 func (h *history) owe(m *message, e *endpoint, queue int, due time.Time, attempts int) {
@@ -150,7 +150,7 @@ func (h *history) owe(m *message, e *endpoint, queue int, due time.Time, attempt
 	r.text(m.id)
 	r.text(string(e.id))
 	r.time(due)
-	r.int(attempts) // claimed once for each
+	r.int(attempts) // claimed once for each attempt
 	r.int(attempts)
 	r.int(queue)
 	if attempts == 0 {

@@ -7,8 +7,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Settle vacuums and analyses as autovacuum does when it has caught up: each table and each partition,
-// never a partitioned parent, which it passes over.
+// Settle vacuums and analyses as autovacuum does once it has caught up: each table and each partition, but never a
+// partitioned parent, which autovacuum skips.
 func Settle(ctx context.Context, conn *pgx.Conn) error {
 	tables, err := leafTables(ctx, conn)
 	if err != nil {
@@ -22,7 +22,7 @@ func Settle(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-// leafTables are the tables of the schema that hold rows themselves, quoted.
+// leafTables returns the quoted names of the tables that contain rows themselves.
 func leafTables(ctx context.Context, conn *pgx.Conn) ([]string, error) {
 	rows, err := conn.Query(ctx, `
 		SELECT pg_class.oid::regclass::text
@@ -36,21 +36,21 @@ func leafTables(ctx context.Context, conn *pgx.Conn) ([]string, error) {
 	return pgx.CollectRows(rows, pgx.RowTo[string])
 }
 
-// Statistics is what pg_class says of a table: what the planner believes of its density.
+// Statistics is a table's size in pg_class, from which the planner estimates its density.
 type Statistics struct{ Pages, Rows int }
 
-// Those of the delivery table that a vacuum leaves at one bad moment or another.
+// Statistics that a badly timed vacuum leaves for the delivery table.
 var (
-	VacuumedEmpty  = Statistics{Pages: 1, Rows: 0} // of a queue that was just drained
+	VacuumedEmpty  = Statistics{Pages: 1, Rows: 0} // of a queue that has just been drained
 	AlmostEmpty    = Statistics{Pages: 33, Rows: 1}
 	VacuumedSparse = Statistics{Pages: 1000, Rows: 50} // after a backlog
 )
 
-// ForceStatistics writes them for a table and all its indexes, as a vacuum at such a moment does, and
-// keeps autovacuum from writing better ones. conn is a superuser's. It works in a transaction, and is
-// rolled back with it. To begin from a real vacuum, see VacuumEmpty.
+// ForceStatistics writes the statistics for a table and all its indexes, as a vacuum at such a moment does, and
+// prevents autovacuum from replacing them. conn must be a superuser's. In a transaction, it is rolled back with it.
+// To start from a real vacuum, see VacuumEmpty.
 func ForceStatistics(ctx context.Context, conn Conn, table string, s Statistics) error {
-	// Two statements: ALTER TABLE takes its lock on the table first.
+	// Two statements, because ALTER TABLE must lock the table first.
 	if _, err := conn.Exec(ctx, "ALTER TABLE "+pgx.Identifier{table}.Sanitize()+" SET (autovacuum_enabled = false)"); err != nil {
 		return fmt.Errorf("switching autovacuum off for %s: %w", table, err)
 	}
@@ -69,18 +69,18 @@ func ForceStatistics(ctx context.Context, conn Conn, table string, s Statistics)
 	return nil
 }
 
-// VacuumEmpty vacuums a table while it has no rows, and puts them back: what the planner believes of a
-// queue that was empty when autovacuum looked. Nobody else may use the table meanwhile.
+// VacuumEmpty vacuums a table while it has no rows, and restores the rows. The planner then estimates as for a queue
+// that was empty when autovacuum looked. Nobody else may use the table meanwhile.
 func VacuumEmpty(ctx context.Context, conn *pgx.Conn, table string) error {
 	name := pgx.Identifier{table}.Sanitize()
 	for _, statement := range []string{
 		"CREATE TEMPORARY TABLE aside AS SELECT * FROM " + name,
 		"DELETE FROM " + name,
-		// ANALYZE of no rows leaves the columns' statistics alone; the vacuum counts pages and rows.
-		// TRUNCATE at the end would give the pages back and hide what this is for.
+		// ANALYZE of no rows keeps the columns' statistics; the vacuum counts pages and rows. TRUNCATE at the end
+		// would release the pages and defeat the purpose.
 		"VACUUM (TRUNCATE false) " + name,
 		"ALTER TABLE " + name + " SET (autovacuum_enabled = false)",
-		"SET session_replication_role = replica", // the trigger would give FIFO deliveries other places
+		"SET session_replication_role = replica", // the trigger would renumber FIFO deliveries
 		"INSERT INTO " + name + " SELECT * FROM aside",
 		"RESET session_replication_role",
 		"DROP TABLE aside",

@@ -5,12 +5,12 @@ import (
 	"strings"
 )
 
-// words are what payloads, names and answers are made of.
+// words is the text that payloads, names and responses are made of.
 type words struct {
 	eventTypes []string
 	channels   []string
 	tags       []string
-	text       string // prose to cut pieces of; no character in it is special in JSON or COPY
+	text       string // prose to cut pieces from; it has no characters that are special in JSON or COPY
 }
 
 var (
@@ -32,7 +32,7 @@ func newWords(r random) *words {
 	var text strings.Builder
 	for text.Len() < 1<<16 {
 		text.WriteString(prose[r.IntN(len(prose))])
-		if r.chance(0.4) { // what differs from message to message compresses badly
+		if r.chance(0.4) { // parts that differ between messages compress badly
 			fmt.Fprintf(&text, " %x", r.Uint64())
 		}
 		text.WriteByte(' ')
@@ -44,7 +44,7 @@ func newWords(r random) *words {
 func (w *words) channel(r random) string { return w.channels[r.skewed(len(w.channels))] }
 func (w *words) tag(r random) string     { return w.tags[r.skewed(len(w.tags))] }
 
-// piece is n bytes of prose.
+// piece returns n bytes of prose.
 func (w *words) piece(r random, n int) string {
 	at := r.IntN(len(w.text) - n)
 	return w.text[at : at+n]
