@@ -1,5 +1,5 @@
-// Command receiver is an example of a webhook receiver. It verifies each webhook with the library of
-// Standard Webhooks, handles it once, and answers quickly:
+// Command receiver is an example of a webhook receiver. It verifies each webhook with the Standard Webhooks library,
+// handles it once, and responds quickly:
 //
 //	WEBHOOK_SECRET=whsec_... go run ./examples/receiver
 package main
@@ -40,16 +40,16 @@ func run() error {
 	return server.ListenAndServe()
 }
 
-// payloadBytesMax is more than any payload of Postrider has.
+// payloadBytesMax is more than any payload of Postrider.
 const payloadBytesMax = 4 << 20
 
-// receiver hands each webhook to handle once.
+// receiver passes each webhook to handle once.
 type receiver struct {
 	verifier *standardwebhooks.Webhook
 	handle   func(id string, payload []byte) error
 
-	// handled holds the ids that were handled. A product keeps them in its database instead, in a unique
-	// column that it writes in the transaction of its own change.
+	// handled contains the ids of handled webhooks. A product keeps them in its database instead, in a unique column
+	// that it writes in the same transaction as its own change.
 	mu      sync.Mutex
 	handled map[string]bool
 }
@@ -58,14 +58,14 @@ func newReceiver(verifier *standardwebhooks.Webhook, handle func(id string, payl
 	return &receiver{verifier: verifier, handle: handle, handled: map[string]bool{}}
 }
 
-// ServeHTTP answers with 2xx what was handled now or before. Everything else is sent again later.
+// ServeHTTP responds with 2xx if the webhook is handled, now or before. Otherwise it is sent again later.
 func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	payload, err := io.ReadAll(http.MaxBytesReader(w, request.Body, payloadBytesMax))
 	if err != nil {
 		http.Error(w, "The body could not be read", http.StatusBadRequest)
 		return
 	}
-	// Verify the bytes as they came: JSON that is decoded and encoded again has another signature.
+	// Verify the bytes as received: JSON that is decoded and encoded again has another signature.
 	if err := r.verifier.Verify(payload, request.Header); err != nil {
 		http.Error(w, "The signature is not valid", http.StatusUnauthorized)
 		return
@@ -78,7 +78,7 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// handleOnce recognises a webhook that is delivered twice by its id, which all attempts share.
+// handleOnce recognises a duplicate webhook by its id, which is the same for all attempts.
 func (r *receiver) handleOnce(id string, payload []byte) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
