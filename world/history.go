@@ -57,7 +57,7 @@ type share struct {
 func newHistory(p *population) *history {
 	h := &history{population: p, world: &World{}, retries: core.DefaultRetrySchedule()}
 	span := p.Now.Sub(p.start)
-	last := int(float64(p.Messages) * float64(deadFor) / float64(span)) // messages sent since the dead endpoint stopped responding
+	last := int(float64(p.Messages) * float64(deadFor) / float64(span)) // messages while the dead endpoint is dead
 	h.shares = []share{
 		{app: p.large, n: p.LargeMessages, of: p.Messages},
 		{app: p.wide, n: p.WideMessages, of: p.Messages},
