@@ -16,7 +16,7 @@ type apiClient struct {
 	token string // empty: none
 }
 
-// call sends in, unless it is nil, and reads the answer into out, unless that is nil.
+// call sends in, unless it is nil, and decodes the response into out, unless that is nil.
 func (c apiClient) call(ctx context.Context, method, path string, in, out any) error {
 	var body bytes.Buffer
 	if in != nil {
@@ -31,7 +31,7 @@ func (c apiClient) call(ctx context.Context, method, path string, in, out any) e
 	if c.token != "" {
 		request.Header.Set("Authorization", "Bearer "+c.token)
 	}
-	request.Close = true // a connection that idles is one more to measure
+	request.Close = true // an idle connection would be measured too
 	client := http.Client{Timeout: callTimeout}
 	response, err := client.Do(request)
 	if err != nil {
@@ -51,10 +51,10 @@ func (c apiClient) call(ctx context.Context, method, path string, in, out any) e
 	return json.Unmarshal(answer, out)
 }
 
-// callTimeout is longer than any message is awaited.
+// callTimeout is longer than the longest wait for a message.
 const callTimeout = awaitTimeout + 10*time.Second
 
-// newEndpoint makes an application with one endpoint, and returns the application's id.
+// newEndpoint creates an application with one endpoint, and returns the application's id.
 func (c apiClient) newEndpoint(ctx context.Context, url, secret string) (string, error) {
 	var app struct{ ID string }
 	if err := c.call(ctx, http.MethodPost, "/api/v1/app", map[string]string{"name": "Bench"}, &app); err != nil {
@@ -64,8 +64,8 @@ func (c apiClient) newEndpoint(ctx context.Context, url, secret string) (string,
 	return app.ID, c.call(ctx, http.MethodPost, "/api/v1/app/"+app.ID+"/endpoint", endpoint, nil)
 }
 
-// checkRecorded makes sure that the delivery of a message is written down. That is done after the
-// receiver has seen it, so it may take a moment.
+// checkRecorded checks that the delivery of a message is recorded. That happens after the receiver has seen it, so it
+// may take a moment.
 func (c apiClient) checkRecorded(ctx context.Context, app, id string) error {
 	var attempts struct {
 		Data []struct {

@@ -21,21 +21,21 @@ type attack struct {
 	name, about string
 	prepare     func(context.Context, *attacker) error // makes what the attack needs
 	run         func(context.Context, *attacker)       // attacks until the context ends
-	held        string                                 // what somebody does meanwhile in a transaction, of an application and an endpoint
-	reference   bool                                   // it is there to compare with, and is not judged
+	held        string                                 // held in a transaction meanwhile, for an application and an endpoint
+	reference   bool                                   // for comparison only, not judged
 }
 
-// attackSubject is what an attack is about.
+// attackSubject is the target of an attack.
 type attackSubject struct{ App, Endpoint string }
 
-// attacker is a customer with a token of its own organisation. It shares the processors with what it attacks, so it
-// sends bodies that were made before and does not look into answers.
+// attacker is a customer with a token of its own organisation. It shares the processors with the service it attacks,
+// so it sends precomputed bodies and does not read responses.
 type attacker struct {
 	api     apiClient
 	http    *http.Client
-	hook    string // receivers'
+	hook    string // the receivers' URL
 	payload int
-	body    []byte // of a message
+	body    []byte // a message's body
 	paths   []string
 	attackSubject
 	endpoints []string
@@ -44,14 +44,14 @@ type attacker struct {
 	received                  atomic.Int64 // webhooks
 }
 
-// attackFigures is what became of an attack's requests.
+// attackFigures are the results of an attack's requests.
 type attackFigures struct{ Answered, Refused, Failed, Received int64 }
 
 func (f attackFigures) String() string {
 	return fmt.Sprintf("the attack: %d requests answered, %d refused, %d failed, %d webhooks received", f.Answered, f.Refused, f.Failed, f.Received)
 }
 
-// attackMain prepares an attack, and then listens: it begins and ends when it is told.
+// attackMain prepares an attack, and then listens: it starts and stops the attack on request.
 func attackMain(ctx context.Context, args []string, stdout io.Writer) error {
 	f := flag.NewFlagSet("bench attack", flag.ContinueOnError)
 	a := &attacker{http: &http.Client{Timeout: time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: 128, DisableCompression: true}}}
@@ -78,7 +78,7 @@ func attackMain(ctx context.Context, args []string, stdout io.Writer) error {
 	return serveHTTP(ctx, a.control(ctx, chosen[0]), stdout)
 }
 
-// control begins and ends an attack by POST.
+// control starts and stops an attack by POST.
 func (a *attacker) control(ctx context.Context, chosen attack) http.Handler {
 	ctx, cancel := context.WithCancel(ctx)
 	var ended sync.WaitGroup
@@ -100,10 +100,10 @@ func (a *attacker) control(ctx context.Context, chosen attack) http.Handler {
 	return mux
 }
 
-// slowPath is where an endpoint's receiver reads slowly.
+// slowPath is the path of the receiver that reads slowly.
 const slowPath = "slow"
 
-// receive takes a webhook: at once, or at 64 kB a second.
+// receive reads a webhook, either at once or at 64 kB per second.
 func (a *attacker) receive(w http.ResponseWriter, r *http.Request) {
 	a.received.Add(1)
 	if r.URL.Path == "/"+slowPath {
@@ -118,7 +118,7 @@ func (a *attacker) receive(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// send makes one request and counts what became of it.
+// send makes one request and counts its result.
 func (a *attacker) send(ctx context.Context, method, path string, body []byte) {
 	status, err := a.request(ctx, method, path, body)
 	switch {
@@ -146,7 +146,7 @@ func (a *attacker) request(ctx context.Context, method, path string, body []byte
 	return response.StatusCode, errors.Join(err, response.Body.Close())
 }
 
-// paced begins a request of its own at each tick, whatever became of those before.
+// paced starts a request at each tick, whatever happened to the previous ones.
 func (a *attacker) paced(ctx context.Context, perSecond int, path string) {
 	tick := time.NewTicker(time.Second / time.Duration(perSecond))
 	defer tick.Stop()
@@ -162,7 +162,7 @@ func (a *attacker) paced(ctx context.Context, perSecond int, path string) {
 	}
 }
 
-// flood has clients make requests without pause, each another one of the paths in turn.
+// flood makes clients send requests without pause, each client cycling through the paths.
 func (a *attacker) flood(ctx context.Context, clients int, method string, body []byte, paths ...string) {
 	var all sync.WaitGroup
 	for n := range clients {

@@ -17,13 +17,13 @@ import (
 )
 
 const (
-	// endpointsQuota is how many endpoints an application may have by default.
+	// endpointsQuota is the default quota of endpoints per application.
 	endpointsQuota = 1000
-	// attackHistory is how many messages the attackers have sent before who make others look through them.
+	// attackHistory is how many messages attackers send beforehand if their attack searches through messages.
 	attackHistory = 20_000
 )
 
-// orderHeld does what the statement that stores messages does for a FIFO endpoint: whatever that locks, somebody holds.
+// orderHeld takes the lock that the statement that stores messages takes for a FIFO endpoint, and holds it.
 const orderHeld = `
 	BEGIN;
 	INSERT INTO delivery (app_id, message_id, endpoint_id, due_at, lease, queue, state)
@@ -90,7 +90,7 @@ var allAttacks = []attack{
 
 func (a *attacker) path(tail string) string { return "/api/v1/app/" + a.App + tail }
 
-// newApp makes an application with this many endpoints that are like the given one, and goes on with it.
+// newApp creates an application with this many endpoints like the given one, and makes it the attacker's current one.
 func (a *attacker) newApp(ctx context.Context, endpoints int, like map[string]any) error {
 	var made struct{ ID string }
 	if err := a.api.call(ctx, http.MethodPost, "/api/v1/app", map[string]string{"name": "Attacker"}, &made); err != nil {
@@ -116,7 +116,7 @@ func (a *attacker) newEndpoints(ctx context.Context, endpoints int, like map[str
 	return err
 }
 
-// concurrently does something so many times, eight at a time.
+// concurrently calls do the given number of times, eight at a time.
 func concurrently(ctx context.Context, times int, do func(n int) error) error {
 	var all sync.WaitGroup
 	failures := make([]error, 8)
@@ -131,7 +131,7 @@ func concurrently(ctx context.Context, times int, do func(n int) error) error {
 	return errors.Join(errors.Join(failures...), ctx.Err())
 }
 
-// largestHeaders are as many bytes as an endpoint's headers may have together.
+// largestHeaders returns headers of the largest total size that an endpoint may have.
 func largestHeaders() map[string]any {
 	const name, value, all = len("X-Attack-00"), 4085, 65_536
 	headers := map[string]string{}
@@ -141,7 +141,7 @@ func largestHeaders() map[string]any {
 	return map[string]any{"headers": headers}
 }
 
-// sendHistory stores this many small messages, which cost less in batches.
+// sendHistory stores this many small messages, in batches, which cost less.
 func (a *attacker) sendHistory(ctx context.Context, messages int) error {
 	for left := messages; left > 0; left -= batchMax {
 		if err := a.api.call(ctx, http.MethodPost, a.path("/msg/batch?with_content=false"), batchOf(min(left, batchMax), a.payload), nil); err != nil {
@@ -151,7 +151,7 @@ func (a *attacker) sendHistory(ctx context.Context, messages int) error {
 	return nil
 }
 
-// prepareLists sends messages to one endpoint, and waits until the attempts are there to be listed.
+// prepareLists sends messages to one endpoint, and waits until their attempts can be listed.
 func prepareLists(ctx context.Context, a *attacker) error {
 	if err := a.newApp(ctx, 1, nil); err != nil {
 		return err
@@ -173,7 +173,7 @@ func prepareLists(ctx context.Context, a *attacker) error {
 	return pause(ctx, 2*time.Second) // so that the results are recorded
 }
 
-// prepareTasks sends messages before there are endpoints, so that all of them are missing at each.
+// prepareTasks sends messages before there are endpoints, so that every endpoint lacks all of them.
 func prepareTasks(ctx context.Context, a *attacker) error {
 	if err := a.newApp(ctx, 0, nil); err != nil {
 		return err
@@ -184,10 +184,10 @@ func prepareTasks(ctx context.Context, a *attacker) error {
 	return a.newEndpoints(ctx, endpointsQuota, nil)
 }
 
-// runTasks begins a task of each kind at each endpoint; more are refused where there is a quota. They go on until the
-// measurement is over.
+// runTasks starts a task of each kind at each endpoint; if there is a quota, further ones are refused. The tasks run
+// until the measurement is over.
 func runTasks(ctx context.Context, a *attacker) {
-	body, _ := json.Marshal(map[string]string{"since": time.Now().Add(-time.Hour).UTC().Format(time.RFC3339)}) // two texts
+	body, _ := json.Marshal(map[string]string{"since": time.Now().Add(-time.Hour).UTC().Format(time.RFC3339)}) // two strings always encode
 	_ = concurrently(ctx, 3*len(a.endpoints), func(n int) error {
 		kind := []string{"/replay-missing", "/bulk-replay", "/recover"}[n%3]
 		a.send(ctx, http.MethodPost, a.path("/endpoint/"+a.endpoints[n/3]+kind), body)
@@ -196,17 +196,17 @@ func runTasks(ctx context.Context, a *attacker) {
 	<-ctx.Done()
 }
 
-// bodyMost is a little less than the largest body that the API takes.
+// bodyMost is slightly less than the largest body that the API accepts.
 const bodyMost = 2<<20 - 200
 
-// largeMessage is a message whose payload does not get smaller when it is compressed.
+// largeMessage returns a message with an incompressible payload.
 func largeMessage() []byte {
 	noise := make([]byte, bodyMost/4*3-300)
 	rand.Read(noise)
 	return []byte(`{"eventType":"invoice.paid","payload":{"noise":"` + base64.StdEncoding.EncodeToString(noise) + `"}}`)
 }
 
-// preparePayloads makes an application whose endpoint reads slowly, and one with 40 endpoints.
+// preparePayloads creates an application whose endpoint reads slowly, and one with 40 endpoints.
 func preparePayloads(ctx context.Context, a *attacker) error {
 	a.body = largeMessage()
 	if err := a.newApp(ctx, 1, map[string]any{"url": a.hook + slowPath}); err != nil {
@@ -220,7 +220,8 @@ func preparePayloads(ctx context.Context, a *attacker) error {
 	return nil
 }
 
-// prepareLargeRows makes an application with the largest endpoints that can be, and one with the largest messages.
+// prepareLargeRows creates an application with endpoints of the largest size, and one with messages of the largest
+// size.
 func prepareLargeRows(ctx context.Context, a *attacker) error {
 	const description, metadata, url = 16_384, 4000, 60_000
 	large := map[string]any{

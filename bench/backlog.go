@@ -15,7 +15,7 @@ import (
 type variant struct {
 	name      string
 	endpoints int
-	answer    http.HandlerFunc // nil: nobody listens
+	answer    http.HandlerFunc // nil: nothing listens
 }
 
 var allVariants = []variant{
@@ -26,10 +26,10 @@ var allVariants = []variant{
 	{"many", 20, hang},
 }
 
-// hang never answers, so that each attempt takes as long as one may.
+// hang never responds, so that each attempt takes as long as it may.
 func hang(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 
-// answerLate takes nearly as long as an attempt may, and then succeeds: nothing shows that it is dead.
+// answerLate takes nearly as long as an attempt may, and then succeeds, so that the endpoint does not look dead.
 func answerLate(w http.ResponseWriter, r *http.Request) {
 	select {
 	case <-time.After(25 * time.Second):
@@ -55,7 +55,7 @@ func dripForever(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// receiveAt serves on a free port of the loopback interface until stop.
+// receiveAt serves on a free port of the loopback interface until stop is called.
 func receiveAt(ctx context.Context, handler http.Handler) (url string, stop func(), err error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -66,7 +66,7 @@ func receiveAt(ctx context.Context, handler http.Handler) (url string, stop func
 	return "http://" + listener.Addr().String() + "/", func() { _ = s.Close() }, nil
 }
 
-// backlog is what waits for dead endpoints, all of one application.
+// backlog is the pending deliveries of dead endpoints, all in one application.
 type backlog struct {
 	api       apiClient
 	app       string
@@ -74,17 +74,17 @@ type backlog struct {
 	stop      func()
 }
 
-// batchMax is the most messages that one request may hold.
+// batchMax is the largest number of messages in a request.
 const batchMax = 1000
 
-// stock makes the dead endpoints and fills their queues, as fast as messages are accepted.
+// stock creates the dead endpoints and fills their queues, as fast as messages are accepted.
 func (b *bench) stock(ctx context.Context, api apiClient, v variant) (_ *backlog, err error) {
 	url, stop, err := receiveAt(ctx, v.answer)
 	if err != nil {
 		return nil, err
 	}
 	if v.answer == nil {
-		stop() // nobody else takes the port so soon
+		stop() // no other process takes the port so soon
 	}
 	l := &backlog{api: api, stop: stop}
 	defer func() {
@@ -107,8 +107,8 @@ func (b *bench) stock(ctx context.Context, api apiClient, v variant) (_ *backlog
 	return l, b.fill(ctx, api, l.app, v)
 }
 
-// stockNothing sends as many messages as stock does, to nobody: what storing them costs for a while
-// after, in checkpoints and vacuuming, is then the same when endpoints are measured alone.
+// stockNothing sends as many messages as stock does, but to no endpoint. Storing messages causes checkpoints and
+// vacuuming for a while; their cost is then the same when endpoints are measured alone.
 func (b *bench) stockNothing(ctx context.Context, api apiClient, v variant) error {
 	var made struct{ ID string }
 	if err := api.call(ctx, http.MethodPost, "/api/v1/app", map[string]string{"name": "Nobody"}, &made); err != nil {
@@ -128,7 +128,7 @@ func (b *bench) fill(ctx context.Context, api apiClient, app string, v variant) 
 	return nil
 }
 
-// batchOf is a request for so many messages.
+// batchOf returns a request for n messages.
 func batchOf(n, payload int) json.RawMessage {
 	body := []byte(`{"messages":[`)
 	for i := range n {
@@ -142,7 +142,7 @@ func batchOf(n, payload int) json.RawMessage {
 	return append(body, `]}`...)
 }
 
-// left is how many deliveries still wait. Most must, or nothing was measured.
+// left returns how many deliveries are still pending. Most must be, or nothing was measured.
 func (l *backlog) left(ctx context.Context) (owed int, err error) {
 	for _, endpoint := range l.endpoints {
 		var stats struct{ Pending, Sending int }

@@ -13,16 +13,16 @@ import (
 	"github.com/postrider/postrider/localpg"
 )
 
-// cell is a postrider whose database the benchmark can look into: a process that accepts and one that
+// cell is a postrider with a database that the benchmark can query: either a process that accepts and one that
 // delivers, or one that does both.
 type cell struct {
-	url       string // the database's
+	url       string // of the database
 	binary    string
-	jwtSecret string // as a variable
-	dir       string // temporary; empty: the database is somebody else's
+	jwtSecret string // as a variable's value
+	dir       string // temporary; empty: the database is not ours
 	api       apiClient
 	processes map[string]*postrider // by component
-	server    *localpg.Server       // nil: the database is somebody else's
+	server    *localpg.Server       // nil: the database is not ours
 }
 
 const (
@@ -30,7 +30,7 @@ const (
 	workerName = "worker"
 )
 
-// components is what a cell consists of.
+// components returns the components of a cell.
 func (c config) components() []string {
 	if c.split {
 		return []string{apiName, workerName}
@@ -66,7 +66,7 @@ func (c *cell) startDatabase(ctx context.Context, parent string) (err error) {
 	if c.dir, err = os.MkdirTemp(parent, "cell-*"); err != nil {
 		return err
 	}
-	if err := os.Chmod(c.dir, 0o711); err != nil { // for the account of a root's Postgres
+	if err := os.Chmod(c.dir, 0o711); err != nil { // for the account of root's Postgres
 		return err
 	}
 	if c.server, err = localpg.Start(ctx, localpg.Config{Dir: filepath.Join(c.dir, "server")}); err != nil {
@@ -88,7 +88,7 @@ func (c *cell) start(ctx context.Context, component string) error {
 	return nil
 }
 
-// stopProcess stops one component, which is there.
+// stopProcess stops one running component.
 func (c *cell) stopProcess(component string) {
 	c.processes[component].stop()
 	delete(c.processes, component)
@@ -99,14 +99,14 @@ func (c *cell) stop() {
 		p.stop()
 	}
 	if c.server != nil {
-		_ = c.server.Stop() // its data goes anyway
+		_ = c.server.Stop() // its data is deleted anyway
 	}
 	if c.dir != "" {
 		_ = os.RemoveAll(c.dir)
 	}
 }
 
-// hold runs statements in a session of its own and leaves the transaction open until release.
+// hold runs statements in a session of its own and leaves the transaction open until release is called.
 func (c *cell) hold(ctx context.Context, statements string) (release func(), err error) {
 	conn, err := pgx.Connect(ctx, c.url)
 	if err != nil {

@@ -65,7 +65,7 @@ func parseConfig(args []string) (config, error) {
 	f.IntVar(&c.endpoints, "endpoints", 5_000, "retries: at how many endpoints")
 	f.StringVar(&c.attack, "attack", "", "neighbours: these attacks alone, comma-separated")
 	if err := f.Parse(args); err != nil {
-		return c, flag.ErrHelp // Parse has said what is wrong
+		return c, flag.ErrHelp // Parse has printed the error
 	}
 	given := map[string]bool{}
 	f.Visit(func(f *flag.Flag) { given[f.Name] = true })
@@ -76,13 +76,13 @@ func parseConfig(args []string) (config, error) {
 	return c, c.validate()
 }
 
-// setDefaults sets what depends on the scenario.
+// setDefaults sets defaults that depend on the scenario.
 func (c *config) setDefaults(given map[string]bool) {
 	if c.scenario == snapshotName {
 		c.rate, c.span = cmp.Or(c.rate, 1000), cmp.Or(c.span, 10*time.Minute)
 	}
 	if (c.scenario == snapshotName || c.scenario == retriesName) && !given["rounds"] {
-		c.rounds = 1 // they are long enough
+		c.rounds = 1 // rounds are long enough
 	}
 	if c.scenario == neighboursName {
 		c.rate, c.span = cmp.Or(c.rate, 20), cmp.Or(c.span, 10*time.Second)
@@ -96,7 +96,7 @@ func (c *config) setDefaults(given map[string]bool) {
 
 const (
 	messagesMax = 1_000_000 // ids are kept in memory, three times
-	payloadMin  = 150       // what stands in every payload beside the padding
+	payloadMin  = 150       // the size of a payload without padding
 	payloadMax  = 1 << 20
 )
 

@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// flow is what went through in some time.
+// flow is the throughput and latency of a period.
 type flow struct {
 	span          time.Duration
 	sent, arrived int
-	took          []time.Duration // of those that were sent then; what has not arrived took until now
+	took          []time.Duration // of messages sent in it; a message that has not arrived took until now
 	latency
 }
 
@@ -20,7 +20,7 @@ func (f flow) perSecond() float64 { return float64(f.arrived) / f.span.Seconds()
 // latencyRatio compares the 99th percentiles.
 func (f flow) latencyRatio(before flow) float64 { return float64(f.p99) / float64(before.p99) }
 
-// flowsOf puts slices together.
+// flowsOf merges slices.
 func flowsOf(parts []slice) (whole flow) {
 	for _, p := range parts {
 		whole.span += p.span
@@ -32,7 +32,7 @@ func flowsOf(parts []slice) (whole flow) {
 	return whole
 }
 
-// reset begins to measure.
+// reset starts the measurement.
 func (s *steady) reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -41,7 +41,7 @@ func (s *steady) reset() {
 	s.begin, s.again, s.strange = time.Now(), 0, 0
 }
 
-// flowOf is what was sent in some time, and what arrived in it.
+// flowOf returns what was sent in a period, and what arrived in it.
 func (s *steady) flowOf(from, to time.Duration) flow {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -63,7 +63,7 @@ func (s *steady) flowOf(from, to time.Duration) flow {
 	return f
 }
 
-// awaitAll waits until all that was sent has arrived, and returns how many have not.
+// awaitAll waits until all sent messages have arrived, and returns how many have not.
 func (s *steady) awaitAll(ctx context.Context, timeout time.Duration) int {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()

@@ -13,19 +13,19 @@ import (
 
 const (
 	idleQueues = 4500
-	idleSettle = 12 * time.Second // a session that does little reports what it did after ten seconds
+	idleSettle = 12 * time.Second // a session with little work reports its statistics after ten seconds
 	idleSpan   = 20 * time.Second
 )
 
-// idleFigures is what somebody has used so far.
+// idleFigures is what a worker has used so far.
 type idleFigures struct {
 	at           time.Time
 	commits      int64
-	worker, base time.Duration // of processor time: the worker's, and its sessions' in Postgres
-	statements   int64         // where the database has pg_stat_statements
+	worker, base time.Duration // processor time: of the worker, and of its sessions in Postgres
+	statements   int64         // if the database has pg_stat_statements
 }
 
-// idle measures what a worker costs while nothing is due, without and with many queues.
+// idle measures the cost of a worker while nothing is due, without and with many queues.
 func (b *bench) idle(ctx context.Context, c *cell) error {
 	if c.processes[apiName] != nil {
 		c.stopProcess(apiName)
@@ -100,16 +100,16 @@ func (c *cell) idleFigures(ctx context.Context) (f idleFigures, err error) {
 	return f, err
 }
 
-// clockTick is the unit of /proc, the same on every Linux that Go runs on.
+// clockTick is the unit of times in /proc, the same on every Linux that Go supports.
 const clockTick = time.Second / 100
 
-// processorTime is what a process of this machine has used; 0 where that is not known.
+// processorTime returns a process's processor time; 0 if unknown.
 func processorTime(pid int) time.Duration {
 	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err != nil {
 		return 0
 	}
-	_, tail, _ := strings.Cut(string(text), ") ") // the name stands in brackets
+	_, tail, _ := strings.Cut(string(text), ") ") // the name is in parentheses
 	fields := strings.Fields(tail)
 	if len(fields) < 13 {
 		return 0

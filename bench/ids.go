@@ -2,8 +2,8 @@ package main
 
 import "strings"
 
-// messageKey is a message's id without its prefix: a fixed size and no pointer, so that a set of a
-// million is one piece of memory the garbage collector never looks into.
+// messageKey is a message's id without its prefix: a fixed size without pointers, so that the garbage collector never
+// scans a set of a million.
 type messageKey [27]byte
 
 const messagePrefix = "msg_"
@@ -19,12 +19,12 @@ func (k messageKey) String() string { return messagePrefix + string(k[:]) }
 type tally struct {
 	seen       map[messageKey]struct{}
 	duplicates int
-	unreadable int // ids that are none
+	unreadable int // ids that are not valid
 }
 
 func newTally(size int) *tally { return &tally{seen: make(map[messageKey]struct{}, size)} }
 
-// add reports whether the message is new.
+// add counts an arrival and reports whether the message is new.
 func (t *tally) add(id string) bool {
 	k, ok := keyOf(id)
 	if !ok {

@@ -12,21 +12,21 @@ import (
 	"time"
 )
 
-// isolationName measures what endpoints that cannot take their webhooks cost those that can: the time
-// from a message's sending to its arrival, at a steady and moderate rate, first alone and then beside
-// endpoints that are dead in some way, with a long backlog. The figure is the ratio of both 99th
-// percentiles, from one process after the other on one machine.
+// isolationName measures what endpoints that cannot receive their webhooks cost those that can: the time from sending
+// a message to its arrival, at a steady and moderate rate, first alone and then beside endpoints that are dead in
+// some way, with a long backlog. The figure is the ratio of the two 99th percentiles, measured one after the other in
+// the same process on one machine.
 const isolationName = "isolation"
 
-// isolationLimit is the most that the median ratio may be.
+// isolationLimit is the highest acceptable median ratio.
 const isolationLimit = 1.2
 
 var errIsolation = errors.New("dead endpoints cost healthy ones too much: a median ratio is above the limit")
 
-// compared is what one round has measured of a variant.
+// compared is the result of one round of a variant.
 type compared struct {
 	alone, beside latency
-	left          int // of the backlog, at the end
+	left          int // deliveries left of the backlog at the end
 }
 
 func (c compared) ratio() float64 { return float64(c.beside.p99) / float64(c.alone.p99) }
@@ -69,7 +69,7 @@ func (b *bench) judgeIsolation(results map[string][]float64) error {
 	return failure
 }
 
-// variants are those that -beside names, or all.
+// variants returns the variants that -beside names, or all.
 func (b *bench) variants() []variant {
 	if b.beside == "" {
 		return allVariants
@@ -79,14 +79,14 @@ func (b *bench) variants() []variant {
 	})
 }
 
-// compare measures on a new database: what one variant left behind would weigh on the next.
+// compare measures on a new database, because what one variant leaves behind would affect the next.
 func (b *bench) compare(ctx context.Context, binary string, v variant) (c compared, err error) {
 	dir, err := os.MkdirTemp(b.dir, "isolation-*")
 	if err != nil {
 		return c, err
 	}
 	defer os.RemoveAll(dir)
-	if err := os.Chmod(dir, 0o711); err != nil { // for the account of a root's Postgres
+	if err := os.Chmod(dir, 0o711); err != nil { // for the account of root's Postgres
 		return c, err
 	}
 	secret := "POSTRIDER_JWT_SECRET=" + rand.Text() + rand.Text()
@@ -126,7 +126,7 @@ func (b *bench) compare(ctx context.Context, binary string, v variant) (c compar
 	return c, err
 }
 
-// latency is how long webhooks took.
+// latency is how long deliveries took.
 type latency struct{ p50, p99 time.Duration }
 
 func latencyOf(took []time.Duration) latency {

@@ -15,9 +15,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// kafkaName measures what comes through Kafka beside what comes by REST: the time from the first message's
-// production to the last one's arrival. The broker is a process of its own, like all others, and keeps its
-// data in memory: what is measured is the consumer.
+// kafkaName compares messages that arrive through Kafka with those that arrive by REST: it measures the time from
+// producing the first message to the arrival of the last. The broker is a process of its own, like all others, and
+// keeps its data in memory, so that only the consumer is measured.
 const kafkaName = "kafka"
 
 const (
@@ -25,7 +25,7 @@ const (
 	kafkaPartitions = 8
 )
 
-// errKafka is what the exit code says.
+// errKafka results in exit code 1.
 var errKafka = errors.New("what comes through Kafka is slower than what comes by REST: the median ratio is below 1")
 
 func kafkaMain(ctx context.Context, args []string, stdout io.Writer) error {
@@ -93,7 +93,7 @@ func (b *bench) kafkaScenarios(ctx context.Context) ([]scenario, error) {
 	return []scenario{rest, kafka}, err
 }
 
-// kafka measures the postrider at path with a broker that messages are produced to.
+// kafka returns a scenario for the postrider at path with a broker that messages are produced to.
 func (b *bench) kafka(ctx context.Context, path string) (scenario, error) {
 	s, err := b.newServed(ctx, kafkaName, path)
 	return scenario{kafkaName, func(ctx context.Context, hook string) (*target, error) {
@@ -121,7 +121,7 @@ func (b *bench) kafka(ctx context.Context, path string) (scenario, error) {
 	}}, err
 }
 
-// judgeKafka compares each round with REST's beside it.
+// judgeKafka compares each round with the REST round beside it.
 func (b *bench) judgeKafka(rounds map[string][]round) error {
 	fmt.Fprintln(b.out)
 	for _, name := range []string{serveName, kafkaName} {

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// serveHTTP listens on a free port of the loopback interface, prints the address as the one line that
-// the parent waits for, and serves until ctx ends.
+// serveHTTP listens on a free port of the loopback interface, prints the address as the one line that the parent
+// waits for, and serves until ctx ends.
 func serveHTTP(ctx context.Context, handler http.Handler, stdout io.Writer) error {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {

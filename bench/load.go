@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// loadConfig is what is sent, and where.
+// loadConfig says what to send, and where.
 type loadConfig struct {
 	url         string
 	token       string
@@ -26,14 +26,14 @@ type loadConfig struct {
 	idempotency bool
 }
 
-// sending is what came of it.
+// sending is the result.
 type sending struct {
 	FirstAt time.Time // just before the first request
 	IDs     []string  // of the messages that were answered with 202
-	Refused int       // what was answered otherwise, or not at all
-	Refusal string    // the first of those
+	Refused int       // messages with another answer, or none
+	Refusal string    // the first such answer
 
-	Acknowledged int // by a broker, which does not know their ids
+	Acknowledged int // by a broker, which does not know the messages' ids
 }
 
 func loadMain(ctx context.Context, args []string, stdout io.Writer) error {
@@ -52,8 +52,8 @@ func loadMain(ctx context.Context, args []string, stdout io.Writer) error {
 	return profiled(*profile, func() error { return json.NewEncoder(stdout).Encode(send(ctx, c)) })
 }
 
-// send has each client post the next message as soon as its last one is answered. Nothing is tried
-// again: a sound service on the same machine refuses nothing.
+// send makes each client post the next message as soon as its last one is answered. Nothing is retried: a sound
+// service on the same machine refuses nothing.
 func send(ctx context.Context, c loadConfig) sending {
 	httpClient := &http.Client{
 		Timeout: time.Minute,
@@ -85,7 +85,7 @@ func send(ctx context.Context, c loadConfig) sending {
 	return result
 }
 
-// client is one of those who send; it is used by one goroutine.
+// client is one sender; one goroutine uses it.
 type client struct {
 	loadConfig
 	http    *http.Client
@@ -96,7 +96,7 @@ type client struct {
 	refusal string
 }
 
-// post sends one message as the SDKs do: with their headers, and reading the answer.
+// post sends one message as the SDKs do: with their headers, and reading the response.
 func (c *client) post(ctx context.Context, n int) {
 	id, err := c.exchange(ctx, n)
 	if err == nil {
@@ -142,8 +142,8 @@ func (c *client) exchange(ctx context.Context, n int) (string, error) {
 	return idIn(c.answer.Bytes())
 }
 
-// idIn finds the message's id without decoding the rest: the load generator shares the processors
-// with what it measures.
+// idIn finds the message's id without decoding the rest: the load generator shares the processors with the service
+// that it measures.
 func idIn(answer []byte) (string, error) {
 	_, tail, found := bytes.Cut(answer, []byte(`"id":"`+messagePrefix))
 	id, _, closed := bytes.Cut(tail, []byte(`"`))
@@ -153,7 +153,7 @@ func idIn(answer []byte) (string, error) {
 	return messagePrefix + string(id), nil
 }
 
-// appendPayload writes the n-th payload, no two of them alike, of that size.
+// appendPayload appends the n-th payload, which is unique and has the given size.
 func appendPayload(b []byte, n, size int) []byte {
 	end := len(b) + size - len(`"}`)
 	b = append(b, `{"type":"invoice.paid","invoice":"inv_`...)

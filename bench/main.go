@@ -1,20 +1,19 @@
-// Bench measures what storing costs: delivered messages per second of `postrider serve` on a local
-// Postgres, beside those of a bare relay that stores nothing, in one run on one machine. The figures
-// themselves say little about another machine; their ratio does, and it must not fall below a floor.
+// Bench measures the cost of storing: it compares the delivered messages per second of `postrider serve` on a local
+// Postgres with those of a bare relay that stores nothing, in one run on one machine. The figures themselves say little
+// about another machine; their ratio does, and it must not fall below a floor.
 //
-// Load generator, receiver and the service under test are processes of their own: the program starts
-// itself again as `bench load`, `bench receive`, `bench relay`, `bench serve` and so on, which end when their
-// standard input does. It is a client like any other and knows nothing of the service but its API and
-// its command line.
+// The load generator, the receiver and the service under test are separate processes: the program starts itself again
+// as `bench load`, `bench receive`, `bench relay`, `bench serve` and so on, which end when their standard input does. It
+// is a client like any other and uses only the service's API and command line.
 //
 //	go run ./bench                     # the verdict: exit code 1 below the floor
-//	go run ./bench -against /tmp/old   # and another binary in turn, to judge a change
+//	go run ./bench -against /tmp/old   # alternates with another binary, to judge a change
 //	go run ./bench -only serve         # to profile
-//	go run ./bench -scenario isolation # what dead endpoints cost the others
-//	go run ./bench -scenario kafka     # what comes through Kafka, beside what comes by REST
-//	go run ./bench -scenario snapshot  # what a snapshot held elsewhere costs deliveries
-//	go run ./bench -scenario retries   # how fast retries go out that are all due at once
-//	go run ./bench -scenario neighbours # what one customer's attacks cost another
+//	go run ./bench -scenario isolation # the cost of dead endpoints to the others
+//	go run ./bench -scenario kafka     # messages through Kafka compared with REST
+//	go run ./bench -scenario snapshot  # the cost to deliveries of a snapshot held elsewhere
+//	go run ./bench -scenario retries   # the throughput of retries that are all due at once
+//	go run ./bench -scenario neighbours # the cost of one customer's attacks to another
 package main
 
 import (
@@ -33,7 +32,7 @@ func main() {
 	err := run(ctx, os.Args[1:], os.Stdin, os.Stdout)
 	stop()
 	if errors.Is(err, flag.ErrHelp) {
-		os.Exit(2) // the flags are on stderr already
+		os.Exit(2) // the flag package has printed the error to stderr
 	}
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "bench: %v\n", err)
@@ -41,7 +40,7 @@ func main() {
 	}
 }
 
-// roles are what the program starts itself as.
+// roles are the subcommands with which the program starts itself.
 var roles = map[string]func(ctx context.Context, args []string, stdout io.Writer) error{
 	"load":    loadMain,
 	"receive": receiveMain,
@@ -65,7 +64,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer) 
 	return measure(ctx, c, stdout)
 }
 
-// untilEOF ends with the process that holds the other end of stdin, even if that was killed.
+// untilEOF returns a context that ends when the process at the other end of stdin ends, even if that was killed.
 func untilEOF(ctx context.Context, stdin io.Reader) context.Context {
 	ctx, cancel := context.WithCancel(ctx)
 	go func() {

@@ -17,24 +17,24 @@ import (
 type bench struct {
 	config
 	dir    string // temporary
-	secret string // the endpoints'
+	secret string // of the endpoints
 	out    io.Writer
 }
 
 const (
-	// roundTimeout bounds a round whatever happens: 20,000 messages take seconds.
+	// roundTimeout bounds a round in any case: 20,000 messages take seconds.
 	roundTimeout = 5 * time.Minute
-	// awaitTimeout is how long deliveries may take once the last message is accepted.
+	// awaitTimeout is how long deliveries may take after the last message is accepted.
 	awaitTimeout = time.Minute
 )
 
-// roundLimit bounds all that is measured in a round, whatever happens.
+// roundLimit bounds everything that is measured in a round.
 func (c config) roundLimit() time.Duration {
 	switch c.scenario {
 	case snapshotName:
 		return 2 * (c.span + recoverSpan + arrivePatience + roundTimeout)
 	case retriesName:
-		const slowest = 50 // a second
+		const slowest = 50 // per second
 		return 2 * (roundTimeout + time.Duration(c.due/slowest)*time.Second)
 	case neighboursName:
 		return 2 * time.Duration(len(allAttacks)) * (prepareLimit + 3*(c.span+neighbourPatience+neighbourArrival))
@@ -42,8 +42,7 @@ func (c config) roundLimit() time.Duration {
 	return 3 * roundTimeout
 }
 
-// measure runs all rounds, and returns an error unless every message arrived and the median ratio
-// reached the floor.
+// measure runs all rounds, and returns an error unless every message arrived and the median ratio reached the floor.
 func measure(ctx context.Context, c config, out io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(c.rounds)*c.roundLimit())
 	defer cancel()
@@ -52,7 +51,7 @@ func measure(ctx context.Context, c config, out io.Writer) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	// Started by root, the database runs as another user, who must find the way to its own directory.
+	// If root starts it, the database runs as another user, who must be able to reach its directory.
 	if err := os.Chmod(dir, 0o711); err != nil {
 		return err
 	}
@@ -116,8 +115,8 @@ func (b *bench) scenarios(ctx context.Context) ([]scenario, error) {
 	return scenarios, nil
 }
 
-// alternate measures one scenario after the other, again and again, so that whatever else the machine
-// does in between slows down all of them.
+// alternate measures one scenario after the other, again and again, so that other load on the machine slows down all
+// of them.
 func (b *bench) alternate(ctx context.Context, scenarios []scenario) (map[string][]round, error) {
 	rounds := map[string][]round{}
 	var failures error
@@ -170,7 +169,7 @@ func (b *bench) round(ctx context.Context, s scenario) (round, error) {
 	return newRound(b.messages, sent, received), nil
 }
 
-// pass sends messages and waits until all that were accepted have arrived.
+// pass sends messages and waits until all accepted ones have arrived.
 func (b *bench) pass(ctx context.Context, t *target, control apiClient, messages int, profile []string) (sent sending, received receipt, err error) {
 	if err := control.call(ctx, http.MethodPost, "/expect/"+strconv.Itoa(messages), nil, nil); err != nil {
 		return sent, received, err
@@ -203,7 +202,7 @@ func (b *bench) post(ctx context.Context, t *target, messages int, profile []str
 	return sent, nil
 }
 
-// profileOf is the flag that makes a process of ours write a profile; it keeps that of its last round.
+// profileOf returns the flag that makes one of our processes write a profile; it keeps the last round's.
 func (b *bench) profileOf(name string) []string {
 	if b.profile == "" {
 		return nil

@@ -8,14 +8,14 @@ import (
 )
 
 const (
-	// neighbourPatience is how long a client of the neighbour waits for an answer.
+	// neighbourPatience is how long a client of the neighbour waits for a response.
 	neighbourPatience = 30 * time.Second
 	// neighbourArrival is how long its messages may take to arrive once the attack is over.
 	neighbourArrival = 30 * time.Second
 )
 
 // neighbour is a small tenant: one application with one endpoint, and clients that send a message at each tick,
-// whatever became of those before.
+// whatever happened to the previous ones.
 type neighbour struct {
 	rate int
 	to   loadConfig
@@ -23,7 +23,7 @@ type neighbour struct {
 	stop func()
 
 	mu       sync.Mutex
-	began    time.Time // what the times below count from
+	began    time.Time // reference of the times below
 	underWay sync.WaitGroup
 	sentAt   map[messageKey]time.Duration
 	arriveAt map[messageKey]time.Duration
@@ -33,10 +33,10 @@ type neighbour struct {
 
 // neighbourFigures is what a customer notices.
 type neighbourFigures struct {
-	accept  latency // from the beginning of a request to its answer
-	deliver latency // from the same to its webhook
-	refused int     // requests that were not answered with 202
-	missing int     // webhooks that have not come
+	accept  latency // from the start of a request to its response
+	deliver latency // from the start of a request to its webhook
+	refused int     // requests not answered with 202
+	missing int     // webhooks that have not arrived
 }
 
 func newNeighbour(ctx context.Context, b *bench, api apiClient) (*neighbour, error) {
@@ -59,7 +59,7 @@ func newNeighbour(ctx context.Context, b *bench, api apiClient) (*neighbour, err
 	return n, nil
 }
 
-// run measures for as long as span.
+// run measures for the given span.
 func (n *neighbour) run(ctx context.Context, span time.Duration) (neighbourFigures, error) {
 	n.begin()
 	n.sendFor(ctx, span)
@@ -74,7 +74,7 @@ func (n *neighbour) begin() {
 	n.accepts, n.refused = nil, 0
 }
 
-// sendFor begins a message at each tick and returns at the last of them, while some may still be unanswered.
+// sendFor sends a message at each tick and returns at the last tick, while some may still be unanswered.
 func (n *neighbour) sendFor(ctx context.Context, span time.Duration) {
 	tick := time.NewTicker(time.Second / time.Duration(n.rate))
 	defer tick.Stop()
@@ -88,7 +88,7 @@ func (n *neighbour) sendFor(ctx context.Context, span time.Duration) {
 	}
 }
 
-// send counts from the tick, so that a busy machine cannot hide a delay.
+// send measures from the tick, so that a busy machine cannot hide a delay.
 func (n *neighbour) send(ctx context.Context, i int, at time.Time) {
 	c := client{loadConfig: n.to, http: n.http}
 	id, err := c.exchange(ctx, i)
@@ -114,7 +114,7 @@ func (n *neighbour) arrive(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// settle waits for the answers, and for a while for the webhooks.
+// settle waits for the responses, and for a while for the webhooks.
 func (n *neighbour) settle(ctx context.Context) {
 	n.underWay.Wait()
 	ctx, cancel := context.WithTimeout(ctx, neighbourArrival)

@@ -12,31 +12,31 @@ import (
 	"time"
 )
 
-// neighboursName measures what one customer can do to another. A small tenant sends a few messages a second, first
-// alone and then beside an attack by another organisation. The figures are the ratios of its latencies, each from one
-// process on one database, and the most memory that Postrider had meanwhile.
+// neighboursName measures what one customer can do to another. A small tenant sends a few messages per second, first
+// alone and then during an attack by another organisation. The figures are the ratios of its latencies, measured in
+// one process on one database, and Postrider's peak memory in that time.
 const neighboursName = "neighbours"
 
 const (
-	// neighbourRatio is the most that the median ratio of any latency may be.
+	// neighbourRatio is the highest acceptable median ratio of any latency.
 	neighbourRatio = 1.5
-	// neighbourMemory is the most bytes that a process of Postrider may have with its default settings.
+	// neighbourMemory is the most memory in bytes that a process of Postrider may use with its default settings.
 	neighbourMemory = 512 << 20
-	// prepareLimit is how long an attack may take to prepare: some make 1,000 endpoints or 20,000 messages.
+	// prepareLimit is how long an attack may take to prepare: some create 1,000 endpoints or 20,000 messages.
 	prepareLimit = 3 * time.Minute
 )
 
 var errNeighbours = errors.New("an attack costs its neighbour too much")
 
-// besides is what one round has measured of an attack.
+// besides is the result of one round of an attack.
 type besides struct {
 	alone, beside neighbourFigures
-	memory        int64 // the most bytes that a process of Postrider had during the attack
+	memory        int64 // the peak memory in bytes of a process of Postrider during the attack
 	cores         cores // used during the attack
 	attacked      attackFigures
 }
 
-// ratios are those of the latencies that customers notice.
+// ratios returns the ratios of the latencies that customers notice.
 func (s besides) ratios() map[string]float64 {
 	of := func(beside, alone time.Duration) float64 { return float64(beside) / float64(max(alone, 1)) }
 	return map[string]float64{
@@ -76,7 +76,7 @@ func (b *bench) neighbours(ctx context.Context) error {
 	return errors.Join(err, b.judgeNeighbours(attacks, measured))
 }
 
-// attackOnce measures on a new database: what an attack left behind would weigh on the next.
+// attackOnce measures on a new database, because what an attack leaves behind would affect the next.
 func (b *bench) attackOnce(ctx context.Context, binary string, a attack) (s besides, err error) {
 	c, err := b.newCell(ctx, binary)
 	if err != nil {
@@ -103,7 +103,7 @@ func (b *bench) attackOnce(ctx context.Context, binary string, a attack) (s besi
 	return s, err
 }
 
-// besideAttack measures the neighbour while the attack goes on, and ends that.
+// besideAttack measures the neighbour during the attack, and then ends the attack.
 func (b *bench) besideAttack(ctx context.Context, c *cell, a attack, attacker *attackProcess, n *neighbour, s *besides) (err error) {
 	release := func() {}
 	if a.held != "" {
@@ -135,15 +135,15 @@ func (b *bench) besideAttack(ctx context.Context, c *cell, a attack, attacker *a
 	return ctx.Err()
 }
 
-// attackProcess is an attacker, who has prepared the attack.
+// attackProcess is an attacker that has prepared its attack.
 type attackProcess struct {
 	*process
 	control apiClient
 	attackSubject
 }
 
-// startAttack prepares an attack in a process of its own, so that what it costs its clients and receivers is not taken
-// for the neighbour's. It has one processor at most.
+// startAttack prepares an attack in a process of its own, so that the cost of its clients and receivers is not
+// mistaken for the neighbour's. The process uses one processor at most.
 func (b *bench) startAttack(ctx context.Context, c *cell, a attack) (*attackProcess, error) {
 	token, err := tokenOf(ctx, c.binary, c.jwtSecret, "org_"+strings.ToLower(rand.Text()))
 	if err != nil {
@@ -192,7 +192,7 @@ func (b *bench) judgeNeighbours(attacks []attack, measured map[string][]besides)
 	return failure
 }
 
-// judgeBesides says what of some rounds misses its target, and how all of it is.
+// judgeBesides returns which results of some rounds miss their targets, and a summary of all of them.
 func judgeBesides(rounds []besides) (faults []string, text string) {
 	if len(rounds) == 0 {
 		return []string{"it was not measured"}, ""
@@ -223,7 +223,7 @@ func judgeBesides(rounds []besides) (faults []string, text string) {
 	return faults, strings.Join(parts, ", ")
 }
 
-// attacksNamed are those of a comma-separated list, or all.
+// attacksNamed returns the attacks in a comma-separated list, or all.
 func attacksNamed(names string) ([]attack, error) {
 	if names == "" {
 		return allAttacks, nil

@@ -19,10 +19,10 @@ type process struct {
 	cancel context.CancelFunc
 }
 
-// stopPatience is how long a process may take to end before it is killed: serve's own and a little.
+// stopPatience is how long a process may take to end before it is killed: slightly more than serve's own patience.
 const stopPatience = servePatience + 5*time.Second
 
-// start runs a role until stop, or until ctx ends.
+// start runs a role until stop is called or ctx ends.
 func start(ctx context.Context, role string, env []string, args ...string) (*process, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -38,7 +38,7 @@ func start(ctx context.Context, role string, env []string, args ...string) (*pro
 		cancel()
 		return nil, err
 	}
-	cmd.Cancel = stdin.Close // which ends it in good order
+	cmd.Cancel = stdin.Close // which ends it cleanly
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		cancel()
@@ -51,8 +51,8 @@ func start(ctx context.Context, role string, env []string, args ...string) (*pro
 	return &process{cmd: cmd, stdout: bufio.NewReader(stdout), cancel: cancel}, nil
 }
 
-// stop ends the process and returns once it has ended. A process that has ended already, or is to
-// start nothing more, is no failure.
+// stop ends the process and returns once it has ended. A process that has ended already is no failure, nor is one
+// that is to start nothing more.
 func (p *process) stop() {
 	p.cancel()
 	_ = p.cmd.Wait() // it was told to end
@@ -74,9 +74,9 @@ func startListener(ctx context.Context, role string, env []string, args ...strin
 
 // postrider is a process of the service under test.
 type postrider struct {
-	*process        // that which runs it
-	pid      int    // its own
-	address  string // of its API; empty: it has none
+	*process        // the process that runs it
+	pid      int    // postrider's own
+	address  string // of its API; empty: no API
 }
 
 // startPostrider starts the role serve with these arguments.
@@ -94,7 +94,7 @@ func startPostrider(ctx context.Context, jwtSecret string, args ...string) (*pos
 	return &postrider{p, number, address}, nil
 }
 
-// output runs a role to its end and returns what it prints.
+// output runs a role to its end and returns its output.
 func output(ctx context.Context, role string, args ...string) ([]byte, error) {
 	p, err := start(ctx, role, nil, args...)
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"runtime/pprof"
 )
 
-// profiled runs f and writes a CPU profile of it to the file, if one is named.
+// profiled runs f and, if a file is named, writes a CPU profile of it there.
 func profiled(file string, f func() error) error {
 	if file == "" {
 		return f()

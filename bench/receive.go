@@ -12,10 +12,10 @@ import (
 	"time"
 )
 
-// receiver takes webhooks, answers 204, and counts.
+// receiver accepts webhooks with 204 and counts them.
 type receiver struct {
 	key         []byte
-	verifyEvery int // verify the signature of every n-th; 0: of none
+	verifyEvery int // verify the signature of every n-th webhook; 0: of none
 
 	mu       sync.Mutex
 	tally    *tally
@@ -23,15 +23,15 @@ type receiver struct {
 	forged   int
 	lastAt   time.Time // when the last new message arrived
 	awaited  int
-	arrived  chan struct{} // closed once so many new messages have arrived
+	arrived  chan struct{} // closed once the expected number of new messages has arrived
 }
 
-// receipt is what the receiver says has arrived.
+// receipt is the receiver's count of what has arrived.
 type receipt struct {
 	IDs        []string
 	Duplicates int
-	Unreadable int // ids that are no message's
-	Forged     int // wrong signatures, of those that were verified
+	Unreadable int // ids that are not message ids
+	Forged     int // wrong signatures, among those verified
 	LastAt     time.Time
 }
 
@@ -86,14 +86,14 @@ func (r *receiver) count(h http.Header, body []byte) {
 	}
 }
 
-// genuine checks both families of headers.
+// genuine reports whether the signatures in both families of headers are right.
 func (r *receiver) genuine(h http.Header, id string, body []byte) bool {
 	want := signature(r.key, id, h.Get("Webhook-Timestamp"), body)
 	return h.Get("Webhook-Signature") == want && h.Get("Svix-Signature") == want &&
 		h.Get("Svix-Id") == id && h.Get("Svix-Timestamp") == h.Get("Webhook-Timestamp")
 }
 
-// expect starts a count anew.
+// expect starts a new count.
 func (r *receiver) expect(w http.ResponseWriter, q *http.Request) {
 	count, err := strconv.Atoi(q.PathValue("count"))
 	if err != nil || count < 1 || count > messagesMax {
@@ -107,10 +107,10 @@ func (r *receiver) expect(w http.ResponseWriter, q *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// settle is how long duplicates are waited for once all messages are there.
+// settle is how long to wait for duplicates after all messages have arrived.
 const settle = 200 * time.Millisecond
 
-// await answers with a receipt once all that was expected is there, or after the timeout.
+// await answers with a receipt once all expected messages have arrived, or after the timeout.
 func (r *receiver) await(w http.ResponseWriter, q *http.Request) {
 	timeout, err := time.ParseDuration(q.PathValue("timeout"))
 	r.mu.Lock()
@@ -134,7 +134,7 @@ func (r *receiver) await(w http.ResponseWriter, q *http.Request) {
 	case <-q.Context().Done():
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(r.receipt()) // who cannot read it says so
+	_ = json.NewEncoder(w).Encode(r.receipt()) // a client that cannot read it reports that
 }
 
 func (r *receiver) receipt() receipt {

@@ -16,8 +16,8 @@ import (
 	"unicode/utf8"
 )
 
-// relay does all of the service's work but storing: it takes the same request, makes an id, answers,
-// signs, and posts to one endpoint. It is the most that any sender in Go could reach here.
+// relay does all of the service's work except storing: it accepts the same request, creates an id, responds, signs,
+// and posts to one endpoint. It is the fastest that any sender in Go could be here.
 type relay struct {
 	target string
 	key    []byte
@@ -31,8 +31,8 @@ type relayed struct {
 }
 
 const (
-	relayWorkers = 64   // as many as the service has under way to one endpoint
-	relayQueue   = 1024 // more than clients there are, so that they wait for the receiver alone
+	relayWorkers = 64   // as many as the service has in progress to one endpoint
+	relayQueue   = 1024 // more than there are clients, so that they wait only for the receiver
 )
 
 func relayMain(ctx context.Context, args []string, stdout io.Writer) error {
@@ -56,8 +56,8 @@ func relayMain(ctx context.Context, args []string, stdout io.Writer) error {
 	return profiled(*profile, func() error { return serveHTTP(ctx, mux, stdout) })
 }
 
-// newRelayClient is set up like the service's: keep-alive for as many connections as workers, no
-// redirects, nothing unpacked.
+// newRelayClient is set up like the service's client: keep-alive for as many connections as workers, no redirects, no
+// decompression.
 func newRelayClient() *http.Client {
 	return &http.Client{
 		Timeout: 30 * time.Second,

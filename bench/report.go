@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// round is the accounts of one.
+// round is the result of one round.
 type round struct {
-	wanted     int      // messages that were to be sent
+	wanted     int      // messages to send
 	sent       int      // answered with 202
 	refusal    string   // the first other answer
 	delivered  int      // distinct ids that arrived
-	duplicates int      // arrivals of one that was there already
-	lost       []string // accepted, and never arrived
+	duplicates int      // repeated arrivals
+	lost       []string // accepted but never delivered
 	unreadable int      // arrivals without a message's id
 	forged     int      // wrong signatures
 	took       time.Duration
@@ -33,11 +33,11 @@ func newRound(wanted int, s sending, r receipt) round {
 	}
 }
 
-// perSecond is from the first request to the last arrival.
+// perSecond counts from the first request to the last arrival.
 func (r round) perSecond() float64 { return float64(r.delivered) / r.took.Seconds() }
 
-// err tells what makes the round worthless. Duplicates do not: delivery is at least once, and they
-// are not counted as delivered.
+// err returns why the round is invalid. Duplicates do not make it so: delivery is at least once, and they are not
+// counted as delivered.
 func (r round) err() error {
 	switch {
 	case len(r.lost) > 0:
@@ -68,8 +68,8 @@ func (b *bench) printHeader() error {
 	return nil
 }
 
-// syncTime is how long a small write takes to be on disk. A few microseconds mean that the temporary
-// directory is in memory, where a database is faster than it could be: set TMPDIR to another.
+// syncTime returns how long a small write takes to reach the disk. A few microseconds mean that the temporary
+// directory is in memory, where a database is unrealistically fast: set TMPDIR to another.
 func syncTime(dir string) (time.Duration, error) {
 	f, err := os.Create(filepath.Join(dir, "sync"))
 	if err != nil {
@@ -89,7 +89,7 @@ func syncTime(dir string) (time.Duration, error) {
 	return time.Since(began) / times, f.Close()
 }
 
-// printRound also says the ratio to the relay's round just before.
+// printRound also prints the ratio to the preceding relay round.
 func (b *bench) printRound(n int, name string, r round, relayed []round) {
 	ratio := ""
 	if name != relayName && len(relayed) > n {
@@ -99,7 +99,7 @@ func (b *bench) printRound(n int, name string, r round, relayed []round) {
 		n+1, name, r.sent, r.delivered, r.duplicates, len(r.lost), r.took.Seconds(), r.perSecond(), ratio)
 }
 
-// errFloor is what the exit code says.
+// errFloor results in exit code 1.
 var errFloor = errors.New("storing costs too much: the ratio is below the floor")
 
 func (b *bench) summarise(rounds map[string][]round) error {
@@ -140,7 +140,7 @@ func figures(rounds []round, of func(round) float64) []float64 {
 	return all
 }
 
-// ratiosOf compares each round with the relay's beside it.
+// ratiosOf compares each round with the relay round beside it.
 func ratiosOf(rounds, relayed []round) []float64 {
 	all := make([]float64, len(rounds))
 	for i := range rounds {

@@ -11,20 +11,19 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// retriesName measures how fast deliveries go out that wait for another attempt and are all due at once,
-// as after an outage, beside fresh messages in the same run; and what a worker costs that has nothing to
-// do but look at many queues in which nothing is due.
+// retriesName measures how fast retries are delivered that are all due at once, as after an outage, relative to fresh
+// messages in the same run; and the cost of a worker that only polls many queues in which nothing is due.
 const retriesName = "retries"
 
-// retriesLeast is the least ratio of retries to fresh messages.
+// retriesLeast is the lowest acceptable ratio of retries to fresh messages.
 const retriesLeast = 0.5
 
 const (
-	// retriesPatience is how long retries may take in any case, and retriesSlow how many times as long as
-	// as many fresh messages. Then it is clear that they are too slow, and what has arrived counts.
+	// retriesPatience is how long retries may take in any case, and retriesSlow how many times the duration of as
+	// many fresh messages. After that they are clearly too slow, and only those that have arrived count.
 	retriesPatience = 2 * time.Minute
 	retriesSlow     = 2.5
-	// retriesApps is over how many applications the endpoints are spread in a new database.
+	// retriesApps is the number of applications that the endpoints are spread over in a new database.
 	retriesApps = 500
 )
 
@@ -34,7 +33,7 @@ func (b *bench) retries(ctx context.Context) error {
 	fmt.Fprintf(b.out, "%d fresh messages to one endpoint before and after %d retries, which are due at %d endpoints, through %v\n",
 		b.messages, b.due, b.endpoints, b.components())
 	return b.inTurn(ctx, func(name, binary string) error {
-		if b.database != "" { // before a worker sees what is owed there
+		if b.database != "" { // before a worker sees the pending deliveries there
 			if _, err := (&cell{url: b.database}).execute(ctx, "DELETE FROM delivery"); err != nil {
 				return fmt.Errorf("give up what is owed: %w", err)
 			}
@@ -46,7 +45,7 @@ func (b *bench) retries(ctx context.Context) error {
 		defer c.stop()
 		err = b.retriesOnce(ctx, c)
 		if name != oursName && errors.Is(err, errRetries) {
-			return nil // to compare with, not to judge
+			return nil // a reference, not judged
 		}
 		return err
 	})
@@ -97,7 +96,7 @@ func (b *bench) retriesOnce(ctx context.Context, c *cell) error {
 	return err
 }
 
-// fresh sends messages to the one endpoint of an application and returns how many were delivered a second.
+// fresh sends messages to the one endpoint of an application and returns how many were delivered per second.
 func (b *bench) fresh(ctx context.Context, c *cell, control apiClient, app string, messages int) (float64, error) {
 	if messages == 0 {
 		return 0, nil
@@ -111,7 +110,7 @@ func (b *bench) fresh(ctx context.Context, c *cell, control apiClient, app strin
 	return r.perSecond(), r.err()
 }
 
-// retry makes retries due while no worker runs, and returns how many were delivered a second once one does.
+// retry makes retries due while no worker runs, and returns how many were delivered per second once one runs.
 func (b *bench) retry(ctx context.Context, c *cell, control apiClient, fresh float64) (float64, error) {
 	deliverer := c.deliverer()
 	c.stopProcess(deliverer)
@@ -144,7 +143,7 @@ func (b *bench) retry(ctx context.Context, c *cell, control apiClient, fresh flo
 	}
 }
 
-// deliverer is the component that delivers.
+// deliverer returns the component that delivers.
 func (c *cell) deliverer() string {
 	if c.processes[workerName] != nil {
 		return workerName
@@ -152,7 +151,7 @@ func (c *cell) deliverer() string {
 	return serveName
 }
 
-// awaitRecorded waits until nothing is owed.
+// awaitRecorded waits until no delivery is pending.
 func (c *cell) awaitRecorded(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, awaitTimeout)
 	defer cancel()
@@ -174,8 +173,8 @@ func (c *cell) awaitRecorded(ctx context.Context) error {
 	}
 }
 
-// prepare chooses the endpoints that retries are due at, and makes them of an application with an endpoint
-// and a message where the database has none.
+// prepare chooses the endpoints where retries are due. If the database has none, it makes them from an application
+// with an endpoint and a message.
 func (b *bench) prepare(ctx context.Context, c *cell, app, hook string) error {
 	each := b.due / b.endpoints
 	if b.database == "" {

@@ -8,8 +8,8 @@ func batchOne(payload int) json.RawMessage {
 	return append(appendPayload(body, 0, payload), '}')
 }
 
-// The statements that make a database of one application: its row, its endpoint's and its message's, again
-// and again with ids of their own. An id is 27 characters after its prefix, and begins with the time.
+// Statements that multiply a database of one application: they copy its row, its endpoint's and its message's, with
+// new ids. An id is 27 characters after its prefix, and begins with the time.
 const (
 	appCopies = `
 		INSERT INTO application
@@ -30,7 +30,7 @@ const (
 			'id', left(base.id, 15) || lpad(e.n::text, 15, '0'))) AS copy
 		WHERE base.app_id = @app`
 
-	// Each endpoint's messages are its own, and another's in between.
+	// Each endpoint gets messages of its own, interleaved with those of the others.
 	messageCopies = `
 		INSERT INTO message
 		SELECT copy.*
@@ -42,8 +42,8 @@ const (
 		WHERE base.app_id = @app`
 )
 
-// The statements that choose endpoints which have messages enough, so that no message is owed to two of
-// them: the receiver counts messages.
+// Statements that choose endpoints with enough messages, so that no message is pending at two of them: the receiver
+// counts messages.
 const (
 	endpointChosen = `CREATE TABLE bench_endpoint (app_id text, id text, n bigint, of_app bigint, PRIMARY KEY (app_id, id))`
 
@@ -71,7 +71,7 @@ const (
 		FROM able
 		WINDOW app AS (PARTITION BY able.app_id ORDER BY able.id)`
 
-	// They are reached, and nothing slows them.
+	// The endpoints are reachable, and nothing slows them down.
 	endpointPoint = `
 		UPDATE endpoint
 		SET url = @url, disabled = false, disabled_reason = NULL, failures = 0, failing_since = NULL, throttle_rate = NULL,
@@ -85,7 +85,7 @@ const (
 		SET throttle_rate = NULL, throttled_until = NULL, deleted_at = NULL
 		WHERE application.id IN (SELECT bench_endpoint.app_id FROM bench_endpoint)`
 
-	// dueInsert makes $1 retries due at each endpoint. The columns that are not named have their defaults.
+	// dueInsert makes $1 retries due at each endpoint. The columns that are not named keep their defaults.
 	dueInsert = `
 		INSERT INTO delivery (app_id, message_id, endpoint_id, due_at, resume_at, lease, attempts, queue)
 		SELECT bench_endpoint.app_id, message.id, bench_endpoint.id, due.at, due.at, 1, 1, 1
@@ -103,7 +103,7 @@ const (
 			AND bench_endpoint.n = message.n % app.endpoints
 		CROSS JOIN LATERAL (SELECT now() - random() * interval '10 minutes' AS at) AS due`
 
-	// waitInsert makes one retry wait at each of $1 endpoints until tomorrow.
+	// waitInsert adds one retry, due tomorrow, at each of $1 endpoints.
 	waitInsert = `
 		INSERT INTO delivery (app_id, message_id, endpoint_id, due_at, resume_at, lease, attempts, queue)
 		SELECT bench_endpoint.app_id, message.id, bench_endpoint.id, due.at, due.at, 1, 1, 1

@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// scenario is a service that messages are sent through. Each round starts it anew, so that while one
-// is measured nothing of the others runs.
+// scenario is a service that messages are sent through. Each round starts it anew, so that nothing of the other
+// scenarios runs while one is measured.
 type scenario struct {
 	name  string
 	start func(ctx context.Context, hook string) (*target, error) // hook: the receiver's URL
@@ -23,8 +23,8 @@ type target struct {
 	url   string // where messages are posted
 	token string
 	app   string
-	check func(ctx context.Context, ids []string) error            // of some messages that were delivered
-	send  func(ctx context.Context, messages int) (sending, error) // nil: they are posted to url
+	check func(ctx context.Context, ids []string) error            // checks some delivered messages
+	send  func(ctx context.Context, messages int) (sending, error) // nil: messages are posted to url
 	stop  func()
 }
 
@@ -36,7 +36,7 @@ const (
 	againstName = "against"
 )
 
-// newSecret is an endpoint's secret.
+// newSecret returns a random endpoint secret.
 func newSecret() string {
 	key := make([]byte, 24)
 	rand.Read(key) // never fails: it ends the process instead
@@ -57,18 +57,18 @@ func (b *bench) relay() scenario {
 	}}
 }
 
-// serve measures the postrider at path.
+// serve returns a scenario for the postrider at path.
 func (b *bench) serve(ctx context.Context, name, path string) (scenario, error) {
 	s, err := b.newServed(ctx, name, path)
 	return scenario{name, func(ctx context.Context, hook string) (*target, error) { return s.start(ctx, hook, "") }}, err
 }
 
-// served is a postrider that keeps its data in a directory of its own over all rounds.
+// served is a postrider that keeps its data in the same directory over all rounds.
 type served struct {
 	path, dir string
-	jwtSecret string // as a variable
+	jwtSecret string // as a variable's value
 	token     string
-	secret    string // the endpoints'
+	secret    string // of the endpoints
 }
 
 func (b *bench) newServed(ctx context.Context, name, path string) (served, error) {
@@ -78,7 +78,7 @@ func (b *bench) newServed(ctx context.Context, name, path string) (served, error
 	return s, err
 }
 
-// start starts it with one endpoint, and with these sources if there are any.
+// start starts it with one endpoint and, if given, these sources.
 func (s served) start(ctx context.Context, hook, sources string) (*target, error) {
 	p, err := startPostrider(ctx, s.jwtSecret, "-binary", s.path, "-dir", s.dir, "-sources", sources)
 	if err != nil {
@@ -101,18 +101,18 @@ func (s served) start(ctx context.Context, hook, sources string) (*target, error
 	return &target{url: api.base + "/api/v1/app/" + app + "/msg", token: api.token, app: app, check: check, stop: p.stop}, nil
 }
 
-// tokenOf has the postrider at path make a token, of the organisation if one is named.
+// tokenOf makes the postrider at path issue a token, for an organisation if one is named.
 func tokenOf(ctx context.Context, path, jwtSecret string, organisation ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, path, append([]string{"token"}, organisation...)...)
 	cmd.Env = append(cleanEnvironment(), jwtSecret)
-	token, err := cmd.Output() // which keeps what it says of the token for an error
+	token, err := cmd.Output() // its standard error becomes part of the error
 	if err != nil {
 		return "", fmt.Errorf("%s token: %w", path, err)
 	}
 	return strings.TrimSpace(string(token)), nil
 }
 
-// binaryOrBuild is the postrider that was named, or that of the working tree.
+// binaryOrBuild returns the postrider that was named, or builds that of the working tree.
 func (b *bench) binaryOrBuild(ctx context.Context) (string, error) {
 	if b.binary != "" {
 		return b.binary, nil
@@ -120,7 +120,7 @@ func (b *bench) binaryOrBuild(ctx context.Context) (string, error) {
 	return b.build(ctx)
 }
 
-// build makes postrider of the working tree.
+// build builds postrider from the working tree.
 func (b *bench) build(ctx context.Context) (string, error) {
 	path := filepath.Join(b.dir, "postrider")
 	cmd := exec.CommandContext(ctx, "go", "build", "-o", path, "github.com/postrider/postrider")

@@ -17,8 +17,8 @@ import (
 	"time"
 )
 
-// serveMain runs postrider, prints its process id and its address once it is ready, and stops it in
-// good order when ctx ends: postrider itself would not notice that the benchmark was killed.
+// serveMain runs postrider, prints its process id and its address once it is ready, and stops it cleanly when ctx
+// ends. Postrider itself would not notice that the benchmark was killed.
 func serveMain(ctx context.Context, args []string, stdout io.Writer) error {
 	f := flag.NewFlagSet("bench serve", flag.ContinueOnError)
 	binary := f.String("binary", "", "postrider")
@@ -33,7 +33,7 @@ func serveMain(ctx context.Context, args []string, stdout io.Writer) error {
 	cmd.Env = append(cleanEnvironment(),
 		"POSTRIDER_JWT_SECRET="+os.Getenv("POSTRIDER_JWT_SECRET"), "POSTRIDER_DATA_DIR="+*dir,
 		"POSTRIDER_LISTEN=127.0.0.1:0", "POSTRIDER_LOG_FORMAT=json", "POSTRIDER_SOURCES="+*sources,
-		"POSTRIDER_STOP_DELAY=0s", "POSTRIDER_OPS_LISTEN=") // several run at a time, and nobody balances their load
+		"POSTRIDER_STOP_DELAY=0s", "POSTRIDER_OPS_LISTEN=") // several run at a time, without a load balancer
 	if *database != "" {
 		cmd.Env = append(cmd.Env, "DATABASE_URL="+*database, "POSTRIDER_ALLOW_SUBNETS=127.0.0.0/8,::1/128")
 	}
@@ -56,11 +56,11 @@ func serveMain(ctx context.Context, args []string, stdout io.Writer) error {
 
 var errEnded = errors.New("exit status 0")
 
-// servePatience is how long postrider may take to stop, longer than it gives itself.
+// servePatience is how long postrider may take to stop, which is longer than its own limit.
 const servePatience = 30 * time.Second
 
-// follow reads the log to its end, prints the process id and the address, which only an API has, where
-// it says "ready", and returns its last lines.
+// follow reads the log to its end and returns its last lines. At "ready" it prints the process id and the address,
+// which only an API has.
 func follow(pid int, log io.Reader, stdout io.Writer) []string {
 	var tail []string
 	for lines := bufio.NewScanner(log); lines.Scan(); {
@@ -78,7 +78,7 @@ func follow(pid int, log io.Reader, stdout io.Writer) []string {
 	return tail
 }
 
-// cleanEnvironment is ours without what configures postrider: the measurement is of its defaults.
+// cleanEnvironment returns our environment without postrider's variables: its defaults are measured.
 func cleanEnvironment() []string {
 	return slices.DeleteFunc(os.Environ(), func(variable string) bool {
 		return strings.HasPrefix(variable, "POSTRIDER_") || strings.HasPrefix(variable, "DATABASE_URL=")

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// parseSecret reads whsec_ and base64.
+// parseSecret decodes whsec_ followed by base64.
 func parseSecret(text string) ([]byte, error) {
 	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(text, "whsec_"))
 	if err != nil {
@@ -17,7 +17,7 @@ func parseSecret(text string) ([]byte, error) {
 	return key, nil
 }
 
-// signature is v1 of Standard Webhooks.
+// signature returns a v1 signature of Standard Webhooks.
 func signature(key []byte, id, timestamp string, payload []byte) string {
 	mac := hmac.New(sha256.New, key)
 	mac.Write([]byte(id + "." + timestamp + "."))

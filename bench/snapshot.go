@@ -10,42 +10,43 @@ import (
 	"time"
 )
 
-// snapshotName measures what a session costs that holds a snapshot for long, as a dump or a report does:
-// Postgres can then remove nothing that was delivered since. Messages are sent at a steady rate before,
-// during and after; the figures are ratios to before.
+// snapshotName measures the cost of a session that holds a snapshot for long, as a dump or a report does: Postgres
+// can then remove no rows that were delivered since. Messages are sent at a steady rate before, during and after; the
+// figures are ratios to before.
 const snapshotName = "snapshot"
 
 const (
-	// deliveredLeast is the least that may be delivered while the snapshot is held and after, as a ratio.
+	// deliveredLeast is the lowest acceptable ratio of delivered messages while the snapshot is held and after.
 	deliveredLeast = 0.9
-	// latencyMost is the most that the 99th percentile may be then, as a ratio.
+	// latencyMost is the highest acceptable ratio of the 99th percentile then.
 	latencyMost = 3
-	// recoverSpan is how soon after the release all must be as before, and recoveredSpan is how long that
-	// is looked at.
+	// recoverSpan is how soon after the release everything must be as before, and recoveredSpan is how long that is
+	// measured.
 	recoverSpan   = time.Minute
 	recoveredSpan = 15 * time.Second
-	// snapshotSlices is in how many parts the time of the hold is shown.
+	// snapshotSlices is the number of slices in which the hold is reported.
 	snapshotSlices = 10
-	// arrivePatience is how long all that was sent may take to arrive in the end.
+	// arrivePatience is how long all messages sent may take to arrive in the end.
 	arrivePatience = 5 * time.Minute
 )
 
-// sentLeast is the least of the rate that must be sent before, or the machine is too busy to tell anything.
+// sentLeast is the lowest acceptable fraction of the rate sent before. Below it, the machine is too busy for a
+// result.
 const sentLeast = 0.95
 
 var errBusy = errors.New("the machine cannot send at this rate: the verdict is worth nothing")
 
 var errSnapshot = errors.New("a snapshot held elsewhere costs deliveries too much")
 
-// heldStatements is what -held names. Dumps lock the tables as the first of them does.
+// heldStatements are the choices of -held. Dumps lock the tables as the first of them does.
 var heldStatements = map[string]string{
 	"snapshot": "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT FROM delivery LIMIT 1",
 	"write":    "BEGIN; CREATE TABLE bench_stranger (n int); INSERT INTO bench_stranger VALUES (1)",
-	"idle":     "BEGIN; SELECT FROM application LIMIT 1", // without a snapshot: that ended with the statement
-	"none":     "SELECT",                                 // to see what else there is
+	"idle":     "BEGIN; SELECT FROM application LIMIT 1", // without a snapshot: it ended with the statement
+	"none":     "SELECT",                                 // as a reference
 }
 
-// heldNames is what -held names, if all of it is known.
+// heldNames returns the choices in -held, or an error if one is unknown.
 func (c config) heldNames() ([]string, error) {
 	names := strings.Split(c.held, ",")
 	for _, name := range names {
@@ -56,7 +57,7 @@ func (c config) heldNames() ([]string, error) {
 	return names, nil
 }
 
-// slice is a part of the time, and what was measured in it.
+// slice is a part of the run, with its measurements.
 type slice struct {
 	phase    string
 	from, to time.Duration // since the load began
@@ -64,7 +65,7 @@ type slice struct {
 	flow
 }
 
-// The phases that are judged; between them, what happens is only shown.
+// The phases that are judged; the time between them is only reported.
 const (
 	beforePhase    = "before"
 	heldPhase      = "held"
@@ -83,7 +84,7 @@ func (b *bench) snapshot(ctx context.Context) error {
 		if err := b.judgeSlices(slices); name == oursName {
 			return err
 		}
-		return nil // it is there to compare with, not to be judged
+		return nil // a reference, not judged
 	})
 }
 
@@ -123,7 +124,7 @@ func (b *bench) holdOnce(ctx context.Context, binary string) ([]slice, error) {
 	return plan, nil
 }
 
-// plan is when what happens.
+// plan returns the schedule of the phases.
 func (b *bench) plan() []slice {
 	begin, end := b.span/8, b.span
 	plan := []slice{{phase: beforePhase, to: begin}}
@@ -136,7 +137,7 @@ func (b *bench) plan() []slice {
 		slice{phase: recoveredPhase, from: end + recoverSpan, to: end + recoverSpan + recoveredSpan})
 }
 
-// follow carries out the plan beside the load.
+// follow carries out the plan while the load runs.
 func (b *bench) follow(ctx context.Context, c *cell, s *steady, plan []slice, loaded chan error) (err error) {
 	var releases []func()
 	release := func() {
@@ -173,21 +174,20 @@ func (b *bench) follow(ctx context.Context, c *cell, s *steady, plan []slice, lo
 			if loaded <- err; err != nil || i < len(plan)-1 {
 				return cmp.Or(err, ctx.Err(), errEarly)
 			}
-			// It ends with the last part, and may be a moment sooner.
+			// The load ends with the last part, possibly a moment earlier.
 		}
 		if err := plan[i].stored.read(ctx, c); err != nil {
 			return err
 		}
 		last, plan[i].stored = plan[i].stored, plan[i].stored.since(last)
-		fmt.Fprintf(b.out, "%s: %s\n", plan[i].to.Round(time.Second), plan[i].phase) // a sign of life
+		fmt.Fprintf(b.out, "%s: %s\n", plan[i].to.Round(time.Second), plan[i].phase) // progress
 	}
 	return nil
 }
 
 var errEarly = errors.New("the load ended early")
 
-// judgeSlices prints what was measured. What it judges is the whole hold, its end, and the time from a
-// minute after.
+// judgeSlices prints the measurements. It judges the whole hold, its end, and the time from a minute after.
 func (b *bench) judgeSlices(parts []slice) error {
 	before := parts[0]
 	fmt.Fprintf(b.out, "%8s  %-10s %8s %12s %7s %11s %11s %7s %10s %10s %8s\n", "until", "phase", "sent/s", "delivered/s", "ratio",
@@ -222,11 +222,11 @@ func (b *bench) judgeSlices(parts []slice) error {
 	return failure
 }
 
-// storedFigures is what Postgres says of the tables of deliveries.
+// storedFigures are Postgres's figures on the delivery tables.
 type storedFigures struct {
-	tuples int64 // index entries and rows that scans went through
-	blocks int64 // of the tables and their indexes
-	size   int64 // bytes of them, at the end
+	tuples int64 // index entries and rows read by scans
+	blocks int64 // blocks of the tables and their indexes
+	size   int64 // their size in bytes at the end
 }
 
 func (f *storedFigures) read(ctx context.Context, c *cell) error {

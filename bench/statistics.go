@@ -2,7 +2,7 @@ package main
 
 import "slices"
 
-// spread is the middle of some figures and how far they lie apart.
+// spread is the median of some figures with their minimum and maximum.
 type spread struct{ min, median, max float64 }
 
 // spreadOf needs at least one figure.

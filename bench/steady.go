@@ -9,25 +9,24 @@ import (
 	"time"
 )
 
-// healthyEndpoints is over how many the steady load is spread, each of an application of its own.
+// healthyEndpoints is the number of endpoints of the steady load, each in an application of its own.
 const healthyEndpoints = 10
 
-// senderRate is the most messages a second that one sender is for: it has 100 ms for each.
+// senderRate is the most messages per second for one sender: it has 100 ms for each.
 const senderRate = 10
 
-// steady sends messages at a fixed rate, whatever becomes of them, and notes when each arrives. It is
-// part of this process, not one of its own: at a moderate rate it costs little, and both ends of a
-// message are seen by one clock.
+// steady sends messages at a fixed rate, whatever happens to them, and records when each arrives. It runs in this
+// process instead of its own: at a moderate rate it costs little, and one clock measures both ends of a message.
 type steady struct {
 	rate    int
 	stop    func()
 	senders []*client
 
-	begin    time.Time // what the times below count from
+	begin    time.Time // reference of the times below
 	mu       sync.Mutex
 	sentAt   map[messageKey]time.Duration
 	arriveAt map[messageKey]time.Duration
-	again    int // arrivals of a message that had arrived
+	again    int // duplicate arrivals
 	strange  int // arrivals without a message's id
 }
 
@@ -73,7 +72,7 @@ func (s *steady) arrive(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// run sends for as long as span, waits until all has arrived, and tells how long it took.
+// run sends for the given span, waits until everything has arrived, and returns how long that took.
 func (s *steady) run(ctx context.Context, span time.Duration) (latency, error) {
 	s.reset()
 	if err := s.sendFor(ctx, span); err != nil {
@@ -82,7 +81,7 @@ func (s *steady) run(ctx context.Context, span time.Duration) (latency, error) {
 	return s.await(ctx, awaitTimeout)
 }
 
-// sendFor sends for as long as span.
+// sendFor sends for the given span.
 func (s *steady) sendFor(ctx context.Context, span time.Duration) error {
 	sending, cancel := context.WithTimeout(ctx, span)
 	defer cancel()
@@ -100,8 +99,8 @@ func (s *steady) sendFor(ctx context.Context, span time.Duration) error {
 	return failure
 }
 
-// send begins a message at each tick. Its time counts from the tick: were the last answer late, this
-// message would have waited for it.
+// send begins a message at each tick. Its latency counts from the tick: a late answer to the previous message would
+// otherwise hide the wait of this one.
 func (s *steady) send(ctx, sending context.Context, n int, c *client) error {
 	interval := time.Second * time.Duration(len(s.senders)) / time.Duration(s.rate)
 	select { // the senders take turns

@@ -8,8 +8,8 @@ import (
 
 const oursName = "ours"
 
-// inTurn measures the postrider of the working tree, or the one that was named, and then the one to
-// compare with, if there is any, as many rounds as were asked for.
+// inTurn measures the postrider of the working tree, or the one that was named, and then the one to compare with, if
+// any, for the requested number of rounds.
 func (b *bench) inTurn(ctx context.Context, once func(name, binary string) error) error {
 	ours, err := b.binaryOrBuild(ctx)
 	if err != nil {

@@ -13,16 +13,16 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// usage is the processor time that was used so far.
+// usage is the processor time used so far.
 type usage struct {
 	at        time.Time
 	postrider time.Duration
 	attacker  time.Duration
-	machine   time.Duration         // all that runs on it
+	machine   time.Duration         // everything that runs on it
 	postgres  map[int]time.Duration // by process
 }
 
-// cores is how many processors were busy in some time.
+// cores is how many processors were busy on average.
 type cores struct{ postrider, postgres, attacker, machine float64 }
 
 func (c cores) String() string {
@@ -30,7 +30,7 @@ func (c cores) String() string {
 		c.postrider, c.postgres, c.attacker, c.machine)
 }
 
-// since leaves out what sessions did that have ended by then.
+// since omits sessions that have ended in the meantime.
 func (u usage) since(earlier usage) cores {
 	var postgres time.Duration
 	for pid, used := range u.postgres {
@@ -43,7 +43,7 @@ func (u usage) since(earlier usage) cores {
 	}
 }
 
-// usage reads what the processes of a cell and an attacker have used, where this machine tells.
+// usage reads how much processor time a cell's processes and an attacker have used, if this machine reports it.
 func (c *cell) usage(ctx context.Context, attacker int) (usage, error) {
 	u := usage{at: time.Now(), postgres: map[int]time.Duration{}, attacker: processorTime(attacker), machine: machineTime()}
 	for _, p := range c.processes {
@@ -62,7 +62,7 @@ func (c *cell) usage(ctx context.Context, attacker int) (usage, error) {
 	})
 }
 
-// machineTime is what all processors have done but wait; 0 where that is not known.
+// machineTime is the busy time of all processors; 0 if unknown.
 func machineTime() time.Duration {
 	text, err := os.ReadFile("/proc/stat")
 	if err != nil {
@@ -78,11 +78,11 @@ func machineTime() time.Duration {
 	return busy
 }
 
-// In the first line of /proc/stat, the fourth figure and the next are of idle processors, and those after the eighth are
-// part of others.
+// In the first line of /proc/stat, the fourth and fifth figures are idle time, and those after the eighth are part of
+// others.
 const idleField, lastField = 4, 8
 
-// forgetPeaks has Linux measure the most memory of each process anew, where it lets us; else the peak is of the whole
+// forgetPeaks makes Linux reset the peak memory of each process, if permitted; otherwise the peak covers the whole
 // run, which is no less.
 func (c *cell) forgetPeaks() {
 	for _, p := range c.processes {
@@ -90,7 +90,7 @@ func (c *cell) forgetPeaks() {
 	}
 }
 
-// peak is the most memory that a process of the cell has had; 0 where this machine does not tell.
+// peak returns the highest peak memory of a process of the cell; 0 if this machine does not report it.
 func (c *cell) peak() (most int64) {
 	for _, p := range c.processes {
 		status, err := os.ReadFile("/proc/" + strconv.Itoa(p.pid) + "/status")
@@ -101,7 +101,7 @@ func (c *cell) peak() (most int64) {
 	return most
 }
 
-// peakOf reads the peak of the resident memory, in bytes, from what Linux says of a process.
+// peakOf reads the peak resident memory, in bytes, from a process's /proc status.
 func peakOf(status []byte) int64 {
 	for lines := bufio.NewScanner(bytes.NewReader(status)); lines.Scan(); {
 		fields := bytes.Fields(lines.Bytes())

@@ -1,13 +1,13 @@
-// World fills a database with two months of history, as package world describes it: to measure on, to
-// look at plans with psql, or to run the service on.
+// World fills a database with two months of history, as package world describes it: to measure on, to look at plans with
+// psql, or to run the service on.
 //
 //	go run ./bench/world -size small
 //	go run ./bench/world -size full -keep -dir /tmp/world
 //	DATABASE_URL=... go run ./bench/world -size full -due 200000 -due-endpoints 5000
 //
-// It migrates the database first. Without DATABASE_URL it starts a Postgres of its own, prints its URL,
-// and runs it until it is interrupted; -keep leaves its directory for the next time. In a database that
-// has a world already it makes none, and only adds the due retries that are asked for.
+// It migrates the database first. Without DATABASE_URL it starts a Postgres of its own, prints its URL, and runs it until
+// interrupted; -keep keeps its directory for the next time. In a database that already has a world it only adds the
+// requested due retries.
 package main
 
 import (
@@ -33,7 +33,7 @@ func main() {
 	err := run(ctx, os.Args[1:], os.Stdout)
 	stop()
 	if errors.Is(err, flag.ErrHelp) {
-		os.Exit(2) // the flags are on stderr already
+		os.Exit(2) // the flag package has printed the error to stderr
 	}
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "world: %v\n", err)
@@ -41,7 +41,7 @@ func main() {
 	}
 }
 
-// config is what the flags say.
+// config is the values of the flags.
 type config struct {
 	world world.Config
 	dir   string
@@ -89,7 +89,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return fillOwn(ctx, c, out)
 }
 
-// fillOwn fills a Postgres that runs until it is interrupted.
+// fillOwn fills a Postgres of its own, which runs until interrupted.
 func fillOwn(ctx context.Context, c config, out io.Writer) (err error) {
 	if c.dir == "" {
 		if c.dir, err = os.MkdirTemp("", "postrider-world-*"); err != nil {
@@ -119,7 +119,7 @@ func fillOwn(ctx context.Context, c config, out io.Writer) (err error) {
 	}
 }
 
-// fill migrates the database and makes the world, or the due retries alone if it has one.
+// fill migrates the database and makes the world, or only adds due retries if there is a world.
 func fill(ctx context.Context, c world.Config, url string, out io.Writer) error {
 	if code := app.Main(ctx, []string{"migrate", "up", "--database-url", url}, io.Discard, os.Stderr); code != 0 {
 		return errors.New("the database cannot be migrated")
@@ -142,7 +142,7 @@ func fill(ctx context.Context, c world.Config, url string, out io.Writer) error 
 	return summary(ctx, conn, out)
 }
 
-// summary prints how many rows there are and what they take.
+// summary prints the numbers of rows and their sizes.
 func summary(ctx context.Context, conn *pgx.Conn, out io.Writer) error {
 	var size string
 	if err := conn.QueryRow(ctx, "SELECT pg_size_pretty(pg_database_size(current_database()))").Scan(&size); err != nil {
