@@ -1,4 +1,4 @@
-# What is done here by hand or by CI. Every target runs on a machine with Go and nothing set up.
+# Tasks for developers and CI. Every target runs on a machine with Go and no other setup.
 
 .DEFAULT_GOAL := help
 SHELL := bash
@@ -6,11 +6,11 @@ SHELL := bash
 
 # The linters and generators have a go.mod of their own; the first use of each builds it.
 tool := go tool -modfile=tools/go.mod
-# A throw-away Postgres for one command. sqlc parses SQL with C, or with the same C as WebAssembly:
-# without cgo its build takes two minutes less, and a run two seconds more.
+# withpg runs one command with a temporary Postgres. sqlc parses SQL with C code, natively or as WebAssembly: without
+# cgo its build takes two minutes less, and a run two seconds more.
 sqlc := go run ./localpg/withpg -- env CGO_ENABLED=0 $(tool) sqlc
 
-# What `generate` reads and writes.
+# The files that `generate` reads and writes.
 generated_from := Makefile core db go.mod go.sum localpg queries server sqlc.yaml store tools world
 
 .PHONY: help
@@ -26,24 +26,24 @@ test: ## run all tests
 	go test ./...
 
 .PHONY: e2e
-e2e: ## run the tests that use containers where they can; E2E_BACKEND=docker demands them
+e2e: ## run the tests that use containers if available; E2E_BACKEND=docker requires them
 	go test ./e2e/... ./ingest/rabbitmq/... -count=1 -timeout 20m
 
-# The tests do the same for half a minute. SEED=... draws the same faults again.
+# `make test` does the same for half a minute. SEED=... repeats the same faults.
 FAULTS := 10m
 SEED := 0
 .PHONY: faults
-faults: ## break processes, Postgres, networks and receivers under load for FAULTS (10m); every message is accounted for
+faults: ## break processes, Postgres, networks and receivers under load for FAULTS (10m), and account for every message
 	go test ./e2e -run '^TestFaultsLoseNothing$$' -count=1 -v -timeout 0 -faults $(FAULTS) -seed $(SEED)
 
-# The same tests do it with a few of everything in `make test`. What only the store can be made to do is beside them.
+# `make test` runs the same tests at a small size. The store's tests cover what only the store can simulate.
 .PHONY: hostile
-hostile: ## attack one customer by another at full size: quotas, large texts and rows, fan-out, lists, tasks, payloads, outages
+hostile: ## test attacks of one customer on another at full size: quotas, large texts and rows, fan-out, lists, tasks, payloads, outages
 	go test ./e2e -run 'Neighbour|Memory|TooLarge|Abandoned|TakingLong|Viewer|Password|DatabaseReadOnly|Silently|RefusingLogins|Descriptor' \
 		-count=1 -v -timeout 0 -parallel 1 -hostile
 	go test ./store -run 'Quota|FIFOEndpoints|OneRow|HostsMinutesApart|LeasesOfASlowClock|NothingCanBeWritten|Share|Crowd|AnyRow' -count=1
 
-# A target at a time: go test takes no more. What is found is written to testdata/fuzz, to be committed.
+# One target at a time, because go test accepts only one. Findings are written to testdata/fuzz, to be committed.
 FUZZTIME := 30s
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME each (30s)
@@ -58,38 +58,38 @@ bench: ## measure throughput against a bare relay
 	go run ./bench
 
 .PHONY: isolation
-isolation: ## measure what dead endpoints with long backlogs cost healthy ones
+isolation: ## measure the cost of dead endpoints with long backlogs to healthy ones
 	go run ./bench -scenario isolation -rounds 3
 
 .PHONY: neighbours
-neighbours: ## measure what attacks by one customer cost another
+neighbours: ## measure the cost of one customer's attacks to another
 	go run ./bench -scenario neighbours
 
-# Neither sqlc nor a diff notices the file of queries that are gone, so all of them go first.
+# Neither sqlc nor a diff notices generated files whose queries were removed, so all of them are deleted first.
 .PHONY: generate
-generate: ## write db/, the server's types and db/schema.sql anew, from queries/, migrations and contract
+generate: ## regenerate db/, the server's types and db/schema.sql from queries/, migrations and the OpenAPI contract
 	rm -f db/*.sql.go
 	$(sqlc) generate
 	$(tool) oapi-codegen -config server/oapi-codegen.yaml server/openapi.yaml
 	go test ./store -run '^TestSchemaIsCurrent$$' -update
 
 .PHONY: check
-check: check-format check-modules check-generated check-queries lint check-migrations check-race ## all that a change must pass
+check: check-format check-modules check-generated check-queries lint check-migrations check-race ## run all checks that a change must pass
 	@echo 'check: all passed'
 
 .PHONY: check-format
-check-format: ## gofmt, generated code included
+check-format: ## check that all code, generated code included, is formatted by gofmt
 	@unformatted=$$(gofmt -l .); \
 	if [ -n "$$unformatted" ]; then echo "not formatted by gofmt:"; echo "$$unformatted"; exit 1; fi
 
 .PHONY: check-modules
-check-modules: ## both go.mod files hold what is imported, no more and no less
+check-modules: ## check that both go.mod files list exactly the imported modules
 	go mod tidy -diff
 	cd tools && go mod tidy -diff
 
-# In a copy, so that it can look at uncommitted work and leaves it alone, whatever happens.
+# Generates in a copy, so that it can check uncommitted work and never changes it.
 .PHONY: check-generated
-check-generated: ## generated code is what `make generate` would write
+check-generated: ## check that generated code is what `make generate` would write
 	@copy=$$(mktemp -d) && trap 'rm -rf "$$copy"' EXIT && \
 	cp -R $(generated_from) "$$copy" && \
 	$(MAKE) --no-print-directory -C "$$copy" generate && \
@@ -98,22 +98,21 @@ check-generated: ## generated code is what `make generate` would write
 	fi
 
 .PHONY: check-queries
-check-queries: ## queries can be prepared, use indexes, name a tenant; plans are those of plans/; lists stay short reads of five million attempts
+check-queries: ## check that queries prepare, use indexes and name a tenant, plans match plans/, and lists read little of five million attempts
 	$(sqlc) vet
 	go test ./store -run '^TestPlans' -timeout 10m
 	go test ./store -run '^TestListsReadWhatTheyShow$$' -attempts 5000000 -timeout 10m
 	@if grep -n pgtype db/*.go; then echo 'db/ uses a type of the driver: override it in sqlc.yaml'; exit 1; fi
 
 .PHONY: lint
-lint: ## go vet, and golangci-lint with .golangci.yml
+lint: ## run go vet and golangci-lint with .golangci.yml
 	go vet ./...
 	$(tool) golangci-lint run
 
-# The tests are part of check-race too. They are named here because a test that is renamed, or that
-# skips itself for want of pg_dump, passes unnoticed. The race detector needs cgo, whatever the rest is
-# compiled with.
+# The tests are part of check-race too. They are named here because a test that is renamed, or skips itself without
+# pg_dump, would pass unnoticed. The race detector needs cgo, whatever the rest is compiled with.
 .PHONY: check-migrations
-check-migrations: ## migrations go up, down and up again with rows present, and db/schema.sql is their result
+check-migrations: ## check that migrations go up, down and up again with rows present, and that db/schema.sql is their result
 	@for test in TestMigrationsGoUpAndDownWithRowsPresent TestSchemaIsCurrent; do \
 		output=$$(CGO_ENABLED=1 go test -race ./store -v -run "^$$test$$" 2>&1) || true; \
 		echo "$$output"; \
@@ -121,5 +120,5 @@ check-migrations: ## migrations go up, down and up again with rows present, and 
 	done
 
 .PHONY: check-race
-check-race: ## all packages with the race detector, but for long end-to-end tests, whose processes it does not see
+check-race: ## test all packages with the race detector, except long end-to-end tests, whose processes it cannot see
 	CGO_ENABLED=1 go test -race -short ./...
