@@ -1,6 +1,6 @@
 -- name: ApplicationGet :one
--- ApplicationGet finds an application by id or uid; a uid never looks like an id. A uid is looked up first:
--- with a choice of two columns alone, all rows of the organisation might be read.
+-- ApplicationGet finds an application by id or uid; a uid never looks like an id. The uid is looked up first: with a
+-- choice of two columns alone, Postgres might read all rows of the organisation.
 WITH named AS (
     SELECT application.id
     FROM application
@@ -12,11 +12,11 @@ SELECT org_id, id, uid, name, throttle_rate, metadata, created_at, updated_at
 FROM application
 WHERE application.org_id = @org_id
     AND application.id = coalesce((SELECT named.id FROM named), @ref::text)
-    AND (application.id = @ref::text OR application.uid = @ref::text) -- still, if another transaction changed it meanwhile
+    AND (application.id = @ref::text OR application.uid = @ref::text) -- rechecked: another transaction may change it
     AND application.deleted_at IS NULL;
 
 -- name: ApplicationLock :one
--- ApplicationLock is ApplicationGet, and keeps others from changing the row until the transaction ends.
+-- ApplicationLock is like ApplicationGet, and prevents other transactions from changing the row until this one ends.
 WITH named AS (
     SELECT application.id
     FROM application
@@ -28,12 +28,12 @@ SELECT org_id, id, uid, name, throttle_rate, metadata, created_at, updated_at
 FROM application
 WHERE application.org_id = @org_id
     AND application.id = coalesce((SELECT named.id FROM named), @ref::text)
-    AND (application.id = @ref::text OR application.uid = @ref::text) -- still, if another transaction changed it meanwhile
+    AND (application.id = @ref::text OR application.uid = @ref::text) -- rechecked: another transaction may change it
     AND application.deleted_at IS NULL
 FOR NO KEY UPDATE;
 
 -- name: ApplicationLockForDelete :one
--- ApplicationLockForDelete is ApplicationLock, and also waits for those that hold the application.
+-- ApplicationLockForDelete is like ApplicationLock, and also waits for transactions that hold the application.
 WITH named AS (
     SELECT application.id
     FROM application
@@ -45,13 +45,13 @@ SELECT org_id, id, uid, name, throttle_rate, metadata, created_at, updated_at
 FROM application
 WHERE application.org_id = @org_id
     AND application.id = coalesce((SELECT named.id FROM named), @ref::text)
-    AND (application.id = @ref::text OR application.uid = @ref::text) -- still, if another transaction changed it meanwhile
+    AND (application.id = @ref::text OR application.uid = @ref::text) -- rechecked: another transaction may change it
     AND application.deleted_at IS NULL
 FOR UPDATE;
 
 -- name: ApplicationHold :one
--- ApplicationHold keeps an application from being deleted until the transaction ends. KEY SHARE is what the
--- foreign key of an endpoint takes anyway: it is in no conflict with itself, with changes of the application
+-- ApplicationHold prevents an application from being deleted until the transaction ends. It takes the KEY SHARE lock
+-- that an endpoint's foreign key takes anyway, which does not conflict with itself, with updates of the application
 -- or with claims for it.
 SELECT id
 FROM application
@@ -61,8 +61,8 @@ WHERE org_id = @org_id
 FOR KEY SHARE;
 
 -- name: ApplicationListAscending :many
--- ApplicationListAscending lists applications, oldest first. Deleted ones are kept, and looked at: max_looked of
--- all and no more, as MessageListDescending does.
+-- ApplicationListAscending lists applications, oldest first. Deleted applications are kept, and count as looked at:
+-- it looks at up to max_looked of all, as MessageListDescending does.
 SELECT
     application.org_id, application.id, application.uid, application.name, application.throttle_rate,
     application.metadata, application.created_at, application.updated_at, application.matches::boolean AS matches,
@@ -76,7 +76,7 @@ FROM (
         SELECT
             org_id, id, uid, name, throttle_rate, metadata, created_at, updated_at, deleted_at
         FROM application
-        -- By row comparisons, whose order only the primary key has: the index on id has all organisations in it.
+        -- Row comparisons, because only the primary key has their order: the index on id covers all organisations.
         WHERE (org_id, id) > (@org_id::text, @after::text)
             AND (org_id, id) < (@org_id::text, @before::text)
         ORDER BY org_id, id
@@ -103,7 +103,7 @@ FROM (
         SELECT
             org_id, id, uid, name, throttle_rate, metadata, created_at, updated_at, deleted_at
         FROM application
-        -- By row comparisons, as in ApplicationListAscending.
+        -- Row comparisons, as in ApplicationListAscending.
         WHERE (org_id, id) > (@org_id::text, @after::text)
             AND (org_id, id) < (@org_id::text, @before::text)
         ORDER BY org_id DESC, id DESC
@@ -116,9 +116,8 @@ ORDER BY application.id DESC
 LIMIT @max_rows::int;
 
 -- name: ApplicationFilterMany :many
--- ApplicationFilterMany returns those of the applications that are left in when some are left out by what their
--- endpoints are like. Each is looked at by itself, as far as it takes to know: LIMIT keeps Postgres from reading
--- all endpoints that there are for a join.
+-- ApplicationFilterMany returns the applications that remain after filtering by their endpoints. Each is examined
+-- separately, and no further than necessary: LIMIT keeps Postgres from reading all endpoints for a join.
 SELECT wanted.app_id::text AS app_id
 FROM unnest(@app_ids::text[]) AS wanted(app_id)
 LEFT JOIN LATERAL (
@@ -153,12 +152,12 @@ ORDER BY wanted.app_id
 LIMIT cardinality(@app_ids::text[]);
 
 -- name: ApplicationInsert :execrows
--- ApplicationInsert makes an application; a uid that is taken violates application_org_id_uid_key.
+-- ApplicationInsert creates an application; a uid that is taken violates application_org_id_uid_key.
 INSERT INTO application (org_id, id, uid, name, throttle_rate, metadata, created_at, updated_at)
 VALUES (@org_id, @id, @uid, @name, @throttle_rate, @metadata, @created_at, @updated_at);
 
 -- name: ApplicationUpdate :execrows
--- ApplicationUpdate replaces what a client can change of an application.
+-- ApplicationUpdate replaces the fields of an application that a client can change.
 UPDATE application
 SET uid = @uid,
     name = @name,
@@ -186,8 +185,8 @@ WHERE application.org_id = @org_id
     AND application.deleted_at IS NULL;
 
 -- name: ApplicationResolveMany :many
--- ApplicationResolveMany finds applications by ids or uids; what is not there is left out. Two look-ups,
--- each on its index; only one of them can find anything.
+-- ApplicationResolveMany finds applications by ids or uids and omits those that do not exist. It makes two look-ups,
+-- each on its own index; only one of them can find anything.
 SELECT wanted.ref::text AS ref, application.id
 FROM unnest(@refs::text[]) AS wanted(ref)
 CROSS JOIN LATERAL (

@@ -1,5 +1,5 @@
 -- name: AttemptGet :one
--- AttemptGet finds an attempt by its message and id, in the one partition that can hold it.
+-- AttemptGet finds an attempt by its message and id, in the only partition that can contain it.
 SELECT
     app_id, id, message_id, endpoint_id, url, status, response_status_code, response, duration_ms, trigger, created_at
 FROM attempt
@@ -8,10 +8,10 @@ WHERE app_id = @app_id
     AND id = @id;
 
 -- name: AttemptListByEndpointDescending :many
--- AttemptListByEndpointDescending lists the attempts at an endpoint that have one of the statuses, newest
--- first: of each status as many as the page takes, and of those the first. Of each status it looks at max_looked
--- attempts and no more, and returns the last of them whether it matches or not, as MessageListDescending does:
--- nothing that comes after the first of those rows is complete.
+-- AttemptListByEndpointDescending lists the attempts at an endpoint that have one of the statuses, newest first. It
+-- reads up to a page of each status, and returns the newest of those. Of each status it looks at up to max_looked
+-- attempts, and returns the last of them whether it matches or not, as MessageListDescending does: nothing after the
+-- first of those rows is complete.
 SELECT
     attempt.app_id, attempt.id, attempt.message_id, attempt.endpoint_id, attempt.url, attempt.status,
     attempt.response_status_code,
@@ -28,7 +28,7 @@ CROSS JOIN LATERAL (
                 (@code_to::smallint = 0 OR looked.response_status_code BETWEEN @code_from::smallint AND @code_to::smallint)
                 AND (
                     (@channel::text = '' AND @tag::text = '' AND cardinality(@event_types::text[]) = 0)
-                    -- Not EXISTS, of which the planner may make a hash of all messages: a look-up for each row.
+                    -- Not EXISTS, for which the planner may hash all messages, but one look-up per row.
                     OR (
                         SELECT true
                         FROM message
@@ -81,7 +81,7 @@ CROSS JOIN LATERAL (
                 (@code_to::smallint = 0 OR looked.response_status_code BETWEEN @code_from::smallint AND @code_to::smallint)
                 AND (
                     (@channel::text = '' AND @tag::text = '' AND cardinality(@event_types::text[]) = 0)
-                    -- Not EXISTS, of which the planner may make a hash of all messages: a look-up for each row.
+                    -- Not EXISTS, for which the planner may hash all messages, but one look-up per row.
                     OR (
                         SELECT true
                         FROM message
@@ -116,8 +116,8 @@ ORDER BY attempt.id
 LIMIT @max_rows::int;
 
 -- name: AttemptListByMessageDescending :many
--- AttemptListByMessageDescending lists the attempts to deliver a message, newest first. It looks at max_looked of
--- them and no more, as MessageListDescending does.
+-- AttemptListByMessageDescending lists the attempts to deliver a message, newest first. It looks at up to max_looked
+-- of them, as MessageListDescending does.
 SELECT
     attempt.app_id, attempt.id, attempt.message_id, attempt.endpoint_id, attempt.url, attempt.status,
     attempt.response_status_code,
@@ -133,7 +133,7 @@ FROM (
             AND (@code_to::smallint = 0 OR looked.response_status_code BETWEEN @code_from::smallint AND @code_to::smallint)
             AND (
                 (@channel::text = '' AND @tag::text = '' AND cardinality(@event_types::text[]) = 0)
-                -- Once: all attempts are of this message.
+                -- Evaluated once: all attempts are of this message.
                 OR (
                     SELECT true
                     FROM message
@@ -181,7 +181,7 @@ FROM (
             AND (@code_to::smallint = 0 OR looked.response_status_code BETWEEN @code_from::smallint AND @code_to::smallint)
             AND (
                 (@channel::text = '' AND @tag::text = '' AND cardinality(@event_types::text[]) = 0)
-                -- Once: all attempts are of this message.
+                -- Evaluated once: all attempts are of this message.
                 OR (
                     SELECT true
                     FROM message

@@ -1,5 +1,5 @@
 -- name: BackgroundTaskInsert :execrows
--- BackgroundTaskInsert makes a task.
+-- BackgroundTaskInsert creates a task.
 INSERT INTO background_task (
     org_id, id, task, app_id, endpoint_id, parameters, status, cursor, processed, data, failures, error,
     created_at, updated_at, next_at
@@ -19,8 +19,8 @@ WHERE org_id = @org_id
     AND id = @id;
 
 -- name: BackgroundTaskListDescending :many
--- BackgroundTaskListDescending lists tasks, newest first. Statistics can grow to megabytes, and a page
--- holds 250 of them: such data is left out. It looks at max_looked tasks and no more, as MessageListDescending does.
+-- BackgroundTaskListDescending lists tasks, newest first. Statistics can grow to megabytes, and a page holds 250
+-- tasks, so such data is omitted. It looks at up to max_looked tasks, as MessageListDescending does.
 SELECT
     background_task.org_id, background_task.id, background_task.task, background_task.app_id,
     background_task.endpoint_id, background_task.parameters, background_task.status, background_task.cursor,
@@ -92,8 +92,8 @@ ORDER BY background_task.id
 LIMIT @max_rows::int;
 
 -- name: BackgroundTaskRunningGet :one
--- BackgroundTaskRunningGet finds the task of a kind that runs for an application and an endpoint. Without an application
--- its place has the organisation's id.
+-- BackgroundTaskRunningGet finds the running task of a kind for an application and an endpoint. A task without an
+-- application has the organisation's id as its place.
 SELECT id
 FROM background_task
 WHERE coalesce(app_id, org_id) = @place::text
@@ -104,8 +104,9 @@ WHERE coalesce(app_id, org_id) = @place::text
     AND org_id = @org_id;
 
 -- name: BackgroundTaskPlaceListAnyTenant :many
--- BackgroundTaskPlaceListAnyTenant goes from place to place, an application or else an organisation, by one probe of the
--- index each, however many tasks run there. It lists those in which a step may be made, and the last one it looked at.
+-- BackgroundTaskPlaceListAnyTenant goes from place to place, which is an application or else an organisation. It
+-- makes one index probe per place, however many tasks run there. It lists the places where a step is due, and the
+-- last place it looked at.
 WITH RECURSIVE looked AS (
     SELECT
         CAST(@after AS text) COLLATE "C" AS place,
@@ -145,8 +146,8 @@ ORDER BY looked.place
 LIMIT @max_places::int;
 
 -- name: BackgroundTaskClaimAnyTenant :one
--- BackgroundTaskClaimAnyTenant locks the first running task of a place, after one, that may make a step. SKIP LOCKED:
--- another process makes a step of those at this moment.
+-- BackgroundTaskClaimAnyTenant locks the first running task of a place, after a given one, whose next step is due.
+-- SKIP LOCKED, because another process is making a step of a locked task.
 SELECT
     org_id, id, task, app_id, endpoint_id, parameters, status, cursor, processed, data, failures, error,
     created_at, updated_at, next_at
@@ -160,7 +161,7 @@ LIMIT 1
 FOR NO KEY UPDATE SKIP LOCKED;
 
 -- name: BackgroundTaskUpdate :execrows
--- BackgroundTaskUpdate writes down how far a task has come.
+-- BackgroundTaskUpdate records the progress of a task.
 UPDATE background_task
 SET status = @status,
     cursor = @cursor,
@@ -174,8 +175,8 @@ WHERE org_id = @org_id
     AND id = @id;
 
 -- name: BackgroundTaskPostpone :execrows
--- BackgroundTaskPostpone writes down that a step failed: the task waits, or has failed with it. One that
--- another process has moved on meanwhile is left alone.
+-- BackgroundTaskPostpone records that a step failed: the task waits, or has failed with it. A task that another
+-- process has advanced meanwhile is not changed.
 UPDATE background_task
 SET status = @status,
     failures = @failures,
@@ -188,7 +189,7 @@ WHERE org_id = @org_id
     AND cursor = @cursor;
 
 -- name: BackgroundTaskDeleteEndedAnyTenant :execrows
--- BackgroundTaskDeleteEndedAnyTenant deletes tasks that began and ended before a time, a bounded number of them.
+-- BackgroundTaskDeleteEndedAnyTenant deletes tasks that began and ended before a time, up to a limit.
 DELETE FROM background_task
 WHERE background_task.ctid = ANY (ARRAY(
     SELECT ended.ctid

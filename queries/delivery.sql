@@ -1,13 +1,13 @@
 -- name: DeliveryDropByEndpoint :execrows
--- DeliveryDropByEndpoint drops what waits for an endpoint, at most max_rows deliveries, and returns how many that
--- were. What is locked it waits for: fewer than max_rows means that nothing waits any more.
+-- DeliveryDropByEndpoint drops up to max_rows deliveries that wait for an endpoint, and returns how many it dropped.
+-- It waits for locked ones, so a count below max_rows means that none are left.
 WITH doomed AS MATERIALIZED (
     SELECT candidate.tid
     FROM unnest('{0, 1, 2, 3}'::smallint[]) AS kind(queue) -- first, retry, ordered, behind
     CROSS JOIN LATERAL (
         SELECT delivery.ctid::tid AS tid
         FROM delivery
-        -- Row comparisons, whose order only the index of what waits has.
+        -- Row comparisons, because only the index on waiting deliveries has their order.
         WHERE (delivery.queue, delivery.endpoint_id) >= (kind.queue, @endpoint_id::text)
             AND (delivery.queue, delivery.endpoint_id) <= (kind.queue, @endpoint_id::text)
             AND delivery.state = 'waiting'
@@ -23,10 +23,9 @@ USING doomed
 WHERE delivery.ctid = doomed.tid;
 
 -- name: DeliveryDropByApplication :execrows
--- DeliveryDropByApplication drops what an application is owed, at most max_rows deliveries, and returns how many
--- that were.
+-- DeliveryDropByApplication drops up to max_rows deliveries of an application, and returns how many it dropped.
 WITH doomed AS MATERIALIZED (
-    -- SKIP LOCKED: a worker is about to drop it, or will find its endpoint deleted.
+    -- SKIP LOCKED, because a worker is about to drop it, or will find its endpoint deleted.
     SELECT delivery.ctid::tid AS tid
     FROM delivery
     WHERE delivery.app_id = @app_id
@@ -39,7 +38,7 @@ USING doomed
 WHERE delivery.ctid = doomed.tid;
 
 -- name: DeliveryReleaseMany :execrows
--- DeliveryReleaseMany makes deliveries due at once whose lease this process still holds.
+-- DeliveryReleaseMany makes deliveries whose lease this process still holds due immediately.
 WITH held AS MATERIALIZED (
     -- As in DeliveryRecordMany.
     SELECT owed.tid, named.lease
@@ -63,9 +62,9 @@ WHERE delivery.ctid = held.tid
     AND delivery.lease = held.lease;
 
 -- name: DeliveryPostponeMany :one
--- DeliveryPostponeMany gives back leases of deliveries whose attempt could not be made through no fault of
--- their endpoint, each until a time of its own, and counts those that were still held. Nothing else about
--- the delivery changes. An endpoint that was waiting for this attempt to probe it may be probed again then.
+-- DeliveryPostponeMany gives back the leases of deliveries whose attempt could not be made through no fault of their
+-- endpoint, postpones each delivery to a time of its own, and counts those that were still held. Nothing else about a
+-- delivery changes. An endpoint that was waiting for this attempt as its probe may be probed again at that time.
 WITH held AS MATERIALIZED (
     -- As in DeliveryRecordMany.
     SELECT owed.tid, named.lease, named.leased_until, named.due_at
@@ -98,8 +97,8 @@ postponed AS (
     RETURNING delivery.app_id, delivery.endpoint_id, held.leased_until, held.due_at
 ),
 probed AS (
-    -- A claim that probes an endpoint pauses it until the lease ends. SKIP LOCKED as in DeliveryRecordMany:
-    -- what is left out is probed a lease later.
+    -- A claim that probes an endpoint pauses it until the lease ends. SKIP LOCKED as in DeliveryRecordMany: a skipped
+    -- endpoint is probed one lease later.
     SELECT endpoint.tid, endpoint.id, postponed.due_at
     FROM postponed
     CROSS JOIN LATERAL (
@@ -123,7 +122,8 @@ SELECT count(*)
 FROM postponed;
 
 -- name: DeliveryInsert :execrows
--- DeliveryInsert makes a delivery that is due now; no row: the message is owed to the endpoint already.
+-- DeliveryInsert creates a delivery that is due now. It inserts no row if the message is already owed to the
+-- endpoint.
 INSERT INTO delivery (app_id, message_id, endpoint_id, due_at, lease, queue)
 SELECT
     endpoint.app_id, @message_id::text, endpoint.id, @now::timestamptz, 0,
@@ -135,10 +135,9 @@ WHERE endpoint.app_id = @app_id::text
 ON CONFLICT (app_id, message_id, endpoint_id) DO NOTHING;
 
 -- name: DeliveryResend :execrows
--- DeliveryResend makes a delivery due now, for one attempt. If the message is owed to the endpoint
--- already, that attempt comes first, and the schedule goes on behind it. An attempt under way loses its
--- lease: were it to end the delivery, the one that was asked for would never be made. At a FIFO
--- endpoint it has to wait its turn.
+-- DeliveryResend makes a delivery due now, for one attempt. If the message is already owed to the endpoint, that
+-- attempt comes first, and the schedule continues after it. An attempt in progress loses its lease: if it ended the
+-- delivery, the requested attempt would never be made. At a FIFO endpoint the delivery has to wait its turn.
 INSERT INTO delivery AS owed (app_id, message_id, endpoint_id, due_at, lease, manual, queue)
 SELECT
     endpoint.app_id, @message_id::text, endpoint.id, @now::timestamptz, 0, true,

@@ -1,8 +1,7 @@
 -- name: AttemptedMessageListDescending :many
--- AttemptedMessageListDescending lists the messages that were attempted at an endpoint, newest first,
--- with the status of the latest attempt, or only those of which one succeeded. No attempt is older than
--- its message: @first_attempt_id spares the partitions before. It looks at max_looked attempts and no more, as
--- MessageListDescending does.
+-- AttemptedMessageListDescending lists the messages that were attempted at an endpoint, newest first, with the status
+-- of the latest attempt, or only those with a successful attempt. It skips partitions before @first_attempt_id,
+-- because no attempt is older than its message. It looks at up to max_looked attempts, as MessageListDescending does.
 SELECT
     page.message_id,
     coalesce(latest.status, 0)::smallint AS status,
@@ -17,7 +16,7 @@ FROM (
             AND (
                 NOT @succeeded::boolean
                 OR kept.status = 0
-                -- The last row that is looked at: others of the same message may follow.
+                -- The last row that is looked at: more attempts of the same message may follow.
                 OR (
                     SELECT true
                     FROM attempt
@@ -54,7 +53,7 @@ FROM (
                 looked.status,
                 row_number() OVER (ORDER BY looked.message_id DESC) AS n
             FROM (
-                -- Not by the application as well: the index that has it would give attempts at all endpoints.
+                -- Not by application as well: the index that includes it would return attempts at all endpoints.
                 SELECT attempt.message_id, attempt.status
                 FROM attempt
                 WHERE attempt.endpoint_id = @endpoint_id
@@ -102,7 +101,7 @@ FROM (
             AND (
                 NOT @succeeded::boolean
                 OR kept.status = 0
-                -- The last row that is looked at: others of the same message may follow.
+                -- The last row that is looked at: more attempts of the same message may follow.
                 OR (
                     SELECT true
                     FROM attempt
@@ -139,7 +138,7 @@ FROM (
                 looked.status,
                 row_number() OVER (ORDER BY looked.message_id) AS n
             FROM (
-                -- Not by the application as well: the index that has it would give attempts at all endpoints.
+                -- Not by application as well: the index that includes it would return attempts at all endpoints.
                 SELECT attempt.message_id, attempt.status
                 FROM attempt
                 WHERE attempt.endpoint_id = @endpoint_id
@@ -171,8 +170,8 @@ ORDER BY page.message_id
 LIMIT @max_rows::int;
 
 -- name: AttemptedMessageListFailedDescending :many
--- AttemptedMessageListFailedDescending is AttemptedMessageListDescending of those that failed and never
--- succeeded: the ones that will be tried again, or the ones that were given up.
+-- AttemptedMessageListFailedDescending is like AttemptedMessageListDescending, for messages that failed and never
+-- succeeded: either those that will be retried, or those that were given up.
 SELECT
     page.message_id,
     2::smallint AS status,
@@ -182,12 +181,12 @@ FROM (
     SELECT
         numbered.message_id,
         numbered.n,
-        -- Not EXISTS: Postgres might make a hash of all that is owed, of all that succeeded or of all messages, for
-        -- the few rows of a page.
+        -- Not EXISTS: for the few rows of a page, Postgres might hash all owed deliveries, all successful attempts or
+        -- all messages.
         (
             numbered.previous IS DISTINCT FROM numbered.message_id
             AND (
-                -- The first row from there on, by a row comparison, whose order only the primary key has.
+                -- The first row from there on, by a row comparison, because only the primary key has that order.
                 coalesce((
                     SELECT delivery.endpoint_id
                     FROM delivery
@@ -227,7 +226,8 @@ FROM (
             row_number() OVER looking AS n,
             lag(looked.message_id) OVER looking AS previous
         FROM (
-            -- In the order of the index of those that failed, down to the id: the one of all attempts has no id.
+            -- In the order of the index on failed attempts, down to the id: the index on all attempts does not
+            -- include the id.
             SELECT attempt.message_id, attempt.id
             FROM attempt
             WHERE attempt.app_id = @app_id
@@ -248,8 +248,8 @@ ORDER BY page.message_id DESC
 LIMIT @max_rows::int;
 
 -- name: AttemptedMessageListFailedAscending :many
--- AttemptedMessageListFailedAscending is AttemptedMessageListAscending of those that failed and never
--- succeeded: the ones that will be tried again, or the ones that were given up.
+-- AttemptedMessageListFailedAscending is like AttemptedMessageListAscending, for messages that failed and never
+-- succeeded: either those that will be retried, or those that were given up.
 SELECT
     page.message_id,
     2::smallint AS status,
@@ -259,12 +259,12 @@ FROM (
     SELECT
         numbered.message_id,
         numbered.n,
-        -- Not EXISTS: Postgres might make a hash of all that is owed, of all that succeeded or of all messages, for
-        -- the few rows of a page.
+        -- Not EXISTS: for the few rows of a page, Postgres might hash all owed deliveries, all successful attempts or
+        -- all messages.
         (
             numbered.previous IS DISTINCT FROM numbered.message_id
             AND (
-                -- The first row from there on, by a row comparison, whose order only the primary key has.
+                -- The first row from there on, by a row comparison, because only the primary key has that order.
                 coalesce((
                     SELECT delivery.endpoint_id
                     FROM delivery
@@ -304,7 +304,8 @@ FROM (
             row_number() OVER looking AS n,
             lag(looked.message_id) OVER looking AS previous
         FROM (
-            -- In the order of the index of those that failed, down to the id: the one of all attempts has no id.
+            -- In the order of the index on failed attempts, down to the id: the index on all attempts does not
+            -- include the id.
             SELECT attempt.message_id, attempt.id
             FROM attempt
             WHERE attempt.app_id = @app_id
@@ -325,9 +326,9 @@ ORDER BY page.message_id
 LIMIT @max_rows::int;
 
 -- name: DestinationListAscending :many
--- DestinationListAscending lists the endpoints that a message was attempted at or is owed to, deleted
--- ones too, by their ids, with the status of the latest attempt. The order is not that of an index: the message's
--- attempts, the max_looked latest ones, are read for each page.
+-- DestinationListAscending lists the endpoints that a message was attempted at or is owed to, including deleted ones,
+-- by id, with the status of the latest attempt. No index has this order, so each page reads the message's latest
+-- attempts, up to max_looked.
 WITH attempted AS MATERIALIZED (
     SELECT attempt.endpoint_id, attempt.id, attempt.status
     FROM attempt
@@ -345,12 +346,12 @@ latest AS MATERIALIZED (
     ORDER BY attempted.endpoint_id, attempted.id DESC
 ),
 owed AS MATERIALIZED (
-    -- By a row comparison, whose order only the primary key has.
+    -- A row comparison, because only the primary key has that order.
     SELECT delivery.endpoint_id
     FROM delivery
     WHERE delivery.app_id = @app_id
         AND (delivery.message_id, delivery.endpoint_id) > (@message_id::text, @after::text)
-        AND delivery.message_id <= @message_id::text -- where it ends: a row comparison alone does not say
+        AND delivery.message_id <= @message_id::text -- the upper bound, which the row comparison lacks
     ORDER BY delivery.message_id, delivery.endpoint_id
     LIMIT @max_rows::int
 )
@@ -398,8 +399,8 @@ ORDER BY endpoint.id
 LIMIT @max_rows::int;
 
 -- name: DestinationListDescending :many
--- DestinationListDescending lists the endpoints that a message was attempted at or is owed to, deleted
--- ones too, by their ids, the last first, as DestinationListAscending does.
+-- DestinationListDescending lists the endpoints that a message was attempted at or is owed to, including deleted
+-- ones, by id in descending order, as DestinationListAscending does.
 WITH attempted AS MATERIALIZED (
     SELECT attempt.endpoint_id, attempt.id, attempt.status
     FROM attempt
@@ -417,12 +418,12 @@ latest AS MATERIALIZED (
     ORDER BY attempted.endpoint_id, attempted.id DESC
 ),
 owed AS MATERIALIZED (
-    -- By a row comparison, whose order only the primary key has.
+    -- A row comparison, because only the primary key has that order.
     SELECT delivery.endpoint_id
     FROM delivery
     WHERE delivery.app_id = @app_id
         AND (delivery.message_id, delivery.endpoint_id) < (@message_id::text, @before::text)
-        AND delivery.message_id >= @message_id::text -- where it ends: a row comparison alone does not say
+        AND delivery.message_id >= @message_id::text -- the upper bound, which the row comparison lacks
     ORDER BY delivery.message_id DESC, delivery.endpoint_id DESC
     LIMIT @max_rows::int
 )
@@ -470,15 +471,14 @@ ORDER BY endpoint.id DESC
 LIMIT @max_rows::int;
 
 -- name: DeliveryDueMany :many
--- DeliveryDueMany tells of messages that are owed to an endpoint when they are due, and of which that is the end
--- of a lease.
+-- DeliveryDueMany returns when messages that are owed to an endpoint are due, and whether that is the end of a lease.
 SELECT
     owed.message_id,
     owed.due_at,
     (owed.state = 'leased')::boolean AS leased
 FROM unnest(@message_ids::text[]) AS wanted(message_id)
 CROSS JOIN LATERAL (
-    -- LIMIT: a look-up for each, where a join might read all that is owed to the endpoint.
+    -- LIMIT makes one look-up per message, where a join might read all deliveries owed to the endpoint.
     SELECT delivery.message_id, delivery.due_at, delivery.state
     FROM delivery
     WHERE delivery.app_id = @app_id

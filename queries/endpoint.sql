@@ -1,6 +1,6 @@
 -- name: EndpointGet :one
--- EndpointGet finds an endpoint by id or uid; a uid never looks like an id. A uid is looked up first: with a
--- choice of two columns alone, all endpoints of the application might be read.
+-- EndpointGet finds an endpoint by id or uid; a uid never looks like an id. The uid is looked up first: with a choice
+-- of two columns alone, Postgres might read all endpoints of the application.
 WITH named AS (
     SELECT endpoint.id
     FROM endpoint
@@ -15,11 +15,11 @@ SELECT
 FROM endpoint
 WHERE endpoint.app_id = @app_id
     AND endpoint.id = coalesce((SELECT named.id FROM named), @ref::text)
-    AND (endpoint.id = @ref::text OR endpoint.uid = @ref::text) -- still, if another transaction changed it meanwhile
+    AND (endpoint.id = @ref::text OR endpoint.uid = @ref::text) -- rechecked: another transaction may change it
     AND endpoint.deleted_at IS NULL;
 
 -- name: EndpointLock :one
--- EndpointLock is EndpointGet, and keeps others from changing the row until the transaction ends.
+-- EndpointLock is like EndpointGet, and prevents other transactions from changing the row until this one ends.
 WITH named AS (
     SELECT endpoint.id
     FROM endpoint
@@ -34,13 +34,13 @@ SELECT
 FROM endpoint
 WHERE endpoint.app_id = @app_id
     AND endpoint.id = coalesce((SELECT named.id FROM named), @ref::text)
-    AND (endpoint.id = @ref::text OR endpoint.uid = @ref::text) -- still, if another transaction changed it meanwhile
+    AND (endpoint.id = @ref::text OR endpoint.uid = @ref::text) -- rechecked: another transaction may change it
     AND endpoint.deleted_at IS NULL
 FOR NO KEY UPDATE;
 
 -- name: EndpointListAscending :many
--- EndpointListAscending lists endpoints, oldest first. Deleted ones are kept, and looked at: max_looked of all
--- and no more, as MessageListDescending does.
+-- EndpointListAscending lists endpoints, oldest first. Deleted endpoints are kept, and count as looked at: it looks
+-- at up to max_looked of all, as MessageListDescending does.
 SELECT
     endpoint.app_id, endpoint.id, endpoint.uid, endpoint.url, endpoint.description, endpoint.version,
     endpoint.throttle_rate, endpoint.disabled, endpoint.event_types, endpoint.channels, endpoint.secret,
@@ -104,8 +104,8 @@ ORDER BY endpoint.id DESC
 LIMIT @max_rows::int;
 
 -- name: EndpointInsertLock :one
--- EndpointInsertLock makes those who create endpoints of an application take turns, until the transaction ends: what
--- each counts then is what there is.
+-- EndpointInsertLock serialises transactions that create endpoints of an application, so that the count in each of
+-- them is exact until it ends.
 SELECT pg_advisory_xact_lock(hashtextextended(format('%s endpoint %s', current_schema(), tenant.app_id), 0))::text
 FROM (SELECT @app_id::text AS app_id) AS tenant;
 
@@ -121,7 +121,7 @@ FROM (
 ) AS there;
 
 -- name: EndpointInsert :execrows
--- EndpointInsert makes an endpoint; a uid that is taken violates endpoint_app_id_uid_key.
+-- EndpointInsert creates an endpoint; a uid that is taken violates endpoint_app_id_uid_key.
 INSERT INTO endpoint (
     app_id, id, uid, url, description, version, throttle_rate, disabled, event_types, channels,
     secret, headers, metadata, created_at, updated_at, old_secrets, old_secrets_expire_at, fifo
@@ -132,8 +132,9 @@ VALUES (
 );
 
 -- name: EndpointUpdate :execrows
--- EndpointUpdate replaces what a client can change of an endpoint. Enabled again, it begins with a clean record. Like the
--- next two it replaces url, headers and secret together, because they may be sealed as one.
+-- EndpointUpdate replaces the fields of an endpoint that a client can change. A re-enabled endpoint starts without
+-- past failures. Like the next two queries it replaces url, headers and secret together, because they may be sealed
+-- as one.
 UPDATE endpoint
 SET uid = @uid,
     url = @url,
@@ -159,8 +160,8 @@ WHERE endpoint.app_id = @app_id
     AND endpoint.deleted_at IS NULL;
 
 -- name: EndpointWanted :one
--- EndpointWanted tells whether any endpoint of the application wants such a message: the condition of
--- the fan-out in MessageInsertMany.
+-- EndpointWanted reports whether any endpoint of the application wants such a message. Its condition is that of the
+-- fan-out in MessageInsertMany.
 SELECT EXISTS (
     SELECT 1
     FROM endpoint

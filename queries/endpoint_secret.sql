@@ -1,5 +1,5 @@
 -- name: EndpointUpdateSecret :execrows
--- EndpointUpdateSecret replaces an endpoint's secret and the old ones that still sign beside it.
+-- EndpointUpdateSecret replaces an endpoint's secret and the old secrets that still sign alongside it.
 UPDATE endpoint
 SET url = @url,
     headers = @headers,

@@ -1,6 +1,6 @@
 -- name: AttemptCountMany :many
--- AttemptCountMany counts attempts at an endpoint with ids between two ids, in the order of their ids and at most
--- max_rows of them. It returns how many there are up to every each-th and up to the last.
+-- AttemptCountMany counts attempts at an endpoint with ids between two ids, in id order, up to max_rows. It returns a
+-- running count at every each-th attempt and at the last one.
 SELECT
     counted.id,
     counted.n::bigint AS n,
@@ -12,7 +12,7 @@ FROM (
         count(*) FILTER (WHERE looked.status = 0) OVER running AS succeeded,
         lead(looked.id) OVER running IS NULL AS last
     FROM (
-        -- Two ranges of the index that are merged: of each no more is read than there is in what is counted.
+        -- Two index ranges are merged, each read only as far as the counted attempts go.
         SELECT one.id, one.status
         FROM (
             (
@@ -50,9 +50,9 @@ ORDER BY counted.id
 LIMIT @max_rows::int;
 
 -- name: AttemptCountKeptMany :many
--- AttemptCountKeptMany finds the last count that is kept of an endpoint after one id and not after another, in
--- each of some partitions. There is no row for a partition that is not there, and one with an empty until_id where no
--- count is kept.
+-- AttemptCountKeptMany finds, in each of the given partitions, the last stored count of an endpoint after one id and
+-- not after another. It returns no row for a partition that does not exist, and one with an empty until_id if no
+-- count is stored.
 SELECT
     wanted.n::int AS n,
     part.number::bigint AS partition_oid,
@@ -62,7 +62,7 @@ SELECT
 FROM unnest(@ns::int[], @partitions::text[], @after_ids::text[], @until_ids::text[])
     AS wanted(n, part_name, after_id, until_id)
 CROSS JOIN LATERAL (
-    -- Not every table of that name: one that was detached holds no attempts.
+    -- Not every table of that name: a detached one holds no attempts.
     SELECT to_regclass(quote_ident(wanted.part_name))::oid::bigint AS number
     WHERE pg_partition_root(to_regclass(quote_ident(wanted.part_name))) = to_regclass('attempt')
 ) AS part
@@ -81,30 +81,30 @@ ORDER BY wanted.n
 LIMIT cardinality(@ns::int[]);
 
 -- name: AttemptCountInsertMany :execrows
--- AttemptCountInsertMany keeps counts of an endpoint's attempts. Those that are kept already are the same.
+-- AttemptCountInsertMany stores counts of an endpoint's attempts. Counts that are already stored are the same.
 INSERT INTO attempt_count (app_id, endpoint_id, partition_oid, until_id, succeeded, failed)
 SELECT @app_id, @endpoint_id, @partition_oid::bigint, counted.until_id, counted.succeeded, counted.failed
 FROM unnest(@until_ids::text[], @succeeded::bigint[], @failed::bigint[]) AS counted(until_id, succeeded, failed)
 ON CONFLICT (app_id, endpoint_id, partition_oid, until_id) DO NOTHING;
 
 -- name: AttemptCountTryLock :one
--- AttemptCountTryLock keeps others from keeping an endpoint's counts and from recording late attempts at it, until
--- the transaction ends; false: another transaction does one of them.
+-- AttemptCountTryLock prevents others from storing an endpoint's counts and from recording late attempts at it, until
+-- the transaction ends. It returns false if another transaction is doing one of them.
 SELECT pg_try_advisory_xact_lock(
     hashtextextended(format('%s attempt_count %s', current_schema(), tenant.endpoint_id), 0)
 )::boolean
 FROM (SELECT @app_id::text AS app_id, @endpoint_id::text AS endpoint_id) AS tenant;
 
 -- name: AttemptCountLock :one
--- AttemptCountLock is AttemptCountTryLock, and waits.
+-- AttemptCountLock is like AttemptCountTryLock, but waits.
 SELECT pg_advisory_xact_lock(
     hashtextextended(format('%s attempt_count %s', current_schema(), tenant.endpoint_id), 0)
 )::text
 FROM (SELECT @app_id::text AS app_id, @endpoint_id::text AS endpoint_id) AS tenant;
 
 -- name: AttemptCountDelete :execrows
--- AttemptCountDelete deletes the counts of an endpoint that an attempt of one partition changes: those from its id
--- to the end of its day.
+-- AttemptCountDelete deletes the counts of an endpoint that an attempt in a partition changes: those from its id to
+-- the end of its day.
 WITH doomed AS MATERIALIZED (
     SELECT kept.tid
     FROM (
@@ -119,7 +119,7 @@ WITH doomed AS MATERIALIZED (
             AND attempt_count.partition_oid = part.number
             AND attempt_count.until_id >= @from_id::text
             AND attempt_count.until_id <= @until_id::text
-        ORDER BY attempt_count.until_id -- by the index
+        ORDER BY attempt_count.until_id -- in index order
         FOR UPDATE
     ) AS kept
 )
@@ -131,7 +131,7 @@ WHERE attempt_count.ctid = doomed.tid;
 -- AttemptCountDeleteManyAnyTenant deletes counts of attempts before an id from some pages of the table.
 DELETE FROM attempt_count
 WHERE ctid = ANY (ARRAY(
-    -- SKIP LOCKED: the transaction that records a late attempt is deleting it.
+    -- SKIP LOCKED, because the transaction that records a late attempt is deleting it.
     SELECT attempt_count.ctid
     FROM attempt_count
     WHERE attempt_count.ctid >= format('(%s,0)', @from_page::bigint)::tid
@@ -141,8 +141,8 @@ WHERE ctid = ANY (ARRAY(
 ));
 
 -- name: DeliveryCount :one
--- DeliveryCount counts what is owed to an endpoint of the messages of a time: not attempted yet, and
--- to be tried again.
+-- DeliveryCount counts the deliveries owed to an endpoint for messages of a period: those not attempted yet, and
+-- those waiting for a retry.
 SELECT
     count(*) FILTER (WHERE delivery.attempts = 0) AS pending,
     count(*) FILTER (WHERE delivery.attempts > 0) AS sending

@@ -6,7 +6,7 @@ WHERE org_id = @org_id
     AND name = @name;
 
 -- name: EventTypeLock :one
--- EventTypeLock is EventTypeGet, and keeps others from changing the row until the transaction ends.
+-- EventTypeLock is like EventTypeGet, and prevents other transactions from changing the row until this one ends.
 SELECT org_id, name, description, archived, deprecated, schemas, feature_flags, created_at, updated_at, group_name
 FROM event_type
 WHERE org_id = @org_id
@@ -14,8 +14,8 @@ WHERE org_id = @org_id
 FOR NO KEY UPDATE;
 
 -- name: EventTypeListAscending :many
--- EventTypeListAscending lists event types by name. It looks at max_looked of them and no more, as
--- MessageListDescending does.
+-- EventTypeListAscending lists event types by name. It looks at up to max_looked of them, as MessageListDescending
+-- does.
 SELECT
     event_type.org_id, event_type.name, event_type.description, event_type.archived, event_type.deprecated,
     event_type.schemas, event_type.feature_flags, event_type.created_at, event_type.updated_at,
@@ -47,7 +47,7 @@ ORDER BY event_type.name
 LIMIT @max_rows::int;
 
 -- name: EventTypeListDescending :many
--- EventTypeListDescending lists event types by name, the last first, as EventTypeListAscending does.
+-- EventTypeListDescending lists event types by name in descending order, as EventTypeListAscending does.
 SELECT
     event_type.org_id, event_type.name, event_type.description, event_type.archived, event_type.deprecated,
     event_type.schemas, event_type.feature_flags, event_type.created_at, event_type.updated_at,
@@ -79,11 +79,11 @@ ORDER BY event_type.name DESC
 LIMIT @max_rows::int;
 
 -- name: EventTypeNames :many
--- EventTypeNames returns those of the names that an endpoint may subscribe to.
+-- EventTypeNames returns those of the given names that an endpoint may subscribe to.
 SELECT found.name
 FROM (SELECT DISTINCT n.name FROM unnest(@names::text[]) AS n(name)) AS wanted
 CROSS JOIN LATERAL (
-    -- LIMIT: a look-up for each, where a join might read all of the organisation's.
+    -- LIMIT makes one look-up per name, where a join might read all event types of the organisation.
     SELECT event_type.name
     FROM event_type
     WHERE event_type.org_id = @org_id
@@ -95,7 +95,7 @@ ORDER BY found.name
 LIMIT cardinality(@names::text[]);
 
 -- name: EventTypeInsert :execrows
--- EventTypeInsert makes an event type or overwrites an archived one; no row: it exists already.
+-- EventTypeInsert creates an event type or overwrites an archived one. It changes no row if the event type exists.
 INSERT INTO event_type (org_id, name, description, archived, deprecated, schemas, feature_flags, created_at, updated_at, group_name)
 VALUES (@org_id, @name, @description, @archived, @deprecated, @schemas, @feature_flags, @created_at, @updated_at, @group_name)
 ON CONFLICT (org_id, name) DO UPDATE
@@ -110,7 +110,7 @@ SET description = excluded.description,
 WHERE event_type.archived;
 
 -- name: EventTypeUpdate :execrows
--- EventTypeUpdate replaces what a client can change of an event type.
+-- EventTypeUpdate replaces the fields of an event type that a client can change.
 UPDATE event_type
 SET description = @description,
     archived = @archived,
@@ -123,7 +123,7 @@ WHERE org_id = @org_id
     AND name = @name;
 
 -- name: EventTypeDelete :execrows
--- EventTypeDelete removes an event type for good. Endpoints keep its name in their subscriptions.
+-- EventTypeDelete deletes an event type permanently. Endpoints keep its name in their subscriptions.
 DELETE FROM event_type
 WHERE org_id = @org_id
     AND name = @name;

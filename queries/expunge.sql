@@ -1,8 +1,8 @@
 -- name: MessageExpungeMany :many
--- MessageExpungeMany takes the payloads out of messages, named by id or event id, and returns the names
--- of those that are there. Deliveries that are still owed are dropped when they are claimed.
+-- MessageExpungeMany removes the payloads of messages, named by id or event id, and returns the names of those that
+-- exist. Deliveries that are still owed are dropped when they are claimed.
 WITH wanted AS (
-    -- LATERAL with LIMIT 1, here and below: a look-up for each, where a join might read all there is.
+    -- LATERAL with LIMIT 1, here and below, makes one look-up per message, where a join might read all messages.
     SELECT r.ref, r.ref AS id
     FROM unnest(@refs::text[]) AS r(ref)
     WHERE starts_with(r.ref, 'msg_')
@@ -29,8 +29,7 @@ found AS MATERIALIZED (
     ) AS one
 ),
 expunged AS (
-    -- By where they are, in whichever partition that is: by their ids, Postgres might read all messages of the
-    -- application.
+    -- By ctid, whichever partition it is in: by their ids, Postgres might read all messages of the application.
     UPDATE message
     SET payload = NULL
     WHERE message.ctid = ANY (ARRAY(
@@ -44,7 +43,7 @@ expunged AS (
                 LIMIT 1
             ) AS one
         ))
-        AND message.app_id || '' = @app_id -- no reason to read an index
+        AND message.app_id || '' = @app_id -- prevents the use of an index
         AND message.id || '' = ANY (ARRAY(SELECT found.id FROM found))
 )
 SELECT found.ref::text AS ref
@@ -53,7 +52,7 @@ ORDER BY found.ref
 LIMIT cardinality(@refs::text[]);
 
 -- name: AttemptExpunge :execrows
--- AttemptExpunge takes what the receiver answered out of an attempt.
+-- AttemptExpunge removes the receiver's response from an attempt.
 UPDATE attempt
 SET response = @response
 WHERE app_id = @app_id

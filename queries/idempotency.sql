@@ -1,6 +1,6 @@
 -- name: IdempotencyKeyClaim :execrows
--- IdempotencyKeyClaim takes a key that is new, or has outlived its 12 hours, for this transaction; no
--- row: it has an answer. A transaction that claims the same key waits here until this one has ended.
+-- IdempotencyKeyClaim takes a key that is new, or is older than its 12 hours, for this transaction. It changes no row
+-- if the key has an answer. Another transaction that claims the same key waits here until this one has ended.
 INSERT INTO idempotency_key AS old (org_id, key_hash, status, body, created_at)
 VALUES (@org_id, @key_hash, 0, '', @now::timestamptz)
 ON CONFLICT (org_id, key_hash) DO UPDATE
@@ -10,14 +10,14 @@ SET status = excluded.status,
 WHERE old.created_at <= @keys_since::timestamptz;
 
 -- name: IdempotencyKeyGet :one
--- IdempotencyKeyGet is the answer that a key has.
+-- IdempotencyKeyGet returns the stored answer of a key.
 SELECT status, body
 FROM idempotency_key
 WHERE org_id = @org_id
     AND key_hash = @key_hash;
 
 -- name: IdempotencyKeyUpdate :execrows
--- IdempotencyKeyUpdate gives a key that is claimed its answer.
+-- IdempotencyKeyUpdate stores the answer of a claimed key.
 UPDATE idempotency_key
 SET status = @status,
     body = @body
@@ -25,10 +25,10 @@ WHERE org_id = @org_id
     AND key_hash = @key_hash;
 
 -- name: IdempotencyKeyDeleteManyAnyTenant :execrows
--- IdempotencyKeyDeleteManyAnyTenant deletes what is older than before from some pages of the table.
+-- IdempotencyKeyDeleteManyAnyTenant deletes keys older than before from some pages of the table.
 DELETE FROM idempotency_key
 WHERE ctid = ANY (ARRAY(
-    -- SKIP LOCKED: a request is taking this one over, and may wait for another that is deleted here.
+    -- SKIP LOCKED, because a request is taking the key over, and may wait for another key that is deleted here.
     SELECT idempotency_key.ctid
     FROM idempotency_key
     WHERE idempotency_key.ctid >= format('(%s,0)', @from_page::bigint)::tid
@@ -38,10 +38,10 @@ WHERE ctid = ANY (ARRAY(
 ));
 
 -- name: MessageKeyDeleteManyAnyTenant :execrows
--- MessageKeyDeleteManyAnyTenant deletes what is older than before from some pages of the table.
+-- MessageKeyDeleteManyAnyTenant deletes keys older than before from some pages of the table.
 DELETE FROM message_key
 WHERE ctid = ANY (ARRAY(
-    -- SKIP LOCKED: a statement that stores messages takes several over, in an order of its own.
+    -- SKIP LOCKED, because a statement that stores messages takes several keys over, in an order of its own.
     SELECT message_key.ctid
     FROM message_key
     WHERE message_key.ctid >= format('(%s,0)', @from_page::bigint)::tid
@@ -51,5 +51,5 @@ WHERE ctid = ANY (ARRAY(
 ));
 
 -- name: TablePagesAnyTenant :one
--- TablePagesAnyTenant is how many pages a table has.
+-- TablePagesAnyTenant returns the number of pages of a table.
 SELECT (pg_relation_size(to_regclass(@table_name::text)) / current_setting('block_size')::bigint)::bigint;

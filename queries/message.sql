@@ -1,5 +1,5 @@
 -- name: MessageGet :one
--- MessageGet finds a message by id, in the one partition that can hold it.
+-- MessageGet finds a message by id, in the only partition that can contain it.
 SELECT
     app_id, id, event_id, event_type, channels, tags, payload, expires_at, created_at, content_type,
     deliver_at, traceparent
@@ -8,14 +8,14 @@ WHERE app_id = @app_id
     AND id = @id;
 
 -- name: MessageGetByEventID :one
--- MessageGetByEventID finds a message by the sender's own name for it.
+-- MessageGetByEventID finds a message by its event id, which the sender chose.
 SELECT
     message.app_id, message.id, message.event_id, message.event_type, message.channels, message.tags,
     message.payload, message.expires_at, message.created_at, message.content_type, message.deliver_at,
     message.traceparent
 FROM message_event_id
 CROSS JOIN LATERAL (
-    -- LIMIT: a look-up, where a join might read all messages of the application.
+    -- LIMIT makes this a look-up, where a join might read all messages of the application.
     SELECT one.*
     FROM message AS one
     WHERE one.app_id = message_event_id.app_id
@@ -26,12 +26,11 @@ WHERE message_event_id.app_id = @app_id
     AND message_event_id.event_id = @event_id;
 
 -- name: MessageListDescending :many
--- MessageListDescending lists messages, newest first, without their payloads: MessagePayloadGetMany has those of as
--- many as a page may hold. No index knows the filters: they are applied to max_looked
--- messages and no more. The last of those is returned whether it matches or not, and says that it is the last.
--- The LIMIT is hidden from the planner in a subquery. It then plans for the first tenth of the rows, and reads the
--- index in its order. A number would, where statistics say that there are hardly as many rows, make it read all of
--- them and sort them.
+-- MessageListDescending lists messages, newest first, without their payloads: MessagePayloadGetMany returns those of
+-- as many messages as fit into a page. No index covers the filters, so they are applied to up to max_looked messages.
+-- The last message looked at is returned whether it matches or not, and is marked as the last. The LIMIT is hidden
+-- from the planner in a subquery. The planner then assumes the first tenth of the rows, and reads the index in order.
+-- With a constant, it would read and sort all rows if statistics say that there are hardly as many of them.
 SELECT
     message.app_id, message.id, message.event_id, message.event_type, message.channels, message.tags,
     message.expires_at, message.created_at, message.content_type, message.deliver_at,
@@ -99,15 +98,14 @@ ORDER BY message.id
 LIMIT @max_rows::int;
 
 -- name: MessageGetMany :many
--- MessageGetMany finds messages by their ids, without their payloads, in the order of those; what is
--- not there is left out.
+-- MessageGetMany finds messages by their ids, without their payloads, in id order, and omits those that do not exist.
 SELECT
     message.app_id, message.id, message.event_id, message.event_type, message.channels, message.tags,
     message.expires_at, message.created_at, message.content_type, message.deliver_at,
     message.traceparent, coalesce(octet_length(message.payload), 0)::bigint AS payload_bytes
 FROM (SELECT DISTINCT i.id FROM unnest(@ids::text[]) AS i(id)) AS wanted
 CROSS JOIN LATERAL (
-    -- LIMIT: a look-up for each in its partition, where a join might read all messages of the application.
+    -- LIMIT makes one look-up per message in its partition, where a join might read all messages of the application.
     SELECT one.*
     FROM message AS one
     WHERE one.app_id = @app_id
@@ -118,7 +116,7 @@ ORDER BY message.id
 LIMIT cardinality(@ids::text[]);
 
 -- name: MessagePayloadGetMany :many
--- MessagePayloadGetMany reads the payloads of messages, in the order of their ids; one that has none is left out.
+-- MessagePayloadGetMany reads the payloads of messages in id order, and omits messages without one.
 SELECT wanted.id::text AS id, message.payload::text AS payload
 FROM (SELECT DISTINCT i.id FROM unnest(@ids::text[]) AS i(id)) AS wanted
 CROSS JOIN LATERAL (
@@ -144,15 +142,15 @@ WHERE message.app_id = @app_id
 LIMIT 1;
 
 -- name: MessageIDGet :one
--- MessageIDGet finds a message's id by the sender's own name for it.
+-- MessageIDGet finds a message's id by its event id, which the sender chose.
 SELECT message_id
 FROM message_event_id
 WHERE app_id = @app_id
     AND event_id = @event_id;
 
 -- name: MessageInsert :execrows
--- MessageInsert stores one message and owes it to nobody: the message itself, as MessageInsertMany
--- stores it, for a use case that says in the same unit of work who gets it.
+-- MessageInsert stores one message without deliveries, as MessageInsertMany would store it, for a use case that
+-- chooses its endpoints in the same unit of work.
 INSERT INTO message (
     app_id, id, event_id, event_type, channels, tags, payload, expires_at, created_at, content_type, deliver_at,
     traceparent

@@ -1,6 +1,6 @@
 -- name: OperationalEventInsert :execrows
--- OperationalEventInsert writes an event down if one of the organisation's operational-webhook endpoints
--- wants it now: the condition of the fan-out in MessageInsertMany, as such endpoints have no channels.
+-- OperationalEventInsert stores an event if one of the organisation's operational-webhook endpoints wants it now. Its
+-- condition is that of the fan-out in MessageInsertMany, as such endpoints have no channels.
 INSERT INTO operational_event (org_id, type, payload, subject)
 SELECT @org_id::text, @type::text, @payload::text, nullif(@subject::text, '')
 WHERE EXISTS (
@@ -18,8 +18,8 @@ WHERE EXISTS (
 -- name: OperationalEventTakeManyAnyTenant :many
 -- OperationalEventTakeManyAnyTenant deletes the first events and returns them in order.
 WITH taken AS MATERIALIZED (
-    -- Not SKIP LOCKED: who comes while another takes waits, and then takes what is behind. With it, the
-    -- later events could be stored before the earlier ones.
+    -- Not SKIP LOCKED: a concurrent take waits, and then takes the events after these. With SKIP LOCKED, later events
+    -- could be stored before earlier ones.
     SELECT id, org_id, type, payload, subject
     FROM operational_event
     ORDER BY id
@@ -36,7 +36,7 @@ ORDER BY taken.id
 LIMIT @max_rows::int;
 
 -- name: OperationalEventRecordManyAnyTenant :execrows
--- OperationalEventRecordManyAnyTenant writes down what attempts came to, and the endpoints that were
+-- OperationalEventRecordManyAnyTenant stores events about the results of attempts and about endpoints that were
 -- disabled for them, each if an operational-webhook endpoint of its organisation wants it now.
 INSERT INTO operational_event (org_id, type, subject, payload)
 SELECT
@@ -80,7 +80,7 @@ FROM unnest(
     @response_status_codes::smallint[],
     @attempted_ats::timestamptz[]
 ) WITH ORDINALITY AS event(type, app_id, endpoint_id, message_id, attempt_id, response_status_code, attempted_at, n)
--- LATERAL with LIMIT 1: a look-up for each, where a join might read all messages of an application.
+-- LATERAL with LIMIT 1 makes one look-up per row, where a join might read all messages of an application.
 CROSS JOIN LATERAL (
     SELECT told.org_id, told.id, told.uid
     FROM application AS told

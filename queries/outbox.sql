@@ -1,11 +1,11 @@
 -- name: OutboxListAnyTenant :many
--- OutboxListAnyTenant lists the first messages in the outbox by their ids, with the bytes of their payloads
--- and, in each row, the snapshot that the list was made in. If nothing waits, there is one row with bytes of
--- -1. It locks nothing. From an id on it looks at all messages; below it, only at those of transactions that
--- were not over in the snapshot seen, if there is one.
+-- OutboxListAnyTenant lists the first messages in the outbox by id, with the size of their payloads and, in each row,
+-- the snapshot of the list. If the outbox is empty, it returns one row with bytes of -1. It locks nothing. From an id
+-- on it looks at all messages; below it, only at those of transactions that had not ended in the snapshot seen, if
+-- there is one.
 WITH late AS MATERIALIZED (
-    -- By the index on txid alone: with a condition on id, the planner might walk over all that was taken.
-    -- Transactions that were in progress, and still are, have nothing to show, however much they inserted.
+    -- Uses the index on txid alone: with a condition on id, the planner might walk over all rows that were taken.
+    -- Transactions that were in progress and still are have no visible rows, however many they inserted.
     SELECT outbox.id
     FROM outbox
     WHERE outbox.txid >= pg_snapshot_xmax(CAST(nullif(@seen::text, '') AS pg_snapshot))
@@ -57,9 +57,9 @@ ORDER BY waiting.id
 LIMIT @max_rows::int;
 
 -- name: OutboxGetManyAnyTenant :many
--- OutboxGetManyAnyTenant reads messages. Rows older than the constraints may hold anything: a NULL
--- among channels or tags is read as an empty name, channels that are far too long as no names, and such
--- tags as an empty name; core refuses all of these. A text that is too long for a trace is none.
+-- OutboxGetManyAnyTenant reads messages. Rows older than the constraints may contain anything: it reads a NULL among
+-- channels or tags as an empty name, channels that are far too long as no names, and such tags as an empty name; core
+-- rejects all of these. It ignores a traceparent that is too long.
 SELECT
     id, txid, org_id, application, event_type, payload, event_id,
     CASE
@@ -81,9 +81,9 @@ LIMIT cardinality(@ids::bigint[]);
 SELECT set_config('lock_timeout', @timeout::text, true)::text;
 
 -- name: OutboxLockManyAnyTenant :many
--- OutboxLockManyAnyTenant locks what is still in the outbox, and returns it with the transactions that
--- inserted it, because ids may begin again. It waits for another consumer that has locked it: that one takes
--- the first messages, and later ones must not be stored before them.
+-- OutboxLockManyAnyTenant locks the messages that are still in the outbox, and returns them with the transactions
+-- that inserted them, because ids may start over. It waits for another consumer that has locked them: that consumer
+-- takes the first messages, and later ones must not be stored before them.
 SELECT
     id,
     txid
@@ -94,12 +94,12 @@ LIMIT cardinality(@ids::bigint[])
 FOR UPDATE;
 
 -- name: OutboxDeleteManyAnyTenant :execrows
--- OutboxDeleteManyAnyTenant deletes what is stored.
+-- OutboxDeleteManyAnyTenant deletes stored messages.
 DELETE FROM outbox
 WHERE id = ANY (@ids::bigint[]);
 
 -- name: OutboxDeadLetterManyAnyTenant :execrows
--- OutboxDeadLetterManyAnyTenant puts aside what cannot be stored, each with its reason.
+-- OutboxDeadLetterManyAnyTenant moves messages that cannot be stored to the dead letters, each with its reason.
 WITH refused AS (
     DELETE FROM outbox
     WHERE outbox.id = ANY (@ids::bigint[])

@@ -1,7 +1,7 @@
 -- name: EndpointPaceLockManyAnyTenant :many
--- EndpointPaceLockManyAnyTenant reads how far endpoints have used up what they may be sent, and keeps
--- others from claiming for them until the transaction ends. Those that another worker is claiming for at
--- this moment are left out.
+-- EndpointPaceLockManyAnyTenant reads how much of their rate limits endpoints have used, and prevents others from
+-- claiming for them until the transaction ends. It omits endpoints for which another worker is claiming at this
+-- moment.
 SELECT
     endpoint.app_id, endpoint.id, coalesce(endpoint.throttle_rate, 0)::int AS throttle_rate,
     endpoint.throttled_until, endpoint.paused_until
@@ -18,7 +18,7 @@ ORDER BY endpoint.app_id, endpoint.id
 LIMIT cardinality(@endpoint_ids::text[]);
 
 -- name: ApplicationPaceLockManyAnyTenant :many
--- ApplicationPaceLockManyAnyTenant is EndpointPaceLockManyAnyTenant for applications.
+-- ApplicationPaceLockManyAnyTenant is like EndpointPaceLockManyAnyTenant, for applications.
 SELECT application.id, coalesce(application.throttle_rate, 0)::int AS throttle_rate, application.throttled_until
 FROM application
 WHERE application.id = ANY (@ids::text[])
@@ -27,8 +27,8 @@ LIMIT cardinality(@ids::text[])
 FOR NO KEY UPDATE OF application SKIP LOCKED;
 
 -- name: EndpointPaceUpdateManyAnyTenant :execrows
--- EndpointPaceUpdateManyAnyTenant writes down what a claim used up. An endpoint that is being probed is
--- paused until the probe's lease ends. The first instant of the first year stands for none.
+-- EndpointPaceUpdateManyAnyTenant records how much a claim used. An endpoint that is being probed is paused until the
+-- probe's lease ends. The first instant of the year 1 means no time.
 WITH pace AS MATERIALIZED (
     SELECT endpoint.tid, used.id, used.throttled_until, used.paused_until
     FROM unnest(
@@ -53,7 +53,7 @@ WHERE endpoint.ctid = pace.tid
     AND endpoint.id = pace.id;
 
 -- name: ApplicationPaceUpdateManyAnyTenant :execrows
--- ApplicationPaceUpdateManyAnyTenant is EndpointPaceUpdateManyAnyTenant for applications.
+-- ApplicationPaceUpdateManyAnyTenant is like EndpointPaceUpdateManyAnyTenant, for applications.
 UPDATE application
 SET throttled_until = pace.throttled_until
 FROM unnest(@ids::text[], @throttled_untils::timestamptz[]) AS pace(id, throttled_until)

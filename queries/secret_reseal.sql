@@ -1,9 +1,9 @@
 -- name: SecretCountAnyTenant :many
--- SecretCountAnyTenant counts the secrets, old ones and those of deleted endpoints included, by the
--- fingerprint of the key they are sealed under (empty: none), and how many of them are of endpoints that
--- are there. sealed is what a sealed one begins with; plain_bytes_max is how long one may be that is
--- not marked. Beside the secrets that are not sealed it counts the endpoints that have headers, or userinfo in their
--- URLs, which are not; sealed ones are part of a secret.
+-- SecretCountAnyTenant counts the secrets, including old ones and those of deleted endpoints, by the fingerprint of
+-- the key they are sealed under (empty: not sealed), and how many of them belong to existing endpoints. sealed is the
+-- prefix of a sealed secret; plain_bytes_max is the largest size of one that is not marked. In addition to unsealed
+-- secrets it counts endpoints with unsealed headers, or with unsealed userinfo in their URLs; sealed ones are part of
+-- a secret.
 SELECT
     stored.fingerprint::text AS fingerprint,
     count(*) FILTER (WHERE stored.part = 'secret') AS secrets,
@@ -41,9 +41,9 @@ ORDER BY stored.fingerprint
 LIMIT 1000;
 
 -- name: SecretLockAnyTenant :many
--- SecretLockAnyTenant finds the next endpoints after one that have a secret, or an old one, that does
--- not begin with sealed, or headers or userinfo that are not sealed, and keeps others from changing them until the
--- transaction ends. SKIP LOCKED: it waits for nobody while it holds others' rows, and so is in no deadlock.
+-- SecretLockAnyTenant finds the next endpoints after a given one that have a secret, or an old one, that does not
+-- begin with sealed, or headers or userinfo that are not sealed. It prevents others from changing them until the
+-- transaction ends. SKIP LOCKED, so that it never waits while it holds other rows, and cannot deadlock.
 SELECT
     endpoint.app_id, endpoint.id, endpoint.url, endpoint.headers, endpoint.secret, endpoint.old_secrets
 FROM endpoint
@@ -66,8 +66,8 @@ LIMIT @max_rows::int
 FOR NO KEY UPDATE OF endpoint SKIP LOCKED;
 
 -- name: SecretUpdate :execrows
--- SecretUpdate replaces how an endpoint's secrets, headers and userinfo are stored, and not what they are: that is no
--- update of the endpoint.
+-- SecretUpdate replaces the stored form of an endpoint's secrets, headers and userinfo, but not their values, so it
+-- does not count as an update of the endpoint.
 UPDATE endpoint
 SET url = @url,
     headers = @headers,

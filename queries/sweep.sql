@@ -1,6 +1,6 @@
 -- name: DeliveryExpireManyAnyTenant :one
--- DeliveryExpireManyAnyTenant makes deliveries due whose leases ran out between two times, and returns how many
--- that were.
+-- DeliveryExpireManyAnyTenant makes deliveries due whose leases ended between two times, and returns how many it made
+-- due.
 WITH expired AS MATERIALIZED (
     SELECT delivery.ctid::tid AS tid
     FROM delivery
@@ -23,9 +23,9 @@ SELECT count(*)
 FROM waiting;
 
 -- name: DeliveryPassedManyAnyTenant :one
--- DeliveryPassedManyAnyTenant makes fresh deliveries due that the position has passed, and returns how many that
--- were: they were locked at that moment, or come from another cluster whose transactions had other numbers. If there
--- is no position, it makes one.
+-- DeliveryPassedManyAnyTenant makes fresh deliveries due that the position has passed, and returns how many it made
+-- due. Such deliveries were locked at that moment, or come from another cluster with other transaction numbers. If
+-- there is no position, it creates one.
 WITH place AS MATERIALIZED (
     SELECT latest.snapshot
     FROM delivery_position AS latest
@@ -77,8 +77,8 @@ SELECT count(*)
 FROM waiting;
 
 -- name: DeliveryFirstManyAnyTenant :many
--- DeliveryFirstManyAnyTenant returns what is due first in each of the given queues, and the lowest number in those in
--- order. It passes all dead entries of the queues, so claims look from where they have been instead.
+-- DeliveryFirstManyAnyTenant returns the first due time in each of the given queues, and the lowest number in ordered
+-- ones. It reads past all dead entries of the queues, so claims start at the place they remember instead.
 SELECT
     q.endpoint_id::text AS endpoint_id,
     q.queue::smallint AS queue,

@@ -1,27 +1,26 @@
 -- name: DeliveryCountDue :one
--- DeliveryCountDue counts what is due to an endpoint, and no further than max_rows.
+-- DeliveryCountDue counts the deliveries due to an endpoint, up to max_rows.
 SELECT count(*)
 FROM (
     SELECT 1
     FROM delivery
     WHERE delivery.app_id = @app_id
         AND delivery.endpoint_id = @endpoint_id
-        AND delivery.queue = ANY ('{0, 1, 2}') -- first, retry, ordered: so that the index is read by what is due
+        AND delivery.queue = ANY ('{0, 1, 2}') -- first, retry, ordered: so that the index is read by due time
         AND delivery.due_at <= @now::timestamptz
         AND delivery.state = 'waiting'
     LIMIT @max_rows::int
 ) AS due;
 
 -- name: DeliveryRecoverMany :one
--- DeliveryRecoverMany makes one attempt due, as DeliveryResend does, for each of the next messages that
--- failed at an endpoint for good: none of their attempts succeeded, no more are to come, and there is
--- something to send. It says where the next batch begins, empty behind the last. The index on failed
--- attempts holds what is looked at, and no attempt is older than @first_attempt_id: that spares the
--- partitions before.
+-- DeliveryRecoverMany makes one attempt due, as DeliveryResend does, for each of the next messages that failed
+-- permanently at an endpoint: none of their attempts succeeded, none are to come, and there is a payload to send. It
+-- returns where the next batch begins, or '' after the last one. It reads the index on failed attempts. No attempt is
+-- older than @first_attempt_id, which excludes earlier partitions.
 WITH RECURSIVE scanned AS (
-    -- From message to message, by one probe of the index each: a row comparison, in the order of the index,
-    -- with LIMIT 1. With a condition on each column, or a larger LIMIT, the planner takes the failures for
-    -- few, reads all of them and sorts. No id has a character below '!'.
+    -- From message to message, with one index probe each: a row comparison, in index order, with LIMIT 1. With a
+    -- condition on each column, or a larger LIMIT, the planner assumes few failures, reads all of them and sorts. No
+    -- id has a character below '!'.
     (
         SELECT attempt.app_id, attempt.endpoint_id, attempt.message_id, 1 AS n
         FROM attempt
@@ -59,10 +58,10 @@ page AS MATERIALIZED (
     FROM mine
 ),
 owed AS (
-    -- LATERAL with LIMIT 1 makes each look-up one probe of an index. As joins they were two hundred times
-    -- slower where the planner took a new partition for an empty one. What is owed is compared as a row:
-    -- otherwise all that is owed to the endpoint was read, or all that is owed of the message. Attempts are
-    -- looked up without the application, because the indexes that have it would give all at the endpoint.
+    -- LATERAL with LIMIT 1 makes each look-up one index probe. As joins they were two hundred times slower when the
+    -- planner took a new partition for an empty one. Owed deliveries are compared as rows: otherwise all deliveries
+    -- owed to the endpoint were read, or all of the message. Attempts are looked up without the application, because
+    -- the indexes that include it would return all attempts at the endpoint.
     INSERT INTO delivery (app_id, message_id, endpoint_id, due_at, lease, manual, queue)
     SELECT
         sendable.app_id, page.message_id, @endpoint_id, @now::timestamptz, 0, true,
@@ -118,13 +117,13 @@ SELECT
     coalesce((SELECT max(mine.message_id) FROM mine HAVING count(*) = @max_rows::int), '')::text AS next_after,
     (SELECT count(*) FROM page)::bigint AS processed,
     (SELECT count(*) FROM owed)::bigint AS done,
-    -- A SELECT in WITH that nobody reads is not made.
+    -- Postgres does not execute a SELECT in WITH that nothing reads.
     (SELECT count(*) FROM announced)::bigint AS announced;
 
 -- name: DeliveryReplayMissingMany :one
--- DeliveryReplayMissingMany makes deliveries of those of the next messages that an endpoint would get
--- today, that were never attempted at it and are not owed to it. It says where the next batch begins,
--- empty behind the last. The condition is that of the fan-out in MessageInsertMany.
+-- DeliveryReplayMissingMany creates deliveries of the next messages that an endpoint would receive today, and that
+-- were never attempted at it and are not owed to it. It returns where the next batch begins, or '' after the last
+-- one. The condition is that of the fan-out in MessageInsertMany.
 WITH page AS MATERIALIZED (
     -- As in DeliveryReplayMany.
     SELECT
@@ -190,18 +189,18 @@ SELECT
     coalesce((SELECT max(page.id) FROM page HAVING count(*) = @max_rows::int), '')::text AS next_after,
     (SELECT count(*) FROM page)::bigint AS processed,
     (SELECT count(*) FROM owed)::bigint AS done,
-    -- A SELECT in WITH that nobody reads is not made.
+    -- Postgres does not execute a SELECT in WITH that nothing reads.
     (SELECT count(*) FROM announced)::bigint AS announced;
 
 -- name: DeliveryReplayMany :one
--- DeliveryReplayMany makes one attempt due, as DeliveryResend does, for each of the next messages that
--- were attempted at an endpoint and that match: what the latest attempt was answered with, how the
--- message stands there, what it is. It says where the next batch begins, empty behind the last. A batch is
--- the messages of the next attempts, of which a message may have several.
+-- DeliveryReplayMany makes one attempt due, as DeliveryResend does, for each of the next messages that were attempted
+-- at an endpoint and match: by the response to the latest attempt, by the message's state there, and by the message
+-- itself. It returns where the next batch begins, or '' after the last one. A batch covers the messages of the next
+-- attempts, of which a message may have several.
 WITH scanned AS MATERIALIZED (
-    -- A row comparison, in the order of the index, and no other condition: with one on each column, the
-    -- planner takes the attempts for few, reads all of them and sorts. So the last batch may hold rows of
-    -- others, no more than its limit. No id has a character below '!'.
+    -- A row comparison, in index order, and no other condition: with one on each column, the planner assumes few
+    -- attempts, reads all of them and sorts. So the last batch may contain rows of others, up to its limit. No id has
+    -- a character below '!'.
     SELECT attempt.app_id, attempt.endpoint_id, attempt.message_id
     FROM attempt
     WHERE (attempt.endpoint_id, attempt.message_id) >= (@endpoint_id, @after::text || '!')
@@ -294,12 +293,12 @@ SELECT
     coalesce((SELECT max(mine.message_id) FROM mine HAVING count(*) = @max_rows::int), '')::text AS next_after,
     (SELECT count(*) FROM page)::bigint AS processed,
     (SELECT count(*) FROM owed)::bigint AS done,
-    -- A SELECT in WITH that nobody reads is not made.
+    -- Postgres does not execute a SELECT in WITH that nothing reads.
     (SELECT count(*) FROM announced)::bigint AS announced;
 
 -- name: MessagePurgeMany :one
--- MessagePurgeMany takes the payloads out of the next messages. It says where the next batch begins,
--- empty behind the last.
+-- MessagePurgeMany removes the payloads of the next messages. It returns where the next batch begins, or '' after the
+-- last one.
 WITH page AS MATERIALIZED (
     -- As in DeliveryReplayMany.
     SELECT scanned.id
@@ -329,8 +328,8 @@ SELECT
     (SELECT count(*) FROM purged)::bigint AS done;
 
 -- name: DestinationCountMany :one
--- DestinationCountMany counts the endpoints that each of the next messages was attempted at, however
--- often. It says where the next batch begins, empty behind the last.
+-- DestinationCountMany counts the endpoints that each of the next messages was attempted at, each endpoint once. It
+-- returns where the next batch begins, or '' after the last one.
 WITH page AS MATERIALIZED (
     -- As in DeliveryReplayMany.
     SELECT scanned.id
@@ -362,8 +361,8 @@ SELECT
     coalesce((SELECT sum(destination.endpoints) FROM destination), 0)::bigint AS done;
 
 -- name: ApplicationEventTypesMany :many
--- ApplicationEventTypesMany says of applications which event types their endpoints subscribe to by
--- name, and whether one subscribes to all.
+-- ApplicationEventTypesMany returns which event types the endpoints of each application subscribe to by name, and
+-- whether an endpoint subscribes to all.
 SELECT
     wanted.app_id::text AS app_id,
     array(

@@ -1,7 +1,7 @@
 -- name: TokenRevocationFindMany :many
--- TokenRevocationFindMany returns the numbers, from 1, of those of the tokens that a row revokes by now. The three
--- kinds of row are looked for apart, each by the index of its own. A token of an organisation is looked for with the
--- organisation's id as its application's.
+-- TokenRevocationFindMany returns the numbers, from 1, of the tokens that are revoked by now. The three kinds of row
+-- are looked up separately, each by its own index. A token of an organisation is looked up with the organisation's id
+-- as its application id.
 SELECT token.n::bigint AS n
 FROM unnest(
     @org_ids::text[], @app_ids::text[], @token_hashes::bytea[], @session_ids::text[], @issued_ats::timestamptz[],
@@ -16,7 +16,7 @@ LEFT JOIN LATERAL (
         AND r.session_id IS NULL
         AND r.issued_before > token.issued_at
         AND r.effective_at <= token.now
-    LIMIT 1 -- keeps the planner from reading the whole table for a hash, here and below
+    LIMIT 1 -- here and below, keeps the planner from reading the whole table for a hash
 ) AS every ON true
 LEFT JOIN LATERAL (
     SELECT true AS revoked
@@ -44,7 +44,7 @@ ORDER BY token.n
 LIMIT 512;
 
 -- name: TokenRevocationInsertMany :execrows
--- TokenRevocationInsertMany stores one row for each of the sessions; an empty one is none.
+-- TokenRevocationInsertMany stores one row for each session; an empty session id means none.
 INSERT INTO token_revocation (org_id, app_id, token_hash, session_id, issued_before, effective_at, forget_at)
 SELECT
     @org_id,
@@ -57,8 +57,8 @@ SELECT
 FROM unnest(@session_ids::text[]) AS s (session_id);
 
 -- name: TokenRevocationSupersede :execrows
--- TokenRevocationSupersede has rows about all of an application's tokens forgotten at the instant from which on
--- another one says the same and more.
+-- TokenRevocationSupersede lets rows about all of an application's tokens expire at the instant from which another
+-- row covers them.
 UPDATE token_revocation
 SET forget_at = least(token_revocation.forget_at, @effective_at::timestamptz)
 WHERE token_revocation.org_id = @org_id
@@ -68,7 +68,7 @@ WHERE token_revocation.org_id = @org_id
     AND token_revocation.issued_before <= @issued_before;
 
 -- name: TokenRevocationPruneAnyTenant :execrows
--- TokenRevocationPruneAnyTenant deletes rows that change nothing any more, the oldest first.
+-- TokenRevocationPruneAnyTenant deletes rows that no longer have an effect, the oldest first.
 DELETE FROM token_revocation
 WHERE token_revocation.ctid = ANY (ARRAY(
     SELECT r.ctid
@@ -76,6 +76,6 @@ WHERE token_revocation.ctid = ANY (ARRAY(
     WHERE r.forget_at < @now::timestamptz
     ORDER BY r.forget_at
     LIMIT @max_rows::int
-    -- Several processes may prune at once: each takes what no other has.
+    -- Several processes may prune at once: each takes rows that no other has locked.
     FOR UPDATE SKIP LOCKED
 ));
