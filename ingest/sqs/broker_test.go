@@ -27,14 +27,14 @@ import (
 	"github.com/postrider/postrider/ingest/sqs/sqsfake"
 )
 
-// endpointVariable names a server that is to be tried instead of the fake: LocalStack or ElasticMQ.
+// endpointVariable names a server to test instead of the fake: LocalStack or ElasticMQ.
 const endpointVariable = "E2E_SQS_ENDPOINT"
 
-// holdsFor is the visibility in tests. It is how long this machine may stand still at most.
+// holdsFor is the visibility timeout in tests. The machine must not pause for longer.
 const holdsFor = 3 * time.Second
 
 func TestMain(m *testing.M) {
-	// The SDK takes its credentials from the environment only, and so it does here.
+	// The SDK's credentials come from the environment alone.
 	for name, value := range map[string]string{
 		"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_EC2_METADATA_DISABLED": "true",
 		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull,
@@ -47,8 +47,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// broker is a queue with one for its dead letters, on a fake or a real server. Consumers come through a
-// listener that can be broken.
+// broker is a queue and its dead letter queue, on a fake or a real server. Consumers connect through a listener that
+// can be broken.
 type broker struct {
 	fake     *sqsfake.Fake // nil: a real server
 	client   *awssqs.Client
@@ -135,7 +135,7 @@ func serve(t testing.TB, listener *sourcetest.Listener, server *http.Server) (ur
 	return "http://" + listener.Addr().String()
 }
 
-// client is the SDK's own, for what the adapter does not do.
+// client returns the SDK's own client, for calls that the adapter does not make.
 func client(t testing.TB, endpoint string) *awssqs.Client {
 	t.Helper()
 	cloud, err := environment("us-east-1", slog.New(slog.DiscardHandler))
@@ -149,7 +149,7 @@ func client(t testing.TB, endpoint string) *awssqs.Client {
 	})
 }
 
-// create makes the queues on a real server.
+// create creates the queues on a real server.
 func (b *broker) create(t testing.TB) {
 	t.Helper()
 	name := "postrider-" + rand.Text()
@@ -182,7 +182,7 @@ func (b *broker) create(t testing.TB) {
 	b.queueURL = make(name + suffix)
 }
 
-// consumer makes a source with a visibility that a test can wait for.
+// consumer returns a source with a short visibility timeout.
 func (b *broker) consumer(t testing.TB, log *slog.Logger) *Source {
 	t.Helper()
 	s, err := New(Config{QueueURL: b.queueURL, Region: "us-east-1", Endpoint: "http://" + b.listener.Addr().String()}, log)
@@ -231,7 +231,7 @@ func (b *broker) DeadLetters(t testing.TB) (all []sourcetest.DeadLetter) {
 	return all
 }
 
-// deadMessages are the dead letters so far. They are taken out of their queue and kept here.
+// deadMessages returns the dead letters so far. It removes them from their queue and keeps them here.
 func (b *broker) deadMessages(t testing.TB) []types.Message {
 	t.Helper()
 	b.mu.Lock()

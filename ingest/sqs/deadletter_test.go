@@ -102,7 +102,7 @@ func TestDeadLetterLargerThanItsQueueTakes(t *testing.T) {
 		most       string // bytes that the queue for dead letters takes
 		body       string
 		attributes map[string]sqsfake.Value
-		left       string // what the log says is left out
+		left       string // what the log says was left out
 		names      []string
 		want       int // bytes of the body
 	}{
@@ -150,7 +150,7 @@ func TestDeadLetterLargerThanItsQueueTakes(t *testing.T) {
 	}
 }
 
-// What SQS takes as a text it may take less of for dead letters, by its own account of Unicode.
+// SQS may accept a text as a message but refuse it as a dead letter, depending on its version of Unicode.
 func TestDeadLetterWhoseBodyIsRefused(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]string{"good, then bad": "goo", "bad": nothing} {
@@ -195,7 +195,7 @@ func TestDeadLetterQueueOfAnotherKind(t *testing.T) {
 	}
 }
 
-// A dead letter that fails holds up what is behind it; what was before it is done, once.
+// A dead letter that fails blocks the messages after it; those before it are settled once.
 func TestDeadLettersAreAtTheirPlaceBeforeTheyAreAcknowledged(t *testing.T) {
 	t.Parallel()
 	s, b, _ := special(t, false)
@@ -310,7 +310,7 @@ func TestDeadLettersFollowTheRedrivePolicy(t *testing.T) {
 	}
 }
 
-// Whoever dies between putting down and deleting has another consumer do both again.
+// If a consumer dies between storing a dead letter and deleting its message, another consumer does both again.
 func TestFIFODeadLetterIsPutDownOnceByTwo(t *testing.T) {
 	t.Parallel()
 	s, b, _ := special(t, true)

@@ -14,7 +14,7 @@ import (
 	"github.com/postrider/postrider/ingest/sqs/sqsfake"
 )
 
-// patience is how long a test waits at most for what happens at once.
+// patience is the longest wait of a test for something immediate.
 const patience = time.Minute
 
 // journal is a log that can be read while it is written.
@@ -35,13 +35,13 @@ func (j *journal) String() string {
 	return j.text.String()
 }
 
-// special is a consumer of a fake whose messages stay invisible for longer than a test takes.
+// special returns a consumer of a fake whose messages stay invisible for longer than a test takes.
 func special(t *testing.T, fifo bool) (*Source, *broker, *journal) {
 	t.Helper()
 	b, j := fakeBroker(t, fifo), new(journal)
 	s := b.consumer(t, slog.New(slog.NewTextHandler(j, nil)))
-	// Nothing is extended here: it is longer than a test takes. What a busy machine loses on its way comes
-	// again before patience is at its end.
+	// Nothing is extended here: the timeout is longer than a test takes. Messages that a busy machine loses on their
+	// way are redelivered before patience runs out.
 	s.visibility = patience / 3
 	t.Cleanup(func() { closeSource(t, s) })
 	return s, b, j
@@ -56,7 +56,7 @@ func closeSource(t *testing.T, s *Source) {
 	}
 }
 
-// send puts messages into the queue, as their producer would. Those of a FIFO queue need a group.
+// send puts messages into the queue like a producer. Messages of a FIFO queue need a group.
 func (b *broker) send(t *testing.T, all ...sqsfake.Entry) {
 	t.Helper()
 	for _, e := range all {
@@ -69,7 +69,7 @@ func (b *broker) send(t *testing.T, all ...sqsfake.Entry) {
 	}
 }
 
-// numbered are messages of a group: group 0, group 1, ...
+// numbered returns messages of a group: group 0, group 1, ...
 func numbered(group string, n int) (all []sqsfake.Entry) {
 	for i := range n {
 		all = append(all, sqsfake.Entry{MessageBody: fmt.Sprint(group, " ", i), MessageGroupId: group})
@@ -88,7 +88,7 @@ func receive(t *testing.T, s *Source) []ingest.Message {
 	return batch
 }
 
-// judged gives a batch its verdicts, the last one to all that is left.
+// judged assigns verdicts to a batch; the last verdict applies to the rest.
 func judged(batch []ingest.Message, verdicts ...ingest.Verdict) []ingest.Settlement {
 	all := make([]ingest.Settlement, len(batch))
 	for i, m := range batch {
@@ -105,7 +105,7 @@ func bodies(batch []ingest.Message) []string {
 	return all
 }
 
-// inQueue are the bodies in a queue, in whatever hands they are.
+// inQueue returns the bodies in a queue, whether or not a consumer holds them.
 func (b *broker) inQueue(name string) []string {
 	all := []string{}
 	for _, m := range b.fake.Left(name) {

@@ -14,7 +14,7 @@ import (
 	"github.com/postrider/postrider/ingest/sourcetest"
 )
 
-// fakeOnly skips what real servers take a minute for, or cannot do.
+// fakeOnly skips tests that take a real server a minute, or that it cannot run.
 func (b *broker) fakeOnly(t testing.TB) {
 	t.Helper()
 	if b.fake == nil {
@@ -22,7 +22,7 @@ func (b *broker) fakeOnly(t testing.TB) {
 	}
 }
 
-// Remake makes the queue anew at once. SQS has everybody wait for a minute in between.
+// Remake recreates the queue at once. SQS requires a minute's wait in between.
 func (b *broker) Remake(t testing.TB, messages ...sourcetest.Produced) {
 	t.Helper()
 	b.fakeOnly(t)
@@ -30,7 +30,7 @@ func (b *broker) Remake(t testing.TB, messages ...sourcetest.Produced) {
 	b.Produce(t, messages...)
 }
 
-// Widen has messages of a group that was never there. Produce does that by itself.
+// Widen publishes messages of a new group. Produce creates groups by itself.
 func (b *broker) Widen(t testing.TB, messages ...sourcetest.Produced) {
 	t.Helper()
 	b.Produce(t, messages...)
@@ -42,13 +42,13 @@ func (b *broker) CloseDeadLetters(t testing.TB) (reopen func()) {
 	return b.fake.Remove(b.deadName())
 }
 
-// takes reports whether SQS takes a body: it has to be text that XML allows, and 1 MiB at most.
+// takes reports whether SQS accepts a body: text that XML allows, of at most 1 MiB.
 func takes(body string) bool {
 	const largest = 1 << 20
 	return body != "" && len(body) <= largest && attributeText(body[:min(len(body), 1000)]) == body[:min(len(body), 1000)]
 }
 
-// Odd messages are all of the good ones' group.
+// Odd messages all belong to the good messages' group.
 func (b *broker) Odd(t testing.TB) []sourcetest.Odd {
 	t.Helper()
 	all := sourcetest.OddBodies(takes, func(t testing.TB, body string) {
@@ -78,7 +78,7 @@ func (b *broker) Odd(t testing.TB) []sourcetest.Odd {
 		ten[name] = types.MessageAttributeValue{DataType: aws.String("String"), StringValue: aws.String(strings.Repeat(name, 100_000))}
 	}
 	odd("ten large attributes", sourcetest.OddBody("ten large attributes"), ten)
-	nine := maps.Clone(ten) // beside ten, there is no room for a reason
+	nine := maps.Clone(ten) // with ten there is no room for a reason
 	delete(nine, "a")
 	odd("nine large attributes, refused", strings.Repeat("x", 100_000), nine)
 	for name, envelope := range oddEnvelopes() {
@@ -87,7 +87,7 @@ func (b *broker) Odd(t testing.TB) []sourcetest.Odd {
 	return all
 }
 
-// oddEnvelopes are all but what SNS sends; ODD is the text of the message.
+// oddEnvelopes are almost what SNS sends; ODD stands for the message's text.
 func oddEnvelopes() map[string]string {
 	const (
 		start = `{"Type": "Notification", "TopicArn": "arn:aws:sns:eu-central-1:123456789012:orders", "MessageId": "` // an id follows
@@ -115,7 +115,7 @@ func oddEnvelopes() map[string]string {
 	return all
 }
 
-// sendOdd sends a message with whatever attributes.
+// sendOdd sends a message with any attributes.
 func (b *broker) sendOdd(t testing.TB, body string, attributes map[string]types.MessageAttributeValue) {
 	t.Helper()
 	in := &awssqs.SendMessageInput{QueueUrl: &b.queueURL, MessageBody: &body, MessageAttributes: attributes}

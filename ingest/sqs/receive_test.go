@@ -33,7 +33,7 @@ func TestBusyQueueFillsBatches(t *testing.T) {
 		t.Errorf("%d messages are left", len(left))
 	}
 	for _, call := range []string{"ReceiveMessage", "DeleteMessageBatch"} {
-		// 50 + 50 calls that come back full, 24 that do not come back empty, and 16 at the end that may.
+		// 50 + 50 calls with full answers, 24 with non-empty ones, and 16 at the end that may be empty.
 		if all, most := b.fake.Count(call); all > 140 || most > sideMost || most < 2 {
 			t.Errorf("%s was called %d times, %d side by side", call, all, most)
 		}
@@ -59,7 +59,7 @@ func TestLargeMessagesMakeSmallBatches(t *testing.T) {
 	}
 }
 
-// A queue's own wait is 20 s here, and would be taken by calls that leave theirs out.
+// The queue's own wait is 20 s here, and applies to calls without a wait time.
 func TestFullCallIsHandedOnAtOnce(t *testing.T) {
 	t.Parallel()
 	s, b, _ := special(t, false)
@@ -86,7 +86,7 @@ func TestFullCallIsHandedOnAtOnce(t *testing.T) {
 	}
 }
 
-// The three calls that the SDK makes of one are carried out, and their answers are lost.
+// The SDK's three tries of a call are carried out, and their answers are lost.
 func TestLostAnswerIsAskedForAgain(t *testing.T) {
 	t.Parallel()
 	s, b, _ := special(t, true)

@@ -51,7 +51,7 @@ func TestOnlyWhatFailedIsAcknowledgedAgain(t *testing.T) {
 	}
 }
 
-// A receipt of a FIFO queue is worth nothing once the message's visibility has ended.
+// On a FIFO queue, a receipt is invalid after the message's visibility timeout.
 func TestMessageThatIsNotOursAnyMoreComesAgain(t *testing.T) {
 	t.Parallel()
 	s, b, j := special(t, true)

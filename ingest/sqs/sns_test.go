@@ -10,7 +10,7 @@ import (
 	"github.com/postrider/postrider/ingest/sqs/sqsfake"
 )
 
-// notified is what SNS makes of a message.
+// notified returns the envelope that SNS makes of a message.
 func notified(t *testing.T, message string) string {
 	t.Helper()
 	text, err := json.Marshal(map[string]any{
@@ -98,7 +98,7 @@ func TestWhatIsNoNotificationStaysAsItIs(t *testing.T) {
 	}
 }
 
-// Decoded, such a message would not be what was published.
+// If it were decoded, such a message would differ from the published one.
 func TestAmbiguousEnvelopeIsADeadLetter(t *testing.T) {
 	t.Parallel()
 	const start = `{"Type": "Notification", "MessageId": "1", "TopicArn": "arn:aws:sns:eu-central-1:1:orders", "Message": "{\"a\":\"`

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// What TLS has to do with an endpoint that cannot be spoken to, is said.
+// The error of an unreachable endpoint says how it relates to TLS.
 func TestTLSIsExplained(t *testing.T) {
 	t.Parallel()
 	secure := httptest.NewUnstartedServer(nil)
