@@ -24,8 +24,8 @@ import (
 )
 
 const (
-	patience = time.Minute     // how long a test waits for what has to come
-	holdsFor = 2 * time.Second // how long the consumers of tests wait for an acknowledgement
+	patience = time.Minute     // the longest wait for something that must happen
+	holdsFor = 2 * time.Second // the ack wait of tests' consumers
 )
 
 func within(t testing.TB) context.Context {
@@ -35,7 +35,7 @@ func within(t testing.TB) context.Context {
 	return ctx
 }
 
-// node is a server in this process, with a directory that outlives it.
+// node is an in-process server with a directory that outlives it.
 type node struct {
 	options server.Options
 	server  atomic.Pointer[server.Server]
@@ -73,8 +73,8 @@ func (n *node) stop() {
 	n.server.Load().WaitForShutdown()
 }
 
-// broker is a stream of its own, and another for its dead letters. Consumers reach the server through a
-// proxy, whose port stays while the server restarts.
+// broker is a stream and its dead letter stream. Consumers connect through a proxy, whose port stays the same when
+// the server restarts.
 type broker struct {
 	name   string
 	node   *node // nil: a server that is not ours
@@ -84,7 +84,7 @@ type broker struct {
 	config Config
 }
 
-// newBroker uses the server that E2E_NATS_URL names, or one in this process.
+// newBroker uses the server that E2E_NATS_URL names, or an in-process one.
 func newBroker(t testing.TB) *broker {
 	t.Helper()
 	b := &broker{name: "T" + nuid.Next()}
@@ -125,7 +125,7 @@ func (b *broker) makeStream(t testing.TB, js jetstream.JetStream, name, subject 
 	})
 }
 
-// admin is a connection past the proxy.
+// admin returns a connection that bypasses the proxy.
 func (b *broker) admin(t testing.TB) jetstream.JetStream {
 	t.Helper()
 	conn, err := nats.Connect(b.url())
@@ -177,7 +177,7 @@ func (b *broker) Produce(t testing.TB, messages ...sourcetest.Produced) {
 	}
 }
 
-// kept are the messages of a stream.
+// kept returns the messages of a stream.
 func (b *broker) kept(t testing.TB, stream string) (all []*jetstream.RawStreamMsg) {
 	t.Helper()
 	s, err := b.admin(t).Stream(within(t), stream)
@@ -203,8 +203,8 @@ func (b *broker) DeadLetters(t testing.TB) (letters []sourcetest.DeadLetter) {
 	return letters
 }
 
-// Break stops the server if it is ours. The suite breaks it in the middle of things, so that this is a
-// restart of a broker as it happens.
+// Break stops the server if it is ours. The suite breaks it in the middle of operations, so this is a realistic
+// restart of a broker.
 func (b *broker) Break(testing.TB) {
 	b.proxy.Break()
 	if b.node != nil {
@@ -220,7 +220,7 @@ func (b *broker) Mend(t testing.TB) {
 	b.proxy.Mend()
 }
 
-// consumer is what the server says of the consumer.
+// consumer returns the server's state of the consumer.
 func (b *broker) consumer(t testing.TB) *jetstream.ConsumerInfo {
 	t.Helper()
 	c, err := b.admin(t).Consumer(within(t), b.config.Stream, b.config.Consumer)
@@ -230,7 +230,7 @@ func (b *broker) consumer(t testing.TB) *jetstream.ConsumerInfo {
 	return c.CachedInfo()
 }
 
-// publish has messages put into the stream, whose bodies are these numbers.
+// publish publishes messages whose bodies are these numbers.
 func (b *broker) publish(t testing.TB, from, to int) {
 	t.Helper()
 	b.Produce(t, numbered(from, to)...)
@@ -253,7 +253,7 @@ func receive(t testing.TB, s *Source) []ingest.Message {
 	return batch
 }
 
-// take receives and settles until there have been so many messages.
+// take receives and settles until n messages have arrived.
 func take(t testing.TB, s *Source, n int) (all []string) {
 	t.Helper()
 	for len(all) < n {
@@ -285,7 +285,7 @@ func bodies(batch []ingest.Message) (all []string) {
 	return all
 }
 
-// wantNumbers wants messages that were published under these numbers, in order.
+// wantNumbers checks that the messages were published under these numbers, in order.
 func wantNumbers(t testing.TB, got []string, from, to int) {
 	t.Helper()
 	var want []string

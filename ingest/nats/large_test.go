@@ -15,7 +15,7 @@ import (
 	"github.com/postrider/postrider/ingest"
 )
 
-// own is a server with a limit of its own, and its streams.
+// own starts a server with its own payload limit, and its streams.
 func own(t *testing.T, payload int32) (*broker, jetstream.JetStream) {
 	t.Helper()
 	n := startNode(t, func(o *server.Options) { o.MaxPayload = payload })
@@ -30,7 +30,7 @@ func own(t *testing.T, payload int32) (*broker, jetstream.JetStream) {
 	return b, js
 }
 
-// logged is a consumer with what it logs.
+// logged returns a consumer and its log.
 func (b *broker) logged(t *testing.T) (*Source, *bytes.Buffer) {
 	t.Helper()
 	s, log := b.source(t), &bytes.Buffer{}
@@ -38,7 +38,7 @@ func (b *broker) logged(t *testing.T) (*Source, *bytes.Buffer) {
 	return s, log
 }
 
-// filled is a message with a header and a body of so many bytes.
+// filled returns a message with a header and a body of the given sizes.
 func filled(header, body int) *nats.Msg {
 	m := &nats.Msg{Subject: "ORDERS.red", Header: nats.Header{}, Data: []byte(strings.Repeat("b", body))}
 	if header > 0 {
@@ -55,12 +55,12 @@ func TestADeadLetterOfTheGreatestSizeHasItsPlace(t *testing.T) {
 	}
 	for name, test := range map[string]struct {
 		header, body int      // bytes of the message
-		payload      int32    // what the server takes
-		then         int32    // what it takes by the time of dead letters; 0: as much
-		stream       int32    // what the stream for dead letters takes; 0: as much
-		left         string   // what the log says is left out
-		names        []string // of headers
-		want         int      // bytes of its body; 0: as many as fit
+		payload      int32    // the server's limit
+		then         int32    // its limit when dead letters are stored; 0: unchanged
+		stream       int32    // the limit of the dead letter stream; 0: the server's
+		left         string   // what the log says was left out
+		names        []string // expected headers
+		want         int      // expected bytes of its body; 0: as many as fit
 	}{
 		"all of it":       {4 * kib, 11 * kib, 16 * kib, 0, 0, "", with("own"), 11 * kib},
 		"without headers": {4 * kib, 12*kib - 50, 16 * kib, 0, 0, "headers", with(ingest.LeftOutHeader), 12*kib - 50},
@@ -111,7 +111,7 @@ func TestADeadLetterOfTheGreatestSizeHasItsPlace(t *testing.T) {
 	}
 }
 
-// wantLetter wants a letter with these headers, and a body of so many bytes, or of as many as fit.
+// wantLetter checks that a letter has these headers, and a body of n bytes or of as many as fit.
 func wantLetter(t *testing.T, letter *nats.Msg, names []string, bytes, most int) {
 	t.Helper()
 	slices.Sort(names)
@@ -126,7 +126,7 @@ func wantLetter(t *testing.T, letter *nats.Msg, names []string, bytes, most int)
 	}
 }
 
-// wantLogged wants one line of the log that says what was left out, or none.
+// wantLogged checks that the log says once what was left out, or nothing.
 func wantLogged(t *testing.T, log *bytes.Buffer, left string) {
 	t.Helper()
 	text := strings.ReplaceAll(log.String(), `"`, "")
@@ -141,7 +141,7 @@ func wantLogged(t *testing.T, log *bytes.Buffer, left string) {
 	}
 }
 
-// A stream that is full is a place that is away: a letter waits for it and is whole then.
+// A full stream is an unavailable destination: a letter waits for it and is stored completely.
 func TestADeadLetterWaitsForAFullStream(t *testing.T) {
 	t.Parallel()
 	for name, limit := range map[string]jetstream.StreamConfig{

@@ -12,7 +12,7 @@ import (
 	"github.com/postrider/postrider/ingest/sourcetest"
 )
 
-// A server hands out new messages while those wait that a consumer took with it.
+// A server delivers new messages while others, which a consumer took with it, wait for redelivery.
 func TestMessagesOfAKilledConsumerComeFirst(t *testing.T) {
 	t.Parallel()
 	b := newBroker(t)
@@ -25,7 +25,7 @@ func TestMessagesOfAKilledConsumerComeFirst(t *testing.T) {
 	wantNumbers(t, take(t, b.source(t), 10), 1, 10)
 }
 
-// With a filter there are gaps in the sequences, in which a message might be missing.
+// With a filter the sequences have gaps, in which a message might be missing.
 func TestMessagesOfAKilledConsumerComeFirstFromAFilter(t *testing.T) {
 	t.Parallel()
 	b := newBroker(t)
@@ -47,7 +47,7 @@ func TestMessagesOfAKilledConsumerComeFirstFromAFilter(t *testing.T) {
 	wantNumbers(t, take(t, b.source(t), 7), 6, 12)
 }
 
-// What a server has written to a connection that broke counts as delivered.
+// Messages written to a broken connection count as delivered.
 func TestMessagesThatWereLostOnTheirWayComeFirst(t *testing.T) {
 	t.Parallel()
 	b := newBroker(t)
@@ -73,7 +73,7 @@ func TestMessagesThatWereLostOnTheirWayComeFirst(t *testing.T) {
 	wantNumbers(t, take(t, s, 6), 4, 9)
 }
 
-// A stop must not leave messages behind that wait until their time is over.
+// A stop must not leave messages waiting for their ack wait to end.
 func TestAStopGivesBackWhatIsOnItsWay(t *testing.T) {
 	t.Parallel()
 	b := newBroker(t)
@@ -101,7 +101,7 @@ func TestAStopGivesBackWhatIsOnItsWay(t *testing.T) {
 	wantNumbers(t, all, 1, rounds)
 }
 
-// start receives until it is stopped, and then returns what it has got.
+// start receives until stop is called, which returns the messages.
 func start(t *testing.T, s *Source) (stop func() []ingest.Message) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(within(t))
@@ -116,7 +116,7 @@ func start(t *testing.T, s *Source) (stop func() []ingest.Message) {
 	}
 }
 
-// full is a consumer of which another source has one message, and one more may be out.
+// full returns the broker of a consumer with two unacknowledged messages at most, one of which another source holds.
 func full(t *testing.T) *broker {
 	t.Helper()
 	b := newBroker(t)
@@ -132,7 +132,7 @@ func full(t *testing.T) *broker {
 	return b
 }
 
-// pullSoon pulls, and wants an answer before the server's time for one is over.
+// pullSoon pulls, and expects an answer before the pull expires.
 func pullSoon(t *testing.T, s *Source) []*delivery {
 	t.Helper()
 	l, err := s.connected(within(t))
@@ -171,7 +171,7 @@ func TestAStopInALullGivesBackWhatCame(t *testing.T) {
 	}
 }
 
-// Two at once would be handed out in turns otherwise.
+// Otherwise two concurrent consumers would receive messages alternately.
 func TestTheOthersWaitForWhoeverHasTheOldestMessages(t *testing.T) {
 	t.Parallel()
 	b := newBroker(t)
@@ -220,8 +220,8 @@ func TestAConsumerThatDoesNotGoOnIsOvertaken(t *testing.T) {
 func TestUndoubted(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		pending   int    // how many messages anyone has
-		floor     uint64 // up to which all are acknowledged
+		pending   int    // how many messages are unacknowledged
+		floor     uint64 // up to which sequence all are acknowledged
 		sequences []uint64
 		want      int
 	}{
@@ -285,7 +285,7 @@ func TestProgressOfOthersRenewsThePatience(t *testing.T) {
 	}
 }
 
-// await polls until something is so.
+// await polls until a condition holds.
 func await(t testing.TB, what string, is func() bool) {
 	t.Helper()
 	poll := time.NewTicker(10 * time.Millisecond)

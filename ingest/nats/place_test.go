@@ -30,7 +30,7 @@ func (b *broker) deleteStream(t testing.TB, js jetstream.JetStream, name string)
 	}
 }
 
-// Widen gives the stream another subject.
+// Widen adds another subject to the stream.
 func (b *broker) Widen(t testing.TB, messages ...sourcetest.Produced) {
 	t.Helper()
 	js := b.admin(t)
@@ -52,7 +52,7 @@ func (b *broker) CloseDeadLetters(t testing.TB) (reopen func()) {
 	return func() { b.makeStream(t, js, b.name+"-dead", b.name+"-dead") }
 }
 
-// Odd messages go to the subject of the good ones, unless their subject is what is odd.
+// Odd messages have the subject of the good ones, unless their subject is what is odd.
 func (b *broker) Odd(t testing.TB) []sourcetest.Odd {
 	t.Helper()
 	js := b.admin(t)
@@ -87,7 +87,7 @@ func (b *broker) Odd(t testing.TB) []sourcetest.Odd {
 	return all
 }
 
-// oddMessages are odd in their headers and subjects. Those that have a body are refused.
+// oddMessages are odd in their headers and subjects. Those with a body are refused.
 func (b *broker) oddMessages() map[string]*nats.Msg {
 	headers := func(of ...string) *nats.Msg {
 		m := &nats.Msg{Header: nats.Header{}}
@@ -111,7 +111,7 @@ func (b *broker) oddMessages() map[string]*nats.Msg {
 	}
 	refused := map[string]*nats.Msg{
 		"refused with odd headers":            headers("x", "\x01\x7f\xff"),
-		"refused with 64 kB of headers":       headers("x", strings.Repeat("x", 65_500)), // servers take 65,535
+		"refused with 64 kB of headers":       headers("x", strings.Repeat("x", 65_500)), // the servers' limit is 65,535
 		"refused with the words of a server":  headers(jetstream.MsgIDHeader, "y", "Status", "503"),
 		"refused with a subject of odd bytes": {Subject: b.name + ".\xfe\x01"},
 	}
@@ -125,7 +125,7 @@ func (b *broker) oddMessages() map[string]*nats.Msg {
 	return all
 }
 
-// unreadable are headers that the library cannot read, or reads and would not write.
+// unreadable are headers that the library cannot read, or reads but refuses to write.
 var unreadable = map[string]string{
 	"a header that is none":       "no header",
 	"a name with spaces":          "two words: x",
@@ -134,7 +134,7 @@ var unreadable = map[string]string{
 	"a header with a tab and NUL": "x:\t\x00",
 }
 
-// publishRaw publishes a message with a line of headers as it is.
+// publishRaw publishes a message with an unmodified header line.
 func (b *broker) publishRaw(t testing.TB, header, body string) {
 	t.Helper()
 	address, err := b.address()

@@ -9,7 +9,7 @@ import (
 	"github.com/postrider/postrider/ingest/sourcetest"
 )
 
-// startProxy passes connections on to where the server is now.
+// startProxy forwards connections to the server's current address.
 func (b *broker) startProxy(t testing.TB) *sourcetest.Listener {
 	t.Helper()
 	listener := sourcetest.Listen(t)
@@ -51,7 +51,7 @@ func (b *broker) pass(client net.Conn) {
 	done.Wait()
 }
 
-// ear is a client that hears nothing while its broker's proxy is deaf.
+// ear is a connection that receives nothing while its broker's proxy is deaf.
 type ear struct {
 	net.Conn
 	of *broker
@@ -64,7 +64,7 @@ func (e ear) Write(p []byte) (int, error) {
 	return e.Conn.Write(p)
 }
 
-// cut ends all connections.
+// cut closes all connections.
 func (b *broker) cut() {
 	b.proxy.Break()
 	b.proxy.Mend()

@@ -8,7 +8,7 @@ import (
 	"github.com/postrider/postrider/ingest"
 )
 
-// The library takes a message without a body and with this header for its own word that nobody answers.
+// The library mistakes a message without a body and with this header for the server's "no responders" status.
 func TestMessageThatLooksLikeNoRespondersIsReceived(t *testing.T) {
 	t.Parallel()
 	b := newBroker(t)

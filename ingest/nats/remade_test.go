@@ -6,7 +6,7 @@ import (
 	"github.com/postrider/postrider/ingest"
 )
 
-// An acknowledgement names a sequence of the consumer of a name, whichever consumer that is.
+// An acknowledgement refers to a sequence of whichever consumer has the name.
 func TestBatchOfAStreamMadeAgainAcknowledgesNothingOfOthers(t *testing.T) {
 	t.Parallel()
 	b := newBroker(t)
@@ -24,7 +24,7 @@ func TestBatchOfAStreamMadeAgainAcknowledgesNothingOfOthers(t *testing.T) {
 	wantNumbers(t, take(t, b.source(t), 3), 1, 3)
 }
 
-// All of the stream comes again then: what is stored is known by its position.
+// The whole stream is then redelivered, and stored messages are recognised by their positions.
 func TestConsumerThatIsDeletedIsMadeAgain(t *testing.T) {
 	t.Parallel()
 	b := newBroker(t)
@@ -45,7 +45,7 @@ func TestConsumerThatIsDeletedIsMadeAgain(t *testing.T) {
 	settle(t, s, verdicts(ingest.Ack, again...))
 }
 
-// The server tells whoever waits, and the next call makes the consumer.
+// The server notifies a waiting client, whose next call creates the consumer.
 func TestConsumerThatIsDeletedWhileItIsWaitedForIsMadeAgain(t *testing.T) {
 	t.Parallel()
 	b := newBroker(t)

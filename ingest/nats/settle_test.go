@@ -71,7 +71,7 @@ func TestAServerThatHangsDoesNotStopTheSource(t *testing.T) {
 	settle(t, s, settlements)
 }
 
-// Then what a server is told about its earlier deliveries it does not answer.
+// The server then does not answer acknowledgements of its earlier deliveries.
 func TestAServerThatForgotItsDeliveriesMakesThemAgain(t *testing.T) {
 	t.Parallel()
 	b := newBroker(t)
@@ -120,7 +120,7 @@ func TestAStreamMadeAgainIsAnother(t *testing.T) {
 	b.makeStream(t, js, b.name, b.name+".>")
 	b.publish(t, 1, 3)
 
-	// What was taken from the old one cannot be settled any more, and must not stop the source.
+	// Messages of the old one cannot be settled any more, and must not stop the source.
 	await(t, "a settlement", func() bool { return s.Settle(within(t), verdicts(ingest.Ack, old...)) == nil })
 	if n := b.kept(t, b.name); len(n) != 3 {
 		t.Fatalf("%d messages are there", len(n))
@@ -128,7 +128,7 @@ func TestAStreamMadeAgainIsAnother(t *testing.T) {
 	fresh := receive(t, s)
 	wantNumbers(t, bodies(fresh), 1, 3)
 	for i := range min(len(old), len(fresh)) {
-		// Besides the time of the message, that of the stream makes them differ.
+		// Not only the message's time but also the stream's makes the positions differ.
 		if before, now := strings.Split(old[i].Position, "/"), strings.Split(fresh[i].Position, "/"); before[1] == now[1] {
 			t.Errorf("position %s was %s in the old stream", fresh[i].Position, old[i].Position)
 		}

@@ -6,7 +6,7 @@ import (
 	"github.com/postrider/postrider/ingest/sourcetest"
 )
 
-// Solo is not set, though a server would share out a stream without any order: our consumers take turns.
+// Solo is not set: a server would share out a stream without any order, but our consumers take turns.
 
 func TestConformanceWhileTheServerRestarts(t *testing.T) {
 	t.Parallel()
@@ -19,7 +19,7 @@ func TestConformanceWhileTheServerRestarts(t *testing.T) {
 	}.Run(t)
 }
 
-// cutBroker is one whose connections break while the server runs on, and delivers into them.
+// cutBroker is a broker whose connections break while the server continues to deliver to them.
 type cutBroker struct{ *broker }
 
 func (b cutBroker) Break(testing.TB) { b.proxy.Break() }

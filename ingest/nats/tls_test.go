@@ -43,13 +43,13 @@ func TestTLS(t *testing.T) {
 		"well":              {n, &ours, []string{"there is no ORDERS"}},
 		"another authority": {n, &ingest.TLS{CAFile: others.CAFile, CertFile: ours.CertFile, KeyFile: ours.KeyFile}, []string{"connect: tls: ca_file", "certificate"}},
 		"not configured":    {n, nil, []string{"connect: tls: ca_file", "certificate"}},
-		// Whether the server's reason arrives before it hangs up is a matter of luck.
+		// The server's reason may or may not arrive before it disconnects.
 		"without ours":         {n, &ingest.TLS{CAFile: ours.CAFile}, []string{"connect:", "tls"}},
 		"a server without tls": {plain, &ours, []string{"connect: the server does not speak TLS", "secure connection not available"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			// A certificate is verified however the address is written.
+			// A certificate is verified however the address is spelled.
 			address := strings.Replace(c.node.server.Load().ClientURL(), "tls://", "nats://", 1)
 			b := &broker{config: Config{
 				URLs: []string{address}, Stream: "ORDERS", Consumer: "postrider", DeadLetterSubject: "dead", TLS: c.tls,
@@ -68,7 +68,7 @@ func pool(t testing.TB, of ingest.TLS) *x509.CertPool {
 	return config.RootCAs
 }
 
-// makeCertificate makes one that signs itself, for 127.0.0.1 and both ends of a connection.
+// makeCertificate creates a self-signed certificate for 127.0.0.1 and both ends of a connection.
 func makeCertificate(t testing.TB) ingest.TLS {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
