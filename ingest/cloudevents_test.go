@@ -12,7 +12,7 @@ import (
 
 const anEvent = `{"specversion": "1.0", "id": "e-1", "source": "/shop", "type": "a", "application": "acme"`
 
-// modes are an event of those attributes, with the data {}, in each way that it can come.
+// modes returns an event with these attributes and the data {} in each mode in which it can arrive.
 func modes(t *testing.T, attributes map[string]string) map[string]Message {
 	t.Helper()
 	envelope := map[string]any{"data": map[string]any{}}
@@ -34,13 +34,13 @@ func modes(t *testing.T, attributes map[string]string) map[string]Message {
 	return messages
 }
 
-// An attribute is right or wrong, whichever way it comes.
+// An attribute is valid or invalid in all modes alike.
 func TestCloudEventsHaveOneVerdictInAllModes(t *testing.T) {
 	t.Parallel()
 	good := map[string]string{"specversion": "1.0", "id": "e-1", "source": "/shop", "type": "a", "application": "acme"}
 	for name, test := range map[string]struct {
-		name, value string // "absent": it is not there
-		want        string // why it is refused; "": it is not
+		name, value string // "absent": not present
+		want        string // why it is refused; "": accepted
 	}{
 		"plain":                         {"type", "a", ""},
 		"version 0.3":                   {"specversion", "0.3", `version "0.3" is not 1.0`},
@@ -100,12 +100,12 @@ func TestCloudEventsHaveOneVerdictInAllModes(t *testing.T) {
 	}
 }
 
-// Data is the payload: JSON to the byte, text and binary data without their encoding.
+// Data is the payload: JSON byte for byte, text and binary data decoded.
 func TestCloudEventsBringTheirDataAsItIs(t *testing.T) {
 	t.Parallel()
 	const odd = `{ "n" : 1.50,"n":2, "text": "<Gr\u00fc\u00dfe>\ud800" }`
 	for members, want := range map[string]struct {
-		contentType, payload string // "": it is JSON
+		contentType, payload string // "": JSON
 		refused              string
 	}{
 		`"data":  ` + odd + ` `:                                                {payload: odd},
@@ -164,7 +164,7 @@ func TestCloudEventsBringTheirDataAsItIs(t *testing.T) {
 	}
 }
 
-// Extensions are text, numbers and booleans, and null is none at all.
+// Extensions are text, numbers and booleans; null means absent.
 func TestCloudEventsHaveExtensionsOfAllTypes(t *testing.T) {
 	t.Parallel()
 	for value, want := range map[string]string{
@@ -209,7 +209,7 @@ func TestCloudEventsAreKnownByTheirContentType(t *testing.T) {
 	}
 }
 
-// NATS names the type of the data as any other attribute; elsewhere it is the message's own.
+// NATS passes the content type as an attribute like any other; elsewhere it is a property of the message.
 func TestBinaryCloudEventsHaveOneContentType(t *testing.T) {
 	t.Parallel()
 	for _, prefix := range []string{"ce-", "ce_", "cloudEvents:", "cloudEvents_"} {
@@ -232,7 +232,7 @@ func TestBinaryCloudEventsHaveOneContentType(t *testing.T) {
 	}
 }
 
-// The bindings for HTTP and NATS escape what a header cannot hold. Kafka and AMQP have text as it is.
+// The HTTP and NATS bindings escape characters that a header cannot hold. Kafka and AMQP keep text unchanged.
 func TestBinaryCloudEventsAreUnescapedWhereTheBindingEscapes(t *testing.T) {
 	t.Parallel()
 	for value, want := range map[string]string{

@@ -11,7 +11,7 @@ import (
 	"github.com/cloudevents/sdk-go/v2/event"
 )
 
-// What the SDK of CloudEvents writes is read.
+// Events written by the CloudEvents SDK can be read.
 func TestEventsOfTheSDKAreRead(t *testing.T) {
 	t.Parallel()
 	for contentType, data := range map[string]any{
@@ -51,7 +51,7 @@ func TestEventsOfTheSDKAreRead(t *testing.T) {
 	}
 }
 
-// FuzzStructuredEvent reads any text: where the SDK reads it, too, both find the same in it.
+// FuzzStructuredEvent reads arbitrary text: if the SDK reads it too, both must find the same.
 func FuzzStructuredEvent(f *testing.F) {
 	for _, members := range []string{
 		`"data": {"a" : "\ud800"}`, `"datacontenttype": "text/plain", "data": "\u00e9"`, `"data_base64": "e30="`,

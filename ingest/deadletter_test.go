@@ -10,10 +10,10 @@ import (
 	"testing"
 )
 
-// place takes letters up to a size: 100 bytes for the headers of a message, 10 for each of ours.
+// place accepts letters up to a size: 100 bytes for a message's headers, 10 for each of ours.
 type place struct {
 	most  int
-	tells bool // by how much a letter is too large
+	tells bool // it reports by how much a letter is too large
 	tried []Letter
 }
 
@@ -33,7 +33,7 @@ func (p *place) put(l Letter) error {
 	return TooLargeError{Err: errors.New("too large")}
 }
 
-// kept is what the last letter has, as far as it is not always the same.
+// kept describes the variable parts of the last letter.
 func (p *place) kept() string {
 	l := p.tried[len(p.tried)-1]
 	kept := fmt.Sprintf("%d bytes", l.Body)
@@ -59,7 +59,7 @@ func TestPutAsideLeavesOutAsLittleAsPossible(t *testing.T) {
 		place place
 		want  string
 		tries int
-		lack  string // what the log says
+		lack  string // what the log says was left out
 	}{
 		"all":             {all, place{most: 1110}, "1000 bytes, its headers, a reason", 1, ""},
 		"without headers": {all, place{most: 1109}, "1000 bytes, a reason, postrider-left-out headers", 2, "headers"},
@@ -104,7 +104,7 @@ func TestPutAsideLeavesOutAsLittleAsPossible(t *testing.T) {
 	}
 }
 
-// What does not fit at once must not be cut because its place is away by then.
+// A letter that is too large at first must not be truncated because its destination is unavailable afterwards.
 func TestPutAsideCutsNothingForAPlaceThatIsAway(t *testing.T) {
 	t.Parallel()
 	away := errors.New("away")

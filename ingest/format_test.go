@@ -11,7 +11,7 @@ import (
 
 const org core.OrgID = "org_test"
 
-// read is a message as a format reads it, or "" and why it does not.
+// read returns a message as a format decodes it, or why it cannot.
 func read(t *testing.T, f Format, m Message) (core.IngestIn, string) {
 	t.Helper()
 	decode, err := f.Decoder(org)
@@ -25,7 +25,7 @@ func read(t *testing.T, f Format, m Message) (core.IngestIn, string) {
 	return in, ""
 }
 
-// from is a message of that body, with headers given as name, value, name, value.
+// from returns a message with this body, and headers given as name, value, name, value.
 func from(body string, headers ...string) Message {
 	m := Message{Topic: "orders.eu", Key: "acme-7", Body: []byte(body), Headers: Headers{}}
 	for i := 0; i < len(headers); i += 2 {
@@ -153,7 +153,7 @@ func TestFormatsThatMakeNoSenseAreRefused(t *testing.T) {
 	}
 }
 
-// A payload may hold what the message around it may not.
+// A payload may contain what the message around it may not.
 func TestFormatsDoNotLookIntoPayloads(t *testing.T) {
 	t.Parallel()
 	const payload = `{"who": "acme", "a": 1, "a": "\udfff", "b": ["\ud800", {"x":1,"x":2}]}`
@@ -178,7 +178,7 @@ func TestFormatsDoNotLookIntoPayloads(t *testing.T) {
 	}
 }
 
-// An event's id need not be a name as ours are.
+// An event's id need not be a valid id of ours.
 func TestEventIDsOfCloudEvents(t *testing.T) {
 	t.Parallel()
 	ids := map[string]bool{}
@@ -196,7 +196,7 @@ func TestEventIDsOfCloudEvents(t *testing.T) {
 	}
 }
 
-// FuzzDecode: whatever a broker has, a decoder returns, and what it passes on as JSON is JSON.
+// FuzzDecode checks that a decoder returns for any message, and that what it passes on as JSON is JSON.
 func FuzzDecode(f *testing.F) {
 	f.Add(`{"application": "acme", "eventType": "a", "payload": {"n": 1}}`, "ce_type")
 	f.Add(`{"application": "acme", "eventType": "a", "transformationsParams": {"rawPayload": "a"}, "deliverAt": "2026-01-31"}`, "ce-type")

@@ -9,8 +9,8 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// The format json is the body of a POST to the API: each field that counts there counts here, and what the API
-// ignores is ignored.
+// The format json is the body of a POST to the API: every field of the API has the same effect here, and a field that
+// the API ignores is ignored.
 func TestFormatJSONIsABodyOfTheAPI(t *testing.T) {
 	t.Parallel()
 	const plain = `"eventType": "a", "payload": {"n": 1}`

@@ -19,11 +19,11 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// fakeSource hands out batches and notes what becomes of them.
+// fakeSource delivers batches and records their verdicts.
 type fakeSource struct {
 	mu       sync.Mutex
 	batches  [][]Message
-	failing  int // how many more times Settle fails
+	failing  int // how often Settle still fails
 	settled  []string
 	tried    int
 	extended int
@@ -95,7 +95,7 @@ func awaitThat(t *testing.T, is func() bool) {
 	}
 }
 
-// fakeSink answers what it is told to, and notes what it was asked.
+// fakeSink returns configured results, and records its calls.
 type fakeSink struct {
 	mu      sync.Mutex
 	asked   [][]string
@@ -124,7 +124,7 @@ func (f *fakeSink) calls() [][]string {
 	return slices.Clone(f.asked)
 }
 
-// batchOf are messages with these positions; one that begins with "bad" cannot be read.
+// batchOf returns messages with these positions; a position that begins with "bad" makes a message unreadable.
 func batchOf(positions ...string) (batch []Message) {
 	for _, p := range positions {
 		body := `{"application": "acme", "eventType": "a", "payload": {}}`
@@ -183,7 +183,7 @@ func TestEachMessageGetsItsVerdict(t *testing.T) {
 	}
 }
 
-// A database that is away, and a mistake of ours, are no fault of the message's.
+// Neither an unavailable database nor a bug of ours is the message's fault.
 func TestWhatCannotBeStoredNowIsStoredLaterInOrder(t *testing.T) {
 	t.Parallel()
 	for _, failure := range []error{errAway, errOurs} {
@@ -295,12 +295,12 @@ func TestMessageThatItsSourceCannotReadIsADeadLetter(t *testing.T) {
 	}
 }
 
-// A message that the database never has the memory for is put aside in the end, and those behind it go on.
+// A message for which the database never has enough memory becomes a dead letter, and those after it continue.
 func TestMessageThatExhaustsTheDatabaseIsPutAside(t *testing.T) {
 	t.Parallel()
 	source := &fakeSource{batches: [][]Message{batchOf("1", "2", "3")}}
 	sink := &fakeSink{answers: func(call int, in core.IngestIn) core.Ingested {
-		if call < exhaustedMost && in.Position != "1" { // what is behind it was not tried
+		if call < exhaustedMost && in.Position != "1" { // the messages after it were not tried
 			return core.Ingested{Err: core.Exhausted(nil)}
 		}
 		return core.Ingested{}
@@ -315,7 +315,7 @@ func TestMessageThatExhaustsTheDatabaseIsPutAside(t *testing.T) {
 	}
 }
 
-// A database that has no memory for a while does not cost a message.
+// If the database is temporarily out of memory, no message is lost.
 func TestMessageThatExhaustsTheDatabaseNowAndThenIsStored(t *testing.T) {
 	t.Parallel()
 	source := &fakeSource{batches: [][]Message{batchOf("1")}}

@@ -17,7 +17,7 @@ import (
 	"github.com/postrider/postrider/ingest/sourcetest"
 )
 
-// handshake is why a port is not spoken to.
+// handshake returns why a TLS connection to a port fails.
 func handshake(t testing.TB, address string, config *tls.Config) error {
 	t.Helper()
 	config.MinVersion = tls.VersionTLS12

@@ -9,7 +9,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 )
 
-// Whoever exports spans marshals them together, and fails over one text that is not UTF-8.
+// Exporters marshal spans together, and fail if a single text is not UTF-8.
 func TestSpanOfAnOddMessageIsUTF8(t *testing.T) {
 	t.Parallel()
 	batch := batchOf("\xff")
