@@ -21,13 +21,13 @@ import (
 	"github.com/postrider/postrider/ingest/sourcetest"
 )
 
-// patience is how long a test waits for anything: far longer than it takes on a slow and busy machine.
+// patience is how long a test waits for anything. It is far longer than anything takes on a slow and busy machine.
 const patience = time.Minute
 
-// partitions is how many each topic of these tests has.
+// partitions is the number of partitions of each topic in these tests.
 const partitions = 6
 
-// gate is how consumers reach their brokers, until it is broken.
+// gate is the consumers' way to their brokers, until it is broken.
 type gate struct {
 	mu     sync.Mutex
 	broken bool
@@ -60,16 +60,16 @@ func (g *gate) set(broken bool) {
 	}
 }
 
-// broker is brokers with a topic and another for its dead letters: those that E2E_KAFKA_BROKERS names, or
-// a fake of their protocol, which proves what the client does, not what Kafka does.
+// broker is a cluster with a topic and its dead letter topic: the one that E2E_KAFKA_BROKERS names, or a protocol
+// fake, which proves what the client does, not what Kafka does.
 type broker struct {
 	gate
 	config Config
-	client *kgo.Client    // goes round the gate
-	fake   *kfake.Cluster // nil: they are real
+	client *kgo.Client    // bypasses the gate
+	fake   *kfake.Cluster // nil: real brokers
 }
 
-// newBroker makes a broker; options are the fake's.
+// newBroker returns a broker; options are the fake's.
 func newBroker(t testing.TB, options ...kfake.Opt) *broker {
 	t.Helper()
 	b := &broker{}
@@ -87,14 +87,14 @@ func newBroker(t testing.TB, options ...kfake.Opt) *broker {
 	return b
 }
 
-// newFake makes a fake even if there are real brokers, for tests that look into it.
+// newFake returns a fake even if there are real brokers, for tests that inspect it.
 func newFake(t testing.TB, options ...kfake.Opt) *broker {
 	t.Helper()
 	return newBroker(t, append(options, kfake.NumBrokers(3))...)
 }
 
-// generations are brokers that differ in what they make of a topic that is deleted and made again: before
-// 4.2 they take a commit by the topic's name, and with it what was read of the old topic.
+// generations are brokers that treat a recreated topic differently: before 4.2 they accept a commit by the topic's
+// name, and with it offsets of the old topic.
 var generations = map[string]kfake.Opt{
 	"3.9":    kfake.MaxVersions(kversion.V3_9_0()),
 	"4.0":    kfake.MaxVersions(kversion.V4_0_0()),
@@ -111,7 +111,7 @@ func (b *broker) startFake(t testing.TB, options ...kfake.Opt) {
 	b.fake, b.config.Brokers = fake, fake.ListenAddrs()
 }
 
-// connect makes a client for the test itself.
+// connect returns a client for the test itself.
 func (b *broker) connect(t testing.TB, options ...kgo.Opt) *kgo.Client {
 	t.Helper()
 	client, err := kgo.NewClient(append(options, kgo.SeedBrokers(b.config.Brokers...), kgo.DisableClientMetrics())...)
@@ -124,7 +124,7 @@ func (b *broker) connect(t testing.TB, options ...kgo.Opt) *kgo.Client {
 
 func (b *broker) topic() string { return b.config.Topics[0] }
 
-// Source makes a consumer that notices soon what becomes of its group.
+// Source returns a consumer that quickly notices changes in its group.
 func (b *broker) Source(t testing.TB) ingest.Source {
 	t.Helper()
 	return b.source(t, b.dial)
@@ -164,7 +164,7 @@ func (b *broker) publish(t testing.TB, records ...*kgo.Record) {
 	}
 }
 
-// letters reads the topic of the dead letters.
+// letters reads the dead letter topic.
 func (b *broker) letters(t testing.TB) (found []*kgo.Record) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)

@@ -26,7 +26,7 @@ import (
 	"github.com/postrider/postrider/ingest"
 )
 
-// wantSaid wants an error that says all of it, or none.
+// wantSaid checks that an error contains all of these texts, or that there is no error.
 func wantSaid(t testing.TB, err error, want ...string) {
 	t.Helper()
 	if (err == nil) != (len(want) == 0) {
@@ -53,7 +53,7 @@ func TestCheckNamesWhatDoesNotExist(t *testing.T) {
 		"topics: nowhere does not exist", "dead_letter_topic: nowhere-either does not exist")
 }
 
-// own is a plain source, which dials as it was configured.
+// own returns a plain source, which dials as configured.
 func own(t testing.TB, c Config, log *slog.Logger) *Source {
 	t.Helper()
 	s, err := New(c, log)
@@ -65,7 +65,7 @@ func own(t testing.TB, c Config, log *slog.Logger) *Source {
 	return s
 }
 
-// secured is a fake with accounts and TLS, and the configuration of a good consumer.
+// secured starts a fake with accounts and TLS, and returns the configuration of a valid consumer.
 func secured(t testing.TB, accounts ...kfake.Opt) Config {
 	t.Helper()
 	ca, certificate := certify(t)
@@ -81,7 +81,7 @@ func secured(t testing.TB, accounts ...kfake.Opt) Config {
 	}
 }
 
-// certify makes a certificate for this machine, and the file of the authority that signed it.
+// certify creates a certificate for this machine, and the file of the authority that signed it.
 func certify(t testing.TB) (caFile string, certificate tls.Certificate) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -120,7 +120,7 @@ func TestAccounts(t *testing.T) {
 			var log journal
 			c.SASL = &SASL{Mechanism: mechanism, Username: "rider", Password: "shut sesame"}
 			s = own(t, c, slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})))
-			// This fake hangs up on who has the wrong password.
+			// This fake disconnects clients with a wrong password.
 			wantSaid(t, s.Check(t.Context()), "brokers: they hang up", "sasl")
 			_, err := s.Receive(t.Context())
 			wantSaid(t, err, "brokers: they hang up", "sasl")
@@ -134,7 +134,7 @@ func TestAccounts(t *testing.T) {
 	}
 }
 
-// produce puts a message into the first topic, by the account of a consumer.
+// produce publishes a message to the first topic with a consumer's account.
 func produce(t testing.TB, c Config, s *Source) {
 	t.Helper()
 	client, err := kgo.NewClient(s.options...)
@@ -147,7 +147,7 @@ func produce(t testing.TB, c Config, s *Source) {
 	}
 }
 
-// These are Kafka's own answers, which the fake does not give.
+// These are Kafka's own responses, which the fake does not give.
 func TestAccountsThatAreRefused(t *testing.T) {
 	t.Parallel()
 	for want, refuse := range map[string]func(kmsg.Request) (kmsg.Response, error, bool){
@@ -185,7 +185,7 @@ func TestAccountsThatAreRefused(t *testing.T) {
 	}
 }
 
-// An account that is allowed too little is told what it lacks.
+// The error names the permissions that an account lacks.
 func TestCheckNamesWhatIsNotAllowed(t *testing.T) {
 	t.Parallel()
 	allow := func(resource kmsg.ACLResourceType, name string, operation kmsg.ACLOperation) kfake.ACL {

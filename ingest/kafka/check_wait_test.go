@@ -13,7 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// passing are answers of brokers that have just started, to requests of a check and of a consumer.
+// passing are responses of brokers that have just started, to requests of a check and of a consumer.
 func passing(b *broker) map[string]kfake.Fault {
 	return map[string]kfake.Fault{
 		"coordinator is being chosen": {Keys: []kmsg.Key{kmsg.FindCoordinator}, Err: kerr.CoordinatorNotAvailable},
@@ -43,7 +43,7 @@ func TestCheckWaitsForBrokersThatStart(t *testing.T) {
 	}
 }
 
-// A broker that is started again is away for a moment.
+// A broker that restarts is unavailable for a moment.
 func TestCheckWaitsForBrokerThatIsAway(t *testing.T) {
 	t.Parallel()
 	b := newFake(t)
@@ -96,7 +96,7 @@ func TestReceiveOutlastsBrokersThatStart(t *testing.T) {
 	}
 }
 
-// join has a source receive until the group has committed where all partitions begin.
+// join makes a source receive until the group has committed the start of every partition.
 func join(t testing.TB, b *broker, s *Source) {
 	t.Helper()
 	await(t, func() string {

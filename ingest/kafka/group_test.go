@@ -10,7 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// checked checks, and returns the warnings and the error.
+// checked runs a check, and returns the warnings and the error.
 func (b *broker) checked(t testing.TB) (warnings string, err error) {
 	t.Helper()
 	var log journal
@@ -19,7 +19,7 @@ func (b *broker) checked(t testing.TB) (warnings string, err error) {
 	return log.String(), err
 }
 
-// wantWarning wants a warning that says something, or with "" none.
+// wantWarning checks that a warning contains a text or, with "", that there is none.
 func wantWarning(t testing.TB, warnings, want string) {
 	t.Helper()
 	if (warnings != "") != (want != "") || !strings.Contains(warnings, want) {
@@ -27,14 +27,14 @@ func wantWarning(t testing.TB, warnings, want string) {
 	}
 }
 
-// Which groups cannot be joined, Kafka decides when one joins. These are the ones that it refuses for good,
-// and those that only some other members make impossible.
+// Kafka decides when a consumer joins whether it may. These are the groups that it always refuses, and those that
+// only some other members make impossible to join.
 func TestCheckTellsGroupsApart(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		members []kgo.Opt
-		stays   bool     // a member is there
-		err     []string // what the check says
+		stays   bool     // a member stays in it
+		err     []string // the check's error
 		warning string
 		refused bool // by the brokers
 	}{
@@ -85,7 +85,7 @@ func TestCheckRefusesShareGroup(t *testing.T) {
 	wantSaid(t, err, "group: ", "is a share group")
 }
 
-// wantRefused wants a consumer to say that it cannot get into the group.
+// wantRefused checks that a consumer reports that it cannot join the group.
 func (b *broker) wantRefused(t testing.TB) {
 	t.Helper()
 	s := b.source(t, b.dial)

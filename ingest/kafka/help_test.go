@@ -18,7 +18,7 @@ import (
 	"github.com/postrider/postrider/ingest/sourcetest"
 )
 
-// series are messages of a group, whose body is their number.
+// series returns messages of a group whose bodies are their numbers.
 func series(group string, from, to int) (all []sourcetest.Produced) {
 	for n := from; n < to; n++ {
 		all = append(all, sourcetest.Produced{Group: group, Body: fmt.Sprint(n)})
@@ -26,7 +26,7 @@ func series(group string, from, to int) (all []sourcetest.Produced) {
 	return all
 }
 
-// keys are so many groups that each partition has some.
+// keys returns enough groups for each partition to have some.
 func keys() (all []string) {
 	for n := range 4 * partitions {
 		all = append(all, fmt.Sprintf("key-%d", n))
@@ -34,7 +34,7 @@ func keys() (all []string) {
 	return all
 }
 
-// interleaved are messages of all keys, in turn.
+// interleaved returns messages of all keys, in turn.
 func interleaved(from, to int) (all []sourcetest.Produced) {
 	for n := from; n < to; n++ {
 		for _, key := range keys() {
@@ -44,7 +44,7 @@ func interleaved(from, to int) (all []sourcetest.Produced) {
 	return all
 }
 
-// await polls until missing returns nothing; else the test fails with what was still missing.
+// await polls until missing returns nothing. On a timeout the test fails with what was still missing.
 func await(t testing.TB, missing func() string) {
 	t.Helper()
 	deadline := time.After(patience)
@@ -100,14 +100,14 @@ func closeSource(t testing.TB, s *Source) {
 	}
 }
 
-// store is a sink that keeps what a database would, and how often something came again. It checks that
-// each key's messages come in order.
+// store is a sink that keeps what a database would, and counts redeliveries. It checks that each key's messages
+// arrive in order.
 type store struct {
 	t testing.TB
 
 	mu    sync.Mutex
 	known map[string]struct{}
-	next  map[string]int // by key, the number of the message that is due
+	next  map[string]int // by key, the number of the next message
 	again int
 }
 
@@ -135,7 +135,7 @@ func (s *store) MessageIngestMany(_ context.Context, ins []core.IngestIn) []core
 	return out
 }
 
-// away is a sink that can store nothing, as while its database is away.
+// away is a sink that can store nothing, as if its database were down.
 type away struct{}
 
 func (away) MessageIngestMany(_ context.Context, ins []core.IngestIn) []core.Ingested {
@@ -152,7 +152,7 @@ func (s *store) keep(batch []ingest.Message) {
 	s.MessageIngestMany(context.Background(), ins)
 }
 
-// complete waits until so many messages of each key are stored.
+// complete waits until n messages of each key are stored.
 func (s *store) complete(each int) {
 	s.t.Helper()
 	await(s.t, func() string {
@@ -177,7 +177,7 @@ func decode(m ingest.Message) (core.IngestIn, error) {
 	return core.IngestIn{AppRef: m.Key, MessageIn: core.MessageIn{Payload: m.Body}}, nil
 }
 
-// run runs a consumer until stop is called, which returns when it has ended.
+// run runs a consumer until stop is called; stop returns when the consumer has ended.
 func run(t testing.TB, s *Source, sink ingest.Sink) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
@@ -197,7 +197,7 @@ func run(t testing.TB, s *Source, sink ingest.Sink) (stop func()) {
 	return stop
 }
 
-// committed is how far the group has come in each partition of the topic.
+// committed returns the group's offset in each partition of the topic.
 func (b *broker) committed() map[int32]int64 {
 	found := map[int32]int64{}
 	if group := b.fake.GroupInfo(b.config.Group); group != nil {
@@ -208,7 +208,7 @@ func (b *broker) committed() map[int32]int64 {
 	return found
 }
 
-// group waits until the group is what is wanted.
+// group waits until the group is in the wanted state.
 func (b *broker) group(t testing.TB, wanted func(*kfake.GroupInfo) bool) *kfake.GroupInfo {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -220,7 +220,7 @@ func (b *broker) group(t testing.TB, wanted func(*kfake.GroupInfo) bool) *kfake.
 	return group
 }
 
-// ends is where a batch ends in each of its partitions.
+// ends returns the end of a batch in each of its partitions.
 func ends(batch []ingest.Message) map[int32]int64 {
 	found := map[int32]int64{}
 	for _, m := range batch {

@@ -39,7 +39,7 @@ func TestCheckLooksAtWhereDeadLettersAreKept(t *testing.T) {
 	}
 }
 
-// Whoever may not look at how topics are configured is not told, and can work.
+// A source whose account may not describe topic configurations gets no error, and works.
 func TestCheckNeedNotDescribeConfigs(t *testing.T) {
 	t.Parallel()
 	b := newFake(t)

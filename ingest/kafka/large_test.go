@@ -18,14 +18,14 @@ import (
 	"github.com/postrider/postrider/ingest"
 )
 
-// noise are bytes that do not become fewer when they are compressed.
+// noise returns incompressible bytes.
 func noise(n int) []byte {
 	b := make([]byte, n)
 	_, _ = rand.Read(b)
 	return b
 }
 
-// limit sets how large a batch the topic of dead letters takes.
+// limit sets the largest batch that the dead letter topic accepts.
 func (b *broker) limit(t testing.TB, bytes string) {
 	t.Helper()
 	setting := kadm.AlterConfig{Op: kadm.SetConfig, Name: "max.message.bytes", Value: &bytes}
@@ -35,7 +35,7 @@ func (b *broker) limit(t testing.TB, bytes string) {
 	}
 }
 
-// heard is a consumer with what it logs.
+// heard returns a consumer and its log.
 func (b *broker) heard(t testing.TB) (*Source, *journal) {
 	t.Helper()
 	s, log := b.source(t, b.dial), &journal{}
@@ -47,7 +47,7 @@ func TestDeadLetterLargerThanItsTopicTakes(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		record  kgo.Record
-		left    string // what the log says is left out
+		left    string // what the log says was left out
 		headers []string
 		body    int
 	}{
@@ -94,7 +94,7 @@ func TestDeadLetterLargerThanItsTopicTakes(t *testing.T) {
 	}
 }
 
-// wantLarge looks for the letter that does not have a short body.
+// wantLarge looks for the letter with a long body.
 func wantLarge(t testing.TB, letters []*kgo.Record, body int, headers []string) {
 	t.Helper()
 	for _, l := range letters {
@@ -113,7 +113,7 @@ func wantLarge(t testing.TB, letters []*kgo.Record, body int, headers []string) 
 	t.Error("the letter is missing")
 }
 
-// A broker measures what is compressed: a message may be many times as large as its topic takes.
+// A broker measures the compressed size: a message may be many times as large as its topic's limit.
 func TestDeadLetterIsCompressed(t *testing.T) {
 	t.Parallel()
 	b := newBroker(t)
@@ -130,8 +130,7 @@ func TestDeadLetterIsCompressed(t *testing.T) {
 	}
 }
 
-// keyless reports whether a request produces a record without a key to a topic, as one that is
-// compacted refuses.
+// keyless reports whether a request produces a record without a key to a topic, which a compacted topic refuses.
 func keyless(request kmsg.Request) bool {
 	produce, is := request.(*kmsg.ProduceRequest)
 	if !is {
@@ -197,7 +196,7 @@ func TestDeadLetterWithoutAKeyGetsOneInACompactedTopic(t *testing.T) {
 	}
 }
 
-// What comes of the place is tried again, and takes nothing from a letter.
+// An error of the topic is retried, and nothing is left out of the letter.
 func TestDeadLetterIsWholeOnceItsTopicWorks(t *testing.T) {
 	t.Parallel()
 	for _, refusal := range []*kerr.Error{

@@ -21,7 +21,7 @@ func TestNote(t *testing.T) {
 	}
 }
 
-// Whoever commits for the group writes what he likes.
+// Other programs that commit for the group may write any metadata.
 func TestNoteOfOthersIsNone(t *testing.T) {
 	t.Parallel()
 	good := note{id: topicID{1}, cluster: "us", late: 3}.String()
@@ -38,7 +38,7 @@ func TestNoteOfOthersIsNone(t *testing.T) {
 	}
 }
 
-// note is what a commit of the topic says.
+// note returns the note in a commit of the topic.
 func (b *broker) note(t testing.TB) note {
 	t.Helper()
 	found, err := describe(t.Context(), b.client, b.config.Topics)
@@ -48,7 +48,7 @@ func (b *broker) note(t testing.TB) note {
 	return noteOf(found, found.Topics[0])
 }
 
-// What a commit says of its topic decides whether it is believed.
+// The note in a commit decides whether its offset is trusted.
 func TestCommitOfAnotherTopicIsNotBelieved(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -100,7 +100,7 @@ func TestCommitOfAnotherTopicIsNotBelieved(t *testing.T) {
 	}
 }
 
-// What the client has heard of meanwhile is not committed, not even by its name.
+// A topic that the client has only learned about in the meantime is not committed, not even by name.
 func TestCommitOfATopicMadeAgainIsLeftOut(t *testing.T) {
 	t.Parallel()
 	b := newFake(t, generations["4.0"])
@@ -115,7 +115,7 @@ func TestCommitOfATopicMadeAgainIsLeftOut(t *testing.T) {
 	}
 }
 
-// A member of the previous release commits what it has read of the old topic, and does not say so.
+// A member of the previous release commits what it has read of the old topic, without a note.
 func TestCommitWithoutANoteInATopicMadeAgain(t *testing.T) {
 	t.Parallel()
 	b := newFake(t)

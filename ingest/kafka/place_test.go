@@ -14,7 +14,7 @@ import (
 	"github.com/postrider/postrider/ingest"
 )
 
-// warnings keeps what is logged, from warnings on, as text.
+// warnings keeps log records from level warning on, as text.
 type warnings struct {
 	slog.Handler
 	kept *keptWarnings
@@ -54,8 +54,8 @@ func (w warnings) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// want checks that what was logged since the last time is one warning with these attributes; with none,
-// that nothing was.
+// want checks that exactly one warning with these attributes was logged since the last call, or none without
+// attributes.
 func (k *keptWarnings) want(t testing.TB, attrs map[string]string) {
 	t.Helper()
 	k.mu.Lock()
@@ -81,7 +81,7 @@ func (k *keptWarnings) count() int {
 	return len(k.all)
 }
 
-// Retention deletes what nobody has read: before a process begins, and while one is there.
+// Retention deletes unread messages, before a process starts and while it runs.
 func TestDeletedMessagesAreCounted(t *testing.T) {
 	t.Parallel()
 	for name, generation := range generations {
@@ -118,7 +118,7 @@ func TestDeletedMessagesAreCounted(t *testing.T) {
 			batch = whole(t, s, 5)
 			warned.want(t, nil)
 
-			// They come again, as when the database is away; but meanwhile two of them are deleted.
+			// They are redelivered, as when the database is down, but meanwhile two of them are deleted.
 			deleteTo(12)
 			settle(t, s, verdicts(ingest.Retry, batch)...)
 			batch = whole(t, s, 3)
@@ -128,7 +128,7 @@ func TestDeletedMessagesAreCounted(t *testing.T) {
 	}
 }
 
-// A log in which offsets are missing, because transactions end there, misses no messages.
+// Offsets that are missing from the log because transactions end there are no lost messages.
 func TestTransactionsAreNoDeletedMessages(t *testing.T) {
 	t.Parallel()
 	b := newFake(t)
@@ -157,7 +157,8 @@ func TestTransactionsAreNoDeletedMessages(t *testing.T) {
 	warned.want(t, nil)
 }
 
-// An offset that the partition has not reached is not waited for. Messages come again rather than none.
+// The source does not wait for an offset that the partition has not reached. Messages are repeated rather than
+// skipped.
 func TestOffsetPastTheEnd(t *testing.T) {
 	t.Parallel()
 	b := newFake(t)
@@ -176,7 +177,7 @@ func TestOffsetPastTheEnd(t *testing.T) {
 	warned.want(t, nil)
 }
 
-// Brokers lose what has been read, and know from where on their log is another one.
+// Brokers lose messages that have been read, and know from which offset on their log differs.
 func TestLostMessages(t *testing.T) {
 	t.Parallel()
 	b := newFake(t)

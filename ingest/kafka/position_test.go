@@ -24,7 +24,7 @@ func TestCheckFindsPartitionsThatStall(t *testing.T) {
 				b.to(t, n, "good")
 			}
 			trouble.cause(t, b)
-			b.commit(t, "", map[int32]int64{0: 1}) // where the trouble is
+			b.commit(t, "", map[int32]int64{0: 1}) // where the problem is
 			b.to(t, 0, "more")
 			s, _, _ := b.logged(t)
 			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
@@ -52,7 +52,7 @@ func TestCheckFindsSkippedBatchInOrder(t *testing.T) {
 	receive(t, s)
 }
 
-// What is in none of the batches that a consumer sees does not keep a check waiting, nor does it look behind the group.
+// Batches that consumers see as empty do not block a check, and it does not look at offsets before the group's.
 func TestCheckReadsWhereTheGroupIs(t *testing.T) {
 	t.Parallel()
 	for name, prepare := range map[string]func(testing.TB, *broker){
@@ -107,7 +107,7 @@ func (b *broker) transact(t testing.TB, end kgo.TransactionEndTry) {
 	}
 }
 
-// However many partitions there are, a check reads one batch at a time, and ends when it is to.
+// However many partitions there are, a check reads one batch at a time, and ends on time.
 func TestCheckOfManyPartitions(t *testing.T) {
 	t.Parallel()
 	b := newFake(t)
@@ -127,7 +127,7 @@ func TestCheckOfManyPartitions(t *testing.T) {
 	}
 	b.fake.ControlKey(int16(kmsg.Fetch), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		b.fake.KeepControl()
-		return r.ResponseKind(), nil, true // nothing, ever
+		return r.ResponseKind(), nil, true // never any messages
 	})
 	wantSaid(t, s.Check(t.Context()))
 	if want := fmt.Sprintf("partitions=%d", many); !strings.Contains(log.String(), want) {
@@ -135,7 +135,7 @@ func TestCheckOfManyPartitions(t *testing.T) {
 	}
 }
 
-// Of a topic that cannot be read at all the first partitions are named.
+// For a topic that cannot be read at all, the error names the first partitions.
 func TestCheckNamesSomeOfManyPartitions(t *testing.T) {
 	t.Parallel()
 	b := newFake(t)
@@ -156,7 +156,7 @@ func TestCheckNamesSomeOfManyPartitions(t *testing.T) {
 	}
 }
 
-// Older brokers are asked in older words.
+// Older brokers get older requests.
 func TestCheckOfOlderBrokers(t *testing.T) {
 	t.Parallel()
 	for name, version := range map[string]*kversion.Versions{

@@ -15,7 +15,7 @@ import (
 
 func record(m ingest.Message) *kgo.Record { return m.Handle.(*kgo.Record) }
 
-// whole receives until it has so many messages, which it gets at once, as one batch.
+// whole receives until it gets n messages in a single batch.
 func whole(t testing.TB, s *Source, n int) []ingest.Message {
 	t.Helper()
 	for {
@@ -23,12 +23,12 @@ func whole(t testing.TB, s *Source, n int) []ingest.Message {
 		if len(batch) == n {
 			return batch
 		}
-		// They are not all fetched yet. What is given back comes again.
+		// They are not all fetched yet. The messages given back are redelivered.
 		settle(t, s, verdicts(ingest.Retry, batch)...)
 	}
 }
 
-// With a batch in hand, a new member gets nothing until that is settled, and nobody gets anything twice.
+// While we hold a batch, a new member gets nothing until it is settled, and no message is received twice.
 func TestRebalanceWaitsForTheBatch(t *testing.T) {
 	t.Parallel()
 	b, sink := newFake(t), newStore(t)
@@ -37,7 +37,7 @@ func TestRebalanceWaitsForTheBatch(t *testing.T) {
 	batch := receive(t, first)
 	stopSecond := run(t, second, sink)
 	b.group(t, func(g *kfake.GroupInfo) bool { return len(g.Members) == 2 && g.State == "PreparingRebalance" })
-	<-time.After(500 * time.Millisecond) // five heartbeats, each of which says that the group wants us to join
+	<-time.After(500 * time.Millisecond) // five heartbeats, each of which asks us to rejoin
 	if state := b.fake.GroupInfo(b.config.Group).State; state != "PreparingRebalance" {
 		t.Errorf("with a batch in hand, the group went on to %s", state)
 	}
@@ -59,7 +59,7 @@ func TestRebalanceWaitsForTheBatch(t *testing.T) {
 	}
 }
 
-// Consumers come and go in the middle of everything, one of them without a word.
+// Consumers come and go at any time, one of them without leaving the group.
 func TestConsumersComeAndGo(t *testing.T) {
 	t.Parallel()
 	b, sink := newFake(t), newStore(t)
@@ -80,8 +80,8 @@ func TestConsumersComeAndGo(t *testing.T) {
 	run(t, b.source(t, b.dial), sink)
 	members(2)
 
-	// The third dies with a batch in hand, once the group has come to rest. While it has not, the fake lets
-	// the sessions of members end that wait to join, and never answers them; Kafka keeps them.
+	// The third one dies with a batch in hand, once the group is stable. Until then, the fake lets the sessions of
+	// members expire that wait to join, and never answers them; Kafka keeps them.
 	var own gate
 	third := b.source(t, own.dial)
 	rest, died := make(chan struct{}), make(chan struct{})
@@ -119,8 +119,8 @@ func TestConsumersComeAndGo(t *testing.T) {
 	sink.complete(from)
 }
 
-// While the database is away for long, the group gets what it asks for, and what we then settle does not
-// move the offsets of the partitions that are another's by now.
+// If the database is down for long, the group gets the partitions it asks for, and settling afterwards does not move
+// the offsets of partitions that belong to another member by now.
 func TestLongBatchLosesItsPartitionsAndCommitsTheRest(t *testing.T) {
 	t.Parallel()
 	for name, generation := range generations {
@@ -165,7 +165,7 @@ func TestLongBatchLosesItsPartitionsAndCommitsTheRest(t *testing.T) {
 	}
 }
 
-// evict puts a member out of the group, as Kafka does when it was silent for too long.
+// evict removes a member from the group, as Kafka does when it was silent for too long.
 func (b *broker) evict(t testing.TB, id string) {
 	t.Helper()
 	request := kmsg.NewPtrLeaveGroupRequest()
@@ -178,7 +178,7 @@ func (b *broker) evict(t testing.TB, id string) {
 	}
 }
 
-// What restricts commits is asked by the client, at the last moment.
+// The client calls the restriction of commits at the last moment.
 func TestCommitIsAskedFor(t *testing.T) {
 	t.Parallel()
 	b := newFake(t)
@@ -213,7 +213,7 @@ func TestMemberThatWasPutOutCommitsNothing(t *testing.T) {
 	}
 }
 
-// A member that was put out, and is back under a new name before it settles, finds its partitions moved.
+// A member that was removed, and rejoined under a new id before it settles, finds its partitions reassigned.
 func TestMemberThatIsBackCommitsNothingOfBefore(t *testing.T) {
 	t.Parallel()
 	for name, generation := range generations {
@@ -253,7 +253,7 @@ func TestMemberThatIsBackCommitsNothingOfBefore(t *testing.T) {
 	}
 }
 
-// Close has to end in time even if the group is busy with another member that does not answer.
+// Close must end in time even if the group waits for another member that does not answer.
 func TestCloseDoesNotWaitForOthers(t *testing.T) {
 	t.Parallel()
 	b := newFake(t)

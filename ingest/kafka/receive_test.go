@@ -46,7 +46,7 @@ func TestMessage(t *testing.T) {
 	}
 }
 
-// Brokers that are too old for topic ids have the topic's name in its place.
+// With brokers too old for topic ids, the position contains the topic's name instead.
 func TestPositionWithoutTopicID(t *testing.T) {
 	t.Parallel()
 	m := message([16]byte{}, &kgo.Record{Topic: "orders", Partition: 3, Offset: 42})
@@ -84,7 +84,7 @@ func TestBatchIsBounded(t *testing.T) {
 	}
 }
 
-// What a producer has not committed, or taken back, is not received.
+// Messages that a producer has not committed, or has aborted, are not received.
 func TestTransactions(t *testing.T) {
 	t.Parallel()
 	b := newBroker(t)
@@ -108,8 +108,8 @@ func TestTransactions(t *testing.T) {
 	closeSource(t, s)
 }
 
-// What was there before is not received, and what was received once comes again to the next member, even
-// if it is the first of its partition.
+// Older messages are not received, and a message that was received once is redelivered to the next member, even if it
+// is the first of its partition.
 func TestStartLatest(t *testing.T) {
 	t.Parallel()
 	for name, generation := range generations {
@@ -147,7 +147,7 @@ func TestStartLatest(t *testing.T) {
 	}
 }
 
-// A topic that is made again under its name has new messages, at the offsets of old ones.
+// A topic that is recreated under its name has new messages at the offsets of old ones.
 func TestTopicIsMadeAgain(t *testing.T) {
 	t.Parallel()
 	for name, generation := range generations {
@@ -191,7 +191,7 @@ func TestTopicIsMadeAgain(t *testing.T) {
 	}
 }
 
-// One topic may not be read or is gone; the messages of the other come, without a pause, and it is said.
+// If one topic is not readable or is deleted, messages of the other still arrive, without a pause, and it is logged.
 func TestTopicThatFailsDoesNotHoldUpOthers(t *testing.T) {
 	t.Parallel()
 	refuse := func(keys ...kmsg.Key) func(testing.TB, *broker) {
@@ -242,7 +242,7 @@ func TestTopicThatFailsDoesNotHoldUpOthers(t *testing.T) {
 	}
 }
 
-// silentBroker is an address that takes connections and says nothing.
+// silentBroker returns an address that accepts connections and never responds.
 func silentBroker(t testing.TB) string {
 	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -253,7 +253,7 @@ func silentBroker(t testing.TB) string {
 	return listener.Addr().String()
 }
 
-// Whether brokers hang up or say nothing at all, it is told in time, and works again once they are back.
+// Whether brokers disconnect or never respond, the error is reported in time, and reading resumes once they are back.
 func TestBrokersAreAway(t *testing.T) {
 	t.Parallel()
 	silent := silentBroker(t)
@@ -292,7 +292,7 @@ func TestBrokersAreAway(t *testing.T) {
 	}
 }
 
-// A stop does not wait for brokers that say nothing.
+// A stop does not wait for silent brokers.
 func TestStopWhileBrokersAreSilent(t *testing.T) {
 	t.Parallel()
 	b := &broker{config: Config{
@@ -305,7 +305,7 @@ func TestStopWhileBrokersAreSilent(t *testing.T) {
 		_, err := s.Receive(ctx)
 		received <- err
 	}()
-	<-time.After(2 * s.poll) // by now it asks whether they are there
+	<-time.After(2 * s.poll) // by now it asks whether they are up
 	began := time.Now()
 	cancel()
 	if err := <-received; err == nil {

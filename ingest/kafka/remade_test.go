@@ -18,7 +18,7 @@ import (
 	"github.com/postrider/postrider/ingest/sourcetest"
 )
 
-// remake deletes a topic and makes it again, with n partitions.
+// remake deletes a topic and recreates it with n partitions.
 func (b *broker) remake(t testing.TB, topic string, n int32) {
 	t.Helper()
 	if err := b.fake.DeleteTopic(topic); err != nil {
@@ -30,7 +30,7 @@ func (b *broker) remake(t testing.TB, topic string, n int32) {
 	b.client.PurgeTopicsFromProducing(topic)
 }
 
-// wantInOrder receives and acknowledges messages until all of a key have come, from first to last. Any
+// wantInOrder receives and acknowledges messages until all messages of a key have arrived, from first to last. Any
 // other message, or one out of order, is an error.
 func wantInOrder(t testing.TB, s *Source, want ...sourcetest.Produced) {
 	t.Helper()
@@ -46,8 +46,8 @@ func wantInOrder(t testing.TB, s *Source, want ...sourcetest.Produced) {
 	}
 }
 
-// settleAcross settles, and has meanwhile happen while the commit is on its way to the brokers: after all
-// that the client can know, and before the brokers take it.
+// settleAcross settles, and calls meanwhile while the commit is on its way to the brokers: after the client's last
+// check, and before the brokers accept it.
 func (b *broker) settleAcross(t testing.TB, s *Source, settlements []ingest.Settlement, meanwhile func()) {
 	t.Helper()
 	arrived, goOn := make(chan struct{}), make(chan struct{})
@@ -79,16 +79,16 @@ func (b *broker) commit(t testing.TB, metadata string, at map[int32]int64) {
 	}
 }
 
-// inHand is a consumer that has received n messages of one key, in one batch. Its
-// group has committed something in each partition, so that it goes on there whatever its start is.
+// inHand returns a consumer that has received n messages of one key, in one batch. Its group has committed an offset
+// in each partition, so it continues there whatever its start is.
 func (b *broker) inHand(t testing.TB, n int) (*Source, []ingest.Message) {
 	t.Helper()
 	b.commit(t, "", map[int32]int64{0: 0, 1: 0, 2: 0, 3: 0, 4: 0, 5: 0})
 	return inHand(t, b, n)
 }
 
-// With a batch in hand its topic is made again. What is then settled is of the old topic: neither within the
-// new one nor past its end may it hide messages.
+// A topic is recreated while a batch of it is in hand. Settling that batch concerns the old topic: it must not hide
+// messages within the new one or past its end.
 func TestTopicMadeAgainWithABatchInHand(t *testing.T) {
 	t.Parallel()
 	for name, generation := range generations {
@@ -110,7 +110,7 @@ func TestTopicMadeAgainWithABatchInHand(t *testing.T) {
 	}
 }
 
-// The same, but the process ends before it notices. Its successor sees only what is committed.
+// The same, but the process ends before it notices. Its successor sees only the committed offsets.
 func TestTopicMadeAgainBeforeAProcessEnds(t *testing.T) {
 	t.Parallel()
 	for name, generation := range generations {
@@ -134,7 +134,7 @@ func TestTopicMadeAgainBeforeAProcessEnds(t *testing.T) {
 	}
 }
 
-// It is made again twice, with fewer partitions and with more, each time with a batch in hand.
+// The topic is recreated twice, with fewer and with more partitions, each time with a batch in hand.
 func TestTopicMadeAgainTwice(t *testing.T) {
 	t.Parallel()
 	for name, generation := range generations {
@@ -159,7 +159,7 @@ func TestTopicMadeAgainTwice(t *testing.T) {
 	}
 }
 
-// Of two topics one is made again, while messages of both are in hand; the other is read on where it was.
+// One of two topics is recreated while messages of both are in hand; the other continues where it was.
 func TestTopicMadeAgainBesideAnother(t *testing.T) {
 	t.Parallel()
 	for name, generation := range generations {
@@ -196,7 +196,7 @@ func TestTopicMadeAgainBesideAnother(t *testing.T) {
 	}
 }
 
-// It is deleted, said to be missing, and made again later, while the other topic's messages come.
+// The topic is deleted, reported missing, and recreated later, while the other topic's messages arrive.
 func TestTopicDeletedForAWhile(t *testing.T) {
 	t.Parallel()
 	for name, generation := range generations {
@@ -228,7 +228,7 @@ func TestTopicDeletedForAWhile(t *testing.T) {
 	}
 }
 
-// The leader of the group may share out partitions for a while that the new topic does not have.
+// The group's leader may assign partitions for a while that the new topic does not have.
 func TestTopicMadeAgainWithPartitionsMissing(t *testing.T) {
 	t.Parallel()
 	b := newFake(t)
@@ -245,7 +245,7 @@ func TestTopicMadeAgainWithPartitionsMissing(t *testing.T) {
 	}
 }
 
-// A member that had nothing to do takes over, and nothing is committed in the new topic: it is not new to the
+// A member without partitions takes over, and nothing is committed in the new topic. The topic is not new to the
 // group, whose start is latest.
 func TestTopicMadeAgainForAMemberWithoutPartitions(t *testing.T) {
 	t.Parallel()
@@ -256,7 +256,7 @@ func TestTopicMadeAgainForAMemberWithoutPartitions(t *testing.T) {
 			b.config.Start = latest
 			b.remake(t, b.topic(), 1)
 			first, second := b.source(t, b.dial), b.source(t, b.dial)
-			stopFirst := run(t, first, away{}) // or it might take the new topic's messages itself
+			stopFirst := run(t, first, away{}) // otherwise it might receive the new topic's messages itself
 			b.group(t, func(g *kfake.GroupInfo) bool { return g.State == "Stable" && len(g.Commits[b.topic()]) > 0 })
 			received := make(chan []ingest.Message, 1)
 			go func() {
@@ -280,7 +280,7 @@ func TestTopicMadeAgainForAMemberWithoutPartitions(t *testing.T) {
 	}
 }
 
-// A broker that has not heard of the new topic yet tells of the old one, whose offset is then believed.
+// A broker that has not learned about the new topic reports the old one, whose offset is then trusted.
 func TestTopicMadeAgainThatABrokerHasNotHeardOf(t *testing.T) {
 	t.Parallel()
 	b := newFake(t, generations["4.0"])
@@ -313,8 +313,8 @@ func TestTopicMadeAgainThatABrokerHasNotHeardOf(t *testing.T) {
 	wantInOrder(t, s, series("red", 0, 10)...)
 }
 
-// Before 3.1 brokers serve a topic by its name, so that the client reads on in the new topic. It hears of that
-// within a minute, and then refuses to commit.
+// Brokers before 3.1 serve a topic by its name, so the client continues in the new topic. It learns about that within
+// a minute, and then refuses to commit.
 func TestTopicMadeAgainOnOldBrokers(t *testing.T) {
 	t.Parallel()
 	b := newFake(t, kfake.MaxVersions(kversion.V3_0_0()))
@@ -346,7 +346,7 @@ func TestTopicMadeAgainOnOldBrokersBeforeAProcessEnds(t *testing.T) {
 	sink.complete(15)
 }
 
-// Before 2.8 there are no ids: everything else works.
+// Brokers before 2.8 have no topic ids: everything else works.
 func TestBrokersWithoutTopicIDs(t *testing.T) {
 	t.Parallel()
 	b := newFake(t, kfake.MaxVersions(kversion.V2_7_0()))

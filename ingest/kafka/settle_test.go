@@ -14,7 +14,7 @@ import (
 	"github.com/postrider/postrider/ingest"
 )
 
-// inHand is a consumer that has received so many messages of one key, in one batch.
+// inHand returns a consumer that has received n messages of one key, in one batch.
 func inHand(t testing.TB, b *broker, n int) (*Source, []ingest.Message) {
 	t.Helper()
 	b.Produce(t, series("red", 0, n)...)
@@ -22,7 +22,7 @@ func inHand(t testing.TB, b *broker, n int) (*Source, []ingest.Message) {
 	return s, whole(t, s, n)
 }
 
-// What is to come again does so at once, with all that is behind it.
+// A message to retry is redelivered at once, with all messages after it.
 func TestRetryGoesBack(t *testing.T) {
 	t.Parallel()
 	for name, generation := range generations {
@@ -81,7 +81,7 @@ func TestDeadLetter(t *testing.T) {
 	}
 }
 
-// Dead letters that are small are produced together, but never more than a topic takes at once.
+// Small dead letters are produced together, but never more than a topic accepts at once.
 func TestTogether(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -108,7 +108,7 @@ func TestManyDeadLetters(t *testing.T) {
 	b := newBroker(t)
 	for _, bytes := range []int{300_000, 300_000, 300_000, 300_000, 300_000, 900_000} {
 		body := make([]byte, bytes)
-		_, _ = rand.Read(body) // or it would be small once it is packed
+		_, _ = rand.Read(body) // otherwise it would be small once compressed
 		b.publish(t, &kgo.Record{Topic: b.topic(), Key: []byte("red"), Value: body})
 	}
 	b.Produce(t, series("red", 0, 300)...)
@@ -124,7 +124,7 @@ func TestManyDeadLetters(t *testing.T) {
 	}
 }
 
-// Without a place for dead letters nothing is committed, and nothing is put down twice once there is one.
+// Without a dead letter topic nothing is committed, and once there is one, no letter is stored twice.
 func TestDeadLetterTopicIsAway(t *testing.T) {
 	t.Parallel()
 	b := newFake(t)
@@ -158,7 +158,7 @@ func TestDeadLetterTopicIsAway(t *testing.T) {
 	}
 }
 
-// It is made again while the client knows the old one.
+// The topic is recreated while the client knows the old one.
 func TestDeadLetterTopicIsMadeAgain(t *testing.T) {
 	t.Parallel()
 	b := newFake(t)

@@ -18,7 +18,7 @@ import (
 	"github.com/postrider/postrider/ingest"
 )
 
-// clock is one that tests put forward.
+// clock is a clock that tests advance.
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -36,7 +36,7 @@ func (c *clock) time() time.Time {
 	return c.now
 }
 
-// logged is a source, what it says, and its clock.
+// logged returns a source, its log, and its clock.
 func (b *broker) logged(t testing.TB) (*Source, *journal, *clock) {
 	t.Helper()
 	log, wall := &journal{}, &clock{now: time.Now()}
@@ -48,7 +48,7 @@ func (b *broker) logged(t testing.TB) (*Source, *journal, *clock) {
 	return s, log, wall
 }
 
-// tried is how often a partition was tried in vain; always more for one that the client has given up.
+// tried returns how often a partition was tried in vain; it keeps growing for one that the client has given up.
 func (s *stalls) tried(p partition) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -62,7 +62,7 @@ func (s *stalls) tried(p partition) int {
 	}
 }
 
-// Of a partition that cannot be read it is said each minute, not with each batch of the others, and they do not wait for it.
+// An unreadable partition is logged once a minute, not with every batch of the others, and they do not wait for it.
 func TestStalledPartitionIsSaidAgain(t *testing.T) {
 	t.Parallel()
 	for name, trouble := range troubles() {
@@ -100,13 +100,13 @@ func TestStalledPartitionIsSaidAgain(t *testing.T) {
 	}
 }
 
-// An error comes with each part of the good messages that were fetched with it. They are received, and it is said once.
+// An error arrives with each part of the good messages fetched with it. They are received, and it is logged once.
 func TestMessagesBeforeStallAreReceived(t *testing.T) {
 	t.Parallel()
 	b := newFake(t)
 	const before = 5 * pollStep
 	broken := crooked("crc")
-	binary.BigEndian.PutUint64(broken, before) // its offset, which has no part in the checksum
+	binary.BigEndian.PutUint64(broken, before) // its offset, which the checksum does not cover
 	b.inject(t, append(goodBatch(before), broken...), 1)
 	s, log, _ := b.logged(t)
 	s.stalls.most = restFirst
@@ -124,7 +124,7 @@ func TestMessagesBeforeStallAreReceived(t *testing.T) {
 	}
 }
 
-// triedAgain receives for a moment, which must not fail, and tells whether partition 0 was not tried again.
+// triedAgain receives for a moment, which must not fail, and returns an error text if partition 0 was not retried.
 func (s *Source) triedAgain(t testing.TB, b *broker, before int) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
@@ -138,7 +138,7 @@ func (s *Source) triedAgain(t testing.TB, b *broker, before int) string {
 	return ""
 }
 
-// Of a batch that is larger than any answer that the client reads, it does not know where it is.
+// If a batch is larger than the largest answer that the client reads, the client does not know its partition.
 func TestBatchTooLargeToBeRead(t *testing.T) {
 	t.Parallel()
 	b := newFake(t)
@@ -166,7 +166,7 @@ func TestBatchTooLargeToBeRead(t *testing.T) {
 	})
 }
 
-// happening is what becomes of partitions, and how many lines the log has then.
+// happening is an event of partitions, and the expected number of log lines after it.
 type happening struct {
 	happens func(s *stalls, wall *clock, say func())
 	lines   int
@@ -212,7 +212,7 @@ func happenings() map[string]happening {
 			say()
 			s.over(first)
 			say()
-		}, 2}, // and that it is over
+		}, 2}, // including that it is over
 		"another's": {func(s *stalls, _ *clock, say func()) {
 			s.note(first, broken, true)
 			s.gone(map[string][]int32{"orders": {0}})
@@ -250,7 +250,7 @@ func TestStallsAreSaid(t *testing.T) {
 	}
 }
 
-// A topic may be unknown by its id for a moment. When it stays so, it was deleted, which is not the stalls' to handle.
+// A topic's id may be unknown for a moment. If it stays unknown, the topic was deleted, which others handle.
 func TestStrangersAreLeftToOthers(t *testing.T) {
 	t.Parallel()
 	b := newFake(t)

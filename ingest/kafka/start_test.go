@@ -11,7 +11,7 @@ import (
 	"github.com/postrider/postrider/ingest"
 )
 
-// grow gives the topic twice the partitions, and returns a client that publishes to those that records name.
+// grow doubles the topic's partitions, and returns a client that publishes to the partitions that records name.
 func (b *broker) grow(t testing.TB) *kgo.Client {
 	t.Helper()
 	answers, err := kadm.NewClient(b.client).UpdatePartitions(t.Context(), 2*partitions, b.topic())
@@ -35,8 +35,8 @@ func (b *broker) publishEach(t testing.TB, client *kgo.Client, body string, from
 	}
 }
 
-// wantBodies receives and acknowledges until so many messages have come from each of some partitions with a body, and
-// no other messages.
+// wantBodies receives and acknowledges until the given numbers of messages with these bodies have arrived, and no
+// other messages.
 func (b *broker) wantBodies(t testing.TB, s *Source, want map[string]int) {
 	t.Helper()
 	got, n := map[string]int{}, 0
@@ -77,7 +77,7 @@ func (b *broker) begun(t testing.TB, s *Source, n int) {
 	<-done
 }
 
-// What arrives in partitions before anybody notices that they were added is not skipped.
+// Messages that arrive in new partitions before anybody notices the partitions are not skipped.
 func TestStartLatestReadsNewPartitionsFromTheirStart(t *testing.T) {
 	t.Parallel()
 	for name, generation := range generations {
@@ -96,7 +96,7 @@ func TestStartLatestReadsNewPartitionsFromTheirStart(t *testing.T) {
 	}
 }
 
-// A group that an earlier release has begun says nothing of how many partitions there were.
+// A group that an earlier release has begun does not know how many partitions there were.
 func TestStartLatestOfAGroupOfTheEarlierRelease(t *testing.T) {
 	t.Parallel()
 	b := newFake(t)
@@ -110,8 +110,8 @@ func TestStartLatestOfAGroupOfTheEarlierRelease(t *testing.T) {
 	b.wantBodies(t, s, map[string]int{"new": partitions})
 }
 
-// Another member has begun at the ends before us: what was there in our partitions is as old as what was
-// there in its own. Only a partition that it did not know is new.
+// Another member has begun at the ends before us. Messages in our partitions are as old as those in its own; only a
+// partition that it did not know is new.
 func TestStartLatestOfSeveralMembers(t *testing.T) {
 	t.Parallel()
 	b := newFake(t)
@@ -137,7 +137,7 @@ func TestStartLatestOfSeveralMembers(t *testing.T) {
 	closeSource(t, s)
 }
 
-// A topic that is added to the configuration of a group begins at its end, like the first one.
+// A topic that is added to a group's configuration begins at its end, like the first one.
 func TestStartLatestOfAnotherTopic(t *testing.T) {
 	t.Parallel()
 	b := newFake(t)

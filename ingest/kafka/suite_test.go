@@ -18,7 +18,7 @@ import (
 	"github.com/postrider/postrider/ingest/sourcetest"
 )
 
-// Brokers of Kafka 4.0 and before take a commit for a topic by its name; later ones by its id.
+// Brokers up to Kafka 4.0 identify the topic of a commit by name; later ones by id.
 func TestSuite(t *testing.T) {
 	t.Parallel()
 	for name, options := range map[string][]kfake.Opt{
@@ -35,7 +35,7 @@ func TestSuite(t *testing.T) {
 	}
 }
 
-// suiteBroker is a broker whose consumers soon notice new partitions.
+// suiteBroker is a broker whose consumers quickly notice new partitions.
 type suiteBroker struct{ *broker }
 
 func (b suiteBroker) Source(t testing.TB) ingest.Source {
@@ -97,10 +97,10 @@ func (b suiteBroker) CloseDeadLetters(t testing.TB) (reopen func()) {
 	return func() { b.createTopic(t, b.config.DeadLetterTopic) }
 }
 
-// largest is what an odd message may take, headers included.
+// largest is the maximum size of an odd message, headers included.
 const largest = 4 << 20
 
-// Odd messages are all in the partition of the good ones.
+// Odd messages are all in the good messages' partition.
 func (b suiteBroker) Odd(t testing.TB) []sourcetest.Odd {
 	t.Helper()
 	client := b.connect(t, kgo.ProducerBatchMaxBytes(largest))
@@ -152,7 +152,7 @@ func (b suiteBroker) Odd(t testing.TB) []sourcetest.Odd {
 	)
 }
 
-// transaction publishes a message in a transaction, and control records behind it.
+// transaction publishes a message in a transaction, followed by control records.
 func (b suiteBroker) transaction(end kgo.TransactionEndTry) func(testing.TB) {
 	return func(t testing.TB) {
 		t.Helper()

@@ -12,12 +12,12 @@ import (
 	"github.com/postrider/postrider/ingest/sourcetest"
 )
 
-// What TLS has to do with a broker that cannot be spoken to, is said by checks and in the log.
+// For an unreachable broker, checks and the log say how the error relates to TLS.
 func TestTLSIsExplained(t *testing.T) {
 	t.Parallel()
 	secure := secured(t)
 	other, _ := certify(t)
-	// Kafka's brokers hang up on a handshake, which they take for a very large request.
+	// Kafka's brokers disconnect on a handshake, which they take for a very large request.
 	plain := sourcetest.Serve(t, func(c net.Conn) { _, _ = io.ReadFull(c, make([]byte, 4)); _ = c.Close() })
 	web := httptest.NewUnstartedServer(http.NotFoundHandler())
 	web.Start()

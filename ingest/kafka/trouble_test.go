@@ -13,7 +13,7 @@ import (
 
 const unpackedOfTests = 1 << 20
 
-// bomb publishes a batch to partition 0 that unpacks to more than the client is told to take.
+// bomb publishes a batch to partition 0 that decompresses to more than the client's limit.
 func (b *broker) bomb(t testing.TB) (offset int64) {
 	t.Helper()
 	producer := b.connect(t, kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchCompression(kgo.GzipCompression()),
@@ -31,7 +31,7 @@ func (b *broker) to(t testing.TB, partition int32, body string) {
 	b.publish(t, &kgo.Record{Topic: b.topic(), Partition: partition, Value: []byte(body)})
 }
 
-// crooked is a batch as it must not be, by what is wrong with it, of the first offsets.
+// crooked returns an invalid batch of the first offsets, by the name of its defect.
 func crooked(wrong string) []byte {
 	batch := kmsg.RecordBatch{
 		LastOffsetDelta: 1, Magic: 2, PartitionLeaderEpoch: -1, NumRecords: 1, Records: []byte("no records"), ProducerID: -1, ProducerEpoch: -1, FirstSequence: -1}
@@ -52,14 +52,14 @@ func crooked(wrong string) []byte {
 	return raw
 }
 
-// goodBatch is a batch of so many messages, of the first offsets.
+// goodBatch returns a batch of n messages at the first offsets.
 func goodBatch(n int) []byte {
 	batch := kmsg.RecordBatch{
 		LastOffsetDelta: int32(n) - 1, Magic: 2, NumRecords: int32(n), ProducerID: -1, ProducerEpoch: -1, FirstSequence: -1,
 	}
 	for i := range n {
 		record := kmsg.Record{OffsetDelta: int32(i), Value: []byte("good")}
-		record.Length = int32(len(record.AppendTo(nil))) - 1 // without itself
+		record.Length = int32(len(record.AppendTo(nil))) - 1 // excluding the length itself
 		batch.Records = record.AppendTo(batch.Records)
 	}
 	return seal(batch)
@@ -73,7 +73,7 @@ func seal(batch kmsg.RecordBatch) []byte {
 	return raw
 }
 
-// inject has one in so many answers to fetches hold a batch of partition 0, in which there is nothing else.
+// inject makes one in oneIn responses to fetches contain a raw batch of partition 0, and nothing else.
 func (b *broker) inject(t testing.TB, raw []byte, oneIn int) {
 	t.Helper()
 	id := b.fake.TopicInfo(b.topic()).TopicID
@@ -98,7 +98,7 @@ func (b *broker) inject(t testing.TB, raw []byte, oneIn int) {
 	})
 }
 
-// asksFor reports whether a full fetch is for a partition; without a session all are.
+// asksFor reports whether a full fetch asks for a partition; fetches without a session are full.
 func asksFor(ask *kmsg.FetchRequest, id [16]byte, number int32) bool {
 	for _, topic := range ask.Topics {
 		for _, p := range topic.Partitions {
@@ -110,7 +110,7 @@ func asksFor(ask *kmsg.FetchRequest, id [16]byte, number int32) bool {
 	return false
 }
 
-// troubles are why one partition stops while others go on.
+// troubles are reasons for which one partition stops while others continue.
 func troubles() map[string]struct {
 	cause func(t testing.TB, b *broker)
 	says  string
