@@ -27,7 +27,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(pgtest.M{M: m}) }
 
 const org core.OrgID = "org_test"
 
-// broker is a database with an application in it.
+// broker is a database with an application.
 type broker struct {
 	url    string
 	store  *store.Store
@@ -115,7 +115,7 @@ func (b *broker) DeadLetters(t testing.TB) (letters []sourcetest.DeadLetter) {
 	return letters
 }
 
-// Break ends all sessions at the database and lets nobody in.
+// Break ends all sessions of the database and prevents new ones.
 func (b *broker) Break(t testing.TB) {
 	t.Helper()
 	b.administer(t, "ALTER DATABASE %s ALLOW_CONNECTIONS false")
@@ -147,7 +147,7 @@ func TestOutboxConforms(t *testing.T) {
 	sourcetest.Suite{Broker: newBroker, Readable: true, Sink: sinkOf, Decode: Decode}.Run(t)
 }
 
-// Channels and tags mean in the outbox what they mean in a request.
+// Channels and tags have the same meaning in the outbox as in a request.
 func TestOutboxReadsNamesAsTheAPIDoes(t *testing.T) {
 	t.Parallel()
 	b := newBroker(t).(*broker)

@@ -11,11 +11,11 @@ import (
 	"github.com/postrider/postrider/ingest"
 )
 
-// looks is an outbox that notes from where it is looked at, and answers as it is told.
+// looks is an outbox that records where each look starts, and returns configured results.
 type looks struct {
 	from []string
 	time time.Time
-	took time.Duration // what a look at the whole outbox takes
+	took time.Duration // how long a look at the whole outbox takes
 	fail bool
 }
 
@@ -30,8 +30,7 @@ func (l *looks) OutboxList(_ context.Context, from core.OutboxPlace, _ int, _ in
 	return []core.OutboxMessage{{OutboxKey: core.OutboxKey{ID: 7}}}, core.OutboxPlace{Snapshot: "next"}, nil
 }
 
-// A consumer looks from its place on once a batch is settled, and at all of the outbox when it
-// cannot know better.
+// A consumer looks from its place on once a batch is settled, and at the whole outbox when it has no place.
 func TestOutboxIsLookedAtFromTheLastPlace(t *testing.T) {
 	t.Parallel()
 	l := &looks{time: time.Now(), took: time.Second}
@@ -65,8 +64,7 @@ func TestOutboxIsLookedAtFromTheLastPlace(t *testing.T) {
 	}
 }
 
-// A row that Postgres cannot read becomes a dead letter: the loop decodes no message that has an
-// Err.
+// A row that Postgres cannot read becomes a dead letter: the loop does not decode messages with an Err.
 func TestOutboxMessageThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	unreadable := errors.New("no character")

@@ -18,7 +18,7 @@ func (b *broker) Remake(t testing.TB, messages ...sourcetest.Produced) {
 	b.Produce(t, messages...)
 }
 
-// Widen has messages committed behind one that has a higher id, and is stored by then.
+// Widen commits messages with lower ids than one that is already stored.
 func (b *broker) Widen(t testing.TB, messages ...sourcetest.Produced) {
 	t.Helper()
 	b.run(t, func(ctx context.Context, conn *pgx.Conn) error {
@@ -35,7 +35,7 @@ func (b *broker) Widen(t testing.TB, messages ...sourcetest.Produced) {
 	})
 }
 
-// awaitEmpty waits until all that is committed is taken out.
+// awaitEmpty waits until all committed messages are removed.
 func (b *broker) awaitEmpty(t testing.TB) {
 	t.Helper()
 	b.run(t, func(ctx context.Context, conn *pgx.Conn) error {
@@ -58,7 +58,7 @@ func (b *broker) CloseDeadLetters(t testing.TB) (reopen func()) {
 	return func() { b.exec(t, "ALTER TABLE elsewhere RENAME TO outbox_dead_letter") }
 }
 
-// oddRows are columns of rows that no constraint keeps out, or that were there before it did.
+// oddRows are columns of rows that no constraint prevents, or that are older than the constraint.
 var oddRows = map[string]string{
 	"no channels":              "channels => '{}'",
 	"channels without text":    "channels => '{\"\"}'",
@@ -96,7 +96,7 @@ var oddRows = map[string]string{
 	"a time long ahead":        "created_at => 'infinity'",
 }
 
-// Odd rows are there in spite of all constraints, as rows are that are older than these.
+// Odd rows exist despite all constraints, like rows that are older than these.
 func (b *broker) Odd(t testing.TB) (all []sourcetest.Odd) {
 	t.Helper()
 	b.exec(t, `DO $$
@@ -116,7 +116,7 @@ END $$`)
 	return all
 }
 
-// insert inserts a row, all good but for one column.
+// insert inserts a row that is valid except for one column.
 func (b *broker) insert(t testing.TB, name, column string) {
 	t.Helper()
 	row := map[string]string{
