@@ -21,11 +21,11 @@ var (
 	classic = amqp.Table{amqp.QueueTypeArg: amqp.QueueTypeClassic}
 )
 
-// broker is a queue and another one for its dead letters.
+// broker is a queue and its dead letter queue.
 type broker struct {
 	*proxy
 	server    *server
-	channel   *amqp.Channel // ours, past the proxy
+	channel   *amqp.Channel // ours, bypassing the proxy
 	config    Config
 	arguments amqp.Table // of the queue
 	letters   []sourcetest.DeadLetter
@@ -33,8 +33,8 @@ type broker struct {
 
 var _ sourcetest.Broker = (*broker)(nil)
 
-// newBroker makes the queues. The one for dead letters is always the same kind: what asks for single messages,
-// as tests do, is refused where there is a single active consumer.
+// newBroker declares the queues. The dead letter queue is always of the same kind: a queue with a single active
+// consumer refuses to return single messages, which tests ask for.
 func newBroker(t testing.TB, s *server, arguments amqp.Table) *broker {
 	t.Helper()
 	b := &broker{proxy: newProxy(t, s, nil), server: s, channel: openChannel(t, s), arguments: arguments}
@@ -46,7 +46,7 @@ func newBroker(t testing.TB, s *server, arguments amqp.Table) *broker {
 	return b
 }
 
-// openChannel opens a channel that confirms, for as long as the test lasts.
+// openChannel opens a channel with publisher confirms until the test ends.
 func openChannel(t testing.TB, s *server) *amqp.Channel {
 	t.Helper()
 	conn, err := s.dial(t.Context())
@@ -135,7 +135,7 @@ func (b *broker) publish(t testing.TB, exchange, key string, messages ...amqp.Pu
 	}
 }
 
-// take takes all messages of a queue that are nobody's, without the header that quorum queues may add.
+// take takes all ready messages of a queue, without the header that quorum queues may add.
 func (b *broker) take(t testing.TB, queue string) (all []amqp.Delivery) {
 	t.Helper()
 	for {
@@ -160,8 +160,8 @@ func (b *broker) DeadLetters(t testing.TB) []sourcetest.DeadLetter {
 	return b.letters
 }
 
-// Break waits until the server has noticed. A consumer that is back sooner gets newer messages before those
-// that the server still has in the old one's hands, unless the queue has a single active consumer.
+// Break waits until the server has noticed. A consumer that reconnects sooner gets newer messages before those that
+// the server still counts as the old consumer's, unless the queue has a single active consumer.
 func (b *broker) Break(t testing.TB) {
 	t.Helper()
 	b.proxy.Break()
@@ -184,7 +184,7 @@ func (b *broker) state(t testing.TB) amqp.Queue {
 	return state
 }
 
-// await polls until missing returns nothing; else the test fails with what was still missing.
+// await polls until missing returns nothing. On a timeout the test fails with what was still missing.
 func await(t testing.TB, missing func() string) {
 	t.Helper()
 	deadline := time.After(patience)

@@ -14,7 +14,7 @@ import (
 	"github.com/postrider/postrider/ingest"
 )
 
-// exchange makes an exchange for dead letters, which routes nothing yet.
+// exchange declares a dead letter exchange without bindings.
 func (b *broker) exchange(t testing.TB, kind string) {
 	t.Helper()
 	b.config.DeadLetterExchange = "exchange-" + rand.Text()
@@ -31,7 +31,7 @@ func (b *broker) bind(t testing.TB, queue, key string) {
 	}
 }
 
-// putDown receives messages, and puts them all down.
+// putDown receives messages, and stores all as dead letters.
 func (b *broker) putDown(t testing.TB, n int) (letters []amqp.Delivery) {
 	t.Helper()
 	s := b.source(t)
@@ -95,7 +95,7 @@ func TestDeadLetterKeepsTheRoutingKeyByDefault(t *testing.T) {
 	}
 }
 
-// RabbitMQ sends a message also to where its header CC says. A copy that did would come back.
+// RabbitMQ also routes a message by its CC header. A copy with that header would come back.
 func TestDeadLetterGoesNowhereElse(t *testing.T) {
 	t.Parallel()
 	b := newBroker(t, theServer(t), quorum)

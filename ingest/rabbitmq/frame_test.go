@@ -12,7 +12,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// everyType has a header of each type that the library reads and writes.
+// everyType contains a header of each type that the library reads and writes.
 var everyType = amqp.Table{
 	"none": nil, "true": true, "byte": byte(255), "int8": int8(-1), "int16": int16(math.MinInt16), "uint16": uint16(math.MaxUint16),
 	"int32": int32(math.MinInt32), "uint32": uint32(math.MaxUint32), "int64": int64(math.MinInt64),
@@ -22,7 +22,7 @@ var everyType = amqp.Table{
 	"table": amqp.Table{"a": amqp.Table{}, "b": []byte("c")}, "": "no name", strings.Repeat("n", 255): "a long name",
 }
 
-// wire is a connection that remembers what was written.
+// wire is a connection that records written bytes.
 type wire struct {
 	net.Conn
 	written bytes.Buffer
@@ -33,7 +33,7 @@ func (w *wire) Write(b []byte) (int, error) {
 	return w.Conn.Write(b)
 }
 
-// headers are the sizes of the header frames among what was written.
+// headers returns the sizes of the written header frames.
 func (w *wire) headers() (sizes []int) {
 	const frameHeader = 2
 	for all := w.written.Bytes()[len("AMQP\x00\x00\x09\x01"):]; len(all) > 0; {

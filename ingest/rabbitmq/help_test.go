@@ -11,7 +11,7 @@ import (
 	"github.com/postrider/postrider/ingest"
 )
 
-// numbered are messages whose bodies are numbers.
+// numbered returns messages whose bodies are numbers.
 func numbered(from, to int) (all []amqp.Publishing) {
 	for n := from; n < to; n++ {
 		all = append(all, amqp.Publishing{Body: fmt.Append(nil, n)})
@@ -37,7 +37,7 @@ func receive(t testing.TB, s *Source) []ingest.Message {
 	return batch
 }
 
-// receiveFull waits until so many messages have come, and receives them as one batch.
+// receiveFull waits until n messages have arrived, and receives them as one batch.
 func receiveFull(t testing.TB, s *Source, n int) []ingest.Message {
 	t.Helper()
 	l, err := s.connect(t.Context())
@@ -53,7 +53,7 @@ func receiveFull(t testing.TB, s *Source, n int) []ingest.Message {
 	return receive(t, s)
 }
 
-// receiveAll receives and acknowledges so many messages, in however many batches.
+// receiveAll receives and acknowledges n messages, in any number of batches.
 func receiveAll(t testing.TB, s *Source, n int) (all []ingest.Message) {
 	t.Helper()
 	for len(all) < n {
@@ -64,7 +64,7 @@ func receiveAll(t testing.TB, s *Source, n int) (all []ingest.Message) {
 	return all
 }
 
-// judged gives a batch its verdicts, the last one to all that is left.
+// judged assigns verdicts to a batch; the last verdict applies to the rest.
 func judged(batch []ingest.Message, verdicts ...ingest.Verdict) []ingest.Settlement {
 	all := make([]ingest.Settlement, len(batch))
 	for i, m := range batch {
@@ -94,7 +94,7 @@ func wantBodies(t testing.TB, batch []ingest.Message, want ...string) {
 	}
 }
 
-// wantLeft wants so many messages to be in the queue and nobody's, once nobody has any.
+// wantLeft checks that n messages are ready in the queue, once no consumer holds any.
 func (b *broker) wantLeft(t testing.TB, n int) {
 	t.Helper()
 	await(t, func() string {

@@ -15,7 +15,7 @@ import (
 	"github.com/postrider/postrider/ingest"
 )
 
-// logged is a consumer with what it logs.
+// logged returns a consumer and its log.
 func (b *broker) logged(t testing.TB) (*Source, *bytes.Buffer) {
 	t.Helper()
 	s, log := b.source(t), &bytes.Buffer{}
@@ -23,7 +23,7 @@ func (b *broker) logged(t testing.TB) (*Source, *bytes.Buffer) {
 	return s, log
 }
 
-// All properties and headers of a message go into one frame, which has 131,072 bytes by default.
+// All properties and headers of a message must fit into one frame, which has 131,072 bytes by default.
 func TestDeadLetterWhoseHeadersFillAFrameStopsNothing(t *testing.T) {
 	t.Parallel()
 	for name, headers := range map[string]amqp.Table{
@@ -56,7 +56,7 @@ func TestDeadLetterWhoseHeadersFillAFrameStopsNothing(t *testing.T) {
 	}
 }
 
-// many are so many headers, of 132 bytes each.
+// many returns n headers of 132 bytes each.
 func many(n int) amqp.Table {
 	all := amqp.Table{}
 	for i := range n {
@@ -77,7 +77,7 @@ func wantHeaders(t testing.TB, got, want amqp.Table) {
 	}
 }
 
-// wantLogged wants one line of the log with all of these in it.
+// wantLogged checks that exactly one line of the log contains all of these parts.
 func wantLogged(t testing.TB, log *bytes.Buffer, parts ...string) {
 	t.Helper()
 	text := strings.ReplaceAll(log.String(), `"`, "")
@@ -107,7 +107,7 @@ func TestDeadLetterKeepsHeadersOfEveryType(t *testing.T) {
 	wantHeaders(t, letters[0].Headers, want)
 }
 
-// A server may be told to take larger frames, or any, or smaller ones, and smaller messages.
+// A server may be configured for larger frames, for any size, or for smaller frames and messages.
 func TestDeadLetterFitsIntoTheLimitsOfItsServer(t *testing.T) {
 	t.Parallel()
 	server := ownServer(t)
@@ -116,7 +116,7 @@ func TestDeadLetterFitsIntoTheLimitsOfItsServer(t *testing.T) {
 		name, setting string
 		header, body  int    // bytes of the message
 		then          string // a setting for dead letters
-		left          string // what the log says is left out
+		left          string // what the log says was left out
 		want          int    // bytes of the body
 	}{
 		{name: "larger frames", setting: "frame_max, 262144", header: 200_000, body: 10, want: 10},

@@ -14,20 +14,20 @@ import (
 	"go.uber.org/goleak"
 )
 
-// patience is how long a test waits for anything: far longer than it takes on a slow and busy machine.
+// patience is how long a test waits for anything. It is far longer than anything takes on a slow and busy machine.
 const patience = time.Minute
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	log.SetDefault(log.NewNoopLogger()) // testcontainers tells of every step
+	log.SetDefault(log.NewNoopLogger()) // testcontainers logs every step
 	goleak.VerifyTestMain(tests{m},
-		// testcontainers keeps connections to the engine, and gives nobody a way to close them.
+		// testcontainers keeps connections to the engine, and offers no way to close them.
 		goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"),
 		goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"),
 	)
 }
 
-// tests are all of them, and what is to be tidied up after them before anybody looks for leaks.
+// tests are all tests, with the cleanup to run after them and before the check for leaks.
 type tests struct{ *testing.M }
 
 func (t tests) Run() int {
@@ -37,8 +37,8 @@ func (t tests) Run() int {
 	return t.M.Run()
 }
 
-// early tidies up also when the tests are interrupted, and shortly before go test ends them for taking too
-// long: a container would stay behind.
+// early also cleans up when the tests are interrupted, and shortly before go test ends them on its timeout: otherwise
+// a container would be left running.
 func early(tidyUp func()) (stop func()) {
 	interrupted, heard := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	forget := context.AfterFunc(interrupted, func() {

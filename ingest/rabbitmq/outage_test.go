@@ -17,7 +17,7 @@ import (
 	"github.com/postrider/postrider/ingest"
 )
 
-// store keeps the bodies of messages that it does not know by their positions.
+// store keeps the bodies of messages with new positions.
 type store struct {
 	mu     sync.Mutex
 	known  map[string]bool
@@ -41,7 +41,7 @@ func (s *store) MessageIngestMany(_ context.Context, ins []core.IngestIn) []core
 	return outcomes
 }
 
-// of are a producer's messages, in the order they were stored.
+// of returns a producer's messages, in the order they were stored.
 func (s *store) of(producer string) (all []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -53,7 +53,7 @@ func (s *store) of(producer string) (all []string) {
 	return all
 }
 
-// run runs a consumer as the service does, until the test has ended.
+// run runs a consumer as the service does, until the test ends.
 func run(t testing.TB, s *Source, sink ingest.Sink) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
@@ -70,7 +70,7 @@ func run(t testing.TB, s *Source, sink ingest.Sink) {
 	t.Cleanup(func() { cancel(); done.Wait() })
 }
 
-// producer publishes messages one after the other, each until it is confirmed.
+// producer publishes messages one after the other, each after the previous one is confirmed.
 type producer struct {
 	server *server
 	name   string
@@ -92,7 +92,7 @@ func (p *producer) run(ctx context.Context) {
 	}
 }
 
-// pause reports whether ctx has not ended after d.
+// pause waits for d and reports whether ctx has not ended.
 func pause(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-ctx.Done():
@@ -102,11 +102,11 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// producerPace is between two messages of a producer: more of them prove nothing more, and would take the
-// processors from the server that is to start again.
+// producerPace is the pause between two messages of a producer: more messages prove nothing more, and would take
+// processor time from the server that must start again.
 const producerPace = 5 * time.Millisecond
 
-// publish goes on until something fails.
+// publish publishes until something fails.
 func (p *producer) publish(ctx context.Context) {
 	conn, err := p.server.dial(ctx)
 	if err != nil {
@@ -131,7 +131,7 @@ func (p *producer) publish(ctx context.Context) {
 	}
 }
 
-// awaitMore waits until so many more messages are confirmed.
+// awaitMore waits until n more messages are confirmed.
 func (p *producer) awaitMore(t testing.TB, n int) {
 	t.Helper()
 	n += len(p.sofar())
@@ -181,7 +181,7 @@ func TestBrokerThatDiesUnderLoadLosesNothing(t *testing.T) {
 			}
 			return ""
 		})
-		// One more may have been taken, and its confirmation lost.
+		// One more may have been stored although its confirmation was lost.
 		if got := sink.of(p.name); !slices.Equal(got[:len(want)], want) || len(got) > len(want)+1 {
 			t.Errorf("of producer %s %d messages are stored, want the %d that are confirmed, each once and in order", p.name, len(got), len(want))
 		}
@@ -189,8 +189,8 @@ func TestBrokerThatDiesUnderLoadLosesNothing(t *testing.T) {
 	t.Logf("%d messages stored; %d came again and were known", len(sink.stored), sink.again)
 }
 
-// While RabbitMQ is short of memory it confirms nothing. That holds up dead letters, and what is behind
-// them, but not the acknowledgements of what is before.
+// While RabbitMQ is short of memory it confirms nothing. That blocks dead letters and the messages after them, but
+// not the acknowledgements of earlier messages.
 func TestBrokerShortOfMemoryHoldsUpDeadLettersOnly(t *testing.T) {
 	t.Parallel()
 	server := ownServer(t)
@@ -214,7 +214,7 @@ func TestBrokerShortOfMemoryHoldsUpDeadLettersOnly(t *testing.T) {
 	}
 }
 
-// RabbitMQ closes the channel of who holds messages for too long, as we do while the database is away.
+// RabbitMQ closes the channel of a consumer that holds messages for too long, as we do while the database is down.
 func TestBrokerThatTakesMessagesAwayLosesNothing(t *testing.T) {
 	t.Parallel()
 	server := ownServer(t)

@@ -30,7 +30,7 @@ func (b *broker) remake(t testing.TB, queue string, arguments amqp.Table) {
 	}
 }
 
-// Widen binds the queue to an exchange that it has nothing from.
+// Widen binds the queue to an exchange that has not sent it anything yet.
 func (b *broker) Widen(t testing.TB, messages ...sourcetest.Produced) {
 	t.Helper()
 	exchange := "wide-" + rand.Text()
@@ -81,7 +81,7 @@ func (b *broker) Odd(t testing.TB) []sourcetest.Odd {
 	return all
 }
 
-// oddPublishings are odd in their properties.
+// oddPublishings are messages with odd properties.
 func oddPublishings() map[string]amqp.Publishing {
 	all := map[string]amqp.Publishing{
 		"gzip without being it":     {ContentEncoding: "gzip", ContentType: "application/json"},

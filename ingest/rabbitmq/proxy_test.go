@@ -11,14 +11,14 @@ import (
 	"github.com/postrider/postrider/ingest/sourcetest"
 )
 
-// proxy is between a test's consumers and the server, and may break for them alone. It can also stop
-// moving anything, as a network does in which a machine has frozen.
+// proxy sits between a test's consumers and the server, and can break for them alone. It can also stop all traffic,
+// like a network with a frozen machine.
 type proxy struct {
 	*sourcetest.Listener
 	frozen sync.RWMutex
 }
 
-// newProxy makes a proxy that takes TLS off, if it is told how.
+// newProxy returns a proxy that terminates TLS if given a configuration.
 func newProxy(t testing.TB, to *server, secure *tls.Config) *proxy {
 	t.Helper()
 	p := &proxy{Listener: sourcetest.Listen(t)}
@@ -49,7 +49,7 @@ func (p *proxy) join(conn net.Conn, to *server) {
 	defer cancel()
 	address, err := to.address(ctx)
 	if err != nil {
-		return // as if nobody listened
+		return // as if nothing listened
 	}
 	other, err := new(net.Dialer).DialContext(ctx, "tcp", address)
 	if err != nil {
@@ -65,7 +65,7 @@ func (p *proxy) join(conn net.Conn, to *server) {
 	back.Wait()
 }
 
-// thawed writes as long as the proxy is not frozen.
+// thawed is a writer that blocks while the proxy is frozen.
 type thawed struct {
 	io.Writer
 	proxy *proxy

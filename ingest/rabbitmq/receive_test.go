@@ -87,7 +87,7 @@ func TestBrokerSendsNoMoreThanPrefetchAhead(t *testing.T) {
 	}
 }
 
-// A deleted queue is the simplest of the reasons for which RabbitMQ cancels a consumer.
+// Deleting the queue is the simplest way to make RabbitMQ cancel a consumer.
 func TestCancelledConsumerComesBack(t *testing.T) {
 	t.Parallel()
 	for name, arguments := range map[string]amqp.Table{"quorum": quorum, "classic": classic} {
@@ -115,7 +115,7 @@ func TestCancelledConsumerComesBack(t *testing.T) {
 	}
 }
 
-// RabbitMQ 3.10 does not cancel the consumer of a quorum queue then, and hands it nothing.
+// RabbitMQ 3.10 then does not cancel the consumer of a quorum queue, and sends it nothing.
 func TestConsumerOfAQueueThatIsDeclaredAgainAtOnceComesBack(t *testing.T) {
 	t.Parallel()
 	for name, arguments := range map[string]amqp.Table{"quorum": quorum, "classic": classic} {
@@ -158,7 +158,7 @@ func TestReceiveEndsWithItsContext(t *testing.T) {
 		t.Errorf("received %v, %v", batch, err)
 	}
 	b.publish(t, "", b.config.Queue, numbered(0, 1)...)
-	wantBodies(t, receive(t, s), "0") // and the consumer is still there
+	wantBodies(t, receive(t, s), "0") // and the consumer still exists
 }
 
 func TestCheckNamesWhatIsMissing(t *testing.T) {
@@ -201,7 +201,7 @@ func TestCheckNamesWhatIsMissing(t *testing.T) {
 	}
 }
 
-// A frozen machine answers nothing, and does not refuse anything either.
+// A frozen machine neither answers nor refuses anything.
 func TestSilentBrokerIsNotWaitedForLong(t *testing.T) {
 	t.Parallel()
 	b := newBroker(t, theServer(t), quorum)

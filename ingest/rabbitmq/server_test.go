@@ -17,13 +17,13 @@ import (
 	"github.com/testcontainers/testcontainers-go"
 )
 
-// server is a RabbitMQ.
+// server is a RabbitMQ server.
 type server struct {
-	container testcontainers.Container // nil: somebody else's
-	given     *url.URL                 // somebody else's
+	container testcontainers.Container // nil: not ours
+	given     *url.URL                 // its URL if it is not ours
 }
 
-// sharedServer is what most tests use, each with queues of its own.
+// sharedServer is the server that most tests use, each with its own queues.
 var sharedServer = sync.OnceValues(func() (*server, error) {
 	if text := os.Getenv("E2E_RABBITMQ_URL"); text != "" {
 		given, err := url.Parse(text)
@@ -39,13 +39,13 @@ func theServer(t testing.TB) *server {
 	return s
 }
 
-// ownServer is one that a test may do with as it likes.
+// ownServer returns a server for one test, which may do anything with it.
 func ownServer(t testing.TB) *server {
 	t.Helper()
 	if os.Getenv("E2E_RABBITMQ_URL") != "" {
 		t.Skip("the server that E2E_RABBITMQ_URL names is others', too")
 	}
-	theServer(t) // whether it can be had is asked once
+	theServer(t) // checks once whether a server is available
 	s, err := startServer()
 	orSkip(t, err)
 	return s
@@ -63,8 +63,8 @@ func orSkip(t testing.TB, err error) {
 	t.Skip(text)
 }
 
-// started are the containers that run. It is locked while one starts, so that one that is just starting is
-// ended too.
+// started are the running containers. It is locked while one starts, so that a container that is just starting is
+// stopped too.
 var started struct {
 	sync.Mutex
 	containers []testcontainers.Container
@@ -105,7 +105,7 @@ func (s *server) run(ctx context.Context) (err error) {
 	return err
 }
 
-// labels are for whoever cleans up after a test that was killed.
+// labels identify containers to clean up after a test that was killed.
 func labels() map[string]string {
 	name, value, found := strings.Cut(os.Getenv("E2E_LABEL"), "=")
 	if !found {
@@ -114,7 +114,7 @@ func labels() map[string]string {
 	return map[string]string{name: value}
 }
 
-// awaitUp waits until the server lets somebody in.
+// awaitUp waits until the server accepts a login.
 func (s *server) awaitUp(ctx context.Context) error {
 	poll := time.NewTicker(100 * time.Millisecond)
 	defer poll.Stop()
@@ -131,7 +131,7 @@ func (s *server) awaitUp(ctx context.Context) error {
 	}
 }
 
-// address is where it listens. The engine chooses another port at each start.
+// address returns the server's address. The container engine chooses another port at each start.
 func (s *server) address(ctx context.Context) (string, error) {
 	if s.given != nil {
 		return s.given.Host, nil
@@ -139,7 +139,7 @@ func (s *server) address(ctx context.Context) (string, error) {
 	return s.container.PortEndpoint(ctx, port, "")
 }
 
-// urlAt is the server's URL if it listened at an address.
+// urlAt returns the server's URL for an address.
 func (s *server) urlAt(address string) string {
 	u := url.URL{Scheme: "amqp", User: url.UserPassword("guest", "guest"), Path: "/"}
 	if s.given != nil {
@@ -172,7 +172,7 @@ func (s *server) tell(t testing.TB, words ...string) {
 	}
 }
 
-// kill ends the server as a power cut would.
+// kill ends the server like a power cut.
 func (s *server) kill(t testing.TB) {
 	t.Helper()
 	engine, err := testcontainers.NewDockerProvider()
@@ -192,7 +192,7 @@ func (s *server) kill(t testing.TB) {
 	}
 }
 
-// stop ends it in good order.
+// stop ends the server cleanly.
 func (s *server) stop(t testing.TB) {
 	t.Helper()
 	grace := patience

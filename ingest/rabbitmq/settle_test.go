@@ -17,7 +17,7 @@ func TestWhatIsGivenBackKeepsItsPlace(t *testing.T) {
 			b.publish(t, "", b.config.Queue, numbered(0, 20)...)
 			s := b.source(t)
 			batch := receiveFull(t, s, 20)
-			// 15 to 19 are sent ahead, as far as this batch is concerned.
+			// For this batch, 15 to 19 are messages sent ahead.
 			settle(t, s, judged(batch[:15], ingest.Ack, ingest.Ack, ingest.Retry, ingest.Retry, ingest.Ack, ingest.Retry))
 			want := append([]string{"2", "3"}, numbers(5, 20)...)
 			wantBodies(t, receiveAll(t, s, len(want)), want...)
@@ -40,7 +40,7 @@ func TestDeadConnectionsMessagesAreNotSettledOnTheNext(t *testing.T) {
 			settle(t, s, judged(old, verdict)) // the connection is gone
 			b.Mend(t)
 			wantBodies(t, receiveFull(t, s, 10), numbers(0, 10)...)
-			settle(t, s, judged(old, verdict)) // there is another one, on which the same tags are these messages'
+			settle(t, s, judged(old, verdict)) // on another connection the same tags belong to these messages
 			closeSource(t, s)
 			b.wantLeft(t, 10)
 			if letters := b.DeadLetters(t); len(letters) > 0 {
@@ -62,15 +62,15 @@ func TestBatchesAreAcknowledgedOneByOne(t *testing.T) {
 	wantBodies(t, receiveAll(t, s, 6), numbers(4, 10)...)
 }
 
-// RabbitMQ has 32 acknowledgements at a time on their way into a quorum queue, and forgets what waits behind
-// them when the channel closes.
+// RabbitMQ sends a quorum queue up to 32 acknowledgements at a time, and forgets the waiting ones when the channel
+// closes.
 func TestAcknowledgementsAreCarriedOutBeforeWeLeave(t *testing.T) {
 	t.Parallel()
 	b := newBroker(t, theServer(t), quorum)
 	b.publish(t, "", b.config.Queue, numbered(0, ingest.BatchMost)...)
 	s := b.source(t)
 	batch := receiveFull(t, s, ingest.BatchMost)
-	settle(t, s, judged(batch, ingest.Retry, ingest.Ack)) // each by itself, as the first is not settled
+	settle(t, s, judged(batch, ingest.Retry, ingest.Ack)) // one by one, as the first is not settled
 	b.wantLeft(t, 1)
 }
 

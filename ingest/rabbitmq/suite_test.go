@@ -20,7 +20,7 @@ func TestConformanceOfClassicQueues(t *testing.T) {
 	sourcetest.Suite{Broker: patient(t, classic), Solo: true}.Run(t)
 }
 
-// patient makes brokers whose connections are back once the server has noticed that they were gone.
+// patient returns brokers whose connections are restored once the server has noticed that they were gone.
 func patient(t testing.TB, arguments amqp.Table) func(testing.TB) sourcetest.Broker {
 	t.Helper()
 	s := theServer(t)
@@ -30,7 +30,7 @@ func patient(t testing.TB, arguments amqp.Table) func(testing.TB) sourcetest.Bro
 	}
 }
 
-// restless is a broker whose consumers soon subscribe anew.
+// restless is a broker whose consumers soon subscribe again.
 type restless struct{ *broker }
 
 func (b restless) Source(t testing.TB) ingest.Source {
@@ -40,7 +40,7 @@ func (b restless) Source(t testing.TB) ingest.Source {
 	return s
 }
 
-// hasty is a broker whose connections are back before that.
+// hasty is a broker whose connections are restored before that.
 type hasty struct{ restless }
 
 func (b hasty) Break(testing.TB) { b.proxy.Break() }

@@ -17,7 +17,7 @@ import (
 
 func TestBrokerIsSpokenToInTLS(t *testing.T) {
 	t.Parallel()
-	some := httptest.NewTLSServer(nil) // it has a certificate for 127.0.0.1
+	some := httptest.NewTLSServer(nil) // its certificate is for 127.0.0.1
 	defer some.Close()
 	authority := filepath.Join(t.TempDir(), "ca.pem")
 	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: some.Certificate().Raw})
@@ -35,19 +35,19 @@ func TestBrokerIsSpokenToInTLS(t *testing.T) {
 	if err := s.Check(t.Context()); err != nil {
 		t.Error(err)
 	}
-	settle(t, s, judged(receive(t, s), ingest.DeadLetter)) // both connections are
+	settle(t, s, judged(receive(t, s), ingest.DeadLetter)) // both connections use TLS
 	closeSource(t, s)
 	b.wantLeft(t, 0)
 }
 
-// What TLS has to do with a broker that cannot be spoken to, is said. It needs no RabbitMQ.
+// The error of an unreachable broker says how it relates to TLS. This needs no RabbitMQ.
 func TestTLSIsExplained(t *testing.T) {
 	t.Parallel()
 	secure := httptest.NewUnstartedServer(nil)
 	secure.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	secure.StartTLS()
 	t.Cleanup(secure.Close)
-	// RabbitMQ tells whom it does not understand which protocol it speaks, and hangs up.
+	// RabbitMQ responds to an unknown protocol with its own version, and disconnects.
 	plain := sourcetest.Serve(t, func(c net.Conn) {
 		_, _ = io.ReadFull(c, make([]byte, 8))
 		_, _ = io.WriteString(c, "AMQP\x00\x00\x09\x01")

@@ -71,7 +71,7 @@ func TestMessageWhoseHeadersTheLibraryDoesNotReadIsPutAside(t *testing.T) {
 	}
 }
 
-// A message may be larger than what the server allows by now, or come by another protocol.
+// A message may be larger than the server's current limit, or have arrived by another protocol.
 func TestMessageWhoseHeadersAreLargerThanAFrameIsPutAside(t *testing.T) {
 	t.Parallel()
 	server := ownServer(t)
