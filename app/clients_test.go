@@ -41,7 +41,7 @@ func TestClientsWaitForAPlace(t *testing.T) {
 	default:
 	}
 	first.Close()
-	first.Close() // as a server may; it makes no second place
+	first.Close() // as a server may; it frees no second place
 	second := <-accepted
 	if n := len(l.places); n != 1 {
 		t.Errorf("%d places are taken by one client", n)

@@ -16,18 +16,18 @@ import (
 	"github.com/postrider/postrider/server"
 )
 
-// An operation is one of the contract, with a request that it takes.
+// An operation is one operation of the contract, with a valid request.
 type operation struct {
 	id     string
 	good   request
 	path   []string                   // its placeholders
 	query  []string                   // the names of its parameters
-	values map[string]string          // good ones for them
-	fields map[string]json.RawMessage // of the good request's body
-	more   map[string]json.RawMessage // fields that it may have as well
+	values map[string]string          // valid values for them
+	fields map[string]json.RawMessage // of the valid request's body
+	more   map[string]json.RawMessage // further optional fields
 }
 
-// operations reads the contract as clients do, so that what is added to it is tried too.
+// operations reads the contract as clients do, so that additions to it are tested too.
 func operations(tb testing.TB) []operation {
 	tb.Helper()
 	handler := server.New(server.Config{Service: core.NewService(nil, nil, nil, time.Now, core.EndpointRules{}), Log: slog.New(slog.DiscardHandler)})
@@ -119,13 +119,13 @@ func (c contract) operation(tb testing.TB, method, path string, parameters, text
 
 func afterSlash(ref string) string { return ref[strings.LastIndexByte(ref, '/')+1:] }
 
-// others are fields that a body may have instead of others, so that one with all of them is refused.
+// others are mutually exclusive fields: a body that contains all of them is refused.
 var others = map[string]string{
 	"specRaw": "spec", "data": "payload", "filterTypes": "eventTypes", "payloadRetentionHours": "payloadRetentionPeriod",
 	"rateLimit": "throttleRate", "application": "", "transformationsParams": "", "featureFlag": "featureFlags",
 }
 
-// fields are good values for the fields of a body.
+// fields returns valid values for the fields of a body.
 func (c contract) fields(s schema, id string) (good, more map[string]json.RawMessage) {
 	good, more = map[string]json.RawMessage{}, map[string]json.RawMessage{}
 	for name, property := range c.resolve(s).Properties {
@@ -157,7 +157,7 @@ func (c contract) resolve(s schema) schema {
 	return s
 }
 
-// samples are good values for fields whose schemas do not say what one is.
+// samples are valid values for fields whose schemas do not define one.
 var samples = map[string]string{
 	"url": `"https://n.example/hook"`, "uid": `"new"`, "eventId": `"new"`, "eventType": `"a.made"`,
 	"eventTypes": `["a.made"]`, "filterTypes": `["a.made"]`, "channels": `["c"]`, "tags": `["t"]`,
@@ -209,7 +209,7 @@ func (c contract) sample(name string, s schema) json.RawMessage {
 	return text
 }
 
-// object writes fields in order of their names.
+// object writes fields in the order of their names.
 func object(fields map[string]json.RawMessage) string {
 	var text strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
@@ -224,7 +224,7 @@ func object(fields map[string]json.RawMessage) string {
 	return "{" + text.String() + "}"
 }
 
-// with is the good request with another value for a field.
+// with returns the valid request with another value for a field.
 func (op operation) with(name string, value string) request {
 	r, fields := op.good, maps.Clone(op.fields)
 	delete(fields, others[name])
@@ -233,7 +233,7 @@ func (op operation) with(name string, value string) request {
 	return r
 }
 
-// names are those of all fields of the body.
+// names returns the names of all fields of the body.
 func (op operation) names() []string {
 	return slices.Sorted(maps.Keys(maps.Collect(func(yield func(string, bool) bool) {
 		for _, fields := range []map[string]json.RawMessage{op.fields, op.more} {
@@ -246,7 +246,7 @@ func (op operation) names() []string {
 	})))
 }
 
-// queryValues are good values for the parameters of queries; one that is not here is left empty.
+// queryValues are valid values for query parameters; other parameters stay empty.
 var queryValues = map[string]string{
 	"limit": "2", "before": "2100-01-01T00:00:00Z",
 	"channel": "c", "tag": "t", "event_types": "a.made", "with_content": "true", "with_msg": "true",

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// docFiles are all pages of documentation in the repository.
+// docFiles returns all documentation pages of the repository.
 func docFiles(t *testing.T) []string {
 	t.Helper()
 	var files []string
@@ -39,7 +39,7 @@ var (
 	docCode    = regexp.MustCompile("(?s)```.*?```")
 )
 
-// docAnchors are the anchors that GitHub gives a page's headings.
+// docAnchors returns the anchors that GitHub gives a page's headings.
 func docAnchors(text string) map[string]bool {
 	anchors := map[string]bool{}
 	for _, heading := range docHeading.FindAllStringSubmatch(docCode.ReplaceAllString(text, ""), -1) {
@@ -87,7 +87,7 @@ func TestDocsIndexNamesEveryPage(t *testing.T) {
 	}
 }
 
-// TestDocsListEverySetting: docs/configuration.md has a row for each, with its default.
+// TestDocsListEverySetting checks that docs/configuration.md has a row with the default for each setting.
 func TestDocsListEverySetting(t *testing.T) {
 	t.Parallel()
 	defaults := map[string]string{}
@@ -103,7 +103,7 @@ func TestDocsListEverySetting(t *testing.T) {
 	}
 }
 
-// TestDocsNameFilesThatExist: paths in back quotes that begin with a directory of the repository.
+// TestDocsNameFilesThatExist checks paths in back quotes that begin with a directory of the repository.
 func TestDocsNameFilesThatExist(t *testing.T) {
 	t.Parallel()
 	quoted := regexp.MustCompile("`([\\w.*-]+/[\\w./*-]*)`")

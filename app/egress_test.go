@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// caFile is a file with the certificate of an authority, and that certificate.
+// caFile returns a file with an authority's certificate, and that certificate.
 func caFile(t *testing.T) (string, *x509.Certificate) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -15,7 +15,7 @@ func TestUnknownVariablesAreFoundByName(t *testing.T) {
 	t.Parallel()
 	settings := variablesOf(newParser(new(commands), nil, nil, func(int) {}).Model.Node)
 	environment := []string{
-		"HOME=/root", "DATABASE_URL=x", "POSTRIDER_LISTEN=x", "POSTRIDER_LISTEN_SECRET=x", // which is of one command
+		"HOME=/root", "DATABASE_URL=x", "POSTRIDER_LISTEN=x", "POSTRIDER_LISTEN_SECRET=x", // of one command
 		"POSTRIDER_LISTN=x", "POSTRIDER_RETRY_SHEDULE=x", "POSTRIDER_COLOUR=x", "POSTRIDER_PORT=8071",
 		"POSTRIDER_API_PORT=tcp://10.0.0.1:80", "POSTRIDER_SERVICE_HOST=10.0.0.1", "POSTRIDER_SERVICE_PORT_HTTP=80",
 		"POSTRIDER_PORT_80_TCP_ADDR=10.0.0.1", "POSTRIDER_KAFKA_PASSWORD=x",

@@ -10,9 +10,9 @@ import (
 	"testing"
 )
 
-// FuzzAPI sends requests of any kind to the API on a real Postgres. Whatever a client sends, nothing of
-// it is our fault, and the answer is JSON. The seeds are a good request of every operation of the
-// contract, alone and with each field and parameter that it may have; {app_id} and its like stand for ids.
+// FuzzAPI sends arbitrary requests to the API on a real Postgres. No request may cause an internal error, and every
+// response is JSON. The seeds are a valid request of every operation of the contract, alone and with each optional
+// field and parameter; placeholders such as {app_id} stand for ids.
 func FuzzAPI(f *testing.F) {
 	for _, op := range operations(f) {
 		seeds := []request{op.good}
@@ -34,13 +34,13 @@ func FuzzAPI(f *testing.F) {
 		}
 		answer := w.wantNoFailure(t, r)
 		if method != http.MethodGet && answer.Code/100 == 2 {
-			w.ids = nil // what the next request needs may be gone
+			w.ids = nil // ids that the next request needs may be deleted
 		}
 	})
 }
 
-// FuzzFields puts any values into two fields or parameters of an operation's good request, so that it
-// comes further than FuzzAPI; then all that can be read is read. A value that is not JSON is a text.
+// FuzzFields puts arbitrary values into two fields or parameters of an operation's valid request, which reaches
+// further than FuzzAPI; then it reads everything that can be read. A value that is not JSON becomes a string.
 func FuzzFields(f *testing.F) {
 	all := operations(f)
 	places := places(all)
@@ -86,7 +86,7 @@ func FuzzFields(f *testing.F) {
 	})
 }
 
-// A place is one for a value in an operation's request.
+// A place is where a value goes in an operation's request.
 type place struct {
 	operation       operation
 	in, name, value string
@@ -112,7 +112,7 @@ func places(all []operation) []place {
 	return places
 }
 
-// asJSON is a text as JSON, if it is not already.
+// asJSON returns a text as JSON, unless it is JSON already.
 func asJSON(text string) string {
 	if json.Valid([]byte(text)) {
 		return text
@@ -121,7 +121,7 @@ func asJSON(text string) string {
 	return string(quoted)
 }
 
-// goodQuery has a good value for each parameter, so that all of them are there to be changed.
+// goodQuery returns a query with a valid value for each parameter, so that each of them can be changed.
 func goodQuery(op operation) string {
 	var query strings.Builder
 	for _, name := range op.query {

@@ -10,7 +10,7 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// shownFlags are the settings that a command's --help shows.
+// shownFlags returns the settings that a command's --help shows.
 func shownFlags(t *testing.T, command string) []string {
 	t.Helper()
 	var out, errs bytes.Buffer
@@ -55,7 +55,7 @@ func TestHelpOfACommandShowsItsOwnFlags(t *testing.T) {
 	}
 }
 
-// TestSettingsNameTheCommandsThatUseThem finds a new setting without the tag, and a command that was renamed.
+// TestSettingsNameTheCommandsThatUseThem finds new settings without the tag, and commands that were renamed.
 func TestSettingsNameTheCommandsThatUseThem(t *testing.T) {
 	t.Parallel()
 	model := newParser(new(commands), nil, nil, func(int) {}).Model

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// A client that sends its body for longer than a request may take had a 503, as if it were our fault.
+// A client that sent its body too slowly used to get a 503, as if it were our fault.
 func TestWhoSendsItsBodyTooSlowlyIsToldSo(t *testing.T) {
 	t.Parallel()
 	if readTimeout >= handleTimeout || handleTimeout >= writeTimeout {

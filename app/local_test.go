@@ -11,10 +11,10 @@ import (
 	"github.com/postrider/postrider/store"
 )
 
-// localServer is what a running serve has: a Postgres in a data directory.
+// localServer simulates a running serve: a Postgres in a data directory.
 func localServer(t *testing.T) (dir, url string) {
 	t.Helper()
-	top, err := os.MkdirTemp("", "postrider-app-*") // t.TempDir is closed to the account that a root's Postgres runs as
+	top, err := os.MkdirTemp("", "postrider-app-*") // the account of root's Postgres cannot enter t.TempDir
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,7 +18,7 @@ import (
 	"testing"
 )
 
-// listedPackage is what `go list -export` says of a package.
+// listedPackage is a package in the output of `go list -export`.
 type listedPackage struct {
 	ImportPath, Dir, Export string
 	GoFiles                 []string
@@ -84,7 +84,8 @@ func listPackages(t *testing.T, pattern string) (ours []listedPackage, exports m
 	}
 }
 
-// isLogCall reports whether a call is one of package slog, or of what makes loggers with a fixed message.
+// isLogCall reports whether a call is one of package slog, or of a function that creates loggers with a fixed
+// message.
 func isLogCall(info *types.Info, call *ast.CallExpr) bool {
 	selector, ok := call.Fun.(*ast.SelectorExpr)
 	if !ok {
@@ -94,7 +95,7 @@ func isLogCall(info *types.Info, call *ast.CallExpr) bool {
 	return ok && f.Pkg() != nil && (f.Pkg().Path() == "log/slog" || f.Name() == "TextLog")
 }
 
-// messageParameter is where calls have their message; those of attributes have none.
+// messageParameter is the position of the message in each call; functions for attributes have none.
 var messageParameter = map[string]int{
 	"Debug": 0, "Info": 0, "Warn": 0, "Error": 0,
 	"DebugContext": 1, "InfoContext": 1, "WarnContext": 1, "ErrorContext": 1,

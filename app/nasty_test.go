@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// TestGoodRequestsSucceed keeps the others of this kind honest: what they change a little must be right.
+// TestGoodRequestsSucceed validates the requests of the similar tests: what they modify must be valid before.
 func TestGoodRequestsSucceed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -23,7 +23,7 @@ func TestGoodRequestsSucceed(t *testing.T) {
 	}
 }
 
-// nastyJSON is what may stand in the place of any value.
+// nastyJSON are JSON values to put in the place of any value.
 var nastyJSON = []string{
 	// Texts.
 	`""`, `"\u0000"`, `"a\u0000b"`, `"\ud800"`, `"\udc00\ud800"`, `"\ufffd"`, `"😀"`, `"\u202eabc\u202c"`, `"\u0001\u001f\u007f"`,
@@ -51,8 +51,8 @@ var nastyTimes = []string{
 	`"2026-02-30T00:00:00Z"`, `"2016-12-31T23:59:60Z"`,
 }
 
-// TestNastyValuesInBodies puts each of them into each field of each operation, every other one with an
-// idempotency key.
+// TestNastyValuesInBodies puts each value into each field of each operation, every other request with an idempotency
+// key.
 func TestNastyValuesInBodies(t *testing.T) {
 	t.Parallel()
 	w, all := newWorld(t), operations(t)
@@ -74,7 +74,7 @@ func TestNastyValuesInBodies(t *testing.T) {
 	}
 }
 
-// wantStill is wantNoFailure for one request of many: what it changes is made anew for the next.
+// wantStill is wantNoFailure for one request of many: it recreates for the next request what this one changes.
 func (w *world) wantStill(t *testing.T, all []operation, r request) {
 	t.Helper()
 	if answer := w.wantNoFailure(t, r); r.method != http.MethodGet && answer.Code/100 == 2 {
@@ -83,7 +83,7 @@ func (w *world) wantStill(t *testing.T, all []operation, r request) {
 	}
 }
 
-// nastyTexts are what may stand in a path or a query, before it is escaped.
+// nastyTexts are texts for paths and queries, before escaping.
 var nastyTexts = []string{
 	"", " ", "\x00", "a\x00b", "\xff", "\xed\xa0\x80", "\ufffd", "😀", "\u202e", ".", "..", "../..", "/", "a/b", "%", "%00", "%2500", "%zz", ",", ",,", "a,b",
 	"-", "--", "-app_", "app_", "msg_", "-msg_", "msg_000000000000000000000000000", "-msg_000000000000000000000000000",
@@ -95,7 +95,7 @@ var nastyTexts = []string{
 	"9999-12-31T23:59:59-23:59", "10000-01-01T00:00:00Z", "300000-01-01T00:00:00Z", "-0001-01-01T00:00:00Z", "2026-01-31 09:30:00 UTC",
 }
 
-// TestNastyValuesInPathsAndQueries puts each of them into each parameter, escaped and as it is.
+// TestNastyValuesInPathsAndQueries puts each text into each parameter, both escaped and unescaped.
 func TestNastyValuesInPathsAndQueries(t *testing.T) {
 	t.Parallel()
 	w, all := newWorld(t), operations(t)

@@ -16,14 +16,14 @@ import (
 
 var errAway = fmt.Errorf("claim: %w", &core.Error{Kind: core.KindUnavailable, Code: "unavailable", Err: errors.New("away")})
 
-// outageLog is a log of outages whose database is away while away is set.
+// outageLog is a log of outages whose database is unavailable while away is set.
 type outageLog struct {
 	strings.Builder
 	*slog.Logger
 	away atomic.Bool
 }
 
-// inOutages runs test with a clock of its own.
+// inOutages runs test with its own clock.
 func inOutages(t *testing.T, test func(*outageLog)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -45,7 +45,7 @@ func inOutages(t *testing.T, test func(*outageLog)) {
 	})
 }
 
-// wait passes that time, in which each of many parts fails each second if the database is away.
+// wait advances the clock; if the database is away, each of many parts fails once a second.
 func (l *outageLog) wait(d time.Duration) {
 	for end := time.Now().Add(d); time.Now().Before(end); <-time.After(time.Second) {
 		for n := 0; n < 10 && l.away.Load(); n++ {

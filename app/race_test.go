@@ -8,13 +8,13 @@ import (
 	"testing"
 )
 
-// TestRequestsOfAllKindsAtOnce sends every operation's good request to one organisation several times,
-// in any order and many at a time: things are made twice, and deleted while they are changed.
+// TestRequestsOfAllKindsAtOnce sends every operation's valid request to one organisation several times, in any order
+// and concurrently: objects are created twice, and deleted while they are changed.
 func TestRequestsOfAllKindsAtOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	all := operations(t)
-	// What the good requests make, some of the others reach, or make as well.
+	// Some requests use the objects that others create, or create them as well.
 	made := strings.NewReplacer("{endpoint_id}", "new", "{watcher}", "new", "{msg_id}", "new", "{event_type_name}", "b.made")
 	for range 5 {
 		w.populate(t)
@@ -22,7 +22,7 @@ func TestRequestsOfAllKindsAtOnce(t *testing.T) {
 		for range 3 {
 			for _, op := range all {
 				if op.id == "ApplicationDelete" {
-					continue // with it gone, the others come no further
+					continue // without it the other requests would fail early
 				}
 				again := op.good
 				again.target, again.key = made.Replace(again.target), "key"

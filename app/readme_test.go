@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestPublishedSecretIsThatOfCompose: a start warns of the one that people copy.
+// TestPublishedSecretIsThatOfCompose checks that the secret that a start warns about is the one that users copy.
 func TestPublishedSecretIsThatOfCompose(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../docker-compose.yml")
@@ -20,7 +20,7 @@ func TestPublishedSecretIsThatOfCompose(t *testing.T) {
 	}
 }
 
-// TestDocsNameSettingsThatExist reads what people copy from.
+// TestDocsNameSettingsThatExist checks the examples that users copy.
 func TestDocsNameSettingsThatExist(t *testing.T) {
 	t.Parallel()
 	known := map[string]bool{"POSTRIDER_PORT": true} // docker-compose.yml's own

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// readOnly is the same world on connections that refuse writes, as those to a standby do.
+// readOnly reconnects the same world with connections that refuse writes, like those to a standby.
 func (w *world) readOnly(t *testing.T) {
 	t.Helper()
 	u, err := url.Parse(w.config.DatabaseURL)
@@ -25,7 +25,7 @@ func (w *world) readOnly(t *testing.T) {
 	w.handler = refusing.handler(nil)
 }
 
-// TestReadOnlyDatabaseIsUnavailableToEveryOperationThatWrites, and to no other.
+// TestReadOnlyDatabaseIsUnavailableToEveryOperationThatWrites also checks that all other operations succeed.
 func TestReadOnlyDatabaseIsUnavailableToEveryOperationThatWrites(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -11,7 +11,7 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// TestDocsConfigureSources reads what people copy from. In the docs variables stand for secrets.
+// TestDocsConfigureSources checks the examples that users copy. In the docs, variables stand for secrets.
 func TestDocsConfigureSources(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../docs/consume.md")
@@ -22,7 +22,7 @@ func TestDocsConfigureSources(t *testing.T) {
 	seen := map[string]bool{}
 	for _, example := range examples {
 		yaml := regexp.MustCompile(`\$\{[A-Z_]+\}`).ReplaceAllString(example[1], "secret")
-		if !strings.HasPrefix(yaml, "sources:") { // a format alone
+		if !strings.HasPrefix(yaml, "sources:") { // only a format
 			yaml = "sources:\n  - name: a\n    kafka: {brokers: ['k:9092'], topics: [t], group: g, dead_letter_topic: d}\n" + indented(example[1])
 		}
 		c := &Config{Sources: yaml}
@@ -41,7 +41,7 @@ func TestDocsConfigureSources(t *testing.T) {
 	}
 }
 
-// TestDocsConfigureKafkaInCompose: the example's sources are valid.
+// TestDocsConfigureKafkaInCompose checks that the example's sources are valid.
 func TestDocsConfigureKafkaInCompose(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../examples/kafka/docker-compose.yml")
@@ -72,7 +72,7 @@ func indented(text string) string {
 }
 
 func TestVariablesAreExpandedInTextsAlone(t *testing.T) {
-	t.Setenv("SOURCES_TEST", `a"b: [c`) // what would be YAML, or JSON, stays a text
+	t.Setenv("SOURCES_TEST", `a"b: [c`) // text that looks like YAML or JSON stays text
 	c := &Config{Sources: `sources: [{name: a, format: mapping, application: {value: "x${SOURCES_TEST}y"}, event_type: {path: "$.a"},
 		kafka: {brokers: ["k:9092"], topics: [t], group: "$SOURCES_TEST", dead_letter_topic: d}}]`}
 	sources, err := c.sources()
@@ -88,7 +88,7 @@ func TestVariablesAreExpandedInTextsAlone(t *testing.T) {
 	}
 }
 
-// The migration of the outbox and the command line have the same organisation for who names none.
+// The migration of the outbox and the command line use the same default organisation.
 func TestOutboxHasTheOrganisationThatTokensAreFor(t *testing.T) {
 	t.Parallel()
 	schema, err := os.ReadFile("../db/schema.sql")

@@ -9,8 +9,7 @@ import (
 	"testing"
 )
 
-// TestTokensThatSayAnything has the right key sign what should never be in a token: who has the key can
-// be wrong, too.
+// TestTokensThatSayAnything signs invalid claims with the right key, because the key's owner can make mistakes too.
 func TestTokensThatSayAnything(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -41,7 +40,7 @@ func TestTokensThatSayAnything(t *testing.T) {
 	}
 }
 
-// signed is a token of that payload, whatever it is.
+// signed returns a token with this payload, valid or not.
 func signed(claims string) string {
 	encode := base64.RawURLEncoding.EncodeToString
 	text := encode([]byte(`{"alg":"HS256"}`)) + "." + encode([]byte(claims))

@@ -22,17 +22,17 @@ import (
 
 const testSecret = "a secret that only these tests have"
 
-// A world is the API on a Postgres, and an organisation in it that has one of everything.
+// A world is the API on a Postgres, and an organisation with one of everything.
 type world struct {
 	*Instance
 	handler http.Handler
 	logged  *failures
 	org     string
-	ids     map[string]string // by their placeholders
+	ids     map[string]string // by placeholder
 	tokens  map[bool]string   // true: the application's
 }
 
-// newWorld is the API without its listener, on a database of the test's own.
+// newWorld returns the API without its listener, on the test's own database.
 func newWorld(tb testing.TB) *world {
 	tb.Helper()
 	w := &world{logged: &failures{}}
@@ -53,8 +53,7 @@ func newWorld(tb testing.TB) *world {
 
 var organisations atomic.Int64
 
-// populate makes another organisation with one of everything, so that what was done to the one before
-// it does not matter.
+// populate creates another organisation with one of everything, so that changes to the previous one do not matter.
 func (w *world) populate(tb testing.TB) {
 	tb.Helper()
 	org := core.OrgID(fmt.Sprintf("org_%d", organisations.Add(1)))
@@ -69,7 +68,7 @@ func (w *world) populate(tb testing.TB) {
 	w.ids["{endpoint_id}"] = w.make(tb, "/app/one/endpoint", `{"url":"https://n.example/","uid":"hook"}`)
 	w.ids["{msg_id}"] = w.make(tb, "/app/one/msg", `{"eventType":"a.made","eventId":"order-1","payload":{},"channels":["c"],"tags":["t"]}`)
 	w.ids["{watcher}"] = w.make(tb, "/operational-webhook/endpoint", `{"url":"https://n.example/","uid":"ops"}`)
-	w.make(tb, "/app/one/endpoint", `{"url":"https://n.example/","uid":"other"}`) // one task of a kind runs for an endpoint
+	w.make(tb, "/app/one/endpoint", `{"url":"https://n.example/","uid":"other"}`) // an endpoint runs one task of a kind
 	w.ids["{task_id}"] = w.make(tb, "/app/one/endpoint/other/recover", fmt.Sprintf(`{"since":%q}`, time.Now().Add(-time.Hour).Format(time.RFC3339)))
 	app := core.AppID(w.ids["{app_id}"])
 	grant := core.AppGrant{OrgID: org, AppID: app, IssuedAt: time.Now(), Lifetime: core.AppTokenLifetime}
@@ -105,7 +104,7 @@ func (w *world) attempt(tb testing.TB, app core.AppID) {
 	w.ids["{attempt_id}"] = string(a.ID)
 }
 
-// A request is one to the API. In its target and body stand placeholders for the ids of the world.
+// A request is a request to the API. Its target and body contain placeholders for the ids of the world.
 type request struct{ method, target, body, key string }
 
 // send sends a request as a client would.
@@ -119,7 +118,7 @@ func (w *world) send(tb testing.TB, r request) *httptest.ResponseRecorder {
 	if body := w.named(r.body); body != "" {
 		sent.Body, sent.ContentLength = readCloser{strings.NewReader(body)}, int64(len(body))
 	}
-	// With its own token nobody could log out.
+	// With its own token no request could log out.
 	sent.Header.Set("Authorization", "Bearer "+w.tokens[strings.HasSuffix(r.target, "/auth/logout")])
 	if r.key != "" {
 		sent.Header.Set("Idempotency-Key", r.key)
@@ -129,7 +128,7 @@ func (w *world) send(tb testing.TB, r request) *httptest.ResponseRecorder {
 	return answer
 }
 
-// read is the request as net/http reads it; an error is about what no handler ever sees.
+// read returns the request as net/http reads it; an error concerns a request that no handler ever sees.
 func (w *world) read(r request) (*http.Request, error) {
 	return http.ReadRequest(bufio.NewReader(strings.NewReader(
 		r.method + " " + w.named(r.target) + " HTTP/1.1\r\nHost: postrider.example\r\n\r\n")))
@@ -146,7 +145,7 @@ type readCloser struct{ *strings.Reader }
 
 func (readCloser) Close() error { return nil }
 
-// wantNoFailure sends a request and checks that the answer, whatever it says, is none that is our fault.
+// wantNoFailure sends a request and checks that the response is not an internal error.
 func (w *world) wantNoFailure(t *testing.T, r request) *httptest.ResponseRecorder {
 	t.Helper()
 	answer := w.send(t, r)
@@ -162,8 +161,8 @@ func (w *world) wantNoFailure(t *testing.T, r request) *httptest.ResponseRecorde
 	return answer
 }
 
-// wantReadable checks that nothing fails on what a request stored: neither who reads there, above or
-// below, nor who does what it asked for, nor who delivers it.
+// wantReadable checks that a stored request causes no failure: neither in reading the stored objects or those above
+// and below, nor in the tasks it started, nor in deliveries.
 func (w *world) wantReadable(t *testing.T, all []operation, stored request) {
 	t.Helper()
 	target, _, _ := strings.Cut(stored.target, "?")
@@ -174,7 +173,7 @@ func (w *world) wantReadable(t *testing.T, all []operation, stored request) {
 		}
 	}
 	tasks := core.NewTasks(w.store, time.Now)
-	for range 20 { // steps of what it asked for, and of what was left of others
+	for range 20 { // steps of its tasks, and of those left over from others
 		if more, err := tasks.BackgroundTaskStep(t.Context(), new(core.TaskTurns)); err != nil {
 			t.Errorf("after %s %s with %.500q a background task fails: %v", stored.method, stored.target, stored.body, err)
 		} else if !more {
@@ -194,7 +193,7 @@ func (w *world) wantReadable(t *testing.T, all []operation, stored request) {
 	}
 }
 
-// failures keeps the last line of the log that is an error.
+// failures keeps the last log line at level error.
 type failures struct{ line atomic.Pointer[string] }
 
 func (f *failures) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelError }
