@@ -26,7 +26,7 @@ func migrate(ctx context.Context, url string) error {
 	return err
 }
 
-// Eight side by side, because cloning one template at once is where Postgres would object.
+// Eight in parallel, because Postgres might refuse concurrent clones of one template.
 func TestEachTestGetsItsOwnClone(t *testing.T) {
 	t.Parallel()
 	for range 8 {
@@ -46,7 +46,7 @@ func TestDatabaseGoesWithItsTestThoughConnected(t *testing.T) {
 	var url string
 	t.Run("owner", func(t *testing.T) {
 		url = pg.New(t)
-		// Closed by nobody before the database is dropped.
+		// Nobody closes it before the database is dropped.
 		if _, err := pgx.Connect(t.Context(), url); err != nil {
 			t.Fatal(err)
 		}
