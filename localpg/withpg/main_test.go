@@ -14,7 +14,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestCommandFindsTheServer(t *testing.T) {
 	t.Parallel()
-	// The socket is where PGHOST and PGPORT say, and the URL names the same place.
+	// The socket is at PGHOST and PGPORT, and the URL names the same place.
 	script := `test -S "$PGHOST/.s.PGSQL.$PGPORT" && test "$PGUSER $PGDATABASE" = "postrider postrider" &&
 		case "$DATABASE_URL" in postgres://postrider@/postrider\?*) exit 7;; esac`
 	code, err := run(t.Context(), []string{"sh", "-c", script})
