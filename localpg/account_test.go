@@ -18,7 +18,7 @@ func TestRootsServerRunsAsAnotherUser(t *testing.T) {
 	skipUnlessRoot(t)
 	t.Parallel()
 	dir := filepath.Join(newDir(t), "closed")
-	must(t, os.Mkdir(dir, 0o700)) // as by a caller who put a secret there first
+	must(t, os.Mkdir(dir, 0o700)) // like a caller that put a secret there first
 	secret := filepath.Join(dir, "secret")
 	must(t, os.WriteFile(secret, nil, 0o600))
 	s := start(t, Config{Dir: dir, Ephemeral: true})

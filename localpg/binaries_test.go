@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// fakeBinaries is a directory whose postgres answers with that version.
+// fakeBinaries creates a directory with a postgres that reports that version.
 func fakeBinaries(t *testing.T, dir, version string) string {
 	t.Helper()
 	must(t, os.MkdirAll(dir, 0o755))
@@ -21,7 +21,7 @@ func fakeBinaries(t *testing.T, dir, version string) string {
 	return dir
 }
 
-// ownAccount is whom these tests let programs run as.
+// ownAccount returns the account that these tests run programs as.
 func ownAccount(t *testing.T) account {
 	t.Helper()
 	a, err := serverAccount("")
@@ -87,7 +87,7 @@ func TestNewestFirstComparesNumbers(t *testing.T) {
 	}
 }
 
-// Not parallel: it sets PATH. The link of one program does not have the other beside it.
+// Not parallel: it sets PATH. The directory with the link of one program does not contain the other.
 func TestLinksOnPathAreFollowed(t *testing.T) {
 	dir := newDir(t)
 	real, err := filepath.EvalSymlinks(fakeBinaries(t, filepath.Join(dir, "real"), "17.2"))

@@ -19,7 +19,7 @@ import (
 	"testing"
 )
 
-// repositoryWith serves one jar, as Maven Central does, for every version and platform.
+// repositoryWith serves one jar for every version and platform, like Maven Central.
 func repositoryWith(t *testing.T, jar []byte, checksum string) (url string, downloads *atomic.Int32) {
 	t.Helper()
 	downloads = new(atomic.Int32)
@@ -35,7 +35,7 @@ func repositoryWith(t *testing.T, jar []byte, checksum string) (url string, down
 	return server.URL, downloads
 }
 
-// archiveOf is a directory as a tar.xz.
+// archiveOf returns a directory as a tar.xz.
 func archiveOf(t *testing.T, dir string) []byte {
 	t.Helper()
 	var archive bytes.Buffer
@@ -52,7 +52,7 @@ func archiveOf(t *testing.T, dir string) []byte {
 	return compressed
 }
 
-// jarOf wraps an archive as the binaries are: in a zip.
+// jarOf wraps an archive in a zip, like the published binaries.
 func jarOf(t *testing.T, archive []byte) []byte {
 	t.Helper()
 	var jar bytes.Buffer
@@ -93,7 +93,7 @@ func TestUnusableDownload(t *testing.T) {
 	t.Parallel()
 	source := newDir(t)
 	fakeBinaries(t, filepath.Join(source, "bin"), "18.3")
-	// Too large and too random for xz to hold it all in its last bytes, and unpacked after bin.
+	// Too large and too random for xz to keep all of it in its last bytes, and unpacked after bin.
 	noise := make([]byte, 1<<20)
 	_, _ = rand.Read(noise)
 	must(t, os.WriteFile(filepath.Join(source, "lib"), noise, 0o644))
@@ -142,7 +142,7 @@ func TestCancelledDownload(t *testing.T) {
 	})
 }
 
-// Nothing listens on port 1: what a machine without the internet sees.
+// Nothing listens on port 1, as on a machine without internet access.
 func TestFailedDownloadSaysWhatToDo(t *testing.T) {
 	t.Parallel()
 	d := download{"http://127.0.0.1:1", newDir(t), versionFor("16")}

@@ -37,7 +37,7 @@ func TestFindReturnsNothingWhereNoServerRuns(t *testing.T) {
 	if _, err := os.Stat(missing); !os.IsNotExist(err) {
 		t.Errorf("looking for a server made its directory: %v", err)
 	}
-	start(t, Config{Dir: stopped, Ephemeral: true}) // the lock was given back
+	start(t, Config{Dir: stopped, Ephemeral: true}) // the lock is released
 }
 
 func TestFindSaysThatAServerIsStarting(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// startHelper returns another process that has a server in dir, and that server's pid.
+// startHelper starts another process that runs a server in dir, and returns it with that server's pid.
 func startHelper(t *testing.T, dir string) (*exec.Cmd, int) {
 	t.Helper()
 	helper := exec.Command(os.Args[0])
@@ -53,13 +53,13 @@ func TestStartRightAfterAKilledParent(t *testing.T) {
 	for range 3 {
 		helper, _ := startHelper(t, dir)
 		must(t, helper.Process.Kill())
-		// Reaped, so that the lock is free; its server may still be at work.
+		// Once the process is reaped, the lock is free; its server may still be running.
 		_ = helper.Wait()
 		must(t, start(t, Config{Dir: dir, Ephemeral: true}).Stop())
 	}
 }
 
-// On macOS a server outlives its killed parent. Giving up the lock makes one here that looks the same.
+// On macOS a server outlives its killed parent. Releasing the lock simulates that here.
 func TestStartEndsAnOrphan(t *testing.T) {
 	t.Parallel()
 	dir := newDir(t)
@@ -74,7 +74,7 @@ func TestPidOfAnUnrelatedProcessIsLeftAlone(t *testing.T) {
 	dir := newDir(t)
 	s := start(t, Config{Dir: dir, Ephemeral: true})
 	must(t, s.Stop())
-	// Of the same user, for which Postgres itself would refuse to start.
+	// A process of the same user, for which Postgres itself would refuse to start.
 	other := command(t.Context(), s.account, "/bin/sleep", "600")
 	must(t, other.Start())
 	content := fmt.Sprintf("%d\n%s\n", other.Process.Pid, s.data())
@@ -99,7 +99,7 @@ func TestUnfinishedClustersAreRemoved(t *testing.T) {
 	}
 }
 
-// Not parallel: it looks at what every ephemeral start tidies up, and points TMPDIR elsewhere.
+// Not parallel: it looks at directories that every ephemeral start removes, and changes TMPDIR.
 func TestTemporaryDirectoriesOfKilledProcessesAreRemoved(t *testing.T) {
 	t.Setenv("TMPDIR", newDir(t))
 	abandoned, young := temporaryDir(t, time.Hour), temporaryDir(t, 0)

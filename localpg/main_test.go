@@ -12,8 +12,8 @@ import (
 	"go.uber.org/goleak"
 )
 
-// helperDir, when set, turns the test binary into a process that starts a server there and waits to
-// be killed.
+// helperDir, when set, turns the test binary into a process that starts a server in that directory and waits to be
+// killed.
 const helperDir = "LOCALPG_TEST_HELPER_DIR"
 
 func TestMain(m *testing.M) {
@@ -50,7 +50,7 @@ func serveUntilKilled(dir string) {
 	select {}
 }
 
-// newDir is not t.TempDir, which root's server could not enter.
+// newDir returns a directory that root's server can enter, unlike t.TempDir.
 func newDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "localpg-test-*")
@@ -60,7 +60,7 @@ func newDir(t *testing.T) string {
 	return dir
 }
 
-// start stops the server with the test, unless the test already did.
+// start starts a server that is stopped with the test, unless the test has stopped it.
 func start(t *testing.T, c Config) *Server {
 	t.Helper()
 	s, err := Start(t.Context(), c)
@@ -85,7 +85,7 @@ func tryQuery(t *testing.T, s *Server, sql string) (answer string, err error) {
 	return answer, err
 }
 
-// eventually fails the test if the condition does not come true within what a loaded machine needs.
+// eventually fails the test if the condition does not become true within the time a loaded machine needs.
 func eventually(t *testing.T, what string, condition func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)

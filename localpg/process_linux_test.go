@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// The kernel takes the end of the thread that started the server for the death of its parent.
+// The kernel mistakes the end of the thread that started the server for the death of its parent.
 func TestServerOutlivesTheThreadOfItsStart(t *testing.T) {
 	t.Parallel()
 	var s *Server
@@ -22,8 +22,8 @@ func TestServerOutlivesTheThreadOfItsStart(t *testing.T) {
 	query(t, s, "SELECT 'alive'")
 }
 
-// onDyingThread returns the id of a thread that ends when f has returned: Go ends one whose goroutine
-// ended without unlocking it, except for the main thread, which is therefore kept busy meanwhile.
+// onDyingThread returns the id of a thread that ends when f has returned. Go ends a thread whose goroutine ended
+// without unlocking it, except for the main thread, which is therefore kept busy in the meantime.
 func onDyingThread(f func()) (thread int) {
 	done := make(chan struct{})
 	go func() {

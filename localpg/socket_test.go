@@ -24,7 +24,7 @@ func TestSocketFindsAShortPlace(t *testing.T) {
 	}
 }
 
-// Whoever can write in /tmp can guess the name, and wait there with a link.
+// Any user who can write in /tmp can guess the name and create a link there first.
 func TestSocketDirectoryIsNotALink(t *testing.T) {
 	t.Parallel()
 	dir, target := newDir(t), newDir(t)
