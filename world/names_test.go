@@ -54,7 +54,7 @@ func TestNothingMatchesNothing(t *testing.T) {
 	want(t, conn, 0, "SELECT count(*) FROM attempt WHERE id = $1", n.Attempt)
 }
 
-// TestSeedDecidesTheRows makes tiny worlds: two of one seed and one of another.
+// TestSeedDecidesTheRows makes tiny worlds: two from one seed and one from another.
 func TestSeedDecidesTheRows(t *testing.T) {
 	t.Parallel()
 	const sum = `SELECT md5(string_agg(line, '' ORDER BY line COLLATE "C")) FROM (
@@ -79,7 +79,7 @@ func TestSeedDecidesTheRows(t *testing.T) {
 	}
 }
 
-// tiny is a thousandth of the full world.
+// tiny returns the configuration of a thousandth of the full world.
 func tiny(seed uint64) world.Config {
 	c := world.Small(seed)
 	c.Now = world.FixedNow

@@ -42,7 +42,7 @@ func value[T any](t *testing.T, conn *pgx.Conn, sql string, args ...any) T {
 	return v
 }
 
-// want compares a count with what it must be.
+// want checks a count.
 func want(t *testing.T, conn *pgx.Conn, n int, sql string, args ...any) {
 	t.Helper()
 	if got := value[int](t, conn, sql, args...); got != n {
@@ -50,7 +50,7 @@ func want(t *testing.T, conn *pgx.Conn, n int, sql string, args ...any) {
 	}
 }
 
-// atLeast compares a count with what it must not fall below.
+// atLeast checks that a count is at least n.
 func atLeast(t *testing.T, conn *pgx.Conn, n int, sql string, args ...any) {
 	t.Helper()
 	if got := value[int](t, conn, sql, args...); got < n {
@@ -120,7 +120,7 @@ func TestRowsAreInThePartitionsOfTheirTime(t *testing.T) {
 	}
 }
 
-// The partitions of the history are made in another way than by the jobs.
+// The history's partitions are created in another way than by the jobs.
 func TestPartitionsAreLikeThoseOfTheJobs(t *testing.T) {
 	t.Parallel()
 	conn := connect(t, small.Shared(t))
