@@ -84,7 +84,7 @@ func TestPayloadHasTheSizeAskedFor(t *testing.T) {
 
 func TestSignatureIsThatOfTheSpecification(t *testing.T) {
 	t.Parallel()
-	// The example of the Standard Webhooks' own libraries.
+	// The example of the Standard Webhooks libraries.
 	key, err := parseSecret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
 	if err != nil {
 		t.Fatal(err)

@@ -31,7 +31,7 @@ func TestCoresAreOfSessionsThatAreStillThere(t *testing.T) {
 	}
 }
 
-// figuresOf are those of a neighbour whose latencies are all alike.
+// figuresOf returns the figures of a neighbour whose latencies are all equal.
 func figuresOf(took time.Duration) neighbourFigures {
 	return neighbourFigures{accept: latency{took, took}, deliver: latency{took, took}}
 }
