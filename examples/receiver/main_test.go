@@ -12,7 +12,7 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
 
-// signed is a webhook as Postrider sends it.
+// signed returns a webhook as Postrider sends it.
 func signed(t *testing.T, verifier *standardwebhooks.Webhook, id, payload string, at time.Time) *http.Request {
 	t.Helper()
 	signature, err := verifier.Sign(id, at, []byte(payload))

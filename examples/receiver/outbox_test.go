@@ -27,7 +27,7 @@ func TestMain(m *testing.M) { pgtest.Main(m) }
 
 const secret = "--jwt-secret=a-secret-of-this-test-and-of-nothing-else"
 
-// patience is for machines that are twenty times slower.
+// patience allows for machines that are twenty times slower.
 const patience = time.Minute
 
 // TestReceiverGetsWhatTheOutboxExampleSends runs both examples as their README says.
@@ -59,7 +59,7 @@ func TestReceiverGetsWhatTheOutboxExampleSends(t *testing.T) {
 	}
 }
 
-// startPostrider runs everything on that database until the test ends, and returns the API's URL.
+// startPostrider runs all components on that database until the test ends, and returns the API's URL.
 func startPostrider(t *testing.T, database string) string {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -68,7 +68,7 @@ func startPostrider(t *testing.T, database string) string {
 	go func() {
 		ended <- app.Main(ctx, []string{"serve", "--database-url=" + database, "--listen=127.0.0.1:0", "--ops-listen=",
 			"--stop-delay=0s", "--allow-subnets=127.0.0.0/8", "--log-format=json", secret}, log, log)
-		_ = log.Close() // of a pipe, which cannot fail
+		_ = log.Close() // a pipe, whose Close cannot fail
 	}()
 	t.Cleanup(func() {
 		cancel()
@@ -122,7 +122,7 @@ func (c client) call(method, path, body string) (answer map[string]any) {
 	return answer
 }
 
-// runSQL runs a file as psql does.
+// runSQL runs a file like psql.
 func runSQL(t *testing.T, database, file string) {
 	t.Helper()
 	text, err := os.ReadFile(file)
