@@ -85,9 +85,8 @@ type ApplicationFilterManyParams struct {
 	NoEndpoints       bool
 }
 
-// ApplicationFilterMany returns those of the applications that are left in when some are left out by what their
-// endpoints are like. Each is looked at by itself, as far as it takes to know: LIMIT keeps Postgres from reading
-// all endpoints that there are for a join.
+// ApplicationFilterMany returns the applications that remain after filtering by their endpoints. Each is examined
+// separately, and no further than necessary: LIMIT keeps Postgres from reading all endpoints for a join.
 func (q *Queries) ApplicationFilterMany(ctx context.Context, db DBTX, arg ApplicationFilterManyParams) ([]string, error) {
 	rows, err := db.Query(ctx, applicationFilterMany,
 		arg.AppIDs,
@@ -125,7 +124,7 @@ SELECT org_id, id, uid, name, throttle_rate, metadata, created_at, updated_at
 FROM application
 WHERE application.org_id = $1
     AND application.id = coalesce((SELECT named.id FROM named), $2::text)
-    AND (application.id = $2::text OR application.uid = $2::text) -- still, if another transaction changed it meanwhile
+    AND (application.id = $2::text OR application.uid = $2::text) -- rechecked: another transaction may change it
     AND application.deleted_at IS NULL
 `
 
@@ -145,8 +144,8 @@ type ApplicationGetRow struct {
 	UpdatedAt    time.Time
 }
 
-// ApplicationGet finds an application by id or uid; a uid never looks like an id. A uid is looked up first:
-// with a choice of two columns alone, all rows of the organisation might be read.
+// ApplicationGet finds an application by id or uid; a uid never looks like an id. The uid is looked up first: with a
+// choice of two columns alone, Postgres might read all rows of the organisation.
 func (q *Queries) ApplicationGet(ctx context.Context, db DBTX, arg ApplicationGetParams) (ApplicationGetRow, error) {
 	row := db.QueryRow(ctx, applicationGet, arg.OrgID, arg.Ref)
 	var i ApplicationGetRow
@@ -177,8 +176,8 @@ type ApplicationHoldParams struct {
 	ID    core.AppID
 }
 
-// ApplicationHold keeps an application from being deleted until the transaction ends. KEY SHARE is what the
-// foreign key of an endpoint takes anyway: it is in no conflict with itself, with changes of the application
+// ApplicationHold prevents an application from being deleted until the transaction ends. It takes the KEY SHARE lock
+// that an endpoint's foreign key takes anyway, which does not conflict with itself, with updates of the application
 // or with claims for it.
 func (q *Queries) ApplicationHold(ctx context.Context, db DBTX, arg ApplicationHoldParams) (core.AppID, error) {
 	row := db.QueryRow(ctx, applicationHold, arg.OrgID, arg.ID)
@@ -203,7 +202,7 @@ type ApplicationInsertParams struct {
 	UpdatedAt    time.Time
 }
 
-// ApplicationInsert makes an application; a uid that is taken violates application_org_id_uid_key.
+// ApplicationInsert creates an application; a uid that is taken violates application_org_id_uid_key.
 func (q *Queries) ApplicationInsert(ctx context.Context, db DBTX, arg ApplicationInsertParams) (int64, error) {
 	result, err := db.Exec(ctx, applicationInsert,
 		arg.OrgID,
@@ -235,7 +234,7 @@ FROM (
         SELECT
             org_id, id, uid, name, throttle_rate, metadata, created_at, updated_at, deleted_at
         FROM application
-        -- By row comparisons, whose order only the primary key has: the index on id has all organisations in it.
+        -- Row comparisons, because only the primary key has their order: the index on id covers all organisations.
         WHERE (org_id, id) > ($2::text, $3::text)
             AND (org_id, id) < ($2::text, $4::text)
         ORDER BY org_id, id
@@ -269,8 +268,8 @@ type ApplicationListAscendingRow struct {
 	Ended        string
 }
 
-// ApplicationListAscending lists applications, oldest first. Deleted ones are kept, and looked at: max_looked of
-// all and no more, as MessageListDescending does.
+// ApplicationListAscending lists applications, oldest first. Deleted applications are kept, and count as looked at:
+// it looks at up to max_looked of all, as MessageListDescending does.
 func (q *Queries) ApplicationListAscending(ctx context.Context, db DBTX, arg ApplicationListAscendingParams) ([]ApplicationListAscendingRow, error) {
 	rows, err := db.Query(ctx, applicationListAscending,
 		arg.MaxLooked,
@@ -322,7 +321,7 @@ FROM (
         SELECT
             org_id, id, uid, name, throttle_rate, metadata, created_at, updated_at, deleted_at
         FROM application
-        -- By row comparisons, as in ApplicationListAscending.
+        -- Row comparisons, as in ApplicationListAscending.
         WHERE (org_id, id) > ($2::text, $3::text)
             AND (org_id, id) < ($2::text, $4::text)
         ORDER BY org_id DESC, id DESC
@@ -406,7 +405,7 @@ SELECT org_id, id, uid, name, throttle_rate, metadata, created_at, updated_at
 FROM application
 WHERE application.org_id = $1
     AND application.id = coalesce((SELECT named.id FROM named), $2::text)
-    AND (application.id = $2::text OR application.uid = $2::text) -- still, if another transaction changed it meanwhile
+    AND (application.id = $2::text OR application.uid = $2::text) -- rechecked: another transaction may change it
     AND application.deleted_at IS NULL
 FOR NO KEY UPDATE
 `
@@ -427,7 +426,7 @@ type ApplicationLockRow struct {
 	UpdatedAt    time.Time
 }
 
-// ApplicationLock is ApplicationGet, and keeps others from changing the row until the transaction ends.
+// ApplicationLock is like ApplicationGet, and prevents other transactions from changing the row until this one ends.
 func (q *Queries) ApplicationLock(ctx context.Context, db DBTX, arg ApplicationLockParams) (ApplicationLockRow, error) {
 	row := db.QueryRow(ctx, applicationLock, arg.OrgID, arg.Ref)
 	var i ApplicationLockRow
@@ -456,7 +455,7 @@ SELECT org_id, id, uid, name, throttle_rate, metadata, created_at, updated_at
 FROM application
 WHERE application.org_id = $1
     AND application.id = coalesce((SELECT named.id FROM named), $2::text)
-    AND (application.id = $2::text OR application.uid = $2::text) -- still, if another transaction changed it meanwhile
+    AND (application.id = $2::text OR application.uid = $2::text) -- rechecked: another transaction may change it
     AND application.deleted_at IS NULL
 FOR UPDATE
 `
@@ -477,7 +476,7 @@ type ApplicationLockForDeleteRow struct {
 	UpdatedAt    time.Time
 }
 
-// ApplicationLockForDelete is ApplicationLock, and also waits for those that hold the application.
+// ApplicationLockForDelete is like ApplicationLock, and also waits for transactions that hold the application.
 func (q *Queries) ApplicationLockForDelete(ctx context.Context, db DBTX, arg ApplicationLockForDeleteParams) (ApplicationLockForDeleteRow, error) {
 	row := db.QueryRow(ctx, applicationLockForDelete, arg.OrgID, arg.Ref)
 	var i ApplicationLockForDeleteRow
@@ -530,8 +529,8 @@ type ApplicationResolveManyRow struct {
 	ID  core.AppID
 }
 
-// ApplicationResolveMany finds applications by ids or uids; what is not there is left out. Two look-ups,
-// each on its index; only one of them can find anything.
+// ApplicationResolveMany finds applications by ids or uids and omits those that do not exist. It makes two look-ups,
+// each on its own index; only one of them can find anything.
 func (q *Queries) ApplicationResolveMany(ctx context.Context, db DBTX, arg ApplicationResolveManyParams) ([]ApplicationResolveManyRow, error) {
 	rows, err := db.Query(ctx, applicationResolveMany, arg.Refs, arg.OrgID)
 	if err != nil {
@@ -574,7 +573,7 @@ type ApplicationUpdateParams struct {
 	ID           core.AppID
 }
 
-// ApplicationUpdate replaces what a client can change of an application.
+// ApplicationUpdate replaces the fields of an application that a client can change.
 func (q *Queries) ApplicationUpdate(ctx context.Context, db DBTX, arg ApplicationUpdateParams) (int64, error) {
 	result, err := db.Exec(ctx, applicationUpdate,
 		arg.UID,

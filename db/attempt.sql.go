@@ -27,7 +27,7 @@ type AttemptGetParams struct {
 	ID        core.AttemptID
 }
 
-// AttemptGet finds an attempt by its message and id, in the one partition that can hold it.
+// AttemptGet finds an attempt by its message and id, in the only partition that can contain it.
 func (q *Queries) AttemptGet(ctx context.Context, db DBTX, arg AttemptGetParams) (Attempt, error) {
 	row := db.QueryRow(ctx, attemptGet, arg.AppID, arg.MessageID, arg.ID)
 	var i Attempt
@@ -64,7 +64,7 @@ CROSS JOIN LATERAL (
                 ($4::smallint = 0 OR looked.response_status_code BETWEEN $5::smallint AND $4::smallint)
                 AND (
                     ($6::text = '' AND $7::text = '' AND cardinality($8::text[]) = 0)
-                    -- Not EXISTS, of which the planner may make a hash of all messages: a look-up for each row.
+                    -- Not EXISTS, for which the planner may hash all messages, but one look-up per row.
                     OR (
                         SELECT true
                         FROM message
@@ -198,7 +198,7 @@ CROSS JOIN LATERAL (
                 ($4::smallint = 0 OR looked.response_status_code BETWEEN $5::smallint AND $4::smallint)
                 AND (
                     ($6::text = '' AND $7::text = '' AND cardinality($8::text[]) = 0)
-                    -- Not EXISTS, of which the planner may make a hash of all messages: a look-up for each row.
+                    -- Not EXISTS, for which the planner may hash all messages, but one look-up per row.
                     OR (
                         SELECT true
                         FROM message
@@ -265,10 +265,10 @@ type AttemptListByEndpointDescendingRow struct {
 	Ended              string
 }
 
-// AttemptListByEndpointDescending lists the attempts at an endpoint that have one of the statuses, newest
-// first: of each status as many as the page takes, and of those the first. Of each status it looks at max_looked
-// attempts and no more, and returns the last of them whether it matches or not, as MessageListDescending does:
-// nothing that comes after the first of those rows is complete.
+// AttemptListByEndpointDescending lists the attempts at an endpoint that have one of the statuses, newest first. It
+// reads up to a page of each status, and returns the newest of those. Of each status it looks at up to max_looked
+// attempts, and returns the last of them whether it matches or not, as MessageListDescending does: nothing after the
+// first of those rows is complete.
 func (q *Queries) AttemptListByEndpointDescending(ctx context.Context, db DBTX, arg AttemptListByEndpointDescendingParams) ([]AttemptListByEndpointDescendingRow, error) {
 	rows, err := db.Query(ctx, attemptListByEndpointDescending,
 		arg.WithResponse,
@@ -333,7 +333,7 @@ FROM (
             AND ($5::smallint = 0 OR looked.response_status_code BETWEEN $6::smallint AND $5::smallint)
             AND (
                 ($7::text = '' AND $8::text = '' AND cardinality($9::text[]) = 0)
-                -- Once: all attempts are of this message.
+                -- Evaluated once: all attempts are of this message.
                 OR (
                     SELECT true
                     FROM message
@@ -464,7 +464,7 @@ FROM (
             AND ($5::smallint = 0 OR looked.response_status_code BETWEEN $6::smallint AND $5::smallint)
             AND (
                 ($7::text = '' AND $8::text = '' AND cardinality($9::text[]) = 0)
-                -- Once: all attempts are of this message.
+                -- Evaluated once: all attempts are of this message.
                 OR (
                     SELECT true
                     FROM message
@@ -528,8 +528,8 @@ type AttemptListByMessageDescendingRow struct {
 	Ended              string
 }
 
-// AttemptListByMessageDescending lists the attempts to deliver a message, newest first. It looks at max_looked of
-// them and no more, as MessageListDescending does.
+// AttemptListByMessageDescending lists the attempts to deliver a message, newest first. It looks at up to max_looked
+// of them, as MessageListDescending does.
 func (q *Queries) AttemptListByMessageDescending(ctx context.Context, db DBTX, arg AttemptListByMessageDescendingParams) ([]AttemptListByMessageDescendingRow, error) {
 	rows, err := db.Query(ctx, attemptListByMessageDescending,
 		arg.WithResponse,

@@ -50,8 +50,8 @@ type BackgroundTaskClaimAnyTenantRow struct {
 	NextAt     time.Time
 }
 
-// BackgroundTaskClaimAnyTenant locks the first running task of a place, after one, that may make a step. SKIP LOCKED:
-// another process makes a step of those at this moment.
+// BackgroundTaskClaimAnyTenant locks the first running task of a place, after a given one, whose next step is due.
+// SKIP LOCKED, because another process is making a step of a locked task.
 func (q *Queries) BackgroundTaskClaimAnyTenant(ctx context.Context, db DBTX, arg BackgroundTaskClaimAnyTenantParams) (BackgroundTaskClaimAnyTenantRow, error) {
 	row := db.QueryRow(ctx, backgroundTaskClaimAnyTenant, arg.Place, arg.After, arg.Now)
 	var i BackgroundTaskClaimAnyTenantRow
@@ -95,7 +95,7 @@ type BackgroundTaskDeleteEndedAnyTenantParams struct {
 	MaxRows  int32
 }
 
-// BackgroundTaskDeleteEndedAnyTenant deletes tasks that began and ended before a time, a bounded number of them.
+// BackgroundTaskDeleteEndedAnyTenant deletes tasks that began and ended before a time, up to a limit.
 func (q *Queries) BackgroundTaskDeleteEndedAnyTenant(ctx context.Context, db DBTX, arg BackgroundTaskDeleteEndedAnyTenantParams) (int64, error) {
 	result, err := db.Exec(ctx, backgroundTaskDeleteEndedAnyTenant, arg.BeforeID, arg.Before, arg.MaxRows)
 	if err != nil {
@@ -189,7 +189,7 @@ type BackgroundTaskInsertParams struct {
 	NextAt     time.Time
 }
 
-// BackgroundTaskInsert makes a task.
+// BackgroundTaskInsert creates a task.
 func (q *Queries) BackgroundTaskInsert(ctx context.Context, db DBTX, arg BackgroundTaskInsertParams) (int64, error) {
 	result, err := db.Exec(ctx, backgroundTaskInsert,
 		arg.OrgID,
@@ -399,8 +399,8 @@ type BackgroundTaskListDescendingRow struct {
 	Ended      string
 }
 
-// BackgroundTaskListDescending lists tasks, newest first. Statistics can grow to megabytes, and a page
-// holds 250 of them: such data is left out. It looks at max_looked tasks and no more, as MessageListDescending does.
+// BackgroundTaskListDescending lists tasks, newest first. Statistics can grow to megabytes, and a page holds 250
+// tasks, so such data is omitted. It looks at up to max_looked tasks, as MessageListDescending does.
 func (q *Queries) BackgroundTaskListDescending(ctx context.Context, db DBTX, arg BackgroundTaskListDescendingParams) ([]BackgroundTaskListDescendingRow, error) {
 	rows, err := db.Query(ctx, backgroundTaskListDescending,
 		arg.MaxDataBytes,
@@ -502,8 +502,9 @@ type BackgroundTaskPlaceListAnyTenantRow struct {
 	Due   bool
 }
 
-// BackgroundTaskPlaceListAnyTenant goes from place to place, an application or else an organisation, by one probe of the
-// index each, however many tasks run there. It lists those in which a step may be made, and the last one it looked at.
+// BackgroundTaskPlaceListAnyTenant goes from place to place, which is an application or else an organisation. It
+// makes one index probe per place, however many tasks run there. It lists the places where a step is due, and the
+// last place it looked at.
 func (q *Queries) BackgroundTaskPlaceListAnyTenant(ctx context.Context, db DBTX, arg BackgroundTaskPlaceListAnyTenantParams) ([]BackgroundTaskPlaceListAnyTenantRow, error) {
 	rows, err := db.Query(ctx, backgroundTaskPlaceListAnyTenant, arg.Now, arg.MaxPlaces, arg.After)
 	if err != nil {
@@ -553,8 +554,8 @@ type BackgroundTaskPostponeParams struct {
 	Cursor    string
 }
 
-// BackgroundTaskPostpone writes down that a step failed: the task waits, or has failed with it. One that
-// another process has moved on meanwhile is left alone.
+// BackgroundTaskPostpone records that a step failed: the task waits, or has failed with it. A task that another
+// process has advanced meanwhile is not changed.
 func (q *Queries) BackgroundTaskPostpone(ctx context.Context, db DBTX, arg BackgroundTaskPostponeParams) (int64, error) {
 	result, err := db.Exec(ctx, backgroundTaskPostpone,
 		arg.Status,
@@ -590,8 +591,8 @@ type BackgroundTaskRunningGetParams struct {
 	OrgID      core.OrgID
 }
 
-// BackgroundTaskRunningGet finds the task of a kind that runs for an application and an endpoint. Without an application
-// its place has the organisation's id.
+// BackgroundTaskRunningGet finds the running task of a kind for an application and an endpoint. A task without an
+// application has the organisation's id as its place.
 func (q *Queries) BackgroundTaskRunningGet(ctx context.Context, db DBTX, arg BackgroundTaskRunningGetParams) (core.TaskID, error) {
 	row := db.QueryRow(ctx, backgroundTaskRunningGet,
 		arg.Place,
@@ -631,7 +632,7 @@ type BackgroundTaskUpdateParams struct {
 	ID        core.TaskID
 }
 
-// BackgroundTaskUpdate writes down how far a task has come.
+// BackgroundTaskUpdate records the progress of a task.
 func (q *Queries) BackgroundTaskUpdate(ctx context.Context, db DBTX, arg BackgroundTaskUpdateParams) (int64, error) {
 	result, err := db.Exec(ctx, backgroundTaskUpdate,
 		arg.Status,

@@ -22,7 +22,8 @@ WITH queue AS (
     ) AS q(endpoint_id, queue, most, since, seq)
 ),
 first_in_order AS (
-    -- Without a lock, which would be of the next one where another worker has this one locked.
+    -- Without a lock, because a lock with SKIP LOCKED would return the next delivery when another worker has locked
+    -- this one.
     SELECT delivery.app_id, delivery.message_id, delivery.endpoint_id
     FROM queue
     CROSS JOIN LATERAL (
@@ -46,13 +47,13 @@ due_in_order AS MATERIALIZED (
             AND delivery.message_id = first_in_order.message_id
             AND delivery.endpoint_id = first_in_order.endpoint_id
             AND delivery.due_at <= $7::timestamptz
-            AND delivery.state || '' = 'waiting' -- no reason to read an index of all that wait
+            AND delivery.state || '' = 'waiting' -- prevents the use of an index on all waiting deliveries
         LIMIT 1
         FOR UPDATE SKIP LOCKED
     ) AS candidate
 ),
 due AS MATERIALIZED (
-    -- SKIP LOCKED: another worker is claiming those at this moment.
+    -- SKIP LOCKED, because another worker is claiming those at this moment.
     SELECT candidate.tid, candidate.app_id, candidate.message_id, candidate.endpoint_id, queue.queue
     FROM queue
     CROSS JOIN LATERAL (
@@ -71,8 +72,8 @@ due AS MATERIALIZED (
     LIMIT $8::int
 ),
 taken AS MATERIALIZED (
-    -- LATERAL with LIMIT 1: one probe of an index for each, whatever the statistics say. Planned as a join,
-    -- the look-up of messages once read all that a large application had.
+    -- LATERAL with LIMIT 1 makes one index probe per row, whatever the statistics say. Planned as a join, the look-up
+    -- of messages once read all messages of a large application.
     SELECT
         due.tid, due.app_id, due.message_id, due.endpoint_id, due.queue,
         endpoint.url, endpoint.secret, endpoint.headers, endpoint.old_secrets, endpoint.old_secrets_expire_at,
@@ -189,11 +190,11 @@ type DeliveryClaimManyAnyTenantRow struct {
 	Seq                int64
 }
 
-// DeliveryClaimManyAnyTenant leases due deliveries of the given queues, at most so many of each. A row
-// without a lease cannot be sent: its payload is gone, or its endpoint was disabled or deleted just now.
-// Of a queue in order it takes the first delivery alone, and nothing while that is leased or waits to be
-// tried again. Of a large payload it reads the size alone. In each queue it looks from what was the first there before, by time or by number: what was claimed
-// leaves dead entries, which stay while anybody holds a snapshot.
+// DeliveryClaimManyAnyTenant leases due deliveries of the given queues, up to a limit for each. A row without a lease
+// cannot be sent: its payload is gone, or its endpoint was disabled or deleted just now. From an ordered queue it
+// takes only the first delivery, and nothing while that is leased or waits for a retry. Of a large payload it reads
+// only the size. In each queue it starts at the delivery that was the first there before, by time or by number:
+// claimed deliveries leave dead index entries, which stay while any session holds a snapshot.
 func (q *Queries) DeliveryClaimManyAnyTenant(ctx context.Context, db DBTX, arg DeliveryClaimManyAnyTenantParams) ([]DeliveryClaimManyAnyTenantRow, error) {
 	rows, err := db.Query(ctx, deliveryClaimManyAnyTenant,
 		arg.MaxRows,
@@ -352,13 +353,14 @@ type DeliveryOwedListAnyTenantRow struct {
 	Gone              bool
 }
 
-// DeliveryOwedListAnyTenant goes from queue to queue, kind by kind in the order of their endpoints, with
-// one probe of the index each, however much waits there. It lists those in which something is due, with what the
-// endpoint and the application allow, those that are owed no more, and the last one it looked at. What waits for
-// another delivery is in a queue after all others, and is not looked at.
+// DeliveryOwedListAnyTenant goes from queue to queue, by kind and then by endpoint, with one index probe per queue,
+// however many deliveries wait there. It lists the queues in which something is due, with the limits of the endpoint
+// and the application, the queues whose deliveries are no longer owed, and the last queue it looked at. Deliveries
+// that wait for another delivery are in queues after all others, and are not looked at.
 //
-// The floors are queues of which much was claimed, in their order, and where to look from in each: what was
-// claimed leaves dead entries, which stay while anybody holds a snapshot. The last floor is the end of all queues.
+// The floors are the queues of which many deliveries were claimed, in their order, each with the place to look from:
+// claimed deliveries leave dead index entries, which stay while any session holds a snapshot. The last floor is the
+// end of all queues.
 func (q *Queries) DeliveryOwedListAnyTenant(ctx context.Context, db DBTX, arg DeliveryOwedListAnyTenantParams) ([]DeliveryOwedListAnyTenantRow, error) {
 	rows, err := db.Query(ctx, deliveryOwedListAnyTenant,
 		arg.Now,

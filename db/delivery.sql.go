@@ -14,7 +14,7 @@ import (
 
 const deliveryDropByApplication = `-- name: DeliveryDropByApplication :execrows
 WITH doomed AS MATERIALIZED (
-    -- SKIP LOCKED: a worker is about to drop it, or will find its endpoint deleted.
+    -- SKIP LOCKED, because a worker is about to drop it, or will find its endpoint deleted.
     SELECT delivery.ctid::tid AS tid
     FROM delivery
     WHERE delivery.app_id = $1
@@ -32,8 +32,7 @@ type DeliveryDropByApplicationParams struct {
 	MaxRows int32
 }
 
-// DeliveryDropByApplication drops what an application is owed, at most max_rows deliveries, and returns how many
-// that were.
+// DeliveryDropByApplication drops up to max_rows deliveries of an application, and returns how many it dropped.
 func (q *Queries) DeliveryDropByApplication(ctx context.Context, db DBTX, arg DeliveryDropByApplicationParams) (int64, error) {
 	result, err := db.Exec(ctx, deliveryDropByApplication, arg.AppID, arg.MaxRows)
 	if err != nil {
@@ -49,7 +48,7 @@ WITH doomed AS MATERIALIZED (
     CROSS JOIN LATERAL (
         SELECT delivery.ctid::tid AS tid
         FROM delivery
-        -- Row comparisons, whose order only the index of what waits has.
+        -- Row comparisons, because only the index on waiting deliveries has their order.
         WHERE (delivery.queue, delivery.endpoint_id) >= (kind.queue, $1::text)
             AND (delivery.queue, delivery.endpoint_id) <= (kind.queue, $1::text)
             AND delivery.state = 'waiting'
@@ -71,8 +70,8 @@ type DeliveryDropByEndpointParams struct {
 	MaxRows    int32
 }
 
-// DeliveryDropByEndpoint drops what waits for an endpoint, at most max_rows deliveries, and returns how many that
-// were. What is locked it waits for: fewer than max_rows means that nothing waits any more.
+// DeliveryDropByEndpoint drops up to max_rows deliveries that wait for an endpoint, and returns how many it dropped.
+// It waits for locked ones, so a count below max_rows means that none are left.
 func (q *Queries) DeliveryDropByEndpoint(ctx context.Context, db DBTX, arg DeliveryDropByEndpointParams) (int64, error) {
 	result, err := db.Exec(ctx, deliveryDropByEndpoint, arg.EndpointID, arg.AppID, arg.MaxRows)
 	if err != nil {
@@ -100,7 +99,8 @@ type DeliveryInsertParams struct {
 	EndpointID string
 }
 
-// DeliveryInsert makes a delivery that is due now; no row: the message is owed to the endpoint already.
+// DeliveryInsert creates a delivery that is due now. It inserts no row if the message is already owed to the
+// endpoint.
 func (q *Queries) DeliveryInsert(ctx context.Context, db DBTX, arg DeliveryInsertParams) (int64, error) {
 	result, err := db.Exec(ctx, deliveryInsert,
 		arg.MessageID,
@@ -147,8 +147,8 @@ postponed AS (
     RETURNING delivery.app_id, delivery.endpoint_id, held.leased_until, held.due_at
 ),
 probed AS (
-    -- A claim that probes an endpoint pauses it until the lease ends. SKIP LOCKED as in DeliveryRecordMany:
-    -- what is left out is probed a lease later.
+    -- A claim that probes an endpoint pauses it until the lease ends. SKIP LOCKED as in DeliveryRecordMany: a skipped
+    -- endpoint is probed one lease later.
     SELECT endpoint.tid, endpoint.id, postponed.due_at
     FROM postponed
     CROSS JOIN LATERAL (
@@ -181,9 +181,9 @@ type DeliveryPostponeManyParams struct {
 	DueAts       []time.Time
 }
 
-// DeliveryPostponeMany gives back leases of deliveries whose attempt could not be made through no fault of
-// their endpoint, each until a time of its own, and counts those that were still held. Nothing else about
-// the delivery changes. An endpoint that was waiting for this attempt to probe it may be probed again then.
+// DeliveryPostponeMany gives back the leases of deliveries whose attempt could not be made through no fault of their
+// endpoint, postpones each delivery to a time of its own, and counts those that were still held. Nothing else about a
+// delivery changes. An endpoint that was waiting for this attempt as its probe may be probed again at that time.
 func (q *Queries) DeliveryPostponeMany(ctx context.Context, db DBTX, arg DeliveryPostponeManyParams) (int64, error) {
 	row := db.QueryRow(ctx, deliveryPostponeMany,
 		arg.AppIDs,
@@ -230,7 +230,7 @@ type DeliveryReleaseManyParams struct {
 	Leases      []int64
 }
 
-// DeliveryReleaseMany makes deliveries due at once whose lease this process still holds.
+// DeliveryReleaseMany makes deliveries whose lease this process still holds due immediately.
 func (q *Queries) DeliveryReleaseMany(ctx context.Context, db DBTX, arg DeliveryReleaseManyParams) (int64, error) {
 	result, err := db.Exec(ctx, deliveryReleaseMany,
 		arg.Now,
@@ -270,10 +270,9 @@ type DeliveryResendParams struct {
 	EndpointID string
 }
 
-// DeliveryResend makes a delivery due now, for one attempt. If the message is owed to the endpoint
-// already, that attempt comes first, and the schedule goes on behind it. An attempt under way loses its
-// lease: were it to end the delivery, the one that was asked for would never be made. At a FIFO
-// endpoint it has to wait its turn.
+// DeliveryResend makes a delivery due now, for one attempt. If the message is already owed to the endpoint, that
+// attempt comes first, and the schedule continues after it. An attempt in progress loses its lease: if it ended the
+// delivery, the requested attempt would never be made. At a FIFO endpoint the delivery has to wait its turn.
 func (q *Queries) DeliveryResend(ctx context.Context, db DBTX, arg DeliveryResendParams) (int64, error) {
 	result, err := db.Exec(ctx, deliveryResend,
 		arg.MessageID,

@@ -27,7 +27,7 @@ FROM (
             AND (
                 NOT $2::boolean
                 OR kept.status = 0
-                -- The last row that is looked at: others of the same message may follow.
+                -- The last row that is looked at: more attempts of the same message may follow.
                 OR (
                     SELECT true
                     FROM attempt
@@ -64,7 +64,7 @@ FROM (
                 looked.status,
                 row_number() OVER (ORDER BY looked.message_id) AS n
             FROM (
-                -- Not by the application as well: the index that has it would give attempts at all endpoints.
+                -- Not by application as well: the index that includes it would return attempts at all endpoints.
                 SELECT attempt.message_id, attempt.status
                 FROM attempt
                 WHERE attempt.endpoint_id = $3
@@ -171,7 +171,7 @@ FROM (
             AND (
                 NOT $2::boolean
                 OR kept.status = 0
-                -- The last row that is looked at: others of the same message may follow.
+                -- The last row that is looked at: more attempts of the same message may follow.
                 OR (
                     SELECT true
                     FROM attempt
@@ -208,7 +208,7 @@ FROM (
                 looked.status,
                 row_number() OVER (ORDER BY looked.message_id DESC) AS n
             FROM (
-                -- Not by the application as well: the index that has it would give attempts at all endpoints.
+                -- Not by application as well: the index that includes it would return attempts at all endpoints.
                 SELECT attempt.message_id, attempt.status
                 FROM attempt
                 WHERE attempt.endpoint_id = $3
@@ -261,10 +261,9 @@ type AttemptedMessageListDescendingRow struct {
 	Ended     string
 }
 
-// AttemptedMessageListDescending lists the messages that were attempted at an endpoint, newest first,
-// with the status of the latest attempt, or only those of which one succeeded. No attempt is older than
-// its message: @first_attempt_id spares the partitions before. It looks at max_looked attempts and no more, as
-// MessageListDescending does.
+// AttemptedMessageListDescending lists the messages that were attempted at an endpoint, newest first, with the status
+// of the latest attempt, or only those with a successful attempt. It skips partitions before @first_attempt_id,
+// because no attempt is older than its message. It looks at up to max_looked attempts, as MessageListDescending does.
 func (q *Queries) AttemptedMessageListDescending(ctx context.Context, db DBTX, arg AttemptedMessageListDescendingParams) ([]AttemptedMessageListDescendingRow, error) {
 	rows, err := db.Query(ctx, attemptedMessageListDescending,
 		arg.MaxLooked,
@@ -312,12 +311,12 @@ FROM (
     SELECT
         numbered.message_id,
         numbered.n,
-        -- Not EXISTS: Postgres might make a hash of all that is owed, of all that succeeded or of all messages, for
-        -- the few rows of a page.
+        -- Not EXISTS: for the few rows of a page, Postgres might hash all owed deliveries, all successful attempts or
+        -- all messages.
         (
             numbered.previous IS DISTINCT FROM numbered.message_id
             AND (
-                -- The first row from there on, by a row comparison, whose order only the primary key has.
+                -- The first row from there on, by a row comparison, because only the primary key has that order.
                 coalesce((
                     SELECT delivery.endpoint_id
                     FROM delivery
@@ -357,7 +356,8 @@ FROM (
             row_number() OVER looking AS n,
             lag(looked.message_id) OVER looking AS previous
         FROM (
-            -- In the order of the index of those that failed, down to the id: the one of all attempts has no id.
+            -- In the order of the index on failed attempts, down to the id: the index on all attempts does not
+            -- include the id.
             SELECT attempt.message_id, attempt.id
             FROM attempt
             WHERE attempt.app_id = $2
@@ -399,8 +399,8 @@ type AttemptedMessageListFailedAscendingRow struct {
 	Ended     string
 }
 
-// AttemptedMessageListFailedAscending is AttemptedMessageListAscending of those that failed and never
-// succeeded: the ones that will be tried again, or the ones that were given up.
+// AttemptedMessageListFailedAscending is like AttemptedMessageListAscending, for messages that failed and never
+// succeeded: either those that will be retried, or those that were given up.
 func (q *Queries) AttemptedMessageListFailedAscending(ctx context.Context, db DBTX, arg AttemptedMessageListFailedAscendingParams) ([]AttemptedMessageListFailedAscendingRow, error) {
 	rows, err := db.Query(ctx, attemptedMessageListFailedAscending,
 		arg.MaxLooked,
@@ -448,12 +448,12 @@ FROM (
     SELECT
         numbered.message_id,
         numbered.n,
-        -- Not EXISTS: Postgres might make a hash of all that is owed, of all that succeeded or of all messages, for
-        -- the few rows of a page.
+        -- Not EXISTS: for the few rows of a page, Postgres might hash all owed deliveries, all successful attempts or
+        -- all messages.
         (
             numbered.previous IS DISTINCT FROM numbered.message_id
             AND (
-                -- The first row from there on, by a row comparison, whose order only the primary key has.
+                -- The first row from there on, by a row comparison, because only the primary key has that order.
                 coalesce((
                     SELECT delivery.endpoint_id
                     FROM delivery
@@ -493,7 +493,8 @@ FROM (
             row_number() OVER looking AS n,
             lag(looked.message_id) OVER looking AS previous
         FROM (
-            -- In the order of the index of those that failed, down to the id: the one of all attempts has no id.
+            -- In the order of the index on failed attempts, down to the id: the index on all attempts does not
+            -- include the id.
             SELECT attempt.message_id, attempt.id
             FROM attempt
             WHERE attempt.app_id = $2
@@ -535,8 +536,8 @@ type AttemptedMessageListFailedDescendingRow struct {
 	Ended     string
 }
 
-// AttemptedMessageListFailedDescending is AttemptedMessageListDescending of those that failed and never
-// succeeded: the ones that will be tried again, or the ones that were given up.
+// AttemptedMessageListFailedDescending is like AttemptedMessageListDescending, for messages that failed and never
+// succeeded: either those that will be retried, or those that were given up.
 func (q *Queries) AttemptedMessageListFailedDescending(ctx context.Context, db DBTX, arg AttemptedMessageListFailedDescendingParams) ([]AttemptedMessageListFailedDescendingRow, error) {
 	rows, err := db.Query(ctx, attemptedMessageListFailedDescending,
 		arg.MaxLooked,
@@ -581,7 +582,7 @@ SELECT
     (owed.state = 'leased')::boolean AS leased
 FROM unnest($1::text[]) AS wanted(message_id)
 CROSS JOIN LATERAL (
-    -- LIMIT: a look-up for each, where a join might read all that is owed to the endpoint.
+    -- LIMIT makes one look-up per message, where a join might read all deliveries owed to the endpoint.
     SELECT delivery.message_id, delivery.due_at, delivery.state
     FROM delivery
     WHERE delivery.app_id = $2
@@ -605,8 +606,7 @@ type DeliveryDueManyRow struct {
 	Leased    bool
 }
 
-// DeliveryDueMany tells of messages that are owed to an endpoint when they are due, and of which that is the end
-// of a lease.
+// DeliveryDueMany returns when messages that are owed to an endpoint are due, and whether that is the end of a lease.
 func (q *Queries) DeliveryDueMany(ctx context.Context, db DBTX, arg DeliveryDueManyParams) ([]DeliveryDueManyRow, error) {
 	rows, err := db.Query(ctx, deliveryDueMany, arg.MessageIDs, arg.AppID, arg.EndpointID)
 	if err != nil {
@@ -645,12 +645,12 @@ latest AS MATERIALIZED (
     ORDER BY attempted.endpoint_id, attempted.id DESC
 ),
 owed AS MATERIALIZED (
-    -- By a row comparison, whose order only the primary key has.
+    -- A row comparison, because only the primary key has that order.
     SELECT delivery.endpoint_id
     FROM delivery
     WHERE delivery.app_id = $4
         AND (delivery.message_id, delivery.endpoint_id) > ($5::text, $1::text)
-        AND delivery.message_id <= $5::text -- where it ends: a row comparison alone does not say
+        AND delivery.message_id <= $5::text -- the upper bound, which the row comparison lacks
     ORDER BY delivery.message_id, delivery.endpoint_id
     LIMIT $3::int
 )
@@ -728,9 +728,9 @@ type DestinationListAscendingRow struct {
 	Leased       bool
 }
 
-// DestinationListAscending lists the endpoints that a message was attempted at or is owed to, deleted
-// ones too, by their ids, with the status of the latest attempt. The order is not that of an index: the message's
-// attempts, the max_looked latest ones, are read for each page.
+// DestinationListAscending lists the endpoints that a message was attempted at or is owed to, including deleted ones,
+// by id, with the status of the latest attempt. No index has this order, so each page reads the message's latest
+// attempts, up to max_looked.
 func (q *Queries) DestinationListAscending(ctx context.Context, db DBTX, arg DestinationListAscendingParams) ([]DestinationListAscendingRow, error) {
 	rows, err := db.Query(ctx, destinationListAscending,
 		arg.After,
@@ -795,12 +795,12 @@ latest AS MATERIALIZED (
     ORDER BY attempted.endpoint_id, attempted.id DESC
 ),
 owed AS MATERIALIZED (
-    -- By a row comparison, whose order only the primary key has.
+    -- A row comparison, because only the primary key has that order.
     SELECT delivery.endpoint_id
     FROM delivery
     WHERE delivery.app_id = $4
         AND (delivery.message_id, delivery.endpoint_id) < ($5::text, $2::text)
-        AND delivery.message_id >= $5::text -- where it ends: a row comparison alone does not say
+        AND delivery.message_id >= $5::text -- the upper bound, which the row comparison lacks
     ORDER BY delivery.message_id DESC, delivery.endpoint_id DESC
     LIMIT $3::int
 )
@@ -878,8 +878,8 @@ type DestinationListDescendingRow struct {
 	Leased       bool
 }
 
-// DestinationListDescending lists the endpoints that a message was attempted at or is owed to, deleted
-// ones too, by their ids, the last first, as DestinationListAscending does.
+// DestinationListDescending lists the endpoints that a message was attempted at or is owed to, including deleted
+// ones, by id in descending order, as DestinationListAscending does.
 func (q *Queries) DestinationListDescending(ctx context.Context, db DBTX, arg DestinationListDescendingParams) ([]DestinationListDescendingRow, error) {
 	rows, err := db.Query(ctx, destinationListDescending,
 		arg.After,

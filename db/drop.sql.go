@@ -58,8 +58,8 @@ type DeliveryDropManyAnyTenantRow struct {
 	Deliveries int64
 }
 
-// DeliveryDropManyAnyTenant drops what is owed to endpoints that get nothing any more, a bounded number
-// of deliveries of each, and returns how many that were.
+// DeliveryDropManyAnyTenant drops deliveries to endpoints that no longer receive any, up to a limit for each, and
+// returns how many it dropped.
 func (q *Queries) DeliveryDropManyAnyTenant(ctx context.Context, db DBTX, arg DeliveryDropManyAnyTenantParams) ([]DeliveryDropManyAnyTenantRow, error) {
 	rows, err := db.Query(ctx, deliveryDropManyAnyTenant, arg.EndpointIDs, arg.MaxEach)
 	if err != nil {
@@ -82,7 +82,7 @@ func (q *Queries) DeliveryDropManyAnyTenant(ctx context.Context, db DBTX, arg De
 
 const deliveryDropUnsendableManyAnyTenant = `-- name: DeliveryDropUnsendableManyAnyTenant :many
 WITH unsendable AS MATERIALIZED (
-    -- LATERAL with LIMIT 1: one probe of an index for each, whatever the statistics say.
+    -- LATERAL with LIMIT 1 makes one index probe per row, whatever the statistics say.
     SELECT
         owed.tid, owed.app_id, owed.message_id, owed.endpoint_id, owed.attempts, owed.manual, owed.resume_at,
         coalesce(owed.subject, '') AS subject,
@@ -90,7 +90,7 @@ WITH unsendable AS MATERIALIZED (
     FROM unnest($3::text[], $2::text[], $4::text[])
         AS named(app_id, message_id, endpoint_id)
     CROSS JOIN LATERAL (
-        -- SKIP LOCKED: another worker is dropping it.
+        -- SKIP LOCKED, because another worker is dropping it.
         SELECT
             delivery.ctid::tid AS tid, delivery.app_id, delivery.message_id, delivery.endpoint_id, delivery.attempts,
             delivery.manual, delivery.resume_at, delivery.subject
@@ -99,7 +99,7 @@ WITH unsendable AS MATERIALIZED (
             AND delivery.message_id = named.message_id
             AND delivery.endpoint_id = named.endpoint_id
             AND delivery.due_at <= $1::timestamptz
-            AND delivery.state || '' = 'waiting' -- no reason to read an index of all that wait
+            AND delivery.state || '' = 'waiting' -- prevents the use of an index on all waiting deliveries
         LIMIT 1
         FOR UPDATE SKIP LOCKED
     ) AS owed
@@ -160,8 +160,8 @@ type DeliveryDropUnsendableManyAnyTenantRow struct {
 	AttemptedAt        time.Time
 }
 
-// DeliveryDropUnsendableManyAnyTenant drops those of the given due deliveries whose payload was expunged,
-// expired, or went with its message, and returns them with their latest attempts.
+// DeliveryDropUnsendableManyAnyTenant drops those of the given due deliveries whose payload was expunged, has
+// expired, or was deleted with its message, and returns them with their latest attempts.
 func (q *Queries) DeliveryDropUnsendableManyAnyTenant(ctx context.Context, db DBTX, arg DeliveryDropUnsendableManyAnyTenantParams) ([]DeliveryDropUnsendableManyAnyTenantRow, error) {
 	rows, err := db.Query(ctx, deliveryDropUnsendableManyAnyTenant,
 		arg.Now,

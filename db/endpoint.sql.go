@@ -75,7 +75,7 @@ SELECT
 FROM endpoint
 WHERE endpoint.app_id = $1
     AND endpoint.id = coalesce((SELECT named.id FROM named), $2::text)
-    AND (endpoint.id = $2::text OR endpoint.uid = $2::text) -- still, if another transaction changed it meanwhile
+    AND (endpoint.id = $2::text OR endpoint.uid = $2::text) -- rechecked: another transaction may change it
     AND endpoint.deleted_at IS NULL
 `
 
@@ -109,8 +109,8 @@ type EndpointGetRow struct {
 	DisabledReason     *core.DisabledReason
 }
 
-// EndpointGet finds an endpoint by id or uid; a uid never looks like an id. A uid is looked up first: with a
-// choice of two columns alone, all endpoints of the application might be read.
+// EndpointGet finds an endpoint by id or uid; a uid never looks like an id. The uid is looked up first: with a choice
+// of two columns alone, Postgres might read all endpoints of the application.
 func (q *Queries) EndpointGet(ctx context.Context, db DBTX, arg EndpointGetParams) (EndpointGetRow, error) {
 	row := db.QueryRow(ctx, endpointGet, arg.AppID, arg.Ref)
 	var i EndpointGetRow
@@ -173,7 +173,7 @@ type EndpointInsertParams struct {
 	FIFO               bool
 }
 
-// EndpointInsert makes an endpoint; a uid that is taken violates endpoint_app_id_uid_key.
+// EndpointInsert creates an endpoint; a uid that is taken violates endpoint_app_id_uid_key.
 func (q *Queries) EndpointInsert(ctx context.Context, db DBTX, arg EndpointInsertParams) (int64, error) {
 	result, err := db.Exec(ctx, endpointInsert,
 		arg.AppID,
@@ -206,8 +206,8 @@ SELECT pg_advisory_xact_lock(hashtextextended(format('%s endpoint %s', current_s
 FROM (SELECT $1::text AS app_id) AS tenant
 `
 
-// EndpointInsertLock makes those who create endpoints of an application take turns, until the transaction ends: what
-// each counts then is what there is.
+// EndpointInsertLock serialises transactions that create endpoints of an application, so that the count in each of
+// them is exact until it ends.
 func (q *Queries) EndpointInsertLock(ctx context.Context, db DBTX, appID string) (string, error) {
 	row := db.QueryRow(ctx, endpointInsertLock, appID)
 	var column_1 string
@@ -282,8 +282,8 @@ type EndpointListAscendingRow struct {
 	Ended              string
 }
 
-// EndpointListAscending lists endpoints, oldest first. Deleted ones are kept, and looked at: max_looked of all
-// and no more, as MessageListDescending does.
+// EndpointListAscending lists endpoints, oldest first. Deleted endpoints are kept, and count as looked at: it looks
+// at up to max_looked of all, as MessageListDescending does.
 func (q *Queries) EndpointListAscending(ctx context.Context, db DBTX, arg EndpointListAscendingParams) ([]EndpointListAscendingRow, error) {
 	rows, err := db.Query(ctx, endpointListAscending,
 		arg.MaxLooked,
@@ -469,7 +469,7 @@ SELECT
 FROM endpoint
 WHERE endpoint.app_id = $1
     AND endpoint.id = coalesce((SELECT named.id FROM named), $2::text)
-    AND (endpoint.id = $2::text OR endpoint.uid = $2::text) -- still, if another transaction changed it meanwhile
+    AND (endpoint.id = $2::text OR endpoint.uid = $2::text) -- rechecked: another transaction may change it
     AND endpoint.deleted_at IS NULL
 FOR NO KEY UPDATE
 `
@@ -504,7 +504,7 @@ type EndpointLockRow struct {
 	DisabledReason     *core.DisabledReason
 }
 
-// EndpointLock is EndpointGet, and keeps others from changing the row until the transaction ends.
+// EndpointLock is like EndpointGet, and prevents other transactions from changing the row until this one ends.
 func (q *Queries) EndpointLock(ctx context.Context, db DBTX, arg EndpointLockParams) (EndpointLockRow, error) {
 	row := db.QueryRow(ctx, endpointLock, arg.AppID, arg.Ref)
 	var i EndpointLockRow
@@ -583,8 +583,9 @@ type EndpointUpdateParams struct {
 	ID             core.EndpointID
 }
 
-// EndpointUpdate replaces what a client can change of an endpoint. Enabled again, it begins with a clean record. Like the
-// next two it replaces url, headers and secret together, because they may be sealed as one.
+// EndpointUpdate replaces the fields of an endpoint that a client can change. A re-enabled endpoint starts without
+// past failures. Like the next two queries it replaces url, headers and secret together, because they may be sealed
+// as one.
 func (q *Queries) EndpointUpdate(ctx context.Context, db DBTX, arg EndpointUpdateParams) (int64, error) {
 	result, err := db.Exec(ctx, endpointUpdate,
 		arg.UID,
@@ -631,8 +632,8 @@ type EndpointWantedParams struct {
 	Channels  []string
 }
 
-// EndpointWanted tells whether any endpoint of the application wants such a message: the condition of
-// the fan-out in MessageInsertMany.
+// EndpointWanted reports whether any endpoint of the application wants such a message. Its condition is that of the
+// fan-out in MessageInsertMany.
 func (q *Queries) EndpointWanted(ctx context.Context, db DBTX, arg EndpointWantedParams) (bool, error) {
 	row := db.QueryRow(ctx, endpointWanted, arg.AppID, arg.EventType, arg.Channels)
 	var column_1 bool

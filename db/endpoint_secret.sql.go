@@ -36,7 +36,7 @@ type EndpointUpdateSecretParams struct {
 	ID                 core.EndpointID
 }
 
-// EndpointUpdateSecret replaces an endpoint's secret and the old ones that still sign beside it.
+// EndpointUpdateSecret replaces an endpoint's secret and the old secrets that still sign alongside it.
 func (q *Queries) EndpointUpdateSecret(ctx context.Context, db DBTX, arg EndpointUpdateSecretParams) (int64, error) {
 	result, err := db.Exec(ctx, endpointUpdateSecret,
 		arg.URL,

@@ -26,7 +26,7 @@ WITH doomed AS MATERIALIZED (
             AND attempt_count.partition_oid = part.number
             AND attempt_count.until_id >= $4::text
             AND attempt_count.until_id <= $5::text
-        ORDER BY attempt_count.until_id -- by the index
+        ORDER BY attempt_count.until_id -- in index order
         FOR UPDATE
     ) AS kept
 )
@@ -43,8 +43,8 @@ type AttemptCountDeleteParams struct {
 	UntilID    string
 }
 
-// AttemptCountDelete deletes the counts of an endpoint that an attempt of one partition changes: those from its id
-// to the end of its day.
+// AttemptCountDelete deletes the counts of an endpoint that an attempt in a partition changes: those from its id to
+// the end of its day.
 func (q *Queries) AttemptCountDelete(ctx context.Context, db DBTX, arg AttemptCountDeleteParams) (int64, error) {
 	result, err := db.Exec(ctx, attemptCountDelete,
 		arg.Partition,
@@ -62,7 +62,7 @@ func (q *Queries) AttemptCountDelete(ctx context.Context, db DBTX, arg AttemptCo
 const attemptCountDeleteManyAnyTenant = `-- name: AttemptCountDeleteManyAnyTenant :execrows
 DELETE FROM attempt_count
 WHERE ctid = ANY (ARRAY(
-    -- SKIP LOCKED: the transaction that records a late attempt is deleting it.
+    -- SKIP LOCKED, because the transaction that records a late attempt is deleting it.
     SELECT attempt_count.ctid
     FROM attempt_count
     WHERE attempt_count.ctid >= format('(%s,0)', $1::bigint)::tid
@@ -103,7 +103,7 @@ type AttemptCountInsertManyParams struct {
 	Failed       []int64
 }
 
-// AttemptCountInsertMany keeps counts of an endpoint's attempts. Those that are kept already are the same.
+// AttemptCountInsertMany stores counts of an endpoint's attempts. Counts that are already stored are the same.
 func (q *Queries) AttemptCountInsertMany(ctx context.Context, db DBTX, arg AttemptCountInsertManyParams) (int64, error) {
 	result, err := db.Exec(ctx, attemptCountInsertMany,
 		arg.AppID,
@@ -129,7 +129,7 @@ SELECT
 FROM unnest($1::int[], $2::text[], $3::text[], $4::text[])
     AS wanted(n, part_name, after_id, until_id)
 CROSS JOIN LATERAL (
-    -- Not every table of that name: one that was detached holds no attempts.
+    -- Not every table of that name: a detached one holds no attempts.
     SELECT to_regclass(quote_ident(wanted.part_name))::oid::bigint AS number
     WHERE pg_partition_root(to_regclass(quote_ident(wanted.part_name))) = to_regclass('attempt')
 ) AS part
@@ -165,9 +165,9 @@ type AttemptCountKeptManyRow struct {
 	Failed       int64
 }
 
-// AttemptCountKeptMany finds the last count that is kept of an endpoint after one id and not after another, in
-// each of some partitions. There is no row for a partition that is not there, and one with an empty until_id where no
-// count is kept.
+// AttemptCountKeptMany finds, in each of the given partitions, the last stored count of an endpoint after one id and
+// not after another. It returns no row for a partition that does not exist, and one with an empty until_id if no
+// count is stored.
 func (q *Queries) AttemptCountKeptMany(ctx context.Context, db DBTX, arg AttemptCountKeptManyParams) ([]AttemptCountKeptManyRow, error) {
 	rows, err := db.Query(ctx, attemptCountKeptMany,
 		arg.Ns,
@@ -213,7 +213,7 @@ type AttemptCountLockParams struct {
 	EndpointID string
 }
 
-// AttemptCountLock is AttemptCountTryLock, and waits.
+// AttemptCountLock is like AttemptCountTryLock, but waits.
 func (q *Queries) AttemptCountLock(ctx context.Context, db DBTX, arg AttemptCountLockParams) (string, error) {
 	row := db.QueryRow(ctx, attemptCountLock, arg.AppID, arg.EndpointID)
 	var column_1 string
@@ -233,7 +233,7 @@ FROM (
         count(*) FILTER (WHERE looked.status = 0) OVER running AS succeeded,
         lead(looked.id) OVER running IS NULL AS last
     FROM (
-        -- Two ranges of the index that are merged: of each no more is read than there is in what is counted.
+        -- Two index ranges are merged, each read only as far as the counted attempts go.
         SELECT one.id, one.status
         FROM (
             (
@@ -286,8 +286,8 @@ type AttemptCountManyRow struct {
 	Succeeded int64
 }
 
-// AttemptCountMany counts attempts at an endpoint with ids between two ids, in the order of their ids and at most
-// max_rows of them. It returns how many there are up to every each-th and up to the last.
+// AttemptCountMany counts attempts at an endpoint with ids between two ids, in id order, up to max_rows. It returns a
+// running count at every each-th attempt and at the last one.
 func (q *Queries) AttemptCountMany(ctx context.Context, db DBTX, arg AttemptCountManyParams) ([]AttemptCountManyRow, error) {
 	rows, err := db.Query(ctx, attemptCountMany,
 		arg.AppID,
@@ -327,8 +327,8 @@ type AttemptCountTryLockParams struct {
 	EndpointID string
 }
 
-// AttemptCountTryLock keeps others from keeping an endpoint's counts and from recording late attempts at it, until
-// the transaction ends; false: another transaction does one of them.
+// AttemptCountTryLock prevents others from storing an endpoint's counts and from recording late attempts at it, until
+// the transaction ends. It returns false if another transaction is doing one of them.
 func (q *Queries) AttemptCountTryLock(ctx context.Context, db DBTX, arg AttemptCountTryLockParams) (bool, error) {
 	row := db.QueryRow(ctx, attemptCountTryLock, arg.AppID, arg.EndpointID)
 	var column_1 bool
@@ -359,8 +359,8 @@ type DeliveryCountRow struct {
 	Sending int64
 }
 
-// DeliveryCount counts what is owed to an endpoint of the messages of a time: not attempted yet, and
-// to be tried again.
+// DeliveryCount counts the deliveries owed to an endpoint for messages of a period: those not attempted yet, and
+// those waiting for a retry.
 func (q *Queries) DeliveryCount(ctx context.Context, db DBTX, arg DeliveryCountParams) (DeliveryCountRow, error) {
 	row := db.QueryRow(ctx, deliveryCount,
 		arg.AppID,

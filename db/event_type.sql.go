@@ -24,7 +24,7 @@ type EventTypeDeleteParams struct {
 	Name  string
 }
 
-// EventTypeDelete removes an event type for good. Endpoints keep its name in their subscriptions.
+// EventTypeDelete deletes an event type permanently. Endpoints keep its name in their subscriptions.
 func (q *Queries) EventTypeDelete(ctx context.Context, db DBTX, arg EventTypeDeleteParams) (int64, error) {
 	result, err := db.Exec(ctx, eventTypeDelete, arg.OrgID, arg.Name)
 	if err != nil {
@@ -92,7 +92,7 @@ type EventTypeInsertParams struct {
 	GroupName    *string
 }
 
-// EventTypeInsert makes an event type or overwrites an archived one; no row: it exists already.
+// EventTypeInsert creates an event type or overwrites an archived one. It changes no row if the event type exists.
 func (q *Queries) EventTypeInsert(ctx context.Context, db DBTX, arg EventTypeInsertParams) (int64, error) {
 	result, err := db.Exec(ctx, eventTypeInsert,
 		arg.OrgID,
@@ -170,8 +170,8 @@ type EventTypeListAscendingRow struct {
 	Ended        string
 }
 
-// EventTypeListAscending lists event types by name. It looks at max_looked of them and no more, as
-// MessageListDescending does.
+// EventTypeListAscending lists event types by name. It looks at up to max_looked of them, as MessageListDescending
+// does.
 func (q *Queries) EventTypeListAscending(ctx context.Context, db DBTX, arg EventTypeListAscendingParams) ([]EventTypeListAscendingRow, error) {
 	rows, err := db.Query(ctx, eventTypeListAscending,
 		arg.MaxLooked,
@@ -272,7 +272,7 @@ type EventTypeListDescendingRow struct {
 	Ended        string
 }
 
-// EventTypeListDescending lists event types by name, the last first, as EventTypeListAscending does.
+// EventTypeListDescending lists event types by name in descending order, as EventTypeListAscending does.
 func (q *Queries) EventTypeListDescending(ctx context.Context, db DBTX, arg EventTypeListDescendingParams) ([]EventTypeListDescendingRow, error) {
 	rows, err := db.Query(ctx, eventTypeListDescending,
 		arg.MaxLooked,
@@ -328,7 +328,7 @@ type EventTypeLockParams struct {
 	Name  string
 }
 
-// EventTypeLock is EventTypeGet, and keeps others from changing the row until the transaction ends.
+// EventTypeLock is like EventTypeGet, and prevents other transactions from changing the row until this one ends.
 func (q *Queries) EventTypeLock(ctx context.Context, db DBTX, arg EventTypeLockParams) (EventType, error) {
 	row := db.QueryRow(ctx, eventTypeLock, arg.OrgID, arg.Name)
 	var i EventType
@@ -351,7 +351,7 @@ const eventTypeNames = `-- name: EventTypeNames :many
 SELECT found.name
 FROM (SELECT DISTINCT n.name FROM unnest($1::text[]) AS n(name)) AS wanted
 CROSS JOIN LATERAL (
-    -- LIMIT: a look-up for each, where a join might read all of the organisation's.
+    -- LIMIT makes one look-up per name, where a join might read all event types of the organisation.
     SELECT event_type.name
     FROM event_type
     WHERE event_type.org_id = $2
@@ -368,7 +368,7 @@ type EventTypeNamesParams struct {
 	OrgID core.OrgID
 }
 
-// EventTypeNames returns those of the names that an endpoint may subscribe to.
+// EventTypeNames returns those of the given names that an endpoint may subscribe to.
 func (q *Queries) EventTypeNames(ctx context.Context, db DBTX, arg EventTypeNamesParams) ([]string, error) {
 	rows, err := db.Query(ctx, eventTypeNames, arg.Names, arg.OrgID)
 	if err != nil {
@@ -414,7 +414,7 @@ type EventTypeUpdateParams struct {
 	Name         string
 }
 
-// EventTypeUpdate replaces what a client can change of an event type.
+// EventTypeUpdate replaces the fields of an event type that a client can change.
 func (q *Queries) EventTypeUpdate(ctx context.Context, db DBTX, arg EventTypeUpdateParams) (int64, error) {
 	result, err := db.Exec(ctx, eventTypeUpdate,
 		arg.Description,

@@ -22,7 +22,7 @@ WITH other AS (
         AND event_type.name <> ALL ($3::text[])
     ORDER BY event_type.name
     LIMIT $4::int
-    -- In the order of names, so that two imports wait for each other rather than deadlock.
+    -- In name order, so that two imports wait for each other rather than deadlock.
     FOR NO KEY UPDATE
 )
 UPDATE event_type
@@ -54,8 +54,8 @@ type EventTypeArchiveOthersRow struct {
 	GroupName    *string
 }
 
-// EventTypeArchiveOthers archives all event types but those named, at most max_rows, and returns them
-// without their schemas, of which there may be megabytes.
+// EventTypeArchiveOthers archives all event types except the named ones, up to max_rows, and returns them without
+// their schemas, which may be megabytes.
 func (q *Queries) EventTypeArchiveOthers(ctx context.Context, db DBTX, arg EventTypeArchiveOthersParams) ([]EventTypeArchiveOthersRow, error) {
 	rows, err := db.Query(ctx, eventTypeArchiveOthers,
 		arg.Now,
@@ -99,12 +99,12 @@ SET description = excluded.description,
     archived = excluded.archived,
     deprecated = excluded.deprecated,
     schemas = excluded.schemas,
-    -- What is imported often says nothing of these two: to clear the flags then would show to all
-    -- customers what was hidden from them.
+    -- Imports often say nothing about these two flags: clearing them would then show all customers what was hidden
+    -- from them.
     feature_flags = coalesce(excluded.feature_flags, event_type.feature_flags),
     group_name = coalesce(excluded.group_name, event_type.group_name),
     updated_at = excluded.updated_at
-    -- Schemas are compared as text, for json has no equality; spelt otherwise, they count as changed.
+    -- Schemas are compared as text, because json has no equality; a different spelling counts as a change.
 WHERE (event_type.description, event_type.archived, event_type.deprecated, event_type.schemas::text)
         IS DISTINCT FROM (excluded.description, excluded.archived, excluded.deprecated, excluded.schemas::text)
     OR event_type.feature_flags <> excluded.feature_flags
@@ -126,7 +126,8 @@ type EventTypeImportParams struct {
 	GroupName    *string
 }
 
-// EventTypeImport makes an event type or replaces it, archived or not; no row: it is like that already.
+// EventTypeImport creates or replaces an event type, archived or not. It changes no row if the event type is the same
+// already.
 func (q *Queries) EventTypeImport(ctx context.Context, db DBTX, arg EventTypeImportParams) (int64, error) {
 	result, err := db.Exec(ctx, eventTypeImport,
 		arg.OrgID,
@@ -151,8 +152,8 @@ SELECT pg_advisory_xact_lock(hashtextextended('event_type ' || tenant.org_id, 0)
 FROM (SELECT $1::text AS org_id) AS tenant
 `
 
-// EventTypeImportLock makes the imports of an organisation take turns, until the transaction ends. Each
-// locks event types by what it names and then by what it does not, and no order of both is the same for two.
+// EventTypeImportLock serialises the imports of an organisation until the transaction ends. Each import locks the
+// event types that it names and then those that it does not, and no order of both is the same for two imports.
 func (q *Queries) EventTypeImportLock(ctx context.Context, db DBTX, orgID string) (string, error) {
 	row := db.QueryRow(ctx, eventTypeImportLock, orgID)
 	var column_1 string

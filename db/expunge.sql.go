@@ -26,7 +26,7 @@ type AttemptExpungeParams struct {
 	ID        core.AttemptID
 }
 
-// AttemptExpunge takes what the receiver answered out of an attempt.
+// AttemptExpunge removes the receiver's response from an attempt.
 func (q *Queries) AttemptExpunge(ctx context.Context, db DBTX, arg AttemptExpungeParams) (int64, error) {
 	result, err := db.Exec(ctx, attemptExpunge,
 		arg.Response,
@@ -42,7 +42,7 @@ func (q *Queries) AttemptExpunge(ctx context.Context, db DBTX, arg AttemptExpung
 
 const messageExpungeMany = `-- name: MessageExpungeMany :many
 WITH wanted AS (
-    -- LATERAL with LIMIT 1, here and below: a look-up for each, where a join might read all there is.
+    -- LATERAL with LIMIT 1, here and below, makes one look-up per message, where a join might read all messages.
     SELECT r.ref, r.ref AS id
     FROM unnest($1::text[]) AS r(ref)
     WHERE starts_with(r.ref, 'msg_')
@@ -69,8 +69,7 @@ found AS MATERIALIZED (
     ) AS one
 ),
 expunged AS (
-    -- By where they are, in whichever partition that is: by their ids, Postgres might read all messages of the
-    -- application.
+    -- By ctid, whichever partition it is in: by their ids, Postgres might read all messages of the application.
     UPDATE message
     SET payload = NULL
     WHERE message.ctid = ANY (ARRAY(
@@ -84,7 +83,7 @@ expunged AS (
                 LIMIT 1
             ) AS one
         ))
-        AND message.app_id || '' = $2 -- no reason to read an index
+        AND message.app_id || '' = $2 -- prevents the use of an index
         AND message.id || '' = ANY (ARRAY(SELECT found.id FROM found))
 )
 SELECT found.ref::text AS ref
@@ -98,8 +97,8 @@ type MessageExpungeManyParams struct {
 	AppID core.AppID
 }
 
-// MessageExpungeMany takes the payloads out of messages, named by id or event id, and returns the names
-// of those that are there. Deliveries that are still owed are dropped when they are claimed.
+// MessageExpungeMany removes the payloads of messages, named by id or event id, and returns the names of those that
+// exist. Deliveries that are still owed are dropped when they are claimed.
 func (q *Queries) MessageExpungeMany(ctx context.Context, db DBTX, arg MessageExpungeManyParams) ([]string, error) {
 	rows, err := db.Query(ctx, messageExpungeMany, arg.Refs, arg.AppID)
 	if err != nil {

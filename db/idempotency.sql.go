@@ -29,8 +29,8 @@ type IdempotencyKeyClaimParams struct {
 	KeysSince time.Time
 }
 
-// IdempotencyKeyClaim takes a key that is new, or has outlived its 12 hours, for this transaction; no
-// row: it has an answer. A transaction that claims the same key waits here until this one has ended.
+// IdempotencyKeyClaim takes a key that is new, or is older than its 12 hours, for this transaction. It changes no row
+// if the key has an answer. Another transaction that claims the same key waits here until this one has ended.
 func (q *Queries) IdempotencyKeyClaim(ctx context.Context, db DBTX, arg IdempotencyKeyClaimParams) (int64, error) {
 	result, err := db.Exec(ctx, idempotencyKeyClaim,
 		arg.OrgID,
@@ -47,7 +47,7 @@ func (q *Queries) IdempotencyKeyClaim(ctx context.Context, db DBTX, arg Idempote
 const idempotencyKeyDeleteManyAnyTenant = `-- name: IdempotencyKeyDeleteManyAnyTenant :execrows
 DELETE FROM idempotency_key
 WHERE ctid = ANY (ARRAY(
-    -- SKIP LOCKED: a request is taking this one over, and may wait for another that is deleted here.
+    -- SKIP LOCKED, because a request is taking the key over, and may wait for another key that is deleted here.
     SELECT idempotency_key.ctid
     FROM idempotency_key
     WHERE idempotency_key.ctid >= format('(%s,0)', $1::bigint)::tid
@@ -63,7 +63,7 @@ type IdempotencyKeyDeleteManyAnyTenantParams struct {
 	Before   time.Time
 }
 
-// IdempotencyKeyDeleteManyAnyTenant deletes what is older than before from some pages of the table.
+// IdempotencyKeyDeleteManyAnyTenant deletes keys older than before from some pages of the table.
 func (q *Queries) IdempotencyKeyDeleteManyAnyTenant(ctx context.Context, db DBTX, arg IdempotencyKeyDeleteManyAnyTenantParams) (int64, error) {
 	result, err := db.Exec(ctx, idempotencyKeyDeleteManyAnyTenant, arg.FromPage, arg.ToPage, arg.Before)
 	if err != nil {
@@ -89,7 +89,7 @@ type IdempotencyKeyGetRow struct {
 	Body   []byte
 }
 
-// IdempotencyKeyGet is the answer that a key has.
+// IdempotencyKeyGet returns the stored answer of a key.
 func (q *Queries) IdempotencyKeyGet(ctx context.Context, db DBTX, arg IdempotencyKeyGetParams) (IdempotencyKeyGetRow, error) {
 	row := db.QueryRow(ctx, idempotencyKeyGet, arg.OrgID, arg.KeyHash)
 	var i IdempotencyKeyGetRow
@@ -112,7 +112,7 @@ type IdempotencyKeyUpdateParams struct {
 	KeyHash []byte
 }
 
-// IdempotencyKeyUpdate gives a key that is claimed its answer.
+// IdempotencyKeyUpdate stores the answer of a claimed key.
 func (q *Queries) IdempotencyKeyUpdate(ctx context.Context, db DBTX, arg IdempotencyKeyUpdateParams) (int64, error) {
 	result, err := db.Exec(ctx, idempotencyKeyUpdate,
 		arg.Status,
@@ -129,7 +129,7 @@ func (q *Queries) IdempotencyKeyUpdate(ctx context.Context, db DBTX, arg Idempot
 const messageKeyDeleteManyAnyTenant = `-- name: MessageKeyDeleteManyAnyTenant :execrows
 DELETE FROM message_key
 WHERE ctid = ANY (ARRAY(
-    -- SKIP LOCKED: a statement that stores messages takes several over, in an order of its own.
+    -- SKIP LOCKED, because a statement that stores messages takes several keys over, in an order of its own.
     SELECT message_key.ctid
     FROM message_key
     WHERE message_key.ctid >= format('(%s,0)', $1::bigint)::tid
@@ -145,7 +145,7 @@ type MessageKeyDeleteManyAnyTenantParams struct {
 	Before   time.Time
 }
 
-// MessageKeyDeleteManyAnyTenant deletes what is older than before from some pages of the table.
+// MessageKeyDeleteManyAnyTenant deletes keys older than before from some pages of the table.
 func (q *Queries) MessageKeyDeleteManyAnyTenant(ctx context.Context, db DBTX, arg MessageKeyDeleteManyAnyTenantParams) (int64, error) {
 	result, err := db.Exec(ctx, messageKeyDeleteManyAnyTenant, arg.FromPage, arg.ToPage, arg.Before)
 	if err != nil {
@@ -158,7 +158,7 @@ const tablePagesAnyTenant = `-- name: TablePagesAnyTenant :one
 SELECT (pg_relation_size(to_regclass($1::text)) / current_setting('block_size')::bigint)::bigint
 `
 
-// TablePagesAnyTenant is how many pages a table has.
+// TablePagesAnyTenant returns the number of pages of a table.
 func (q *Queries) TablePagesAnyTenant(ctx context.Context, db DBTX, tableName string) (int64, error) {
 	row := db.QueryRow(ctx, tablePagesAnyTenant, tableName)
 	var column_1 int64

@@ -15,7 +15,7 @@ WITH next AS MATERIALIZED (
     SELECT first.tid
     FROM unnest($1::text[], $2::text[]) AS lane(endpoint_id, subject)
     CROSS JOIN LATERAL (
-        -- A row comparison: as in DeliverySequenceManyAnyTenant.
+        -- A row comparison, as in DeliverySequenceManyAnyTenant.
         SELECT delivery.ctid::tid AS tid, delivery.endpoint_id, delivery.subject, delivery.queue
         FROM delivery
         WHERE delivery.subject IS NOT NULL
@@ -43,7 +43,7 @@ announced AS (
 )
 SELECT
     (SELECT count(*) FROM followed)::bigint AS followed,
-    -- A SELECT in WITH that nobody reads is not made.
+    -- Postgres does not execute a SELECT in WITH that nothing reads.
     (SELECT count(*) FROM announced)::bigint AS announced
 `
 
@@ -58,8 +58,8 @@ type DeliveryFollowManyAnyTenantRow struct {
 	Announced int64
 }
 
-// DeliveryFollowManyAnyTenant makes the next delivery of each lane due, if there is one, because the one
-// before it is over. It returns how many that were.
+// DeliveryFollowManyAnyTenant makes the next delivery of each lane due, if there is one, because the previous one has
+// ended. It returns how many it made due.
 func (q *Queries) DeliveryFollowManyAnyTenant(ctx context.Context, db DBTX, arg DeliveryFollowManyAnyTenantParams) (DeliveryFollowManyAnyTenantRow, error) {
 	row := db.QueryRow(ctx, deliveryFollowManyAnyTenant, arg.EndpointIDs, arg.Subjects, arg.Now)
 	var i DeliveryFollowManyAnyTenantRow
@@ -115,8 +115,8 @@ type DeliveryLaneListAnyTenantRow struct {
 	Waits      bool
 }
 
-// DeliveryLaneListAnyTenant goes from lane to lane, with one probe of the index each, and lists those whose
-// first delivery waits although nothing is before it, and the last one it looked at.
+// DeliveryLaneListAnyTenant goes from lane to lane, with one index probe each. It lists the lanes whose first
+// delivery waits although nothing precedes it, and the last lane it looked at.
 func (q *Queries) DeliveryLaneListAnyTenant(ctx context.Context, db DBTX, arg DeliveryLaneListAnyTenantParams) ([]DeliveryLaneListAnyTenantRow, error) {
 	rows, err := db.Query(ctx, deliveryLaneListAnyTenant, arg.MaxLanes, arg.AfterEndpointID, arg.AfterSubject)
 	if err != nil {
@@ -144,7 +144,7 @@ func (q *Queries) DeliveryLaneListAnyTenant(ctx context.Context, db DBTX, arg De
 
 const deliverySequenceManyAnyTenant = `-- name: DeliverySequenceManyAnyTenant :execrows
 WITH fresh AS MATERIALIZED (
-    -- OFFSET 0 and LIMIT 1: a probe of an index for each message and delivery, whatever the statistics say.
+    -- OFFSET 0 and LIMIT 1 make one index probe per message and delivery, whatever the statistics say.
     SELECT
         owed.tid, owed.endpoint_id, named.subject, named.place,
         coalesce(earlier.endpoint_id = owed.endpoint_id AND earlier.subject = named.subject, false)
@@ -160,8 +160,8 @@ WITH fresh AS MATERIALIZED (
         OFFSET 0
     ) AS owed
     LEFT JOIN LATERAL (
-        -- The first of the lane, or of the next one: a row comparison, which reads one row of the index
-        -- where equality may read the lane.
+        -- The first delivery of the lane, or of the next one. The row comparison reads one row of the index, where
+        -- equality may read the whole lane.
         SELECT delivery.endpoint_id, delivery.subject
         FROM delivery
         WHERE delivery.subject IS NOT NULL
@@ -186,9 +186,9 @@ type DeliverySequenceManyAnyTenantParams struct {
 	Places     []int64
 }
 
-// DeliverySequenceManyAnyTenant puts what is owed of messages that were stored in this transaction into
-// lanes, by endpoint and subject. Where an earlier delivery of the lane is not over, it has to wait. What
-// a FIFO endpoint is owed has its order already.
+// DeliverySequenceManyAnyTenant puts the deliveries of messages that were stored in this transaction into lanes, by
+// endpoint and subject. A delivery waits if an earlier one in its lane has not ended. Deliveries to a FIFO endpoint
+// are ordered already.
 func (q *Queries) DeliverySequenceManyAnyTenant(ctx context.Context, db DBTX, arg DeliverySequenceManyAnyTenantParams) (int64, error) {
 	result, err := db.Exec(ctx, deliverySequenceManyAnyTenant,
 		arg.AppIDs,

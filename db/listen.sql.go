@@ -13,8 +13,8 @@ const deliveryAnnounceAnyTenant = `-- name: DeliveryAnnounceAnyTenant :one
 SELECT pg_notify('postrider_delivery', CASE WHEN $1::boolean THEN '' ELSE 'fresh' END)::text
 `
 
-// DeliveryAnnounceAnyTenant tells workers that deliveries became due: those that wait with an empty payload, and
-// if all are fresh, with 'fresh'.
+// DeliveryAnnounceAnyTenant notifies workers that deliveries became due: with an empty payload if some are waiting,
+// and with 'fresh' if all are fresh.
 func (q *Queries) DeliveryAnnounceAnyTenant(ctx context.Context, db DBTX, waiting bool) (string, error) {
 	row := db.QueryRow(ctx, deliveryAnnounceAnyTenant, waiting)
 	var column_1 string
@@ -26,7 +26,7 @@ const deliveryListenAnyTenant = `-- name: DeliveryListenAnyTenant :exec
 LISTEN postrider_delivery
 `
 
-// DeliveryListenAnyTenant makes the connection hear when deliveries become due.
+// DeliveryListenAnyTenant subscribes the connection to notifications of due deliveries.
 // @sqlc-vet-disable
 func (q *Queries) DeliveryListenAnyTenant(ctx context.Context, db DBTX) error {
 	_, err := db.Exec(ctx, deliveryListenAnyTenant)
@@ -38,8 +38,8 @@ SELECT pg_notify('postrider_delivery', recalled.app_id)::text
 FROM (SELECT $1::text AS app_id) AS recalled
 `
 
-// DeliveryRecall has workers give back what they hold of an application's deliveries and have not begun,
-// once the transaction is committed: some of it may be owed no more, or to another address.
+// DeliveryRecall makes workers return the deliveries of an application that they hold and have not started, once the
+// transaction is committed: some may no longer be owed, or have another address.
 func (q *Queries) DeliveryRecall(ctx context.Context, db DBTX, appID string) (string, error) {
 	row := db.QueryRow(ctx, deliveryRecall, appID)
 	var column_1 string

@@ -26,7 +26,7 @@ type MessageGetParams struct {
 	ID    core.MessageID
 }
 
-// MessageGet finds a message by id, in the one partition that can hold it.
+// MessageGet finds a message by id, in the only partition that can contain it.
 func (q *Queries) MessageGet(ctx context.Context, db DBTX, arg MessageGetParams) (Message, error) {
 	row := db.QueryRow(ctx, messageGet, arg.AppID, arg.ID)
 	var i Message
@@ -54,7 +54,7 @@ SELECT
     message.traceparent
 FROM message_event_id
 CROSS JOIN LATERAL (
-    -- LIMIT: a look-up, where a join might read all messages of the application.
+    -- LIMIT makes this a look-up, where a join might read all messages of the application.
     SELECT one.app_id, one.id, one.event_id, one.event_type, one.channels, one.tags, one.payload, one.expires_at, one.created_at, one.content_type, one.deliver_at, one.traceparent
     FROM message AS one
     WHERE one.app_id = message_event_id.app_id
@@ -70,7 +70,7 @@ type MessageGetByEventIDParams struct {
 	EventID string
 }
 
-// MessageGetByEventID finds a message by the sender's own name for it.
+// MessageGetByEventID finds a message by its event id, which the sender chose.
 func (q *Queries) MessageGetByEventID(ctx context.Context, db DBTX, arg MessageGetByEventIDParams) (Message, error) {
 	row := db.QueryRow(ctx, messageGetByEventID, arg.AppID, arg.EventID)
 	var i Message
@@ -98,7 +98,7 @@ SELECT
     message.traceparent, coalesce(octet_length(message.payload), 0)::bigint AS payload_bytes
 FROM (SELECT DISTINCT i.id FROM unnest($1::text[]) AS i(id)) AS wanted
 CROSS JOIN LATERAL (
-    -- LIMIT: a look-up for each in its partition, where a join might read all messages of the application.
+    -- LIMIT makes one look-up per message in its partition, where a join might read all messages of the application.
     SELECT one.app_id, one.id, one.event_id, one.event_type, one.channels, one.tags, one.payload, one.expires_at, one.created_at, one.content_type, one.deliver_at, one.traceparent
     FROM message AS one
     WHERE one.app_id = $2
@@ -129,8 +129,7 @@ type MessageGetManyRow struct {
 	PayloadBytes int64
 }
 
-// MessageGetMany finds messages by their ids, without their payloads, in the order of those; what is
-// not there is left out.
+// MessageGetMany finds messages by their ids, without their payloads, in id order, and omits those that do not exist.
 func (q *Queries) MessageGetMany(ctx context.Context, db DBTX, arg MessageGetManyParams) ([]MessageGetManyRow, error) {
 	rows, err := db.Query(ctx, messageGetMany, arg.IDs, arg.AppID)
 	if err != nil {
@@ -176,7 +175,7 @@ type MessageIDGetParams struct {
 	EventID string
 }
 
-// MessageIDGet finds a message's id by the sender's own name for it.
+// MessageIDGet finds a message's id by its event id, which the sender chose.
 func (q *Queries) MessageIDGet(ctx context.Context, db DBTX, arg MessageIDGetParams) (core.MessageID, error) {
 	row := db.QueryRow(ctx, messageIDGet, arg.AppID, arg.EventID)
 	var message_id core.MessageID
@@ -210,8 +209,8 @@ type MessageInsertParams struct {
 	TraceParent *string
 }
 
-// MessageInsert stores one message and owes it to nobody: the message itself, as MessageInsertMany
-// stores it, for a use case that says in the same unit of work who gets it.
+// MessageInsert stores one message without deliveries, as MessageInsertMany would store it, for a use case that
+// chooses its endpoints in the same unit of work.
 func (q *Queries) MessageInsert(ctx context.Context, db DBTX, arg MessageInsertParams) (int64, error) {
 	result, err := db.Exec(ctx, messageInsert,
 		arg.AppID,
@@ -402,12 +401,11 @@ type MessageListDescendingRow struct {
 	Ended        string
 }
 
-// MessageListDescending lists messages, newest first, without their payloads: MessagePayloadGetMany has those of as
-// many as a page may hold. No index knows the filters: they are applied to max_looked
-// messages and no more. The last of those is returned whether it matches or not, and says that it is the last.
-// The LIMIT is hidden from the planner in a subquery. It then plans for the first tenth of the rows, and reads the
-// index in its order. A number would, where statistics say that there are hardly as many rows, make it read all of
-// them and sort them.
+// MessageListDescending lists messages, newest first, without their payloads: MessagePayloadGetMany returns those of
+// as many messages as fit into a page. No index covers the filters, so they are applied to up to max_looked messages.
+// The last message looked at is returned whether it matches or not, and is marked as the last. The LIMIT is hidden
+// from the planner in a subquery. The planner then assumes the first tenth of the rows, and reads the index in order.
+// With a constant, it would read and sort all rows if statistics say that there are hardly as many of them.
 func (q *Queries) MessageListDescending(ctx context.Context, db DBTX, arg MessageListDescendingParams) ([]MessageListDescendingRow, error) {
 	rows, err := db.Query(ctx, messageListDescending,
 		arg.MaxLooked,
@@ -502,7 +500,7 @@ type MessagePayloadGetManyRow struct {
 	Payload string
 }
 
-// MessagePayloadGetMany reads the payloads of messages, in the order of their ids; one that has none is left out.
+// MessagePayloadGetMany reads the payloads of messages in id order, and omits messages without one.
 func (q *Queries) MessagePayloadGetMany(ctx context.Context, db DBTX, arg MessagePayloadGetManyParams) ([]MessagePayloadGetManyRow, error) {
 	rows, err := db.Query(ctx, messagePayloadGetMany, arg.IDs, arg.AppID)
 	if err != nil {

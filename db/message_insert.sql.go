@@ -14,8 +14,8 @@ import (
 
 const messageInsertMany = `-- name: MessageInsertMany :many
 WITH addressed AS (
-    -- Each application once, however many messages there are to it. Two look-ups, by id and by uid,
-    -- each on its index; only one of them can find anything.
+    -- Each application once, however many messages it gets. Two look-ups, by id and by uid, each on its own index;
+    -- only one of them can find anything.
     SELECT wanted.n, application.id AS app_id, application.throttle_rate
     FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS wanted(org_id, app_ref, n)
     JOIN application ON application.org_id = wanted.org_id
@@ -64,9 +64,9 @@ batch AS (
     GROUP BY input.app_id
 ),
 wanted AS MATERIALIZED (
-    -- The fan-out. An application's endpoints are read once, however many messages there are to it; each
-    -- LATERAL refers to what is before it, so that no statistics can have them read in another order. Past
-    -- the limit an application is crowded out, however many more there would be.
+    -- The fan-out. An application's endpoints are read once, however many messages it gets. Each LATERAL refers to
+    -- the previous one, so that no statistics can change the order in which they are read. An application that
+    -- exceeds the limit is crowded out, however many more deliveries there would be.
     SELECT batch.app_id, found.message_id, found.deliver_at, found.endpoint_id, found.url, found.secret, found.headers, found.old_secrets, found.old_secrets_expire_at, found.fifo, found.throttle_rate, found.paused_until, found.failing_since
     FROM batch
     CROSS JOIN LATERAL (
@@ -100,7 +100,7 @@ wanted AS MATERIALIZED (
     ) AS found
 ),
 crowded AS (
-    -- Those with the most deliveries, until the others are few enough.
+    -- The applications with the most deliveries, until the others are few enough.
     SELECT counted.app_id
     FROM (
         SELECT wanted.app_id, sum(count(*)) OVER (ORDER BY count(*), wanted.app_id) AS total
@@ -110,9 +110,9 @@ crowded AS (
     WHERE counted.total >= $17::bigint
 ),
 locked AS MATERIALIZED (
-    -- Deliveries to FIFO endpoints are numbered under a lock of their application, which is taken here, before anything
-    -- is written. Where another transaction has it, the application's messages are left out rather than have
-    -- everybody's wait, unless the caller prefers to wait; then in the order of the applications.
+    -- Deliveries to FIFO endpoints are numbered under a lock of their application, which is taken here, before
+    -- anything is written. If another transaction holds it, the application's messages are left out rather than make
+    -- everybody's wait, unless the caller prefers to wait. Waiting callers lock in the order of the applications.
     SELECT ordered.app_id
     FROM (
         SELECT DISTINCT wanted.app_id, hashtextextended(format('%s delivery %s', current_schema(), wanted.app_id), 0) AS key
@@ -132,8 +132,8 @@ left_out AS (
     SELECT locked.app_id FROM locked
 ),
 named AS (
-    -- In the order of the index, so that two statements with the same names wait for each other
-    -- and never in a circle. A message sent again by its key must not take another name.
+    -- In index order, so that two statements with the same names wait for each other and never deadlock. A message
+    -- that is sent again with its key must not take another name.
     INSERT INTO message_event_id (app_id, event_id, message_id)
     SELECT input.app_id, input.event_id, input.id
     FROM input
@@ -151,8 +151,8 @@ named AS (
     RETURNING message_id
 ),
 keyed AS (
-    -- A key that has outlived its 12 hours is taken over. DISTINCT: of twins in one batch the first
-    -- wins, and the other finds it as it would one of another statement.
+    -- A key older than its 12 hours is taken over. DISTINCT: of duplicates in one batch the first wins, and the other
+    -- finds it like a key of another statement.
     INSERT INTO message_key AS old (app_id, key_hash, message_id, created_at)
     SELECT DISTINCT ON (input.app_id, input.key_hash)
         input.app_id, input.key_hash, input.id, $20::timestamptz
@@ -227,10 +227,11 @@ matched AS (
     WHERE wanted.message_id NOT IN (SELECT unstored.id FROM unstored)
 ),
 owed AS MATERIALIZED (
-    -- The first of them, as far as this process has room, are born leased to it: those that need no claim to say
-    -- when they may be sent. Others that need none are fresh, for whoever takes them first, unless this process
-    -- has all it can for their endpoint or application, or there are many of one application: fresh ones are taken in
-    -- the order in which they were stored, so that those of others would wait behind them.
+    -- Deliveries that need no claim to decide when they may be sent can start out leased or fresh. The first of them,
+    -- as far as this process has room, start out leased to it. The others start out fresh, for any process to take,
+    -- unless this process has no room left for their endpoint or application, or one application has many: fresh
+    -- deliveries are taken in the order in which they were stored, so those of other applications would wait behind
+    -- them.
     SELECT
         matched.app_id,
         matched.message_id,
@@ -253,8 +254,7 @@ owed AS MATERIALIZED (
     FROM matched
 ),
 queued AS (
-    -- In this order, two statements that number deliveries to FIFO endpoints of the same applications never wait
-    -- for each other in a circle.
+    -- In this order, two statements that number deliveries to FIFO endpoints of the same applications never deadlock.
     INSERT INTO delivery (app_id, message_id, endpoint_id, due_at, lease, queue, state)
     SELECT
         owed.app_id,
@@ -271,7 +271,7 @@ queued AS (
     ORDER BY owed.app_id, owed.endpoint_id, owed.message_id
 ),
 due AS (
-    -- Workers are told of them after the commit: NOTIFY holds a lock of the whole server until its own.
+    -- Workers are notified after the commit, because NOTIFY holds a server-wide lock until its own commit.
     SELECT DISTINCT owed.state
     FROM owed
     WHERE owed.state <> 'leased'
@@ -363,13 +363,12 @@ type MessageInsertManyRow struct {
 	Due                string
 }
 
-// MessageInsertMany stores the messages of many callers with the deliveries they are owed and their
-// idempotency keys. A message that cannot be stored (no such application, a key or an event id that
-// is known) leaves the others alone. A row is returned for each delivery that is leased to this
-// process, for each other message that was stored, and for each that was not although its
-// application exists. A row without ids says that deliveries are due
-// that are not leased, and in which state they are: announce them.
-// No joins: each branch reads a set once. IN a set is hashed, whatever its size.
+// MessageInsertMany stores the messages of many callers with their deliveries and idempotency keys. A message that
+// cannot be stored (the application does not exist, or the key or event id is known) does not affect the others. It
+// returns a row for each delivery that is leased to this process, for each other message that was stored, and for
+// each message that was not stored although its application exists. A row without ids means that deliveries in the
+// given state are due that are not leased, and must be announced.
+// No joins: each branch reads a set once. Postgres hashes the set of an IN, whatever its size.
 func (q *Queries) MessageInsertMany(ctx context.Context, db DBTX, arg MessageInsertManyParams) ([]MessageInsertManyRow, error) {
 	rows, err := db.Query(ctx, messageInsertMany,
 		arg.MaxRows,

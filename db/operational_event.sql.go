@@ -36,8 +36,8 @@ type OperationalEventInsertParams struct {
 	OperationalOrgID string
 }
 
-// OperationalEventInsert writes an event down if one of the organisation's operational-webhook endpoints
-// wants it now: the condition of the fan-out in MessageInsertMany, as such endpoints have no channels.
+// OperationalEventInsert stores an event if one of the organisation's operational-webhook endpoints wants it now. Its
+// condition is that of the fan-out in MessageInsertMany, as such endpoints have no channels.
 func (q *Queries) OperationalEventInsert(ctx context.Context, db DBTX, arg OperationalEventInsertParams) (int64, error) {
 	result, err := db.Exec(ctx, operationalEventInsert,
 		arg.OrgID,
@@ -141,9 +141,9 @@ type OperationalEventRecordManyAnyTenantParams struct {
 	OperationalOrgID    string
 }
 
-// OperationalEventRecordManyAnyTenant writes down what attempts came to, and the endpoints that were
+// OperationalEventRecordManyAnyTenant stores events about the results of attempts and about endpoints that were
 // disabled for them, each if an operational-webhook endpoint of its organisation wants it now.
-// LATERAL with LIMIT 1: a look-up for each, where a join might read all messages of an application.
+// LATERAL with LIMIT 1 makes one look-up per row, where a join might read all messages of an application.
 func (q *Queries) OperationalEventRecordManyAnyTenant(ctx context.Context, db DBTX, arg OperationalEventRecordManyAnyTenantParams) (int64, error) {
 	result, err := db.Exec(ctx, operationalEventRecordManyAnyTenant,
 		arg.Types,
@@ -163,8 +163,8 @@ func (q *Queries) OperationalEventRecordManyAnyTenant(ctx context.Context, db DB
 
 const operationalEventTakeManyAnyTenant = `-- name: OperationalEventTakeManyAnyTenant :many
 WITH taken AS MATERIALIZED (
-    -- Not SKIP LOCKED: who comes while another takes waits, and then takes what is behind. With it, the
-    -- later events could be stored before the earlier ones.
+    -- Not SKIP LOCKED: a concurrent take waits, and then takes the events after these. With SKIP LOCKED, later events
+    -- could be stored before earlier ones.
     SELECT id, org_id, type, payload, subject
     FROM operational_event
     ORDER BY id

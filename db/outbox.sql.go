@@ -37,7 +37,7 @@ type OutboxDeadLetterManyAnyTenantParams struct {
 	Reasons []string
 }
 
-// OutboxDeadLetterManyAnyTenant puts aside what cannot be stored, each with its reason.
+// OutboxDeadLetterManyAnyTenant moves messages that cannot be stored to the dead letters, each with its reason.
 func (q *Queries) OutboxDeadLetterManyAnyTenant(ctx context.Context, db DBTX, arg OutboxDeadLetterManyAnyTenantParams) (int64, error) {
 	result, err := db.Exec(ctx, outboxDeadLetterManyAnyTenant, arg.Now, arg.IDs, arg.Reasons)
 	if err != nil {
@@ -51,7 +51,7 @@ DELETE FROM outbox
 WHERE id = ANY ($1::bigint[])
 `
 
-// OutboxDeleteManyAnyTenant deletes what is stored.
+// OutboxDeleteManyAnyTenant deletes stored messages.
 func (q *Queries) OutboxDeleteManyAnyTenant(ctx context.Context, db DBTX, ids []int64) (int64, error) {
 	result, err := db.Exec(ctx, outboxDeleteManyAnyTenant, ids)
 	if err != nil {
@@ -91,9 +91,9 @@ type OutboxGetManyAnyTenantRow struct {
 	TraceParent *string
 }
 
-// OutboxGetManyAnyTenant reads messages. Rows older than the constraints may hold anything: a NULL
-// among channels or tags is read as an empty name, channels that are far too long as no names, and such
-// tags as an empty name; core refuses all of these. A text that is too long for a trace is none.
+// OutboxGetManyAnyTenant reads messages. Rows older than the constraints may contain anything: it reads a NULL among
+// channels or tags as an empty name, channels that are far too long as no names, and such tags as an empty name; core
+// rejects all of these. It ignores a traceparent that is too long.
 func (q *Queries) OutboxGetManyAnyTenant(ctx context.Context, db DBTX, ids []int64) ([]OutboxGetManyAnyTenantRow, error) {
 	rows, err := db.Query(ctx, outboxGetManyAnyTenant, ids)
 	if err != nil {
@@ -127,8 +127,8 @@ func (q *Queries) OutboxGetManyAnyTenant(ctx context.Context, db DBTX, ids []int
 
 const outboxListAnyTenant = `-- name: OutboxListAnyTenant :many
 WITH late AS MATERIALIZED (
-    -- By the index on txid alone: with a condition on id, the planner might walk over all that was taken.
-    -- Transactions that were in progress, and still are, have nothing to show, however much they inserted.
+    -- Uses the index on txid alone: with a condition on id, the planner might walk over all rows that were taken.
+    -- Transactions that were in progress and still are have no visible rows, however many they inserted.
     SELECT outbox.id
     FROM outbox
     WHERE outbox.txid >= pg_snapshot_xmax(CAST(nullif($3::text, '') AS pg_snapshot))
@@ -193,10 +193,10 @@ type OutboxListAnyTenantRow struct {
 	Bytes    int64
 }
 
-// OutboxListAnyTenant lists the first messages in the outbox by their ids, with the bytes of their payloads
-// and, in each row, the snapshot that the list was made in. If nothing waits, there is one row with bytes of
-// -1. It locks nothing. From an id on it looks at all messages; below it, only at those of transactions that
-// were not over in the snapshot seen, if there is one.
+// OutboxListAnyTenant lists the first messages in the outbox by id, with the size of their payloads and, in each row,
+// the snapshot of the list. If the outbox is empty, it returns one row with bytes of -1. It locks nothing. From an id
+// on it looks at all messages; below it, only at those of transactions that had not ended in the snapshot seen, if
+// there is one.
 func (q *Queries) OutboxListAnyTenant(ctx context.Context, db DBTX, arg OutboxListAnyTenantParams) ([]OutboxListAnyTenantRow, error) {
 	rows, err := db.Query(ctx, outboxListAnyTenant, arg.FromID, arg.MaxRows, arg.Seen)
 	if err != nil {
@@ -238,9 +238,9 @@ type OutboxLockManyAnyTenantRow struct {
 	TxID uint64
 }
 
-// OutboxLockManyAnyTenant locks what is still in the outbox, and returns it with the transactions that
-// inserted it, because ids may begin again. It waits for another consumer that has locked it: that one takes
-// the first messages, and later ones must not be stored before them.
+// OutboxLockManyAnyTenant locks the messages that are still in the outbox, and returns them with the transactions
+// that inserted them, because ids may start over. It waits for another consumer that has locked them: that consumer
+// takes the first messages, and later ones must not be stored before them.
 func (q *Queries) OutboxLockManyAnyTenant(ctx context.Context, db DBTX, ids []int64) ([]OutboxLockManyAnyTenantRow, error) {
 	rows, err := db.Query(ctx, outboxLockManyAnyTenant, ids)
 	if err != nil {

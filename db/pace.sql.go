@@ -27,7 +27,7 @@ type ApplicationPaceLockManyAnyTenantRow struct {
 	ThrottledUntil *time.Time
 }
 
-// ApplicationPaceLockManyAnyTenant is EndpointPaceLockManyAnyTenant for applications.
+// ApplicationPaceLockManyAnyTenant is like EndpointPaceLockManyAnyTenant, for applications.
 func (q *Queries) ApplicationPaceLockManyAnyTenant(ctx context.Context, db DBTX, ids []string) ([]ApplicationPaceLockManyAnyTenantRow, error) {
 	rows, err := db.Query(ctx, applicationPaceLockManyAnyTenant, ids)
 	if err != nil {
@@ -60,7 +60,7 @@ type ApplicationPaceUpdateManyAnyTenantParams struct {
 	ThrottledUntils []time.Time
 }
 
-// ApplicationPaceUpdateManyAnyTenant is EndpointPaceUpdateManyAnyTenant for applications.
+// ApplicationPaceUpdateManyAnyTenant is like EndpointPaceUpdateManyAnyTenant, for applications.
 func (q *Queries) ApplicationPaceUpdateManyAnyTenant(ctx context.Context, db DBTX, arg ApplicationPaceUpdateManyAnyTenantParams) (int64, error) {
 	result, err := db.Exec(ctx, applicationPaceUpdateManyAnyTenant, arg.IDs, arg.ThrottledUntils)
 	if err != nil {
@@ -99,9 +99,9 @@ type EndpointPaceLockManyAnyTenantRow struct {
 	PausedUntil    *time.Time
 }
 
-// EndpointPaceLockManyAnyTenant reads how far endpoints have used up what they may be sent, and keeps
-// others from claiming for them until the transaction ends. Those that another worker is claiming for at
-// this moment are left out.
+// EndpointPaceLockManyAnyTenant reads how much of their rate limits endpoints have used, and prevents others from
+// claiming for them until the transaction ends. It omits endpoints for which another worker is claiming at this
+// moment.
 func (q *Queries) EndpointPaceLockManyAnyTenant(ctx context.Context, db DBTX, arg EndpointPaceLockManyAnyTenantParams) ([]EndpointPaceLockManyAnyTenantRow, error) {
 	rows, err := db.Query(ctx, endpointPaceLockManyAnyTenant, arg.AppIDs, arg.EndpointIDs)
 	if err != nil {
@@ -160,8 +160,8 @@ type EndpointPaceUpdateManyAnyTenantParams struct {
 	PausedUntils    []time.Time
 }
 
-// EndpointPaceUpdateManyAnyTenant writes down what a claim used up. An endpoint that is being probed is
-// paused until the probe's lease ends. The first instant of the first year stands for none.
+// EndpointPaceUpdateManyAnyTenant records how much a claim used. An endpoint that is being probed is paused until the
+// probe's lease ends. The first instant of the year 1 means no time.
 func (q *Queries) EndpointPaceUpdateManyAnyTenant(ctx context.Context, db DBTX, arg EndpointPaceUpdateManyAnyTenantParams) (int64, error) {
 	result, err := db.Exec(ctx, endpointPaceUpdateManyAnyTenant,
 		arg.AppIDs,

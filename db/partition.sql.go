@@ -26,7 +26,7 @@ SELECT coalesce(min(id), '')::text
 FROM attempt_default
 `
 
-// PartitionAttemptCaughtAnyTenant is the least id that the default partition of attempt caught, or ”.
+// PartitionAttemptCaughtAnyTenant returns the least id in the default partition of attempt, or ”.
 func (q *Queries) PartitionAttemptCaughtAnyTenant(ctx context.Context, db DBTX) (string, error) {
 	row := db.QueryRow(ctx, partitionAttemptCaughtAnyTenant)
 	var column_1 string
@@ -45,7 +45,7 @@ type PartitionCreateAnyTenantParams struct {
 	UpperID string
 }
 
-// PartitionCreateAnyTenant makes one partition; false: it is there already.
+// PartitionCreateAnyTenant creates one partition. It returns false if it already exists.
 func (q *Queries) PartitionCreateAnyTenant(ctx context.Context, db DBTX, arg PartitionCreateAnyTenantParams) (bool, error) {
 	row := db.QueryRow(ctx, partitionCreateAnyTenant,
 		arg.Parent,
@@ -74,7 +74,7 @@ SELECT coalesce(min(id), '')::text
 FROM message_default
 `
 
-// PartitionMessageCaughtAnyTenant is the least id that the default partition of message caught, or ”.
+// PartitionMessageCaughtAnyTenant returns the least id in the default partition of message, or ”.
 func (q *Queries) PartitionMessageCaughtAnyTenant(ctx context.Context, db DBTX) (string, error) {
 	row := db.QueryRow(ctx, partitionMessageCaughtAnyTenant)
 	var column_1 string
@@ -93,8 +93,8 @@ type PartitionStatisticsGetAnyTenantRow struct {
 	AttemptAt time.Time
 }
 
-// PartitionStatisticsGetAnyTenant is when statistics of the partitioned tables were gathered; the first instant of
-// the first year: never.
+// PartitionStatisticsGetAnyTenant returns when statistics of the partitioned tables were last gathered, or the first
+// instant of the year 1 if they never were.
 func (q *Queries) PartitionStatisticsGetAnyTenant(ctx context.Context, db DBTX) (PartitionStatisticsGetAnyTenantRow, error) {
 	row := db.QueryRow(ctx, partitionStatisticsGetAnyTenant)
 	var i PartitionStatisticsGetAnyTenantRow
@@ -110,7 +110,7 @@ SELECT (
 `
 
 // PartitionStatisticsLockAnyTenant lets one process at a time gather statistics, until its transaction ends, and
-// has it wait for no lock for long; false: another process does it.
+// limits its lock waits to a short time. It returns false if another process is gathering statistics.
 func (q *Queries) PartitionStatisticsLockAnyTenant(ctx context.Context, db DBTX) (bool, error) {
 	row := db.QueryRow(ctx, partitionStatisticsLockAnyTenant)
 	var column_1 bool

@@ -97,8 +97,8 @@ type DeliveryFinishManyRow struct {
 	Lease      int64
 }
 
-// DeliveryFinishMany is DeliveryRecordMany for attempts that succeeded at endpoints that were well: there
-// is nothing to judge and nothing to do again, and nearly all attempts are such.
+// DeliveryFinishMany is DeliveryRecordMany for attempts that succeeded at healthy endpoints: there is nothing to
+// judge and nothing to retry. Nearly all attempts are like that.
 func (q *Queries) DeliveryFinishMany(ctx context.Context, db DBTX, arg DeliveryFinishManyParams) ([]DeliveryFinishManyRow, error) {
 	rows, err := db.Query(ctx, deliveryFinishMany,
 		arg.AttemptIDs,
@@ -171,7 +171,7 @@ attempted AS (
     ON CONFLICT (app_id, message_id, id) DO NOTHING
 ),
 held AS MATERIALIZED (
-    -- LATERAL with LIMIT 1: one probe of the primary key for each, whatever the statistics say. They often say
+    -- LATERAL with LIMIT 1 makes one probe of the primary key per row, whatever the statistics say. They often say
     -- that the table is empty, and then any other plan reads all of it.
     SELECT owed.tid, result.lease, result.attempts, result.finished, result.next_at
     FROM result
@@ -190,12 +190,12 @@ finished AS (
     USING held
     WHERE held.finished
         AND delivery.ctid = held.tid
-        AND delivery.lease = held.lease -- once more, on the row as it is
+        AND delivery.lease = held.lease -- rechecked on the current row
     RETURNING delivery.message_id, delivery.endpoint_id, delivery.lease
 ),
 rescheduled AS (
     UPDATE delivery
-    SET due_at = greatest(held.next_at, $19::timestamptz), -- never before: a claim may have looked at what was due then
+    SET due_at = greatest(held.next_at, $19::timestamptz), -- never earlier: a claim may have looked at what was due then
         attempts = held.attempts,
         queue = CASE WHEN delivery.queue = 2 THEN 2 WHEN held.attempts > 0 THEN 1 ELSE 0 END, -- ordered, first, retry
         state = 'waiting',
@@ -228,14 +228,13 @@ health AS (
     GROUP BY result.app_id, result.endpoint_id
 ),
 turned AS (
-    -- Only the endpoints whose state changes. SKIP LOCKED: another worker is writing the same down, or
-    -- a client is changing the endpoint, and waiting could be a deadlock. What is left out the next
-    -- attempt tells again.
+    -- Only the endpoints whose state changes. SKIP LOCKED, because another worker is recording the same, or a client
+    -- is changing the endpoint, and waiting could deadlock. The next attempt repeats what is skipped.
     SELECT
         endpoint.tid, endpoint.id, health.healthy, health.gone,
         CASE WHEN health.healthy THEN 0 ELSE endpoint.failures + health.failures END AS failures,
         CASE WHEN health.healthy THEN NULL ELSE coalesce(endpoint.failing_since, rules.now) END AS failing_since,
-        -- An attempt that began before the pause says nothing about how things are since.
+        -- An attempt that began before the pause says nothing about the endpoint's state since.
         CASE WHEN health.began_at < endpoint.paused_at THEN endpoint.paused_until END AS paused_until,
         health.pause_until
     FROM health
@@ -259,7 +258,7 @@ turned AS (
     ) AS endpoint
 ),
 circuit AS (
-    -- It opens for a quarter of the time that the endpoint has been failing.
+    -- The circuit opens for a quarter of the time that the endpoint has been failing.
     SELECT
         turned.tid, turned.id, turned.gone, turned.failures, turned.failing_since, rules.now,
         greatest(
@@ -297,7 +296,7 @@ judged AS (
     RETURNING endpoint.id, endpoint.disabled, endpoint.disabled OR endpoint.paused_until IS NOT NULL AS resting
 ),
 unhurried AS (
-    -- This commit need not wait for the disk: lost, its deliveries are made once more, never missed.
+    -- This commit need not wait for the disk: if it is lost, its deliveries are made again, and none are missed.
     SELECT set_config('synchronous_commit', 'off', true)
 )
 SELECT
@@ -349,11 +348,11 @@ type DeliveryRecordManyRow struct {
 	Resting    bool
 }
 
-// DeliveryRecordMany writes down what came of the attempts of many deliveries: the attempts, what is
-// still owed, the endpoints' health. It returns the deliveries whose lease still held, and whether
-// their endpoint is to be left alone now; another is somebody else's by now and left alone. Attempts
-// that were written down before, by a commit whose answer got lost, change nothing. An endpoint that is
-// disabled by it has a row without a message.
+// DeliveryRecordMany records the results of the attempts of many deliveries: the attempts, what is still owed, and
+// the endpoints' health. It returns the deliveries whose lease was still held, and whether their endpoint must be
+// left alone now; other deliveries belong to another process by now and do not change. Attempts that were recorded
+// before, by a commit whose response was lost, change nothing. An endpoint that this disables gets a row without a
+// message.
 func (q *Queries) DeliveryRecordMany(ctx context.Context, db DBTX, arg DeliveryRecordManyParams) ([]DeliveryRecordManyRow, error) {
 	rows, err := db.Query(ctx, deliveryRecordMany,
 		arg.MaxRows,

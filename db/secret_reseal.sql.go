@@ -65,11 +65,11 @@ type SecretCountAnyTenantRow struct {
 	Userinfos   int64
 }
 
-// SecretCountAnyTenant counts the secrets, old ones and those of deleted endpoints included, by the
-// fingerprint of the key they are sealed under (empty: none), and how many of them are of endpoints that
-// are there. sealed is what a sealed one begins with; plain_bytes_max is how long one may be that is
-// not marked. Beside the secrets that are not sealed it counts the endpoints that have headers, or userinfo in their
-// URLs, which are not; sealed ones are part of a secret.
+// SecretCountAnyTenant counts the secrets, including old ones and those of deleted endpoints, by the fingerprint of
+// the key they are sealed under (empty: not sealed), and how many of them belong to existing endpoints. sealed is the
+// prefix of a sealed secret; plain_bytes_max is the largest size of one that is not marked. In addition to unsealed
+// secrets it counts endpoints with unsealed headers, or with unsealed userinfo in their URLs; sealed ones are part of
+// a secret.
 func (q *Queries) SecretCountAnyTenant(ctx context.Context, db DBTX, arg SecretCountAnyTenantParams) ([]SecretCountAnyTenantRow, error) {
 	rows, err := db.Query(ctx, secretCountAnyTenant,
 		arg.PlainBytesMax,
@@ -144,9 +144,9 @@ type SecretLockAnyTenantRow struct {
 	OldSecrets [][]byte
 }
 
-// SecretLockAnyTenant finds the next endpoints after one that have a secret, or an old one, that does
-// not begin with sealed, or headers or userinfo that are not sealed, and keeps others from changing them until the
-// transaction ends. SKIP LOCKED: it waits for nobody while it holds others' rows, and so is in no deadlock.
+// SecretLockAnyTenant finds the next endpoints after a given one that have a secret, or an old one, that does not
+// begin with sealed, or headers or userinfo that are not sealed. It prevents others from changing them until the
+// transaction ends. SKIP LOCKED, so that it never waits while it holds other rows, and cannot deadlock.
 func (q *Queries) SecretLockAnyTenant(ctx context.Context, db DBTX, arg SecretLockAnyTenantParams) ([]SecretLockAnyTenantRow, error) {
 	rows, err := db.Query(ctx, secretLockAnyTenant,
 		arg.AfterAppID,
@@ -201,8 +201,8 @@ type SecretUpdateParams struct {
 	ID         core.EndpointID
 }
 
-// SecretUpdate replaces how an endpoint's secrets, headers and userinfo are stored, and not what they are: that is no
-// update of the endpoint.
+// SecretUpdate replaces the stored form of an endpoint's secrets, headers and userinfo, but not their values, so it
+// does not count as an update of the endpoint.
 func (q *Queries) SecretUpdate(ctx context.Context, db DBTX, arg SecretUpdateParams) (int64, error) {
 	result, err := db.Exec(ctx, secretUpdate,
 		arg.URL,

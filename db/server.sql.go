@@ -14,7 +14,7 @@ const connectionLimitAnyTenant = `-- name: ConnectionLimitAnyTenant :one
 SELECT set_config('statement_timeout', $1::text, false)::text
 `
 
-// ConnectionLimitAnyTenant has Postgres end statements of a connection that take longer.
+// ConnectionLimitAnyTenant makes Postgres cancel statements of a connection that take longer.
 func (q *Queries) ConnectionLimitAnyTenant(ctx context.Context, db DBTX, statementTimeout string) (string, error) {
 	row := db.QueryRow(ctx, connectionLimitAnyTenant, statementTimeout)
 	var column_1 string
@@ -38,14 +38,13 @@ type ConnectionPrepareAnyTenantParams struct {
 	LockTimeout string
 }
 
-// ConnectionPrepareAnyTenant makes the plans of a connection the same on tables that are empty and
-// on tables that are full. Plans are cached: made while delivery is small, one reads the whole table,
-// which a minute of load fills with dead rows. Every query has an index, which sqlc vet sees to.
-// Bitmaps are for reading many rows in no order: where statistics took the queue for empty, one was sorted to find
-// the first row of it. Compiling plans never pays for statements of a millisecond, nor do parallel workers: to feed
-// them, a list of a page was read as a whole and sorted. And it has Postgres end a transaction whose
-// process was frozen in the middle, so that nobody waits for its locks until it wakes up, and statements that wait
-// for a lock for too long, so that they don't keep connections from others.
+// ConnectionPrepareAnyTenant makes a connection's plans the same on empty and on full tables. Plans are cached: one
+// made while delivery is small reads the whole table, which a minute of load fills with dead rows. Every query has an
+// index, which sqlc vet checks. Bitmap scans are for reading many rows in no order: when statistics said that the
+// queue was empty, one was sorted to find the queue's first row. JIT compilation never pays off for statements of a
+// millisecond, nor do parallel workers: to feed them, a list query read and sorted all rows for one page. It also
+// makes Postgres end a transaction whose process froze in the middle, so that nobody waits for its locks until it
+// wakes up, and statements that wait too long for a lock, so that they don't keep connections from others.
 func (q *Queries) ConnectionPrepareAnyTenant(ctx context.Context, db DBTX, arg ConnectionPrepareAnyTenantParams) (string, error) {
 	row := db.QueryRow(ctx, connectionPrepareAnyTenant, arg.IdleTimeout, arg.LockTimeout)
 	var column_1 string
@@ -57,8 +56,8 @@ const migrateLockAnyTenant = `-- name: MigrateLockAnyTenant :one
 SELECT pg_try_advisory_lock($1::bigint)
 `
 
-// MigrateLockAnyTenant takes the lock that migrations run under, for as long as the connection
-// lives; false: another process has it.
+// MigrateLockAnyTenant takes the lock that migrations run under, for as long as the connection lives. It returns
+// false if another process holds it.
 func (q *Queries) MigrateLockAnyTenant(ctx context.Context, db DBTX, key int64) (bool, error) {
 	row := db.QueryRow(ctx, migrateLockAnyTenant, key)
 	var pg_try_advisory_lock bool
@@ -72,9 +71,9 @@ FROM set_config('work_mem', '64kB', true) AS reduced (work_mem)
 CROSS JOIN LATERAL unnest(array_fill(repeat(reduced.work_mem, 2000), ARRAY[128])) AS written (page)
 `
 
-// ServerSpaceAnyTenant fails on a server that has no space left: it has some 1 MiB written to a temporary file,
-// which is not logged, and gone at its end. A row alone may fit where messages do not. The memory that would hold it
-// is reduced for the transaction.
+// ServerSpaceAnyTenant fails on a server without free disk space: it makes Postgres write some 1 MiB to a temporary
+// file, which is not logged, and is removed at its end. A single row may fit where messages do not. The memory that
+// would hold it is reduced for the transaction.
 func (q *Queries) ServerSpaceAnyTenant(ctx context.Context, db DBTX) (int64, error) {
 	row := db.QueryRow(ctx, serverSpaceAnyTenant)
 	var column_1 int64
@@ -86,7 +85,7 @@ const serverTimeAnyTenant = `-- name: ServerTimeAnyTenant :one
 SELECT clock_timestamp()::timestamptz
 `
 
-// ServerTimeAnyTenant is the time on the server's clock.
+// ServerTimeAnyTenant returns the time on the server's clock.
 func (q *Queries) ServerTimeAnyTenant(ctx context.Context, db DBTX) (time.Time, error) {
 	row := db.QueryRow(ctx, serverTimeAnyTenant)
 	var column_1 time.Time
@@ -98,7 +97,7 @@ const serverVersionAnyTenant = `-- name: ServerVersionAnyTenant :one
 SELECT current_setting('server_version_num')::int
 `
 
-// ServerVersionAnyTenant is the server's version as a number: 150018 for 15.18.
+// ServerVersionAnyTenant returns the server's version as a number: 150018 for 15.18.
 func (q *Queries) ServerVersionAnyTenant(ctx context.Context, db DBTX) (int32, error) {
 	row := db.QueryRow(ctx, serverVersionAnyTenant)
 	var column_1 int32

@@ -39,8 +39,8 @@ type DeliveryExpireManyAnyTenantParams struct {
 	MaxRows int32
 }
 
-// DeliveryExpireManyAnyTenant makes deliveries due whose leases ran out between two times, and returns how many
-// that were.
+// DeliveryExpireManyAnyTenant makes deliveries due whose leases ended between two times, and returns how many it made
+// due.
 func (q *Queries) DeliveryExpireManyAnyTenant(ctx context.Context, db DBTX, arg DeliveryExpireManyAnyTenantParams) (int64, error) {
 	row := db.QueryRow(ctx, deliveryExpireManyAnyTenant, arg.Since, arg.Now, arg.MaxRows)
 	var count int64
@@ -89,8 +89,8 @@ type DeliveryFirstManyAnyTenantRow struct {
 	Seq        int64
 }
 
-// DeliveryFirstManyAnyTenant returns what is due first in each of the given queues, and the lowest number in those in
-// order. It passes all dead entries of the queues, so claims look from where they have been instead.
+// DeliveryFirstManyAnyTenant returns the first due time in each of the given queues, and the lowest number in ordered
+// ones. It reads past all dead entries of the queues, so claims start at the place they remember instead.
 func (q *Queries) DeliveryFirstManyAnyTenant(ctx context.Context, db DBTX, arg DeliveryFirstManyAnyTenantParams) ([]DeliveryFirstManyAnyTenantRow, error) {
 	rows, err := db.Query(ctx, deliveryFirstManyAnyTenant, arg.EndpointIDs, arg.Queues)
 	if err != nil {
@@ -173,9 +173,9 @@ type DeliveryPassedManyAnyTenantParams struct {
 	Now     time.Time
 }
 
-// DeliveryPassedManyAnyTenant makes fresh deliveries due that the position has passed, and returns how many that
-// were: they were locked at that moment, or come from another cluster whose transactions had other numbers. If there
-// is no position, it makes one.
+// DeliveryPassedManyAnyTenant makes fresh deliveries due that the position has passed, and returns how many it made
+// due. Such deliveries were locked at that moment, or come from another cluster with other transaction numbers. If
+// there is no position, it creates one.
 func (q *Queries) DeliveryPassedManyAnyTenant(ctx context.Context, db DBTX, arg DeliveryPassedManyAnyTenantParams) (int64, error) {
 	row := db.QueryRow(ctx, deliveryPassedManyAnyTenant, arg.MaxRows, arg.Now)
 	var count int64

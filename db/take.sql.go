@@ -14,7 +14,7 @@ const deliveryTakeManyAnyTenant = `-- name: DeliveryTakeManyAnyTenant :many
 WITH place AS MATERIALIZED (
     SELECT
         delivery_position.id,
-        -- Transactions of another cluster, before a restore, say nothing about those here.
+        -- Transaction numbers of another cluster, before a restore, say nothing about those here.
         CASE
             WHEN pg_snapshot_xmax(delivery_position.snapshot) <= pg_snapshot_xmax(pg_current_snapshot())
             THEN delivery_position.snapshot
@@ -31,7 +31,7 @@ WITH place AS MATERIALIZED (
     FOR UPDATE SKIP LOCKED
 ),
 late AS (
-    -- What was in progress at the previous position and has been committed since.
+    -- Deliveries of transactions that were in progress at the previous position and have committed since.
     SELECT candidate.tid, candidate.app_id, candidate.message_id, candidate.endpoint_id, candidate.txid
     FROM place
     CROSS JOIN LATERAL unnest(ARRAY(SELECT pg_snapshot_xip(place.previous))) AS in_progress(txid)
@@ -47,7 +47,7 @@ late AS (
     LIMIT $2::int
 ),
 following AS (
-    -- SKIP LOCKED: somebody is changing it, and makes it wait, or DeliveryExpireManyAnyTenant does.
+    -- SKIP LOCKED: the process that is changing it makes it wait, or DeliveryExpireManyAnyTenant does.
     SELECT candidate.tid, candidate.app_id, candidate.message_id, candidate.endpoint_id, candidate.txid
     FROM place
     CROSS JOIN LATERAL (
@@ -75,7 +75,7 @@ fresh AS MATERIALIZED (
 counted AS MATERIALIZED (
     SELECT
         count(*) AS n,
-        -- The last transaction, of which there may be more. Postgres 15 has no max(xid8).
+        -- The last transaction, of which there may be more deliveries. Postgres 15 has no max(xid8).
         (array_agg(fresh.txid ORDER BY fresh.txid DESC))[1] AS last_txid
     FROM fresh
 ),
@@ -105,7 +105,7 @@ inserted AS (
     RETURNING delivery_position.id
 ),
 deleted AS (
-    -- An array, which cannot be joined with: a join may read all that were deleted before.
+    -- An array, because it cannot be joined: a join may read all positions deleted before.
     DELETE FROM delivery_position
     WHERE delivery_position.id = ANY (ARRAY(SELECT inserted.id - 1 FROM inserted))
 ),
@@ -170,7 +170,7 @@ judged AS MATERIALIZED (
 moved AS (
     UPDATE delivery
     SET state = CASE WHEN judged.leased THEN 'leased' ELSE 'waiting' END,
-        -- Due from now on, since a claim may have looked at what was due before.
+        -- Due from now on, because a claim may have looked at what was due before.
         due_at = CASE WHEN judged.leased THEN $9::timestamptz ELSE $7::timestamptz END,
         lease = CASE WHEN judged.leased THEN delivery.lease + 1 ELSE delivery.lease END
     FROM judged
@@ -182,7 +182,7 @@ moved AS (
         judged.failing_since, judged.payload, judged.payload_bytes, judged.content_type, judged.traceparent
 ),
 unhurried AS (
-    -- This commit need not wait for the disk: lost, the deliveries are fresh again.
+    -- This commit need not wait for the disk: if it is lost, the deliveries are fresh again.
     SELECT set_config('synchronous_commit', 'off', true)
 )
 SELECT
@@ -252,12 +252,12 @@ type DeliveryTakeManyAnyTenantRow struct {
 	Seq                int64
 }
 
-// DeliveryTakeManyAnyTenant reads up to @most fresh deliveries from the position of the take before it, and advances
-// the position. It leases up to @room of those that may be sent at once, and makes the rest wait: what is more than
-// their endpoint or application has room for here, and what has to be claimed by the state of either. Where there is
-// not room for all, applications take turns. Of a large payload it reads the size alone, and MessagePayloadGet the
-// rest. The row without a message counts what was read, in place of its lease. There is none while another process
-// takes. The columns are those of DeliveryClaimManyAnyTenant.
+// DeliveryTakeManyAnyTenant reads up to @most fresh deliveries from the position of the previous take, and advances
+// the position. It leases up to @room of those that may be sent at once, and makes the rest wait: those for which
+// their endpoint or application has no room here, and those that must be claimed because of the state of either. If
+// there is not enough room for all, applications take turns. Of a large payload it reads only the size, and
+// MessagePayloadGet reads the rest. The row without a message contains the number of deliveries read, in place of a
+// lease. There is no such row while another process takes. The columns are those of DeliveryClaimManyAnyTenant.
 func (q *Queries) DeliveryTakeManyAnyTenant(ctx context.Context, db DBTX, arg DeliveryTakeManyAnyTenantParams) ([]DeliveryTakeManyAnyTenantRow, error) {
 	rows, err := db.Query(ctx, deliveryTakeManyAnyTenant,
 		arg.MaxRows,

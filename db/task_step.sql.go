@@ -40,8 +40,8 @@ type ApplicationEventTypesManyRow struct {
 	CatchAll   bool
 }
 
-// ApplicationEventTypesMany says of applications which event types their endpoints subscribe to by
-// name, and whether one subscribes to all.
+// ApplicationEventTypesMany returns which event types the endpoints of each application subscribe to by name, and
+// whether an endpoint subscribes to all.
 func (q *Queries) ApplicationEventTypesMany(ctx context.Context, db DBTX, appIds []string) ([]ApplicationEventTypesManyRow, error) {
 	rows, err := db.Query(ctx, applicationEventTypesMany, appIds)
 	if err != nil {
@@ -69,7 +69,7 @@ FROM (
     FROM delivery
     WHERE delivery.app_id = $1
         AND delivery.endpoint_id = $2
-        AND delivery.queue = ANY ('{0, 1, 2}') -- first, retry, ordered: so that the index is read by what is due
+        AND delivery.queue = ANY ('{0, 1, 2}') -- first, retry, ordered: so that the index is read by due time
         AND delivery.due_at <= $3::timestamptz
         AND delivery.state = 'waiting'
     LIMIT $4::int
@@ -83,7 +83,7 @@ type DeliveryCountDueParams struct {
 	MaxRows    int32
 }
 
-// DeliveryCountDue counts what is due to an endpoint, and no further than max_rows.
+// DeliveryCountDue counts the deliveries due to an endpoint, up to max_rows.
 func (q *Queries) DeliveryCountDue(ctx context.Context, db DBTX, arg DeliveryCountDueParams) (int64, error) {
 	row := db.QueryRow(ctx, deliveryCountDue,
 		arg.AppID,
@@ -98,9 +98,9 @@ func (q *Queries) DeliveryCountDue(ctx context.Context, db DBTX, arg DeliveryCou
 
 const deliveryRecoverMany = `-- name: DeliveryRecoverMany :one
 WITH RECURSIVE scanned AS (
-    -- From message to message, by one probe of the index each: a row comparison, in the order of the index,
-    -- with LIMIT 1. With a condition on each column, or a larger LIMIT, the planner takes the failures for
-    -- few, reads all of them and sorts. No id has a character below '!'.
+    -- From message to message, with one index probe each: a row comparison, in index order, with LIMIT 1. With a
+    -- condition on each column, or a larger LIMIT, the planner assumes few failures, reads all of them and sorts. No
+    -- id has a character below '!'.
     (
         SELECT attempt.app_id, attempt.endpoint_id, attempt.message_id, 1 AS n
         FROM attempt
@@ -138,10 +138,10 @@ page AS MATERIALIZED (
     FROM mine
 ),
 owed AS (
-    -- LATERAL with LIMIT 1 makes each look-up one probe of an index. As joins they were two hundred times
-    -- slower where the planner took a new partition for an empty one. What is owed is compared as a row:
-    -- otherwise all that is owed to the endpoint was read, or all that is owed of the message. Attempts are
-    -- looked up without the application, because the indexes that have it would give all at the endpoint.
+    -- LATERAL with LIMIT 1 makes each look-up one index probe. As joins they were two hundred times slower when the
+    -- planner took a new partition for an empty one. Owed deliveries are compared as rows: otherwise all deliveries
+    -- owed to the endpoint were read, or all of the message. Attempts are looked up without the application, because
+    -- the indexes that include it would return all attempts at the endpoint.
     INSERT INTO delivery (app_id, message_id, endpoint_id, due_at, lease, manual, queue)
     SELECT
         sendable.app_id, page.message_id, $3, $6::timestamptz, 0, true,
@@ -197,7 +197,7 @@ SELECT
     coalesce((SELECT max(mine.message_id) FROM mine HAVING count(*) = $1::int), '')::text AS next_after,
     (SELECT count(*) FROM page)::bigint AS processed,
     (SELECT count(*) FROM owed)::bigint AS done,
-    -- A SELECT in WITH that nobody reads is not made.
+    -- Postgres does not execute a SELECT in WITH that nothing reads.
     (SELECT count(*) FROM announced)::bigint AS announced
 `
 
@@ -218,11 +218,10 @@ type DeliveryRecoverManyRow struct {
 	Announced int64
 }
 
-// DeliveryRecoverMany makes one attempt due, as DeliveryResend does, for each of the next messages that
-// failed at an endpoint for good: none of their attempts succeeded, no more are to come, and there is
-// something to send. It says where the next batch begins, empty behind the last. The index on failed
-// attempts holds what is looked at, and no attempt is older than @first_attempt_id: that spares the
-// partitions before.
+// DeliveryRecoverMany makes one attempt due, as DeliveryResend does, for each of the next messages that failed
+// permanently at an endpoint: none of their attempts succeeded, none are to come, and there is a payload to send. It
+// returns where the next batch begins, or ” after the last one. It reads the index on failed attempts. No attempt is
+// older than @first_attempt_id, which excludes earlier partitions.
 func (q *Queries) DeliveryRecoverMany(ctx context.Context, db DBTX, arg DeliveryRecoverManyParams) (DeliveryRecoverManyRow, error) {
 	row := db.QueryRow(ctx, deliveryRecoverMany,
 		arg.MaxRows,
@@ -245,9 +244,9 @@ func (q *Queries) DeliveryRecoverMany(ctx context.Context, db DBTX, arg Delivery
 
 const deliveryReplayMany = `-- name: DeliveryReplayMany :one
 WITH scanned AS MATERIALIZED (
-    -- A row comparison, in the order of the index, and no other condition: with one on each column, the
-    -- planner takes the attempts for few, reads all of them and sorts. So the last batch may hold rows of
-    -- others, no more than its limit. No id has a character below '!'.
+    -- A row comparison, in index order, and no other condition: with one on each column, the planner assumes few
+    -- attempts, reads all of them and sorts. So the last batch may contain rows of others, up to its limit. No id has
+    -- a character below '!'.
     SELECT attempt.app_id, attempt.endpoint_id, attempt.message_id
     FROM attempt
     WHERE (attempt.endpoint_id, attempt.message_id) >= ($2, $3::text || '!')
@@ -340,7 +339,7 @@ SELECT
     coalesce((SELECT max(mine.message_id) FROM mine HAVING count(*) = $1::int), '')::text AS next_after,
     (SELECT count(*) FROM page)::bigint AS processed,
     (SELECT count(*) FROM owed)::bigint AS done,
-    -- A SELECT in WITH that nobody reads is not made.
+    -- Postgres does not execute a SELECT in WITH that nothing reads.
     (SELECT count(*) FROM announced)::bigint AS announced
 `
 
@@ -367,10 +366,10 @@ type DeliveryReplayManyRow struct {
 	Announced int64
 }
 
-// DeliveryReplayMany makes one attempt due, as DeliveryResend does, for each of the next messages that
-// were attempted at an endpoint and that match: what the latest attempt was answered with, how the
-// message stands there, what it is. It says where the next batch begins, empty behind the last. A batch is
-// the messages of the next attempts, of which a message may have several.
+// DeliveryReplayMany makes one attempt due, as DeliveryResend does, for each of the next messages that were attempted
+// at an endpoint and match: by the response to the latest attempt, by the message's state there, and by the message
+// itself. It returns where the next batch begins, or ” after the last one. A batch covers the messages of the next
+// attempts, of which a message may have several.
 func (q *Queries) DeliveryReplayMany(ctx context.Context, db DBTX, arg DeliveryReplayManyParams) (DeliveryReplayManyRow, error) {
 	row := db.QueryRow(ctx, deliveryReplayMany,
 		arg.MaxRows,
@@ -463,7 +462,7 @@ SELECT
     coalesce((SELECT max(page.id) FROM page HAVING count(*) = $1::int), '')::text AS next_after,
     (SELECT count(*) FROM page)::bigint AS processed,
     (SELECT count(*) FROM owed)::bigint AS done,
-    -- A SELECT in WITH that nobody reads is not made.
+    -- Postgres does not execute a SELECT in WITH that nothing reads.
     (SELECT count(*) FROM announced)::bigint AS announced
 `
 
@@ -484,9 +483,9 @@ type DeliveryReplayMissingManyRow struct {
 	Announced int64
 }
 
-// DeliveryReplayMissingMany makes deliveries of those of the next messages that an endpoint would get
-// today, that were never attempted at it and are not owed to it. It says where the next batch begins,
-// empty behind the last. The condition is that of the fan-out in MessageInsertMany.
+// DeliveryReplayMissingMany creates deliveries of the next messages that an endpoint would receive today, and that
+// were never attempted at it and are not owed to it. It returns where the next batch begins, or ” after the last
+// one. The condition is that of the fan-out in MessageInsertMany.
 func (q *Queries) DeliveryReplayMissingMany(ctx context.Context, db DBTX, arg DeliveryReplayMissingManyParams) (DeliveryReplayMissingManyRow, error) {
 	row := db.QueryRow(ctx, deliveryReplayMissingMany,
 		arg.MaxRows,
@@ -553,8 +552,8 @@ type DestinationCountManyRow struct {
 	Done      int64
 }
 
-// DestinationCountMany counts the endpoints that each of the next messages was attempted at, however
-// often. It says where the next batch begins, empty behind the last.
+// DestinationCountMany counts the endpoints that each of the next messages was attempted at, each endpoint once. It
+// returns where the next batch begins, or ” after the last one.
 func (q *Queries) DestinationCountMany(ctx context.Context, db DBTX, arg DestinationCountManyParams) (DestinationCountManyRow, error) {
 	row := db.QueryRow(ctx, destinationCountMany,
 		arg.MaxRows,
@@ -611,8 +610,8 @@ type MessagePurgeManyRow struct {
 	Done      int64
 }
 
-// MessagePurgeMany takes the payloads out of the next messages. It says where the next batch begins,
-// empty behind the last.
+// MessagePurgeMany removes the payloads of the next messages. It returns where the next batch begins, or ” after the
+// last one.
 func (q *Queries) MessagePurgeMany(ctx context.Context, db DBTX, arg MessagePurgeManyParams) (MessagePurgeManyRow, error) {
 	row := db.QueryRow(ctx, messagePurgeMany,
 		arg.MaxRows,

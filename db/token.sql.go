@@ -27,7 +27,7 @@ LEFT JOIN LATERAL (
         AND r.session_id IS NULL
         AND r.issued_before > token.issued_at
         AND r.effective_at <= token.now
-    LIMIT 1 -- keeps the planner from reading the whole table for a hash, here and below
+    LIMIT 1 -- here and below, keeps the planner from reading the whole table for a hash
 ) AS every ON true
 LEFT JOIN LATERAL (
     SELECT true AS revoked
@@ -64,9 +64,9 @@ type TokenRevocationFindManyParams struct {
 	Nows        []time.Time
 }
 
-// TokenRevocationFindMany returns the numbers, from 1, of those of the tokens that a row revokes by now. The three
-// kinds of row are looked for apart, each by the index of its own. A token of an organisation is looked for with the
-// organisation's id as its application's.
+// TokenRevocationFindMany returns the numbers, from 1, of the tokens that are revoked by now. The three kinds of row
+// are looked up separately, each by its own index. A token of an organisation is looked up with the organisation's id
+// as its application id.
 func (q *Queries) TokenRevocationFindMany(ctx context.Context, db DBTX, arg TokenRevocationFindManyParams) ([]int64, error) {
 	rows, err := db.Query(ctx, tokenRevocationFindMany,
 		arg.OrgIDs,
@@ -117,7 +117,7 @@ type TokenRevocationInsertManyParams struct {
 	SessionIDs   []string
 }
 
-// TokenRevocationInsertMany stores one row for each of the sessions; an empty one is none.
+// TokenRevocationInsertMany stores one row for each session; an empty session id means none.
 func (q *Queries) TokenRevocationInsertMany(ctx context.Context, db DBTX, arg TokenRevocationInsertManyParams) (int64, error) {
 	result, err := db.Exec(ctx, tokenRevocationInsertMany,
 		arg.OrgID,
@@ -142,7 +142,7 @@ WHERE token_revocation.ctid = ANY (ARRAY(
     WHERE r.forget_at < $1::timestamptz
     ORDER BY r.forget_at
     LIMIT $2::int
-    -- Several processes may prune at once: each takes what no other has.
+    -- Several processes may prune at once: each takes rows that no other has locked.
     FOR UPDATE SKIP LOCKED
 ))
 `
@@ -152,7 +152,7 @@ type TokenRevocationPruneAnyTenantParams struct {
 	MaxRows int32
 }
 
-// TokenRevocationPruneAnyTenant deletes rows that change nothing any more, the oldest first.
+// TokenRevocationPruneAnyTenant deletes rows that no longer have an effect, the oldest first.
 func (q *Queries) TokenRevocationPruneAnyTenant(ctx context.Context, db DBTX, arg TokenRevocationPruneAnyTenantParams) (int64, error) {
 	result, err := db.Exec(ctx, tokenRevocationPruneAnyTenant, arg.Now, arg.MaxRows)
 	if err != nil {
@@ -178,8 +178,8 @@ type TokenRevocationSupersedeParams struct {
 	IssuedBefore time.Time
 }
 
-// TokenRevocationSupersede has rows about all of an application's tokens forgotten at the instant from which on
-// another one says the same and more.
+// TokenRevocationSupersede lets rows about all of an application's tokens expire at the instant from which another
+// row covers them.
 func (q *Queries) TokenRevocationSupersede(ctx context.Context, db DBTX, arg TokenRevocationSupersedeParams) (int64, error) {
 	result, err := db.Exec(ctx, tokenRevocationSupersede,
 		arg.EffectiveAt,

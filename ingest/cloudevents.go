@@ -235,7 +235,7 @@ func unescape(value string) (string, error) {
 	}
 	text, err := url.PathUnescape(value)
 	if err != nil {
-		return value, nil //nolint:nilerr // it is used as is
+		return value, nil //nolint:nilerr // it is taken as it is
 	}
 	if !utf8.ValidString(text) {
 		return "", errors.New("its escapes are not UTF-8")

@@ -115,7 +115,7 @@ func (in *subject) body() (any, error) {
 // optional compiles a selector that may be absent.
 func (s *Selector) optional(name string) (selection, error) {
 	if s == nil {
-		return nil, nil //nolint:nilnil // an absent selector is not an error
+		return nil, nil //nolint:nilnil // there is none, and nothing is wrong with that
 	}
 	return s.compile(name)
 }

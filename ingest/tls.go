@@ -21,7 +21,7 @@ type TLS struct {
 // Config reads the files. It returns nil for a nil t, which means no TLS.
 func (t *TLS) Config() (*tls.Config, error) {
 	if t == nil {
-		return nil, nil //nolint:nilnil // without TLS there is no configuration
+		return nil, nil //nolint:nilnil // no TLS is what was asked for
 	}
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	if t.CAFile != "" {

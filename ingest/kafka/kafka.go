@@ -47,7 +47,7 @@ func New(c Config, log *slog.Logger) (*Source, error) {
 	}
 	s := &Source{
 		log: log, config: set.Config, options: reach(set, log), session: set.session, poll: pollWait, places: newPlaces(),
-		stalls: newStalls(log, time.Now), //nolint:forbidigo // real time measures how long a partition stalls
+		stalls: newStalls(log, time.Now), //nolint:forbidigo // the wall's clock, for how long a partition stalls
 		member: membership{lost: map[partition]struct{}{}}, aside: map[*kgo.Record]struct{}{},
 	}
 	if err := kgo.ValidateOpts(s.consume()...); err != nil {
