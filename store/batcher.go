@@ -18,6 +18,11 @@ type batcher[In, Out any] struct {
 	size func(In) int                               // bytes
 	rest time.Duration                              // after a statement for several requests; 0 for none
 
+	bytesMax int // of one statement; a larger request gets a statement of its own
+
+	// clock makes the batcher rest after each statement for as long as the statement took. It is nil where it need not.
+	clock func() time.Time
+
 	// sort orders the waiting calls and returns how many of them fit into one statement. If it is nil, they run
 	// in order of arrival.
 	sort func([]*call[In, Out]) int
@@ -59,7 +64,7 @@ const (
 )
 
 func newBatcher[In, Out any](run func(context.Context, []In) []outcome[Out], size func(In) int) *batcher[In, Out] {
-	return &batcher[In, Out]{run: run, size: size}
+	return &batcher[In, Out]{run: run, size: size, bytesMax: batchBytesMax}
 }
 
 // do runs one request in the next statement. It stops waiting when ctx ends. If the request is in a statement by
@@ -117,9 +122,20 @@ func (b *batcher[In, Out]) compact() {
 // drain runs statements until no call is waiting.
 func (b *batcher[In, Out]) drain() {
 	for batch := b.take(); len(batch) > 0; batch = b.take() {
-		b.answer(batch)
+		b.answerAndRest(batch)
 		b.settle(len(batch))
 	}
+}
+
+// answerAndRest answers a batch. If b.clock is set, it then rests for as long as that took.
+func (b *batcher[In, Out]) answerAndRest(batch []*call[In, Out]) {
+	if b.clock == nil {
+		b.answer(batch)
+		return
+	}
+	began := b.clock()
+	b.answer(batch)
+	<-time.After(b.clock().Sub(began))
 }
 
 // settle lets goroutines that are ready to make a request do so before the next statement starts. If b.rest is set,
@@ -155,7 +171,7 @@ func (b *batcher[In, Out]) take() []*call[In, Out] {
 		fit = b.sort(b.waiting)
 	}
 	n, bytes := 0, 0
-	for n < fit && n < batchRowsMax && bytes < batchBytesMax {
+	for n < fit && n < batchRowsMax && bytes < b.bytesMax {
 		bytes += b.waiting[n].bytes
 		b.waiting[n].running = true
 		n++

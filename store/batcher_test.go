@@ -5,6 +5,8 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -105,6 +107,29 @@ func TestAStatementTakesABoundedNumberOfBytes(t *testing.T) {
 	for range 6 {
 		<-more
 	}
+}
+
+// Large payloads made everybody's commits wait for the disk, without a pause.
+func TestBatcherRestsAsLongAsStatementsTake(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		var at []time.Duration
+		b := newBatcher(func(_ context.Context, inputs []int) []outcome[int] {
+			at = append(at, time.Since(began))
+			<-time.After(time.Second) // of the test's clock
+			return make([]outcome[int], len(inputs))
+		}, func(int) int { return 100 })
+		b.clock, b.bytesMax = time.Now, 100
+		answers := ask(t, b, 3)
+		for range 3 {
+			<-answers
+		}
+		if want := []time.Duration{0, 2 * time.Second, 4 * time.Second}; !slices.Equal(at, want) {
+			t.Errorf("statements began after %v, want %v", at, want)
+		}
+		<-time.After(time.Minute) // until the last rest is over
+	})
 }
 
 func TestACallerThatLeavesHoldsNobodyUp(t *testing.T) {

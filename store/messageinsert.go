@@ -16,6 +16,10 @@ import (
 	"github.com/postrider/postrider/db"
 )
 
+// largeBytesMax limits a statement for large payloads. Other transactions' commits wait until its write-ahead log has
+// been flushed as well, which for 8 MB takes 30 to 50 ms.
+const largeBytesMax = 1 << 20
+
 // MessageInserter stores messages, combining those that are waiting into one statement, and hands deliveries to a
 // dispatcher, as many as it has room for.
 type MessageInserter struct {
@@ -24,7 +28,7 @@ type MessageInserter struct {
 	crowds     *crowds
 	shared     *batcher[core.NewMessage, insertion]
 	large      *batcher[core.NewMessage, insertion] // separate, because compressing and writing megabytes takes a while
-	crowded    *batcher[core.NewMessage, insertion] // separate, so that nobody else waits for crowds
+	crowded    *batcher[core.NewMessage, insertion] // separate, so that nobody else waits for crowds; like large, it rests
 	batches    *places                              // of the statements for batches of messages
 }
 
@@ -51,6 +55,8 @@ func NewMessageInserter(s *Store, dispatcher core.Dispatcher) *MessageInserter {
 		return pastExhausted(messages, func(some []core.NewMessage) []outcome[insertion] { return i.insertMany(ctx, some) })
 	}, size)
 	i.shared.bounded, i.large.bounded, i.crowded.bounded = true, true, true
+	i.large.bytesMax = largeBytesMax
+	i.large.clock, i.crowded.clock = s.Now, s.Now
 	i.crowded.sort = func(waiting []*call[core.NewMessage, insertion]) int { return sortCrowds(i.crowds, waiting) }
 	return i
 }
