@@ -11,7 +11,7 @@ tool := go tool -modfile=tools/go.mod
 sqlc := go run ./localpg/withpg -- env CGO_ENABLED=0 $(tool) sqlc
 
 # The files that `generate` reads and writes.
-generated_from := Makefile core db go.mod go.sum localpg queries server sqlc.yaml store tools world
+generated_from := Makefile core db fieldtest go.mod go.sum localpg queries server sqlc.yaml store tools world
 
 .PHONY: help
 help: ## list the targets
