@@ -122,7 +122,7 @@ func TestListenAddressInUseNamesSetting(t *testing.T) {
 	t.Parallel()
 	p, _ := rig.Serve(t)
 	got := rig.Command(t, append(p.Settings(), "POSTRIDER_LISTEN="+p.AwaitReady(t)), "api")
-	if got.Code != 1 || !strings.Contains(got.Stderr, "POSTRIDER_LISTEN") || strings.Count(got.Stderr, "\n") != 1 {
-		t.Errorf("exit code %d, stderr %q; want 1 and one line that names POSTRIDER_LISTEN", got.Code, got.Stderr)
+	if got.Code != 1 || !strings.Contains(got.Stderr, "pass --listen") || strings.Count(got.Stderr, "\n") != 1 {
+		t.Errorf("exit code %d, stderr %q; want 1 and one line that names --listen", got.Code, got.Stderr)
 	}
 }

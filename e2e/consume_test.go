@@ -85,17 +85,17 @@ func TestSourceInvalidIsRefusedAtStart(t *testing.T) {
 	for want, sources := range map[string]string{
 		"yaml":                     "sources: [",
 		`unknown field \"source\"`: "source: []",
-		"there are 0":              "sources: []",
-		"name: it needs 1":         "sources: [{name: 'a b', outbox: {}}]",
-		"needs one of kafka":       "sources: [{name: a}]",
+		"0 are listed":             "sources: []",
+		"name: use 1 to 64":        "sources: [{name: 'a b', outbox: {}}]",
+		"exactly one of kafka":     "sources: [{name: a}]",
 		"source 2 (a): another":    "sources: [{name: a, outbox: {}}, {name: a, outbox: {}}]",
 		`unknown field \"topic\"`:  "sources: [{name: a, kafka: {topic: t}}]",
 		"organization":             "sources: [{name: a, organization: acme, " + kafka + "}]",
 		"none of json":             "sources: [{name: a, format: xml, " + kafka + "}]",
 		"application is missing":   "sources: [{name: a, format: mapping, event_type: {topic: true}, " + kafka + "}]",
-		"the table's columns":      "sources: [{name: a, organization: org_b, outbox: {}}]",
+		"the columns of the table": "sources: [{name: a, organization: org_b, outbox: {}}]",
 		"dead_letter_topic":        "sources: [{name: a, kafka: {brokers: ['127.0.0.1:1'], topics: [t], group: g}}]",
-		"give one of them":         "sources: [{name: a, outbox: {}}]",
+		"set one of them":          "sources: [{name: a, outbox: {}}]",
 		"no such file":             "",
 		"cannot start any token":   "\t",
 	} {
@@ -103,7 +103,7 @@ func TestSourceInvalidIsRefusedAtStart(t *testing.T) {
 			t.Parallel()
 			more := []string{"POSTRIDER_SOURCES=" + sources}
 			switch want {
-			case "give one of them":
+			case "set one of them":
 				more = append(more, "POSTRIDER_SOURCES_FILE=x")
 			case "no such file":
 				more = []string{"POSTRIDER_SOURCES_FILE=" + filepath.Join(t.TempDir(), "none.yaml")}

@@ -154,7 +154,7 @@ func TestAddressSpecialIsNotConnectedTo(t *testing.T) {
 		rig.Must(c.Endpoint.Create(t.Context(), app, svix.EndpointIn{Url: "http://" + host + ":" + port + "/"}, nil))(t)
 	}
 	for _, a := range c.AwaitAttempts(t, app, c.SendMessage(t, app), 6) {
-		if a.Status != models.MESSAGESTATUS_FAIL || a.ResponseStatusCode != 0 || !strings.Contains(a.Response, "blocked") {
+		if a.Status != models.MESSAGESTATUS_FAIL || a.ResponseStatusCode != 0 || !strings.Contains(a.Response, "not allowed") {
 			t.Errorf("%s: got %+v, want a refusal that says why", a.Url, a)
 		}
 	}

@@ -43,7 +43,7 @@ func TestCheckTellsGroupsApart(t *testing.T) {
 		"Connect, empty":        {[]kgo.Opt{kgo.GroupProtocol("connect")}, false, nil, "", false},
 		"range":                 {[]kgo.Opt{kgo.Balancers(kgo.RangeBalancer())}, true, nil, "protocol=range", true},
 		"range, empty":          {[]kgo.Opt{kgo.Balancers(kgo.RangeBalancer())}, false, nil, "", false},
-		"newer protocol":        {[]kgo.Opt{kgo.ServerSideBalancer()}, true, nil, "newer protocol", false},
+		"newer protocol":        {[]kgo.Opt{kgo.ServerSideBalancer()}, true, nil, "Kafka's new protocol", false},
 		"newer protocol, empty": {[]kgo.Opt{kgo.ServerSideBalancer()}, false, nil, "", false},
 	} {
 		t.Run(name, func(t *testing.T) {
