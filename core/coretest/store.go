@@ -3,8 +3,8 @@
 package coretest
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"slices"
 	"sync"
 
@@ -18,8 +18,7 @@ type Store struct {
 
 	mu sync.Mutex // held by a unit of work
 	Rows
-
-	BeforeInsert func() // called before a background task is inserted, unless nil
+	Faults
 }
 
 // Rows holds the rows of a store.
@@ -28,19 +27,43 @@ type Rows struct {
 	Endpoints    []core.Endpoint
 	EventTypes   []core.EventType
 	Messages     []core.NewMessage
+	Attempts     []core.Attempt
+	Deliveries   []core.Delivery // only their keys and Manual
 	Tasks        []core.BackgroundTask
+	Revocations  []core.TokenRevocation
 	Told         []core.OperationalEvent
-	Dropped      []core.EndpointID // endpoints whose deliveries were dropped
+	Sequenced    []core.Sequenced
+	Outbox       []core.OutboxKey // in id order
+	Letters      []core.OutboxLetter
+
+	Dropped    []core.EndpointID      // endpoints whose deliveries were dropped
+	Superseded []core.TokenRevocation // the revocations that replaced others
+	Waiting    []core.Lane            // lanes whose first delivery waits for nothing
+	Counted    []core.StatsPeriod     // the periods that statistics were read for
+}
+
+func (r Rows) clone() Rows {
+	return Rows{
+		slices.Clone(r.Applications), slices.Clone(r.Endpoints), slices.Clone(r.EventTypes), slices.Clone(r.Messages),
+		slices.Clone(r.Attempts), slices.Clone(r.Deliveries), slices.Clone(r.Tasks), slices.Clone(r.Revocations),
+		slices.Clone(r.Told), slices.Clone(r.Sequenced), slices.Clone(r.Outbox), slices.Clone(r.Letters),
+		slices.Clone(r.Dropped), slices.Clone(r.Superseded), slices.Clone(r.Waiting), slices.Clone(r.Counted),
+	}
+}
+
+// Faults are what goes wrong in a store. The zero value lets everything succeed.
+type Faults struct {
+	BeforeInsert func()                        // called before a background task is inserted
+	MessageErr   func(core.NewMessage) error   // why a message cannot be stored
+	UnitErr      func([]core.NewMessage) error // why messages cannot be stored in a unit of work
+	StepErr      func() error                  // why a step of a task fails; it ends the unit of work
 }
 
 // InTx runs work, and undoes its changes if it fails.
 func (s *Store) InTx(ctx context.Context, work func(context.Context, core.Tx) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	before := Rows{
-		slices.Clone(s.Applications), slices.Clone(s.Endpoints), slices.Clone(s.EventTypes), slices.Clone(s.Messages),
-		slices.Clone(s.Tasks), slices.Clone(s.Told), slices.Clone(s.Dropped),
-	}
+	before := s.clone()
 	err := work(ctx, s)
 	if err != nil {
 		s.Rows = before
@@ -70,185 +93,38 @@ func get[T any](all []T, is func(T) bool) (found T, err error) {
 
 func named(uid *string, ref string) bool { return uid != nil && *uid == ref }
 
-// ApplicationGet implements [core.Tx].
-func (s *Store) ApplicationGet(_ context.Context, org core.OrgID, ref string) (core.Application, error) {
-	return get(s.Applications, func(a core.Application) bool {
-		return a.OrgID == org && (string(a.ID) == ref || named(a.UID, ref))
-	})
-}
-
-// ApplicationHold implements [core.Tx].
-func (s *Store) ApplicationHold(context.Context, core.OrgID, core.AppID) error { return nil }
-
-// ApplicationInsert implements [core.Tx].
-func (s *Store) ApplicationInsert(_ context.Context, app core.Application) error {
-	if app.UID != nil {
-		if _, err := s.ApplicationGet(context.Background(), app.OrgID, *app.UID); err == nil {
-			return core.Conflict("The uid is taken")
+// paged returns the rows of a page, by their keys.
+func paged[T any](all []T, page core.Page, key func(T) string) []T {
+	var rows []T
+	for _, row := range all {
+		if k := key(row); k > page.After && k < page.Before {
+			rows = append(rows, row)
 		}
 	}
-	s.Applications = append(s.Applications, app)
-	return nil
-}
-
-// EndpointGet implements [core.Tx].
-func (s *Store) EndpointGet(_ context.Context, app core.AppID, ref string) (core.Endpoint, error) {
-	return get(s.Endpoints, func(e core.Endpoint) bool {
-		return e.AppID == app && (string(e.ID) == ref || named(e.UID, ref))
+	slices.SortFunc(rows, func(a, b T) int {
+		if page.Descending {
+			a, b = b, a
+		}
+		return cmp.Compare(key(a), key(b))
 	})
+	return rows[:min(len(rows), page.Limit)]
 }
 
-// EndpointLock implements [core.Tx].
-func (s *Store) EndpointLock(ctx context.Context, app core.AppID, ref string) (core.Endpoint, error) {
-	return s.EndpointGet(ctx, app, ref)
-}
-
-// EndpointCountForInsert implements [core.Tx].
-func (s *Store) EndpointCountForInsert(_ context.Context, app core.AppID, most int) (n int, _ error) {
-	for _, e := range s.Endpoints {
-		if e.AppID == app {
-			n++
+// where returns the items for which is returns true.
+func where[T any](all []T, is func(T) bool) (found []T) {
+	for _, one := range all {
+		if is(one) {
+			found = append(found, one)
 		}
 	}
-	return min(n, most), nil
+	return found
 }
 
-// EndpointInsert implements [core.Tx].
-func (s *Store) EndpointInsert(_ context.Context, e core.Endpoint) error {
-	s.Endpoints = append(s.Endpoints, e)
-	return nil
-}
-
-// EndpointUpdate implements [core.Tx].
-func (s *Store) EndpointUpdate(_ context.Context, e core.Endpoint) error {
-	i, err := find(s.Endpoints, func(other core.Endpoint) bool { return other.ID == e.ID })
-	if err == nil {
-		s.Endpoints[i] = e
-	}
-	return err
-}
-
-// DeliveryDropByEndpoint implements [core.Tx].
-func (s *Store) DeliveryDropByEndpoint(_ context.Context, _ core.AppID, id core.EndpointID) (int64, error) {
-	s.Dropped = append(s.Dropped, id)
-	return 0, nil
-}
-
-// EventTypeGet implements [core.Tx].
-func (s *Store) EventTypeGet(_ context.Context, org core.OrgID, name string) (core.EventType, error) {
-	return get(s.EventTypes, func(t core.EventType) bool { return t.OrgID == org && t.Name == name })
-}
-
-// EventTypeLock implements [core.Tx].
-func (s *Store) EventTypeLock(ctx context.Context, org core.OrgID, name string) (core.EventType, error) {
-	return s.EventTypeGet(ctx, org, name)
-}
-
-// EventTypeNames implements [core.Tx].
-func (s *Store) EventTypeNames(ctx context.Context, org core.OrgID, names []string) (known []string, _ error) {
-	for _, name := range names {
-		if t, err := s.EventTypeGet(ctx, org, name); err == nil && !t.Archived {
-			known = append(known, name)
-		}
-	}
-	return known, nil
-}
-
-// EventTypeInsert implements [core.Tx].
-func (s *Store) EventTypeInsert(_ context.Context, t core.EventType) error {
-	i, err := find(s.EventTypes, func(other core.EventType) bool { return other.OrgID == t.OrgID && other.Name == t.Name })
-	switch {
-	case err != nil:
-		s.EventTypes = append(s.EventTypes, t)
-	case !s.EventTypes[i].Archived:
-		return core.Conflict("There is an event type of that name")
-	default:
-		s.EventTypes[i] = t
-	}
-	return nil
-}
-
-// EventTypeUpdate implements [core.Tx].
-func (s *Store) EventTypeUpdate(_ context.Context, t core.EventType) error {
-	i, err := find(s.EventTypes, func(other core.EventType) bool { return other.OrgID == t.OrgID && other.Name == t.Name })
-	if err == nil {
-		s.EventTypes[i] = t
-	}
-	return err
-}
-
-// OperationalEventInsert implements [core.Tx].
-func (s *Store) OperationalEventInsert(_ context.Context, e core.OperationalEvent) error {
-	s.Told = append(s.Told, e)
-	return nil
-}
-
-// BackgroundTaskInsert implements [core.Tx].
-func (s *Store) BackgroundTaskInsert(ctx context.Context, t core.BackgroundTask) error {
-	_, err := s.BackgroundTaskRunningGet(ctx, t)
-	if s.BeforeInsert != nil {
-		s.BeforeInsert()
-	}
-	if err == nil {
-		return core.AnotherTaskRuns()
-	}
-	s.Tasks = append(s.Tasks, t)
-	return nil
-}
-
-// BackgroundTaskRunningGet implements [core.Tx].
-func (s *Store) BackgroundTaskRunningGet(_ context.Context, t core.BackgroundTask) (core.TaskID, error) {
-	same := func(a, b *core.EndpointID) bool { return a == b || a != nil && b != nil && *a == *b }
-	running, err := get(s.Tasks, func(other core.BackgroundTask) bool {
-		return other.Status == core.TaskRunning && other.Task == t.Task && other.Place() == t.Place() && same(other.EndpointID, t.EndpointID)
-	})
-	return running.ID, err
-}
-
-// Inserter stores messages in a Store.
-type Inserter struct{ *Store }
-
-var _ core.MessageInserter = Inserter{}
-
-// MessageInsert implements [core.MessageInserter].
-func (i Inserter) MessageInsert(ctx context.Context, m core.NewMessage) (core.Message, error) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	app, err := i.ApplicationGet(ctx, m.OrgID, m.AppRef)
+// drop removes the item for which is returns true, or returns a core.Error of KindNotFound.
+func drop[T any](all []T, is func(T) bool) ([]T, error) {
+	i, err := find(all, is)
 	if err != nil {
-		return core.Message{}, err
+		return all, err
 	}
-	m.AppID = app.ID
-	for _, other := range i.Messages {
-		switch {
-		case other.AppID != m.AppID:
-		case m.KeyHash != nil && slices.Equal(other.KeyHash, m.KeyHash):
-			return other.Message, nil
-		case m.EventID != nil && named(other.EventID, *m.EventID):
-			return core.Message{}, core.Conflict("The event id is taken")
-		}
-	}
-	s := i.Store
-	s.Messages = append(s.Messages, m)
-	return m.Message, nil
+	return slices.Delete(all, i, i+1), nil
 }
-
-// MessageInsertMany implements [core.MessageInserter].
-func (i Inserter) MessageInsertMany(ctx context.Context, messages []core.NewMessage) []core.Stored {
-	stored := make([]core.Stored, len(messages))
-	for n, m := range messages {
-		stored[n].Message, stored[n].Err = i.MessageInsert(ctx, m)
-	}
-	return stored
-}
-
-// Tokens is a core.TokenMaker that cannot issue tokens.
-type Tokens struct{}
-
-var errNoKey = errors.New("there is no key to sign tokens with")
-
-// CanMake implements [core.TokenMaker].
-func (Tokens) CanMake() error { return errNoKey }
-
-// App implements [core.TokenMaker].
-func (Tokens) App(core.AppGrant) (string, error) { return "", errNoKey }
