@@ -64,3 +64,47 @@ func (s *endingStore) BackgroundTaskRunningGet(context.Context, core.BackgroundT
 	s.end()
 	return "", core.NotFound()
 }
+
+func TestTaskIsSeenByItsApplication(t *testing.T) {
+	t.Parallel()
+	service, store := newService(core.EndpointRules{})
+	store.Tasks = []core.BackgroundTask{
+		{OrgID: "org_a", ID: "qtask_1", Task: core.TaskRecover, AppID: new(core.AppID("app_1"))},
+		{OrgID: "org_a", ID: "qtask_2", Task: core.TaskPurge, AppID: new(core.AppID("app_2"))},
+		{OrgID: "org_a", ID: "qtask_3", Task: core.TaskUsageApp},
+		{OrgID: "org_b", ID: "qtask_4", Task: core.TaskUsageApp},
+	}
+	for name, test := range map[string]struct {
+		scope  core.Scope
+		filter core.BackgroundTaskFilter
+		want   string
+	}{
+		"organisation":          {scope, core.BackgroundTaskFilter{}, "qtask_1 qtask_2 qtask_3"},
+		"organisation, by kind": {scope, core.BackgroundTaskFilter{Task: core.TaskPurge}, "qtask_2"},
+		"application":           {core.Scope{OrgID: "org_a", AppID: "app_1"}, core.BackgroundTaskFilter{}, "qtask_1"},
+		"application, asking for another's": {
+			core.Scope{OrgID: "org_a", AppID: "app_1"}, core.BackgroundTaskFilter{AppID: "app_2"}, "qtask_1",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			list, err := service.BackgroundTaskList(t.Context(), test.scope, test.filter, tenRows)
+			var ids []string
+			for _, task := range list.Data {
+				ids = append(ids, string(task.ID))
+			}
+			if got := strings.Join(ids, " "); err != nil || got != test.want {
+				t.Errorf("listed %s, want %s; %v", got, test.want, err)
+			}
+			if test.filter != (core.BackgroundTaskFilter{}) {
+				return
+			}
+			for _, id := range []core.TaskID{"qtask_1", "qtask_2", "qtask_3", "qtask_4"} {
+				_, err := service.BackgroundTaskGet(t.Context(), test.scope, id)
+				if seen := strings.Contains(test.want, string(id)); (err == nil) != seen || err != nil && !core.IsKind(err, core.KindNotFound) {
+					t.Errorf("%s: %v, want it found: %t", id, err, seen)
+				}
+			}
+		})
+	}
+}

@@ -71,7 +71,7 @@ var calls = []struct {
 		return err
 	}},
 	{"attempt list", core.CapabilityViewBase, func(ctx context.Context, s *core.Service, scope core.Scope) error {
-		page := core.Page{Before: "\x7f", Limit: 10}
+		page := tenRows
 		_, err := s.AttemptListByEndpoint(ctx, scope, "acme", "ep_1", core.AttemptFilter{}, false, page)
 		return err
 	}},

@@ -156,7 +156,7 @@ func TestMessageGetHidesAnExpiredPayload(t *testing.T) {
 			if err != nil || (m.Payload != nil) != test.shown {
 				t.Errorf("got %+v, %v", m, err)
 			}
-			page := core.Page{Before: "\x7f", Limit: 10}
+			page := tenRows
 			list, err := service.MessageList(t.Context(), scope, "acme", core.MessageFilter{}, page)
 			if err != nil || len(list.Data) != 1 || (list.Data[0].Payload != nil) != test.shown {
 				t.Errorf("listed %+v, %v", list, err)

@@ -13,6 +13,8 @@ import (
 var (
 	now   = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	scope = core.Scope{OrgID: "org_a"}
+
+	tenRows = core.Page{Before: "\x7f", Limit: 10} // the first page of any list
 )
 
 // newService returns use cases on a store with an application, acme, and an event type, order.placed.

@@ -54,17 +54,9 @@ func (s *Store) AttemptedMessageList(
 	return paged(rows, page, func(l core.LatestAttempt) string { return string(l.MessageID) }), "", nil
 }
 
-// DestinationList implements [core.Tx]. It lists the endpoints that were attempted.
+// DestinationList implements [core.Tx]. It lists the rows of all messages.
 func (s *Store) DestinationList(
-	_ context.Context, app core.AppID, message core.MessageID, _ core.AttemptID, page core.Page,
+	_ context.Context, _ core.AppID, _ core.MessageID, _ core.AttemptID, page core.Page,
 ) ([]core.Destination, string, error) {
-	var rows []core.Destination
-	for _, e := range s.Endpoints {
-		for _, a := range s.Attempts {
-			if e.AppID == app && a.MessageID == message && a.EndpointID == e.ID {
-				rows = append(rows, core.Destination{Endpoint: e, Status: a.Status})
-			}
-		}
-	}
-	return paged(rows, page, func(d core.Destination) string { return string(d.Endpoint.ID) }), "", nil
+	return slices.Clone(s.Destinations[:min(page.Limit, len(s.Destinations))]), "", nil
 }

@@ -28,6 +28,7 @@ type Rows struct {
 	EventTypes   []core.EventType
 	Messages     []core.NewMessage
 	Attempts     []core.Attempt
+	Destinations []core.Destination
 	Deliveries   []core.Delivery // only their keys and Manual
 	Tasks        []core.BackgroundTask
 	Revocations  []core.TokenRevocation
@@ -45,7 +46,7 @@ type Rows struct {
 func (r Rows) clone() Rows {
 	return Rows{
 		slices.Clone(r.Applications), slices.Clone(r.Endpoints), slices.Clone(r.EventTypes), slices.Clone(r.Messages),
-		slices.Clone(r.Attempts), slices.Clone(r.Deliveries), slices.Clone(r.Tasks), slices.Clone(r.Revocations),
+		slices.Clone(r.Attempts), slices.Clone(r.Destinations), slices.Clone(r.Deliveries), slices.Clone(r.Tasks), slices.Clone(r.Revocations),
 		slices.Clone(r.Told), slices.Clone(r.Sequenced), slices.Clone(r.Outbox), slices.Clone(r.Letters),
 		slices.Clone(r.Dropped), slices.Clone(r.Superseded), slices.Clone(r.Waiting), slices.Clone(r.Counted),
 	}
