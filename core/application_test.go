@@ -3,6 +3,7 @@ package core_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/postrider/postrider/core"
 )
@@ -120,6 +121,9 @@ func TestApplicationListFiltersAcrossStatements(t *testing.T) {
 					t.Fatal(list, err)
 				}
 				for _, app := range list.Data {
+					if seen[app.ID] {
+						t.Fatalf("listed %s twice", app.ID)
+					}
 					seen[app.ID] = true
 					in.Iterator = string(app.ID)
 				}
@@ -129,5 +133,34 @@ func TestApplicationListFiltersAcrossStatements(t *testing.T) {
 				t.Errorf("listed %d applications, want %d", len(seen), test.want)
 			}
 		})
+	}
+}
+
+// A page that has to examine very many applications ends early, and the next one continues there.
+func TestApplicationListEndsEarly(t *testing.T) {
+	t.Parallel()
+	service, store := newService(core.EndpointRules{})
+	store.Applications = nil
+	for i := range 3000 { // of different instants: ids of one instant have no order
+		id := core.NewAppID(now.Add(time.Duration(i) * time.Second))
+		store.Applications = append(store.Applications, core.Application{OrgID: "org_a", ID: id})
+	}
+	last := store.Applications[2999].ID
+	store.Endpoints = []core.Endpoint{{AppID: last, ID: "ep_1"}}
+	filter := core.ApplicationFilter{NoEndpoints: true}
+	page, err := core.NewApplicationPage(core.PageIn{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := service.ApplicationList(t.Context(), scope, filter, page)
+	if err != nil || list.Done || len(list.Data) != 0 || list.Next == "" {
+		t.Fatalf("the first page is %+v, %v", list, err)
+	}
+	if page, err = core.NewApplicationPage(core.PageIn{Iterator: list.Next}); err != nil {
+		t.Fatal(err)
+	}
+	list, err = service.ApplicationList(t.Context(), scope, filter, page)
+	if err != nil || !list.Done || len(list.Data) != 1 || list.Data[0].ID != last {
+		t.Errorf("the second page is %+v, %v", list, err)
 	}
 }

@@ -46,6 +46,9 @@ func TestOutboxIngestPutsPoisonAside(t *testing.T) {
 	if len(store.Messages) != 2 || len(store.Outbox) != 0 || !slices.Equal(letters(store), []int64{2, 3, 4}) {
 		t.Errorf("%d messages, %d left, letters %+v", len(store.Messages), len(store.Outbox), store.Letters)
 	}
+	if slices.ContainsFunc(store.Messages, func(m core.NewMessage) bool { return m.KeyHash != nil }) {
+		t.Error("a message has an idempotency key, which costs a row; the outbox holds each message only once")
+	}
 	if want := "Validation error; unreadable"; len(store.Letters) == 3 && store.Letters[2].Reason != want {
 		t.Errorf("the reason is %s, want %s", store.Letters[2].Reason, want)
 	}

@@ -35,7 +35,9 @@ func (s *Store) batch(app core.AppID, r core.MessageRange, do func(m *core.NewMe
 }
 
 // deliver adds a delivery of each message of a range for which is returns true.
-func (s *Store) deliver(app core.AppID, endpoint core.EndpointID, r core.MessageRange, manual bool, is func(attempts []core.Attempt) bool) (core.TaskBatch, error) {
+func (s *Store) deliver(
+	app core.AppID, endpoint core.EndpointID, r core.MessageRange, manual bool, is func(attempts []core.Attempt) bool,
+) (core.TaskBatch, error) {
 	return s.batch(app, r, func(m *core.NewMessage) int64 {
 		attempts := where(s.Attempts, func(a core.Attempt) bool { return a.MessageID == m.ID && a.EndpointID == endpoint })
 		if !is(attempts) {
