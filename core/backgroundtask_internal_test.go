@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-func TestPeriodsThatCanBeRecovered(t *testing.T) {
+func TestTaskPeriodIsCutToWhatCanBeReplayed(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	day := 24 * time.Hour
@@ -38,7 +38,7 @@ func TestPeriodsThatCanBeRecovered(t *testing.T) {
 	}
 }
 
-func TestATaskShowsItsProgress(t *testing.T) {
+func TestTaskShowsItsProgress(t *testing.T) {
 	t.Parallel()
 	for want, task := range map[string]BackgroundTask{
 		`{"messagesProcessed":0,"messagesSent":0}`:                  {Data: TaskData{MessagesSent: new(int64)}},
@@ -53,7 +53,7 @@ func TestATaskShowsItsProgress(t *testing.T) {
 	}
 }
 
-func TestATaskOfALaterReleaseIsLeftToIt(t *testing.T) {
+func TestTaskOfALaterReleaseIsLeftToIt(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	task := BackgroundTask{Task: "message.broadcast", Status: TaskRunning, NextAt: now}
@@ -62,7 +62,7 @@ func TestATaskOfALaterReleaseIsLeftToIt(t *testing.T) {
 	}
 }
 
-func TestARangeHoldsTheMessagesOfItsPeriod(t *testing.T) {
+func TestTaskRangeHoldsTheMessagesOfItsPeriod(t *testing.T) {
 	t.Parallel()
 	since := time.Date(2026, 11, 22, 12, 0, 0, 1e6, time.UTC)
 	until := since.Add(time.Hour)

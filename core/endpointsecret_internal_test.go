@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-func TestRotateKeepsOldSecretsForTheirGrace(t *testing.T) {
+func TestEndpointSecretKeepsOldOnesForTheirGrace(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 1, 31, 9, 30, 0, 0, time.UTC)
 	first, second, third := NewSecret(), NewSecret(), NewSecret()
@@ -46,7 +46,7 @@ func TestRotateKeepsOldSecretsForTheirGrace(t *testing.T) {
 	}
 }
 
-func TestRotateTenTimesAndNoMore(t *testing.T) {
+func TestEndpointSecretRotatesTenTimesAndNoMore(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 1, 31, 9, 30, 0, 0, time.UTC)
 	e := Endpoint{Secret: NewSecret()}

@@ -45,7 +45,7 @@ func faultOf(err error) string {
 	return strings.TrimPrefix(err.Error(), "validation_error: Validation error: ")
 }
 
-func TestAnImportNamesEachFault(t *testing.T) {
+func TestEventTypeImportNamesEachFault(t *testing.T) {
 	t.Parallel()
 	in := EventTypeImportIn{Loc: []string{"spec", "webhooks"}, Types: []EventTypeIn{
 		{Name: "a b"}, {Name: "good"}, {Name: "c", Description: "\x00", GroupName: new("")},
@@ -58,7 +58,7 @@ func TestAnImportNamesEachFault(t *testing.T) {
 	}
 }
 
-func TestAnImportHasBounds(t *testing.T) {
+func TestEventTypeImportHasBounds(t *testing.T) {
 	t.Parallel()
 	in := EventTypeImportIn{Loc: []string{"spec"}}
 	for n := range EventTypeImportMost + 1 {

@@ -7,7 +7,7 @@ import (
 
 // A payload nested as deeply as a request may be made every list that contained it too deep to parse: an SDK got an
 // error for all messages of the application.
-func TestPayloadsNestedTooDeepAreRefused(t *testing.T) {
+func TestMessagePayloadNestedTooDeepIsRefused(t *testing.T) {
 	t.Parallel()
 	nested := func(n int) string { return strings.Repeat(`{"a":`, n) + "[]" + strings.Repeat("}", n) }
 	for _, test := range []struct {

@@ -21,7 +21,7 @@ func turnsOf(applications ...int) *TaskTurns {
 	return &ts
 }
 
-func TestTurnsGoByOrganisationAndByApplication(t *testing.T) {
+func TestTaskTurnsGoByOrganisationAndByApplication(t *testing.T) {
 	t.Parallel()
 	ts := turnsOf(3, 1, 2)
 	var got []string
@@ -36,7 +36,7 @@ func TestTurnsGoByOrganisationAndByApplication(t *testing.T) {
 }
 
 // An organisation with a step in progress all the time never makes another organisation wait.
-func TestTurnsAreOfOthersThanThoseUnderWay(t *testing.T) {
+func TestTaskTurnsSkipStepsInProgress(t *testing.T) {
 	t.Parallel()
 	ts := turnsOf(3, 1)
 	first, _ := ts.take()
@@ -58,7 +58,7 @@ func TestTurnsAreOfOthersThanThoseUnderWay(t *testing.T) {
 	}
 }
 
-func TestTurnsEndWhereNothingIsToBeDone(t *testing.T) {
+func TestTaskTurnsEndWhereNothingIsToBeDone(t *testing.T) {
 	t.Parallel()
 	ts := turnsOf(2, 1)
 	for range 3 {
@@ -77,7 +77,7 @@ func TestTurnsEndWhereNothingIsToBeDone(t *testing.T) {
 	}
 }
 
-func TestTurnsAreLookedForOnceASecondAndATenthOfTheTime(t *testing.T) {
+func TestTaskTurnsAreLookedForOnceASecondAndATenthOfTheTime(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	place := []TaskPlace{{"a", "a0"}}
