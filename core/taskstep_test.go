@@ -91,13 +91,13 @@ func TestTaskStepThatFailsIsRetriedAndGivenUp(t *testing.T) {
 	clock := now
 	tasks := core.NewTasks(store, func() time.Time { return clock })
 	var turns core.TaskTurns
-	for failures, wait := range []time.Duration{5, 10, 20, 40} {
+	for failures, wait := range []time.Duration{5 * time.Second, 10 * time.Second, 20 * time.Second, 40 * time.Second} {
 		more, err := tasks.BackgroundTaskStep(t.Context(), &turns)
 		if failed, ok := errors.AsType[*core.TaskError](err); !more || !ok || failed.Task != core.TaskPurge || !errors.Is(err, broken) {
 			t.Fatalf("more is %t, %v", more, err)
 		}
 		task := store.Tasks[0]
-		if task.Status != core.TaskRunning || int(task.Failures) != failures+1 || !task.NextAt.Equal(clock.Add(wait*time.Second)) {
+		if task.Status != core.TaskRunning || int(task.Failures) != failures+1 || !task.NextAt.Equal(clock.Add(wait)) {
 			t.Errorf("after %d failures %+v", failures+1, task)
 		}
 		clock = task.NextAt.Add(-time.Microsecond)
