@@ -39,7 +39,7 @@ faults: ## break processes, Postgres, networks and receivers under load for FAUL
 # `make test` runs the same tests at a small size. The store's tests cover what only the store can simulate.
 .PHONY: hostile
 hostile: ## test attacks of one customer on another at full size: quotas, large texts and rows, fan-out, lists, tasks, payloads, outages
-	go test ./e2e -run 'Neighbour|Memory|TooLarge|Abandoned|TakingLong|Viewer|Password|DatabaseReadOnly|Silently|RefusingLogins|Descriptor' \
+	go test ./e2e -run 'Neighbour|Backlog|Memory|TooLarge|Abandoned|TakingLong|Viewer|Password|DatabaseReadOnly|Silently|RefusingLogins|Descriptor' \
 		-count=1 -v -timeout 0 -parallel 1 -hostile
 	go test ./store -run 'Quota|FIFOEndpoints|OneRow|HostsMinutesApart|LeasesOfASlowClock|NothingCanBeWritten|Share|Crowd|AnyRow' -count=1
 
