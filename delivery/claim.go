@@ -115,7 +115,8 @@ func (w *Worker) claimRound(ctx context.Context) (found bool) {
 // there is no room or all were visited. If it started over each time, the first endpoints would take all the room. It
 // returns false if there was nothing to do.
 //
-// It also stops after pollInterval, and asks to be called again, so that leases are expired in time.
+// While there is a backlog it also stops after pollInterval, and asks to be called again, so that leases are expired in
+// time. A round that finds nothing is not interrupted: it would begin again and never end.
 func (w *Worker) claim(ctx context.Context) (found bool) {
 	began := w.clock()
 	for fromFirst := w.after == (core.Queue{}); ctx.Err() == nil; {
@@ -123,11 +124,15 @@ func (w *Worker) claim(ctx context.Context) (found bool) {
 		if w.troubles.pausing(now) {
 			return found
 		}
-		if now.Sub(began) >= pollInterval {
+		if found && now.Sub(began) >= pollInterval {
 			w.wakeClaims()
 			return found
 		}
-		found = w.claimForOthers(ctx, now) || found
+		foundForOthers, ok := w.claimForOthers(ctx, now)
+		found = found || foundForOthers
+		if !ok {
+			return found
+		}
 		claim, ok := w.claimAfter(ctx, w.after, nil)
 		if !ok {
 			return found

@@ -25,6 +25,7 @@ const (
 	// othersInterval is how long other applications wait, unless visiting all queues takes more than a tenth of it.
 	othersInterval = 100 * time.Millisecond
 	othersRest     = 10
+	othersRestMax  = 5 * time.Second
 )
 
 // begin starts a new round.
@@ -51,24 +52,25 @@ func (o *others) busy(most int) (busy []core.AppID) {
 }
 
 // claimForOthers claims for all applications except busy ones if the interval has passed. It reports whether it found
-// anything.
-func (w *Worker) claimForOthers(ctx context.Context, now time.Time) (found bool) {
-	if now.Before(w.others.at) {
-		return false
+// anything, and in ok whether there may be room for more claims.
+func (w *Worker) claimForOthers(ctx context.Context, now time.Time) (found, ok bool) {
+	// A longer wait than any that is set means that the clock was set back.
+	if wait := w.others.at.Sub(now); wait > 0 && wait <= othersRestMax {
+		return false, true
 	}
 	busy := w.others.busy(w.capacity() / busyShare)
 	if len(busy) == 0 {
-		return false
+		return false, true
 	}
 	claim, ok := w.claimAfter(ctx, w.others.after, busy)
 	if !ok {
-		return false
+		return false, false
 	}
 	ended := w.clock()
 	w.others.took += ended.Sub(now)
 	if w.others.after = claim.Next; claim.Next == (core.Queue{}) {
-		w.others.at = ended.Add(max(othersInterval, othersRest*w.others.took))
+		w.others.at = ended.Add(min(max(othersInterval, othersRest*w.others.took), othersRestMax))
 		w.others.took = 0
 	}
-	return claim.Ended() || len(claim.Deliveries) > 0
+	return claim.Ended() || len(claim.Deliveries) > 0, true
 }

@@ -47,7 +47,9 @@ func newBacklogWorker(t *testing.T, q *backlogQueue) *Worker {
 		now = now.Add(10 * time.Millisecond)
 		return now
 	}
-	w := New(testConfig(), q, clock, slog.New(slog.DiscardHandler))
+	config := testConfig()
+	config.Concurrency = 1000 // more than are in flight at a time
+	w := New(config, q, clock, slog.New(slog.DiscardHandler))
 	w.dispatcher.attempt = func(_ context.Context, _ *queued, sent func()) bool { sent(); return true }
 	t.Cleanup(func() { w.stop(time.Minute) })
 	return w
@@ -80,9 +82,22 @@ func TestClaimsFindOthersWhileOneApplicationHasABacklog(t *testing.T) {
 // Otherwise leases that ran out would not be expired until the end of the backlog.
 func TestClaimEndsInTimeDuringABacklog(t *testing.T) {
 	t.Parallel()
-	w := newBacklogWorker(t, &backlogQueue{fakeQueue: newQueue(), found: func(int) {}})
+	w := newBacklogWorker(t, &backlogQueue{fakeQueue: newQueue(), each: 1, found: func(int) {}})
 	if w.claim(t.Context()); len(w.wake) != 1 {
 		t.Error("it does not say that there is more")
+	}
+}
+
+// A round of many queues takes longer than that. Interrupted, it would begin anew each time, and an idle worker would
+// never rest.
+func TestClaimThatFindsNothingVisitsAllQueues(t *testing.T) {
+	t.Parallel()
+	q := &backlogQueue{fakeQueue: newQueue()}
+	w := newBacklogWorker(t, q)
+	w.queue = q.fakeQueue
+	q.next = slices.Repeat([]core.Queue{backlogOf}, 500) // 10 ms each, at least
+	if w.claim(t.Context()) || len(q.fakeQueue.claims) != 501 || len(w.wake) != 0 {
+		t.Errorf("it made %d claims of 501, and wakes itself: %t", len(q.fakeQueue.claims), len(w.wake) == 1)
 	}
 }
 

@@ -127,7 +127,10 @@ func (b *batcher[In, Out]) drain() {
 	}
 }
 
-// answerAndRest answers a batch. If b.clock is set, it then rests for as long as that took.
+// statementRestMax limits a rest: the clock may be set forward during a statement.
+const statementRestMax = time.Second
+
+// answerAndRest answers a batch. If b.clock is set, it then rests for as long as that took, up to statementRestMax.
 func (b *batcher[In, Out]) answerAndRest(batch []*call[In, Out]) {
 	if b.clock == nil {
 		b.answer(batch)
@@ -135,7 +138,7 @@ func (b *batcher[In, Out]) answerAndRest(batch []*call[In, Out]) {
 	}
 	began := b.clock()
 	b.answer(batch)
-	<-time.After(b.clock().Sub(began))
+	<-time.After(min(b.clock().Sub(began), statementRestMax))
 }
 
 // settle lets goroutines that are ready to make a request do so before the next statement starts. If b.rest is set,

@@ -112,24 +112,30 @@ func TestAStatementTakesABoundedNumberOfBytes(t *testing.T) {
 // Large payloads made everybody's commits wait for the disk, without a pause.
 func TestBatcherRestsAsLongAsStatementsTake(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		began := time.Now()
-		var at []time.Duration
-		b := newBatcher(func(_ context.Context, inputs []int) []outcome[int] {
-			at = append(at, time.Since(began))
-			<-time.After(time.Second) // of the test's clock
-			return make([]outcome[int], len(inputs))
-		}, func(int) int { return 100 })
-		b.clock, b.bytesMax = time.Now, 100
-		answers := ask(t, b, 3)
-		for range 3 {
-			<-answers
-		}
-		if want := []time.Duration{0, 2 * time.Second, 4 * time.Second}; !slices.Equal(at, want) {
-			t.Errorf("statements began after %v, want %v", at, want)
-		}
-		<-time.After(time.Minute) // until the last rest is over
-	})
+	for name, jump := range map[string]time.Duration{"steady clock": 0, "clock set forward": time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				began := time.Now()
+				var at []time.Duration
+				b := newBatcher(func(_ context.Context, inputs []int) []outcome[int] {
+					at = append(at, time.Since(began))
+					<-time.After(time.Second) // of the test's clock
+					return make([]outcome[int], len(inputs))
+				}, func(int) int { return 100 })
+				b.clock = func() time.Time { return time.Now().Add(time.Duration(len(at)) * jump) }
+				b.bytesMax = 100
+				answers := ask(t, b, 3)
+				for range 3 {
+					<-answers
+				}
+				if want := []time.Duration{0, 2 * time.Second, 4 * time.Second}; !slices.Equal(at, want) {
+					t.Errorf("statements began after %v, want %v", at, want)
+				}
+				<-time.After(time.Minute) // until the last rest is over
+			})
+		})
+	}
 }
 
 func TestACallerThatLeavesHoldsNobodyUp(t *testing.T) {
