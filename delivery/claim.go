@@ -62,8 +62,7 @@ func (w *Worker) sweeps(ctx context.Context) {
 }
 
 // takeRead is how many fresh deliveries a take reads while there are more of them than there is room for. The
-// deliveries ahead of another application's are then moved to the waiting ones, so that they do not delay it. Writing
-// that takes about 15 ms.
+// deliveries ahead of another application's are then moved to the waiting ones, so that they do not delay it.
 const takeRead = 1024
 
 // take takes fresh deliveries until there is no room for more or none are left. It reports whether it took any.

@@ -2,16 +2,13 @@ package server
 
 import (
 	"context"
+	"time"
 
 	"github.com/postrider/postrider/wire"
 )
 
 func (h *handlers) EndpointStatsGet(ctx context.Context, r EndpointStatsGetRequestObject) (EndpointStatsGetResponseObject, error) {
-	since, err := wire.ReadTime(r.Params.Since, "query", "since")
-	if err != nil {
-		return nil, err
-	}
-	until, err := wire.ReadTime(r.Params.Until, "query", "until")
+	since, until, err := readPeriod(r.Params.Since, r.Params.Until)
 	if err != nil {
 		return nil, err
 	}
@@ -20,14 +17,19 @@ func (h *handlers) EndpointStatsGet(ctx context.Context, r EndpointStatsGetReque
 }
 
 func (h *handlers) EndpointAttemptStatsGet(ctx context.Context, r EndpointAttemptStatsGetRequestObject) (EndpointAttemptStatsGetResponseObject, error) {
-	since, err := wire.ReadTime(r.Params.Since, "query", "since")
-	if err != nil {
-		return nil, err
-	}
-	until, err := wire.ReadTime(r.Params.Until, "query", "until")
+	since, until, err := readPeriod(r.Params.Since, r.Params.Until)
 	if err != nil {
 		return nil, err
 	}
 	s, err := h.service.EndpointAttemptStatsGet(ctx, scopeOf(ctx), r.AppID, r.EndpointID, since, until)
 	return EndpointAttemptStatsGet200JSONResponse{Success: s.Succeeded, Fail: s.Failed, Canceled: 0}, err
+}
+
+// readPeriod reads the query parameters since and until; each is nil if it is not given.
+func readPeriod(since, until *string) (from, to *time.Time, err error) {
+	if from, err = wire.ReadTime(since, "query", "since"); err != nil {
+		return nil, nil, err
+	}
+	to, err = wire.ReadTime(until, "query", "until")
+	return from, to, err
 }

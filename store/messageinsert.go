@@ -16,8 +16,8 @@ import (
 	"github.com/postrider/postrider/db"
 )
 
-// largeBytesMax limits a statement for large payloads. Other transactions' commits wait until its write-ahead log has
-// been flushed as well, which for 8 MB takes 30 to 50 ms.
+// largeBytesMax limits a statement for large payloads, because the commits of other transactions wait until its
+// write-ahead log has been flushed as well. Beside statements of 8 MiB, small messages took about 40 ms instead of 5.
 const largeBytesMax = 1 << 20
 
 // MessageInserter stores messages, combining those that are waiting into one statement, and hands deliveries to a
