@@ -11,7 +11,7 @@ tool := go tool -modfile=tools/go.mod
 sqlc := go run ./localpg/withpg -- env CGO_ENABLED=0 $(tool) sqlc
 
 # The files that `generate` reads and writes.
-generated_from := Makefile core db fieldtest go.mod go.sum localpg queries server sqlc.yaml store tools world
+generated_from := Makefile core db docs fieldtest go.mod go.sum localpg queries server sqlc.yaml store tools world
 
 .PHONY: help
 help: ## list the targets
@@ -39,7 +39,7 @@ faults: ## break processes, Postgres, networks and receivers under load for FAUL
 # `make test` runs the same tests at a small size. The store's tests cover what only the store can simulate.
 .PHONY: hostile
 hostile: ## test attacks of one customer on another at full size: quotas, large texts and rows, fan-out, lists, tasks, payloads, outages
-	go test ./e2e -run 'Neighbour|Backlog|Memory|TooLarge|Abandoned|TakingLong|Viewer|Password|DatabaseReadOnly|Silently|RefusingLogins|Descriptor' \
+	go test ./e2e -run 'Neighbour|Backlog|Memory|TooLarge|Abandoned|TakingLong|Viewer|Password|DatabaseReadOnly|Silently|RefusingLogins|Descriptor|Failover' \
 		-count=1 -v -timeout 0 -parallel 1 -hostile
 	go test ./store -run 'Quota|FIFOEndpoints|OneRow|HostsMinutesApart|LeasesOfASlowClock|NothingCanBeWritten|Share|Crowd|AnyRow' -count=1
 
@@ -67,14 +67,14 @@ neighbours: ## measure the cost of one customer's attacks to another
 
 # Neither sqlc nor a diff notices generated files whose queries were removed, so all of them are deleted first.
 .PHONY: generate
-generate: ## regenerate db/, the server's types and db/schema.sql from queries/, migrations and the OpenAPI contract
+generate: ## regenerate db/, the server's types, db/schema.sql and lists in docs/ from queries/, migrations and the OpenAPI contract
 	rm -f db/*.sql.go
 	$(sqlc) generate
 	$(tool) oapi-codegen -config server/oapi-codegen.yaml server/openapi.yaml
-	go test ./store -run '^TestSchemaIsCurrent$$' -update
+	go test ./store -run '^(TestSchemaIsCurrent|TestDBAPageListsTheSchema)$$' -update
 
 .PHONY: check
-check: check-format check-modules check-generated check-queries lint check-migrations check-race ## run all checks that a change must pass
+check: check-format check-modules check-generated check-queries lint check-migrations check-cells check-rules check-previous check-race ## run all checks that a change must pass
 	@echo 'check: all passed'
 
 .PHONY: check-format
@@ -93,7 +93,7 @@ check-generated: ## check that generated code is what `make generate` would writ
 	@copy=$$(mktemp -d) && trap 'rm -rf "$$copy"' EXIT && \
 	cp -R $(generated_from) "$$copy" && \
 	$(MAKE) --no-print-directory -C "$$copy" generate && \
-	if ! diff -r -u db "$$copy/db" || ! diff -r -u server "$$copy/server"; then \
+	if ! diff -r -u db "$$copy/db" || ! diff -r -u server "$$copy/server" || ! diff -r -u docs "$$copy/docs"; then \
 		echo 'generated code is not current: run make generate'; exit 1; \
 	fi
 
@@ -109,15 +109,48 @@ lint: ## run go vet and golangci-lint with .golangci.yml
 	go vet ./...
 	$(tool) golangci-lint run
 
-# The tests are part of check-race too. They are named here because a test that is renamed, or skips itself without
+# Tests that are part of check-race too. They are named here because a test that is renamed, or skips itself without
 # pg_dump, would pass unnoticed. The race detector needs cgo, whatever the rest is compiled with.
+define pass
+for test in $(1); do \
+	output=$$(CGO_ENABLED=1 go test -race ./store -v -run "^$$test$$" 2>&1) || true; \
+	echo "$$output"; \
+	case "$$output" in *"--- PASS: $$test "*) ;; *) echo "$$test did not pass"; exit 1 ;; esac; \
+done
+endef
+
 .PHONY: check-migrations
 check-migrations: ## check that migrations go up, down and up again with rows present, and that db/schema.sql is their result
-	@for test in TestMigrationsGoUpAndDownWithRowsPresent TestSchemaIsCurrent; do \
-		output=$$(CGO_ENABLED=1 go test -race ./store -v -run "^$$test$$" 2>&1) || true; \
-		echo "$$output"; \
-		case "$$output" in *"--- PASS: $$test "*) ;; *) echo "$$test did not pass"; exit 1 ;; esac; \
-	done
+	@$(call pass,TestMigrationsGoUpAndDownWithRowsPresent TestSchemaIsCurrent)
+
+.PHONY: check-cells
+check-cells: ## check the rules that let a schema move into a Citus cluster; see docs/adr/0021-cells.md
+	@$(call pass,TestMigrationsAddConstraintsAlone TestTablesHaveNoTriggers TestQueriesCastVoidFunctions TestMigrationsUseTheSimpleProtocol)
+
+# promtool comes with Prometheus. E2E_PROMETHEUS=required makes its absence an error, here as in the tests.
+.PHONY: check-rules
+check-rules: ## check and test the alert rules of deploy/observability with promtool
+	@if ! command -v promtool >/dev/null; then \
+		echo 'promtool is not installed; the alert rules are not tested. Debian and Ubuntu have it in the package prometheus'; \
+		[ "$${E2E_PROMETHEUS:-}" != required ]; exit; \
+	fi; \
+	cd deploy/observability && promtool check config prometheus.yml && promtool check rules alerts.yml && promtool test rules alerts_test.yml
+
+# The previous commit is where this branch left main, or the one before if this is main itself. With uncommitted work on
+# main it is main. A checkout without history has none.
+.PHONY: check-previous
+check-previous: ## check that the binary of the previous commit accepts and delivers messages on the schema of this one
+	@head=$$(git rev-parse --verify --quiet HEAD || true); \
+	commit=$$(git merge-base HEAD origin/main 2>/dev/null || git merge-base HEAD main 2>/dev/null || echo "$$head"); \
+	if [ "$$commit" = "$$head" ] && [ -z "$$(git status --porcelain 2>/dev/null)" ]; then \
+		commit=$$(git rev-parse --verify --quiet HEAD~1 || true); \
+	fi; \
+	if [ -z "$$commit" ]; then echo 'no previous commit in this checkout; its binary is not tested'; exit 0; fi; \
+	copy=$$(mktemp -d) && trap 'rm -rf "$$copy"' EXIT && \
+	git archive "$$commit" | tar -x -C "$$copy" && \
+	(cd "$$copy" && go build -buildvcs=false -o postrider .) && \
+	echo "previous commit: $$commit" && \
+	E2E_PREVIOUS="$$copy/postrider" go test ./e2e -run '^TestPreviousBinary' -count=1
 
 .PHONY: check-race
 check-race: ## test all packages with the race detector, except long end-to-end tests, whose processes it cannot see

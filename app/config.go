@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,10 +19,13 @@ import (
 // line, --help and the error messages below are built from it. The tag "for" names the commands that use a setting;
 // see usedBy.
 type Config struct {
-	DatabaseURL string `group:"Database:" for:"parts,migrate,secrets,token revoke,demo" env:"DATABASE_URL" placeholder:"URL" help:"URL of a Postgres 15 or newer: postgres://user:password@host/database. Several hosts are tried in order; add target_session_attrs=read-write to reach the primary. Without it, serve starts a local Postgres."`
-	DataDir     string `group:"Database:" for:"serve,migrate,secrets,token" env:"POSTRIDER_DATA_DIR" placeholder:"DIR" help:"Directory of the local Postgres and of the signing secret generated for it. Default: postrider in the user's data directory; /var/lib/postrider for root."`
-	Migrate     bool   `group:"Database:" for:"parts,demo" env:"POSTRIDER_MIGRATE" default:"true" negatable:"" help:"Apply pending migrations at start."`
-	SecretKeys  string `group:"Database:" for:"parts,secrets,demo" env:"POSTRIDER_SECRET_KEYS" placeholder:"KEYS" help:"Keys that encrypt endpoint secrets, headers and URL credentials in the database: comma-separated, each 32 random bytes in base64 (openssl rand -base64 32). The first key encrypts; all keys decrypt. Without keys, the values are stored unencrypted."`
+	DatabaseURL string       `group:"Database:" for:"parts,migrate,secrets,token revoke,demo" env:"DATABASE_URL" placeholder:"URL" help:"URL of a Postgres 15 or newer: postgres://user:password@host/database. Several hosts are tried in order; add target_session_attrs=read-write to reach the primary. Without it, serve starts a local Postgres."`
+	Schema      string       `group:"Database:" for:"parts,migrate,roles,secrets,token revoke,demo" env:"POSTRIDER_SCHEMA" default:"postrider" help:"Schema of all tables and functions. Each schema is a Postrider of its own. search_path in DATABASE_URL is ignored."`
+	Pooler      store.Pooler `group:"Database:" name:"database-pooler" for:"parts,migrate,secrets,token revoke,demo" env:"POSTRIDER_DATABASE_POOLER" default:"none" help:"Connection pooler that DATABASE_URL leads to: transaction for PgBouncer with pool_mode=transaction and similar poolers, none for Postgres itself and for poolers that keep sessions. See docs/poolers.md."`
+	DirectURL   string       `group:"Database:" name:"database-direct-url" for:"parts,migrate,secrets,token revoke,demo" env:"POSTRIDER_DATABASE_DIRECT_URL" placeholder:"URL" help:"URL of the same database without the pooler, to apply migrations and to be notified of deliveries. Without it, a transaction pooler cannot migrate, and workers poll for deliveries once a second."`
+	DataDir     string       `group:"Database:" for:"serve,migrate,secrets,token" env:"POSTRIDER_DATA_DIR" placeholder:"DIR" help:"Directory of the local Postgres and of the signing secret generated for it. Default: postrider in the user's data directory; /var/lib/postrider for root."`
+	Migrate     bool         `group:"Database:" for:"parts,demo" env:"POSTRIDER_MIGRATE" default:"true" negatable:"" help:"Apply pending migrations at start."`
+	SecretKeys  string       `group:"Database:" for:"parts,secrets,demo" env:"POSTRIDER_SECRET_KEYS" placeholder:"KEYS" help:"Keys that encrypt endpoint secrets, headers and URL credentials in the database: comma-separated, each 32 random bytes in base64 (openssl rand -base64 32). The first key encrypts; all keys decrypt. Without keys, the values are stored unencrypted."`
 
 	Listen               string             `group:"API:" for:"api" env:"POSTRIDER_LISTEN" default:"127.0.0.1:8071" help:"Address of the API, as host:port."`
 	JWTSecret            string             `group:"API:" for:"api,token,demo" name:"jwt-secret" env:"POSTRIDER_JWT_SECRET" placeholder:"SECRET" help:"Key that signs API tokens. With HS256, HS384 and HS512, a secret of at least 32 bytes (openssl rand -hex 32). With RS256, RS384, RS512 and EdDSA, a private key in PEM, or a public key, which verifies tokens but cannot issue them. \\n stands for a line break. Required with DATABASE_URL; generated and kept for the local Postgres."`
@@ -40,6 +44,7 @@ type Config struct {
 	CircuitWait         time.Duration `group:"Deliveries:" for:"worker" env:"POSTRIDER_CIRCUIT_WAIT" default:"1m" help:"Maximum delay between tries while a circuit is open."`
 	DisableAfter        time.Duration `group:"Deliveries:" for:"worker" env:"POSTRIDER_DISABLE_AFTER" default:"120h" help:"Disable an endpoint after it has failed for this long. 0: never."`
 	Lease               time.Duration `group:"Deliveries:" for:"worker" env:"POSTRIDER_LEASE" default:"60s" help:"How long a process may hold a delivery that it claimed. After a crash, other processes take over once the lease has expired. At least 1.5 times POSTRIDER_REQUEST_TIMEOUT, and at least 1 s longer."`
+	SendTraceParent     bool          `group:"Deliveries:" for:"worker" name:"send-traceparent" env:"POSTRIDER_SEND_TRACEPARENT" help:"Send receivers the header traceparent, the W3C trace context of the attempt. It overrides an endpoint's own header of that name, and is not signed."`
 
 	AllowSubnets  []netip.Prefix `group:"Egress:" for:"worker" env:"POSTRIDER_ALLOW_SUBNETS" placeholder:"CIDRS" help:"Private and other special-purpose subnets that endpoints may use, comma-separated. Default: none; loopback if Postgres is the local one and the API listens on loopback only."`
 	ProxyURL      string         `group:"Egress:" for:"worker" name:"proxy-url" env:"POSTRIDER_PROXY_URL" placeholder:"URL" help:"Proxy for requests to endpoints (http, https, socks5 or socks5h), as http://user:password@host:3128. HTTPS_PROXY and similar variables are ignored. Postrider resolves names, checks the addresses and sends the proxy an address; with socks5h, a name."`
@@ -50,11 +55,13 @@ type Config struct {
 	SourcesFile string `group:"Sources:" for:"consume" env:"POSTRIDER_SOURCES_FILE" placeholder:"FILE" help:"YAML file of the message sources, brokers and the outbox; see docs/consume.md. Default: the outbox only."`
 	Sources     string `group:"Sources:" for:"consume" env:"POSTRIDER_SOURCES" placeholder:"YAML" help:"The message sources as YAML text instead of a file."`
 
-	OpsListen   string         `group:"Operation:" for:"parts,healthcheck" env:"POSTRIDER_OPS_LISTEN" default:"127.0.0.1:9071" help:"Address of the health checks GET /livez and GET /readyz, which need no token. If the default address is in use, the process starts without health checks. Empty: no health checks."`
+	OpsListen   string         `group:"Operation:" for:"parts,healthcheck" env:"POSTRIDER_OPS_LISTEN" default:"127.0.0.1:9071" help:"Address of the health checks GET /livez and GET /readyz, and of GET /metrics for Prometheus, which need no token. If the default address is in use, the process starts without them. Empty: none of them."`
+	Pprof       bool           `group:"Operation:" for:"parts" env:"POSTRIDER_PPROF" help:"Serve profiles of the process for go tool pprof, at /debug/pprof/ of POSTRIDER_OPS_LISTEN. They show code, not data, and cost CPU time while they are taken."`
+	MetricsApp  bool           `group:"Operation:" for:"api,worker,consume" name:"metrics-application" env:"POSTRIDER_METRICS_APPLICATION" help:"Label the metrics of accepted messages and of deliveries with the application's id. For installations with up to a few hundred applications; see docs/operations.md."`
 	StopTimeout time.Duration  `group:"Operation:" for:"api,worker,consume" env:"POSTRIDER_STOP_TIMEOUT" default:"20s" help:"Maximum time to finish requests and attempts in flight when the process stops."`
 	StopDelay   *time.Duration `group:"Operation:" for:"api" env:"POSTRIDER_STOP_DELAY" placeholder:"DURATION" help:"How long the API keeps answering after SIGTERM. Meanwhile it reports not ready and closes each connection after its answer, so that load balancers move on. A second signal ends the delay. Default: 5s; 0s at a terminal and with the local Postgres. Supervisors must wait longer than this and POSTRIDER_STOP_TIMEOUT together before they kill the process."`
 	LogLevel    slog.Level     `group:"Operation:" for:"parts,migrate,secrets,token revoke,demo" env:"POSTRIDER_LOG_LEVEL" default:"info" help:"Minimum level of log events: debug, info, warn or error."`
-	LogFormat   string         `group:"Operation:" for:"parts,migrate,secrets,token revoke,demo" env:"POSTRIDER_LOG_FORMAT" default:"text" help:"Format of log events: text or json."`
+	LogFormat   string         `group:"Operation:" for:"parts,migrate,secrets,token revoke,demo" env:"POSTRIDER_LOG_FORMAT" default:"auto" help:"Format of log events: text, json, or auto, which is text on a terminal and json elsewhere."`
 }
 
 // Durations is a comma-separated list of durations.
@@ -99,6 +106,25 @@ const (
 // turn: as many deliveries wait as are in progress, and those that get no turn in that time are given back.
 func (c *Config) leaseSlack() time.Duration { return max(leaseSlackMin, c.RequestTimeout/2) }
 
+// checkDatabase checks the settings of the database and of the way there.
+func (c *Config) checkDatabase(check func(ok bool, variable, format string, args ...any)) {
+	err := store.CheckPooler(c.Pooler)
+	check(err == nil, store.PoolerVariable, "%v", err)
+	if c.DatabaseURL != "" {
+		err := store.CheckURLThrough(c.Pooler, c.DatabaseURL)
+		check(err == nil, "DATABASE_URL", "%v", err)
+	} else {
+		check(c.Pooler != store.PoolerTransaction, store.PoolerVariable, "%s needs DATABASE_URL", c.Pooler)
+		check(c.DirectURL == "", store.DirectVariable, "needs DATABASE_URL")
+	}
+	if c.DirectURL != "" {
+		err := store.CheckURL(c.DirectURL)
+		check(err == nil, store.DirectVariable, "%v", err)
+	}
+	err = store.CheckSchema(c.Schema)
+	check(err == nil, "POSTRIDER_SCHEMA", "%q: %v", c.Schema, err)
+}
+
 // Validate returns an error for every setting that parses but has an invalid value, each under its variable's name.
 func (c *Config) Validate() error {
 	var errs []error
@@ -107,10 +133,7 @@ func (c *Config) Validate() error {
 			errs = append(errs, fmt.Errorf(variable+": "+format, args...))
 		}
 	}
-	if c.DatabaseURL != "" {
-		err := store.CheckURL(c.DatabaseURL)
-		check(err == nil, "DATABASE_URL", "%v", err)
-	}
+	c.checkDatabase(check)
 	if _, err := token.ParseKey(c.JWTAlgorithm, c.JWTSecret); errors.Is(err, token.ErrAlgorithm) {
 		check(false, "POSTRIDER_JWT_ALGORITHM", "%v", err)
 	} else if c.JWTSecret != "" {
@@ -125,6 +148,7 @@ func (c *Config) Validate() error {
 	check(isHostPort(c.Listen), "POSTRIDER_LISTEN", "%q is not host:port", c.Listen)
 	check(c.OpsListen == "" || isHostPort(c.OpsListen), "POSTRIDER_OPS_LISTEN", "%q is not host:port", c.OpsListen)
 	check(!samePort(c.OpsListen, c.Listen), "POSTRIDER_OPS_LISTEN", "%q has the same port as POSTRIDER_LISTEN, %q; choose another port", c.OpsListen, c.Listen)
+	check(!c.Pprof || c.OpsListen != "", "POSTRIDER_PPROF", "needs POSTRIDER_OPS_LISTEN")
 	check(len(c.RetrySchedule) <= retriesMax, "POSTRIDER_RETRY_SCHEDULE", "%d retries; at most %d are allowed", len(c.RetrySchedule), retriesMax)
 	for _, wait := range c.RetrySchedule {
 		check(wait >= 0 && wait <= retryWaitMax, "POSTRIDER_RETRY_SCHEDULE", "%s is not between 0s and %s", wait, retryWaitMax)
@@ -158,7 +182,7 @@ func (c *Config) Validate() error {
 	check(err == nil, "POSTRIDER_SECRET_KEYS", "%v", err)
 	_, err = c.sources()
 	check(err == nil, c.sourcesSetting(), "%v", err)
-	check(c.LogFormat == "text" || c.LogFormat == "json", "POSTRIDER_LOG_FORMAT", "%q is neither text nor json", c.LogFormat)
+	check(slices.Contains([]string{"auto", "text", "json"}, c.LogFormat), "POSTRIDER_LOG_FORMAT", "%q is not auto, text or json", c.LogFormat)
 	return errors.Join(errs...)
 }
 

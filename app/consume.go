@@ -24,7 +24,7 @@ func (cmd consumeCommand) Run(ctx context.Context, c *Config, con console) error
 	if c.DatabaseURL == "" {
 		return errNoDatabase
 	}
-	s, err := c.openStore(ctx, con.log)
+	s, err := c.openStore(ctx, "consume", store.Config{Log: con.log})
 	if err != nil {
 		return err
 	}
@@ -84,8 +84,10 @@ func (i *Instance) startConsumers(dispatcher core.Dispatcher) error {
 			sink = outbox.Sink(ingester)
 		}
 		config := ingest.Config{
-			Name: s.Name, System: o.system, Source: o.source, Sink: sink, Decode: o.decode,
-			StopTimeout: i.config.StopTimeout, Tracer: i.traces.Tracer(), Log: i.log,
+			Name: s.Name, Type: s.kind(), System: o.system, Destination: o.destination, Group: o.group,
+			Source: o.source, Sink: countingSink{sink, i.accepted(s.kind())}, Decode: o.decode,
+			StopTimeout: i.config.StopTimeout,
+			Tracer:      i.traces.Tracer(), Meter: i.metrics.Meter(), Clock: time.Now, Log: i.log,
 		}
 		i.part(func(ctx context.Context) { ingest.Run(ctx, config) })
 	}

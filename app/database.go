@@ -12,6 +12,7 @@ import (
 
 	"github.com/postrider/postrider/localpg"
 	"github.com/postrider/postrider/server/token"
+	"github.com/postrider/postrider/store"
 )
 
 var errNoDatabase = errors.New("DATABASE_URL is required: api, worker, consume and jobs share your Postgres; only serve can start a local one")
@@ -42,6 +43,13 @@ func (i *Instance) openDatabase(ctx context.Context) error {
 	}()
 	i.config.DatabaseURL, i.config.DataDir, i.local = pg.URL(), dir, true
 	return nil
+}
+
+// database returns the database of DATABASE_URL as a component uses it. pg_stat_activity shows the component.
+func (c *Config) database(component string) store.Database {
+	return store.Database{
+		URL: c.DatabaseURL, Schema: c.Schema, Pooler: c.Pooler, DirectURL: c.DirectURL, Application: "postrider-" + component,
+	}
 }
 
 func (c *Config) dataDir() (string, error) {

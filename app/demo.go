@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/postrider/postrider/localpg"
+	"github.com/postrider/postrider/telemetry"
 )
 
 type demoCommand struct{}
@@ -36,6 +38,10 @@ func demoRetries() Durations {
 // error unless every event arrived with a valid signature.
 func (demoCommand) Run(ctx context.Context, c *Config, con console) error {
 	config := *c
+	con.log = c.demoLog(con)
+	if err := telemetry.CheckVariables(con.log); err != nil {
+		return err
+	}
 	if config.DatabaseURL == "" { // a temporary database, so that demo runs beside serve and leaves nothing behind
 		pg, err := localpg.Start(ctx, localpg.Config{Ephemeral: true})
 		if err != nil {
@@ -63,6 +69,16 @@ func (demoCommand) Run(ctx context.Context, c *Config, con console) error {
 	defer cancel()
 	d := &demo{client: apiClient{http: http.Client{Timeout: demoCallLimit}, url: i.URL(), token: token}, con: con, arrivals: make(chan arrival, 100)}
 	return d.run(ctx)
+}
+
+// demoLog returns a log apart from what the demo prints. An endpoint that fails is part of the demo, so warnings are
+// left out unless the level says otherwise.
+func (c *Config) demoLog(con console) *slog.Logger {
+	level := c.LogLevel
+	if level == slog.LevelInfo {
+		level = slog.LevelError
+	}
+	return telemetry.NewLogger(con.err, level, c.logFormat(con.err))
 }
 
 // demo is one run: an application, two receivers, and what they received.

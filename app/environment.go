@@ -67,11 +67,12 @@ func (c *Config) referredVariables() []string {
 	return names
 }
 
-// typoMost is the largest edit distance at which a name is taken for a misspelt setting.
+// typoMost is the largest edit distance at which a name is taken for a misspelt setting. Short names are all similar, so
+// it is at most a third of the name after the prefix.
 const typoMost = 3
 
 func closest(name string, settings []string) string {
-	best, fewest := "", typoMost+1
+	best, fewest := "", min(typoMost, len(strings.TrimPrefix(name, "POSTRIDER_"))/3)+1
 	for _, setting := range settings {
 		if n := distance(name, setting); n < fewest {
 			best, fewest = setting, n

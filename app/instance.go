@@ -25,19 +25,38 @@ import (
 // Parts selects the components that a process runs.
 type Parts struct{ API, Worker, Jobs, Consume bool }
 
+// component returns the name of the command that runs these parts.
+func (p Parts) component() string {
+	switch p {
+	case Parts{API: true}:
+		return "api"
+	case Parts{Worker: true}:
+		return "worker"
+	case Parts{Jobs: true}:
+		return "jobs"
+	case Parts{Consume: true}:
+		return "consume"
+	}
+	return "serve"
+}
+
 // Instance is a running Postrider.
 type Instance struct {
-	config  Config
-	log     *slog.Logger
-	outages *outages
-	store   *store.Store
-	traces  *telemetry.Traces
-	tokens  *token.Authority // nil without the API
-	address net.Addr         // nil without the API
-	local   bool             // it runs on its own Postgres
+	config    Config
+	component string // the command that runs it
+	log       *slog.Logger
+	outages   *outages
+	store     *store.Store
+	traces    *telemetry.Traces
+	metrics   *telemetry.Metrics
+	tokens    *token.Authority // nil without the API
+	address   net.Addr         // nil without the API
+	local     bool             // it runs on its own Postgres
 
 	descriptors descriptors
 
+	fit      fit
+	started  bool        // all parts have
 	draining atomic.Bool // it was told to stop
 	failed   chan error  // the first failure of a part
 	stoppers []func()    // stop functions of parts, called concurrently
@@ -48,11 +67,12 @@ type Instance struct {
 // what was started.
 func Start(ctx context.Context, config Config, parts Parts, log *slog.Logger) (*Instance, error) {
 	outages := newOutages(log)
-	i := &Instance{config: config, log: outages.watched(), outages: outages, failed: make(chan error, 1)}
+	i := &Instance{config: config, component: parts.component(), log: outages.watched(), outages: outages, failed: make(chan error, 1)}
 	if err := i.start(ctx, parts); err != nil {
 		i.Stop()
 		return nil, err
 	}
+	i.started = true
 	return i, nil
 }
 
@@ -68,7 +88,7 @@ func (i *Instance) start(ctx context.Context, parts Parts) error {
 				"setting", "POSTRIDER_JWT_SECRET")
 		}
 	}
-	if err := i.startTraces(ctx); err != nil {
+	if err := i.startTelemetry(ctx); err != nil {
 		return err
 	}
 	if err := i.openDatabase(ctx); err != nil {
@@ -91,8 +111,16 @@ func (e databaseAwayError) Unwrap() error { return e.error }
 // startParts starts first the parts that others hand work to, and last those that accept work from outside.
 func (i *Instance) startParts(ctx context.Context, parts Parts) error {
 	i.background(i.store.KeepTime)
+	if err := watchPools(i.metrics.Meter(), i.store); err != nil {
+		return err
+	}
+	if err := watchClock(i.metrics.Meter(), i.store); err != nil {
+		return err
+	}
 	i.outages.ready = i.store.Ready
 	i.background(i.outages.watch)
+	i.fit.log, i.fit.missing, i.fit.behind = i.log, i.store.RightsMissing, i.store.SchemaBehind
+	i.background(i.fit.watch)
 	if err := i.shareDescriptors(parts); err != nil {
 		return err
 	}
@@ -101,6 +129,9 @@ func (i *Instance) startParts(ctx context.Context, parts Parts) error {
 		tasks := core.NewTasks(i.store.ForJobs(), i.store.Now)
 		i.part(func(ctx context.Context) { jobs.Tasks(ctx, tasks, i.store.Now, i.log) })
 		i.part(func(ctx context.Context) { jobs.OperationalEvents(ctx, tasks, i.store.Now, i.log) })
+		if err := i.readState(); err != nil {
+			return err
+		}
 	}
 	var dispatcher core.Dispatcher
 	if parts.Worker {
@@ -142,24 +173,6 @@ func (i *Instance) shareDescriptors(parts Parts) (err error) {
 	return nil
 }
 
-// startTraces starts exporting spans; the last ones are exported after everything else has stopped.
-func (i *Instance) startTraces(ctx context.Context) (err error) {
-	i.traces, err = telemetry.StartTraces(ctx, Version(), i.log)
-	if err != nil {
-		return err
-	}
-	i.onStop(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), tracesStopTimeout)
-		defer cancel()
-		if err := i.traces.Stop(ctx); err != nil {
-			i.log.Warn("trace export failed; the last spans are lost", "error", err)
-		}
-	})
-	return nil
-}
-
-const tracesStopTimeout = 5 * time.Second
-
 // background runs something that parts need until they have stopped, and waits for it.
 func (i *Instance) background(run func(context.Context)) { i.onStop(started(run)) }
 
@@ -190,20 +203,28 @@ func (i *Instance) fail(err error) {
 // openStore migrates, connects, and checks keys and partitions before anything is stored.
 func (i *Instance) openStore(ctx context.Context) error {
 	if i.config.Migrate {
-		if err := store.Migrate(ctx, i.config.DatabaseURL); err != nil {
+		if err := (store.Migrator{Database: i.config.database(i.component), Log: i.log}).Up(ctx); err != nil {
 			return fmt.Errorf("DATABASE_URL: %w", err)
 		}
 	}
-	s, err := i.config.openStore(ctx, i.log)
+	s, err := i.config.openStore(ctx, i.component, store.Config{Log: i.log, Traces: i.traces.Provider(), Meters: i.metrics.Provider()})
 	if err != nil {
 		return err
 	}
 	i.store = s
 	i.onStop(s.Close)
+	if err := s.CheckRights(ctx); err != nil {
+		return fmt.Errorf("DATABASE_URL: %w", err)
+	}
 	if err := checkSecretKeys(ctx, s, i.log); err != nil {
 		return err
 	}
-	return jobs.Partitions(ctx, s, s.Now(), i.log)
+	err = jobs.Partitions(ctx, s, s.Now(), i.log)
+	if jobs.IsPostponed(err) {
+		i.log.Warn("tables in use, such as by a dump; partitions are created later", "error", err)
+		return nil
+	}
+	return err
 }
 
 func (i *Instance) startWorker() (core.Dispatcher, error) {
@@ -222,7 +243,8 @@ func (i *Instance) startWorker() (core.Dispatcher, error) {
 		IdleConnections: min(2*concurrency, i.descriptors.idle),
 		RequestTimeout:  c.RequestTimeout, Lease: c.Lease, StopTimeout: c.StopTimeout,
 		RetrySchedule: c.schedule(), AllowSubnets: i.allowSubnets(), UserAgent: userAgent(),
-		Proxy: proxy, Roots: roots, Tracer: i.traces.Tracer(), PayloadBytes: c.PayloadMemoryMiB << 20,
+		Proxy: proxy, Roots: roots, Tracer: i.traces.Tracer(), Meter: i.metrics.Meter(), PayloadBytes: c.PayloadMemoryMiB << 20,
+		MeterApplications: c.MetricsApp, SendTraceParent: c.SendTraceParent,
 	}, store.NewDeliveryQueue(i.store, c.healthRules()), i.store.Now, i.log)
 	i.background(func(ctx context.Context) { i.store.Listen(ctx, worker) })
 	i.part(worker.Run)
@@ -279,11 +301,12 @@ func (i *Instance) startAPI(ctx context.Context, dispatcher core.Dispatcher) err
 // handler returns the API's handler; dispatcher is nil in processes without deliveries.
 func (i *Instance) handler(dispatcher core.Dispatcher) http.Handler {
 	return server.New(server.Config{
-		Service: core.NewService(i.store, store.NewMessageInserter(i.store, dispatcher), i.tokens, i.store.Now, core.EndpointRules{
+		Service: core.NewService(i.store, countingInserter{store.NewMessageInserter(i.store, dispatcher), i.accepted("api")}, i.tokens, i.store.Now, core.EndpointRules{
 			SignatureType: i.config.DefaultSignatureType, HTTPSOnly: i.config.EndpointHTTPSOnly,
 			EndpointsMost: i.config.EndpointsMost, DomainToASCII: delivery.DomainToASCII,
 		}),
 		Keys: i.store, Tokens: i.tokens, Log: i.log, RequestTimeout: handleTimeout,
+		Tracer: i.traces.Tracer(), Meter: i.metrics.Meter(),
 		BodyMemory: i.config.PayloadMemoryMiB << 20 / 4,
 	})
 }

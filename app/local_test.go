@@ -34,7 +34,7 @@ func localServer(t *testing.T) (dir, url string) {
 func TestMigrateStatusReadsTheDatabaseOfARunningServe(t *testing.T) {
 	t.Parallel()
 	dir, url := localServer(t)
-	if err := store.Migrate(t.Context(), url); err != nil {
+	if err := store.Migrate(t.Context(), store.Database{URL: url}); err != nil {
 		t.Fatal(err)
 	}
 	for command, want := range map[string]int{"migrate status": exitOK, "secrets status": exitOK, "migrate down": exitFailed} {

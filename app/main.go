@@ -35,6 +35,7 @@ type commands struct {
 	Consume     consumeCommand     `cmd:"" help:"Run the message consumers only, for brokers and the outbox."`
 	Jobs        jobsCommand        `cmd:"" help:"Run scheduled jobs and background tasks only."`
 	Migrate     migrateCommand     `cmd:"" help:"Change or show the database schema."`
+	Roles       rolesCommand       `cmd:"" help:"Print an SQL script that makes database roles with few privileges: for migrations, for the service, for reading and for the outbox."`
 	Secrets     secretsCommand     `cmd:"" help:"Encrypt or count the endpoint secrets in the database."`
 	Healthcheck healthcheckCommand `cmd:"" help:"Report by exit code whether the process with the same POSTRIDER_OPS_LISTEN is ready: 0 if it is, 1 if not."`
 	Token       tokenCommand       `cmd:"" help:"Issue or revoke API tokens."`
@@ -83,7 +84,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitUsage
 	}
 	collectLessOften()
-	log := telemetry.NewLogger(stdout, cli.LogLevel, cli.LogFormat)
+	log := telemetry.NewLogger(stdout, cli.LogLevel, cli.logFormat(stdout))
 	if stdout == io.Writer(os.Stdout) { // The process is ours; tests run commands inside theirs.
 		telemetry.CaptureLibraries(log)
 	}
@@ -118,6 +119,17 @@ func oneLine(err error) string {
 		}
 	}
 	return strings.ReplaceAll(strings.Join(parts, "; "), ":; ", ": ")
+}
+
+// logFormat returns the format of a log that is written to out.
+func (c *Config) logFormat(out io.Writer) string {
+	switch {
+	case c.LogFormat != "auto":
+		return c.LogFormat
+	case isTerminal(out):
+		return "text"
+	}
+	return "json"
 }
 
 // isTerminal reports whether a stream is a terminal. The null device, which is standard input in containers and under

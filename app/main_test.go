@@ -8,6 +8,6 @@ import (
 	"github.com/postrider/postrider/store"
 )
 
-var pg = pgtest.Template(func(ctx context.Context, url string) error { return store.Migrate(ctx, url) })
+var pg = pgtest.Template(func(ctx context.Context, url string) error { return store.Migrate(ctx, store.Database{URL: url}) })
 
 func TestMain(m *testing.M) { pgtest.Main(m) }

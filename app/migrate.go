@@ -21,29 +21,29 @@ type (
 )
 
 func (migrateUpCommand) Run(ctx context.Context, c *Config, con console) error {
-	return withDatabase(ctx, *c, con, func(url string) error {
-		if err := store.Migrate(ctx, url); err != nil {
+	return withDatabase(ctx, *c, "migrate", con, func(d store.Database) error {
+		if err := (store.Migrator{Database: d, Log: con.log}).Up(ctx); err != nil {
 			return err
 		}
-		return printStatus(ctx, url, con)
+		return printStatus(ctx, d, con)
 	})
 }
 
 func (migrateDownCommand) Run(ctx context.Context, c *Config, con console) error {
-	return withOwnDatabase(ctx, *c, con, func(url string) error { // not under a server that needs the tables
-		if err := store.MigrateDown(ctx, url); err != nil {
+	return withOwnDatabase(ctx, *c, "migrate", con, func(d store.Database) error { // not under a server that needs the tables
+		if err := (store.Migrator{Database: d, Log: con.log}).Down(ctx); err != nil {
 			return err
 		}
-		return printStatus(ctx, url, con)
+		return printStatus(ctx, d, con)
 	})
 }
 
 func (migrateStatusCommand) Run(ctx context.Context, c *Config, con console) error {
-	return withDatabase(ctx, *c, con, func(url string) error { return printStatus(ctx, url, con) })
+	return withDatabase(ctx, *c, "migrate", con, func(d store.Database) error { return printStatus(ctx, d, con) })
 }
 
-func printStatus(ctx context.Context, url string, con console) error {
-	migrations, err := store.MigrateStatus(ctx, url)
+func printStatus(ctx context.Context, d store.Database, con console) error {
+	migrations, err := store.MigrateStatus(ctx, d)
 	for _, m := range migrations {
 		mark := " "
 		if m.Applied {
@@ -56,7 +56,7 @@ func printStatus(ctx context.Context, url string, con console) error {
 
 // withDatabase runs work on the database of DATABASE_URL or else on the local one: that of a running serve, or one
 // that is started for the duration of work.
-func withDatabase(ctx context.Context, c Config, con console, work func(url string) error) error {
+func withDatabase(ctx context.Context, c Config, component string, con console, work func(d store.Database) error) error {
 	if c.DatabaseURL == "" {
 		dir, err := c.dataDir()
 		if err != nil {
@@ -67,18 +67,19 @@ func withDatabase(ctx context.Context, c Config, con console, work func(url stri
 			return fmt.Errorf("POSTRIDER_DATA_DIR: %w", err)
 		}
 		if url != "" {
-			return work(url)
+			c.DatabaseURL = url
+			return work(c.database(component))
 		}
 	}
-	return withOwnDatabase(ctx, c, con, work)
+	return withOwnDatabase(ctx, c, component, con, work)
 }
 
 // withOwnDatabase is withDatabase without the database of a running serve.
-func withOwnDatabase(ctx context.Context, c Config, con console, work func(url string) error) error {
+func withOwnDatabase(ctx context.Context, c Config, component string, con console, work func(d store.Database) error) error {
 	i := &Instance{config: c, log: con.log, failed: make(chan error, 1)}
 	defer i.Stop()
 	if err := i.openDatabase(ctx); err != nil {
 		return err
 	}
-	return work(i.config.DatabaseURL)
+	return work(i.config.database(component))
 }

@@ -32,13 +32,15 @@ const (
 	opsHeaderMax = 8 << 10
 )
 
-// ops answers operators' health checks, apart from the API's clients: whether the process is alive and ready.
+// ops answers operators, apart from the API's clients: whether the process is alive and ready, its metrics, and
+// profiles if they are enabled.
 type ops struct {
 	log      *slog.Logger
 	address  net.Addr // nil: no listener
 	server   *http.Server
 	database *probe
 	instance atomic.Pointer[Instance] // nil: the parts have not started
+	profiles http.Handler             // nil: not served
 }
 
 // startOps listens on the configured address. It does so before anything else is started, so that a process that
@@ -59,6 +61,9 @@ func startOps(ctx context.Context, c Config, log *slog.Logger) (*ops, error) {
 		return nil, err
 	}
 	o.address = listener.Addr()
+	if c.Pprof {
+		o.serveProfiles()
+	}
 	o.server = &http.Server{
 		Handler: o.handler(), ReadTimeout: opsTimeout, WriteTimeout: opsTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: opsHeaderMax,
 		ErrorLog: telemetry.TextLog(log, slog.LevelDebug, "health check connection failed"),
@@ -78,7 +83,20 @@ func (o *ops) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { writeHealth(w, health{Status: "ok"}) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { writeHealth(w, o.ready()) })
+	mux.HandleFunc("GET /metrics", o.metrics)
+	if o.profiles != nil {
+		mux.Handle("GET "+profilesPath, o.profiles)
+	}
 	return mux
+}
+
+// metrics serves the metrics once the parts have started.
+func (o *ops) metrics(w http.ResponseWriter, r *http.Request) {
+	if i := o.instance.Load(); i != nil {
+		i.metrics.Handler().ServeHTTP(w, r)
+		return
+	}
+	writeHealth(w, health{Status: "unavailable", Failed: "starting"})
 }
 
 // started marks the process as ready, as far as that depends on its parts.
@@ -103,7 +121,7 @@ func (o *ops) text() string {
 type health struct {
 	Status string `json:"status"`           // ok or unavailable
 	Failed string `json:"failed,omitempty"` // the failed check
-	Cause  string `json:"cause,omitempty"`  // of the database: an SQLSTATE, or that it does not answer
+	Cause  string `json:"cause,omitempty"`  // of the database: an SQLSTATE, or that it does not answer; otherwise a number of things
 }
 
 func writeHealth(w http.ResponseWriter, h health) {
@@ -122,6 +140,9 @@ func (o *ops) ready() health {
 		return health{Status: "unavailable", Failed: "starting"}
 	case i.draining.Load():
 		return health{Status: "unavailable", Failed: "draining"}
+	}
+	if unfit := i.fit.failed.Load(); unfit != nil { // says more than the SQLSTATE of a write that fails for the same reason
+		return *unfit
 	}
 	if err := o.database.ask(); err != nil {
 		cause, _ := store.OutageCause(err)

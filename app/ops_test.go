@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/postrider/postrider/core"
+	"github.com/postrider/postrider/telemetry"
 )
 
 func TestProbeAsksOnceASecondWhoeverAsks(t *testing.T) {
@@ -67,6 +69,9 @@ func TestReadyzSaysWhatFailedAndNoMore(t *testing.T) {
 	}{
 		{func() {}, "starting"},
 		{func() { o.started(i) }, `"database","cause":"unreachable"`},
+		{func() {
+			i.fit.failed.Store(&health{Status: "unavailable", Failed: "role", Cause: "1 privilege missing"})
+		}, `"role","cause":"1 privilege missing"`},
 		{func() { i.draining.Store(true) }, "draining"},
 	} {
 		step.change()
@@ -75,6 +80,28 @@ func TestReadyzSaysWhatFailedAndNoMore(t *testing.T) {
 		if text := answer.Body.String(); answer.Code != 503 || !strings.Contains(text, step.want) || strings.Contains(text, "secret") {
 			t.Errorf("%d %s, want %s", answer.Code, text, step.want)
 		}
+	}
+}
+
+func TestMetricsBeginWithTheParts(t *testing.T) {
+	t.Parallel()
+	metrics, err := telemetry.StartMetrics(t.Context(), telemetry.Process{}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = metrics.Stop(t.Context()) }()
+	o := &ops{}
+	get := func() *httptest.ResponseRecorder {
+		answer := httptest.NewRecorder()
+		o.handler().ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+		return answer
+	}
+	if answer := get(); answer.Code != http.StatusServiceUnavailable || !strings.Contains(answer.Body.String(), "starting") {
+		t.Errorf("before the parts have started: %d %s", answer.Code, answer.Body)
+	}
+	o.started(&Instance{metrics: metrics})
+	if answer := get(); answer.Code != http.StatusOK || !strings.Contains(answer.Body.String(), "postrider_build_info") {
+		t.Errorf("after that: %d %s", answer.Code, answer.Body)
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"net/url"
 	"testing"
+
+	"github.com/postrider/postrider/store"
 )
 
 // readOnly reconnects the same world with connections that refuse writes, like those to a standby.
@@ -16,9 +18,9 @@ func (w *world) readOnly(t *testing.T) {
 	query := u.Query()
 	query.Set("default_transaction_read_only", "on")
 	u.RawQuery = query.Encode()
-	refusing := &Instance{config: w.config, log: w.log, tokens: w.Instance.tokens}
+	refusing := &Instance{config: w.config, log: w.log, tokens: w.Instance.tokens, traces: w.traces, metrics: w.metrics}
 	refusing.config.DatabaseURL = u.String()
-	if refusing.store, err = refusing.config.openStore(t.Context(), w.log); err != nil {
+	if refusing.store, err = refusing.config.openStore(t.Context(), "api", store.Config{Log: w.log}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(refusing.store.Close)

@@ -27,7 +27,7 @@ func (secretsEncryptCommand) Run(ctx context.Context, c *Config, con console) er
 	if keys, err := store.ParseSecretKeys(c.SecretKeys); err != nil || len(keys) == 0 {
 		return errNoSecretKeys // Validate has rejected malformed keys
 	}
-	return withStore(ctx, *c, con, func(s *store.Store) error {
+	return withStore(ctx, *c, "secrets", con, func(s *store.Store) error {
 		changed, err := resealAll(ctx, s)
 		con.printf("Encrypted the secrets of %d endpoints.\n", changed)
 		if err != nil {
@@ -69,7 +69,7 @@ func remaining(counts []store.SecretCount) error {
 }
 
 func (secretsStatusCommand) Run(ctx context.Context, c *Config, con console) error {
-	return withStore(ctx, *c, con, func(s *store.Store) error {
+	return withStore(ctx, *c, "secrets", con, func(s *store.Store) error {
 		counts, err := s.SecretCount(ctx)
 		printCounts(con, counts)
 		return err
@@ -104,10 +104,10 @@ func counted(c store.SecretCount) string {
 }
 
 // withStore opens the store on the database that withDatabase provides.
-func withStore(ctx context.Context, c Config, con console, work func(*store.Store) error) error {
-	return withDatabase(ctx, c, con, func(url string) error {
-		c.DatabaseURL = url
-		s, err := c.openStore(ctx, con.log)
+func withStore(ctx context.Context, c Config, component string, con console, work func(*store.Store) error) error {
+	return withDatabase(ctx, c, component, con, func(d store.Database) error {
+		c.DatabaseURL = d.URL
+		s, err := c.openStore(ctx, component, store.Config{Log: con.log})
 		if err != nil {
 			return err
 		}
@@ -116,14 +116,20 @@ func withStore(ctx context.Context, c Config, con console, work func(*store.Stor
 	})
 }
 
-func (c *Config) openStore(ctx context.Context, log *slog.Logger) (*store.Store, error) {
+// openStore connects to a schema that is not older than this release. with has the log and telemetry.
+func (c *Config) openStore(ctx context.Context, component string, with store.Config) (*store.Store, error) {
 	keys, err := store.ParseSecretKeys(c.SecretKeys)
 	if err != nil {
 		return nil, fmt.Errorf("POSTRIDER_SECRET_KEYS: %w", err)
 	}
-	s, err := store.Open(ctx, store.Config{URL: c.DatabaseURL, Clock: time.Now, SecretKeys: keys, Log: log})
+	with.Database, with.Clock, with.SecretKeys = c.database(component), time.Now, keys
+	s, err := store.Open(ctx, with)
 	if err != nil {
 		return nil, fmt.Errorf("DATABASE_URL: %w", err)
+	}
+	if err := s.CheckSchema(ctx); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("POSTRIDER_SCHEMA: %w", err)
 	}
 	return s, nil
 }

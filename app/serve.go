@@ -12,6 +12,7 @@ import (
 
 	"github.com/postrider/postrider/core"
 	"github.com/postrider/postrider/localpg"
+	"github.com/postrider/postrider/telemetry"
 )
 
 type (
@@ -51,6 +52,9 @@ func run(ctx context.Context, c Config, parts Parts, con console) error {
 		if most := limitMemory(con.log, availableMemory); most > 0 {
 			go keepHeapSmall(ctx, most)
 		}
+	}
+	if err := telemetry.CheckVariables(con.log); err != nil {
+		return err
 	}
 	o, err := startOps(ctx, c, con.log)
 	if err != nil {
@@ -135,7 +139,7 @@ func (i *Instance) printSteps(w io.Writer) error {
 		token += " --data-dir '" + i.config.DataDir + "'" // which contains the secret
 	}
 	return steps.Execute(w, map[string]any{
-		"URL": i.URL(), "TokenCommand": token, "SecretIsSet": i.config.JWTSecret != "", "DatabaseURL": i.config.DatabaseURL,
+		"URL": i.URL(), "TokenCommand": token, "SecretIsSet": i.config.JWTSecret != "", "DatabaseURL": i.config.DatabaseURL, "Schema": i.config.Schema,
 		"DataDir": i.config.DataDir, "Loopback": i.loopbackAllowed(), "Command": typedCommand(), "Listen": listenDefault,
 		"FromSource": typedCommand() == "go run .",
 	})
@@ -164,7 +168,7 @@ Open two more terminals{{if .FromSource}} in this directory{{end}}.
 
   5. Or send one with SQL, in any transaction of this database:
 
-     psql '{{.DatabaseURL}}' -c "SELECT message_send('acme', 'invoice.paid', '{\"amount\": 42}')"
+     psql '{{.DatabaseURL}}' -c "SELECT {{.Schema}}.message_send('acme', 'invoice.paid', '{\"amount\": 42}')"
 
 {{if .Loopback}}Endpoints may use loopback addresses, because Postgres and the API are reachable from this machine only.
 {{end}}Data is kept in {{.DataDir}}. To use your own Postgres, set DATABASE_URL and POSTRIDER_JWT_SECRET.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path"
 	"regexp"
 	"time"
 
@@ -197,17 +198,35 @@ func (s sourceConfig) validate() error {
 	return nil
 }
 
+// kind returns the source's type, as it is written in the configuration.
+func (s sourceConfig) kind() string {
+	switch {
+	case s.Outbox != nil:
+		return "outbox"
+	case s.Kafka != nil:
+		return "kafka"
+	case s.SQS != nil:
+		return "sqs"
+	case s.RabbitMQ != nil:
+		return "rabbitmq"
+	}
+	return "nats"
+}
+
 // opened is a source ready to run.
 type opened struct {
 	source ingest.Source
 	decode ingest.Decoder
 	system string // the broker's name in OpenTelemetry
+
+	destination string // where messages come from, in traces and metrics; "": each message says it
+	group       string // the consumers that share the messages, in traces and metrics
 }
 
 // open returns the source, which has not connected to anything yet.
 func (s sourceConfig) open(box core.Outbox, log *slog.Logger) (o opened, err error) {
 	if s.Outbox != nil {
-		return opened{outbox.New(box, time.Now), outbox.Decode, "postgresql"}, nil
+		return opened{source: outbox.New(box, time.Now), decode: outbox.Decode, system: "postgresql", destination: "outbox"}, nil
 	}
 	if o.decode, err = s.Decoder(s.Organization); err != nil {
 		return o, err
@@ -215,16 +234,19 @@ func (s sourceConfig) open(box core.Outbox, log *slog.Logger) (o opened, err err
 	log = log.With("source_name", s.Name)
 	switch {
 	case s.Kafka != nil:
-		o.system = "kafka"
+		o.system, o.group = "kafka", s.Kafka.Group
+		if len(s.Kafka.Topics) == 1 {
+			o.destination = s.Kafka.Topics[0]
+		}
 		o.source, err = kafka.New(*s.Kafka, log)
 	case s.SQS != nil:
-		o.system = "aws_sqs"
+		o.system, o.destination = "aws_sqs", path.Base(s.SQS.QueueURL)
 		o.source, err = sqs.New(*s.SQS, log)
 	case s.RabbitMQ != nil:
-		o.system = "rabbitmq"
+		o.system, o.destination = "rabbitmq", s.RabbitMQ.Queue
 		o.source, err = rabbitmq.New(*s.RabbitMQ, log)
 	default:
-		o.system = "nats"
+		o.system, o.destination, o.group = "nats", s.NATS.Stream, s.NATS.Consumer
 		o.source, err = nats.New(*s.NATS, log)
 	}
 	if err != nil {

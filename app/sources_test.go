@@ -95,7 +95,7 @@ func TestOutboxHasTheOrganisationThatTokensAreFor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := strings.Count(string(schema), "DEFAULT '"+string(defaultOrg)+"'"); n != 4 {
+	if n := strings.Count(string(schema), "DEFAULT COALESCE(NULLIF(current_setting('postrider.org_id'::text, true), ''::text), '"+string(defaultOrg)+"'::text)"); n != 4 {
 		t.Errorf("%s is the default of %d of outbox.org_id and the three message_send", defaultOrg, n)
 	}
 	if !strings.Contains(string(schema), "<> '"+string(core.OperationalOrg)+"'") {

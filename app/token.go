@@ -103,7 +103,7 @@ func (t tokenRevokeCommand) Run(ctx context.Context, c *Config, con console) err
 }
 
 func (t tokenRevokeCommand) revoke(ctx context.Context, c *Config, con console, what string, revoke func(*core.Revocations) error) error {
-	return withStore(ctx, *c, con, func(s *store.Store) error {
+	return withStore(ctx, *c, "token", con, func(s *store.Store) error {
 		if err := revoke(core.NewRevocations(s, s.Now)); err != nil {
 			return err
 		}

@@ -37,15 +37,19 @@ func newWorld(tb testing.TB) *world {
 	tb.Helper()
 	w := &world{logged: &failures{}}
 	config := Config{DatabaseURL: pg.New(tb), JWTSecret: testSecret, JWTAlgorithm: "HS256"}
-	w.Instance = &Instance{config: config, log: slog.New(w.logged)}
+	w.Instance = &Instance{config: config, component: "serve", log: slog.New(w.logged)}
 	tb.Cleanup(w.Stop)
 	keys, err := config.keys()
 	if err != nil {
 		tb.Fatal(err)
 	}
 	w.Instance.tokens = token.New(keys, time.Now)
-	if err := w.openStore(context.Background()); err != nil {
-		tb.Fatal(err)
+	for _, start := range []func(context.Context) error{
+		w.startTelemetry, w.openStore,
+	} {
+		if err := start(context.Background()); err != nil {
+			tb.Fatal(err)
+		}
 	}
 	w.handler = w.Instance.handler(nil)
 	return w

@@ -26,8 +26,9 @@ const (
 // orderHeld takes the lock that the statement that stores messages takes for a FIFO endpoint, and holds it.
 const orderHeld = `
 	BEGIN;
-	INSERT INTO delivery (app_id, message_id, endpoint_id, due_at, lease, queue, state)
-	VALUES ('%s', 'msg_held', '%s', now() + interval '1 hour', 0, 2, 'waiting')`
+	SELECT pg_advisory_xact_lock(hashtextextended(format('%%s delivery %%s', current_schema(), '%[1]s'), 0));
+	INSERT INTO delivery (app_id, message_id, endpoint_id, due_at, lease, queue, seq, state)
+	VALUES ('%[1]s', 'msg_held', '%[2]s', now() + interval '1 hour', 0, 2, nextval('delivery_seq'), 'waiting')`
 
 var allAttacks = []attack{
 	{

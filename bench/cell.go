@@ -108,7 +108,7 @@ func (c *cell) stop() {
 
 // hold runs statements in a session of its own and leaves the transaction open until release is called.
 func (c *cell) hold(ctx context.Context, statements string) (release func(), err error) {
-	conn, err := pgx.Connect(ctx, c.url)
+	conn, err := connect(ctx, c.url)
 	if err != nil {
 		return nil, err
 	}
@@ -136,10 +136,21 @@ func (c *cell) execute(ctx context.Context, statement string, args ...any) (rows
 }
 
 func (c *cell) connected(ctx context.Context, do func(*pgx.Conn) error) error {
-	conn, err := pgx.Connect(ctx, c.url)
+	conn, err := connect(ctx, c.url)
 	if err != nil {
 		return err
 	}
 	err = do(conn)
 	return errors.Join(err, conn.Close(context.WithoutCancel(ctx)))
+}
+
+// connect connects to a database for statements about the tables of a Postrider, which may be as old as the ones that
+// used the schema public.
+func connect(ctx context.Context, url string) (*pgx.Conn, error) {
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		return nil, err
+	}
+	config.RuntimeParams["search_path"] = "postrider, public"
+	return pgx.ConnectConfig(ctx, config)
 }

@@ -22,6 +22,7 @@ type config struct {
 	binary      string
 	against     string
 	profile     string
+	traces      float64
 
 	scenario string
 	rate     int
@@ -53,14 +54,15 @@ func parseConfig(args []string) (config, error) {
 	f.StringVar(&c.binary, "binary", "", "measure this postrider rather than one built from the working tree")
 	f.StringVar(&c.against, "against", "", "measure this postrider too, in the same rounds")
 	f.StringVar(&c.profile, "profile", "", "write CPU profiles of relay, load and receive into this `directory`; postrider offers none, so for serve use perf")
-	f.StringVar(&c.scenario, "scenario", throughputName, "throughput; isolation: what dead endpoints cost the others; kafka: what comes through it, beside REST; snapshot: what a snapshot held elsewhere costs; retries: how fast those go out that are due at once; or neighbours: what one customer's attacks cost another")
-	f.IntVar(&c.rate, "rate", 0, "isolation, snapshot, neighbours: messages a second to healthy endpoints; by default 100, 1000 and 20")
-	f.DurationVar(&c.span, "span", 0, "isolation: how long each measurement takes; by default 20s. snapshot: how long messages are sent, up to the release; by default 10m. neighbours: how long each is measured, alone and beside; by default 10s")
+	f.Float64Var(&c.traces, "traces", 0, "throughput: make serve, but not -against, export metrics and this share of its traces, such as 0.01, to a collector that discards them")
+	f.StringVar(&c.scenario, "scenario", throughputName, "throughput; isolation: what dead endpoints cost the others; kafka: what comes through it, beside REST; snapshot: what a snapshot held elsewhere costs; retries: how fast those go out that are due at once; neighbours: what one customer's attacks cost another; or sizing: processor time, memory and disk per message")
+	f.IntVar(&c.rate, "rate", 0, "isolation, snapshot, neighbours, sizing: messages a second to healthy endpoints; by default 100, 1000, 20 and 100")
+	f.DurationVar(&c.span, "span", 0, "isolation: how long each measurement takes; by default 20s. snapshot: how long messages are sent, up to the release; by default 10m. neighbours: how long each is measured, alone and beside; by default 10s. sizing: how long messages are sent at that rate; by default 20s")
 	f.IntVar(&c.backlog, "backlog", 100_000, "isolation: deliveries that wait for dead endpoints")
 	f.StringVar(&c.beside, "beside", "", "isolation: these variants alone, comma-separated: hanging, refused, slow, hostile, many")
-	f.BoolVar(&c.split, "split", true, "snapshot, retries, neighbours: accept and deliver in processes apart; false: in one, as neighbours do by default")
+	f.BoolVar(&c.split, "split", true, "snapshot, retries, neighbours, sizing: accept and deliver in processes apart; false: in one, as neighbours do by default")
 	f.StringVar(&c.held, "held", "snapshot", "snapshot: the transactions that are held, comma-separated: snapshot, write, idle; or none, to compare")
-	f.StringVar(&c.database, "database", "", "snapshot, retries: the `URL` of a database to use instead of a new one for each round; retries: what is owed there is given up, and endpoints are pointed at this machine")
+	f.StringVar(&c.database, "database", "", "snapshot, retries, sizing: the `URL` of a database to use instead of a new one for each round; retries: what is owed there is given up, and endpoints are pointed at this machine")
 	f.IntVar(&c.due, "due", 200_000, "retries: how many are due")
 	f.IntVar(&c.endpoints, "endpoints", 5_000, "retries: at how many endpoints")
 	f.StringVar(&c.attack, "attack", "", "neighbours: these attacks alone, comma-separated")
@@ -83,6 +85,9 @@ func (c *config) setDefaults(given map[string]bool) {
 	}
 	if (c.scenario == snapshotName || c.scenario == retriesName) && !given["rounds"] {
 		c.rounds = 1 // rounds are long enough
+	}
+	if c.scenario == sizingName && !given["rounds"] {
+		c.rounds = 3
 	}
 	if c.scenario == neighboursName {
 		c.rate, c.span = cmp.Or(c.rate, 20), cmp.Or(c.span, 10*time.Second)
@@ -110,10 +115,12 @@ func (c config) validate() error {
 		return errors.New("-clients: from 1 to 10000")
 	case c.payload < payloadMin || c.payload > payloadMax:
 		return fmt.Errorf("-payload: from %d to %d", payloadMin, payloadMax)
+	case c.traces < 0 || c.traces > 1 || c.traces > 0 && c.scenario != throughputName:
+		return errors.New("-traces: from 0 to 1, of -scenario throughput")
 	case c.only != "" && c.only != relayName && c.only != serveName:
 		return errors.New("-only: relay or serve")
-	case !slices.Contains([]string{throughputName, isolationName, kafkaName, snapshotName, retriesName, neighboursName}, c.scenario):
-		return errors.New("-scenario: throughput, isolation, kafka, snapshot, retries or neighbours")
+	case !slices.Contains([]string{throughputName, isolationName, kafkaName, snapshotName, retriesName, neighboursName, sizingName}, c.scenario):
+		return errors.New("-scenario: throughput, isolation, kafka, snapshot, retries, neighbours or sizing")
 	case c.rate < healthyEndpoints || c.rate > 1000 || c.span < time.Second || c.backlog < batchMax || c.backlog > messagesMax:
 		return fmt.Errorf("-rate: from %d to 1000; -span: 1s or more; -backlog: from %d to %d", healthyEndpoints, batchMax, messagesMax)
 	case c.due > messagesMax || c.endpoints < 1 || c.due < c.endpoints:

@@ -3,9 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -98,25 +95,6 @@ func (c *cell) idleFigures(ctx context.Context) (f idleFigures, err error) {
 	})
 	f.worker = processorTime(c.processes[c.deliverer()].pid)
 	return f, err
-}
-
-// clockTick is the unit of times in /proc, the same on every Linux that Go supports.
-const clockTick = time.Second / 100
-
-// processorTime returns a process's processor time; 0 if unknown.
-func processorTime(pid int) time.Duration {
-	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	if err != nil {
-		return 0
-	}
-	_, tail, _ := strings.Cut(string(text), ") ") // the name is in parentheses
-	fields := strings.Fields(tail)
-	if len(fields) < 13 {
-		return 0
-	}
-	user, _ := strconv.Atoi(fields[11])
-	system, _ := strconv.Atoi(fields[12])
-	return time.Duration(user+system) * clockTick
 }
 
 func pause(ctx context.Context, d time.Duration) error {

@@ -9,11 +9,13 @@
 //	go run ./bench                     # the verdict: exit code 1 below the floor
 //	go run ./bench -against /tmp/old   # alternates with another binary, to judge a change
 //	go run ./bench -only serve         # to profile
+//	go run ./bench -traces 0.01        # with metrics and traces of every hundredth message exported
 //	go run ./bench -scenario isolation # the cost of dead endpoints to the others
 //	go run ./bench -scenario kafka     # messages through Kafka compared with REST
 //	go run ./bench -scenario snapshot  # the cost to deliveries of a snapshot held elsewhere
 //	go run ./bench -scenario retries   # the throughput of retries that are all due at once
 //	go run ./bench -scenario neighbours # the cost of one customer's attacks to another
+//	go run ./bench -scenario sizing    # processor time, memory and disk per message
 package main
 
 import (
@@ -49,6 +51,7 @@ var roles = map[string]func(ctx context.Context, args []string, stdout io.Writer
 	"produce": produceMain,
 	"serve":   serveMain,
 	"attack":  attackMain,
+	"collect": collectMain,
 }
 
 func run(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer) error {

@@ -36,6 +36,8 @@ func (c config) roundLimit() time.Duration {
 	case retriesName:
 		const slowest = 50 // per second
 		return 2 * (roundTimeout + time.Duration(c.due/slowest)*time.Second)
+	case sizingName:
+		return 4 * c.sizingLimit() // two loads, of two postriders
 	case neighboursName:
 		return 2 * time.Duration(len(allAttacks)) * (prepareLimit + 3*(c.span+neighbourPatience+neighbourArrival))
 	}
@@ -71,6 +73,8 @@ func measure(ctx context.Context, c config, out io.Writer) error {
 		return b.retries(ctx)
 	case neighboursName:
 		return b.neighbours(ctx)
+	case sizingName:
+		return b.sizing(ctx)
 	}
 	scenarios, err := b.scenarios(ctx)
 	if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -87,7 +88,8 @@ func TestAttackersFillWhatTheyMay(t *testing.T) {
 	if body := largeMessage(); len(body) > 2<<20 || len(body) < 2<<20-1000 || !json.Valid(body) {
 		t.Errorf("a body of %d bytes: %s", len(body), body[:100])
 	}
-	if strings.Count(orderHeld, "%s") != 2 {
+	held := fmt.Sprintf(orderHeld, "an app", "an endpoint")
+	if strings.Contains(held, "%!") || strings.Count(held, "'an app'") != 2 || strings.Count(held, "'an endpoint'") != 1 {
 		t.Error("the lock is not that of an application and an endpoint")
 	}
 }

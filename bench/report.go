@@ -117,6 +117,11 @@ func (b *bench) summarise(rounds map[string][]round) error {
 		}
 		fmt.Fprintln(b.out)
 	}
+	if compared := rounds[againstName]; len(compared) > 0 {
+		pairs := spreadOf(ratiosOf(rounds[serveName], compared))
+		fmt.Fprintf(b.out, "%s to %s, %d pairs: min %.3f, median %.3f, max %.3f\n",
+			serveName, againstName, len(compared), pairs.min, pairs.median, pairs.max)
+	}
 	got, judged := ratios[serveName]
 	if !judged {
 		return nil
@@ -140,11 +145,11 @@ func figures(rounds []round, of func(round) float64) []float64 {
 	return all
 }
 
-// ratiosOf compares each round with the relay round beside it.
-func ratiosOf(rounds, relayed []round) []float64 {
+// ratiosOf compares each round with the other one beside it.
+func ratiosOf(rounds, others []round) []float64 {
 	all := make([]float64, len(rounds))
 	for i := range rounds {
-		all[i] = rounds[i].perSecond() / relayed[i].perSecond()
+		all[i] = rounds[i].perSecond() / others[i].perSecond()
 	}
 	return all
 }

@@ -57,10 +57,15 @@ func (b *bench) relay() scenario {
 	}}
 }
 
-// serve returns a scenario for the postrider at path.
+// serve returns a scenario for the postrider at path. Only the one that is judged exports telemetry.
 func (b *bench) serve(ctx context.Context, name, path string) (scenario, error) {
 	s, err := b.newServed(ctx, name, path)
-	return scenario{name, func(ctx context.Context, hook string) (*target, error) { return s.start(ctx, hook, "") }}, err
+	return scenario{name, func(ctx context.Context, hook string) (*target, error) {
+		if name == serveName && b.traces > 0 {
+			return s.observed(ctx, b.traces, hook)
+		}
+		return s.start(ctx, hook, "")
+	}}, err
 }
 
 // served is a postrider that keeps its data in the same directory over all rounds.
@@ -78,9 +83,9 @@ func (b *bench) newServed(ctx context.Context, name, path string) (served, error
 	return s, err
 }
 
-// start starts it with one endpoint and, if given, these sources.
-func (s served) start(ctx context.Context, hook, sources string) (*target, error) {
-	p, err := startPostrider(ctx, s.jwtSecret, "-binary", s.path, "-dir", s.dir, "-sources", sources)
+// start starts it with one endpoint and, if given, these sources and more arguments of the role serve.
+func (s served) start(ctx context.Context, hook, sources string, more ...string) (*target, error) {
+	p, err := startPostrider(ctx, s.jwtSecret, append([]string{"-binary", s.path, "-dir", s.dir, "-sources", sources}, more...)...)
 	if err != nil {
 		return nil, err
 	}

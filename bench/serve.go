@@ -26,6 +26,8 @@ func serveMain(ctx context.Context, args []string, stdout io.Writer) error {
 	component := f.String("component", serveName, "which part of postrider")
 	database := f.String("database", "", "a database instead of one of its own in the data directory")
 	sources := f.String("sources", "", "where messages come from besides its API")
+	collector := f.String("collector", "", "the `URL` of an OpenTelemetry collector")
+	traces := f.String("traces", "", "which share of traces it gets")
 	if err := f.Parse(args); err != nil {
 		return flag.ErrHelp
 	}
@@ -36,6 +38,10 @@ func serveMain(ctx context.Context, args []string, stdout io.Writer) error {
 		"POSTRIDER_STOP_DELAY=0s", "POSTRIDER_OPS_LISTEN=") // several run at a time, without a load balancer
 	if *database != "" {
 		cmd.Env = append(cmd.Env, "DATABASE_URL="+*database, "POSTRIDER_ALLOW_SUBNETS=127.0.0.0/8,::1/128")
+	}
+	if *collector != "" {
+		cmd.Env = append(cmd.Env, "OTEL_EXPORTER_OTLP_ENDPOINT="+*collector, "OTEL_METRIC_EXPORT_INTERVAL=1000", "OTEL_BSP_SCHEDULE_DELAY=1000",
+			"OTEL_TRACES_SAMPLER=parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG="+*traces)
 	}
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = servePatience
@@ -78,9 +84,9 @@ func follow(pid int, log io.Reader, stdout io.Writer) []string {
 	return tail
 }
 
-// cleanEnvironment returns our environment without postrider's variables: its defaults are measured.
+// cleanEnvironment returns our environment without the variables that postrider reads: its defaults are measured.
 func cleanEnvironment() []string {
 	return slices.DeleteFunc(os.Environ(), func(variable string) bool {
-		return strings.HasPrefix(variable, "POSTRIDER_") || strings.HasPrefix(variable, "DATABASE_URL=")
+		return strings.HasPrefix(variable, "POSTRIDER_") || strings.HasPrefix(variable, "OTEL_") || strings.HasPrefix(variable, "DATABASE_URL=")
 	})
 }

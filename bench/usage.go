@@ -93,12 +93,18 @@ func (c *cell) forgetPeaks() {
 // peak returns the highest peak memory of a process of the cell; 0 if this machine does not report it.
 func (c *cell) peak() (most int64) {
 	for _, p := range c.processes {
-		status, err := os.ReadFile("/proc/" + strconv.Itoa(p.pid) + "/status")
-		if err == nil {
-			most = max(most, peakOf(status))
-		}
+		most = max(most, peakOfProcess(p.pid))
 	}
 	return most
+}
+
+// peakOfProcess returns the peak memory of a process; 0 if this machine does not report it.
+func peakOfProcess(pid int) int64 {
+	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	if err != nil {
+		return 0
+	}
+	return peakOf(status)
 }
 
 // peakOf reads the peak resident memory, in bytes, from a process's /proc status.

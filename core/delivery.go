@@ -70,7 +70,27 @@ func (r Result) Plain() bool {
 type Recorded struct {
 	Held    bool // the result was accepted; otherwise the lease had expired or the delivery was withdrawn
 	Resting bool // leave the endpoint alone: this process must release its other deliveries to it
+	Health  HealthChange
 }
+
+// HealthChange is a change of an endpoint's health that a result made; To is empty if it made none. Of the results
+// that are recorded together, one has the change.
+type HealthChange struct {
+	To           HealthState
+	FailingSince time.Time
+	PausedUntil  time.Time // the next try, if the endpoint is paused
+}
+
+// HealthState is a state of an endpoint.
+type HealthState string
+
+// The states that a result can bring about.
+const (
+	HealthFailing   HealthState = "failing"   // its first failure since a success
+	HealthPaused    HealthState = "paused"    // its circuit opened, or it asked for a pause
+	HealthRecovered HealthState = "recovered" // its first success since a failure
+	HealthDisabled  HealthState = "disabled"  // it failed for too long, or is gone
+)
 
 // HealthRules define when a failing endpoint is left alone. The state is in the database and counts the results of
 // all workers.

@@ -67,6 +67,8 @@ type Outbox interface {
 	// bytes of payloads, but at least one message if there is one. It returns the place of a consumer that has taken
 	// all of them.
 	OutboxList(ctx context.Context, from OutboxPlace, limit int, bytes int64) ([]OutboxMessage, OutboxPlace, error)
+	// OutboxCount counts the messages in the outbox, up to most.
+	OutboxCount(ctx context.Context, most int) (int64, error)
 }
 
 // OutboxTx is the part of a unit of work that takes messages out of the outbox.

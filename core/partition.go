@@ -49,7 +49,8 @@ func partition(table, prefix string, at time.Time) Partition {
 // Partitioner creates partitions.
 type Partitioner interface {
 	// PartitionCreate creates a partition and moves the rows of its range there from the table's default partition. It
-	// returns false if the partition already exists.
+	// returns false if the partition already exists. It waits for nobody: if somebody uses the default partition, it
+	// fails with CodeTooBusy.
 	PartitionCreate(ctx context.Context, p Partition) (bool, error)
 	// PartitionCaught returns an id from the default partition of message and one from that of attempt. An id is empty
 	// if its default partition has no rows.

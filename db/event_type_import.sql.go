@@ -148,7 +148,7 @@ func (q *Queries) EventTypeImport(ctx context.Context, db DBTX, arg EventTypeImp
 }
 
 const eventTypeImportLock = `-- name: EventTypeImportLock :one
-SELECT pg_advisory_xact_lock(hashtextextended('event_type ' || tenant.org_id, 0))::text
+SELECT pg_advisory_xact_lock(hashtextextended(format('%s event_type %s', current_schema(), tenant.org_id), 0))::text
 FROM (SELECT $1::text AS org_id) AS tenant
 `
 

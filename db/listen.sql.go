@@ -10,7 +10,7 @@ import (
 )
 
 const deliveryAnnounceAnyTenant = `-- name: DeliveryAnnounceAnyTenant :one
-SELECT pg_notify('postrider_delivery', CASE WHEN $1::boolean THEN '' ELSE 'fresh' END)::text
+SELECT pg_notify(format('%s_delivery', current_schema()), CASE WHEN $1::boolean THEN '' ELSE 'fresh' END)::text
 `
 
 // DeliveryAnnounceAnyTenant notifies workers that deliveries became due: with an empty payload if some are waiting,
@@ -23,10 +23,11 @@ func (q *Queries) DeliveryAnnounceAnyTenant(ctx context.Context, db DBTX, waitin
 }
 
 const deliveryListenAnyTenant = `-- name: DeliveryListenAnyTenant :exec
-LISTEN postrider_delivery
+DO $$ BEGIN EXECUTE format('LISTEN %I', format('%s_delivery', current_schema())); END $$
 `
 
-// DeliveryListenAnyTenant subscribes the connection to notifications of due deliveries.
+// DeliveryListenAnyTenant subscribes the connection to notifications of due deliveries. All schemas of a database share
+// its channels, so the name of the channel contains that of the schema, and LISTEN takes no expression.
 // @sqlc-vet-disable
 func (q *Queries) DeliveryListenAnyTenant(ctx context.Context, db DBTX) error {
 	_, err := db.Exec(ctx, deliveryListenAnyTenant)
@@ -34,7 +35,7 @@ func (q *Queries) DeliveryListenAnyTenant(ctx context.Context, db DBTX) error {
 }
 
 const deliveryRecall = `-- name: DeliveryRecall :one
-SELECT pg_notify('postrider_delivery', recalled.app_id)::text
+SELECT pg_notify(format('%s_delivery', current_schema()), recalled.app_id)::text
 FROM (SELECT $1::text AS app_id) AS recalled
 `
 

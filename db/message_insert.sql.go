@@ -111,7 +111,8 @@ crowded AS (
 ),
 locked AS MATERIALIZED (
     -- Deliveries to FIFO endpoints are numbered under a lock of their application, which is taken here, before
-    -- anything is written. If another transaction holds it, the application's messages are left out rather than make
+    -- anything is written, and held until the commit: every transaction that sees a number sees all lower ones of the
+    -- application. If another transaction holds it, the application's messages are left out rather than make
     -- everybody's wait, unless the caller prefers to wait. Waiting callers lock in the order of the applications.
     SELECT ordered.app_id
     FROM (
@@ -254,8 +255,8 @@ owed AS MATERIALIZED (
     FROM matched
 ),
 queued AS (
-    -- In this order, two statements that number deliveries to FIFO endpoints of the same applications never deadlock.
-    INSERT INTO delivery (app_id, message_id, endpoint_id, due_at, lease, queue, state)
+    -- Numbered in this order: Postgres sorts before it calls nextval, which returns NULL for NULL.
+    INSERT INTO delivery (app_id, message_id, endpoint_id, due_at, lease, queue, seq, state)
     SELECT
         owed.app_id,
         owed.message_id,
@@ -266,6 +267,7 @@ queued AS (
         END,
         CASE WHEN owed.state = 'leased' THEN 1 ELSE 0 END,
         CASE WHEN owed.fifo THEN 2 ELSE 0 END, -- ordered, first
+        nextval(CASE WHEN owed.fifo THEN 'delivery_seq'::regclass END),
         owed.state
     FROM owed
     ORDER BY owed.app_id, owed.endpoint_id, owed.message_id
@@ -438,6 +440,7 @@ FROM message_key
 WHERE app_id = $1
     AND key_hash = $2
     AND created_at > $3
+FOR KEY SHARE
 `
 
 type MessageKeyGetParams struct {
@@ -446,7 +449,9 @@ type MessageKeyGetParams struct {
 	Since   time.Time
 }
 
-// MessageKeyGet finds the message that was stored with an idempotency key.
+// MessageKeyGet finds the message that was stored with an idempotency key. The lock writes to the log, so the commit
+// waits for a synchronous standby: the statement that stored the message may have been cancelled while it waited for
+// one, which leaves the message committed, but not replicated.
 func (q *Queries) MessageKeyGet(ctx context.Context, db DBTX, arg MessageKeyGetParams) (core.MessageID, error) {
 	row := db.QueryRow(ctx, messageKeyGet, arg.AppID, arg.KeyHash, arg.Since)
 	var message_id core.MessageID

@@ -11,29 +11,15 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
-// A customer of an organisation, with endpoints and messages of its own.
-type Application struct {
-	OrgID core.OrgID
-	ID    core.AppID
-	// The organisation's own name for it. Never begins like an id, so that one lookup serves both.
-	UID  *string
-	Name string
-	// Messages per second over all its endpoints; NULL is unlimited.
-	ThrottleRate *int32
-	Metadata     core.Metadata
-	CreatedAt    time.Time
-	UpdatedAt    time.Time
-	// Set, the row is kept for the messages that name it, and nobody can reach it.
-	DeletedAt *time.Time
-	// With a throttle_rate: when the next attempt at any of its endpoints may begin if every one before took its time.
-	ThrottledUntil *time.Time
-}
-
 // One try to deliver one message to one endpoint. Append-only; a partition a week.
 type Attempt struct {
-	AppID      core.AppID
-	ID         core.AttemptID
-	MessageID  core.MessageID
+	// The application of the message.
+	AppID core.AppID
+	// Contains the time at which the attempt began, and selects the partition.
+	ID core.AttemptID
+	// The message that was sent. It may have been in a partition that has been dropped since.
+	MessageID core.MessageID
+	// The endpoint that it was sent to.
 	EndpointID core.EndpointID
 	// Where it went: the endpoint's address at that time.
 	URL string
@@ -42,201 +28,58 @@ type Attempt struct {
 	// 0: there was no response.
 	ResponseStatusCode int16
 	// The first 20,000 bytes of the response's body, in base64 where they are not text; without a response, why there was none.
-	Response   string
+	Response string
+	// Milliseconds from the beginning of the attempt to the end of the response, or to the failure.
 	DurationMS int64
 	// 0 scheduled, 1 manual: the numbers of the API.
-	Trigger   core.Trigger
+	Trigger core.Trigger
+	// When the attempt began, on Postgres's clock. The row is written once the attempt has ended.
 	CreatedAt time.Time
-}
-
-// How many attempts at an endpoint there were on a day up to an id, kept for statistics. May be truncated at any time; must be after attempts are inserted or deleted by hand.
-type AttemptCount struct {
-	AppID      core.AppID
-	EndpointID core.EndpointID
-	// The partition of attempt that was counted. If it is there no more, neither are its attempts, and the row counts nothing.
-	PartitionOID int64
-	// Counted are the attempts of the UTC day of this id, from its beginning up to this id; the first id of the next day: the whole day.
-	UntilID   string
-	Succeeded int64
-	Failed    int64
-}
-
-// Catches attempts of a time that has no partition, so that none is ever refused. The jobs move them to one of their own.
-type AttemptDefault struct {
-	AppID      core.AppID
-	ID         string
-	MessageID  core.MessageID
-	EndpointID core.EndpointID
-	// Where it went: the endpoint's address at that time.
-	URL string
-	// 0 success, 2 failure: the numbers of the API.
-	Status int16
-	// 0: there was no response.
-	ResponseStatusCode int16
-	// The first 20,000 bytes of the response's body, in base64 where they are not text; without a response, why there was none.
-	Response   string
-	DurationMS int64
-	// 0 scheduled, 1 manual: the numbers of the API.
-	Trigger   int16
-	CreatedAt time.Time
-}
-
-// Work that outlives the request for it, done step by step by the jobs.
-type BackgroundTask struct {
-	OrgID core.OrgID
-	ID    core.TaskID
-	// What is done: the names of the API.
-	Task core.TaskKind
-	// The application it is about; NULL: the whole organisation.
-	AppID *core.AppID
-	// The endpoint it is about; NULL: none in particular.
-	EndpointID *core.EndpointID
-	// What was asked for: the period, filters, applications.
-	Parameters core.TaskParameters
-	Status     core.TaskStatus
-	// The last id that is done: of a message, of an application, or of one and of a message of the next.
-	Cursor string
-	// How many messages were looked at.
-	Processed int64
-	// What came of it so far, as the API shows it.
-	Data core.TaskData
-	// How many times the step failed that is next.
-	Failures int16
-	// Why it failed, as the API shows it.
-	Error     *string
-	CreatedAt time.Time
-	UpdatedAt time.Time
-	// When the next step may be made: at once, unless the task waits for deliveries or after a failure.
-	NextAt time.Time
-	// Began beside another of its kind, before that was refused; runs to its end.
-	Duplicate bool
-}
-
-// A message still owed to an endpoint. Deleted when it has arrived or is given up.
-type Delivery struct {
-	AppID      core.AppID
-	MessageID  core.MessageID
-	EndpointID core.EndpointID
-	// When it may be claimed. Claiming moves it ahead by the lease: a worker that dies is forgotten once it passes.
-	DueAt time.Time
-	// Counts the claims; a result is taken only from the one that still holds the number. 0: never claimed.
-	Lease int64
-	// How many attempts have failed.
-	Attempts int16
-	// The next attempt was asked for by hand.
-	Manual bool
-	// When the schedule goes on: due_at while it waits for its next attempt, or, while it is owed an attempt by hand, the time after that if it fails; NULL: the schedule has not begun or does not go on.
-	ResumeAt *time.Time
-	// 0: first attempts, and what was asked for by hand; 1: retries; 2: in order, to a FIFO endpoint; 3: waits until those before it in its lane are over.
-	Queue int16
-	// The place in the order of a FIFO endpoint, which is the order of the commits; NULL in the other queues.
-	Seq *int64
-	// With endpoint_id, the lane of an operational webhook: those of one lane are delivered one after the other. NULL: it has none.
-	Subject *string
-	// The place in its lane: the id of the operational event. NULL without a subject.
-	Place *int64
-	// fresh: stored and not looked at yet; waiting: may be claimed at due_at; leased: a worker has it until due_at.
-	State string
-	// The transaction that inserted the row. Fresh deliveries are taken by it.
-	TxID uint64
-}
-
-// How far fresh deliveries were taken: one row, the latest; none until a worker has started. Each take inserts its own and deletes the one before, so that the latest is found first.
-type DeliveryPosition struct {
-	// Counts the takes.
-	ID int64
-	// Fresh deliveries of transactions that are visible in it were taken.
-	Snapshot interface{}
-}
-
-// Where an application wants its webhooks. Read in full for each message of the application: that is the fan-out.
-type Endpoint struct {
-	AppID core.AppID
-	ID    core.EndpointID
-	// The client's own name for it. Never begins like an id, so that one lookup serves both.
-	UID *string
-	// Where its webhooks go. With *** for the user and password: those are sealed in secret.
-	URL          string
-	Description  string
-	Version      int32
-	ThrottleRate *int32
-	Disabled     bool
-	// The event types it wants; NULL: all.
-	EventTypes []string
-	// It wants only messages with one of these channels; NULL: messages with and without channels alike.
-	Channels []string
-	// The key that signs its webhooks. Encrypted, it may hold the headers and the user and password of the URL as well. Never in a log, never in a list.
-	Secret []byte
-	// Its own HTTP headers by name. Empty if it has none, or if they are sealed in secret. Values may be credentials: never in a log.
-	Headers  core.Headers
-	Metadata core.Metadata
-	// The first failed attempt since the last that succeeded; NULL: the last one succeeded.
-	FailingSince *time.Time
-	CreatedAt    time.Time
-	UpdatedAt    time.Time
-	// Set, the row is kept for the attempts that name it, and nobody can reach it.
-	DeletedAt *time.Time
-	// Secrets it had before, the latest first. Never in a log, never in a list.
-	OldSecrets [][]byte
-	// Until when each of them signs too.
-	OldSecretsExpireAt []time.Time
-	// Its messages are delivered in order, one at a time.
-	FIFO bool
-	// How many attempts in a row have failed.
-	Failures int32
-	// When the pause was set; an attempt that began later and succeeds ends it.
-	PausedAt *time.Time
-	// No attempt begins before; then one at a time, until one succeeds. NULL: not paused.
-	PausedUntil *time.Time
-	// With a throttle_rate: when the next attempt may begin if every one before took its time.
-	ThrottledUntil *time.Time
-	// Why it was disabled by us: gone (it answered 410) or failing (for too long). NULL: it was not.
-	DisabledReason *core.DisabledReason
 }
 
 // A kind of event an organisation sends. Sending does not require one; subscribing does.
 type EventType struct {
-	OrgID       core.OrgID
-	Name        string
+	// The organisation that sends it.
+	OrgID core.OrgID
+	// What messages and endpoints call it, such as invoice.paid.
+	Name string
+	// A text for people, set by the client.
 	Description string
 	// Hidden from lists, and no endpoint can newly subscribe to it.
-	Archived   bool
+	Archived bool
+	// Shown to clients; changes nothing.
 	Deprecated bool
 	// JSON Schemas by version, as the client wrote them: json, because jsonb would reorder them.
 	Schemas json.RawMessage
 	// Only application tokens that carry one of these see it; NULL: all do.
 	FeatureFlags []string
-	CreatedAt    time.Time
-	UpdatedAt    time.Time
+	// When it was created, on Postgres's clock.
+	CreatedAt time.Time
+	// When a client last changed it.
+	UpdatedAt time.Time
 	// What it belongs to, in the client's words; NULL: nothing.
 	GroupName *string
 }
 
-// The answers to POST requests that came with an idempotency key, each for 12 hours. Those to messages are in message_key.
-type IdempotencyKey struct {
-	OrgID core.OrgID
-	// SHA-256 of what the token may do, the method, path and query, and the key.
-	KeyHash []byte
-	// HTTP status of the answer; 0 inside the transaction that works on it, which nobody else sees.
-	Status int16
-	// The answer's exact bytes; empty if it had none.
-	Body      []byte
-	CreatedAt time.Time
-}
-
 // An event an organisation sent to an application. Append-only; a partition a week.
 type Message struct {
+	// The application it was sent to.
 	AppID core.AppID
-	ID    core.MessageID
+	// Contains the time at which it was accepted, and selects the partition.
+	ID core.MessageID
 	// The sender's own name for it; unique in the application by message_event_id.
-	EventID   *string
+	EventID *string
+	// Selects the endpoints that want it. Need not be in event_type.
 	EventType string
-	Channels  []string
-	Tags      []string
+	// Selects endpoints too: those that have one of these channels, or none; NULL: it has no channels.
+	Channels []string
+	// Names for searching, set by the sender; NULL: none.
+	Tags []string
 	// The sender's exact bytes, which are what is signed and sent; NULL once expunged.
 	Payload *string
 	// From then on the payload is neither shown nor sent.
 	ExpiresAt time.Time
+	// When it was accepted, on Postgres's clock.
 	CreatedAt time.Time
 	// The Content-Type of its webhooks; NULL: application/json.
 	ContentType *string
@@ -244,116 +87,4 @@ type Message struct {
 	DeliverAt *time.Time
 	// The trace it is part of, as in the W3C's header of that name; NULL: none.
 	TraceParent *string
-}
-
-// Catches messages of a time that has no partition, so that none is ever refused. The jobs move them to one of their own.
-type MessageDefault struct {
-	AppID core.AppID
-	ID    string
-	// The sender's own name for it; unique in the application by message_event_id.
-	EventID   *string
-	EventType string
-	Channels  []string
-	Tags      []string
-	// The sender's exact bytes, which are what is signed and sent; NULL once expunged.
-	Payload *string
-	// From then on the payload is neither shown nor sent.
-	ExpiresAt time.Time
-	CreatedAt time.Time
-}
-
-// Makes event ids unique in an application, over all partitions.
-type MessageEventID struct {
-	AppID     core.AppID
-	EventID   string
-	MessageID core.MessageID
-}
-
-// The idempotency keys messages were sent with, each for 12 hours.
-type MessageKey struct {
-	AppID core.AppID
-	// SHA-256 of the key.
-	KeyHash   []byte
-	MessageID core.MessageID
-	CreatedAt time.Time
-}
-
-// Operational webhooks that are not messages yet. The jobs take them out each second.
-type OperationalEvent struct {
-	// The order in which an organisation is told.
-	ID int64
-	// The organisation that is told. Its endpoints are those of the application of the reserved organisation that has this as its uid.
-	OrgID core.OrgID
-	// The event type, such as endpoint.disabled.
-	Type string
-	// What is sent, to the byte: {"type": ..., "data": {...}}.
-	Payload string
-	// When its transaction began. Old ones mean that no process runs the jobs.
-	CreatedAt time.Time
-	// What it is about: the id of an endpoint or task, or those of a message and an endpoint. NULL: nothing whose events have an order.
-	Subject *string
-}
-
-// Messages that applications of this database send with a plain INSERT. Consumers take them out at once.
-type Outbox struct {
-	// The order in which they are stored, as far as they are committed.
-	ID int64
-	// The organisation that sends it; by default the one that tokens are for unless they name another.
-	OrgID core.OrgID
-	// The id or uid of the application it is sent to.
-	Application string
-	EventType   string
-	// A JSON object of at most 2 MiB, which is signed and sent to the byte, but for white space around it.
-	Payload string
-	// The sender's own name for it; unique in the application.
-	EventID *string
-	// 1 to 10 names of 1 to 256 characters: letters, digits and -_.:+
-	Channels []string
-	// Up to 5 names of 1 to 256 characters: letters, digits and -_./\#
-	Tags []string
-	// The trace it is part of, as in the W3C's header of that name. Anything else is ignored.
-	TraceParent *string
-	// When its transaction began. Old ones mean that no process consumes.
-	CreatedAt time.Time
-	// The transaction that inserted it. Leave it to its default.
-	TxID uint64
-}
-
-// What was taken out of the outbox and could not be sent. It stays until somebody deletes it, or inserts it into the outbox again.
-type OutboxDeadLetter struct {
-	// The id that it had in the outbox. Others may have had the same.
-	ID          int64
-	OrgID       core.OrgID
-	Application string
-	EventType   string
-	Payload     string
-	EventID     *string
-	Channels    []string
-	Tags        []string
-	TraceParent *string
-	CreatedAt   time.Time
-	// Why it could not be sent.
-	Reason    string
-	RefusedAt time.Time
-	// The order in which they were put aside.
-	LetterID int64
-}
-
-// Tokens of applications and organisations that are no longer good. No foreign key: a token may name an application that is gone.
-type TokenRevocation struct {
-	OrgID core.OrgID
-	// Whose tokens: the application's id, or the organisation's for those of the organisation itself.
-	AppID core.AppID
-	// Only to tell rows apart: the API never shows one.
-	ID int64
-	// SHA-256 of what was signed of the one token it is about; NULL: not just one.
-	TokenHash []byte
-	// Only tokens made for this session; NULL: whatever their session.
-	SessionID *string
-	// Only tokens issued before this instant; those that do not say when are.
-	IssuedBefore time.Time
-	// The tokens are good until then. In the past where they were to end at once, for machines whose clock is behind.
-	EffectiveAt time.Time
-	// From then on the row changes nothing and may be deleted; NULL: never.
-	ForgetAt *time.Time
 }

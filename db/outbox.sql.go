@@ -12,6 +12,25 @@ import (
 	"github.com/postrider/postrider/core"
 )
 
+const outboxCountAnyTenant = `-- name: OutboxCountAnyTenant :one
+SELECT count(*)::bigint AS waiting
+FROM (
+    SELECT outbox.id
+    FROM outbox
+    ORDER BY outbox.id
+    LIMIT $1::int
+) AS first_ones
+`
+
+// OutboxCountAnyTenant counts the messages in the outbox, up to max_rows. While any session holds a snapshot, it also
+// reads all rows removed since, so it must not be called often.
+func (q *Queries) OutboxCountAnyTenant(ctx context.Context, db DBTX, maxRows int32) (int64, error) {
+	row := db.QueryRow(ctx, outboxCountAnyTenant, maxRows)
+	var waiting int64
+	err := row.Scan(&waiting)
+	return waiting, err
+}
+
 const outboxDeadLetterManyAnyTenant = `-- name: OutboxDeadLetterManyAnyTenant :execrows
 WITH refused AS (
     DELETE FROM outbox

@@ -10,15 +10,16 @@ import (
 	"time"
 )
 
-const partitionAttemptAnalyzeAnyTenant = `-- name: PartitionAttemptAnalyzeAnyTenant :exec
-ANALYZE attempt
+const partitionAnalyzeAnyTenant = `-- name: PartitionAnalyzeAnyTenant :one
+SELECT partition_analyze($1::text)::boolean
 `
 
-// PartitionAttemptAnalyzeAnyTenant gathers statistics of attempt and its partitions.
-// @sqlc-vet-disable
-func (q *Queries) PartitionAttemptAnalyzeAnyTenant(ctx context.Context, db DBTX) error {
-	_, err := db.Exec(ctx, partitionAttemptAnalyzeAnyTenant)
-	return err
+// PartitionAnalyzeAnyTenant gathers statistics of message or attempt, and of its partitions.
+func (q *Queries) PartitionAnalyzeAnyTenant(ctx context.Context, db DBTX, parent string) (bool, error) {
+	row := db.QueryRow(ctx, partitionAnalyzeAnyTenant, parent)
+	var column_1 bool
+	err := row.Scan(&column_1)
+	return column_1, err
 }
 
 const partitionAttemptCaughtAnyTenant = `-- name: PartitionAttemptCaughtAnyTenant :one
@@ -56,17 +57,6 @@ func (q *Queries) PartitionCreateAnyTenant(ctx context.Context, db DBTX, arg Par
 	var column_1 bool
 	err := row.Scan(&column_1)
 	return column_1, err
-}
-
-const partitionMessageAnalyzeAnyTenant = `-- name: PartitionMessageAnalyzeAnyTenant :exec
-ANALYZE message
-`
-
-// PartitionMessageAnalyzeAnyTenant gathers statistics of message and its partitions.
-// @sqlc-vet-disable
-func (q *Queries) PartitionMessageAnalyzeAnyTenant(ctx context.Context, db DBTX) error {
-	_, err := db.Exec(ctx, partitionMessageAnalyzeAnyTenant)
-	return err
 }
 
 const partitionMessageCaughtAnyTenant = `-- name: PartitionMessageCaughtAnyTenant :one

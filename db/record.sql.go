@@ -236,7 +236,9 @@ turned AS (
         CASE WHEN health.healthy THEN NULL ELSE coalesce(endpoint.failing_since, rules.now) END AS failing_since,
         -- An attempt that began before the pause says nothing about the endpoint's state since.
         CASE WHEN health.began_at < endpoint.paused_at THEN endpoint.paused_until END AS paused_until,
-        health.pause_until
+        health.pause_until,
+        endpoint.failing_since AS was_failing_since,
+        endpoint.paused_until AS was_paused_until
     FROM health
     CROSS JOIN rules
     CROSS JOIN LATERAL (
@@ -273,7 +275,9 @@ circuit AS (
             END
         ) AS paused_until,
         turned.failures >= rules.disable_failures
-            AND coalesce(turned.failing_since <= rules.disable_since, false) AS failing_too_long
+            AND coalesce(turned.failing_since <= rules.disable_since, false) AS failing_too_long,
+        turned.was_failing_since,
+        turned.was_paused_until
     FROM turned
     CROSS JOIN rules
 ),
@@ -293,7 +297,18 @@ judged AS (
     FROM circuit
     WHERE endpoint.ctid = circuit.tid
         AND endpoint.id = circuit.id
-    RETURNING endpoint.id, endpoint.disabled, endpoint.disabled OR endpoint.paused_until IS NOT NULL AS resting
+    RETURNING
+        endpoint.id,
+        endpoint.disabled OR endpoint.paused_until IS NOT NULL AS resting,
+        CASE
+            WHEN endpoint.disabled THEN 'disabled'
+            WHEN endpoint.paused_until IS NOT NULL AND circuit.was_paused_until IS NULL THEN 'paused'
+            WHEN endpoint.failing_since IS NOT NULL AND circuit.was_failing_since IS NULL THEN 'failing'
+            WHEN endpoint.failing_since IS NULL AND circuit.was_failing_since IS NOT NULL THEN 'recovered'
+            ELSE ''
+        END AS health,
+        coalesce(endpoint.failing_since, circuit.was_failing_since, circuit.now) AS failing_since,
+        coalesce(endpoint.paused_until, '0001-01-01Z') AS paused_until
 ),
 unhurried AS (
     -- This commit need not wait for the disk: if it is lost, its deliveries are made again, and none are missed.
@@ -301,14 +316,21 @@ unhurried AS (
 )
 SELECT
     recorded.message_id, recorded.endpoint_id, recorded.lease,
-    (recorded.endpoint_id IN (SELECT judged.id FROM judged WHERE judged.resting))::boolean AS resting
+    (recorded.endpoint_id IN (SELECT judged.id FROM judged WHERE judged.resting))::boolean AS resting,
+    recorded.health::text AS health, recorded.failing_since::timestamptz AS failing_since,
+    recorded.paused_until::timestamptz AS paused_until
 FROM unhurried
 CROSS JOIN (
-    SELECT finished.message_id, finished.endpoint_id, finished.lease FROM finished
+    SELECT finished.message_id, finished.endpoint_id, finished.lease, '' AS health,
+        '0001-01-01Z'::timestamptz AS failing_since, '0001-01-01Z'::timestamptz AS paused_until
+    FROM finished
     UNION ALL
-    SELECT rescheduled.message_id, rescheduled.endpoint_id, rescheduled.lease FROM rescheduled
+    SELECT rescheduled.message_id, rescheduled.endpoint_id, rescheduled.lease, '', '0001-01-01Z', '0001-01-01Z'
+    FROM rescheduled
     UNION ALL
-    SELECT '', judged.id, 0 FROM judged WHERE judged.disabled
+    SELECT '', judged.id, 0, judged.health, judged.failing_since, judged.paused_until
+    FROM judged
+    WHERE judged.health <> ''
 ) AS recorded
 ORDER BY recorded.message_id, recorded.endpoint_id, recorded.lease
 LIMIT $1::int
@@ -342,17 +364,20 @@ type DeliveryRecordManyParams struct {
 }
 
 type DeliveryRecordManyRow struct {
-	MessageID  core.MessageID
-	EndpointID core.EndpointID
-	Lease      int64
-	Resting    bool
+	MessageID    core.MessageID
+	EndpointID   core.EndpointID
+	Lease        int64
+	Resting      bool
+	Health       string
+	FailingSince time.Time
+	PausedUntil  time.Time
 }
 
 // DeliveryRecordMany records the results of the attempts of many deliveries: the attempts, what is still owed, and
 // the endpoints' health. It returns the deliveries whose lease was still held, and whether their endpoint must be
 // left alone now; other deliveries belong to another process by now and do not change. Attempts that were recorded
-// before, by a commit whose response was lost, change nothing. An endpoint that this disables gets a row without a
-// message.
+// before, by a commit whose response was lost, change nothing. An endpoint whose health changes gets a row
+// without a message, which says how: disabled, paused, failing or recovered.
 func (q *Queries) DeliveryRecordMany(ctx context.Context, db DBTX, arg DeliveryRecordManyParams) ([]DeliveryRecordManyRow, error) {
 	rows, err := db.Query(ctx, deliveryRecordMany,
 		arg.MaxRows,
@@ -392,6 +417,9 @@ func (q *Queries) DeliveryRecordMany(ctx context.Context, db DBTX, arg DeliveryR
 			&i.EndpointID,
 			&i.Lease,
 			&i.Resting,
+			&i.Health,
+			&i.FailingSince,
+			&i.PausedUntil,
 		); err != nil {
 			return nil, err
 		}

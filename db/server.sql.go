@@ -23,46 +23,182 @@ func (q *Queries) ConnectionLimitAnyTenant(ctx context.Context, db DBTX, stateme
 }
 
 const connectionPrepareAnyTenant = `-- name: ConnectionPrepareAnyTenant :one
-SELECT (
-    set_config('enable_seqscan', 'off', false)
-    || set_config('enable_bitmapscan', 'off', false)
-    || set_config('jit', 'off', false)
-    || set_config('max_parallel_workers_per_gather', '0', false)
-    || set_config('idle_in_transaction_session_timeout', $1::text, false)
-    || set_config('lock_timeout', $2::text, false)
-)::text
+SELECT max(current_setting('search_path'))::text
+FROM unnest($1::text[], $2::text[]) AS setting (name, value)
+WHERE set_config(setting.name, setting.value, false) IS NOT NULL
 `
 
 type ConnectionPrepareAnyTenantParams struct {
-	IdleTimeout string
-	LockTimeout string
+	Names         []string
+	SettingValues []string
 }
 
-// ConnectionPrepareAnyTenant makes a connection's plans the same on empty and on full tables. Plans are cached: one
-// made while delivery is small reads the whole table, which a minute of load fills with dead rows. Every query has an
-// index, which sqlc vet checks. Bitmap scans are for reading many rows in no order: when statistics said that the
-// queue was empty, one was sorted to find the queue's first row. JIT compilation never pays off for statements of a
-// millisecond, nor do parallel workers: to feed them, a list query read and sorted all rows for one page. It also
-// makes Postgres end a transaction whose process froze in the middle, so that nobody waits for its locks until it
-// wakes up, and statements that wait too long for a lock, so that they don't keep connections from others.
+// ConnectionPrepareAnyTenant sets settings of a connection's session, of which there must be at least one. It returns
+// the schemas that names are looked up in, which were chosen when the session began.
 func (q *Queries) ConnectionPrepareAnyTenant(ctx context.Context, db DBTX, arg ConnectionPrepareAnyTenantParams) (string, error) {
-	row := db.QueryRow(ctx, connectionPrepareAnyTenant, arg.IdleTimeout, arg.LockTimeout)
+	row := db.QueryRow(ctx, connectionPrepareAnyTenant, arg.Names, arg.SettingValues)
 	var column_1 string
 	err := row.Scan(&column_1)
 	return column_1, err
 }
 
 const migrateLockAnyTenant = `-- name: MigrateLockAnyTenant :one
-SELECT pg_try_advisory_lock($1::bigint)
+SELECT
+    lock.key::bigint AS key,
+    pg_backend_pid()::int AS pid,
+    (
+        pg_try_advisory_xact_lock(lock.key)
+        AND set_config('idle_in_transaction_session_timeout', '0', true) = '0'
+        AND CASE
+            WHEN current_setting('server_version_num')::int >= 170000
+                THEN set_config('transaction_timeout', '0', true) = '0'
+            ELSE true
+        END
+    )::boolean AS locked
+FROM (VALUES (hashtextextended($1::text || ' migrations', 0))) AS lock (key)
 `
 
-// MigrateLockAnyTenant takes the lock that migrations run under, for as long as the connection lives. It returns
-// false if another process holds it.
-func (q *Queries) MigrateLockAnyTenant(ctx context.Context, db DBTX, key int64) (bool, error) {
-	row := db.QueryRow(ctx, migrateLockAnyTenant, key)
-	var pg_try_advisory_lock bool
-	err := row.Scan(&pg_try_advisory_lock)
-	return pg_try_advisory_lock, err
+type MigrateLockAnyTenantRow struct {
+	Key    int64
+	Pid    int32
+	Locked bool
+}
+
+// MigrateLockAnyTenant takes the lock that the migrations of a schema run under, until its transaction ends. It
+// returns false if another process holds it. The transaction is idle while the migrations run on other connections,
+// so the server must not end it for that; transaction_timeout exists since Postgres 17. The lock's key is returned so
+// that its holder can be found.
+func (q *Queries) MigrateLockAnyTenant(ctx context.Context, db DBTX, schemaName string) (MigrateLockAnyTenantRow, error) {
+	row := db.QueryRow(ctx, migrateLockAnyTenant, schemaName)
+	var i MigrateLockAnyTenantRow
+	err := row.Scan(&i.Key, &i.Pid, &i.Locked)
+	return i, err
+}
+
+const migrateLockHolderAnyTenant = `-- name: MigrateLockHolderAnyTenant :one
+SELECT concat_ws(', ', 'pid ' || holder.pid, nullif(activity.application_name, ''), host(activity.client_addr))::text AS holder
+FROM (VALUES (hashtextextended($1::text || ' migrations', 0))) AS lock (key)
+JOIN pg_locks AS holder
+    ON holder.classid = ((lock.key >> 32) & 4294967295)::oid
+    AND holder.objid = (lock.key & 4294967295)::oid
+JOIN pg_stat_activity AS activity ON activity.pid = holder.pid
+WHERE holder.locktype = 'advisory'
+    AND holder.granted
+    AND holder.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND holder.objsubid = 1
+ORDER BY holder.pid
+LIMIT 1
+`
+
+// MigrateLockHolderAnyTenant describes the session that holds the lock of the migrations. Only superusers and members
+// of its role can read more than its process id.
+func (q *Queries) MigrateLockHolderAnyTenant(ctx context.Context, db DBTX, schemaName *string) (*string, error) {
+	row := db.QueryRow(ctx, migrateLockHolderAnyTenant, schemaName)
+	var holder *string
+	err := row.Scan(&holder)
+	return holder, err
+}
+
+const migrateMoveHoldersAnyTenant = `-- name: MigrateMoveHoldersAnyTenant :one
+SELECT coalesce(string_agg(DISTINCT concat_ws(' ', 'pid ' || activity.pid, nullif(activity.application_name, '')), ', '), '')::text AS holders
+FROM pg_locks AS holder
+JOIN pg_class ON pg_class.oid = holder.relation
+JOIN pg_stat_activity AS activity ON activity.pid = holder.pid
+WHERE holder.granted
+    AND holder.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND holder.pid <> pg_backend_pid()
+    AND pg_class.relnamespace = 'public'::regnamespace
+`
+
+// MigrateMoveHoldersAnyTenant describes the sessions that have locks on tables of the schema public.
+func (q *Queries) MigrateMoveHoldersAnyTenant(ctx context.Context, db DBTX) (*string, error) {
+	row := db.QueryRow(ctx, migrateMoveHoldersAnyTenant)
+	var holders *string
+	err := row.Scan(&holders)
+	return holders, err
+}
+
+const migrateMovePrepareAnyTenant = `-- name: MigrateMovePrepareAnyTenant :one
+SELECT (
+    set_config('postrider.move_to', $1::text, true)
+    || set_config('postrider.versions', array_to_string($2::text[], ','), true)
+)::text
+`
+
+type MigrateMovePrepareAnyTenantParams struct {
+	SchemaName string
+	Versions   []string
+}
+
+// MigrateMovePrepareAnyTenant passes the schema and the versions of our migrations to the statement that moves an
+// installation, which cannot have parameters, until the transaction ends.
+func (q *Queries) MigrateMovePrepareAnyTenant(ctx context.Context, db DBTX, arg MigrateMovePrepareAnyTenantParams) (string, error) {
+	row := db.QueryRow(ctx, migrateMovePrepareAnyTenant, arg.SchemaName, arg.Versions)
+	var column_1 string
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
+const serverRightsMissingAnyTenant = `-- name: ServerRightsMissingAnyTenant :one
+WITH place AS (
+    SELECT pg_namespace.oid, pg_namespace.nspname
+    FROM pg_namespace
+    WHERE pg_namespace.nspname = $1::text
+),
+missing AS (
+    SELECT 'USAGE on schema ' || place.nspname AS privilege
+    FROM place
+    WHERE NOT has_schema_privilege(place.oid, 'USAGE')
+    UNION ALL
+    SELECT needed.privilege || ' on ' || needed.table_name
+    FROM place
+    CROSS JOIN unnest($2::text[], $3::text[]) AS needed(table_name, privilege)
+    JOIN pg_class ON pg_class.relnamespace = place.oid AND pg_class.relname = needed.table_name
+    WHERE NOT has_table_privilege(pg_class.oid, needed.privilege)
+    UNION ALL
+    SELECT 'USAGE on ' || pg_class.relname
+    FROM place
+    JOIN pg_class ON pg_class.relnamespace = place.oid
+    -- CASE, because the function fails for what is not a sequence, and conditions have no order.
+    WHERE CASE pg_class.relkind WHEN 'S' THEN NOT has_sequence_privilege(pg_class.oid, 'USAGE') END
+        AND NOT EXISTS (
+            SELECT
+            FROM pg_depend
+            WHERE pg_depend.classid = 'pg_class'::regclass
+                AND pg_depend.objid = pg_class.oid
+                AND pg_depend.deptype = 'i' -- of an identity column, which needs no privilege
+        )
+    UNION ALL
+    SELECT 'EXECUTE on ' || pg_proc.proname || '()'
+    FROM place
+    JOIN pg_proc ON pg_proc.pronamespace = place.oid
+    WHERE pg_proc.proname = ANY ($4::text[])
+        AND NOT has_function_privilege(pg_proc.oid, 'EXECUTE')
+)
+SELECT coalesce(array_agg(missing.privilege ORDER BY missing.privilege), '{}')::text[]
+FROM missing
+`
+
+type ServerRightsMissingAnyTenantParams struct {
+	SchemaName string
+	Tables     []string
+	Privileges []string
+	Functions  []string
+}
+
+// ServerRightsMissingAnyTenant lists the privileges that the role lacks. Of two parallel lists, one names tables
+// and the other one privilege on each. Of functions it needs EXECUTE, of sequences USAGE. Whatever does not exist in
+// the schema is left out.
+func (q *Queries) ServerRightsMissingAnyTenant(ctx context.Context, db DBTX, arg ServerRightsMissingAnyTenantParams) ([]string, error) {
+	row := db.QueryRow(ctx, serverRightsMissingAnyTenant,
+		arg.SchemaName,
+		arg.Tables,
+		arg.Privileges,
+		arg.Functions,
+	)
+	var coalesce []string
+	err := row.Scan(&coalesce)
+	return coalesce, err
 }
 
 const serverSpaceAnyTenant = `-- name: ServerSpaceAnyTenant :one
@@ -103,4 +239,26 @@ func (q *Queries) ServerVersionAnyTenant(ctx context.Context, db DBTX) (int32, e
 	var column_1 int32
 	err := row.Scan(&column_1)
 	return column_1, err
+}
+
+const sessionSettingsAnyTenant = `-- name: SessionSettingsAnyTenant :one
+SELECT
+    current_user::text AS role,
+    current_database()::text AS database,
+    array_agg(current_setting(setting.name) ORDER BY setting.place)::text[] AS "values"
+FROM unnest($1::text[]) WITH ORDINALITY AS setting (name, place)
+`
+
+type SessionSettingsAnyTenantRow struct {
+	Role     string
+	Database string
+	Values   []string
+}
+
+// SessionSettingsAnyTenant returns the values of settings, in the order of their names, and whose session has them.
+func (q *Queries) SessionSettingsAnyTenant(ctx context.Context, db DBTX, names []string) (SessionSettingsAnyTenantRow, error) {
+	row := db.QueryRow(ctx, sessionSettingsAnyTenant, names)
+	var i SessionSettingsAnyTenantRow
+	err := row.Scan(&i.Role, &i.Database, &i.Values)
+	return i, err
 }

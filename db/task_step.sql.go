@@ -137,21 +137,29 @@ page AS MATERIALIZED (
     SELECT DISTINCT mine.message_id
     FROM mine
 ),
+target AS MATERIALIZED (
+    SELECT endpoint.app_id, endpoint.fifo
+    FROM endpoint
+    WHERE endpoint.app_id = $2
+        AND endpoint.id = $3
+),
 owed AS (
     -- LATERAL with LIMIT 1 makes each look-up one index probe. As joins they were two hundred times slower when the
     -- planner took a new partition for an empty one. Owed deliveries are compared as rows: otherwise all deliveries
     -- owed to the endpoint were read, or all of the message. Attempts are looked up without the application, because
-    -- the indexes that include it would return all attempts at the endpoint.
-    INSERT INTO delivery (app_id, message_id, endpoint_id, due_at, lease, manual, queue)
+    -- the indexes that include it would return all attempts at the endpoint. Numbers are given as in DeliveryInsert,
+    -- in the order of the messages.
+    INSERT INTO delivery (app_id, message_id, endpoint_id, due_at, lease, manual, queue, seq)
     SELECT
         sendable.app_id, page.message_id, $3, $6::timestamptz, 0, true,
-        (
-            SELECT CASE WHEN endpoint.fifo THEN 2 ELSE 0 END -- ordered, first
-            FROM endpoint
-            WHERE endpoint.app_id = $2
-                AND endpoint.id = $3
-        )
+        CASE WHEN target.fifo THEN 2 ELSE 0 END, -- ordered, first
+        nextval(CASE
+            WHEN target.fifo
+                AND pg_advisory_xact_lock(hashtextextended(format('%s delivery %s', current_schema(), target.app_id), 0))::text = ''
+            THEN 'delivery_seq'::regclass
+        END)
     FROM page
+    CROSS JOIN target
     CROSS JOIN LATERAL (
         SELECT message.app_id
         FROM message
@@ -187,18 +195,16 @@ owed AS (
     ORDER BY page.message_id
     ON CONFLICT (app_id, message_id, endpoint_id) DO NOTHING
     RETURNING message_id
-),
-announced AS (
-    SELECT pg_notify('postrider_delivery', '')
-    FROM owed
-    LIMIT 1
 )
 SELECT
     coalesce((SELECT max(mine.message_id) FROM mine HAVING count(*) = $1::int), '')::text AS next_after,
     (SELECT count(*) FROM page)::bigint AS processed,
     (SELECT count(*) FROM owed)::bigint AS done,
-    -- Postgres does not execute a SELECT in WITH that nothing reads.
-    (SELECT count(*) FROM announced)::bigint AS announced
+    -- The payload is a column: an expression without columns may be evaluated on another node, and without a row.
+    coalesce((
+        SELECT pg_notify(format('%s_delivery', current_schema()), due.payload)::text
+        FROM (SELECT '' AS payload FROM owed LIMIT 1) AS due
+    ), '')::text AS announced
 `
 
 type DeliveryRecoverManyParams struct {
@@ -215,7 +221,7 @@ type DeliveryRecoverManyRow struct {
 	NextAfter string
 	Processed int64
 	Done      int64
-	Announced int64
+	Announced string
 }
 
 // DeliveryRecoverMany makes one attempt due, as DeliveryResend does, for each of the next messages that failed
@@ -264,18 +270,25 @@ page AS MATERIALIZED (
     SELECT DISTINCT mine.message_id
     FROM mine
 ),
+target AS MATERIALIZED (
+    SELECT endpoint.app_id, endpoint.fifo
+    FROM endpoint
+    WHERE endpoint.app_id = $4
+        AND endpoint.id = $2
+),
 owed AS (
     -- LATERAL: as in DeliveryRecoverMany.
-    INSERT INTO delivery AS owed (app_id, message_id, endpoint_id, due_at, lease, manual, queue)
+    INSERT INTO delivery AS owed (app_id, message_id, endpoint_id, due_at, lease, manual, queue, seq)
     SELECT
         matching.app_id, page.message_id, $2, $6::timestamptz, 0, true,
-        (
-            SELECT CASE WHEN endpoint.fifo THEN 2 ELSE 0 END -- ordered, first
-            FROM endpoint
-            WHERE endpoint.app_id = $4
-                AND endpoint.id = $2
-        )
+        CASE WHEN target.fifo THEN 2 ELSE 0 END, -- ordered, first
+        nextval(CASE
+            WHEN target.fifo
+                AND pg_advisory_xact_lock(hashtextextended(format('%s delivery %s', current_schema(), target.app_id), 0))::text = ''
+            THEN 'delivery_seq'::regclass
+        END)
     FROM page
+    CROSS JOIN target
     CROSS JOIN LATERAL (
         SELECT message.app_id
         FROM message
@@ -329,18 +342,16 @@ owed AS (
         queue = CASE WHEN owed.queue = 2 THEN 2 ELSE 0 END, -- ordered, first
         resume_at = CASE WHEN owed.manual THEN owed.resume_at ELSE greatest(owed.due_at, excluded.due_at) END
     RETURNING owed.message_id
-),
-announced AS (
-    SELECT pg_notify('postrider_delivery', '')
-    FROM owed
-    LIMIT 1
 )
 SELECT
     coalesce((SELECT max(mine.message_id) FROM mine HAVING count(*) = $1::int), '')::text AS next_after,
     (SELECT count(*) FROM page)::bigint AS processed,
     (SELECT count(*) FROM owed)::bigint AS done,
-    -- Postgres does not execute a SELECT in WITH that nothing reads.
-    (SELECT count(*) FROM announced)::bigint AS announced
+    -- The payload is a column: an expression without columns may be evaluated on another node, and without a row.
+    coalesce((
+        SELECT pg_notify(format('%s_delivery', current_schema()), due.payload)::text
+        FROM (SELECT '' AS payload FROM owed LIMIT 1) AS due
+    ), '')::text AS announced
 `
 
 type DeliveryReplayManyParams struct {
@@ -363,7 +374,7 @@ type DeliveryReplayManyRow struct {
 	NextAfter string
 	Processed int64
 	Done      int64
-	Announced int64
+	Announced string
 }
 
 // DeliveryReplayMany makes one attempt due, as DeliveryResend does, for each of the next messages that were attempted
@@ -415,10 +426,15 @@ WITH page AS MATERIALIZED (
 ),
 owed AS (
     -- LATERAL: as in DeliveryRecoverMany.
-    INSERT INTO delivery (app_id, message_id, endpoint_id, due_at, lease, queue)
+    INSERT INTO delivery (app_id, message_id, endpoint_id, due_at, lease, queue, seq)
     SELECT
         page.app_id, page.id, endpoint.id, greatest(page.deliver_at, $2::timestamptz), 0,
-        CASE WHEN endpoint.fifo THEN 2 ELSE 0 END -- ordered, first
+        CASE WHEN endpoint.fifo THEN 2 ELSE 0 END, -- ordered, first
+        nextval(CASE
+            WHEN endpoint.fifo
+                AND pg_advisory_xact_lock(hashtextextended(format('%s delivery %s', current_schema(), endpoint.app_id), 0))::text = ''
+            THEN 'delivery_seq'::regclass
+        END)
     FROM page
     JOIN endpoint ON endpoint.app_id = $3
         AND endpoint.id = $6
@@ -452,18 +468,16 @@ owed AS (
     ORDER BY page.id
     ON CONFLICT (app_id, message_id, endpoint_id) DO NOTHING
     RETURNING message_id
-),
-announced AS (
-    SELECT pg_notify('postrider_delivery', '')
-    FROM owed
-    LIMIT 1
 )
 SELECT
     coalesce((SELECT max(page.id) FROM page HAVING count(*) = $1::int), '')::text AS next_after,
     (SELECT count(*) FROM page)::bigint AS processed,
     (SELECT count(*) FROM owed)::bigint AS done,
-    -- Postgres does not execute a SELECT in WITH that nothing reads.
-    (SELECT count(*) FROM announced)::bigint AS announced
+    -- The payload is a column: an expression without columns may be evaluated on another node, and without a row.
+    coalesce((
+        SELECT pg_notify(format('%s_delivery', current_schema()), due.payload)::text
+        FROM (SELECT '' AS payload FROM owed LIMIT 1) AS due
+    ), '')::text AS announced
 `
 
 type DeliveryReplayMissingManyParams struct {
@@ -480,7 +494,7 @@ type DeliveryReplayMissingManyRow struct {
 	NextAfter string
 	Processed int64
 	Done      int64
-	Announced int64
+	Announced string
 }
 
 // DeliveryReplayMissingMany creates deliveries of the next messages that an endpoint would receive today, and that

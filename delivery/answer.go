@@ -23,8 +23,8 @@ type answer struct {
 const headerBytesMax = 64 << 10
 
 var (
-	errNotHTTP       = &failure{inRequest + "the answer is not HTTP"}
-	errHeaderTooLong = &failure{inRequest + "the answer's header is longer than 64 KiB"}
+	errNotHTTP       = &failure{classResponse, inRequest + "the answer is not HTTP"}
+	errHeaderTooLong = &failure{classResponse, inRequest + "the answer's header is longer than 64 KiB"}
 )
 
 // header is the header of an HTTP/1 answer, or the part of it that was received. Receivers vary in quality: if a 200

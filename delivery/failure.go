@@ -20,13 +20,29 @@ const (
 	tooLate   = "request timed out: "
 )
 
+// Classes of failures without a response. Metrics and spans have them as error.type, so they are few and constant.
+const (
+	classRequest     = "invalid_request" // the endpoint's URL or one of its headers cannot be sent
+	className        = "name_resolution"
+	classBlocked     = "blocked_address"
+	classRefused     = "connection_refused"
+	classUnreachable = "unreachable"
+	classConnect     = "connection_failed"
+	classProxy       = "proxy" // it did not connect to the endpoint
+	classCertificate = "certificate_invalid"
+	classTLS         = "tls"
+	classClosed      = "connection_closed" // without a response
+	classResponse    = "invalid_response"
+	classTimeout     = "timeout" // at any stage
+)
+
 // failure is an error whose text is shown to the endpoint's owner: it says which stage failed, and names nothing of
 // ours. Library errors contain addresses and URLs, so they are never passed on.
-type failure struct{ text string }
+type failure struct{ class, text string }
 
 func (f *failure) Error() string { return f.text }
 
-// late says for each stage what did not happen in time, and broken what went wrong.
+// late says for each stage what did not happen in time, and broken what went wrong and of which class that is.
 var (
 	late = map[stage]string{
 		preparing:  "nothing was sent",
@@ -39,53 +55,53 @@ var (
 		awaiting:   "no answer",
 		answering:  "no whole answer",
 	}
-	broken = map[stage]string{
-		preparing:  "the endpoint's URL or one of its headers cannot be sent",
-		resolving:  "the name was not resolved",
-		connecting: "no connection",
-		proxying:   "no connection by the proxy",
-		tunneling:  "no connection by the proxy",
-		securing:   "TLS: the handshake failed",
-		sending:    "the connection was closed before the request was sent",
-		awaiting:   "the connection was closed before an answer",
-		answering:  "the answer's header is malformed, or longer than 64 KiB",
+	broken = map[stage]failure{
+		preparing:  {classRequest, inRequest + "the endpoint's URL or one of its headers cannot be sent"},
+		resolving:  {className, inRequest + "the name was not resolved"},
+		connecting: {classConnect, inRequest + "no connection"},
+		proxying:   {classProxy, inRequest + "no connection by the proxy"},
+		tunneling:  {classProxy, inRequest + "no connection by the proxy"},
+		securing:   {classTLS, inRequest + "TLS: the handshake failed"},
+		sending:    {classClosed, inRequest + "the connection was closed before the request was sent"},
+		awaiting:   {classClosed, inRequest + "the connection was closed before an answer"},
+		answering:  {classResponse, inRequest + "the answer's header is malformed, or longer than 64 KiB"},
 	}
 )
 
-// reason returns the text that tells the endpoint's owner why there was no response, based on the stage that failed.
-func (t *trip) reason(err error, timeout time.Duration) string {
+// failure tells the endpoint's owner why there was no response, based on the stage that failed.
+func (t *trip) failure(err error, timeout time.Duration) failure {
 	if e, ok := errors.AsType[*blockedError](err); ok {
-		return e.Error()
+		return failure{classBlocked, e.Error()}
 	}
 	if errors.Is(err, errBlocked) {
-		return errBlocked.Error()
+		return failure{classBlocked, errBlocked.Error()}
 	}
 	if f, ok := errors.AsType[*failure](err); ok {
-		return f.text
+		return *f
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		return tooLate + late[t.stage()] + " within " + timeout.String()
+		return failure{classTimeout, tooLate + late[t.stage()] + " within " + timeout.String()}
 	}
-	if text := tlsText(err); text != "" {
-		return inRequest + text
+	if class, text := tlsFailure(err); class != "" {
+		return failure{class, inRequest + text}
 	}
 	if t.stage() == answering && isNetwork(err) {
-		return inRequest + "the connection was closed in the middle of the answer's header"
+		return failure{classClosed, inRequest + "the connection was closed in the middle of the answer's header"}
 	}
-	return inRequest + broken[t.stage()]
+	return broken[t.stage()]
 }
 
 func resolveFailure(err error) error {
 	name, ok := errors.AsType[*net.DNSError](err)
 	switch {
 	case !ok:
-		return &failure{inName + "it is no name"}
+		return &failure{className, inName + "it is no name"}
 	case name.IsNotFound:
-		return &failure{inName + "no such host: " + name.Name}
+		return &failure{className, inName + "no such host: " + name.Name}
 	case name.IsTimeout:
-		return &failure{inName + "the name server did not answer: " + name.Name}
+		return &failure{className, inName + "the name server did not answer: " + name.Name}
 	}
-	return &failure{inName + "the name server failed: " + name.Name}
+	return &failure{className, inName + "the name server failed: " + name.Name}
 }
 
 func connectFailure(err error) error {
@@ -95,15 +111,15 @@ func connectFailure(err error) error {
 	case ranOut(err):
 		return context.DeadlineExceeded
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return &failure{inRequest + "connection refused"}
+		return &failure{classRefused, inRequest + "connection refused"}
 	case errors.Is(err, syscall.ETIMEDOUT):
-		return &failure{inRequest + "connecting timed out"}
+		return &failure{classTimeout, inRequest + "connecting timed out"}
 	case errors.Is(err, syscall.EHOSTUNREACH):
-		return &failure{inRequest + "host unreachable"}
+		return &failure{classUnreachable, inRequest + "host unreachable"}
 	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EADDRNOTAVAIL):
-		return &failure{inRequest + "network unreachable"}
+		return &failure{classUnreachable, inRequest + "network unreachable"}
 	}
-	return &failure{inRequest + broken[connecting]}
+	return new(broken[connecting])
 }
 
 // ranOut reports whether err says that the attempt's time is over. A socket with its own deadline may notice before
@@ -112,30 +128,30 @@ func ranOut(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded)
 }
 
-// tlsText says what went wrong in a TLS handshake. It returns "" for any other error.
-func tlsText(err error) string {
+// tlsFailure says what went wrong in a TLS handshake, and of which class that is. It returns "" for any other error.
+func tlsFailure(err error) (class, text string) {
 	if e, ok := errors.AsType[x509.HostnameError](err); ok {
-		return "TLS: the certificate is for another name than " + e.Host
+		return classCertificate, "TLS: the certificate is for another name than " + e.Host
 	}
 	if e, ok := errors.AsType[x509.CertificateInvalidError](err); ok {
 		if e.Reason == x509.Expired {
-			return "TLS: the certificate has expired, or is not valid yet"
+			return classCertificate, "TLS: the certificate has expired, or is not valid yet"
 		}
-		return "TLS: the certificate is not valid"
+		return classCertificate, "TLS: the certificate is not valid"
 	}
 	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
-		return "TLS: the certificate is of an unknown authority"
+		return classCertificate, "TLS: the certificate is of an unknown authority"
 	}
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return "TLS: the certificate is not valid"
+		return classCertificate, "TLS: the certificate is not valid"
 	}
 	if e, ok := errors.AsType[*net.OpError](err); ok && e.Op == "remote error" {
-		return "TLS: the server refused the connection: " + strings.TrimPrefix(e.Err.Error(), "tls: ") // its alert
+		return classTLS, "TLS: the server refused the connection: " + strings.TrimPrefix(e.Err.Error(), "tls: ") // its alert
 	}
 	if isPlain(err) {
-		return "TLS: the server does not speak it on this port"
+		return classTLS, "TLS: the server does not speak it on this port"
 	}
-	return ""
+	return "", ""
 }
 
 // isPlain reports whether the server answered a TLS handshake with something else.

@@ -134,8 +134,8 @@ func (q *fakeQueue) DeliveryPostpone(_ context.Context, d core.Delivery, until t
 
 func testConfig() Config {
 	return Config{
-		Concurrency: 8, EndpointConcurrency: 4, IdleConnections: 16, RequestTimeout: 5 * time.Second, Lease: time.Minute,
-		StopTimeout: 5 * time.Second, RetrySchedule: core.RetrySchedule{time.Minute}, UserAgent: "Postrider/test",
+		Concurrency: 8, EndpointConcurrency: 4, IdleConnections: 16, RequestTimeout: time.Minute, Lease: 10 * time.Minute,
+		StopTimeout: time.Minute, RetrySchedule: core.RetrySchedule{time.Minute}, UserAgent: "Postrider/test",
 		AllowSubnets: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")},
 	}
 }

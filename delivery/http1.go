@@ -34,6 +34,8 @@ func newHTTP1Conn(p *pool, t target, conn net.Conn) *http1Conn {
 
 func (c *http1Conn) kept() bool { return c.reused }
 
+func (c *http1Conn) peer() (net.Addr, string) { return c.conn.RemoteAddr(), "1.1" }
+
 // exchange sends the request and reads the answer concurrently: a receiver may answer before it has read the whole
 // request, and close the connection. Its answer then counts, whatever happens to the request.
 func (c *http1Conn) exchange(request *http.Request, bodyWithin time.Duration, giveUp context.CancelFunc) (answer, error) {

@@ -17,6 +17,7 @@ import (
 type http2Conn struct {
 	pool     *pool
 	target   target
+	conn     net.Conn
 	client   *http.ClientConn
 	requests atomic.Int64 // number of requests that reserved a stream on it
 
@@ -57,7 +58,7 @@ func newHTTP2Conn(ctx context.Context, p *pool, t target, conn net.Conn) (*http2
 	if err != nil {
 		return nil, err
 	}
-	return &http2Conn{pool: p, target: t, client: client}, nil
+	return &http2Conn{pool: p, target: t, conn: conn, client: client}, nil
 }
 
 // reserve reserves a stream for one request. ok is false if the connection has no free stream or is closed.
@@ -79,6 +80,8 @@ type http2Stream struct {
 
 func (s http2Stream) kept() bool { return s.reused }
 
+func (s http2Stream) peer() (net.Addr, string) { return s.conn.RemoteAddr(), "2" }
+
 func (s http2Stream) exchange(request *http.Request, bodyWithin time.Duration, giveUp context.CancelFunc) (answer, error) {
 	defer s.pool.leave(s.http2Conn)
 	trip := tripOf(request.Context())
@@ -96,6 +99,9 @@ func (s http2Stream) exchange(request *http.Request, bodyWithin time.Duration, g
 		return answer{}, err
 	}
 	defer response.Body.Close()
+	if response.StatusCode < 100 || response.StatusCode > 999 {
+		return answer{}, errNotHTTP // the library passes on any number
+	}
 	late := time.AfterFunc(bodyWithin, giveUp)
 	defer late.Stop()
 	body, _ := readSome(response.Body)

@@ -56,6 +56,8 @@ type link interface {
 	// kept reports whether the connection has carried a request before. The receiver may then have been about to
 	// close it.
 	kept() bool
+	// peer returns the address of the other side, which is the proxy's if there is one, and the version of HTTP.
+	peer() (address net.Addr, version string)
 }
 
 func newPool(c Config, clock func() time.Time) *pool {

@@ -122,14 +122,14 @@ func (p *Proxy) tunnel(conn net.Conn, address string) error {
 			"Basic "+base64.StdEncoding.EncodeToString([]byte(p.user.Username()+":"+password)))
 	}
 	if err := request.Write(conn); err != nil {
-		return &failure{inRequest + "the proxy closed the connection"}
+		return &failure{classProxy, inRequest + "the proxy closed the connection"}
 	}
 	within := &io.LimitedReader{R: conn, N: proxyHeaderBytesMax}
 	reader := bufio.NewReader(within)
 	// There is no body to close: the bytes after the header of a 2xx are the tunnel, and any other connection is closed.
 	response, err := http.ReadResponse(reader, request) //nolint:bodyclose // to close it is to read the tunnel to its end
 	if err != nil && isNetwork(err) && within.N > 0 {
-		return &failure{inRequest + "the proxy closed the connection"}
+		return &failure{classProxy, inRequest + "the proxy closed the connection"}
 	}
 	if err != nil {
 		return &trouble{cause: noProxy, err: errors.New("its answer is not HTTP")}
@@ -138,12 +138,12 @@ func (p *Proxy) tunnel(conn net.Conn, address string) error {
 		return &trouble{cause: noProxy, err: errors.New("it wants another user or password")}
 	}
 	if response.StatusCode/100 != 2 {
-		return &failure{fmt.Sprintf(inRequest+"the proxy refused to connect: %d %s",
+		return &failure{classProxy, fmt.Sprintf(inRequest+"the proxy refused to connect: %d %s",
 			response.StatusCode, http.StatusText(response.StatusCode))}
 	}
 	if reader.Buffered() > 0 {
 		// The bytes may come from the endpoint, and a customer must not be able to make this look like proxy trouble.
-		return &failure{inRequest + "the connection by the proxy speaks before it is asked"}
+		return &failure{classProxy, inRequest + "the connection by the proxy speaks before it is asked"}
 	}
 	return nil
 }

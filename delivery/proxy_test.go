@@ -172,8 +172,9 @@ func TestWhatTheProxyDoesWrong(t *testing.T) {
 			if attempt.trouble != nil {
 				got = attempt.trouble.cause // not the endpoint's fault
 			}
-			if got != c.want || attempt.Status != core.StatusFail {
-				t.Errorf("%q, want %q", got, c.want)
+			class := map[bool]string{strings.HasPrefix(c.want, inRequest): classProxy, strings.HasPrefix(c.want, tooLate): classTimeout}[true]
+			if got != c.want || attempt.Status != core.StatusFail || attempt.class != class {
+				t.Errorf("%q of class %q, want %q of class %q", got, attempt.class, c.want, class)
 			}
 			for _, secret := range []string{password, "127.0.0.1", "localhost", "10.9.8.7", "Whatever"} {
 				if strings.Contains(attempt.Response, secret) {
@@ -258,7 +259,7 @@ func TestTheProxysPasswordIsInNoLog(t *testing.T) {
 	config := proxied(t, nil, ProxyConfig{URL: "http://me:" + password + "@" + (&testProxy{user: "a:b"}).serveHTTP(t).address})
 	w := New(config, q, time.Now, slog.New(slog.NewTextHandler(&text, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	d := q.due[0]
-	d.LeasedUntil = time.Now().Add(time.Minute)
+	d.LeasedUntil = time.Now().Add(config.Lease)
 	w.attempt(t.Context(), &queued{Delivery: d}, func() {})
 	if len(q.postponed) != 1 || len(q.results) != 0 || strings.Contains(text.String(), password) || !strings.Contains(text.String(), noProxy) {
 		t.Errorf("%d postponed, %d recorded, and the log %s", len(q.postponed), len(q.results), text.String())

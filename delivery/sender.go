@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -21,6 +22,7 @@ type sender struct {
 	clock     func() time.Time
 	timeout   time.Duration // of a whole attempt
 	userAgent string
+	tellTrace bool // send receivers a traceparent
 
 	bodyTimeout time.Duration // of the response's body, within that
 }
@@ -30,7 +32,7 @@ type sender struct {
 const bodyTimeout = 5 * time.Second
 
 func newSender(c Config, clock func() time.Time) *sender {
-	return &sender{pool: newPool(c, clock), clock: clock, timeout: c.RequestTimeout, userAgent: c.UserAgent, bodyTimeout: bodyTimeout}
+	return &sender{pool: newPool(c, clock), clock: clock, timeout: c.RequestTimeout, userAgent: c.UserAgent, tellTrace: c.SendTraceParent, bodyTimeout: bodyTimeout}
 }
 
 // outcome is the result of an attempt.
@@ -39,6 +41,10 @@ type outcome struct {
 	retryAfter time.Duration // how long the receiver asked us to wait
 	replays    int           // how often the request was resent because there was no answer
 	trouble    *trouble      // why no attempt was made; nil if one was
+	class      string        // of the failure, if there was no response
+	took       time.Duration
+	peer       net.Addr // the other side of the connection; nil if there was none
+	version    string   // of HTTP; "" if there was no connection
 }
 
 // send makes one attempt, within the timeout.
@@ -53,13 +59,18 @@ func (s *sender) send(ctx context.Context, d core.Delivery) outcome {
 		URL: core.MaskURL(d.URL), Status: core.StatusFail, Trigger: d.Trigger(), CreatedAt: at,
 	}}
 	answer, replays, err := s.exchange(ctx, cancel, d, at)
-	o.DurationMS, o.replays = s.clock().Sub(at).Milliseconds(), replays
+	o.took, o.replays = s.clock().Sub(at), replays
+	o.DurationMS = o.took.Milliseconds()
+	if trip.over != nil {
+		o.peer, o.version = trip.over.peer()
+	}
 	if t, ok := errors.AsType[*trouble](err); ok {
 		o.trouble = t
 		return o
 	}
 	if err != nil {
-		o.Response = trip.reason(err, s.timeout)
+		failed := trip.failure(err, s.timeout)
+		o.Response, o.class = failed.text, failed.class
 		return o
 	}
 	o.Response, o.ResponseStatusCode = text(answer.body), int16(answer.status)
@@ -82,6 +93,7 @@ func (s *sender) exchange(ctx context.Context, giveUp context.CancelFunc, d core
 		if err != nil {
 			return answer{}, r.count, err
 		}
+		trip.over = link
 		request.Body = body(d)
 		a, err := link.exchange(request, s.bodyTimeout, giveUp)
 		if err == nil {
@@ -114,6 +126,9 @@ func (s *sender) request(ctx context.Context, d core.Delivery, at time.Time) (*h
 	}
 	request.Header.Set("Content-Type", contentType(d))
 	request.Header.Set("User-Agent", s.userAgent)
+	if s.tellTrace {
+		tellTrace(ctx, request.Header)
+	}
 	sign(request.Header, d, at)
 	request.ContentLength = int64(len(d.Payload))
 	return request, sendable(request)

@@ -244,7 +244,7 @@ func TestCutOffAttemptsAreNotResults(t *testing.T) {
 	q := newQueue()
 	w := New(testConfig(), q, time.Now, nil)
 	d := testDelivery(receiver.URL)
-	d.LeasedUntil = time.Now().Add(time.Minute)
+	d.LeasedUntil = time.Now().Add(w.config.Lease)
 	if w.attempt(ctx, &queued{Delivery: d}, func() {}) || len(q.results) != 0 {
 		t.Errorf("an attempt that was cut off was recorded: %+v", q.results)
 	}

@@ -49,10 +49,10 @@ func socksFailure(err error) error {
 	}
 	outer, ok := errors.AsType[*net.OpError](err)
 	if !ok || isNetwork(outer.Err) {
-		return &failure{inRequest + "the proxy closed the connection"}
+		return &failure{classProxy, inRequest + "the proxy closed the connection"}
 	}
 	if text := outer.Err.Error(); slices.Contains(socksCredentials, text) {
 		return &trouble{cause: noProxy, err: outer.Err}
 	}
-	return &failure{inRequest + "the proxy refused to connect: " + strings.TrimPrefix(outer.Err.Error(), "unknown error ")}
+	return &failure{classProxy, inRequest + "the proxy refused to connect: " + strings.TrimPrefix(outer.Err.Error(), "unknown error ")}
 }

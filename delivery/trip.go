@@ -23,6 +23,7 @@ const (
 // trip tracks the progress of one attempt, so that an attempt without an answer can say at which stage it failed.
 type trip struct {
 	furthest atomic.Int32
+	over     link // the connection of the latest request; nil if there is none. Used only by the attempt's goroutine
 }
 
 type tripKey struct{}
@@ -47,6 +48,9 @@ func (t *trip) reach(s stage) {
 }
 
 // restart is called before the request is sent again.
-func (t *trip) restart() { t.furthest.Store(int32(preparing)) }
+func (t *trip) restart() {
+	t.furthest.Store(int32(preparing))
+	t.over = nil
+}
 
 func (t *trip) stage() stage { return stage(t.furthest.Load()) }

@@ -43,7 +43,7 @@ func TestTroubleWithOneAddressIsTrouble(t *testing.T) {
 			if address == "trouble" {
 				return nil, troubleOf(syscall.EMFILE)
 			}
-			return nil, &failure{"refused"}
+			return nil, &failure{classRefused, "refused"}
 		})
 		if !isTrouble(err) {
 			t.Errorf("%q: %v", order, err)

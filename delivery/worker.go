@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/metric"
+	nometrics "go.opentelemetry.io/otel/metric/noop"
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
 
@@ -35,6 +37,9 @@ type Config struct {
 	Proxy               *Proxy         // if nil, endpoints are reached directly
 	Roots               *x509.CertPool // authorities for receivers' certificates; if nil, the system's
 	Tracer              trace.Tracer   // traces attempts; if nil, they are not traced
+	Meter               metric.Meter   // counts attempts; if nil, they are not counted
+	MeterApplications   bool           // label what is counted with the application
+	SendTraceParent     bool           // send receivers the trace context of the attempt
 	PayloadBytes        int            // memory for large payloads; if 0, 64 MiB
 	resolver            *net.Resolver  // tests have their own
 }
@@ -48,6 +53,9 @@ type Worker struct {
 	*dispatcher
 	sender   *sender
 	troubles *troubles
+	health   *healthLog
+	results  *resultLog
+	metrics  *metrics
 	wake     chan struct{} // holds one signal: a waiting delivery may be due
 	fresh    chan struct{} // holds one signal: deliveries may have been stored
 	next     chan struct{} // holds one signal: the next delivery of a FIFO endpoint is due
@@ -65,15 +73,22 @@ func New(config Config, queue core.DeliveryQueue, clock func() time.Time, log *s
 	if config.Tracer == nil {
 		config.Tracer = noop.NewTracerProvider().Tracer("")
 	}
+	if config.Meter == nil {
+		config.Meter = nometrics.NewMeterProvider().Meter("")
+	}
 	w := &Worker{
 		config: config, queue: queue, clock: clock, log: log,
 		sender:   newSender(config, clock),
 		troubles: &troubles{clock: clock, log: log},
+		health:   newHealthLog(log, clock),
+		results:  newResultLog(log, clock),
+		metrics:  newMetrics(config.Meter, config.MeterApplications),
 		wake:     make(chan struct{}, 1),
 		fresh:    make(chan struct{}, 1),
 		next:     make(chan struct{}, 1),
 	}
 	w.dispatcher = newDispatcher(config, w.attempt, w.wakeClaims, w.WakeFresh)
+	w.observe(config.Meter)
 	return w
 }
 
@@ -236,17 +251,19 @@ func (w *Worker) attempt(ctx context.Context, q *queued, sent func()) bool {
 	}
 	sending, span := w.startSpan(ctx, q.Delivery)
 	o := w.sender.send(sending, q.Delivery)
-	endSpan(span, o)
+	cut := ctx.Err() != nil && o.Status != core.StatusSuccess
+	endSpan(span, q.Delivery, o, cut)
 	sent()
 	d := q.Delivery // without the payload: recording may take as long as the database is unavailable
-	if ctx.Err() != nil && o.Status != core.StatusSuccess {
+	if cut {
 		return false
 	}
 	if o.trouble != nil {
 		w.postpone(d, w.troubles.postpone(o.trouble))
 		return true
 	}
-	w.record(ctx, d, w.result(d, o.Attempt, o.retryAfter), o.replays)
+	w.metrics.requested(sending, o)
+	w.record(sending, d, w.result(d, o.Attempt, o.retryAfter), o.replays)
 	return true
 }
 
@@ -308,7 +325,9 @@ func (w *Worker) record(ctx context.Context, d core.Delivery, result core.Result
 	for wait := recordRetryMin; ; wait = min(2*wait, recordRetryMax) {
 		recorded, err := w.queue.DeliveryRecord(context.WithoutCancel(ctx), result)
 		if err == nil {
-			w.recorded(d, result, replays, recorded.Held)
+			w.recorded(ctx, d, result, replays, recorded.Held)
+			w.metrics.attempted(ctx, result.Attempt, w.clock())
+			w.health.write(ctx, result, recorded.Health)
 			if recorded.Resting {
 				w.release(w.rest(d.EndpointID))
 			}
@@ -343,23 +362,13 @@ const (
 	recordRetryMax = 5 * time.Second
 )
 
-func (w *Worker) recorded(d core.Delivery, result core.Result, replays int, held bool) {
-	level, message := slog.LevelDebug, "attempt failed"
-	switch {
-	case !held:
-		level, message = slog.LevelWarn, "delivery withdrawn or lease expired; may be sent twice"
-	case result.Attempt.Status == core.StatusSuccess:
-		message = "delivery succeeded"
-	case result.NextAt.IsZero():
-		level, message = slog.LevelWarn, "delivery failed; no retries left"
-	default:
-		if wait := result.NextAt.Sub(w.clock()); wait < pollInterval {
-			time.AfterFunc(wait, w.Wake)
-		}
+// recorded logs a result that was recorded, and makes sure that a retry that is due soon does not wait for a poll.
+func (w *Worker) recorded(ctx context.Context, d core.Delivery, result core.Result, replays int, held bool) {
+	w.results.write(ctx, d, result, replays, held)
+	if !held || result.Attempt.Status == core.StatusSuccess || result.NextAt.IsZero() {
+		return
 	}
-	w.log.LogAttrs(context.Background(), level, message, //nolint:sloglint // one of the literals above
-		slog.String("application", string(d.AppID)), slog.String("message", string(d.MessageID)),
-		slog.String("endpoint", string(d.EndpointID)), slog.String("attempt", string(result.Attempt.ID)),
-		slog.Int("status_code", int(result.Attempt.ResponseStatusCode)), slog.Int("attempts", result.Attempts),
-		slog.Int("replays", replays))
+	if wait := result.NextAt.Sub(w.clock()); wait < pollInterval {
+		time.AfterFunc(wait, w.Wake)
+	}
 }

@@ -145,7 +145,9 @@ func TestAnEndpointHasABoundedNumberUnderWay(t *testing.T) {
 	t.Parallel()
 	g := newGate(t)
 	q := newQueue(append(g.backlog(50, "slow"), g.backlog(2, "other")...)...)
-	run(t, testConfig(), q)
+	config := testConfig()
+	config.Concurrency = 16 // six are less than half of it, so that no endpoint's part becomes smaller
+	run(t, config, q)
 	counts := map[string]int{}
 	for range 6 { // 4 is the limit of slow, 2 are all deliveries of the other
 		counts[<-g.arrived]++
@@ -164,27 +166,19 @@ func TestAnEndpointHasABoundedNumberUnderWay(t *testing.T) {
 
 func TestFreshDeliveriesLeaveRoomForWhatWaits(t *testing.T) {
 	t.Parallel()
-	g := newGate(t)
-	q := newQueue()
-	w, _ := run(t, testConfig(), q)
-	var fresh []core.Delivery
-	for room := w.Reserve(time.Now()); room.Total > 0; room = w.Reserve(time.Now()) {
-		for range room.Total {
-			d := g.backlog(1, fmt.Sprint("fresh", len(fresh)))[0]
-			d.LeasedUntil = room.LeasedUntil
-			fresh = append(fresh, d)
-		}
-		w.Dispatch(room, fresh[len(fresh)-room.Total:])
+	h := newHanging(t, testConfig()) // a worker that runs would reserve room, too
+	fresh := 0
+	for room := h.Reserve(time.Now()); room.Total > 0; room = h.Reserve(time.Now()) {
+		h.Dispatch(room, deliveriesOf(core.AppID(fmt.Sprint("app", fresh)), room.Total))
+		fresh += room.Total
 	}
-	if len(fresh) != 14 { // 3/4 of twice the concurrency, and 2 for applications that have none here
-		t.Fatalf("room for %d fresh deliveries", len(fresh))
+	if fresh != 14 { // 3/4 of twice the concurrency, and 2 for applications that have none here
+		t.Fatalf("room for %d fresh deliveries", fresh)
 	}
-	if more := w.reserveForClaim(time.Now()); more.Total != 1 {
+	more := h.reserveForClaim(time.Now())
+	h.Dispatch(more, nil)
+	if more.Total != 1 {
 		t.Errorf("room for %d that wait, want half of the last 2", more.Total)
-	}
-	close(g.open)
-	for range fresh {
-		<-q.recorded
 	}
 }
 

@@ -108,11 +108,16 @@ func TestCommandTakesPoolParameters(t *testing.T) {
 func TestStartDoesNotMigrateIfDisabled(t *testing.T) {
 	t.Parallel()
 	database := rig.NewEmptyDatabase(t)
-	if got := rig.Command(t, rig.Settings(database, "POSTRIDER_MIGRATE=false"), "api"); got.Code != 1 || got.Stderr == "" {
+	if got := rig.Command(t, rig.Settings(database, "POSTRIDER_MIGRATE=false"), "api"); got.Code != 1 || !strings.Contains(got.Stderr, " migrations behind; run postrider migrate up") {
 		t.Errorf("on an empty database: exit code %d, stderr %q", got.Code, got.Stderr)
 	}
 	if got := marks(t, database, "migrate", "status"); strings.Contains(got, "x") {
 		t.Errorf("the status is %q, want nothing applied", got)
+	}
+	marks(t, database, "migrate", "up")
+	marks(t, database, "migrate", "down")
+	if got := rig.Command(t, rig.Settings(database, "POSTRIDER_MIGRATE=false"), "worker"); got.Code != 1 || !strings.Contains(got.Stderr, " 1 migration behind; run postrider migrate up") {
+		t.Errorf("one migration behind: exit code %d, stderr %q", got.Code, got.Stderr)
 	}
 	marks(t, database, "migrate", "up")
 	rig.Start(t, rig.Settings(database, "POSTRIDER_MIGRATE=false"), "api").Service(t).NewTenant(t).NewApplication(t)

@@ -10,7 +10,7 @@ import (
 // variables lists all environment variables. Users rely on these names.
 var variables = []string{
 	"DATABASE_URL", "POSTRIDER_LISTEN", "POSTRIDER_DATA_DIR", "POSTRIDER_JWT_SECRET", "POSTRIDER_JWT_VERIFY_SECRETS", "POSTRIDER_JWT_ALGORITHM",
-	"POSTRIDER_MIGRATE",
+	"POSTRIDER_MIGRATE", "POSTRIDER_DATABASE_POOLER", "POSTRIDER_DATABASE_DIRECT_URL",
 	"POSTRIDER_RETRY_SCHEDULE", "POSTRIDER_REQUEST_TIMEOUT", "POSTRIDER_ALLOW_SUBNETS",
 	"POSTRIDER_CONCURRENCY", "POSTRIDER_ENDPOINT_CONCURRENCY", "POSTRIDER_LEASE", "POSTRIDER_STOP_TIMEOUT",
 	"POSTRIDER_PROXY_URL", "POSTRIDER_NO_PROXY", "POSTRIDER_PROXY_RESOLVES", "POSTRIDER_CA_FILE", "POSTRIDER_ENDPOINT_HTTPS_ONLY",
@@ -37,7 +37,7 @@ func TestHelpNamesEverySetting(t *testing.T) {
 			t.Errorf("the help says nothing of --%s", flag)
 		}
 	}
-	for _, subcommand := range []string{"serve", "api", "worker", "consume", "jobs", "migrate up", "migrate down", "migrate status", "secrets encrypt", "secrets status", "token issue", "token revoke", "listen", "demo", "version"} {
+	for _, subcommand := range []string{"serve", "api", "worker", "consume", "jobs", "migrate up", "migrate down", "migrate status", "roles", "secrets encrypt", "secrets status", "token issue", "token revoke", "listen", "demo", "version"} {
 		if !strings.Contains(help.Stdout, "\n  "+subcommand+" ") {
 			t.Errorf("the help says nothing of the command %s", subcommand)
 		}
@@ -57,6 +57,8 @@ func TestSettingWithBadValueIsRefusedAtStart(t *testing.T) {
 	for _, test := range []struct{ variable, value string }{
 		{"DATABASE_URL", "mysql://localhost/postrider"},
 		{"DATABASE_URL", "postgres://someone:" + password + "@localhost:port/postrider"},
+		{"POSTRIDER_DATABASE_POOLER", "session"},
+		{"POSTRIDER_DATABASE_DIRECT_URL", "postgres://someone:" + password + "@localhost:port/postrider"},
 		{"POSTRIDER_JWT_VERIFY_SECRETS", password},
 		{"POSTRIDER_JWT_VERIFY_SECRETS", strings.Repeat("x", 32) + ","},
 		{"POSTRIDER_LISTEN", "8071"},

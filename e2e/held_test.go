@@ -39,7 +39,6 @@ func TestSnapshotHeldElsewhereCostsFIFODeliveriesNothing(t *testing.T) {
 
 func deliverBeside(t *testing.T, rate int, endpoint func(*rig.Receiver, rig.Client, string), held ...string) {
 	t.Helper()
-	const windows = 5 // one to warm up, one before, three while it is held
 	each := 5 * rate
 	database := rig.NewDatabase(t)
 	c := rig.Start(t, rig.Settings(database), "api").Service(t).NewTenant(t)
@@ -47,7 +46,8 @@ func deliverBeside(t *testing.T, rate int, endpoint func(*rig.Receiver, rig.Clie
 	app, receiver := c.NewApplication(t), rig.NewReceiver(t, nil)
 	endpoint(receiver, c, app)
 
-	loaded := rig.LoadAt(t, rate, c, app, windows*each, rig.NewLead(receiver, rig.SteadyLead)).Background(t)
+	load := rig.LoadAt(t, rate, c, app, 1_000_000, rig.NewLead(receiver, 4*rate))
+	load.Background(t)
 	receiver.AwaitArrivals(t, each/2)
 	before := rig.MeasureCost(t, database, receiver, each)
 	t.Logf("before, a delivery costs %s", before)
@@ -55,12 +55,12 @@ func deliverBeside(t *testing.T, rate int, endpoint func(*rig.Receiver, rig.Clie
 		rig.Hold(t, database, statements)
 	}
 	var now rig.Cost
-	for range windows - 2 {
+	for range 3 {
 		now = rig.MeasureCost(t, database, receiver, each)
 		t.Logf("held, a delivery costs %s", now)
 	}
 	rig.WantBounded(t, "at the end of the hold", before, now)
-	ids := loaded()
+	ids := load.Halt(t)
 	receiver.Await(t, ids...)
 	if duplicated, strange := receiver.Counts(ids); duplicated+strange > 0 {
 		t.Errorf("%d messages were delivered more than once, and %d webhooks are of no message", duplicated, strange)
@@ -100,7 +100,8 @@ func deliverBesideBacklog(t *testing.T, components ...string) {
 	receiver.Await(t, c.SendMessages(t, app, 500)...)
 	vacuumEmpty(t, database)
 
-	loaded := rig.SteadyLoad(t, c, app, 4*each, rig.NewLead(receiver, rig.SteadyLead)).Background(t)
+	load := rig.SteadyLoad(t, c, app, 1_000_000, rig.NewLead(receiver, rig.SteadyLead))
+	load.Background(t)
 	receiver.AwaitArrivals(t, 500+each/2)
 	before := rig.MeasureCost(t, database, receiver, each)
 	t.Logf("alone, a delivery costs %s", before)
@@ -115,7 +116,7 @@ func deliverBesideBacklog(t *testing.T, components ...string) {
 	if waiting < backlog*900 {
 		t.Errorf("%d deliveries wait for the dead endpoint, want most of %d", waiting, backlog*1000)
 	}
-	receiver.Await(t, loaded()...)
+	receiver.Await(t, load.Halt(t)...)
 }
 
 // vacuumEmpty waits until nothing is owed, and vacuums. The table keeps its pages but has no rows, and the statistics

@@ -28,7 +28,7 @@ func TestLogHoldsNothingButEvents(t *testing.T) {
 		t.Run(level.String(), func(t *testing.T) {
 			t.Parallel()
 			p, s := rig.Serve(t, "POSTRIDER_LOG_LEVEL="+level.String(), "POSTRIDER_RETRY_SCHEDULE=",
-				"OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:1", "OTEL_EXPORTER_OTLP_TIMEOUT=never", "OTEL_EXPORTER_OTLP_HEADERS=a%zz=b")
+				"OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:1", "OTEL_TRACES_SAMPLER=never", "OTEL_EXPORTER_OTLP_COMPRESSION=never")
 			c := s.NewTenant(t)
 			app := c.NewApplication(t)
 			chatty, idle := newStranger(t, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")

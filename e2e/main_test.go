@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -39,13 +40,18 @@ func runAll(m *testing.M) int {
 	}
 	tidyUp := func() {
 		rig.KillAll()
+		rig.StopPoolers()
 		rig.StopBackend()
 		_ = os.RemoveAll(dir)
 	}
 	defer tidyUp()
 	early(tidyUp)
-	if backend := os.Getenv("E2E_BACKEND"); backend != "" && backend != "docker" {
-		fmt.Fprintf(os.Stderr, "e2e: E2E_BACKEND is %q; it can be docker, or unset\n", backend)
+	if backend := os.Getenv("E2E_BACKEND"); !slices.Contains([]string{"", "docker", "local"}, backend) {
+		fmt.Fprintf(os.Stderr, "e2e: E2E_BACKEND is %q; it can be docker, local, or unset\n", backend)
+		return 1
+	}
+	if err := throughPooler(); err != nil {
+		fmt.Fprintf(os.Stderr, "e2e: E2E_POOLER: %v\n", err)
 		return 1
 	}
 	if rig.Deployment() == "" {

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"net"
 	"net/http"
 	"strings"
@@ -22,7 +23,7 @@ func TestReadinessFollowsTheDatabase(t *testing.T) {
 		begin, over string
 	}{
 		{"25006", "ALTER ROLE %[1]s SET default_transaction_read_only = on", "ALTER ROLE %[1]s RESET default_transaction_read_only"},
-		{"28000", "ALTER ROLE %[1]s NOLOGIN", "ALTER ROLE %[1]s LOGIN"},
+		{refusedLogin(), "ALTER ROLE %[1]s NOLOGIN", "ALTER ROLE %[1]s LOGIN"},
 	} {
 		t.Run(trouble.cause, func(t *testing.T) {
 			rig.AwaitProbe(t, url+"/readyz", http.StatusOK, `"ok"`)
@@ -46,6 +47,14 @@ func TestReadinessFollowsTheDatabase(t *testing.T) {
 	c.SendMessage(t, app)
 }
 
+// refusedLogin returns the SQLSTATE of a login that Postgres refuses. PgBouncer says only that it cannot log in.
+func refusedLogin() string {
+	if rig.UsedPooling() != rig.NoPooling {
+		return "08P01"
+	}
+	return "28000"
+}
+
 // TestReadinessBeginsWithTheParts starts a process that has to wait for its database.
 func TestReadinessBeginsWithTheParts(t *testing.T) {
 	t.Parallel()
@@ -54,6 +63,7 @@ func TestReadinessBeginsWithTheParts(t *testing.T) {
 		p := rig.Start(t, rig.Settings("postgres://nobody@127.0.0.1:1/none", "POSTRIDER_OPS_LISTEN="+address), component)
 		rig.AwaitProbe(t, "http://"+address+"/livez", http.StatusOK, `"ok"`)
 		rig.AwaitProbe(t, "http://"+address+"/readyz", http.StatusServiceUnavailable, "starting")
+		rig.AwaitProbe(t, "http://"+address+"/metrics", http.StatusServiceUnavailable, "starting")
 		got := rig.Command(t, []string{"POSTRIDER_OPS_LISTEN=" + address}, "healthcheck")
 		if got.Code != 1 || !strings.Contains(got.Stderr, "starting") {
 			t.Errorf("healthcheck: %+v", got)
@@ -100,4 +110,40 @@ func TestOpsAddressInUseIsAnErrorIfConfigured(t *testing.T) {
 	if n, _ := p.CountEvents("health checks disabled; the default address is in use"); n != 1 {
 		t.Errorf("%d warnings, want 1", n)
 	}
+}
+
+// TestReadinessFollowsRoleAndSchema takes a privilege away from running processes, and then a migration.
+func TestReadinessFollowsRoleAndSchema(t *testing.T) {
+	t.Parallel()
+	rig.SkipIfShort(t) // processes look every 15 s
+	cell := newCell(t)
+	var urls []string
+	for _, component := range []string{"api", "worker", "consume", "jobs", "serve"} {
+		p := rig.Start(t, cell.settings("app", "POSTRIDER_MIGRATE=false", rig.OpsSetting), component)
+		urls = append(urls, p.OpsURL(t))
+	}
+	await := func(status int, text string) {
+		t.Helper()
+		for _, url := range urls {
+			rig.AwaitProbe(t, url+"/readyz", status, text)
+		}
+	}
+	await(http.StatusOK, `"ok"`)
+	rig.Execute(t, cell.database, fmt.Sprintf("REVOKE UPDATE ON %s.endpoint FROM %[1]s_app", cell.schema))
+	await(http.StatusServiceUnavailable, `"role","cause":"1 privilege missing"`)
+	for _, url := range urls {
+		if got, err := rig.Probe(t.Context(), url+"/livez"); err != nil || got.Status != http.StatusOK {
+			t.Errorf("/livez: %d, %v", got.Status, err)
+		}
+	}
+	if got := rig.Command(t, cell.settings("owner"), "migrate", "down"); got.Code != 0 {
+		t.Fatalf("migrate down: %s", got.Stderr)
+	}
+	cell.runRoles(t) // grants the privilege
+	await(http.StatusServiceUnavailable, `"schema","cause":"1 migration behind"`)
+	if got := rig.Command(t, cell.settings("owner"), "migrate", "up"); got.Code != 0 {
+		t.Fatalf("migrate up: %s", got.Stderr)
+	}
+	cell.runRoles(t)
+	await(http.StatusOK, `"ok"`)
 }

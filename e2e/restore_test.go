@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -21,7 +19,7 @@ func TestQueueRestoredIsDelivered(t *testing.T) {
 	t.Parallel()
 	rig.SkipIfShort(t)
 	database := rig.NewDatabase(t)
-	dump := pgTool(t, database, "pg_dump")
+	rig.PGTool(t, database, "pg_dump") // or skip the test
 	// Make all transaction ids in the dump higher than those of a new cluster.
 	rig.Execute(t, database, "DO 'BEGIN FOR i IN 1..5000 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END'")
 	d := newDebts(t, database)
@@ -31,7 +29,7 @@ func TestQueueRestoredIsDelivered(t *testing.T) {
 		"the same cluster": rig.NewEmptyDatabase(t),
 	} {
 		t.Run(name, func(t *testing.T) {
-			copyDatabase(t, dump, database, target)
+			copyDatabase(t, database, target)
 			var dumped, here int64
 			rig.Query(t, database, "SELECT pg_current_xact_id()::text::bigint", &dumped)
 			rig.Query(t, target, "SELECT pg_current_xact_id()::text::bigint", &here)
@@ -89,8 +87,8 @@ func newDebts(t *testing.T, database string) *debts {
 }
 
 // deliver starts a process on a copy of the database. It fails unless everything owed arrives, FIFO deliveries in
-// order, and a new message too.
-func (d *debts) deliver(t *testing.T, database string) {
+// order, and a new message too, which it returns.
+func (d *debts) deliver(t *testing.T, database string) (fresh string) {
 	t.Helper()
 	var marks []int
 	for _, r := range d.receivers {
@@ -102,13 +100,14 @@ func (d *debts) deliver(t *testing.T, database string) {
 		r.AwaitSince(t, marks[i], d.ids)
 	}
 	awaitRows(t, database, "SELECT (count(*) = 0)::int FROM delivery", 1)
-	fresh := c.SendMessage(t, d.app)
+	fresh = c.SendMessage(t, d.app)
 	for _, r := range d.receivers {
 		r.Await(t, fresh)
 	}
 	p.Stop(t)
 	since := &rig.Receiver{Arrivals: d.receivers[1].All()[marks[1]:]}
 	since.WantInOrder(t, append(slices.Clip(d.ids), fresh))
+	return fresh
 }
 
 // longAttempts makes attempts outlast the moment when the process is killed, while its leases expire soon after.
@@ -129,37 +128,32 @@ func awaitRows(t testing.TB, database, statement string, least int) {
 	})
 }
 
-// pgTool finds a Postgres program that is not older than the database's server.
-func pgTool(t testing.TB, database, name string) string {
+// copyDatabase dumps a database and restores it into an empty one.
+func copyDatabase(t testing.TB, from, to string) {
 	t.Helper()
-	var server int
-	rig.Query(t, database, "SELECT current_setting('server_version_num')::int / 10000", &server)
-	installed, _ := filepath.Glob("/usr/lib/postgresql/*/bin/" + name)
-	for _, program := range append([]string{filepath.Join(os.Getenv("PG_BINDIR"), name), name}, installed...) {
-		version, _ := exec.CommandContext(t.Context(), program, "--version").Output() // empty if the program does not exist
-		var major int
-		if _, text, found := strings.Cut(string(version), "(PostgreSQL) "); found {
-			_, _ = fmt.Sscanf(text, "%d", &major)
-		}
-		if major >= server {
-			return program
-		}
-	}
-	t.Skipf("there is no %s of Postgres %d or newer", name, server)
-	return ""
+	restoreDump(t, dump(t, from), to)
 }
 
-// copyDatabase dumps a database and restores it into an empty one.
-func copyDatabase(t testing.TB, dump, from, to string) {
+// dump returns pg_dump's output.
+func dump(t testing.TB, database string, options ...string) []byte {
+	t.Helper()
+	dumping := exec.CommandContext(t.Context(), rig.PGTool(t, database, "pg_dump"), append(options, "--no-owner", "--dbname="+database)...)
+	return pipe(t, dumping, nil)
+}
+
+// restoreDump loads a dump into an empty database.
+func restoreDump(t testing.TB, text []byte, database string) {
+	t.Helper()
+	pipe(t, exec.CommandContext(t.Context(), rig.PGTool(t, database, "psql"), "-qX", "-v", "ON_ERROR_STOP=1", "--dbname="+database), text)
+}
+
+// pipe runs a program on an input and returns its output.
+func pipe(t testing.TB, cmd *exec.Cmd, input []byte) []byte {
 	t.Helper()
 	var text, complaints bytes.Buffer
-	dumping := exec.CommandContext(t.Context(), dump, "--no-owner", "--dbname="+from)
-	dumping.Env, dumping.Stdout, dumping.Stderr = rig.CleanEnvironment(), &text, &complaints
-	restoring := exec.CommandContext(t.Context(), pgTool(t, to, "psql"), "-qX", "-v", "ON_ERROR_STOP=1", "--dbname="+to)
-	restoring.Env, restoring.Stdin, restoring.Stderr = rig.CleanEnvironment(), &text, &complaints
-	for _, cmd := range []*exec.Cmd{dumping, restoring} {
-		if err := cmd.Run(); err != nil {
-			t.Fatalf("%s: %v: %s", cmd.Path, err, rig.Tail(complaints.String()))
-		}
+	cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = rig.CleanEnvironment(), bytes.NewReader(input), &text, &complaints
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%s: %v: %s", cmd.Path, err, rig.Tail(complaints.String()))
 	}
+	return text.Bytes()
 }

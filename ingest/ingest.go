@@ -6,8 +6,6 @@ package ingest
 
 import (
 	"context"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/postrider/postrider/core"
@@ -40,12 +38,16 @@ func (h Headers) Get(name string) string {
 	if value, ok := h[name]; ok {
 		return value
 	}
-	for _, other := range slices.Sorted(maps.Keys(h)) { // always picks the same of two spellings
-		if strings.EqualFold(other, name) {
-			return h[other]
+	found := ""
+	for other := range h {
+		if strings.EqualFold(other, name) && (found == "" || other < found) { // always picks the same of two spellings
+			found = other
 		}
 	}
-	return ""
+	if found == "" {
+		return ""
+	}
+	return h[found]
 }
 
 // Verdict says what the broker should do with a message.

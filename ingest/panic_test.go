@@ -28,7 +28,7 @@ func TestMessageWhoseDecoderPanicsIsADeadLetter(t *testing.T) {
 	done.Go(func() {
 		Run(ctx, Config{
 			Name: "test", Source: source, Sink: sink, Decode: decode, StopTimeout: time.Minute,
-			Tracer: untraced, Log: slog.New(slog.NewTextHandler(&text, nil)),
+			Tracer: untraced, Meter: uncounted, Clock: time.Now, Log: slog.New(slog.NewTextHandler(&text, nil)),
 		})
 	})
 	got := source.await(t, 3)

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/postrider/postrider/core"
@@ -19,16 +20,22 @@ import (
 // Config configures the run of one source.
 type Config struct {
 	Name        string // in the log, and part of the messages' idempotency keys
-	System      string // the broker's name, for traces: kafka, aws_sqs, rabbitmq, nats, postgresql
+	Type        string // in metrics, as in the configuration: kafka, sqs, rabbitmq, nats, outbox
+	System      string // in traces and metrics, as OpenTelemetry calls it: kafka, aws_sqs, rabbitmq, nats, postgresql
+	Destination string // in traces and metrics: the queue or stream; "": the topics of messages, which must be bounded
+	Group       string // in traces and metrics: the consumers that share the messages; "": there is no such name
 	Source      Source
 	Sink        Sink
 	Decode      Decoder
 	StopTimeout time.Duration // how long a stop may take to settle stored messages
 	Tracer      trace.Tracer
+	Meter       metric.Meter
+	Clock       func() time.Time // measures durations
 	Log         *slog.Logger
 
-	ExtendEvery time.Duration // how often Source.Extend is called; 0: ExtendEvery
-	BackOffMost time.Duration // the longest pause between retries; 0: 15 s
+	ExtendEvery  time.Duration // how often Source.Extend is called; 0: ExtendEvery
+	BackOffMost  time.Duration // the longest pause between retries; 0: 15 s
+	MeasureEvery time.Duration // how often Measured.Depth is called; 0: 15 s
 }
 
 const (
@@ -53,14 +60,17 @@ const (
 func Run(ctx context.Context, c Config) {
 	c.ExtendEvery = cmp.Or(c.ExtendEvery, ExtendEvery)
 	c.BackOffMost = cmp.Or(c.BackOffMost, backOffMost)
-	l := &loop{Config: c, log: c.Log.With("source_name", c.Name)}
+	c.MeasureEvery = cmp.Or(c.MeasureEvery, measureEvery)
+	l := &loop{Config: c, counts: newCounts(c), log: c.Log.With("source_name", c.Name)}
 	settling, cancel := outlasting(ctx, c.StopTimeout)
 	defer cancel()
+	stopMeasuring := l.measure(ctx)
 	for ctx.Err() == nil {
 		if batch := l.receive(ctx); len(batch) > 0 {
 			l.handle(ctx, settling, batch)
 		}
 	}
+	stopMeasuring()
 	// If the broker has been away until now, closing does not wait as long for it again.
 	closing, cancel := outlasting(settling, closeLeast)
 	defer cancel()
@@ -71,15 +81,19 @@ func Run(ctx context.Context, c Config) {
 
 type loop struct {
 	Config
-	log *slog.Logger
+	counts *counts
+	log    *slog.Logger
 }
 
 // receive blocks until there is a batch, however long the broker is away. It returns nil once ctx has ended.
 func (l *loop) receive(ctx context.Context) (batch []Message) {
-	l.persist(ctx, "receive", func() (err error) {
-		batch, err = l.Source.Receive(ctx)
-		return err
+	l.persist(ctx, stepReceive, func() error {
+		return l.timed(ctx, stepReceive, func() (err error) {
+			batch, err = l.Source.Receive(ctx)
+			return err
+		})
 	})
+	l.countReceived(ctx, batch)
 	return batch
 }
 
@@ -112,13 +126,30 @@ func (l *loop) persist(ctx context.Context, step string, try func() error) (work
 func (l *loop) handle(ctx, settling context.Context, batch []Message) {
 	stop := l.extend(ctx, batch)
 	defer stop()
+	began := l.Clock()
 	b := l.decode(ctx, batch)
-	defer b.endSpans()
 	l.persist(ctx, "store", func() error { return l.store(ctx, b) })
-	settlements := l.settlements(b)
-	if !l.persist(settling, "settle", func() error { return l.Source.Settle(settling, settlements) }) {
-		l.log.Warn("messages not settled; they will be redelivered and recognised", "messages", len(batch))
+	b.endSpans()
+	l.countProcessed(ctx, b, l.Clock().Sub(began))
+	l.settle(settling, b)
+}
+
+// settle settles a batch, and counts the dead letters once they are put aside.
+func (l *loop) settle(ctx context.Context, b *batch) {
+	settlements, refused := l.settlements(b)
+	span := l.startSettle(ctx, b)
+	var failure error
+	settled := l.persist(ctx, stepSettle, func() error {
+		failure = l.timed(ctx, stepSettle, func() error { return l.Source.Settle(ctx, settlements) })
+		return failure
+	})
+	failSpan(span, failure)
+	span.End()
+	if !settled {
+		l.log.Warn("messages not settled; they will be redelivered and recognised", "messages", len(b.messages))
+		return
 	}
+	l.counts.refused.Add(ctx, int64(refused), l.counts.source)
 }
 
 // outlasting returns a context that ends a given time after ctx.
@@ -161,7 +192,8 @@ type batch struct {
 	ins      []core.IngestIn
 	outcomes []core.Ingested
 	spans    []trace.Span
-	open     []int // indexes of messages not stored yet
+	traced   []trace.SpanContext // the sampled spans, once they have ended
+	open     []int               // indexes of messages not stored yet
 
 	first     int // the index of the first open message
 	exhausted int // how often in a row the database was out of memory or locks for that message
@@ -231,7 +263,7 @@ func (l *loop) store(ctx context.Context, b *batch) error {
 		ins[n] = b.ins[i]
 	}
 	// A stop does not cancel the statement: nobody would know whether it was committed.
-	outcomes := l.Sink.MessageIngestMany(context.WithoutCancel(ctx), ins)
+	outcomes := l.Sink.MessageIngestMany(b.traceStoring(context.WithoutCancel(ctx)), ins)
 	var failure error
 	var open []int
 	for n, i := range b.open {
@@ -246,9 +278,9 @@ func (l *loop) store(ctx context.Context, b *batch) error {
 	return failure
 }
 
-// settlements returns the verdicts on a batch and logs the refusals.
-func (l *loop) settlements(b *batch) []Settlement {
-	settlements := make([]Settlement, len(b.messages))
+// settlements returns the verdicts on a batch and how many are refusals, and logs these.
+func (l *loop) settlements(b *batch) (settlements []Settlement, refused int) {
+	settlements = make([]Settlement, len(b.messages))
 	known := 0
 	for i, m := range b.messages {
 		settlements[i].Message = m
@@ -256,6 +288,7 @@ func (l *loop) settlements(b *batch) []Settlement {
 		case outcome.Again():
 			settlements[i].Verdict = Retry
 		case outcome.Err != nil:
+			refused++
 			settlements[i].Verdict, settlements[i].Reason = DeadLetter, core.Reason(outcome.Err)
 			l.log.Warn("message refused; moved to dead letters", "topic", m.Topic, "position", m.Position,
 				"reason", settlements[i].Reason)
@@ -264,5 +297,5 @@ func (l *loop) settlements(b *batch) []Settlement {
 		}
 	}
 	l.log.Debug("messages settled", "messages", len(b.messages), "known", known)
-	return settlements
+	return settlements, refused
 }

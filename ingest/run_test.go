@@ -11,8 +11,7 @@ import (
 	"testing"
 	"time"
 
-	sdktrace "go.opentelemetry.io/otel/sdk/trace"
-	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	nometer "go.opentelemetry.io/otel/metric/noop"
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
 
@@ -137,26 +136,32 @@ func batchOf(positions ...string) (batch []Message) {
 }
 
 // start runs the loop until stop is called.
-func start(t *testing.T, source *fakeSource, sink Sink, tracer trace.Tracer) (stop func()) {
+func start(t *testing.T, source Source, sink Sink, tracer trace.Tracer) (stop func()) {
 	t.Helper()
-	decode, err := Format{}.Decoder(org)
-	if err != nil {
+	return startWith(t, Config{Source: source, Sink: sink, Tracer: tracer, Meter: uncounted, Log: slog.New(slog.DiscardHandler)})
+}
+
+// startWith runs the loop as configured, with defaults for what no test is about.
+func startWith(t *testing.T, c Config) (stop func()) {
+	t.Helper()
+	var err error
+	if c.Decode, err = (Format{}).Decoder(org); err != nil {
 		t.Fatal(err)
 	}
+	c.Name, c.Type, c.System, c.Clock, c.StopTimeout = "test", "fake", "fake_mq", time.Now, time.Minute
+	c.ExtendEvery, c.BackOffMost, c.MeasureEvery = 5*time.Millisecond, 10*time.Millisecond, 5*time.Millisecond
 	ctx, cancel := context.WithCancel(context.Background())
 	var done sync.WaitGroup
-	done.Go(func() {
-		Run(ctx, Config{
-			Name: "test", System: "fake", Source: source, Sink: sink, Decode: decode, StopTimeout: time.Minute,
-			Tracer: tracer, Log: slog.New(slog.DiscardHandler), ExtendEvery: 5 * time.Millisecond, BackOffMost: 10 * time.Millisecond,
-		})
-	})
+	done.Go(func() { Run(ctx, c) })
 	stop = sync.OnceFunc(func() { cancel(); done.Wait() })
 	t.Cleanup(stop)
 	return stop
 }
 
-var untraced = noop.NewTracerProvider().Tracer("")
+var (
+	untraced  = noop.NewTracerProvider().Tracer("")
+	uncounted = nometer.NewMeterProvider().Meter("")
+)
 
 var (
 	errAway = &core.Error{Kind: core.KindUnavailable, Code: "unavailable", Message: "away"}
@@ -251,37 +256,6 @@ func TestBatchThatIsWorkedOnIsExtended(t *testing.T) {
 		defer source.mu.Unlock()
 		return source.extended >= 10
 	})
-}
-
-func TestTraceGoesFromTheProducerToTheMessage(t *testing.T) {
-	t.Parallel()
-	const parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-	batch := batchOf("1", "2", "bad3")
-	batch[0].Headers = Headers{"Traceparent": parent}
-	batch[1].Headers = Headers{"traceparent": "nonsense"}
-	source, sink := &fakeSource{batches: [][]Message{batch}}, &fakeSink{}
-	spans := tracetest.NewSpanRecorder()
-	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans))
-	stop := start(t, source, sink, provider.Tracer(""))
-	source.await(t, 3)
-	stop()
-	ended := spans.Ended()
-	if len(ended) != 3 {
-		t.Fatalf("%d spans, want one for each message", len(ended))
-	}
-	if got := ended[0].Parent(); got.TraceID().String() != parent[3:35] || got.SpanID().String() != parent[36:52] {
-		t.Errorf("the span's parent is %v, want the producer's", got)
-	}
-	for i, span := range ended {
-		c := span.SpanContext()
-		want := fmt.Sprintf("00-%s-%s-01", c.TraceID(), c.SpanID())
-		if got := sink.seen[i].TraceParent; got == nil || *got != want {
-			t.Errorf("message %d carries %v, want its span %s", i, got, want)
-		}
-	}
-	if ended[2].Status().Description == "" {
-		t.Error("the span of what was refused does not say why")
-	}
 }
 
 func TestMessageThatItsSourceCannotReadIsADeadLetter(t *testing.T) {

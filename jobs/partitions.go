@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -36,7 +37,7 @@ func Partitions(ctx context.Context, store core.Partitioner, now time.Time, log 
 const caughtWeeksMax = 200
 
 func create(ctx context.Context, store core.Partitioner, p core.Partition, log *slog.Logger) error {
-	made, err := store.PartitionCreate(ctx, p)
+	made, err := createPatiently(ctx, store, p)
 	if err != nil {
 		return fmt.Errorf("partition %s_%s: %w", p.Table, p.Suffix, err)
 	}
@@ -44,6 +45,35 @@ func create(ctx context.Context, store core.Partitioner, p core.Partition, log *
 		log.Debug("partition created", "table", p.Table, "week", p.Suffix)
 	}
 	return nil
+}
+
+const (
+	createTries = 25
+	createPause = 200 * time.Millisecond
+)
+
+// createPatiently tries again while others use the table's default partition, which the store needs to itself for a
+// moment and does not wait for: whoever waits for a table makes later readers wait, too. Statements of the service
+// leave a gap within a few tries; a dump of the database does not before it ends.
+func createPatiently(ctx context.Context, store core.Partitioner, p core.Partition) (bool, error) {
+	for try := 1; ; try++ {
+		made, err := store.PartitionCreate(ctx, p)
+		if try == createTries || !IsPostponed(err) {
+			return made, err
+		}
+		select {
+		case <-ctx.Done():
+			return false, ctx.Err()
+		case <-time.After(createPause):
+		}
+	}
+}
+
+// IsPostponed reports whether Partitions failed because somebody is using the tables. Partitions are created weeks ahead,
+// and rows without one go to a default partition, so it may be called again later.
+func IsPostponed(err error) bool {
+	e, ok := errors.AsType[*core.Error](err)
+	return ok && e.Code == core.CodeTooBusy
 }
 
 // caughtPartitions returns the partitions that the caught rows belong to.

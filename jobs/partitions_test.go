@@ -19,6 +19,7 @@ type fakePartitions struct {
 	message []core.MessageID // in the default partition
 	attempt []core.AttemptID
 	fail    int
+	locked  int // tries that find a table locked
 	runs    atomic.Int32
 	before  time.Time // keys up to then are deleted
 
@@ -34,6 +35,10 @@ func (f *fakePartitions) IdempotencyPrune(_ context.Context, before time.Time) (
 }
 
 func (f *fakePartitions) PartitionCreate(_ context.Context, p core.Partition) (bool, error) {
+	if f.locked > 0 {
+		f.locked--
+		return false, core.TooBusy("locked")
+	}
 	if f.fail > 0 {
 		f.fail--
 		return false, errors.New("away")
@@ -90,6 +95,25 @@ func TestPartitionsReachWeeksAhead(t *testing.T) {
 			t.Errorf("%s was not made", name)
 		}
 	}
+}
+
+// A reader of the tables, such as a dump, postpones partitions; it does not end the process that starts.
+func TestPartitionsAreTriedAgainWhileTheTablesAreInUse(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakePartitions{made: map[string]bool{}, locked: createTries - 1}
+		if err := Partitions(t.Context(), f, time.Now(), quiet); err != nil || len(f.made) == 0 {
+			t.Errorf("in use for a moment: %v, %d made", err, len(f.made))
+		}
+		begin := time.Now()
+		f = &fakePartitions{made: map[string]bool{}, locked: 1000}
+		if err := Partitions(t.Context(), f, time.Now(), quiet); !IsPostponed(err) || len(f.made) != 0 {
+			t.Errorf("in use for hours: %v, %d made", err, len(f.made))
+		}
+		if waited := time.Since(begin); waited > 10*time.Second {
+			t.Errorf("a process that starts waits %s for the end of a dump", waited)
+		}
+	})
 }
 
 func TestWhatADefaultPartitionCaughtIsMoved(t *testing.T) {

@@ -36,6 +36,13 @@ func serverAccount(data string) (account, error) {
 	return account{}, errors.New("Postgres does not run as root, and neither user postgres nor user nobody exists; create one of them")
 }
 
+// ServerCredential returns the credential of the account that new servers run as, for programs that may not run as
+// root either; nil stands for this process's user.
+func ServerCredential() (*syscall.Credential, error) {
+	a, err := serverAccount("")
+	return a.credential, err
+}
+
 func lookUpAccount(name string) (account, error) {
 	u, err := user.Lookup(name)
 	if err != nil {

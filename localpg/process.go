@@ -83,7 +83,8 @@ func (s *Server) arguments() []string {
 		"-c", "shared_buffers=128MB",
 	}
 	if s.config.Ephemeral {
-		args = append(args, "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
+		args = append(args, "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off",
+			"-c", "max_prepared_transactions=5")
 	}
 	return args
 }

@@ -121,35 +121,67 @@ resumed AS (
 SELECT count(*)
 FROM postponed;
 
--- name: DeliveryInsert :execrows
--- DeliveryInsert creates a delivery that is due now. It inserts no row if the message is already owed to the
--- endpoint.
-INSERT INTO delivery (app_id, message_id, endpoint_id, due_at, lease, queue)
+-- name: DeliveryInsert :one
+-- DeliveryInsert creates a delivery that is due now, and returns 1. It inserts no row and returns 0 if the message is
+-- already owed to the endpoint.
+WITH owed AS (
+    -- A FIFO endpoint's deliveries are numbered under the lock that MessageInsertMany describes. nextval returns NULL
+    -- for NULL.
+    INSERT INTO delivery (app_id, message_id, endpoint_id, due_at, lease, queue, seq)
+    SELECT
+        endpoint.app_id, @message_id::text, endpoint.id, @now::timestamptz, 0,
+        CASE WHEN endpoint.fifo THEN 2 ELSE 0 END, -- ordered, first
+        nextval(CASE
+            WHEN endpoint.fifo
+                AND pg_advisory_xact_lock(hashtextextended(format('%s delivery %s', current_schema(), endpoint.app_id), 0))::text = ''
+            THEN 'delivery_seq'::regclass
+        END)
+    FROM endpoint
+    WHERE endpoint.app_id = @app_id::text
+        AND endpoint.id = @endpoint_id::text
+    ON CONFLICT (app_id, message_id, endpoint_id) DO NOTHING
+    RETURNING message_id
+)
 SELECT
-    endpoint.app_id, @message_id::text, endpoint.id, @now::timestamptz, 0,
-    CASE WHEN endpoint.fifo THEN 2 ELSE 0 END -- ordered, first
-FROM endpoint
-CROSS JOIN pg_notify('postrider_delivery', '')
-WHERE endpoint.app_id = @app_id::text
-    AND endpoint.id = @endpoint_id::text
-ON CONFLICT (app_id, message_id, endpoint_id) DO NOTHING;
+    (SELECT count(*) FROM owed)::bigint AS inserted,
+    -- The payload is a column: an expression without columns may be evaluated on another node, and without a row.
+    coalesce((
+        SELECT pg_notify(format('%s_delivery', current_schema()), due.payload)::text
+        FROM (SELECT '' AS payload FROM owed LIMIT 1) AS due
+    ), '')::text AS announced;
 
--- name: DeliveryResend :execrows
+-- name: DeliveryResend :one
 -- DeliveryResend makes a delivery due now, for one attempt. If the message is already owed to the endpoint, that
 -- attempt comes first, and the schedule continues after it. An attempt in progress loses its lease: if it ended the
--- delivery, the requested attempt would never be made. At a FIFO endpoint the delivery has to wait its turn.
-INSERT INTO delivery AS owed (app_id, message_id, endpoint_id, due_at, lease, manual, queue)
+-- delivery, the requested attempt would never be made. At a FIFO endpoint the delivery has to wait its turn. It returns
+-- how many deliveries it made due.
+WITH owed AS (
+    -- Numbered as in DeliveryInsert.
+    INSERT INTO delivery AS owed (app_id, message_id, endpoint_id, due_at, lease, manual, queue, seq)
+    SELECT
+        endpoint.app_id, @message_id::text, endpoint.id, @now::timestamptz, 0, true,
+        CASE WHEN endpoint.fifo THEN 2 ELSE 0 END, -- ordered, first
+        nextval(CASE
+            WHEN endpoint.fifo
+                AND pg_advisory_xact_lock(hashtextextended(format('%s delivery %s', current_schema(), endpoint.app_id), 0))::text = ''
+            THEN 'delivery_seq'::regclass
+        END)
+    FROM endpoint
+    WHERE endpoint.app_id = @app_id::text
+        AND endpoint.id = @endpoint_id::text
+    ON CONFLICT (app_id, message_id, endpoint_id) DO UPDATE
+    SET due_at = excluded.due_at,
+        lease = owed.lease + 1,
+        state = 'waiting',
+        manual = true,
+        queue = CASE WHEN owed.queue = 2 THEN 2 ELSE 0 END, -- ordered, first
+        resume_at = CASE WHEN owed.manual THEN owed.resume_at ELSE greatest(owed.due_at, excluded.due_at) END
+    RETURNING owed.message_id
+)
 SELECT
-    endpoint.app_id, @message_id::text, endpoint.id, @now::timestamptz, 0, true,
-    CASE WHEN endpoint.fifo THEN 2 ELSE 0 END -- ordered, first
-FROM endpoint
-CROSS JOIN pg_notify('postrider_delivery', '')
-WHERE endpoint.app_id = @app_id::text
-    AND endpoint.id = @endpoint_id::text
-ON CONFLICT (app_id, message_id, endpoint_id) DO UPDATE
-SET due_at = excluded.due_at,
-    lease = owed.lease + 1,
-    state = 'waiting',
-    manual = true,
-    queue = CASE WHEN owed.queue = 2 THEN 2 ELSE 0 END, -- ordered, first
-    resume_at = CASE WHEN owed.manual THEN owed.resume_at ELSE greatest(owed.due_at, excluded.due_at) END;
+    (SELECT count(*) FROM owed)::bigint AS resent,
+    -- The payload is a column: an expression without columns may be evaluated on another node, and without a row.
+    coalesce((
+        SELECT pg_notify(format('%s_delivery', current_schema()), due.payload)::text
+        FROM (SELECT '' AS payload FROM owed LIMIT 1) AS due
+    ), '')::text AS announced;

@@ -1,7 +1,7 @@
 -- name: EventTypeImportLock :one
 -- EventTypeImportLock serialises the imports of an organisation until the transaction ends. Each import locks the
 -- event types that it names and then those that it does not, and no order of both is the same for two imports.
-SELECT pg_advisory_xact_lock(hashtextextended('event_type ' || tenant.org_id, 0))::text
+SELECT pg_advisory_xact_lock(hashtextextended(format('%s event_type %s', current_schema(), tenant.org_id), 0))::text
 FROM (SELECT @org_id::text AS org_id) AS tenant;
 
 -- name: EventTypeImport :execrows

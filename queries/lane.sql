@@ -64,16 +64,14 @@ followed AS (
     WHERE delivery.ctid = next.tid
         AND delivery.queue = 3 -- behind
     RETURNING delivery.message_id
-),
-announced AS (
-    SELECT pg_notify('postrider_delivery', '')
-    FROM followed
-    LIMIT 1
 )
 SELECT
     (SELECT count(*) FROM followed)::bigint AS followed,
-    -- Postgres does not execute a SELECT in WITH that nothing reads.
-    (SELECT count(*) FROM announced)::bigint AS announced;
+    -- The payload is a column: an expression without columns may be evaluated on another node, and without a row.
+    coalesce((
+        SELECT pg_notify(format('%s_delivery', current_schema()), due.payload)::text
+        FROM (SELECT '' AS payload FROM followed LIMIT 1) AS due
+    ), '')::text AS announced;
 
 -- name: DeliveryLaneListAnyTenant :many
 -- DeliveryLaneListAnyTenant goes from lane to lane, with one index probe each. It lists the lanes whose first

@@ -76,6 +76,17 @@ WHERE id = ANY (@ids::bigint[])
 ORDER BY id
 LIMIT cardinality(@ids::bigint[]);
 
+-- name: OutboxCountAnyTenant :one
+-- OutboxCountAnyTenant counts the messages in the outbox, up to max_rows. While any session holds a snapshot, it also
+-- reads all rows removed since, so it must not be called often.
+SELECT count(*)::bigint AS waiting
+FROM (
+    SELECT outbox.id
+    FROM outbox
+    ORDER BY outbox.id
+    LIMIT @max_rows::int
+) AS first_ones;
+
 -- name: OutboxLockTimeoutAnyTenant :one
 -- OutboxLockTimeoutAnyTenant bounds how long the transaction waits for a lock.
 SELECT set_config('lock_timeout', @timeout::text, true)::text;

@@ -27,12 +27,6 @@ SELECT
     coalesce(pg_stat_get_last_analyze_time('message'::regclass), '0001-01-01Z')::timestamptz AS message_at,
     coalesce(pg_stat_get_last_analyze_time('attempt'::regclass), '0001-01-01Z')::timestamptz AS attempt_at;
 
--- name: PartitionMessageAnalyzeAnyTenant :exec
--- PartitionMessageAnalyzeAnyTenant gathers statistics of message and its partitions.
--- @sqlc-vet-disable
-ANALYZE message;
-
--- name: PartitionAttemptAnalyzeAnyTenant :exec
--- PartitionAttemptAnalyzeAnyTenant gathers statistics of attempt and its partitions.
--- @sqlc-vet-disable
-ANALYZE attempt;
+-- name: PartitionAnalyzeAnyTenant :one
+-- PartitionAnalyzeAnyTenant gathers statistics of message or attempt, and of its partitions.
+SELECT partition_analyze(@parent::text)::boolean;

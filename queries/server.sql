@@ -3,30 +3,77 @@
 SELECT current_setting('server_version_num')::int;
 
 -- name: ConnectionPrepareAnyTenant :one
--- ConnectionPrepareAnyTenant makes a connection's plans the same on empty and on full tables. Plans are cached: one
--- made while delivery is small reads the whole table, which a minute of load fills with dead rows. Every query has an
--- index, which sqlc vet checks. Bitmap scans are for reading many rows in no order: when statistics said that the
--- queue was empty, one was sorted to find the queue's first row. JIT compilation never pays off for statements of a
--- millisecond, nor do parallel workers: to feed them, a list query read and sorted all rows for one page. It also
--- makes Postgres end a transaction whose process froze in the middle, so that nobody waits for its locks until it
--- wakes up, and statements that wait too long for a lock, so that they don't keep connections from others.
-SELECT (
-    set_config('enable_seqscan', 'off', false)
-    || set_config('enable_bitmapscan', 'off', false)
-    || set_config('jit', 'off', false)
-    || set_config('max_parallel_workers_per_gather', '0', false)
-    || set_config('idle_in_transaction_session_timeout', @idle_timeout::text, false)
-    || set_config('lock_timeout', @lock_timeout::text, false)
-)::text;
+-- ConnectionPrepareAnyTenant sets settings of a connection's session, of which there must be at least one. It returns
+-- the schemas that names are looked up in, which were chosen when the session began.
+SELECT max(current_setting('search_path'))::text
+FROM unnest(@names::text[], @setting_values::text[]) AS setting (name, value)
+WHERE set_config(setting.name, setting.value, false) IS NOT NULL;
+
+-- name: SessionSettingsAnyTenant :one
+-- SessionSettingsAnyTenant returns the values of settings, in the order of their names, and whose session has them.
+SELECT
+    current_user::text AS role,
+    current_database()::text AS database,
+    array_agg(current_setting(setting.name) ORDER BY setting.place)::text[] AS "values"
+FROM unnest(@names::text[]) WITH ORDINALITY AS setting (name, place);
 
 -- name: ConnectionLimitAnyTenant :one
 -- ConnectionLimitAnyTenant makes Postgres cancel statements of a connection that take longer.
 SELECT set_config('statement_timeout', @statement_timeout::text, false)::text;
 
 -- name: MigrateLockAnyTenant :one
--- MigrateLockAnyTenant takes the lock that migrations run under, for as long as the connection lives. It returns
--- false if another process holds it.
-SELECT pg_try_advisory_lock(@key::bigint);
+-- MigrateLockAnyTenant takes the lock that the migrations of a schema run under, until its transaction ends. It
+-- returns false if another process holds it. The transaction is idle while the migrations run on other connections,
+-- so the server must not end it for that; transaction_timeout exists since Postgres 17. The lock's key is returned so
+-- that its holder can be found.
+SELECT
+    lock.key::bigint AS key,
+    pg_backend_pid()::int AS pid,
+    (
+        pg_try_advisory_xact_lock(lock.key)
+        AND set_config('idle_in_transaction_session_timeout', '0', true) = '0'
+        AND CASE
+            WHEN current_setting('server_version_num')::int >= 170000
+                THEN set_config('transaction_timeout', '0', true) = '0'
+            ELSE true
+        END
+    )::boolean AS locked
+FROM (VALUES (hashtextextended(@schema_name::text || ' migrations', 0))) AS lock (key);
+
+-- name: MigrateLockHolderAnyTenant :one
+-- MigrateLockHolderAnyTenant describes the session that holds the lock of the migrations. Only superusers and members
+-- of its role can read more than its process id.
+SELECT concat_ws(', ', 'pid ' || holder.pid, nullif(activity.application_name, ''), host(activity.client_addr))::text AS holder
+FROM (VALUES (hashtextextended(@schema_name::text || ' migrations', 0))) AS lock (key)
+JOIN pg_locks AS holder
+    ON holder.classid = ((lock.key >> 32) & 4294967295)::oid
+    AND holder.objid = (lock.key & 4294967295)::oid
+JOIN pg_stat_activity AS activity ON activity.pid = holder.pid
+WHERE holder.locktype = 'advisory'
+    AND holder.granted
+    AND holder.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND holder.objsubid = 1
+ORDER BY holder.pid
+LIMIT 1;
+
+-- name: MigrateMovePrepareAnyTenant :one
+-- MigrateMovePrepareAnyTenant passes the schema and the versions of our migrations to the statement that moves an
+-- installation, which cannot have parameters, until the transaction ends.
+SELECT (
+    set_config('postrider.move_to', @schema_name::text, true)
+    || set_config('postrider.versions', array_to_string(@versions::text[], ','), true)
+)::text;
+
+-- name: MigrateMoveHoldersAnyTenant :one
+-- MigrateMoveHoldersAnyTenant describes the sessions that have locks on tables of the schema public.
+SELECT coalesce(string_agg(DISTINCT concat_ws(' ', 'pid ' || activity.pid, nullif(activity.application_name, '')), ', '), '')::text AS holders
+FROM pg_locks AS holder
+JOIN pg_class ON pg_class.oid = holder.relation
+JOIN pg_stat_activity AS activity ON activity.pid = holder.pid
+WHERE holder.granted
+    AND holder.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND holder.pid <> pg_backend_pid()
+    AND pg_class.relnamespace = 'public'::regnamespace;
 
 -- name: ServerTimeAnyTenant :one
 -- ServerTimeAnyTenant returns the time on the server's clock.
@@ -39,3 +86,45 @@ SELECT clock_timestamp()::timestamptz;
 SELECT count(*)::bigint
 FROM set_config('work_mem', '64kB', true) AS reduced (work_mem)
 CROSS JOIN LATERAL unnest(array_fill(repeat(reduced.work_mem, 2000), ARRAY[128])) AS written (page);
+
+-- name: ServerRightsMissingAnyTenant :one
+-- ServerRightsMissingAnyTenant lists the privileges that the role lacks. Of two parallel lists, one names tables
+-- and the other one privilege on each. Of functions it needs EXECUTE, of sequences USAGE. Whatever does not exist in
+-- the schema is left out.
+WITH place AS (
+    SELECT pg_namespace.oid, pg_namespace.nspname
+    FROM pg_namespace
+    WHERE pg_namespace.nspname = @schema_name::text
+),
+missing AS (
+    SELECT 'USAGE on schema ' || place.nspname AS privilege
+    FROM place
+    WHERE NOT has_schema_privilege(place.oid, 'USAGE')
+    UNION ALL
+    SELECT needed.privilege || ' on ' || needed.table_name
+    FROM place
+    CROSS JOIN unnest(@tables::text[], @privileges::text[]) AS needed(table_name, privilege)
+    JOIN pg_class ON pg_class.relnamespace = place.oid AND pg_class.relname = needed.table_name
+    WHERE NOT has_table_privilege(pg_class.oid, needed.privilege)
+    UNION ALL
+    SELECT 'USAGE on ' || pg_class.relname
+    FROM place
+    JOIN pg_class ON pg_class.relnamespace = place.oid
+    -- CASE, because the function fails for what is not a sequence, and conditions have no order.
+    WHERE CASE pg_class.relkind WHEN 'S' THEN NOT has_sequence_privilege(pg_class.oid, 'USAGE') END
+        AND NOT EXISTS (
+            SELECT
+            FROM pg_depend
+            WHERE pg_depend.classid = 'pg_class'::regclass
+                AND pg_depend.objid = pg_class.oid
+                AND pg_depend.deptype = 'i' -- of an identity column, which needs no privilege
+        )
+    UNION ALL
+    SELECT 'EXECUTE on ' || pg_proc.proname || '()'
+    FROM place
+    JOIN pg_proc ON pg_proc.pronamespace = place.oid
+    WHERE pg_proc.proname = ANY (@functions::text[])
+        AND NOT has_function_privilege(pg_proc.oid, 'EXECUTE')
+)
+SELECT coalesce(array_agg(missing.privilege ORDER BY missing.privilege), '{}')::text[]
+FROM missing;

@@ -38,6 +38,7 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	e := *clientError(err)
 	e.Fields = asSent(e.Fields, callOf(r.Context()).body)
+	callOf(r.Context()).error = &e
 	status, body := errorAnswer(&e, callOf(r.Context()).id)
 	if e.Kind == core.KindUnavailable {
 		w.Header().Set("Retry-After", retryAfter)
@@ -96,11 +97,11 @@ func logFailure(ctx context.Context, log *slog.Logger, route string, err error) 
 	if errors.Is(ctx.Err(), context.Canceled) {
 		level = slog.LevelDebug
 	}
-	log.LogAttrs(ctx, level, "request failed",
+	log.LogAttrs(ctx, level, "request failed", withTrace(ctx,
 		slog.String("request_id", callOf(ctx).id),
 		slog.String("route", route),
 		slog.Any("error", err),
-	)
+	)...)
 }
 
 // The answer to an invalid request is limited in size: a body of 2 MiB has room for half a million faults, or for one

@@ -17,11 +17,12 @@ func (h *handlers) MessageCreate(ctx context.Context, r MessageCreateRequestObje
 	if in.IdempotencyKey, err = boundedKey(orZero(r.Params.IdempotencyKey)); err != nil {
 		return nil, err
 	}
-	in.TraceParent = callOf(ctx).trace
+	in.TraceParent = traceParent(ctx)
 	m, err := h.service.MessageCreate(ctx, scopeOf(ctx), r.AppID, in)
 	if err != nil {
 		return nil, err
 	}
+	traceMessage(ctx, m)
 	out := answerMessage(http.StatusAccepted, messageOut(m, or(r.Params.WithContent, true)))
 	out.valid = !in.Raw && m.Payload != nil && *m.Payload == string(in.Payload) // it was decoded just before
 	return out, nil

@@ -21,9 +21,10 @@ func (h *handlers) MessageCreateMany(ctx context.Context, r MessageCreateManyReq
 		return nil, err
 	}
 	ins := make([]core.BatchIn, min(len(r.Body.Messages), core.BatchMost+1)) // core rejects the one over the limit
+	trace := traceParent(ctx)
 	for i := range ins {
 		ins[i].MessageIn, ins[i].Err = decodeMessage(r.Body.Messages[i])
-		ins[i].TraceParent = callOf(ctx).trace
+		ins[i].TraceParent = trace
 	}
 	stored, err := h.service.MessageCreateMany(ctx, scopeOf(ctx), r.AppID, ins, key)
 	if err != nil {

@@ -20,11 +20,13 @@ import (
 // A call is what we know about a request beyond the http.Request.
 type call struct {
 	id    string
-	trace *string    // the trace it is part of; nil if none
-	sdk   sdk        // the SDK that sent it
-	body  []byte     // the decoded body; nil if none was decoded
-	token core.Token // empty if the route needs none
-	scope core.Scope // the token's scope
+	sdk   sdk         // the SDK that sent it
+	body  []byte      // the decoded body; nil if none was decoded
+	token core.Token  // empty if the route needs none
+	scope core.Scope  // the token's scope
+	error *core.Error // what was answered; nil if no error was
+
+	panicked bool
 }
 
 type callKey struct{}
@@ -36,8 +38,9 @@ func scopeOf(ctx context.Context) core.Scope { return callOf(ctx).scope }
 // ServeHTTP implements [http.Handler].
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := s.clock()
-	c := &call{id: requestID(r.Header), trace: traceParent(r.Header), sdk: sdkOf(r.Header)}
-	ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), callKey{}, c), s.timeout)
+	c := &call{id: requestID(r.Header), sdk: sdkOf(r.Header)}
+	ctx, span := s.startSpan(r)
+	ctx, cancel := context.WithTimeout(context.WithValue(ctx, callKey{}, c), s.timeout)
 	defer cancel()
 	r = r.WithContext(ctx)
 	r.Body = http.MaxBytesReader(w, r.Body, s.bytes)
@@ -45,7 +48,8 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.Header().Set("X-Request-Id", c.id)
 	a.Header().Set("Access-Control-Allow-Origin", "*")
 
-	defer s.logAccess(a, r, c, began)
+	defer func() { endSpan(span, a, r, c) }()
+	defer s.account(a, r, c, began)
 	defer func() { s.recovered(a, r, recover()) }()
 	s.serve(a, r)
 }
@@ -170,33 +174,48 @@ func (s *server) recovered(a *answer, r *http.Request, cause any) {
 	if cause == nil {
 		return
 	}
+	callOf(r.Context()).panicked = true
 	if err, is := cause.(error); is && errors.Is(err, http.ErrAbortHandler) {
 		panic(cause)
 	}
-	s.log.LogAttrs(r.Context(), slog.LevelError, "request panicked",
+	s.log.LogAttrs(r.Context(), slog.LevelError, "request panicked", withTrace(r.Context(),
 		slog.String("request_id", callOf(r.Context()).id),
 		slog.String("route", r.Pattern),
 		slog.String("panic", fmt.Sprint(cause)),
 		slog.String("stack", string(debug.Stack())),
-	)
+	)...)
 	if a.status != 0 {
 		panic(http.ErrAbortHandler)
 	}
 	writeJSON(a, http.StatusInternalServerError, failureText(core.KindInternal, callOf(r.Context()).id))
 }
 
-// logAccess writes the request's access log line. It logs the route and not the path and query, which may contain the
+// account measures the request and writes its access log line. It logs the route and not the path and query, which may contain the
 // client's data.
-func (s *server) logAccess(a *answer, r *http.Request, c *call, began time.Time) {
+func (s *server) account(a *answer, r *http.Request, c *call, began time.Time) {
+	took := s.clock().Sub(began)
+	s.metrics.answered(r, a.status, took)
 	if !s.log.Enabled(r.Context(), slog.LevelDebug) {
 		return
 	}
-	s.log.LogAttrs(r.Context(), slog.LevelDebug, "request answered",
+	attrs := withTrace(r.Context(),
 		slog.String("method", r.Method),
 		slog.String("route", r.Pattern),
 		slog.Int("status", a.status),
-		slog.Float64("duration_ms", s.clock().Sub(began).Seconds()*1000),
+		slog.Float64("duration_ms", took.Seconds()*1000),
 		slog.String("request_id", c.id),
 		slog.String("org_id", string(c.scope.OrgID)),
 	)
+	if e := c.error; e != nil {
+		attrs = append(attrs, slog.String("error_code", e.Code), slog.String("reason", refusalReason(e)))
+	}
+	s.log.LogAttrs(r.Context(), slog.LevelDebug, "request answered", attrs...)
+}
+
+// refusalReason says for the log why a request was refused, as the client was told: the message, or the first fault.
+func refusalReason(e *core.Error) string {
+	if len(e.Fields) == 0 {
+		return cutText(e.Message)
+	}
+	return cutText(strings.Join(e.Fields[0].Loc, ".") + ": " + e.Fields[0].Message)
 }

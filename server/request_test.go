@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -145,6 +146,64 @@ func TestAccessLogHoldsNothingOfTheClients(t *testing.T) {
 	}
 	if len(lines[0]) != 7 {
 		t.Errorf("logged %s", text)
+	}
+}
+
+func TestAccessLogSaysWhyARequestWasRefused(t *testing.T) {
+	t.Parallel()
+	const trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+	for name, test := range map[string]struct {
+		path, body, code, reason string
+	}{
+		"not found": {"/api/v1/app/none/endpoint", `{"url":"https://example.com"}`, "not_found", "There is no application none."},
+		"invalid":   {"/api/v1/app", `{"name":7}`, "validation_error", "body.name: "},
+		"no token":  {"/api/v1/app", `{}`, "authentication_failed", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			ask := f.ask
+			if test.code == "authentication_failed" {
+				ask = func(_ *testing.T, method, path, body string, headers ...string) *httptest.ResponseRecorder {
+					return f.send(method, path, body, append(headers, "Authorization: Bearer secrettoken")...)
+				}
+			}
+			ask(t, "POST", test.path, test.body, "Traceparent: 00-"+trace+"-00f067aa0ba902b7-01")
+			line := f.logged.lines("request answered")[0]
+			reason, _ := line["reason"].(string)
+			if line["error_code"] != test.code || !strings.HasPrefix(reason, test.reason) || line["trace_id"] != trace {
+				t.Errorf("logged %v, want %s: %s", line, test.code, test.reason)
+			}
+		})
+	}
+}
+
+// TestAccessLogHoldsNoSecretsOfRefusedRequests: errors quote what is wrong, but no token, secret, header or payload.
+func TestAccessLogHoldsNoSecretsOfRefusedRequests(t *testing.T) {
+	t.Parallel()
+	for path, bodies := range map[string][]string{
+		"/api/v1/app/one/endpoint": {
+			`{"url":"https://u:marked@example.com:x"}`, `{"url":"ftp://u:marked@example.com"}`, `{"url":"https://example.com","secret":"marked"}`,
+			`{"url":"https://example.com","secret":"whsec_marked"}`, `{"url":"https://example.com","headers":{"X-Key":"marked\n"}}`,
+			`{"url":"https://example.com","headers":{"X-Key":["marked"]}}`, `{"url":"https://example.com","headers":"marked"}`,
+		},
+		"/api/v1/app/one/msg": {
+			`{"eventType":"a","payload":"marked"}`, `{"eventType":"a","payload":{"a":marked}}`, `{"eventType":"a","payload":["marked"]}`,
+			`{"eventType":"a","payload":{"marked":1,"marked":2},"channels":[]}`,
+		},
+		"/api/v1/app/one/endpoint/ep_1/secret/rotate": {`{"key":"marked"}`, `{"key":"whsec_marked"}`, `{"key":["marked"]}`},
+	} {
+		for _, body := range bodies {
+			t.Run(body, func(t *testing.T) {
+				t.Parallel()
+				f := newFixture(t)
+				w := f.ask(t, "POST", path, body)
+				text := fmt.Sprint(f.logged.lines("request answered"))
+				if w.Code < 400 || w.Code >= 500 || strings.Contains(text, "marked") {
+					t.Errorf("status %d, logged %s", w.Code, text)
+				}
+			})
+		}
 	}
 }
 

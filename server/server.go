@@ -6,6 +6,11 @@ import (
 	"net/http"
 	"time"
 
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/metric/noop"
+	"go.opentelemetry.io/otel/trace"
+	notraces "go.opentelemetry.io/otel/trace/noop"
+
 	"github.com/postrider/postrider/core"
 	"github.com/postrider/postrider/server/token"
 )
@@ -25,6 +30,10 @@ type Config struct {
 	// RequestTimeout limits the time spent on a request. The default is 30 s. It does not limit how long a client takes
 	// to send its body; http.Server's ReadTimeout does.
 	RequestTimeout time.Duration
+	// Tracer traces requests. If it is nil, they are not traced, and a trace of the client continues with the attempts.
+	Tracer trace.Tracer
+	// Meter measures requests. If it is nil, they are not measured.
+	Meter metric.Meter
 }
 
 const (
@@ -43,6 +52,8 @@ type server struct {
 	bodies   *bodies
 	timeout  time.Duration
 	routes   *routes
+	tracer   trace.Tracer
+	metrics  metrics
 }
 
 // New returns the handler for the API under /api/v1, its contract and its documentation page.
@@ -53,6 +64,13 @@ func New(c Config) http.Handler {
 		bytes:   cmp.Or(c.BodyBytesMax, bodyBytesMax),
 		timeout: cmp.Or(c.RequestTimeout, requestTimeout),
 	}
+	if c.Meter == nil {
+		c.Meter = noop.NewMeterProvider().Meter("")
+	}
+	if s.tracer = c.Tracer; s.tracer == nil {
+		s.tracer = notraces.NewTracerProvider().Tracer("")
+	}
+	s.metrics = newMetrics(c.Meter)
 	s.bodies = newBodies(cmp.Or(c.BodyMemory, bodyMemory), s.bytes)
 	s.routes = newRoutes(s.authenticated, s.admitted, s.once)
 	s.routes.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {

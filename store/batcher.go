@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/postrider/postrider/core"
 )
 
@@ -27,6 +29,8 @@ type batcher[In, Out any] struct {
 	// in order of arrival.
 	sort func([]*call[In, Out]) int
 
+	spans batchSpans
+
 	bounded bool // at most waitingRowsMax and waitingBytesMax may wait; further requests are refused immediately
 
 	mu      sync.Mutex
@@ -44,6 +48,7 @@ type outcome[Out any] struct {
 type call[In, Out any] struct {
 	in      In
 	bytes   int
+	span    trace.Span        // of the caller; nil if it is not recorded
 	done    chan outcome[Out] // buffered, so that a caller that has left blocks nobody
 	left    bool              // the caller left before the call was in a statement
 	running bool              // it is in a statement
@@ -69,8 +74,15 @@ func newBatcher[In, Out any](run func(context.Context, []In) []outcome[Out], siz
 
 // do runs one request in the next statement. It stops waiting when ctx ends. If the request is in a statement by
 // then, it may still be carried out; otherwise it is not.
-func (b *batcher[In, Out]) do(ctx context.Context, in In) (none Out, err error) {
-	c := &call[In, Out]{in: in, bytes: b.size(in), done: make(chan outcome[Out], 1)}
+func (b *batcher[In, Out]) do(ctx context.Context, in In) (Out, error) {
+	c := &call[In, Out]{in: in, bytes: b.size(in), span: b.spans.start(ctx), done: make(chan outcome[Out], 1)}
+	out, err := b.await(ctx, c)
+	b.spans.end(c.span, err)
+	return out, err
+}
+
+// await enqueues a call and waits until it is done or ctx ends.
+func (b *batcher[In, Out]) await(ctx context.Context, c *call[In, Out]) (none Out, err error) {
 	if err := b.enqueue(c); err != nil {
 		return none, err
 	}
@@ -152,12 +164,19 @@ func (b *batcher[In, Out]) settle(rows int) {
 
 func (b *batcher[In, Out]) answer(batch []*call[In, Out]) {
 	inputs := make([]In, len(batch))
+	var spans []trace.Span
 	for i, c := range batch {
 		inputs[i] = c.in
+		if c.span != nil {
+			spans = append(spans, c.span)
+		}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), statementTimeout)
 	defer cancel()
-	for i, o := range b.run(ctx, inputs) {
+	ctx, span := b.spans.startBatch(ctx, len(batch), spans)
+	outcomes := b.run(ctx, inputs)
+	span.End()
+	for i, o := range outcomes {
 		batch[i].done <- o
 	}
 }

@@ -29,7 +29,7 @@ func (q *DeliveryQueue) DeliveryClaim(ctx context.Context, room core.Room, after
 	defer cancel()
 	owed, next, err := q.owed(ctx, after, now)
 	if err != nil {
-		return core.Claim{Next: after}, err
+		return core.Claim{Next: after}, mapError(err)
 	}
 	q.floors.looked(after, next, owed, now)
 	c := claim{room: room, now: now, Claim: core.Claim{Next: next}, taken: map[core.Queue]int{}, dueAt: map[core.Queue]time.Time{}}

@@ -67,6 +67,9 @@ func (c *clock) tell(before, offset time.Duration) {
 // Now returns the time on the database server's clock, as far as this process knows it.
 func (s *Store) Now() time.Time { return s.clock.now() }
 
+// ClockSkew returns how far the host's clock is ahead of the server's: 0 while they agree as far as can be measured.
+func (s *Store) ClockSkew() time.Duration { return -time.Duration(s.clock.offset.Load()) }
+
 // KeepTime follows the database server's clock until ctx ends. It ignores errors, because other users of the database
 // log that the server is unavailable.
 func (s *Store) KeepTime(ctx context.Context) {

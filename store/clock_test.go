@@ -14,7 +14,7 @@ func (w *world) shifted(by time.Duration) (*world, *strings.Builder) {
 	w.t.Helper()
 	log := new(strings.Builder)
 	s, err := Open(w.t.Context(), Config{
-		URL: w.pool.Config().ConnString(), Clock: func() time.Time { return time.Now().Add(by) },
+		Database: Database{URL: w.pool.Config().ConnString()}, Clock: func() time.Time { return time.Now().Add(by) },
 		Log: slog.New(slog.NewTextHandler(log, nil)),
 	})
 	if err != nil {

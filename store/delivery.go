@@ -16,17 +16,19 @@ type DeliveryQueue struct {
 	postponer *batcher[postponed, struct{}]
 	expiry    expiry
 	floors    floors
+
+	recordRows func(n int) // counts the results of a statement
 }
 
 var _ core.DeliveryQueue = (*DeliveryQueue)(nil)
 
 // NewDeliveryQueue returns a queue that pauses and disables failing endpoints by the given rules.
 func NewDeliveryQueue(s *Store, rules core.HealthRules) *DeliveryQueue {
-	q := &DeliveryQueue{Store: s, rules: rules, floors: floors{worth: floorWorth}}
+	q := &DeliveryQueue{Store: s, rules: rules, floors: floors{worth: floorWorth}, recordRows: s.batchRows("delivery_record")}
 	q.recorder = newBatcher(q.recordMany, func(r core.Result) int { return len(r.Attempt.Response) })
-	q.recorder.rest = recordRest
+	q.recorder.rest, q.recorder.spans = recordRest, batchSpans{s.tracer, "delivery_record"}
 	q.postponer = newBatcher(q.postponeMany, func(postponed) int { return 0 })
-	q.postponer.rest = recordRest
+	q.postponer.rest, q.postponer.spans = recordRest, batchSpans{s.tracer, "delivery_postpone"}
 	return q
 }
 
@@ -38,15 +40,17 @@ func (q *DeliveryQueue) MessagePayloadGet(ctx context.Context, app core.AppID, i
 }
 
 func (t tx) DeliveryInsert(ctx context.Context, app core.AppID, message core.MessageID, endpoint core.EndpointID, now time.Time) error {
-	return wrote(queries.DeliveryInsert(ctx, t.conn, db.DeliveryInsertParams{
+	row, err := queries.DeliveryInsert(ctx, t.conn, db.DeliveryInsertParams{
 		AppID: string(app), MessageID: string(message), EndpointID: string(endpoint), Now: now,
-	}))
+	})
+	return wrote(row.Inserted, err)
 }
 
 func (t tx) DeliveryResend(ctx context.Context, app core.AppID, message core.MessageID, endpoint core.EndpointID, now time.Time) error {
-	return wrote(queries.DeliveryResend(ctx, t.conn, db.DeliveryResendParams{
+	row, err := queries.DeliveryResend(ctx, t.conn, db.DeliveryResendParams{
 		AppID: string(app), MessageID: string(message), EndpointID: string(endpoint), Now: now,
-	}))
+	})
+	return wrote(row.Resent, err)
 }
 
 func (t tx) DeliveryDropByEndpoint(ctx context.Context, app core.AppID, endpoint core.EndpointID) (int64, error) {

@@ -19,10 +19,11 @@ const (
 	codeSerialization = "40001"
 	codeDeadlock      = "40P01"
 
-	codeLocked         = "55P03" // a lock was not free within lock_timeout
-	codeUndefinedTable = "42P01"
-	codeCanceled       = "57014"
-	codeForbidden      = "42501" // a privilege was revoked
+	codeLocked          = "55P03" // a lock was not free within lock_timeout
+	codeUndefinedTable  = "42P01"
+	codeUndefinedColumn = "42703"
+	codeCanceled        = "57014"
+	codeForbidden       = "42501" // a privilege was revoked
 
 	codeDiskFull           = "53100"
 	codeTooManyConnections = "53300"
@@ -104,8 +105,12 @@ const codeUnavailable = "unavailable"
 
 // IsUnavailable reports whether err, which may come from any function of this package, means that the database is
 // unreachable, shutting down or out of resources, so that the same call may succeed later. A database that refuses
-// the login is not unavailable in this sense: when a process starts, that means that the database URL is wrong.
+// the login is not unavailable in this sense, nor is a pooler whose sessions lack settings: when a process starts, that
+// means that the database URL or the role is wrong.
 func IsUnavailable(err error) bool {
+	if isMisled(err) {
+		return false
+	}
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok && !isPassing(e) {
 		return false
 	}
@@ -125,8 +130,8 @@ func isShutOut(e *pgconn.PgError) bool {
 // isUnavailable reports whether the database is unreachable, shutting down, out of resources, or refuses to let us
 // in. The same request may succeed later.
 func isUnavailable(err error) bool {
-	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
-		return true // whatever Postgres's reason for refusing us
+	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok || isMisled(err) {
+		return true // whatever the reason for refusing us
 	}
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return isPassing(e) || isShutOut(e)

@@ -91,7 +91,7 @@ func TestDatabaseURLNamesHostsOfWhichTheFirstIsReadOnly(t *testing.T) {
 		connects(t, form)
 	}
 	execAt(t, standby.URL(), "ALTER SYSTEM RESET default_transaction_read_only", "SELECT pg_reload_conf()")
-	if list, err := MigrateStatus(t.Context(), standby.URL()); err != nil || len(list) == 0 || list[0].Applied {
+	if list, err := MigrateStatus(t.Context(), Database{URL: standby.URL()}); err != nil || len(list) == 0 || list[0].Applied {
 		t.Errorf("the read-only server was migrated: %v, %v", list, err)
 	}
 }
@@ -108,7 +108,7 @@ func TestHostsThatDoNotAnswerAreGivenUp(t *testing.T) {
 		"postgres://someone@/db?host=/tmp/a&port=5432":   connectTimeout,
 		"postgres://someone@%2Ftmp%2Fa/db?sslmode=allow": connectTimeout,
 	} {
-		config, err := poolConfig(text)
+		config, err := poolConfig(Database{URL: text})
 		if err != nil || config.ConnConfig.ConnectTimeout != want {
 			t.Errorf("%s: %v, want %s", text, err, want)
 		}
@@ -122,7 +122,7 @@ func TestStoreFollowsAFailoverWithoutARestart(t *testing.T) {
 	second, _ := server(t)
 	form := hosts(t, second.URL(), []string{dir}, []string{"5432"}, map[string]string{"target_session_attrs": "read-write"})[0]
 	for _, s := range []*localpg.Server{first, second} {
-		if err := Migrate(t.Context(), s.URL()); err != nil {
+		if err := Migrate(t.Context(), Database{URL: s.URL()}); err != nil {
 			t.Fatal(err)
 		}
 	}

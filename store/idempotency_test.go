@@ -52,7 +52,7 @@ func (w *world) made(name string) int {
 // other is another process on the same database.
 func (w *world) other(clock func() time.Time) *Store {
 	w.t.Helper()
-	s, err := Open(w.t.Context(), Config{URL: w.pool.Config().ConnString(), Clock: clock})
+	s, err := Open(w.t.Context(), Config{Database: Database{URL: w.pool.Config().ConnString()}, Clock: clock})
 	if err != nil {
 		w.t.Fatal(err)
 	}

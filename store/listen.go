@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -28,8 +29,13 @@ type Listener interface {
 
 // Listen notifies a worker of deliveries until ctx ends. It replaces a lost connection. After connecting, it wakes
 // the worker and recalls all applications, because announcements in between are lost. An announcement is a hint (a
-// pooler between us and Postgres may swallow it), so listeners poll as well.
+// server of another node may swallow it), so listeners poll as well. Behind a transaction pooler, without a direct way
+// to the database, polling is all there is, and Listen returns at once.
 func (s *Store) Listen(ctx context.Context, l Listener) {
+	if s.listening == nil {
+		s.clock.log.Info("not listening for deliveries through a transaction pooler; polling for them")
+		return
+	}
 	for ctx.Err() == nil {
 		_ = s.listen(ctx, l) // every other user of the database meets the same error
 		select {
@@ -39,8 +45,22 @@ func (s *Store) Listen(ctx context.Context, l Listener) {
 	}
 }
 
+// listenConfig returns how to connect in order to listen, or nil: a transaction pooler would subscribe a session that
+// the next transaction shares with others.
+func listenConfig(d Database, tracer pgx.QueryTracer) (*pgx.ConnConfig, error) {
+	if d = d.Direct(); d.pooled() {
+		return nil, nil
+	}
+	config, err := poolConfig(d)
+	if err != nil {
+		return nil, fmt.Errorf("direct connection: %w", err)
+	}
+	config.ConnConfig.Tracer = tracer
+	return config.ConnConfig, nil
+}
+
 func (s *Store) listen(ctx context.Context, l Listener) error {
-	conn, err := pgx.ConnectConfig(ctx, s.pool.Config().ConnConfig)
+	conn, err := pgx.ConnectConfig(ctx, s.listening.Copy())
 	if err != nil {
 		return err
 	}

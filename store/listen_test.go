@@ -17,7 +17,7 @@ func TestWorkersHearOfDueDeliveries(t *testing.T) {
 	<-heard // connected
 	w.send(1)
 	<-heard
-	w.exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'LISTEN postrider_delivery' OR query LIKE '%LISTEN postrider_delivery%' AND pid <> pg_backend_pid()")
+	w.exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%DeliveryListenAnyTenant%' AND pid <> pg_backend_pid()")
 	<-heard // connected again
 	stop()
 	<-done

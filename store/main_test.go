@@ -14,10 +14,10 @@ import (
 
 // pg provides databases that are migrated and have partitions for the current weeks.
 var pg = pgtest.Template(func(ctx context.Context, url string) error {
-	if err := Migrate(ctx, url); err != nil {
+	if err := Migrate(ctx, Database{URL: url}); err != nil {
 		return err
 	}
-	s, err := Open(ctx, Config{URL: url, Clock: time.Now})
+	s, err := Open(ctx, Config{Database: Database{URL: url}, Clock: time.Now})
 	if err != nil {
 		return err
 	}
@@ -59,7 +59,7 @@ func newWorldWith(t *testing.T, keys SecretKeys) *world {
 
 func openStore(t *testing.T, url string, keys SecretKeys) *Store {
 	t.Helper()
-	s, err := Open(t.Context(), Config{URL: url, Clock: time.Now, SecretKeys: keys, Log: slog.New(slog.DiscardHandler)})
+	s, err := Open(t.Context(), Config{Database: Database{URL: url}, Clock: time.Now, SecretKeys: keys, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

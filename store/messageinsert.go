@@ -30,6 +30,7 @@ type MessageInserter struct {
 	large      *batcher[core.NewMessage, insertion] // separate, because compressing and writing megabytes takes a while
 	crowded    *batcher[core.NewMessage, insertion] // separate, so that nobody else waits for crowds; like large, it rests
 	batches    *places                              // of the statements for batches of messages
+	rows       func(n int)                          // counts the rows of a statement
 }
 
 var _ core.MessageInserter = (*MessageInserter)(nil)
@@ -48,13 +49,16 @@ func (i insertion) leftOut() bool { return i.crowdedOut || i.lockedOut }
 
 // NewMessageInserter returns an inserter. dispatcher is nil in a process that makes no deliveries.
 func NewMessageInserter(s *Store, dispatcher core.Dispatcher) *MessageInserter {
-	i := &MessageInserter{store: s, dispatcher: dispatcher, crowds: newCrowds(), batches: newPlaces(max(s.pools.size()/4, 1))}
+	i := &MessageInserter{store: s, dispatcher: dispatcher, crowds: newCrowds(), batches: newPlaces(max(s.pools.size()/4, 1)),
+		rows: s.batchRows("message_insert")}
 	size := func(m core.NewMessage) int { return len(*m.Payload) }
 	i.shared, i.large = newBatcher(i.insertShared, size), newBatcher(i.insertShared, size)
 	i.crowded = newBatcher(func(ctx context.Context, messages []core.NewMessage) []outcome[insertion] {
 		return pastExhausted(messages, func(some []core.NewMessage) []outcome[insertion] { return i.insertMany(ctx, some) })
 	}, size)
 	i.shared.bounded, i.large.bounded, i.crowded.bounded = true, true, true
+	spans := batchSpans{s.tracer, "message_insert"}
+	i.shared.spans, i.large.spans, i.crowded.spans = spans, spans, spans
 	i.large.bytesMax = largeBytesMax
 	i.large.clock, i.crowded.clock = s.Now, s.Now
 	i.crowded.sort = func(waiting []*call[core.NewMessage, insertion]) int { return sortCrowds(i.crowds, waiting) }
@@ -178,6 +182,7 @@ func (i *MessageInserter) insertMany(ctx context.Context, messages []core.NewMes
 // insertBatch runs the statement with the room that the dispatcher has now. The dispatcher gets its room back
 // even if the statement fails.
 func (i *MessageInserter) insertBatch(ctx context.Context, messages []core.NewMessage, tooMany int64) ([]outcome[insertion], error) {
+	i.rows(len(messages))
 	now := i.store.Now()
 	var room core.Room
 	var deliveries []core.Delivery

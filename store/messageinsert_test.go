@@ -210,7 +210,7 @@ func TestRoomIsGivenBackWhenTheStatementFails(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	d := &takes{room: room()}
-	w.exec("DROP TABLE delivery")
+	w.exec("DROP TABLE delivery CASCADE")
 	if _, err := NewMessageInserter(w.Store, d).MessageInsert(t.Context(), w.event(nil)); err == nil {
 		t.Fatal("stored without a queue")
 	}

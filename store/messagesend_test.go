@@ -1,6 +1,7 @@
 package store
 
 import (
+	"strconv"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgtype"
@@ -50,7 +51,7 @@ func TestMessageSendTakesEveryKindOfJSON(t *testing.T) {
 	}
 }
 
-// All forms pass on all of their arguments, and each needs only the right to insert.
+// All forms pass on all of their arguments, return the id of the row, and need only the right to insert.
 func TestMessageSendPassesEverythingOn(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []string{"text", "json", "jsonb"} {
@@ -58,15 +59,25 @@ func TestMessageSendPassesEverythingOn(t *testing.T) {
 			t.Parallel()
 			tx := newWorld(t).leaver() // GRANT waits for other sessions on the same table
 			tx.do("CREATE ROLE sender_of_" + kind)
+			tx.do("GRANT USAGE ON SCHEMA postrider TO sender_of_" + kind)
 			tx.do("GRANT INSERT ON outbox TO sender_of_" + kind)
 			tx.do("SET LOCAL ROLE sender_of_" + kind)
-			tx.do("SELECT message_send('acme', 'a', '{}'::"+kind+", 'e-1', '{c,d}', '{t}', $1, 'org_x')", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+			var ids [2]int64
+			for i := range ids {
+				const parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+				send := "SELECT message_send('acme', 'a', '{}'::" + kind + ", 'e-" + strconv.Itoa(i) + "', '{c,d}', '{t}', $1, 'org_x')"
+				if err := tx.QueryRow(t.Context(), send, parent).Scan(&ids[i]); err != nil {
+					t.Fatal(err)
+				}
+			}
 			tx.do("RESET ROLE")
 			var got string
-			const row = "SELECT concat_ws(' ', org_id, application, event_type, payload, event_id, channels, tags, traceparent) FROM outbox"
-			const want = "org_x acme a {} e-1 {c,d} {t} 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-			if err := tx.QueryRow(t.Context(), row).Scan(&got); err != nil || got != want {
-				t.Errorf("left is %q, %v, want %q", got, err, want)
+			const row = "SELECT concat_ws(' ', org_id, application, event_type, payload, event_id, channels, tags, traceparent) FROM outbox WHERE id = $1"
+			for i, id := range ids {
+				want := "org_x acme a {} e-" + strconv.Itoa(i) + " {c,d} {t} 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+				if err := tx.QueryRow(t.Context(), row, id).Scan(&got); err != nil || got != want {
+					t.Errorf("left is %q, %v, want %q", got, err, want)
+				}
 			}
 		})
 	}

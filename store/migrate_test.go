@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -31,13 +32,13 @@ func TestTenProcessesMigrateAtOnce(t *testing.T) {
 	var processes sync.WaitGroup
 	for range 10 {
 		processes.Go(func() {
-			if err := Migrate(t.Context(), url); err != nil {
+			if err := Migrate(t.Context(), Database{URL: url}); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	processes.Wait()
-	list, err := MigrateStatus(t.Context(), url)
+	list, err := MigrateStatus(t.Context(), Database{URL: url})
 	if err != nil || len(list) == 0 {
 		t.Fatalf("%v, %v", list, err)
 	}
@@ -50,34 +51,75 @@ func TestTenProcessesMigrateAtOnce(t *testing.T) {
 
 func TestMigrationsGoUpAndDownWithRowsPresent(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.addEndpoint(nil)
-	w.send(2)
-	w.record(result(w.claim(room())[0], now()))
-	w.leave("acme", `{}`)
+	w := newFullWorld(t)
 	for range 2 { // dead letters that have the same id
 		w.exec(`INSERT INTO outbox_dead_letter (id, org_id, application, event_type, payload, created_at, reason, refused_at)
-			VALUES (1, 'org_a', 'acme', 'a', '{}', now(), 'refused', now())`)
+			VALUES (1000, 'org_a', 'acme', 'a', '{}', now(), 'refused', now())`)
 	}
 	url := w.pool.Config().ConnString()
-	all, err := MigrateStatus(t.Context(), url)
+	all, err := MigrateStatus(t.Context(), Database{URL: url})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for range all {
-		if err := MigrateDown(t.Context(), url); err != nil {
+		if err := MigrateDown(t.Context(), Database{URL: url}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	left := value[int](w, "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND relname <> 'schema_migrations'")
+	left := value[int](w, "SELECT count(*) FROM pg_class WHERE relnamespace = 'postrider'::regnamespace AND relkind IN ('r', 'p') AND relname <> 'schema_migrations'")
 	if left != 0 {
 		t.Errorf("%d tables are left when all migrations are taken back", left)
 	}
-	if err := Migrate(t.Context(), url); err != nil {
+	if err := Migrate(t.Context(), Database{URL: url}); err != nil {
 		t.Fatal(err)
 	}
 	w.pool.Reset() // statements prepared on the old tables
 	w.in(func(ctx context.Context, tx core.Tx) error { return tx.ApplicationInsert(ctx, w.app) })
+}
+
+// TestDeliveryTriggerIsDropped migrates a database that has the trigger which used to number FIFO deliveries.
+func TestDeliveryTriggerIsDropped(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.addEndpoint(func(e *core.Endpoint) { e.FIFO = true })
+	w.addEndpoint(nil)
+	w.send(1)
+	url := w.pool.Config().ConnString()
+	const insert = `INSERT INTO delivery (app_id, message_id, endpoint_id, due_at, lease, queue)
+		SELECT $1, 'msg_' || $2::text || n, 'ep_' || q, now(), 0, q FROM generate_series(9, 1, -1) AS n, unnest('{0, 2}'::int[]) AS q
+		ORDER BY n`
+	const order = "SELECT array_agg(message_id ORDER BY seq) FROM delivery WHERE endpoint_id = 'ep_2'"
+	has := func(want bool) {
+		t.Helper()
+		if got := value[bool](w, "SELECT EXISTS (SELECT FROM pg_trigger WHERE NOT tgisinternal)"); got != want {
+			t.Errorf("there is a trigger: %t", got)
+		}
+	}
+	has(false)
+	w.exec(insert, w.app.ID, "a") // as the release did that relied on the trigger
+	for value[int](w, "SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal") == 0 {
+		if err := MigrateDown(t.Context(), Database{URL: url}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := value[int](w, "SELECT count(*) FROM delivery WHERE (queue = 2) <> (seq IS NOT NULL)"); n != 0 {
+		t.Errorf("%d deliveries have a number and need none, or need one", n)
+	}
+	w.exec(insert, w.app.ID, "b")
+	if err := Migrate(t.Context(), Database{URL: url}); err != nil {
+		t.Fatal(err)
+	}
+	has(false)
+	w.exec(insert, w.app.ID, "c")
+	var want []string
+	for _, by := range "abc" {
+		for n := 1; n <= 9; n++ {
+			want = append(want, fmt.Sprintf("msg_%c%d", by, n))
+		}
+	}
+	if got := value[[]string](w, order); !slices.Equal(got, want) {
+		t.Errorf("numbered in the order %v", got)
+	}
 }
 
 // TestSchemaIsCurrent compares db/schema.sql, which reviewers read, with the schema that the migrations create.
@@ -91,7 +133,7 @@ func TestSchemaIsCurrent(t *testing.T) {
 	case err != nil:
 		t.Skip(err) // make check-migrations requires that this runs
 	}
-	if err := Migrate(t.Context(), url); err != nil {
+	if err := Migrate(t.Context(), Database{URL: url}); err != nil {
 		t.Fatal(err)
 	}
 	got, err := exec.CommandContext(t.Context(), dump, "--schema-only", "--no-owner", "--no-privileges",
@@ -177,7 +219,7 @@ func TestSchemaIsDumpedByNoOlderProgram(t *testing.T) {
 
 func TestOpenSaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
-	_, err := Open(t.Context(), Config{URL: "postgres://nobody@127.0.0.1:1/none?connect_timeout=2"})
+	_, err := Open(t.Context(), Config{Database: Database{URL: "postgres://nobody@127.0.0.1:1/none?connect_timeout=2"}})
 	if err == nil || !isUnavailable(err) {
 		t.Errorf("no server: %v", err)
 	}

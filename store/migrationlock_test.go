@@ -53,19 +53,6 @@ func TestMigrationsThatBlockWritesAreFound(t *testing.T) {
 	}
 }
 
-// TestMigrationsAddConstraintsAlone exists because Citus refuses an ALTER TABLE that does more than add a constraint.
-func TestMigrationsAddConstraintsAlone(t *testing.T) {
-	t.Parallel()
-	for file, text := range migrationFiles(t) {
-		for _, statement := range upStatements(text) {
-			match := alterTable.FindStringSubmatch(statement)
-			if len(match) == 3 && addConstraint.MatchString(match[2]) && len(clauses(match[2])) > 1 {
-				t.Errorf("%s: adds a constraint and does something else: %s", file, statement)
-			}
-		}
-	}
-}
-
 var (
 	largeTables   = []string{"attempt", "delivery", "message"}
 	createIndex   = regexp.MustCompile(`^CREATE (?:UNIQUE )?INDEX (?:\w+ )?ON (?:ONLY )?(\w+)`) // without CONCURRENTLY

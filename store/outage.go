@@ -18,6 +18,7 @@ import (
 const (
 	causeUnreachable = "unreachable"
 	causeNoAnswer    = "no answer"
+	causeSettings    = "settings" // see [SessionSettings]
 )
 
 // OutageCause returns why the database cannot be used if err, which a function of this package returned, indicates an
@@ -27,6 +28,9 @@ const (
 func OutageCause(err error) (cause string, ok bool) {
 	if e, ok := errors.AsType[*core.Error](err); !ok || e.Code != codeUnavailable {
 		return "", false
+	}
+	if isMisled(err) {
+		return causeSettings, true
 	}
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return e.Code, e.Code != codeCanceled && !hasClass(e, classRollback)

@@ -36,6 +36,12 @@ func (r reader) OutboxList(ctx context.Context, from core.OutboxPlace, limit int
 	return found, next, err
 }
 
+// OutboxCount counts the messages in the outbox, up to most.
+func (r reader) OutboxCount(ctx context.Context, most int) (int64, error) {
+	n, err := queries.OutboxCountAnyTenant(ctx, r.conn, int32(most))
+	return n, mapError(err)
+}
+
 // outboxFirst returns the keys of the first messages, up to the given number of bytes but at least one message.
 func outboxFirst(waiting []db.OutboxListAnyTenantRow, bytes int64) (keys []core.OutboxKey) {
 	for _, m := range waiting {

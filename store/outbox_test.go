@@ -251,6 +251,19 @@ func TestOutboxListIsBounded(t *testing.T) {
 	}
 }
 
+func TestOutboxCountIsBounded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for range 3 {
+		w.leave("acme", "{}")
+	}
+	for most, want := range map[int]int64{0: 0, 1: 1, 2: 2, 100: 3} {
+		if got, err := w.OutboxCount(t.Context(), most); err != nil || got != want {
+			t.Errorf("of 3 messages, up to %d: %d, %v; want %d", most, got, err, want)
+		}
+	}
+}
+
 // An error that a row shows by itself is reported to its own transaction.
 func TestOutboxRefusesWhatCannotBeSent(t *testing.T) {
 	t.Parallel()
@@ -311,6 +324,7 @@ func TestOutboxTakesTheRightToInsertAndNoOther(t *testing.T) {
 	if as(insert) == nil || as(call) == nil {
 		t.Error("without any right it can send")
 	}
+	w.exec("GRANT USAGE ON SCHEMA postrider TO " + role)
 	w.exec("GRANT INSERT ON outbox TO " + role)
 	for _, sql := range []string{insert, call, "INSERT INTO outbox (application, event_type, payload) VALUES ('acme', 'a', json_build_object('n', 1))"} {
 		if err := as(sql); err != nil {

@@ -26,7 +26,7 @@ func newDatabaseIn(t *testing.T, encoding string) string {
 	if _, err := outside.Exec(t.Context(), create); err != nil {
 		t.Fatal(err)
 	}
-	if err := Migrate(t.Context(), u.String()); err != nil {
+	if err := Migrate(t.Context(), Database{URL: u.String()}); err != nil {
 		t.Fatal(err)
 	}
 	return u.String()

@@ -43,13 +43,14 @@ func (s *Store) PartitionAnalyze(ctx context.Context, before time.Time) (analyze
 		}
 		if last.MessageAt.Before(before) {
 			analyzed = true
-			if err := queries.PartitionMessageAnalyzeAnyTenant(ctx, t); err != nil {
+			if _, err := queries.PartitionAnalyzeAnyTenant(ctx, t, "message"); err != nil {
 				return err
 			}
 		}
 		if last.AttemptAt.Before(before) {
 			analyzed = true
-			return queries.PartitionAttemptAnalyzeAnyTenant(ctx, t)
+			_, err = queries.PartitionAnalyzeAnyTenant(ctx, t, "attempt")
+			return err
 		}
 		return nil
 	})

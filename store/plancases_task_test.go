@@ -116,6 +116,7 @@ func outboxCases() []queryCase {
 		query("from the first", queries.OutboxListAnyTenant, db.OutboxListAnyTenantParams{MaxRows: planBatch}),
 		query("after the last", queries.OutboxListAnyTenant, db.OutboxListAnyTenantParams{FromID: 1_000_000, MaxRows: planBatch}),
 		query("after the last, nothing came late", queries.OutboxListAnyTenant, db.OutboxListAnyTenantParams{FromID: 1_000_000, MaxRows: planBatch, Seen: "999999999:999999999:"}),
+		query("up to two batches", queries.OutboxCountAnyTenant, int32(2*planBatch)),
 		query("a batch", queries.OutboxGetManyAnyTenant, ids),
 		query("a batch", queries.OutboxLockManyAnyTenant, ids),
 		query("a batch", queries.OutboxDeleteManyAnyTenant, ids),

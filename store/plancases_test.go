@@ -7,24 +7,31 @@ var planExceptions = map[string]string{}
 
 // withoutPlans lists the queries that have no significant plan, with the reason for each.
 var withoutPlans = map[string]string{
-	"AttemptCountLock":           "takes a lock",
-	"AttemptCountTryLock":        "takes a lock",
-	"ConnectionLimitAnyTenant":   "settings only",
-	"ConnectionPrepareAnyTenant": "settings only",
-	"DeliveryListenAnyTenant":    "LISTEN is not planned",
-	"DeliveryRecall":             "NOTIFY only",
-	"EventTypeImportLock":        "takes a lock",
-	"MigrateLockAnyTenant":       "takes a lock",
-	"OutboxLockTimeoutAnyTenant": "settings only",
-	"PartitionCreateAnyTenant":   "calls a function that makes a table",
+	"AttemptCountLock":            "takes a lock",
+	"AttemptCountTryLock":         "takes a lock",
+	"ConnectionLimitAnyTenant":    "settings only",
+	"ConnectionPrepareAnyTenant":  "settings only",
+	"SessionSettingsAnyTenant":    "settings only",
+	"DeliveryListenAnyTenant":     "LISTEN is not planned",
+	"DeliveryRecall":              "NOTIFY only",
+	"EventTypeImportLock":         "takes a lock",
+	"MigrateLockAnyTenant":        "takes a lock",
+	"MigrateLockHolderAnyTenant":  "reads the server's views alone",
+	"MigrateMoveHoldersAnyTenant": "reads the server's views alone",
+	"MigrateMovePrepareAnyTenant": "settings only",
+	"OutboxLockTimeoutAnyTenant":  "settings only",
+	"PartitionCreateAnyTenant":    "calls a function that makes a table",
 
-	"PartitionAttemptAnalyzeAnyTenant": "ANALYZE is not planned",
-	"PartitionMessageAnalyzeAnyTenant": "ANALYZE is not planned",
+	"PartitionAnalyzeAnyTenant":        "calls a function that analyzes",
 	"PartitionStatisticsGetAnyTenant":  "reads the statistics collector",
 	"PartitionStatisticsLockAnyTenant": "takes a lock",
+	"ServerRightsMissingAnyTenant":     "reads the catalog",
 	"ServerSpaceAnyTenant":             "writes a temporary file",
 	"ServerTimeAnyTenant":              "the clock only",
 	"ServerVersionAnyTenant":           "settings only",
+	"StateLimitAnyTenant":              "settings only",
+	"StatePartitionsAnyTenant":         "reads the catalog",
+	"StateServerAnyTenant":             "calls a function that reads the server's views alone",
 	"TablePagesAnyTenant":              "asks for the size of a file",
 }
 
@@ -33,7 +40,7 @@ func (s *seeded) cases() []queryCase {
 	return slices.Concat(
 		applicationCases(), attemptCases(), attemptCountCases(), taskCases(), deliveryCases(), destinationCases(), endpointCases(),
 		eventTypeCases(), idempotencyCases(), laneCases(), messageCases(), eventCases(), outboxCases(), secretCases(),
-		revocationCases(), partitionCases(),
+		revocationCases(), partitionCases(), stateCases(),
 	)
 }
 

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"testing"
@@ -21,7 +22,7 @@ var seedAt = history.FixedNow
 var planHistory = flag.String("history", "", "small or full: TestPlans looks at a world of that size, and holds its queries to bounds only")
 
 // bare provides databases that are migrated and have no partitions.
-var bare = pgtest.Template(Migrate)
+var bare = pgtest.Template(func(ctx context.Context, url string) error { return Migrate(ctx, Database{URL: url}) })
 
 // seedStep is the time between two instants at which messages were sent.
 const seedStep = 42 * time.Hour

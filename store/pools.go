@@ -27,12 +27,12 @@ type pools struct {
 	sources  *share // any number of places
 }
 
-// newPools returns pools of config.MaxConns connections in total.
-func newPools(ctx context.Context, config *pgxpool.Config) (p *pools, err error) {
+// newPools returns pools of config.MaxConns connections in total. Their sessions may be those of a pooler.
+func newPools(ctx context.Context, config *pgxpool.Config, pooled bool) (p *pools, err error) {
 	all, lists := config.MaxConns, max(config.MaxConns/6, 1)
 	p = &pools{}
 	if all >= sharedLeast {
-		p.list, err = newListPool(ctx, config, lists)
+		p.list, err = newListPool(ctx, config, lists, pooled)
 		if err != nil {
 			return nil, err
 		}
@@ -55,15 +55,29 @@ func newPools(ctx context.Context, config *pgxpool.Config) (p *pools, err error)
 	// Postgres cancels the statement earlier, which keeps the connection. This limit, which loses the connection,
 	// applies only if Postgres cannot be reached.
 	p.lists.limit = listLimit + time.Second
+	if pooled {
+		p.lists.limit = listLimit // the session may have no timeout of ours, so the driver asks Postgres to cancel
+	}
 	return p, nil
 }
 
 // newListPool returns a pool that has no connections while nobody lists anything.
-func newListPool(ctx context.Context, config *pgxpool.Config, size int32) (*pgxpool.Pool, error) {
+func newListPool(ctx context.Context, config *pgxpool.Config, size int32, pooled bool) (*pgxpool.Pool, error) {
 	config = config.Copy()
 	config.MaxConns, config.MinConns, config.MinIdleConns = size, 0, 0
-	prepare := config.AfterConnect
-	config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+	if !pooled {
+		config.AfterConnect = limitedSession(config.AfterConnect)
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("database pool of lists: %w", err)
+	}
+	return pool, nil
+}
+
+// limitedSession returns a function that prepares a connection and sets the timeout of its statements.
+func limitedSession(prepare func(context.Context, *pgx.Conn) error) func(context.Context, *pgx.Conn) error {
+	return func(ctx context.Context, conn *pgx.Conn) error {
 		if err := prepare(ctx, conn); err != nil {
 			return err
 		}
@@ -72,11 +86,6 @@ func newListPool(ctx context.Context, config *pgxpool.Config, size int32) (*pgxp
 		_, err := queries.ConnectionLimitAnyTenant(ctx, conn, fmt.Sprintf("%dms", listLimit.Milliseconds()))
 		return err
 	}
-	pool, err := pgxpool.NewWithConfig(ctx, config)
-	if err != nil {
-		return nil, fmt.Errorf("database pool of lists: %w", err)
-	}
-	return pool, nil
 }
 
 // size returns the maximum number of connections.
@@ -86,6 +95,27 @@ func (p *pools) size() int {
 		n += int(p.list.Config().MaxConns)
 	}
 	return n
+}
+
+// PoolStat is the state of one pool of connections.
+type PoolStat struct {
+	Name            string // main or lists
+	Idle, Used, Max int32
+	Waited          time.Duration // the total time that callers have waited for a connection
+}
+
+// PoolStats returns the state of the store's pools.
+func (s *Store) PoolStats() []PoolStat {
+	stats := []PoolStat{poolStat("main", s.pools.main)}
+	if s.pools.list != s.pools.main {
+		stats = append(stats, poolStat("lists", s.pools.list))
+	}
+	return stats
+}
+
+func poolStat(name string, pool *pgxpool.Pool) PoolStat {
+	s := pool.Stat()
+	return PoolStat{Name: name, Idle: s.IdleConns(), Used: s.AcquiredConns(), Max: s.MaxConns(), Waited: s.EmptyAcquireWaitTime()}
 }
 
 // reset replaces all connections. Those in use are closed when they are released.

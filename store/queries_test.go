@@ -38,7 +38,7 @@ func cutComment(line string) (code, comment string) {
 }
 
 var (
-	queueLine = regexp.MustCompile(`\bqueue (?:=|<>|<|>) (?:CASE |ANY \('\{|\d)|\bfifo THEN\b|\bAS kind\(queue\)|\d::smallint AS queue\b`)
+	queueLine = regexp.MustCompile(`\bqueue (?:=|<>|<|>) (?:CASE |ANY \('\{|\d)|\bfifo THEN \d|\bAS kind\(queue\)|\d::smallint AS queue\b`)
 	digit     = regexp.MustCompile(`\b\d\b`)
 )
 

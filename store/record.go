@@ -23,13 +23,20 @@ func (q *DeliveryQueue) recordMany(ctx context.Context, results []core.Result) [
 		if err != nil {
 			return nil, err
 		}
-		recorded := make(map[lease]core.Recorded, len(rows))
+		recorded, changes := make(map[lease]core.Recorded, len(rows)), map[core.EndpointID]core.HealthChange{}
 		for _, row := range rows {
 			recorded[lease{row.MessageID, row.EndpointID, row.Lease}] = core.Recorded{Held: true, Resting: row.Resting}
+			if row.MessageID == "" {
+				changes[row.EndpointID] = core.HealthChange{
+					To: core.HealthState(row.Health), FailingSince: row.FailingSince, PausedUntil: row.PausedUntil,
+				}
+			}
 		}
 		outcomes := make([]outcome[core.Recorded], len(some))
 		for i, r := range some {
 			outcomes[i].out = recorded[leaseOf(r)]
+			outcomes[i].out.Health = changes[r.Attempt.EndpointID]
+			delete(changes, r.Attempt.EndpointID) // one caller is told
 		}
 		return outcomes, nil
 	})
@@ -39,6 +46,7 @@ func (q *DeliveryQueue) recordMany(ctx context.Context, results []core.Result) [
 // one transaction with the events about them. So are late results, together with the removal of the stored counts
 // that lack them.
 func (q *DeliveryQueue) recordBatch(ctx context.Context, results []core.Result) (rows []db.DeliveryRecordManyRow, err error) {
+	q.recordRows(len(results))
 	plain, others := sortResults(results)
 	late := lateAttempts(results, q.Now())
 	if len(others) == 0 && len(late) == 0 {
@@ -98,7 +106,8 @@ func finish(ctx context.Context, conn db.DBTX, results []core.Result) ([]db.Deli
 	})
 	held := make([]db.DeliveryRecordManyRow, len(rows))
 	for i, row := range rows {
-		held[i] = db.DeliveryRecordManyRow{MessageID: row.MessageID, EndpointID: row.EndpointID, Lease: row.Lease, Resting: false}
+		held[i] = db.DeliveryRecordManyRow{MessageID: row.MessageID, EndpointID: row.EndpointID, Lease: row.Lease,
+			Resting: false, Health: "", FailingSince: time.Time{}, PausedUntil: time.Time{}}
 	}
 	return held, err
 }
@@ -107,7 +116,7 @@ func finish(ctx context.Context, conn db.DBTX, results []core.Result) ([]db.Deli
 func tell(ctx context.Context, t pgx.Tx, results []core.Result, rows []db.DeliveryRecordManyRow) error {
 	taken, disabled := leases(rows), map[core.EndpointID]bool{}
 	for _, row := range rows {
-		if row.MessageID == "" {
+		if core.HealthState(row.Health) == core.HealthDisabled {
 			disabled[row.EndpointID] = true
 		}
 	}

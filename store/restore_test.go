@@ -2,11 +2,12 @@ package store
 
 import (
 	"fmt"
-	"net/url"
+	"log/slog"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/postrider/postrider/core"
 )
@@ -40,7 +41,7 @@ func (w *world) dumpInto(t *testing.T, restored string, options ...string) {
 	}
 }
 
-// TestDeliveriesAreRestoredInTheirOrder restores only data, into a schema that already has the triggers.
+// TestDeliveriesAreRestoredInTheirOrder restores only data. Deliveries keep the numbers they had, and later ones follow.
 func TestDeliveriesAreRestoredInTheirOrder(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -68,17 +69,16 @@ func TestDeliveriesAreRestoredInTheirOrder(t *testing.T) {
 // producers use the path of their own tables, which may have the names of ours.
 func TestFunctionsWorkUnderAnySearchPath(t *testing.T) {
 	t.Parallel()
-	u, err := url.Parse(empty.New(t))
+	database := Database{URL: empty.New(t), Schema: "hooks"}
+	if err := Migrate(t.Context(), database); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(t.Context(), Config{Database: database, Clock: time.Now, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	values := u.Query()
-	values.Set("search_path", "hooks")
-	u.RawQuery = values.Encode()
-	if err := Migrate(t.Context(), u.String()); err != nil {
-		t.Fatal(err)
-	}
-	w := &world{Store: openStore(t, u.String(), nil), t: t}
+	t.Cleanup(s.Close)
+	w := &world{Store: s, t: t}
 	w.app = w.addApplication(testOrg, "acme")
 	e := w.addEndpoint(func(e *core.Endpoint) { e.FIFO = true })
 	w.exec(`CREATE SCHEMA hostile
@@ -92,9 +92,10 @@ func TestFunctionsWorkUnderAnySearchPath(t *testing.T) {
 	}
 	defer conn.Release()
 	for i, path := range []string{"''", "hostile", "hostile, hooks"} {
+		p := core.MessagePartition(time.Date(2040, 1, 1+7*i, 0, 0, 0, 0, time.UTC))
 		for _, sql := range []string{
 			"SET search_path = " + path,
-			fmt.Sprintf("SELECT hooks.partition_create('message', 'w%d', 'msg_%d', 'msg_%d')", i, i, i+1),
+			fmt.Sprintf("SELECT hooks.partition_create('%s', '%s', '%s', '%s')", p.Table, p.Suffix, p.From, p.To),
 			"SELECT hooks.message_send('acme', 'a', '{}')",
 			fmt.Sprintf(`INSERT INTO hooks.delivery (app_id, message_id, endpoint_id, due_at, lease, queue)
 				VALUES ('%s', 'msg_%d', '%s', now(), 0, 2)`, w.app.ID, i, e.ID),
@@ -105,7 +106,7 @@ func TestFunctionsWorkUnderAnySearchPath(t *testing.T) {
 		}
 	}
 	for what, n := range map[string]int{
-		"SELECT count(*) FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid WHERE relnamespace = 'hooks'::regnamespace AND relname LIKE 'message_w_'": 3,
+		"SELECT count(*) FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid WHERE relnamespace = 'hooks'::regnamespace AND relkind = 'r' AND relname ~ '^message_20(39|40)'": 3,
 		"SELECT count(*) FROM hooks.outbox":                       3,
 		"SELECT count(*) FROM hooks.delivery WHERE seq < 1000000": 3,
 	} {

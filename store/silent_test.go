@@ -32,7 +32,7 @@ func silence(t *testing.T, database string) (*silencer, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	config, err := poolConfig(database)
+	config, err := poolConfig(Database{URL: database})
 	if err != nil {
 		t.Fatal(err)
 	}

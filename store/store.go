@@ -11,8 +11,13 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/multitracer"
 	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"go.opentelemetry.io/otel/metric"
+	nometrics "go.opentelemetry.io/otel/metric/noop"
+	"go.opentelemetry.io/otel/trace"
+	notraces "go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/postrider/postrider/core"
 	"github.com/postrider/postrider/db"
@@ -25,22 +30,28 @@ var queries = db.New()
 // the process.
 type Store struct {
 	reader
+	schema    string
 	pool      *pgxpool.Pool // for storing, claiming and recording
 	pools     *pools
 	clock     clock
+	tracer    trace.Tracer
 	twins     turns[core.IdempotencyKey]
 	unopened  unopened
 	tokens    *batcher[tokenAt, bool]
 	trusted   trusted
 	announcer *announcer
+	batchRows func(operation string) func(rows int) // counts the rows of statements
+	listening *pgx.ConnConfig                       // of the connection that listens; nil if there is no way to listen
 }
 
 // Config configures a store.
 type Config struct {
-	URL        string
+	Database   Database
 	Clock      func() time.Time // the host's
 	SecretKeys SecretKeys
 	Log        *slog.Logger
+	Traces     trace.TracerProvider // traces statements; if nil, they are not traced
+	Meters     metric.MeterProvider // measures statements; if nil, they are not measured
 }
 
 var _ core.Store = (*Store)(nil)
@@ -86,55 +97,58 @@ const (
 // Connections returns the maximum number of connections to the database: the pools', and the one that listens.
 func (s *Store) Connections() int { return s.pools.size() + 1 }
 
-// Open connects to the database that c.URL names. It returns an error if the server does not answer,
+// Open connects to the database of c.Database. It returns an error if the server does not answer,
 // is older than Postgres 15, or is Postgres 18.0. The caller must close the store after use.
 func Open(ctx context.Context, c Config) (*Store, error) {
-	config, err := poolConfig(c.URL)
+	if c.Traces == nil {
+		c.Traces = notraces.NewTracerProvider()
+	}
+	if c.Meters == nil {
+		c.Meters = nometrics.NewMeterProvider()
+	}
+	config, err := poolConfig(c.Database)
 	if err != nil {
 		return nil, err
 	}
-	if _, named := config.ConnConfig.RuntimeParams["application_name"]; !named {
-		config.ConnConfig.RuntimeParams["application_name"] = "postrider"
-	}
-	config.AfterConnect = prepareConnection
+	config.AfterConnect = prepare(c.Database)
 	move := &failover{clock: c.Clock}
-	config.ConnConfig.Tracer = move
-	pools, err := newPools(ctx, config)
+	tracer := multitracer.New(move, newStatementTracer(c, config.ConnConfig))
+	config.ConnConfig.Tracer = tracer
+	pools, err := newPools(ctx, config, c.Database.pooled())
 	if err != nil {
 		return nil, err
 	}
 	move.pools.Store(pools)
-	s := &Store{pool: pools.main, pools: pools, clock: clock{local: c.Clock, log: c.Log}, unopened: unopened{log: c.Log}}
+	s := &Store{schema: c.Database.schema(), pool: pools.main, pools: pools, clock: clock{local: c.Clock, log: c.Log},
+		tracer: c.Traces.Tracer(tracerName), unopened: unopened{log: c.Log}}
 	s.reader = reader{conn: pools.requests, lists: pools.lists, keys: c.SecretKeys}
 	hot := s.on(s.pool) // every message comes with a token
 	s.tokens = newBatcher(func(ctx context.Context, tokens []tokenAt) []outcome[bool] {
 		return separately(tokens, func(some []tokenAt) ([]outcome[bool], error) { return hot.findRevoked(ctx, some) })
 	}, func(tokenAt) int { return 0 })
+	s.batchRows = newBatchRows(c.Meters)
+	s.tokens.spans = batchSpans{s.tracer, "token_check"}
 	s.announcer = newAnnouncer(s.deliveryAnnounce, announceRest)
-	err = s.checkServer(ctx)
+	s.listening, err = listenConfig(c.Database, tracer)
+	if err == nil {
+		err = s.checkServer(ctx)
+	}
 	if err == nil {
 		err = s.compareClock(ctx)
 	}
 	if err != nil {
 		pools.close()
-		return nil, err
+		return nil, advised(err)
 	}
 	return s, nil
 }
 
-// prepareConnection configures a connection: it returns times in UTC rather than in the machine's time zone, and its
-// settings keep plans stable and transactions short.
-func prepareConnection(ctx context.Context, conn *pgx.Conn) error {
-	ctx, cancel := context.WithTimeout(ctx, connectTimeout) // the pool sets none
-	defer cancel()
+// useUTC makes a connection return times in UTC rather than in the machine's time zone.
+func useUTC(conn *pgx.Conn) {
 	conn.TypeMap().RegisterType(&pgtype.Type{
 		Name: "timestamptz", OID: pgtype.TimestamptzOID,
 		Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC},
 	})
-	_, err := queries.ConnectionPrepareAnyTenant(ctx, conn, db.ConnectionPrepareAnyTenantParams{
-		IdleTimeout: idleInTransaction, LockTimeout: lockTimeout,
-	})
-	return err
 }
 
 func (s *Store) checkServer(ctx context.Context) error {

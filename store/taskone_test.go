@@ -106,7 +106,7 @@ func TestTasksThatRanAtOnceBeforeGoOn(t *testing.T) {
 	url := w.pool.Config().ConnString()
 	const oneOfAKind = "20261129001003_run_one_task_of_a_kind_at_a_time.sql"
 	for w.applied(oneOfAKind) {
-		if err := MigrateDown(t.Context(), url); err != nil {
+		if err := MigrateDown(t.Context(), Database{URL: url}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -121,7 +121,7 @@ func TestTasksThatRanAtOnceBeforeGoOn(t *testing.T) {
 			before = append(before, task.ID)
 		}
 	}
-	if err := Migrate(t.Context(), url); err != nil {
+	if err := Migrate(t.Context(), Database{URL: url}); err != nil {
 		t.Fatal(err)
 	}
 	w.pool.Reset()
@@ -144,7 +144,7 @@ func TestTasksThatRanAtOnceBeforeGoOn(t *testing.T) {
 // applied reports whether a migration is applied.
 func (w *world) applied(file string) bool {
 	w.t.Helper()
-	list, err := MigrateStatus(w.t.Context(), w.pool.Config().ConnString())
+	list, err := MigrateStatus(w.t.Context(), Database{URL: w.pool.Config().ConnString()})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"strings"
@@ -14,14 +15,37 @@ var errURL = errors.New("must be a URL such as postgres://user:password@host/dat
 
 // CheckURL returns an error if databaseURL, which is a URL or keywords and values, is invalid. Its errors never
 // contain a password.
-func CheckURL(databaseURL string) error {
-	_, err := poolConfig(databaseURL)
+func CheckURL(databaseURL string) error { return CheckURLThrough(PoolerNone, databaseURL) }
+
+// CheckURLThrough is CheckURL for a URL of a pooler.
+func CheckURLThrough(pooler Pooler, databaseURL string) error {
+	_, err := poolConfig(Database{URL: databaseURL, Pooler: pooler})
 	return err
 }
 
-// poolConfig parses databaseURL. It removes the parameters of the driver and its pool from those that are sent to the
-// server, so every connection must use it.
-func poolConfig(databaseURL string) (*pgxpool.Config, error) {
+// poolConfig parses the database's URL. It removes the parameters of the driver and its pool from those that are sent
+// to the server, so every connection must use it.
+func poolConfig(d Database) (*pgxpool.Config, error) {
+	config, err := parseURL(d.URL)
+	if err != nil {
+		return nil, err
+	}
+	dialWatchfully(config)
+	if !namesParameter(d.URL, "pool_max_conns") {
+		config.MaxConns = connectionsDefault
+	}
+	parameters := config.ConnConfig.RuntimeParams
+	if _, named := parameters["application_name"]; !named {
+		parameters["application_name"] = cmp.Or(d.Application, "postrider")
+	}
+	if d.pooled() {
+		return config, throughPooler(config.ConnConfig, d.URL)
+	}
+	parameters[searchPathSetting] = d.searchPath()
+	return config, nil
+}
+
+func parseURL(databaseURL string) (*pgxpool.Config, error) {
 	isURL := strings.HasPrefix(databaseURL, "postgres://") || strings.HasPrefix(databaseURL, "postgresql://")
 	if !isURL && (strings.Contains(databaseURL, "://") || !strings.Contains(databaseURL, "=")) {
 		return nil, errURL
@@ -30,14 +54,7 @@ func poolConfig(databaseURL string) (*pgxpool.Config, error) {
 	if err != nil && !isURL {
 		return nil, errURL // the driver's error would show text that it cannot tell from a keyword
 	}
-	if err != nil {
-		return nil, err
-	}
-	dialWatchfully(config)
-	if !namesPoolSize(databaseURL) {
-		config.MaxConns = connectionsDefault
-	}
-	return config, nil
+	return config, err
 }
 
 // namesSeveralHosts reports whether there is another server to try. A fallback may also be the same host without TLS.
@@ -45,12 +62,12 @@ func namesSeveralHosts(c *pgx.ConnConfig) bool {
 	return slices.ContainsFunc(c.Fallbacks, func(f *pgconn.FallbackConfig) bool { return f.Host != c.Host || f.Port != c.Port })
 }
 
-// namesPoolSize reports whether databaseURL, which is valid, sets the size of the pool.
-func namesPoolSize(databaseURL string) bool {
-	config, err := pgx.ParseConfig(databaseURL) // this does not remove the pool's parameters
+// namesParameter reports whether databaseURL, which is valid, sets a parameter of the driver or its pool.
+func namesParameter(databaseURL, name string) bool {
+	config, err := pgconn.ParseConfig(databaseURL) // this does not remove them
 	if err != nil {
 		return false
 	}
-	_, named := config.RuntimeParams["pool_max_conns"]
+	_, named := config.RuntimeParams[name]
 	return named
 }

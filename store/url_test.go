@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -40,13 +41,13 @@ func connects(t *testing.T, databaseURL string) {
 	if err := CheckURL(databaseURL); err != nil {
 		t.Error(err)
 	}
-	if err := Migrate(t.Context(), databaseURL); err != nil {
+	if err := Migrate(t.Context(), Database{URL: databaseURL}); err != nil {
 		t.Error(err)
 	}
-	if list, err := MigrateStatus(t.Context(), databaseURL); err != nil || len(list) == 0 {
+	if list, err := MigrateStatus(t.Context(), Database{URL: databaseURL}); err != nil || len(list) == 0 {
 		t.Errorf("%d migrations, %v", len(list), err)
 	}
-	s, err := Open(t.Context(), Config{URL: databaseURL, Clock: time.Now})
+	s, err := Open(t.Context(), Config{Database: Database{URL: databaseURL}, Clock: time.Now})
 	if err != nil {
 		t.Error(err)
 		return
@@ -86,7 +87,7 @@ func TestDatabaseURLTakesWhatTheDriverKnows(t *testing.T) {
 		}
 		bare.RawQuery = all.RawQuery
 		connects(t, bare.String())
-		if err := MigrateDown(t.Context(), bare.String()); err != nil {
+		if err := MigrateDown(t.Context(), Database{URL: bare.String()}); err != nil {
 			t.Error(err)
 		}
 	})
@@ -122,8 +123,8 @@ func TestDatabaseURLCanBeKeywordsAndValues(t *testing.T) {
 	connects(t, keywords(*u))
 }
 
-// TestMigrationsMakeTheSchemaOfTheSearchPath: a product that shares its database gives Postrider a schema of its own.
-func TestMigrationsMakeTheSchemaOfTheSearchPath(t *testing.T) {
+// TestSchemaIsMadeWhateverTheSearchPath: a product shares its DATABASE_URL, with a path for its own tables.
+func TestSchemaIsMadeWhateverTheSearchPath(t *testing.T) {
 	t.Parallel()
 	for _, form := range []func(url.URL) string{func(u url.URL) string { return u.String() }, keywords} {
 		u, err := url.Parse(empty.New(t))
@@ -131,9 +132,28 @@ func TestMigrationsMakeTheSchemaOfTheSearchPath(t *testing.T) {
 			t.Fatal(err)
 		}
 		values := u.Query()
-		values.Set("search_path", "hooks")
+		values.Set("search_path", "shop")
 		u.RawQuery = values.Encode()
 		connects(t, form(*u))
+		s := openStore(t, u.String(), nil)
+		var schemas []string
+		const where = "SELECT array_agg(DISTINCT relnamespace::regnamespace::text) FROM pg_class WHERE relname IN ('message', 'delivery', 'schema_migrations')"
+		if err := s.pool.QueryRow(t.Context(), where).Scan(&schemas); err != nil || !slices.Equal(schemas, []string{"postrider"}) {
+			t.Errorf("the tables are in %v, %v", schemas, err)
+		}
+	}
+}
+
+func TestSchemaNamesAreChecked(t *testing.T) {
+	t.Parallel()
+	for name, ok := range map[string]bool{
+		"postrider": true, "cell_2": true, "_a": true, "public": true, strings.Repeat("a", 48): true,
+		"": false, "Cell": false, "2nd": false, "a-b": false, `a"b`: false, "a b": false, strings.Repeat("a", 49): false,
+		"pg_toast": false, "information_schema": false,
+	} {
+		if err := CheckSchema(name); (err == nil) != ok {
+			t.Errorf("%q: %v", name, err)
+		}
 	}
 }
 

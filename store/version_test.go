@@ -93,7 +93,7 @@ type answer struct {
 func answerTo(query string, version int) (answer, error) {
 	switch {
 	case strings.Contains(query, "set_config"):
-		return answer{[]uint32{pgtype.TextOID, pgtype.TextOID}, pgtype.TextOID, []byte("offoff30s5s")}, nil
+		return answer{[]uint32{pgtype.TextArrayOID, pgtype.TextArrayOID}, pgtype.TextOID, []byte("postrider, pg_temp")}, nil
 	case strings.Contains(query, "server_version_num"):
 		return answer{nil, pgtype.Int4OID, binary.BigEndian.AppendUint32(nil, uint32(version))}, nil
 	case strings.Contains(query, "clock_timestamp") && version >= versionMin && version != versionCrashing:
@@ -113,10 +113,10 @@ func TestServerThatCannotBeUsedIsRefused(t *testing.T) {
 		180000: crashes, // its betas and release candidates report the same number
 	} {
 		databaseURL := fakeServer(t, version)
-		_, open := Open(t.Context(), Config{URL: databaseURL, Clock: time.Now, Log: slog.New(slog.DiscardHandler)})
-		_, status := MigrateStatus(t.Context(), databaseURL)
+		_, open := Open(t.Context(), Config{Database: Database{URL: databaseURL}, Clock: time.Now, Log: slog.New(slog.DiscardHandler)})
+		_, status := MigrateStatus(t.Context(), Database{URL: databaseURL})
 		for name, err := range map[string]error{
-			"open": open, "migrate up": Migrate(t.Context(), databaseURL), "migrate down": MigrateDown(t.Context(), databaseURL),
+			"open": open, "migrate up": Migrate(t.Context(), Database{URL: databaseURL}), "migrate down": MigrateDown(t.Context(), Database{URL: databaseURL}),
 			"migrate status": status,
 		} {
 			if err == nil || !strings.Contains(err.Error(), want) {
@@ -129,7 +129,7 @@ func TestServerThatCannotBeUsedIsRefused(t *testing.T) {
 func TestServerThatCanBeUsedIsNotRefused(t *testing.T) {
 	t.Parallel()
 	for _, version := range []int{150000, 150018, 170006, 179999, 180001, 180004, 190000} {
-		s, err := Open(t.Context(), Config{URL: fakeServer(t, version), Clock: time.Now, Log: slog.New(slog.DiscardHandler)})
+		s, err := Open(t.Context(), Config{Database: Database{URL: fakeServer(t, version)}, Clock: time.Now, Log: slog.New(slog.DiscardHandler)})
 		if err != nil {
 			t.Errorf("%d: %v", version, err)
 			continue

@@ -1,5 +1,5 @@
-// Package telemetry provides the log, one event per line on standard output, and the traces. It does not know what is
-// logged or traced.
+// Package telemetry provides the log, one event per line on standard output, metrics and traces. It does not know what is
+// logged, counted or traced.
 package telemetry
 
 import (

@@ -80,9 +80,7 @@ func VacuumEmpty(ctx context.Context, conn *pgx.Conn, table string) error {
 		// would release the pages and defeat the purpose.
 		"VACUUM (TRUNCATE false) " + name,
 		"ALTER TABLE " + name + " SET (autovacuum_enabled = false)",
-		"SET session_replication_role = replica", // the trigger would renumber FIFO deliveries
 		"INSERT INTO " + name + " SELECT * FROM aside",
-		"RESET session_replication_role",
 		"DROP TABLE aside",
 	} {
 		if _, err := conn.Exec(ctx, statement); err != nil {

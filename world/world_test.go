@@ -20,7 +20,9 @@ var (
 	small = worldtest.Template(migrate)
 )
 
-func migrate(ctx context.Context, url string) error { return store.Migrate(ctx, url) }
+func migrate(ctx context.Context, url string) error {
+	return store.Migrate(ctx, store.Database{URL: url})
+}
 
 func connect(t *testing.T, url string) *pgx.Conn {
 	t.Helper()

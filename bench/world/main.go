@@ -124,7 +124,12 @@ func fill(ctx context.Context, c world.Config, url string, out io.Writer) error 
 	if code := app.Main(ctx, []string{"migrate", "up", "--database-url", url}, io.Discard, os.Stderr); code != 0 {
 		return errors.New("the database cannot be migrated")
 	}
-	conn, err := pgx.Connect(ctx, url)
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		return err
+	}
+	config.RuntimeParams["search_path"] = "postrider"
+	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
 		return err
 	}

@@ -49,28 +49,11 @@ CREATE TABLE delivery (
     autovacuum_analyze_threshold = 50000
 );
 
--- One transaction at a time numbers deliveries to an endpoint, and keeps the others waiting until it has
--- committed: whoever sees a number sees all before it.
-CREATE FUNCTION delivery_number() RETURNS trigger
-LANGUAGE plpgsql AS $$
-BEGIN
-    PERFORM pg_advisory_xact_lock(hashtextextended(NEW.endpoint_id, 0));
-    NEW.seq := nextval('delivery_seq');
-    RETURN NEW;
-END
-$$;
-
-CREATE TRIGGER delivery_number
-    BEFORE INSERT ON delivery
-    FOR EACH ROW WHEN (NEW.queue = 2)
-    EXECUTE FUNCTION delivery_number();
-
 CREATE INDEX delivery_queue_endpoint_id_due_at_idx ON delivery (queue, endpoint_id, due_at);
 CREATE INDEX delivery_endpoint_id_seq_idx ON delivery (endpoint_id, seq) WHERE queue = 2;
 CREATE INDEX delivery_endpoint_id_subject_place_idx ON delivery (endpoint_id, subject, place) WHERE subject IS NOT NULL;
 
 COMMENT ON SEQUENCE delivery_seq IS 'Numbers the deliveries to FIFO endpoints.';
-COMMENT ON FUNCTION delivery_number IS 'Gives a delivery to a FIFO endpoint its place in the order, which is that of the commits.';
 COMMENT ON TABLE delivery IS 'A message still owed to an endpoint. Deleted when it has arrived or is given up.';
 COMMENT ON COLUMN delivery.due_at IS 'When it may be claimed. Claiming moves it ahead by the lease: a worker that dies is forgotten once it passes.';
 COMMENT ON COLUMN delivery.lease IS 'Counts the claims; a result is taken only from the one that still holds the number. 0: never claimed.';
@@ -87,5 +70,6 @@ COMMENT ON INDEX delivery_endpoint_id_subject_place_idx IS 'The first delivery o
 
 -- migrate:down
 DROP TABLE delivery;
-DROP FUNCTION delivery_number;
+-- 20261201001001 brings the function back on the way down.
+DROP FUNCTION IF EXISTS delivery_number();
 DROP SEQUENCE delivery_seq;

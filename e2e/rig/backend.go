@@ -53,6 +53,9 @@ func StopBackend() {
 func DemandsDocker() bool { return os.Getenv("E2E_BACKEND") == "docker" }
 
 func startBackend(ctx context.Context) (*backend, error) {
+	if os.Getenv("E2E_BACKEND") == "local" {
+		return startLocalBackend(ctx)
+	}
 	container, err := startPostgres(ctx)
 	if err == nil {
 		return container, nil
@@ -61,6 +64,10 @@ func startBackend(ctx context.Context) (*backend, error) {
 		return nil, fmt.Errorf("E2E_BACKEND=docker: %w", err)
 	}
 	fmt.Fprintf(os.Stderr, "e2e: a local Postgres stands in for a container: %s\n", strings.ReplaceAll(err.Error(), "\n", " "))
+	return startLocalBackend(ctx)
+}
+
+func startLocalBackend(ctx context.Context) (*backend, error) {
 	server, err := localpg.Start(ctx, localpg.Config{Ephemeral: true})
 	if err != nil {
 		return nil, err
@@ -93,9 +100,15 @@ func startPostgres(ctx context.Context) (*backend, error) {
 	return &backend{URL: url, stop: func() error { return testcontainers.TerminateContainer(container) }}, nil
 }
 
+// onCitus reports whether the schemas of the tests are distributed in a Citus cluster of one node.
+func onCitus() bool { return os.Getenv("E2E_CITUS") == "on" }
+
 // runPostgres starts Postgres in a container. If it fails, it leaves nothing behind.
 func runPostgres(ctx context.Context, more ...testcontainers.ContainerCustomizer) (*postgres.PostgresContainer, error) {
 	options := append([]testcontainers.ContainerCustomizer{postgres.BasicWaitStrategies()}, more...)
+	if onCitus() {
+		options = append(options, testcontainers.WithCmdArgs("-c", "citus.enable_schema_based_sharding=on"))
+	}
 	container, err := postgres.Run(ctx, postgresImage(), options...)
 	if err != nil && container != nil {
 		_ = testcontainers.TerminateContainer(container)

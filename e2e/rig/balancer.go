@@ -143,5 +143,5 @@ func (b *Balancer) pass(r *http.Request) (Response, error) {
 		return Response{}, err
 	}
 	request.Header, request.GetBody = r.Header.Clone(), nil // keeps the transport from sending a request twice
-	return readResponse(b.transport.RoundTrip(request))
+	return ReadResponse(b.transport.RoundTrip(request))
 }

@@ -5,12 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
 	"sync"
-	"syscall"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -18,16 +13,18 @@ import (
 	docker "github.com/moby/moby/client"
 	"github.com/testcontainers/testcontainers-go"
 	"github.com/testcontainers/testcontainers-go/modules/postgres"
-
-	"github.com/postrider/postrider/localpg"
 )
 
 // Breakable is a Postgres server for a single test, which may stop it. The server keeps its data across restarts.
 // Unlike the shared server it waits for the disk, so that what it acknowledged survives a crash.
 type Breakable interface {
-	URL(ctx context.Context) (string, error) // of a superuser; may change with each start
+	located
 	Stop(ctx context.Context, how Shutdown) error
 	Start(ctx context.Context) error
+}
+
+type located interface {
+	URL(ctx context.Context) (string, error) // of a superuser; may change with each start
 }
 
 // Shutdown is a Postgres shutdown mode: fast ends the sessions and writes everything to disk, immediate is a crash.
@@ -52,60 +49,7 @@ func NewBreakable(t testing.TB) Breakable {
 	if DemandsDocker() {
 		t.Fatal(err)
 	}
-	// Not t.TempDir: if the test runs as root, the account that Postgres runs as cannot enter that directory.
-	dir := Must(os.MkdirTemp("", "postrider-e2e-*"))(t)
-	NoError(t, os.Chmod(dir, 0o755))
-	l := &LocalPostgres{Dir: filepath.Join(dir, "server")}
-	t.Cleanup(func() {
-		NoError(t, l.Stop(context.Background(), Fast))
-		NoError(t, os.RemoveAll(dir))
-	})
-	NoError(t, l.Start(t.Context()))
-	l.Address = l.Server.URL()
-	return l
-}
-
-// LocalPostgres is a Breakable that runs on this machine.
-type LocalPostgres struct {
-	Dir     string
-	Server  *localpg.Server
-	Address string // does not change with a restart
-}
-
-// URL returns the URL of a superuser. It stays the same.
-func (l *LocalPostgres) URL(context.Context) (string, error) { return l.Address, nil }
-
-// Start starts the server on its existing data.
-func (l *LocalPostgres) Start(ctx context.Context) (err error) {
-	server, err := localpg.Start(ctx, localpg.Config{Dir: l.Dir})
-	if err == nil {
-		l.Server = server
-	}
-	return err
-}
-
-// Stop stops the server and returns after it has exited.
-func (l *LocalPostgres) Stop(_ context.Context, how Shutdown) error {
-	if how == Immediate {
-		pid, err := postmaster(l.Dir)
-		if err != nil {
-			return err
-		}
-		if err := syscall.Kill(pid, syscall.SIGQUIT); err != nil {
-			return err
-		}
-		<-l.Server.Done()
-	}
-	return l.Server.Stop()
-}
-
-func postmaster(dir string) (int, error) {
-	text, err := os.ReadFile(filepath.Join(dir, "data", "postmaster.pid"))
-	if err != nil {
-		return 0, err
-	}
-	line, _, _ := strings.Cut(string(text), "\n")
-	return strconv.Atoi(line)
+	return startLocalPostgres(t)
 }
 
 type containerPostgres struct {
@@ -115,7 +59,11 @@ type containerPostgres struct {
 
 // URL returns a URL with the current port: the container engine chooses a new one at each start.
 func (c *containerPostgres) URL(ctx context.Context) (string, error) {
-	return c.container.ConnectionString(ctx, "sslmode=disable")
+	url, err := c.container.ConnectionString(ctx, "sslmode=disable")
+	if err != nil {
+		return "", err
+	}
+	return withSearchPath(url), nil
 }
 
 func (c *containerPostgres) Start(ctx context.Context) error {
@@ -152,12 +100,12 @@ func awaitAnswer(ctx context.Context, b Breakable) error {
 
 // Bridge gives a server a TCP address on this machine that never changes. Without it, a local server has only a
 // socket, and a container gets another port at each start.
-func Bridge(t testing.TB, to Breakable) (address string) {
+func Bridge(t testing.TB, to located) (address string) {
 	t.Helper()
 	return ServeTCP(t, func(conn net.Conn) { join(conn, to) })
 }
 
-func join(conn net.Conn, to Breakable) {
+func join(conn net.Conn, to located) {
 	defer conn.Close()
 	server, err := dialPostgres(to)
 	if err != nil {
@@ -174,7 +122,7 @@ func join(conn net.Conn, to Breakable) {
 	there.Wait()
 }
 
-func dialPostgres(b Breakable) (net.Conn, error) {
+func dialPostgres(b located) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
 	url, err := b.URL(ctx)
@@ -213,19 +161,4 @@ func terminateBackends(ctx context.Context, b Breakable) (ended int, err error) 
 		WHERE datname = current_database() AND pid <> pg_backend_pid() AND random() < 0.5`
 	err = conn.QueryRow(ctx, statement).Scan(&ended)
 	return ended, err
-}
-
-// Synchronous makes the server acknowledge a commit only after its standby has it.
-func (l *LocalPostgres) Synchronous(t testing.TB) {
-	t.Helper()
-	Execute(t, l.Address, "ALTER SYSTEM SET synchronous_standby_names = '*'")
-	Execute(t, l.Address, "SELECT pg_reload_conf()")
-	Await(t, func() string {
-		n := 0
-		Query(t, l.Address, "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'", &n)
-		if n == 0 {
-			return "no standby follows"
-		}
-		return ""
-	})
 }

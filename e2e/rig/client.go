@@ -56,10 +56,11 @@ func (c Client) Do(ctx context.Context, method, path, body string) (Response, er
 		return Response{}, err
 	}
 	request.Header.Set("Authorization", "Bearer "+c.Token)
-	return readResponse(HTTPClient.Do(request))
+	return ReadResponse(HTTPClient.Do(request))
 }
 
-func readResponse(answer *http.Response, err error) (Response, error) {
+// ReadResponse reads an answer to its end.
+func ReadResponse(answer *http.Response, err error) (Response, error) {
 	if err != nil {
 		return Response{}, err
 	}

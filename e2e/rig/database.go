@@ -16,7 +16,21 @@ import (
 func NewDatabase(t testing.TB) string {
 	t.Helper()
 	NeedOwnProcesses(t)
+	if onCitus() {
+		return newMigratedDatabase(t)
+	}
 	return newDatabase(t, Must(migrated())(t))
+}
+
+// newMigratedDatabase is NewDatabase without copying: Postgres copies no database that anything is connected to, and the
+// maintenance daemon of Citus always is.
+func newMigratedDatabase(t testing.TB) string {
+	t.Helper()
+	database := newDatabase(t, "template0")
+	if got := Command(t, Settings(database), "migrate", "up"); got.Code != 0 {
+		t.Fatalf("migrate up: %s", Tail(got.Stderr))
+	}
+	return database
 }
 
 // NewEmptyDatabase creates a database without the migrations.
@@ -63,6 +77,9 @@ var migrated = sync.OnceValues(func() (template string, err error) {
 	return template, AdministerDatabase(server.URL, "ALTER DATABASE "+template+" ALLOW_CONNECTIONS false")
 })
 
+// searchPath is for the statements of tests, psql and pg_dump. The service sets its own.
+const searchPath = "postrider,public"
+
 func createDatabase(server, template string) (string, error) {
 	name := "e2e_" + Random()
 	if err := AdministerDatabase(server, "CREATE DATABASE "+name+" TEMPLATE "+template); err != nil {
@@ -70,7 +87,21 @@ func createDatabase(server, template string) (string, error) {
 	}
 	u := MustParseURL(server)
 	u.Path = "/" + name
-	return u.String(), nil
+	if onCitus() {
+		if err := AdministerDatabase(u.String(), "CREATE EXTENSION citus"); err != nil {
+			return "", err
+		}
+	}
+	return withSearchPath(u.String()), nil
+}
+
+// withSearchPath returns a URL whose sessions find the tables of the service.
+func withSearchPath(database string) string {
+	u := MustParseURL(database)
+	query := u.Query()
+	query.Set("options", "-csearch_path="+searchPath)
+	u.RawQuery = query.Encode()
+	return u.String()
 }
 
 // AdministerDatabase runs a statement on a server as a superuser.

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"sync"
 	"testing"
+	"time"
 
 	svix "github.com/svix/svix-webhooks/go"
 )
@@ -74,7 +75,7 @@ func (d *destination) accept(r *http.Request, body []byte) (manners, error) {
 	if r.URL.Path == followedPath {
 		return d.manners, fmt.Errorf("%s: a redirect was followed", id)
 	}
-	if err := errors.Join(verifyWebhook(d.secret, r.Header, body), sameByBothNames(r.Header)); err != nil {
+	if err := errors.Join(verifyWebhook(d.secret, r.Header, body, time.Now()), sameByBothNames(r.Header)); err != nil {
 		return d.manners, fmt.Errorf("%s cannot be verified: %w", id, err)
 	}
 	return d.manners, d.ledger.Arrived(id, body)

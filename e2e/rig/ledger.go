@@ -75,6 +75,13 @@ func (l *Ledger) triedAgain() {
 	l.Retries++
 }
 
+// Retried returns how many requests were made again so far.
+func (l *Ledger) Retried() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.Retries
+}
+
 // IDs returns the ids of the messages that were accepted.
 func (l *Ledger) IDs() (ids []string) {
 	l.mu.Lock()

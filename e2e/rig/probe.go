@@ -14,7 +14,7 @@ func Probe(ctx context.Context, url string) (Response, error) {
 	if err != nil {
 		return Response{}, err
 	}
-	return readResponse(HTTPClient.Do(request))
+	return ReadResponse(HTTPClient.Do(request))
 }
 
 // AwaitProbe waits until a health check is answered with the given status and a body that contains the given text.

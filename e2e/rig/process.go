@@ -99,6 +99,10 @@ var harnessSettings = []string{"POSTRIDER_STOP_DELAY=0s", "POSTRIDER_OPS_LISTEN=
 
 func launchCommand(cmd *exec.Cmd, settings []string) (*Process, error) {
 	p := &Process{Cmd: cmd, done: make(chan struct{})}
+	settings, err := pooledAsUsual(settings)
+	if err != nil {
+		return nil, err
+	}
 	p.Cmd.Env = slices.Concat(CleanEnvironment(), harnessSettings, settings)
 	p.Cmd.Stdout, p.Cmd.Stderr = &p.Stdout, &p.Stderr
 	p.Cmd.WaitDelay = Patience // in case another process holds the output open

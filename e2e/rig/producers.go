@@ -28,7 +28,7 @@ import (
 // NewKafka starts kfake, a broker that speaks Kafka's protocol, with its data on disk.
 func NewKafka(t *testing.T, _, _ string) Producer {
 	t.Helper()
-	dir, port := t.TempDir(), freePort(t)
+	dir, port := t.TempDir(), FreePort(t)
 	var cluster *kfake.Cluster
 	begin := func() {
 		cluster = Must(kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(port), kfake.DataDir(dir), kfake.SyncWrites(),
@@ -54,8 +54,8 @@ func NewKafka(t *testing.T, _, _ string) Producer {
 	}
 }
 
-// freePort returns a port that nothing listens on at the moment.
-func freePort(t *testing.T) int {
+// FreePort returns a port that nothing listens on at the moment.
+func FreePort(t testing.TB) int {
 	t.Helper()
 	listener := Must(net.Listen("tcp", "127.0.0.1:0"))(t)
 	defer listener.Close()
@@ -65,7 +65,7 @@ func freePort(t *testing.T) int {
 // NewNATS starts a real NATS server in this process.
 func NewNATS(t *testing.T, _, _ string) Producer {
 	t.Helper()
-	options := &natsserver.Options{Host: "127.0.0.1", Port: freePort(t), JetStream: true, StoreDir: t.TempDir(), SyncAlways: true, NoLog: true, NoSigs: true}
+	options := &natsserver.Options{Host: "127.0.0.1", Port: FreePort(t), JetStream: true, StoreDir: t.TempDir(), SyncAlways: true, NoLog: true, NoSigs: true}
 	var server *natsserver.Server
 	begin := func(t *testing.T) {
 		t.Helper()

@@ -27,7 +27,7 @@ func (c Client) SendBatch(t testing.TB, app, key, messages string) BatchAnswer {
 	if key != "" {
 		request.Header.Set("Idempotency-Key", key)
 	}
-	r := Must(readResponse(HTTPClient.Do(request)))(t)
+	r := Must(ReadResponse(HTTPClient.Do(request)))(t)
 	if r.Status != http.StatusAccepted {
 		t.Fatalf("status %d: %s", r.Status, Tail(string(r.Body)))
 	}
@@ -65,5 +65,5 @@ func (c Client) sendWith(ctx context.Context, method, path, body string, headers
 		name, value, _ := strings.Cut(header, ": ")
 		request.Header.Set(name, value)
 	}
-	return readResponse(HTTPClient.Do(request))
+	return ReadResponse(HTTPClient.Do(request))
 }

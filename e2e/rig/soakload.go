@@ -91,7 +91,7 @@ func (l *SoakLoad) post(ctx context.Context, n int, app string) (id string, err 
 	}
 	request.Header.Set("Authorization", "Bearer "+l.Token)
 	request.Header.Set("Idempotency-Key", fmt.Sprintf("message-%d", n))
-	answer, err := readResponse(HTTPClient.Do(request))
+	answer, err := ReadResponse(HTTPClient.Do(request))
 	if err != nil {
 		return "", err
 	}

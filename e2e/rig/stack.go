@@ -95,7 +95,7 @@ func (s *Stack) API(t *testing.T) Service {
 // Worker starts a container of a worker, and waits until it is ready.
 func (s *Stack) Worker(t *testing.T) testcontainers.Container {
 	t.Helper()
-	return s.run(t, "worker", testcontainers.WithWaitStrategy(wait.ForLog("msg=ready").WithStartupTimeout(Patience)))
+	return s.run(t, "worker", testcontainers.WithWaitStrategy(wait.ForLog(`"msg":"ready"`).WithStartupTimeout(Patience)))
 }
 
 // run starts a container of the unmodified component image, and shows the container's log if the test fails.

@@ -7,7 +7,7 @@ WITH paid AS (
     WHERE NOT paid
     RETURNING id, amount
 )
-SELECT message_send('acme', 'invoice.paid', jsonb_build_object('invoice', id, 'amount', amount))
+SELECT postrider.message_send('acme', 'invoice.paid', jsonb_build_object('invoice', id, 'amount', amount))
 FROM paid;
 
 COMMIT;

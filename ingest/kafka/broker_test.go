@@ -21,8 +21,9 @@ import (
 	"github.com/postrider/postrider/ingest/sourcetest"
 )
 
-// patience is how long a test waits for anything. It is far longer than anything takes on a slow and busy machine.
-const patience = time.Minute
+// patience is how long a test waits for anything. It is far longer than anything takes on a slow and busy machine, and than
+// the age at which a client reads the metadata again.
+const patience = 3 * time.Minute
 
 // partitions is the number of partitions of each topic in these tests.
 const partitions = 6
@@ -136,7 +137,7 @@ func (b *broker) source(t testing.TB, dial func(context.Context, string, string)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.poll = 500 * time.Millisecond
+	s.poll, s.checkTimeout, s.quiet, s.givenUp = 500*time.Millisecond, patience, patience, time.Second
 	s.options = append(s.options, kgo.Dialer(dial),
 		kgo.HeartbeatInterval(100*time.Millisecond), kgo.SessionTimeout(6*time.Second))
 	return s

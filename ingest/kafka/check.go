@@ -29,7 +29,7 @@ const (
 // be used, and whether the next messages can be read. It does not join the group, which would take partitions from
 // other members. Possible problems are logged as warnings.
 func (s *Source) Check(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.checkTimeout)
 	defer cancel()
 	client, err := kgo.NewClient(append(s.options, kgo.RequestRetries(0))...) // insist retries, and says why
 	if err != nil {

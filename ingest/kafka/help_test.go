@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+	nometer "go.opentelemetry.io/otel/metric/noop"
 	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/postrider/postrider/core"
@@ -185,7 +186,7 @@ func run(t testing.TB, s *Source, sink ingest.Sink) (stop func()) {
 	done.Go(func() {
 		ingest.Run(ctx, ingest.Config{
 			Name: "test", Source: s, Sink: sink, Decode: decode, StopTimeout: patience,
-			Tracer: noop.NewTracerProvider().Tracer(""), Log: slog.New(slog.DiscardHandler),
+			Tracer: noop.NewTracerProvider().Tracer(""), Meter: nometer.NewMeterProvider().Meter(""), Clock: time.Now, Log: slog.New(slog.DiscardHandler),
 			BackOffMost: 200 * time.Millisecond,
 		})
 	})

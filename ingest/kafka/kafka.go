@@ -20,11 +20,14 @@ const callTimeout = 10 * time.Second
 
 // Source receives messages from topics.
 type Source struct {
-	log     *slog.Logger
-	config  Config
-	options []kgo.Opt     // options for connecting to brokers
-	session time.Duration // how long the group waits for us
-	poll    time.Duration // how long no messages may arrive before we ask the brokers
+	log          *slog.Logger
+	config       Config
+	options      []kgo.Opt     // options for connecting to brokers
+	session      time.Duration // how long the group waits for us
+	poll         time.Duration // how long no messages may arrive before we ask the brokers
+	checkTimeout time.Duration // of a check
+	quiet        time.Duration // how long the brokers may return nothing before a check goes on without the rest
+	givenUp      time.Duration // how long partitions are left alone that the client has given up
 
 	member membership
 	stalls *stalls
@@ -35,9 +38,14 @@ type Source struct {
 	remade   []string                 // topics that were deleted and recreated, to be read anew
 	aside    map[*kgo.Record]struct{} // messages of the last batch whose dead letters are stored
 	extended int                      // how often the last batch was extended
+
+	gauge *gauge // nil: not connected; only Depth uses it, and Close after it
 }
 
-var _ ingest.Source = (*Source)(nil)
+var (
+	_ ingest.Measured  = (*Source)(nil)
+	_ ingest.Described = (*Source)(nil)
+)
 
 // New returns a source. It opens no connection.
 func New(c Config, log *slog.Logger) (*Source, error) {
@@ -46,9 +54,10 @@ func New(c Config, log *slog.Logger) (*Source, error) {
 		return nil, err
 	}
 	s := &Source{
-		log: log, config: set.Config, options: reach(set, log), session: set.session, poll: pollWait, places: newPlaces(),
+		log: log, config: set.Config, options: reach(set, log), session: set.session, poll: pollWait,
+		checkTimeout: callTimeout, quiet: quietMost, givenUp: metadataAge, places: newPlaces(),
 		stalls: newStalls(log, time.Now), //nolint:forbidigo // the wall's clock, for how long a partition stalls
-		member: membership{lost: map[partition]struct{}{}}, aside: map[*kgo.Record]struct{}{},
+		member: newMembership(), aside: map[*kgo.Record]struct{}{},
 	}
 	if err := kgo.ValidateOpts(s.consume()...); err != nil {
 		return nil, fmt.Errorf("brokers, topics, group: %w", err)
@@ -75,6 +84,7 @@ func (s *Source) connect() error {
 
 // Close leaves the group, which assigns its partitions to other members, and disconnects.
 func (s *Source) Close(ctx context.Context) error {
+	s.closeGauge()
 	client := s.member.client
 	if client == nil {
 		return nil

@@ -3,6 +3,7 @@ package kafka
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -25,6 +26,15 @@ type membership struct {
 	client *kgo.Client
 	id     string                 // of the member that the partitions were assigned to
 	lost   map[partition]struct{} // partitions taken away since the last batch was received
+
+	// The client gives up a partition whose committed offset it cannot get, for whatever reason, and asks for it again
+	// only if the partition is assigned to us anew. Nothing else would make it read the partition.
+	unread  map[partition]struct{} // partitions that are assigned to us, and that the client has not begun to read
+	dropped []string               // topics of which the client has given up partitions
+}
+
+func newMembership() membership {
+	return membership{lost: map[partition]struct{}{}, unread: map[partition]struct{}{}}
 }
 
 // join creates a client, whose callbacks may run immediately.
@@ -46,10 +56,45 @@ func (m *membership) current() *kgo.Client {
 }
 
 // assigned is called when the group has assigned partitions, after all revoked ones are gone.
-func (m *membership) assigned(_ context.Context, client *kgo.Client, _ map[string][]int32) {
+func (m *membership) assigned(_ context.Context, client *kgo.Client, partitions map[string][]int32) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.id, _ = client.GroupMetadata()
+	for topic, numbers := range partitions {
+		for _, number := range numbers {
+			m.unread[partition{topic, number}] = struct{}{}
+		}
+	}
+}
+
+// begun is called after assigned with the partitions that the client begins to read, and returns the topics of those that it
+// has given up.
+func (m *membership) begun(at map[string]map[int32]kgo.Offset) (dropped []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for p := range m.unread {
+		if _, reads := at[p.topic][p.number]; !reads && !slices.Contains(dropped, p.topic) {
+			dropped = append(dropped, p.topic)
+		}
+	}
+	clear(m.unread)
+	return dropped
+}
+
+// drop records topics for the next call of takeDropped.
+func (m *membership) drop(topics []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.dropped = append(m.dropped, topics...)
+}
+
+// takeDropped returns the topics whose partitions have to be assigned to us anew.
+func (m *membership) takeDropped() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	dropped := m.dropped
+	m.dropped = nil
+	return dropped
 }
 
 // gone is called when partitions are taken away. No other member gets them before it returns, unless the group
@@ -60,6 +105,7 @@ func (m *membership) gone(_ context.Context, _ *kgo.Client, partitions map[strin
 	for topic, numbers := range partitions {
 		for _, number := range numbers {
 			m.lost[partition{topic, number}] = struct{}{}
+			delete(m.unread, partition{topic, number})
 		}
 	}
 }

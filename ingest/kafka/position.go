@@ -4,17 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// quiet is how long a read may return nothing before the check goes on without the rest: the requested messages
+// quietMost is how long a read may return nothing before the check goes on without the rest: the requested messages
 // exist, and arrive at once.
-const quiet = 4 * fetchWait
+const quietMost = 4 * fetchWait
 
 // positions returns in which partitions the group cannot continue. It reads a batch of each, as any consumer can,
 // without joining the group: one batch at a time, which is decompressed and discarded.
@@ -44,7 +42,7 @@ func (s *Source) positions(ctx context.Context, client *kgo.Client) error {
 		return err
 	}
 	defer reader.Close()
-	r := reading{client: reader, open: open, waiting: map[partition]error{}}
+	r := reading{client: reader, open: open, quiet: s.quiet, waiting: map[partition]error{}}
 	for idle := false; len(open) > 0 && !idle; {
 		idle = r.some(ctx)
 	}
@@ -61,13 +59,14 @@ func (s *Source) positions(ctx context.Context, client *kgo.Client) error {
 type reading struct {
 	client   *kgo.Client
 	open     map[partition]int64 // what is still to be read, and from where
+	quiet    time.Duration
 	waiting  map[partition]error // partitions with an error that may pass in a moment
 	problems []error
 }
 
 // some waits for some batches, and reports whether waiting for more is useless.
 func (r *reading) some(ctx context.Context) (idle bool) {
-	polling, cancel := context.WithTimeout(ctx, quiet)
+	polling, cancel := context.WithTimeout(ctx, r.quiet)
 	defer cancel()
 	temporary := false
 	r.client.PollFetches(polling).EachPartition(func(f kgo.FetchTopicPartition) {
@@ -107,41 +106,13 @@ func (r *reading) done(p partition, err error) {
 
 // unread returns the offsets where the group continues, for the partitions with unread messages.
 func (s *Source) unread(ctx context.Context, client *kgo.Client) (map[partition]int64, error) {
-	brokers, topics := kadm.NewClient(client), slices.Clone(s.config.Topics) // the library sorts them
-	committed, err := brokers.FetchOffsetsForTopics(ctx, s.config.Group, topics...)
-	switch {
-	case passes(err):
-		return nil, fmt.Errorf("group: ask where %s is: %w", s.config.Group, err)
-	case err != nil && !errors.Is(err, kerr.GroupIDNotFound): // without a group there are no offsets yet
+	spans, err := s.spans(ctx, client)
+	if errors.Is(err, errGroup) {
 		return nil, nil // usable reports that the group cannot be used
 	}
-	starts, err := brokers.ListStartOffsets(ctx, topics...)
-	if err != nil {
-		return nil, fmt.Errorf("topics: ask where partitions start: %w", err)
+	open := make(map[partition]int64, len(spans))
+	for p, span := range spans {
+		open[p] = span.from
 	}
-	ends, err := brokers.ListCommittedOffsets(ctx, topics...)
-	if err != nil {
-		return nil, fmt.Errorf("topics: ask where partitions end: %w", err)
-	}
-	open := map[partition]int64{}
-	var problems []error
-	ends.Each(func(end kadm.ListedOffset) {
-		start, _ := starts.Lookup(end.Topic, end.Partition)
-		if err := errors.Join(start.Err, end.Err); err != nil {
-			problems = append(problems, fmt.Errorf("topics: %s, partition %d: %w", end.Topic, end.Partition, err))
-			return
-		}
-		at, known := committed.Lookup(end.Topic, end.Partition)
-		offset := max(at.At, start.Offset)
-		if !known || at.At < 0 {
-			if s.config.Start == latest {
-				return
-			}
-			offset = start.Offset
-		}
-		if offset < end.Offset {
-			open[partition{end.Topic, end.Partition}] = offset
-		}
-	})
-	return open, some(problems)
+	return open, err
 }

@@ -1,7 +1,6 @@
 package kafka
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -27,15 +26,24 @@ func TestCheckFindsPartitionsThatStall(t *testing.T) {
 			b.commit(t, "", map[int32]int64{0: 1}) // where the problem is
 			b.to(t, 0, "more")
 			s, _, _ := b.logged(t)
-			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
-			defer cancel()
-			err := s.Check(ctx)
+			err := s.checkUntil(t, trouble.says)
 			wantSaid(t, err, "topics: "+b.topic()+", partition 0 cannot be read at offset 1", trouble.says)
 			if n := strings.Count(errText(err), ", partition "); n != 1 {
 				t.Errorf("more than partition 0 is named: %v", err)
 			}
 		})
 	}
+}
+
+// checkUntil checks for longer and longer until the error has a text: an error that may pass is told at the deadline.
+func (s *Source) checkUntil(t testing.TB, text string) (err error) {
+	t.Helper()
+	for s.checkTimeout = 3 * time.Second; s.checkTimeout < patience; s.checkTimeout *= 2 {
+		if err = s.Check(t.Context()); strings.Contains(errText(err), text) {
+			return err
+		}
+	}
+	return err
 }
 
 func TestCheckFindsSkippedBatchInOrder(t *testing.T) {
@@ -129,6 +137,7 @@ func TestCheckOfManyPartitions(t *testing.T) {
 		b.fake.KeepControl()
 		return r.ResponseKind(), nil, true // never any messages
 	})
+	s.quiet = time.Second
 	wantSaid(t, s.Check(t.Context()))
 	if want := fmt.Sprintf("partitions=%d", many); !strings.Contains(log.String(), want) {
 		t.Errorf("the log is %q, and does not say %q", log, want)

@@ -32,8 +32,8 @@ func (s *Source) Receive(ctx context.Context) ([]ingest.Message, error) {
 	}
 	client := s.member.client
 	client.AllowRebalance()
-	s.readAnew(client)
 	for {
+		s.readAnew(client)
 		messages, err := s.take(ctx, client)
 		if len(messages) > 0 {
 			return messages, nil
@@ -75,9 +75,7 @@ func (s *Source) take(ctx context.Context, client *kgo.Client) ([]ingest.Message
 			s.log.Warn("partition read failed; other partitions continue", "group", s.config.Group, "error", problem)
 		}
 		return b.messages, nil
-	case len(b.remade) > 0:
-		s.readAnew(client)
-	case waiting.Err() != nil && ctx.Err() == nil:
+	case len(b.remade) == 0 && waiting.Err() != nil && ctx.Err() == nil:
 		b.problems = append(b.problems, s.probe(ctx, client))
 	}
 	return nil, errors.Join(b.problems...)
@@ -142,15 +140,22 @@ func (s *Source) remake(topic string) {
 	}
 }
 
-// readAnew makes the client forget deleted topics, and find the ones with the same names. No message of them may be
-// in hand.
+// readAnew makes the client forget topics and find the ones with the same names: those that were deleted, and those of
+// which it has given up partitions. No message of them may be in hand.
 func (s *Source) readAnew(client *kgo.Client) {
-	if len(s.remade) == 0 {
+	dropped := s.member.takeDropped()
+	again := slices.Compact(slices.Sorted(slices.Values(slices.Concat(s.remade, dropped))))
+	if len(again) == 0 {
 		return
 	}
-	s.log.Warn("topics deleted; topics recreated under their names are read from the start", "topics", s.remade)
-	client.PurgeTopicsFromConsuming(s.remade...)
-	client.AddConsumeTopics(s.remade...)
-	s.stalls.remade(s.remade)
+	if len(s.remade) > 0 {
+		s.log.Warn("topics deleted; topics recreated under their names are read from the start", "topics", s.remade)
+	}
+	if len(dropped) > 0 {
+		s.log.Warn("offsets unknown; partitions requested again", "group", s.config.Group, "topics", dropped)
+	}
+	client.PurgeTopicsFromConsuming(again...)
+	client.AddConsumeTopics(again...)
+	s.stalls.remade(again)
 	s.remade = nil
 }

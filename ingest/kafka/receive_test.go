@@ -221,8 +221,10 @@ func TestTopicThatFailsDoesNotHoldUpOthers(t *testing.T) {
 			b.Produce(t, series("red", 0, 1)...)
 			settle(t, s, verdicts(ingest.Ack, receive(t, s))...)
 			cause(t, b)
+			wait := s.poll
 			await(t, func() string {
-				ctx, cancel := context.WithTimeout(t.Context(), 2*s.poll)
+				wait *= 2
+				ctx, cancel := context.WithTimeout(t.Context(), wait)
 				defer cancel()
 				if _, err := s.Receive(ctx); ctx.Err() == nil {
 					t.Errorf("the first topic is held up: %v", err)
@@ -237,6 +239,40 @@ func TestTopicThatFailsDoesNotHoldUpOthers(t *testing.T) {
 				batch := receive(t, s)
 				found += len(batch)
 				settle(t, s, verdicts(ingest.Ack, batch)...)
+			}
+		})
+	}
+}
+
+// The client gives up a partition whose committed offset it cannot get, and would never read it.
+func TestPartitionWithoutAKnownOffsetIsReadLater(t *testing.T) {
+	t.Parallel()
+	for name, refusals := range map[string]kfake.Fault{
+		"refused": {Err: kerr.TopicAuthorizationFailed, Count: 3},
+		"unknown": {Err: kerr.UnknownTopicID, Count: 5}, // one more than the client asks
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newFake(t)
+			b.config.Topics = append(b.config.Topics, "other")
+			if err := b.fake.CreateTopic("other", 1, nil); err != nil {
+				t.Fatal(err)
+			}
+			refusals.Keys, refusals.Topic = []kmsg.Key{kmsg.OffsetFetch}, "other"
+			fault := b.fake.Fault(refusals)
+			s, log, _ := b.logged(t)
+			b.Produce(t, series("red", 0, 1)...)
+			b.publish(t, &kgo.Record{Topic: "other", Value: []byte("late")})
+			for found := map[string]bool{}; len(found) < 2; {
+				batch := receive(t, s)
+				for _, m := range batch {
+					found[string(m.Body)] = true
+				}
+				settle(t, s, verdicts(ingest.Ack, batch)...)
+			}
+			closeSource(t, s)
+			if n := strings.Count(log.String(), "partitions requested again"); n == 0 || fault.Hits() < refusals.Count {
+				t.Errorf("requested again %d times after %d refusals", n, fault.Hits())
 			}
 		})
 	}

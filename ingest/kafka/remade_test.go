@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -246,37 +247,42 @@ func TestTopicMadeAgainWithPartitionsMissing(t *testing.T) {
 }
 
 // A member without partitions takes over, and nothing is committed in the new topic. The topic is not new to the
-// group, whose start is latest.
+// group, whose start is latest. If the member asks for offsets of the old topic for too long, its client gives up.
 func TestTopicMadeAgainForAMemberWithoutPartitions(t *testing.T) {
 	t.Parallel()
 	for name, generation := range generations {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			b := newFake(t, generation)
-			b.config.Start = latest
-			b.remake(t, b.topic(), 1)
-			first, second := b.source(t, b.dial), b.source(t, b.dial)
-			stopFirst := run(t, first, away{}) // otherwise it might receive the new topic's messages itself
-			b.group(t, func(g *kfake.GroupInfo) bool { return g.State == "Stable" && len(g.Commits[b.topic()]) > 0 })
-			received := make(chan []ingest.Message, 1)
-			go func() {
-				defer close(received) // where nothing is received, too
-				received <- receive(t, second)
-			}()
-			await(t, func() string {
-				if second.places.topic(b.topic()).id == (topicID{}) {
-					return "the second member has not heard of the topic"
+		for _, refusals := range []int{0, 5} { // one more than the client asks
+			t.Run(fmt.Sprintf("%s, %d refusals", name, refusals), func(t *testing.T) {
+				t.Parallel()
+				b := newFake(t, generation)
+				b.config.Start = latest
+				b.remake(t, b.topic(), 1)
+				first, second := b.source(t, b.dial), b.source(t, b.dial)
+				stopFirst := run(t, first, away{}) // otherwise it might receive the new topic's messages itself
+				b.group(t, func(g *kfake.GroupInfo) bool { return g.State == "Stable" && len(g.Commits[b.topic()]) > 0 })
+				received := make(chan []ingest.Message, 1)
+				go func() {
+					defer close(received) // where nothing is received, too
+					received <- receive(t, second)
+				}()
+				await(t, func() string {
+					if second.places.topic(b.topic()).id == (topicID{}) {
+						return "the second member has not heard of the topic"
+					}
+					return ""
+				})
+				b.remake(t, b.topic(), 1)
+				b.Produce(t, series("red", 0, 3)...)
+				if refusals > 0 {
+					b.fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetFetch}, Topic: b.topic(), Err: kerr.UnknownTopicID, Count: refusals})
 				}
-				return ""
+				stopFirst()
+				if batch := <-received; len(batch) > 0 && string(batch[0].Body) != "0" {
+					t.Errorf("the first message is %s", batch[0].Body)
+				}
+				closeSource(t, second)
 			})
-			b.remake(t, b.topic(), 1)
-			b.Produce(t, series("red", 0, 3)...)
-			stopFirst()
-			if batch := <-received; len(batch) > 0 && string(batch[0].Body) != "0" {
-				t.Errorf("the first message is %s", batch[0].Body)
-			}
-			closeSource(t, second)
-		})
+		}
 	}
 }
 

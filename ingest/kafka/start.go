@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -18,6 +19,8 @@ import (
 func (s *Source) begin(ctx context.Context, at map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
+	// A topic of which the client has given up all partitions is not begun: if it was recreated, we must not know that yet.
+	maps.DeleteFunc(at, func(_ string, of map[int32]kgo.Offset) bool { return len(of) == 0 })
 	topics, err := s.look(ctx, at)
 	if err != nil {
 		return nil, err
@@ -28,6 +31,10 @@ func (s *Source) begin(ctx context.Context, at map[string]map[int32]kgo.Offset) 
 		}
 	}
 	s.places.begin(at)
+	if dropped := s.member.begun(at); len(dropped) > 0 {
+		// The problem may last, and each time the members share the partitions anew.
+		time.AfterFunc(s.givenUp, func() { s.member.drop(dropped) })
+	}
 	return at, nil
 }
 

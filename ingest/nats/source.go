@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/postrider/postrider/ingest"
 )
 
@@ -28,9 +30,14 @@ type Source struct {
 
 	open     []*delivery // deliveries of the last batch, until it is settled
 	extended atomic.Bool // the last batch is taking long
+
+	gauge *nats.Conn // nil: not connected; only Depth uses it, and Close after it
 }
 
-var _ ingest.Source = (*Source)(nil)
+var (
+	_ ingest.Measured  = (*Source)(nil)
+	_ ingest.Described = (*Source)(nil)
+)
 
 // Check connects, creates the consumer if it is missing, and looks for the destination of dead letters.
 func (s *Source) Check(ctx context.Context) error {
@@ -174,6 +181,9 @@ func (s *Source) Settle(ctx context.Context, settlements []ingest.Settlement) er
 
 // Close implements [ingest.Source].
 func (s *Source) Close(ctx context.Context) error {
+	if s.gauge != nil {
+		s.gauge.Close()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l := s.link

@@ -23,9 +23,12 @@ type Source struct {
 	place   core.OutboxPlace // up to where it has read
 	next    core.OutboxPlace // up to where it will have read once the last batch is settled
 	wholeAt time.Time        // the time of its next look at the whole outbox
+
+	counted int64     // the last count; only Depth uses it
+	countAt time.Time // the time of the next count
 }
 
-var _ ingest.Source = (*Source)(nil)
+var _ ingest.Measured = (*Source)(nil)
 
 const (
 	// pollInterval is the longest wait of a message in an outbox that was empty. A NOTIFY from whoever inserts would

@@ -30,6 +30,11 @@ func (l *looks) OutboxList(_ context.Context, from core.OutboxPlace, _ int, _ in
 	return []core.OutboxMessage{{OutboxKey: core.OutboxKey{ID: 7}}}, core.OutboxPlace{Snapshot: "next"}, nil
 }
 
+func (l *looks) OutboxCount(context.Context, int) (int64, error) {
+	l.time = l.time.Add(l.took)
+	return 7, nil
+}
+
 // A consumer looks from its place on once a batch is settled, and at the whole outbox when it has no place.
 func TestOutboxIsLookedAtFromTheLastPlace(t *testing.T) {
 	t.Parallel()

@@ -24,8 +24,9 @@ func (s *Source) disconnect(ctx context.Context) error {
 		return nil
 	}
 	s.link = nil
+	s.current.Store(nil)
 	defer close(l.over)
-	if l.acked > 0 && !l.lost() {
+	if l.acked.Load() > 0 && !l.lost() {
 		err := l.within(ctx, func() error { return l.flush(s.config) })
 		if err != nil && l.conn.IsClosed() {
 			return err // the connection is closed; other errors do not matter, such as those for a deleted queue
@@ -48,7 +49,7 @@ func (l *link) flush(c Config) error {
 		switch {
 		case err != nil:
 			return err
-		case l.delivered.Load()-l.acked >= uint64(c.Prefetch):
+		case l.delivered.Load()-l.acked.Load() >= uint64(c.Prefetch):
 			return nil
 		case state.Messages == 0:
 			return l.flushEmpty(c)

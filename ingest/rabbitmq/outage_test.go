@@ -11,6 +11,7 @@ import (
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+	nometer "go.opentelemetry.io/otel/metric/noop"
 	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/postrider/postrider/core"
@@ -61,7 +62,7 @@ func run(t testing.TB, s *Source, sink ingest.Sink) {
 	done.Go(func() {
 		ingest.Run(ctx, ingest.Config{
 			Name: "test", Source: s, Sink: sink, StopTimeout: patience, BackOffMost: 500 * time.Millisecond,
-			Tracer: noop.NewTracerProvider().Tracer(""), Log: slog.New(slog.DiscardHandler),
+			Tracer: noop.NewTracerProvider().Tracer(""), Meter: nometer.NewMeterProvider().Meter(""), Clock: time.Now, Log: slog.New(slog.DiscardHandler),
 			Decode: func(m ingest.Message) (core.IngestIn, error) {
 				return core.IngestIn{MessageIn: core.MessageIn{Payload: m.Body}}, nil
 			},

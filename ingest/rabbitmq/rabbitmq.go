@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -32,9 +33,15 @@ type Source struct {
 	// from connections that publish, and would not receive acknowledgements either.
 	link   *link   // nil: no connection to receive on
 	outlet *outlet // nil: no connection to publish on
+
+	current atomic.Pointer[link] // link, for Depth
+	gauge   *session             // nil: no connection to ask on; only Depth uses it, and Close after it
 }
 
-var _ ingest.Source = (*Source)(nil)
+var (
+	_ ingest.Measured  = (*Source)(nil)
+	_ ingest.Described = (*Source)(nil)
+)
 
 // New returns a source. It opens no connection.
 func New(c Config, log *slog.Logger) (*Source, error) {
@@ -96,5 +103,5 @@ func (s *Source) Extend(context.Context, []ingest.Message) error { return nil }
 
 // Close disconnects. RabbitMQ puts unacknowledged messages back to their places in the queue.
 func (s *Source) Close(ctx context.Context) error {
-	return errors.Join(s.disconnect(ctx), s.closeOutlet(ctx))
+	return errors.Join(s.disconnect(ctx), s.closeOutlet(ctx), s.closeGauge(ctx))
 }

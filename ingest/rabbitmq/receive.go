@@ -26,7 +26,7 @@ type link struct {
 
 	// Delivery tags count from 1, in the order of deliveries.
 	delivered atomic.Uint64 // the tag of the last one
-	acked     uint64        // how many are acknowledged
+	acked     atomic.Uint64 // how many are acknowledged
 }
 
 // handle is what the adapter needs to settle a message.
@@ -114,6 +114,7 @@ func (s *Source) connect(ctx context.Context) (*link, error) {
 		return nil, fmt.Errorf("consume from the queue %s: %w", s.config.Queue, explained(err))
 	}
 	s.link = l
+	s.current.Store(l)
 	return l, nil
 }
 

@@ -58,7 +58,8 @@ func (l *link) acknowledge(first []ingest.Settlement) error {
 	if err := l.channel.Ack(last.delivery.DeliveryTag, true); err != nil {
 		return err
 	}
-	last.acked, l.acked = true, last.delivery.DeliveryTag
+	last.acked = true
+	l.acked.Store(last.delivery.DeliveryTag)
 	return nil
 }
 
@@ -71,7 +72,7 @@ func (l *link) acknowledgeEach(some []ingest.Settlement) error {
 		if err := l.channel.Ack(handleOf(one.Message).delivery.DeliveryTag, false); err != nil {
 			return err
 		}
-		l.acked++
+		l.acked.Add(1)
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	nometer "go.opentelemetry.io/otel/metric/noop"
 	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/postrider/postrider/core"
@@ -51,7 +52,9 @@ func (s Suite) run(t testing.TB, source ingest.Source, sink ingest.Sink) (stop f
 	done.Go(func() {
 		ingest.Run(ctx, ingest.Config{
 			Name: "test", Source: source, Sink: sink, Decode: s.Decode, StopTimeout: patience,
-			Tracer: noop.NewTracerProvider().Tracer(""), Log: slog.New(slog.DiscardHandler),
+			Tracer: noop.NewTracerProvider().Tracer(""), Meter: nometer.NewMeterProvider().Meter(""),
+			Clock:       time.Now, //nolint:forbidigo // the wall's clock, for durations that nobody looks at
+			Log:         slog.New(slog.DiscardHandler),
 			ExtendEvery: s.HoldsFor / 4, BackOffMost: 200 * time.Millisecond,
 		})
 	})

@@ -67,6 +67,7 @@ type Suite struct {
 	Unordered bool // it does not keep order
 	Solo      bool // it keeps order only with a single consumer
 	Readable  bool // it cannot hold unreadable messages
+	Uncounted bool // it does not tell how many dead letters there are
 
 	// Replacements for the in-memory sink and the json format:
 	Sink   func(t testing.TB, b Broker) ingest.Sink
@@ -90,6 +91,7 @@ func (s Suite) Run(t *testing.T) {
 		"ReconnectsAndLosesNothing":      reconnect,
 		"SharesAmongConsumersThatChange": rebalance,
 		"CarriesTheTrace":                carriesTrace,
+		"TellsHowManyMessagesThereAre":   depth,
 		"IsMadeAgainWithABatchInHand":    remade,
 		"IsMadeAgainWhileItIsAwaited":    remadeIdle,
 		"TakesWhatArrivesInANewPart":     widened,

@@ -68,12 +68,12 @@ type Source struct {
 	held        []*handle // messages of the last batch
 	deadLetters string    // the URL of the dead letter queue, once known
 
+	lettersAt string // the same URL as known to Depth alone
+
 	// visible is held while visibility timeouts are changed, so that an extension does not reach SQS after the return
 	// of the same message.
 	visible sync.Mutex
 }
-
-var _ ingest.Source = (*Source)(nil)
 
 // New returns a source. It opens no connection.
 func New(c Config, log *slog.Logger) (*Source, error) {

@@ -136,6 +136,9 @@ func administerWithin(patience time.Duration, statements ...string) error {
 	return nil
 }
 
+// searchPath is for the statements of tests, psql and pg_dump. The service sets its own.
+const searchPath = "postrider,public"
+
 // urlOf must be called only once the server runs.
 func urlOf(name string) string {
 	s, _ := server()
@@ -144,5 +147,8 @@ func urlOf(name string) string {
 		panic(err) // localpg made it with net/url
 	}
 	u.Path = "/" + name
+	query := u.Query()
+	query.Set("options", "-csearch_path="+searchPath)
+	u.RawQuery = query.Encode()
 	return u.String()
 }

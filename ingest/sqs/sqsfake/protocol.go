@@ -133,9 +133,9 @@ func (f *Fake) carryOut(ctx context.Context, call string, in *Request) (any, err
 		}
 		return map[string]string{"QueueUrl": "http://sqs.us-east-1.amazonaws.com/000000000000/" + q.name}, nil
 	case "GetQueueAttributes":
-		found := map[string]string{}
+		found, counted := map[string]string{}, q.counts(f.clock())
 		for _, name := range in.AttributeNames {
-			if value := q.attributes[name]; value != "" {
+			if value := cmp.Or(q.attributes[name], counted[name]); value != "" {
 				found[name] = value
 			}
 		}

@@ -25,6 +25,21 @@ func sum(text string) string {
 	return hex.EncodeToString(digest[:])
 }
 
+// counts returns the attributes that count messages. AWS's are approximations; these are exact.
+func (q *queue) counts(now time.Time) map[string]string {
+	hidden := 0
+	for _, m := range q.messages {
+		if m.hidden(now) {
+			hidden++
+		}
+	}
+	return map[string]string{
+		"ApproximateNumberOfMessages":           strconv.Itoa(len(q.messages) - hidden),
+		"ApproximateNumberOfMessagesNotVisible": strconv.Itoa(hidden),
+		"ApproximateNumberOfMessagesDelayed":    "0",
+	}
+}
+
 func (f *Fake) send(q *queue, e *Entry) (map[string]string, error) {
 	size := len(e.MessageBody)
 	for name, a := range e.MessageAttributes {
