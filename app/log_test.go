@@ -29,6 +29,9 @@ type listedPackage struct {
 // has no "it", and a duration is a number whose key names the unit, since JSON would show nanoseconds without saying so.
 func TestLogMessagesKeepTheHouseStyle(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("-short: it reads the whole source")
+	}
 	ours, exports := listPackages(t, "github.com/postrider/postrider/...")
 	files := token.NewFileSet()
 	imports := importer.ForCompiler(files, "gc", func(path string) (io.ReadCloser, error) { return os.Open(exports[path]) })

@@ -55,6 +55,9 @@ var nastyTimes = []string{
 // key.
 func TestNastyValuesInBodies(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("-short: thousands of requests, one after the other")
+	}
 	w, all := newWorld(t), operations(t)
 	w.populate(t)
 	for _, op := range all {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/postrider/postrider/app"
 	"github.com/postrider/postrider/e2e/rig"
+	"github.com/postrider/postrider/localpg/pgtest"
 )
 
 // product makes go test rerun these tests after a change. TestMain builds the product, which go test does not know;
@@ -64,18 +65,8 @@ func runAll(m *testing.M) int {
 		}
 	}
 	log.SetDefault(log.NewNoopLogger()) // testcontainers logs every step
-	waitMuch()
+	pgtest.Parallel(6)
 	return m.Run()
-}
-
-// waitMuch runs more tests in parallel than there are processors, unless the number is set: most tests wait for
-// leases to expire or retries to become due.
-func waitMuch() {
-	given := false
-	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
-	if !given {
-		_ = flag.Set("test.parallel", "6")
-	}
 }
 
 // early also cleans up when the tests are interrupted, and shortly before go test's timeout ends them. Otherwise a

@@ -117,6 +117,27 @@ func TestTemporaryDirectoriesOfKilledProcessesAreRemoved(t *testing.T) {
 	}
 }
 
+// Not parallel: it changes TMPDIR.
+func TestTemporaryDirectoryInMemoryIfThereIsRoom(t *testing.T) {
+	isolated := os.Getenv("TMPDIR")
+	if s := start(t, Config{Ephemeral: true, InMemory: true}); filepath.Dir(s.dir) != isolated {
+		t.Errorf("it is %s, although TMPDIR is %s", s.dir, isolated)
+	}
+	t.Setenv("TMPDIR", "")
+	want := "/tmp"
+	if memoryFree() >= memoryRoom {
+		want = memoryDir
+	}
+	s := start(t, Config{Ephemeral: true, InMemory: true})
+	if filepath.Dir(s.dir) != want {
+		t.Errorf("it is %s, want it in %s", s.dir, want)
+	}
+	must(t, s.Stop())
+	if exists(s.dir) {
+		t.Errorf("%s is still there", s.dir)
+	}
+}
+
 func temporaryDir(t *testing.T, age time.Duration) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", temporaryPrefix+"*")

@@ -39,6 +39,10 @@ type Config struct {
 	// directory, and Stop removes it.
 	Ephemeral bool
 
+	// InMemory makes that temporary directory in memory, if there is room and TMPDIR names no other place. Databases are
+	// created and dropped ten times as fast there: each has hundreds of files.
+	InMemory bool
+
 	// Log receives the output of the server. If nil, the output goes to postgres.log in Dir, which each Start begins
 	// anew; the previous one is kept as postgres.log.1.
 	Log io.Writer

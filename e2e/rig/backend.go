@@ -68,7 +68,7 @@ func startBackend(ctx context.Context) (*backend, error) {
 }
 
 func startLocalBackend(ctx context.Context) (*backend, error) {
-	server, err := localpg.Start(ctx, localpg.Config{Ephemeral: true})
+	server, err := localpg.Start(ctx, localpg.Config{Ephemeral: true, InMemory: true})
 	if err != nil {
 		return nil, err
 	}
@@ -85,10 +85,14 @@ func labels() map[string]string {
 	return map[string]string{name: value}
 }
 
+// postgresData is the volume of the image.
+const postgresData = "/var/lib/postgresql/data"
+
 func postgresImage() string { return cmp.Or(os.Getenv("E2E_POSTGRES_IMAGE"), "postgres:17") }
 
 func startPostgres(ctx context.Context) (*backend, error) {
-	container, err := runPostgres(ctx, testcontainers.WithLabels(labels()))
+	// In memory databases are copied and dropped faster, as on a local server.
+	container, err := runPostgres(ctx, testcontainers.WithLabels(labels()), testcontainers.WithTmpfs(map[string]string{postgresData: "rw"}))
 	if err != nil {
 		return nil, err
 	}

@@ -236,12 +236,11 @@ func Command(t testing.TB, settings []string, args ...string) Result {
 	return Result{Code: p.AwaitExit(t), Stdout: p.Stdout.String(), Stderr: p.Stderr.String()}
 }
 
-// SkipIfShort skips a test with -short. It is for tests that take half a minute or more and whose subject runs in
-// other processes.
+// SkipIfShort skips a test with -short. It is for tests that take half a minute or more.
 func SkipIfShort(t *testing.T) {
 	t.Helper()
 	if testing.Short() {
-		t.Skip("-short: what it tests is in other processes")
+		t.Skip("-short: it takes half a minute or more")
 	}
 }
 

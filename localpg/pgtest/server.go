@@ -2,8 +2,11 @@ package pgtest
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
+	"runtime"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -17,7 +20,7 @@ var running atomic.Pointer[localpg.Server]
 var server = sync.OnceValues(func() (*localpg.Server, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	s, err := localpg.Start(ctx, localpg.Config{Ephemeral: true})
+	s, err := localpg.Start(ctx, localpg.Config{Ephemeral: true, InMemory: true})
 	running.Store(s)
 	return s, err
 })
@@ -29,6 +32,7 @@ type M struct{ *testing.M }
 
 // Run returns the exit code.
 func (m M) Run() int {
+	Parallel(2 * runtime.GOMAXPROCS(0))
 	code := m.M.Run()
 	s := running.Load()
 	if s == nil {
@@ -39,6 +43,19 @@ func (m M) Run() int {
 		return max(code, 1)
 	}
 	return code
+}
+
+// Parallel runs n tests in parallel, unless the number is set by -parallel. It is for tests that mostly wait: for Postgres,
+// timeouts or other processes.
+func Parallel(n int) {
+	if !flag.Parsed() {
+		flag.Parse()
+	}
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if !given {
+		_ = flag.Set("test.parallel", strconv.Itoa(n))
+	}
 }
 
 // Main is a TestMain.

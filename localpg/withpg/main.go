@@ -44,7 +44,7 @@ func main() {
 }
 
 func run(ctx context.Context, args []string) (code int, err error) {
-	server, err := localpg.Start(ctx, localpg.Config{Ephemeral: true})
+	server, err := localpg.Start(ctx, localpg.Config{Ephemeral: true, InMemory: true})
 	if err != nil {
 		return exitTrouble, err
 	}
