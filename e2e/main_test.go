@@ -26,6 +26,7 @@ import (
 var product = app.Main
 
 func TestMain(m *testing.M) {
+	pgtest.Parallel(6)
 	flag.Parse()
 	os.Exit(runAll(m))
 }
@@ -65,7 +66,6 @@ func runAll(m *testing.M) int {
 		}
 	}
 	log.SetDefault(log.NewNoopLogger()) // testcontainers logs every step
-	pgtest.Parallel(6)
 	return m.Run()
 }
 

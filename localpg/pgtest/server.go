@@ -45,18 +45,9 @@ func (m M) Run() int {
 	return code
 }
 
-// Parallel runs n tests in parallel, unless the number is set by -parallel. It is for tests that mostly wait: for Postgres,
-// timeouts or other processes.
-func Parallel(n int) {
-	if !flag.Parsed() {
-		flag.Parse()
-	}
-	given := false
-	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
-	if !given {
-		_ = flag.Set("test.parallel", strconv.Itoa(n))
-	}
-}
+// Parallel runs n tests in parallel, unless the command line says otherwise. It must be called before flags are parsed. It is
+// for tests that mostly wait: for Postgres, timeouts or other processes.
+func Parallel(n int) { _ = flag.Set("test.parallel", strconv.Itoa(n)) }
 
 // Main is a TestMain.
 func Main(m *testing.M) { os.Exit(M{m}.Run()) } //nolint:revive // it is a TestMain
