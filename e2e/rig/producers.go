@@ -1,7 +1,6 @@
 package rig
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -22,6 +21,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/postrider/postrider/ingest/rabbitmq/rabbitmqtest"
 	"github.com/postrider/postrider/ingest/sqs/sqsfake"
 )
 
@@ -169,8 +169,7 @@ func rabbitMQ(t *testing.T) string {
 	if url := os.Getenv("E2E_RABBITMQ_URL"); url != "" {
 		return url
 	}
-	container, err := testcontainers.Run(t.Context(), cmp.Or(os.Getenv("E2E_RABBITMQ_IMAGE"), "rabbitmq:4"),
-		testcontainers.WithExposedPorts("5672/tcp"), testcontainers.WithLabels(labels()))
+	container, err := rabbitmqtest.Run(t.Context())
 	testcontainers.CleanupContainer(t, container, testcontainers.StopTimeout(0))
 	if err != nil && DemandsDocker() {
 		t.Fatal(err)
@@ -178,7 +177,7 @@ func rabbitMQ(t *testing.T) string {
 	if err != nil {
 		t.Skipf("there is no RabbitMQ to test on: %v", err)
 	}
-	url := "amqp://guest:guest@" + Must(container.PortEndpoint(t.Context(), "5672/tcp", ""))(t) + "/"
+	url := "amqp://guest:guest@" + Must(container.PortEndpoint(t.Context(), rabbitmqtest.Port, ""))(t) + "/"
 	Await(t, func() string {
 		conn, err := amqp.Dial(url)
 		if err != nil {

@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 type tests struct{ *testing.M }
 
 func (t tests) Run() int {
-	stop := early(endServers)
+	stop := early(func() { endServers() })
 	defer stop()
 	defer endServers()
 	return t.M.Run()

@@ -1,12 +1,12 @@
 package rabbitmq
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +15,8 @@ import (
 	docker "github.com/moby/moby/client"
 	amqp "github.com/rabbitmq/amqp091-go"
 	"github.com/testcontainers/testcontainers-go"
+
+	"github.com/postrider/postrider/ingest/rabbitmq/rabbitmqtest"
 )
 
 // server is a RabbitMQ server.
@@ -48,6 +50,7 @@ func ownServer(t testing.TB) *server {
 	theServer(t) // checks once whether a server is available
 	s, err := startServer()
 	orSkip(t, err)
+	t.Cleanup(func() { endServers(s.container) })
 	return s
 }
 
@@ -70,18 +73,22 @@ var started struct {
 	containers []testcontainers.Container
 }
 
-func endServers() {
+// endServers ends the given servers, or all if none are given.
+func endServers(containers ...testcontainers.Container) {
 	started.Lock()
 	defer started.Unlock()
+	var others []testcontainers.Container
 	for _, c := range started.containers {
+		if len(containers) > 0 && !slices.Contains(containers, c) {
+			others = append(others, c)
+			continue
+		}
 		if err := testcontainers.TerminateContainer(c, testcontainers.StopTimeout(0)); err != nil {
 			fmt.Fprintln(os.Stderr, "rabbitmq: end a container:", err)
 		}
 	}
-	started.containers = nil
+	started.containers = others
 }
-
-const port = "5672/tcp"
 
 func startServer() (*server, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
@@ -97,21 +104,10 @@ func startServer() (*server, error) {
 func (s *server) run(ctx context.Context) (err error) {
 	started.Lock()
 	defer started.Unlock()
-	s.container, err = testcontainers.Run(ctx, cmp.Or(os.Getenv("E2E_RABBITMQ_IMAGE"), "rabbitmq:4"),
-		testcontainers.WithExposedPorts(port), testcontainers.WithLabels(labels()))
-	if s.container != nil {
+	if s.container, err = rabbitmqtest.Run(ctx); s.container != nil {
 		started.containers = append(started.containers, s.container)
 	}
 	return err
-}
-
-// labels identify containers to clean up after a test that was killed.
-func labels() map[string]string {
-	name, value, found := strings.Cut(os.Getenv("E2E_LABEL"), "=")
-	if !found {
-		return map[string]string{}
-	}
-	return map[string]string{name: value}
 }
 
 // awaitUp waits until the server accepts a login.
@@ -136,7 +132,7 @@ func (s *server) address(ctx context.Context) (string, error) {
 	if s.given != nil {
 		return s.given.Host, nil
 	}
-	return s.container.PortEndpoint(ctx, port, "")
+	return s.container.PortEndpoint(ctx, rabbitmqtest.Port, "")
 }
 
 // urlAt returns the server's URL for an address.
