@@ -47,12 +47,22 @@ type Config struct {
 
 // Bouncer is a running PgBouncer.
 type Bouncer struct {
-	user    string
-	dir     string
+	user       string
+	dir        string
+	path       string              // of the binary
+	credential *syscall.Credential // if nil, ours
+	output     strings.Builder     // complete after done
+	done       chan struct{}       // closed when the process has ended
+
+	mu      sync.Mutex
 	process *os.Process
-	output  strings.Builder // complete after done
-	done    chan struct{}   // closed when the process has ended
+	stopped bool
 }
+
+// crash is what PgBouncer 1.18 says before it exits because a client ended while its cancel request was being passed on:
+// https://github.com/pgbouncer/pgbouncer/issues/801. Tests kill clients all the time, so it is started again, as it
+// would be by a supervisor.
+const crash = "in function disconnect_client(): bad client state"
 
 // Find returns the path of the binary. Debian installs it where only root looks.
 func Find() (path string, err error) {
@@ -113,17 +123,13 @@ func Start(ctx context.Context, c Config) (*Bouncer, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Bouncer{user: server.User, dir: dir, done: make(chan struct{})}
-	if err := b.configure(server, c, credential); err != nil {
+	b := &Bouncer{user: server.User, dir: dir, path: path, credential: credential, done: make(chan struct{})}
+	if err := b.configure(server, c); err != nil {
 		_ = os.RemoveAll(dir)
 		return nil, err
 	}
-	cmd := exec.CommandContext(context.WithoutCancel(ctx), path, b.file())
-	cmd.Stdout, cmd.Stderr = &b.output, &b.output
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: credential, Setpgid: true}
-	dieWithParent(cmd.SysProcAttr)
 	started := make(chan error, 1)
-	go b.run(cmd, started)
+	go b.run(started)
 	if err := <-started; err != nil {
 		_ = os.RemoveAll(dir)
 		return nil, err
@@ -135,24 +141,46 @@ func Start(ctx context.Context, c Config) (*Bouncer, error) {
 }
 
 // run keeps its thread: on Linux the kernel ends the process when the thread that started it ends.
-func (b *Bouncer) run(cmd *exec.Cmd, started chan<- error) {
+func (b *Bouncer) run(started chan<- error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
+	defer close(b.done)
+	cmd, err := b.launch()
+	started <- err
+	for read := 0; err == nil; {
+		_ = cmd.Wait() // it was told to end, or await tells what it said
+		output := b.output.String()
+		if !strings.Contains(output[read:], crash) {
+			return
+		}
+		read = len(output)
+		cmd, err = b.launch()
+	}
+}
+
+// launch starts the process.
+func (b *Bouncer) launch() (*exec.Cmd, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.stopped {
+		return nil, os.ErrProcessDone
+	}
+	cmd := exec.CommandContext(context.Background(), b.path, b.file()) // Stop ends it
+	cmd.Stdout, cmd.Stderr = &b.output, &b.output
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: b.credential, Setpgid: true}
+	dieWithParent(cmd.SysProcAttr)
 	if err := cmd.Start(); err != nil {
-		started <- fmt.Errorf("running %s: %w", cmd.Path, err)
-		return
+		return nil, fmt.Errorf("running %s: %w", b.path, err)
 	}
 	b.process = cmd.Process
-	started <- nil
-	_ = cmd.Wait() // it was told to end, or await tells what it said
-	close(b.done)
+	return cmd, nil
 }
 
 func (b *Bouncer) file() string { return filepath.Join(b.dir, "pgbouncer.ini") }
 
 // configure writes the configuration. What is not in it has PgBouncer's default, except that the server is tried
 // again after one second instead of fifteen, as docs/poolers.md recommends.
-func (b *Bouncer) configure(server *pgx.ConnConfig, c Config, credential *syscall.Credential) error {
+func (b *Bouncer) configure(server *pgx.ConnConfig, c Config) error {
 	text := "[databases]\n* =" + parameters(
 		"host", server.Host, "port", fmt.Sprint(server.Port), "user", server.User, "password", server.Password, "connect_query", c.ConnectQuery,
 	) + "\n[pgbouncer]\n" + strings.Join(append([]string{
@@ -163,11 +191,11 @@ func (b *Bouncer) configure(server *pgx.ConnConfig, c Config, credential *syscal
 	if err := os.WriteFile(b.file(), []byte(text), 0o600); err != nil {
 		return err
 	}
-	if credential == nil {
+	if b.credential == nil {
 		return nil
 	}
 	for _, path := range []string{b.file(), b.dir} {
-		if err := os.Chown(path, int(credential.Uid), int(credential.Gid)); err != nil {
+		if err := os.Chown(path, int(b.credential.Uid), int(b.credential.Gid)); err != nil {
 			return err
 		}
 	}
@@ -231,7 +259,10 @@ func (b *Bouncer) Command(ctx context.Context, command string) error {
 
 // Stop ends the process, which cuts all connections, and removes its directory.
 func (b *Bouncer) Stop() error {
+	b.mu.Lock()
+	b.stopped = true
 	err := b.process.Signal(syscall.SIGTERM)
+	b.mu.Unlock()
 	if errors.Is(err, os.ErrProcessDone) {
 		err = nil
 	}
