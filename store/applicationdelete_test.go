@@ -46,7 +46,7 @@ func (w *world) meet(first, second func(*core.Service) error) (firstErr, secondE
 		secondEnd <- err
 	}()
 	w.await("the second has ended or waits for the first", func() bool {
-		return ended.Load() || value[bool](w, "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
+		return ended.Load() || value[bool](w, "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')")
 	})
 	close(p.letGo)
 	return <-firstEnd, <-secondEnd
