@@ -41,6 +41,7 @@ type dispatcher struct {
 	missed   bool // the same, for the last take of fresh deliveries
 	stopped  bool
 	cut      bool          // attempts that took too long to finish after a stop were cut off
+	idle     chan job      // received from by goroutines that have no attempt to make
 	quiet    chan struct{} // closed once stopped, with nothing active and no more deliveries to come
 	hushed   sync.Once     // closes quiet
 	orphans  []core.Delivery
@@ -61,7 +62,7 @@ func newDispatcher(config Config, attempt func(context.Context, *queued, func())
 	return &dispatcher{
 		config: config, attempt: attempt, hungry: hungry, hungryFresh: hungryFresh, attempts: ctx, cutOff: cancel,
 		lanes: map[core.EndpointID]*lane{}, tenants: map[core.AppID]*tenant{}, payloads: newPayloads(cmp.Or(config.PayloadBytes, payloadBytes)),
-		quiet: make(chan struct{}),
+		idle: make(chan job), quiet: make(chan struct{}),
 	}
 }
 

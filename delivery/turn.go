@@ -124,7 +124,30 @@ func (d *dispatcher) begin(l *lane) {
 	d.active++
 	d.count(l, -1, +1)
 	d.enqueue(l)
-	go d.run(l, q)
+	select {
+	case d.idle <- job{l, q}:
+	default:
+		go d.work(job{l, q})
+	}
+}
+
+// job is an attempt to make.
+type job struct {
+	lane     *lane
+	delivery *queued
+}
+
+// work makes attempts until the process stops. The stack of a goroutine grows several times during its first attempt, so
+// it stays for further ones.
+func (d *dispatcher) work(next job) {
+	for {
+		d.run(next.lane, next.delivery)
+		select {
+		case next = <-d.idle:
+		case <-d.attempts.Done():
+			return
+		}
+	}
 }
 
 // empty removes and returns the waiting deliveries of a lane, and removes the lane if it has none in flight.
