@@ -125,7 +125,7 @@ func (d *dispatcher) begin(l *lane) {
 	d.count(l, -1, +1)
 	d.enqueue(l)
 	select {
-	case d.idle <- job{l, q}:
+	case d.idle <- job{l, q}: // a goroutine waits for it
 	default:
 		go d.work(job{l, q})
 	}
@@ -139,11 +139,12 @@ type job struct {
 
 // work makes attempts until the process stops. The stack of a goroutine grows several times during its first attempt, so
 // it stays for further ones.
-func (d *dispatcher) work(next job) {
+func (d *dispatcher) work(first job) {
+	d.run(first.lane, first.delivery)
 	for {
-		d.run(next.lane, next.delivery)
 		select {
-		case next = <-d.idle:
+		case next := <-d.idle:
+			d.run(next.lane, next.delivery)
 		case <-d.attempts.Done():
 			return
 		}

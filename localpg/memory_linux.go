@@ -10,5 +10,5 @@ func memoryFree() int64 {
 	if err := syscall.Statfs(memoryDir, &fs); err != nil || fs.Type != tmpfs {
 		return 0
 	}
-	return int64(fs.Bavail) * fs.Bsize //nolint:gosec // a machine has less than 2^63 bytes
+	return int64(fs.Bavail) * int64(fs.Bsize) //nolint:gosec,unconvert // less than 2^63; 32 bits on some platforms
 }
