@@ -24,7 +24,7 @@ type pool struct {
 	roots   *x509.CertPool
 	http2   *http.Transport
 	maxKept int // connections in total
-	perHost int // HTTP/1 connections per receiver
+	perHost int // HTTP/1 connections per receiver: half, because one may host the endpoints of many customers
 
 	mu    sync.Mutex
 	hosts map[target]*host
@@ -63,7 +63,7 @@ type link interface {
 func newPool(c Config, clock func() time.Time) *pool {
 	return &pool{
 		clock: clock, egress: newEgress(c, clock), roots: c.Roots, http2: newHTTP2Transport(),
-		maxKept: c.IdleConnections, perHost: c.EndpointConcurrency, hosts: map[target]*host{}, kept: list.New(),
+		maxKept: c.IdleConnections, perHost: c.IdleConnections / 2, hosts: map[target]*host{}, kept: list.New(),
 	}
 }
 

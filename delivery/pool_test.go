@@ -51,6 +51,42 @@ func TestKeptConnectionsAreBounded(t *testing.T) {
 	}
 }
 
+// A receiver that hosts many endpoints gets more attempts at a time than an endpoint may. Connections beyond that limit
+// were closed after each attempt.
+func TestReceiverOfManyEndpointsMayHaveHalfOfTheConnections(t *testing.T) {
+	t.Parallel()
+	config := testConfig()
+	config.EndpointConcurrency, config.IdleConnections = 2, 16
+	s := newSender(config, time.Now)
+	t.Cleanup(s.pool.closeKept)
+	var connections atomic.Int32
+	arrived, proceed := make(chan struct{}), make(chan struct{})
+	receiver := httptest.NewUnstartedServer(whole(func(http.ResponseWriter, *http.Request) {
+		arrived <- struct{}{}
+		<-proceed
+	}))
+	counting(receiver, &connections)
+	receiver.Start()
+	t.Cleanup(receiver.Close)
+	for _, step := range []struct{ attempts, made, kept int }{{8, 8, 8}, {8, 8, 8}, {12, 12, 8}} {
+		var running sync.WaitGroup
+		for range step.attempts {
+			running.Go(func() { s.send(t.Context(), testDelivery(receiver.URL)) })
+		}
+		for range step.attempts {
+			<-arrived
+		}
+		for range step.attempts {
+			proceed <- struct{}{}
+		}
+		running.Wait()
+		if made, kept := int(connections.Load()), s.pool.kept.Len(); made != step.made || kept != step.kept {
+			t.Errorf("after %d attempts at a time: %d connections made and %d kept, want %d and %d", step.attempts, made, kept,
+				step.made, step.kept)
+		}
+	}
+}
+
 func TestConnectionsAreSweptOut(t *testing.T) {
 	t.Parallel()
 	a := newAuthority(t)

@@ -43,7 +43,7 @@ func TestRequestIsSentOnceMoreAtMostWhenKeptConnectionsAreClosed(t *testing.T) {
 		}
 	})
 	config := testConfig()
-	config.EndpointConcurrency, config.IdleConnections = kept, kept
+	config.IdleConnections = 2 * kept
 	s := newSender(config, time.Now)
 	t.Cleanup(s.pool.closeKept)
 	var running sync.WaitGroup
