@@ -7,6 +7,7 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -24,6 +25,8 @@ type sender struct {
 	userAgent string
 	tellTrace bool // send receivers a traceparent
 
+	signing chan struct{} // a place for each large payload that may be signed at a time
+
 	bodyTimeout time.Duration // of the response's body, within that
 }
 
@@ -32,7 +35,10 @@ type sender struct {
 const bodyTimeout = 5 * time.Second
 
 func newSender(c Config, clock func() time.Time) *sender {
-	return &sender{pool: newPool(c, clock), clock: clock, timeout: c.RequestTimeout, userAgent: c.UserAgent, tellTrace: c.SendTraceParent, bodyTimeout: bodyTimeout}
+	return &sender{
+		pool: newPool(c, clock), clock: clock, timeout: c.RequestTimeout, userAgent: c.UserAgent, tellTrace: c.SendTraceParent,
+		signing: make(chan struct{}, max(runtime.GOMAXPROCS(0)/2, 1)), bodyTimeout: bodyTimeout,
+	}
 }
 
 // outcome is the result of an attempt.
@@ -129,7 +135,7 @@ func (s *sender) request(ctx context.Context, d core.Delivery, at time.Time) (*h
 	if s.tellTrace {
 		tellTrace(ctx, request.Header)
 	}
-	sign(request.Header, d, at)
+	s.sign(request.Header, d, at)
 	request.ContentLength = int64(len(d.Payload))
 	return request, sendable(request)
 }
@@ -164,18 +170,28 @@ func contentType(d core.Delivery) string {
 
 // sign sets the Standard Webhooks headers, and sets them again under the names that receivers written for existing
 // servers look for.
-func sign(header http.Header, d core.Delivery, at time.Time) {
+func (s *sender) sign(header http.Header, d core.Delivery, at time.Time) {
 	id, timestamp := string(d.MessageID), strconv.FormatInt(at.Unix(), 10)
-	var signatures []string
-	for _, secret := range d.Secrets {
-		signatures = append(signatures, secret.Sign(d.MessageID, at, d.Payload))
-	}
-	signature := strings.Join(signatures, " ")
+	signature := s.signatures(d, at)
 	for _, family := range []string{"Webhook-", "Svix-"} {
 		header[family+"Id"] = []string{id}
 		header[family+"Timestamp"] = []string{timestamp}
 		header[family+"Signature"] = []string{signature}
 	}
+}
+
+// signatures returns a signature for each secret. Large payloads are signed on at most half of the processors: hashing
+// 2 MB takes milliseconds, and the deliveries of one such message would keep all processors from anything else.
+func (s *sender) signatures(d core.Delivery, at time.Time) string {
+	if len(d.Payload) > core.LargePayload {
+		s.signing <- struct{}{}
+		defer func() { <-s.signing }()
+	}
+	signatures := make([]string, len(d.Secrets))
+	for i, secret := range d.Secrets {
+		signatures[i] = secret.Sign(d.MessageID, at, d.Payload)
+	}
+	return strings.Join(signatures, " ")
 }
 
 // retryAfter returns how long an overloaded receiver asks us to wait, which it gives in seconds or as a date. It

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
@@ -248,4 +249,33 @@ func TestCutOffAttemptsAreNotResults(t *testing.T) {
 	if w.attempt(ctx, &queued{Delivery: d}, func() {}) || len(q.results) != 0 {
 		t.Errorf("an attempt that was cut off was recorded: %+v", q.results)
 	}
+}
+
+// The deliveries of one message of 2 MB to many endpoints kept all processors from everybody else's requests.
+func TestLargePayloadsAreSignedOnSomeOfTheProcessors(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSender(testConfig(), time.Now)
+		for range cap(s.signing) {
+			s.signing <- struct{}{} // others are being signed
+		}
+		small, large := testDelivery(""), testDelivery("")
+		large.Payload = strings.Repeat("x", core.LargePayload+1)
+		s.signatures(small, time.Now()) // does not wait
+		done := false
+		go func() {
+			s.signatures(large, time.Now())
+			done = true
+		}()
+		if synctest.Wait(); done {
+			t.Error("a large payload was signed beside as many others as may be")
+		}
+		<-s.signing
+		if synctest.Wait(); !done {
+			t.Error("a large payload was not signed when another one was")
+		}
+		if n := len(s.signing); n != cap(s.signing)-1 {
+			t.Errorf("%d places are taken after the signature", n)
+		}
+	})
 }
