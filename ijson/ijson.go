@@ -31,6 +31,10 @@ func IsObject(text []byte) bool {
 	return len(start) > 0 && start[0] == '{'
 }
 
+// Valid reports whether a text is JSON, whether or not it is I-JSON. It agrees with [json.Valid], but
+// skips long strings several times as fast.
+func Valid(text []byte) bool { return jsontext.Value(text).IsValid(lenient) }
+
 // Unmarshal decodes an object into the struct that v points to. Members without a field in the struct are skipped,
 // whatever they contain. The restrictions do not apply to fields of type [json.RawMessage], which alias text, and
 // []json.RawMessage. A null leaves the struct unchanged. It returns an [*Error] or a [*json.SyntaxError].

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -39,6 +40,20 @@ func TestUnmarshalReadsExactNames(t *testing.T) {
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}
+
+func TestValidAgreesWithTheStandardLibrary(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		"", " ", "null", "nul", "nulll", " {} ", "{}}", "{} {}", "[1,]", `{"a":1,}`, `{"a":1,"a":2}`, `{a:1}`, `{"a"}`, `[`, `"`, "\xef\xbb\xbf{}",
+		`"\ud800"`, `"\udc00\ud800"`, `"\u12"`, `"\x"`, "\"\xff\"", "\"\x00\"", "\"\t\"", "\"\x7f\"", "{\"\xff\":1,\"\xfe\":1}",
+		"0", "-0", "-", "01", "1.", ".5", "1e5", "1e", "1E+400", "+1", "NaN", "\f{}", "\u00a0{}", "// c\n{}", "'a'",
+		strings.Repeat("[", 10_000) + strings.Repeat("]", 10_000), strings.Repeat("[", 10_001) + strings.Repeat("]", 10_001),
+	} {
+		if got, want := Valid([]byte(text)), json.Valid([]byte(text)); got != want {
+			t.Errorf("%.60q: %t, want %t", text, got, want)
+		}
 	}
 }
 

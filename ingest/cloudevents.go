@@ -155,7 +155,7 @@ func (e *cloudEvent) jsonData(data json.RawMessage) []byte {
 		return data
 	}
 	text, err := attributeText("data", data)
-	if err != nil || text == "" || text[0] != '{' && text[0] != '[' || !json.Valid([]byte(text)) {
+	if err != nil || text == "" || text[0] != '{' && text[0] != '[' || !ijson.Valid([]byte(text)) {
 		return data
 	}
 	return []byte(text)

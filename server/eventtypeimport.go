@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/postrider/postrider/core"
+	"github.com/postrider/postrider/ijson"
 	"github.com/postrider/postrider/server/eventspec"
 	"github.com/postrider/postrider/wire"
 )
@@ -43,7 +44,7 @@ func importSpec(in *EventTypeImportJSONRequestBody) (spec json.RawMessage, field
 	if spec != nil {
 		return spec, "spec", nil
 	}
-	if text := json.RawMessage(*in.SpecRaw); json.Valid(text) {
+	if text := json.RawMessage(*in.SpecRaw); ijson.Valid(text) {
 		return text, "specRaw", nil
 	}
 	if spec, err = eventspec.YAMLToJSON(*in.SpecRaw); err != nil {

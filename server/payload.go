@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+
+	"github.com/postrider/postrider/ijson"
 )
 
 // A messageAnswer answers with messages whose payloads are byte for byte as they were sent. Return it instead of
@@ -87,7 +89,7 @@ func (a messageAnswer) encode() ([]byte, error) {
 		if !found {
 			return nil, fmt.Errorf("encode %T: more payloads than places for them", a.body)
 		}
-		if !a.valid && (!bytes.HasPrefix(payload, []byte("{")) || !json.Valid(payload)) {
+		if !a.valid && (!bytes.HasPrefix(payload, []byte("{")) || !ijson.Valid(payload)) {
 			payload = []byte(`{"expired":true}`)
 		}
 		out = append(out, before...)
