@@ -17,13 +17,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// planModes are the values of plan_cache_mode. auto comes first, because a plan stays in the cache once it is made,
-// and auto considers the cached plans.
-var planModes = []string{"auto", "custom", "generic"}
-
-// plansBeforeGeneric is how often Postgres plans a prepared statement for specific parameters before it compares the
-// cost with that of a generic plan.
-const plansBeforeGeneric = 5
+// planModes are the values of plan_cache_mode: the service's, and custom, because a query should not depend on it.
+var planModes = []string{"custom", "generic"}
 
 // planPatience is how long a statement may take. All of them should take milliseconds.
 const planPatience = 5 * time.Second
@@ -81,7 +76,7 @@ type planReader struct {
 	catalog catalog
 }
 
-// read plans a statement five times and then runs it in each mode. It rolls back all writes.
+// read runs a statement in each mode. It rolls back all writes.
 func (r planReader) read(ctx context.Context, c queryCase) ([]configured, error) {
 	prepared, err := r.conn.Prepare(ctx, "planned", c.sql)
 	if err != nil {
@@ -95,10 +90,6 @@ func (r planReader) read(ctx context.Context, c queryCase) ([]configured, error)
 			return nil, err
 		}
 		execute += "(" + values + ")"
-	}
-	// EXPLAIN uses the cached plan as EXECUTE does, and counts as one execution.
-	if _, err := r.run(ctx, strings.Repeat("EXPLAIN "+execute+";", plansBeforeGeneric)); err != nil {
-		return nil, err
 	}
 	var readings []configured
 	for _, mode := range planModes {
@@ -114,10 +105,7 @@ func (r planReader) read(ctx context.Context, c queryCase) ([]configured, error)
 }
 
 func (r planReader) explain(ctx context.Context, mode, execute string) (reading, error) {
-	if mode != "auto" {
-		mode = "force_" + mode + "_plan"
-	}
-	text, err := r.run(ctx, fmt.Sprintf("BEGIN; SET LOCAL plan_cache_mode = %s; SET LOCAL statement_timeout = %d", mode, planPatience.Milliseconds()))
+	text, err := r.run(ctx, fmt.Sprintf("BEGIN; SET LOCAL plan_cache_mode = force_%s_plan; SET LOCAL statement_timeout = %d", mode, planPatience.Milliseconds()))
 	if err == nil {
 		text, err = r.run(ctx, "EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) "+execute)
 	}

@@ -29,10 +29,10 @@ var (
 	figureLine   = regexp.MustCompile(`^ *(.*): at most (\d+) (?:rows|buffers)$`)
 	planFileHead = `# What each query reads, written by go test ./store -run TestPlans -update.
 # For each case: how many rows it returns or writes, the buffers it reads, and the rows it reads by each way,
-# in the plans for the parameters at hand (custom), for any (generic) and in that which Postgres chooses after
-# five executions (auto). Where it matters, also with pg_class of delivery and its indexes set to other numbers
-# of pages and rows, as after a vacuum of an empty queue (1, 0). Figures are rounded up, and stay as they are
-# while what is measured is between a quarter of them and them.
+# in the plan for any parameters, which the service uses (generic), and in that for the parameters at hand
+# (custom). Where it matters, also with pg_class of delivery and its indexes set to other numbers of pages and
+# rows, as after a vacuum of an empty queue (1, 0). Figures are rounded up, and stay as they are while what is
+# measured is between a quarter of them and them.
 `
 )
 
@@ -134,7 +134,7 @@ func configurations(group []configured) string {
 			modes = append(modes, mode+" with "+strings.Join(with[mode], ", "))
 		}
 	}
-	// Modes with the same statistics are combined: "auto, custom with ...".
+	// Modes with the same statistics are combined: "custom, generic with ...".
 	var alike []string
 	for i := 0; i < len(modes); {
 		name, statistics, _ := strings.Cut(modes[i], " with ")
@@ -199,16 +199,16 @@ func difference(old, fresh string) string {
 func TestPlanFiguresStayWhileTheyHold(t *testing.T) {
 	t.Parallel()
 	c := planned{queryCase: queryCase{query: "MessageGet", name: "one"}, readings: []configured{
-		{asTheyAre, "auto", reading{returned: 1, buffers: 390, paths: map[string]int{"message: Index Scan on message_pkey by id": 1}}},
+		{asTheyAre, "generic", reading{returned: 1, buffers: 390, paths: map[string]int{"message: Index Scan on message_pkey by id": 1}}},
 		{asTheyAre, "custom", reading{returned: 1, buffers: 400, paths: map[string]int{"message: Index Scan on message_pkey by id": 1}}},
 		{"(1, 0)", "custom", reading{returned: 1, buffers: 400, paths: map[string]int{"message: Index Scan on message_pkey by id": 1}}},
-		{asTheyAre, "generic", reading{returned: 1, buffers: 9, paths: map[string]int{"Update message": 0}}},
+		{"(33, 1)", "custom", reading{returned: 1, buffers: 9, paths: map[string]int{"Update message": 0}}},
 	}}
 	first := render([]planned{c}, nil)
 	const want = "\nMessageGet: one\n" +
-		"    1 rows, auto; custom with " + asTheyAre + ", (1, 0): at most 512 buffers\n" +
+		"    1 rows, custom with " + asTheyAre + ", (1, 0); generic: at most 512 buffers\n" +
 		"        message: Index Scan on message_pkey by id: at most 8 rows\n" +
-		"    1 rows, generic: at most 256 buffers\n" +
+		"    1 rows, custom with (33, 1): at most 256 buffers\n" +
 		"        Update message\n"
 	if got := strings.TrimPrefix(first, planFileHead); got != want {
 		t.Errorf("rendered\n%s\nwant\n%s", got, want)

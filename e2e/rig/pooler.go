@@ -41,8 +41,9 @@ func StopPoolers() {
 
 // connectQuery gives a session of the pooler what docs/poolers.md demands.
 func connectQuery(schema string) string {
-	return "SET search_path = " + schema + ", pg_temp; SET enable_seqscan = off; SET enable_bitmapscan = off; SET jit = off; " +
-		"SET max_parallel_workers_per_gather = 0; SET idle_in_transaction_session_timeout = '30s'; SET lock_timeout = '5s'"
+	return "SET search_path = " + schema + ", pg_temp; SET enable_seqscan = off; SET enable_bitmapscan = off; " +
+		"SET plan_cache_mode = force_generic_plan; SET jit = off; SET max_parallel_workers_per_gather = 0; " +
+		"SET idle_in_transaction_session_timeout = '30s'; SET lock_timeout = '5s'"
 }
 
 // ThroughPooler returns the settings of a process whose DATABASE_URL goes through a PgBouncer, which it starts.
