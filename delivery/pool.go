@@ -63,7 +63,7 @@ type link interface {
 func newPool(c Config, clock func() time.Time) *pool {
 	return &pool{
 		clock: clock, egress: newEgress(c, clock), roots: c.Roots, http2: newHTTP2Transport(),
-		maxKept: c.IdleConnections, perHost: c.IdleConnections / 2, hosts: map[target]*host{}, kept: list.New(),
+		maxKept: c.IdleConnections, perHost: (c.IdleConnections + 1) / 2, hosts: map[target]*host{}, kept: list.New(),
 	}
 }
 
