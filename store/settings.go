@@ -19,10 +19,10 @@ func SessionSettings(schema string) []Setting {
 // The first five keep plans the same on empty and on full tables. A plan made while delivery is small reads the whole
 // table, which a minute of load fills with dead rows. Every query has an index, which sqlc vet checks. Bitmap scans
 // are for reading many rows in no order: when statistics said that the queue was empty, one was sorted to find the
-// queue's first row. Plans for particular values are the same as those for any values, but some statements were planned
-// for every second execution, because Postgres takes an array of few elements for cheaper than one of unknown length.
-// JIT compilation never pays off for statements of a millisecond, nor do parallel workers: to feed them, a list query
-// read and sorted all rows for one page.
+// queue's first row. Plans for the values at hand are no better than those for any values, but some statements were
+// planned for every second execution, because Postgres takes an array of few elements for cheaper than one of unknown
+// length. JIT compilation never pays off for statements of a millisecond, nor do parallel workers: to feed them, a list
+// query read and sorted all rows for one page.
 //
 // The others make Postgres end a transaction whose process froze in the middle, so that nobody waits for its locks
 // until it wakes up, and statements that wait too long for a lock, so that they don't keep connections from others.
