@@ -87,6 +87,25 @@ func TestReceiverOfManyEndpointsMayHaveHalfOfTheConnections(t *testing.T) {
 	}
 }
 
+func TestOnlyConnectionThatMayBeKeptIsKept(t *testing.T) {
+	t.Parallel()
+	config := testConfig()
+	config.IdleConnections = 1
+	s := newSender(config, time.Now)
+	t.Cleanup(s.pool.closeKept)
+	var connections atomic.Int32
+	receiver := httptest.NewUnstartedServer(whole(func(http.ResponseWriter, *http.Request) {}))
+	counting(receiver, &connections)
+	receiver.Start()
+	t.Cleanup(receiver.Close)
+	for range 2 {
+		s.send(t.Context(), testDelivery(receiver.URL))
+	}
+	if n := connections.Load(); n != 1 {
+		t.Errorf("2 attempts made %d connections", n)
+	}
+}
+
 func TestConnectionsAreSweptOut(t *testing.T) {
 	t.Parallel()
 	a := newAuthority(t)

@@ -25,7 +25,7 @@ type sender struct {
 	userAgent string
 	tellTrace bool // send receivers a traceparent
 
-	signing chan struct{} // a place for each large payload that may be signed at a time
+	signing chan struct{} // a place for each payload over signingLarge that may be signed at a time
 
 	bodyTimeout time.Duration // of the response's body, within that
 }
@@ -180,10 +180,14 @@ func (s *sender) sign(header http.Header, d core.Delivery, at time.Time) {
 	}
 }
 
-// signatures returns a signature for each secret. Large payloads are signed on at most half of the processors: hashing
-// 2 MB takes milliseconds, and the deliveries of one such message would keep all processors from anything else.
+// signingLarge is the size in bytes above which payloads are signed on at most half of the processors: hashing 2 MB takes
+// milliseconds, and the deliveries of one such message would keep all processors from anything else. Smaller payloads
+// take a fraction of a millisecond, and do not wait behind another customer's large ones.
+const signingLarge = 256 << 10
+
+// signatures returns a signature for each secret.
 func (s *sender) signatures(d core.Delivery, at time.Time) string {
-	if len(d.Payload) > core.LargePayload {
+	if len(d.Payload) > signingLarge {
 		s.signing <- struct{}{}
 		defer func() { <-s.signing }()
 	}

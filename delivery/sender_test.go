@@ -260,7 +260,7 @@ func TestLargePayloadsAreSignedOnSomeOfTheProcessors(t *testing.T) {
 			s.signing <- struct{}{} // others are being signed
 		}
 		small, large := testDelivery(""), testDelivery("")
-		large.Payload = strings.Repeat("x", core.LargePayload+1)
+		small.Payload, large.Payload = strings.Repeat("x", signingLarge), strings.Repeat("x", signingLarge+1)
 		s.signatures(small, time.Now()) // does not wait
 		done := false
 		go func() {
