@@ -31,8 +31,8 @@ func IsObject(text []byte) bool {
 	return len(start) > 0 && start[0] == '{'
 }
 
-// Valid reports whether a text is JSON, whether or not it is I-JSON. It agrees with [json.Valid], but
-// skips long strings several times as fast.
+// Valid reports whether a text is JSON, whether or not it is I-JSON. It agrees with [json.Valid], but skips long strings
+// several times as fast.
 func Valid(text []byte) bool { return jsontext.Value(text).IsValid(lenient) }
 
 // Unmarshal decodes an object into the struct that v points to. Members without a field in the struct are skipped,

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/postrider/postrider/core"
 )
 
@@ -192,6 +194,24 @@ func TestPlansAreSteady(t *testing.T) {
 	w := newWorld(t)
 	if seqscan := value[string](w, "SHOW enable_seqscan"); seqscan != "off" {
 		t.Errorf("enable_seqscan is %s", seqscan)
+	}
+	const statement = "SELECT id FROM application WHERE id = ANY ($1::text[])"
+	err := w.pool.AcquireFunc(t.Context(), func(conn *pgxpool.Conn) error {
+		for range 2 {
+			if _, err := conn.Exec(t.Context(), statement, []string{"app_1"}); err != nil {
+				return err
+			}
+		}
+		var custom, generic int
+		err := conn.QueryRow(t.Context(), "SELECT custom_plans, generic_plans FROM pg_prepared_statements WHERE statement = $1", statement).
+			Scan(&custom, &generic)
+		if custom != 0 || generic != 2 {
+			t.Errorf("%d executions were planned for their values, and %d of 2 for any", custom, generic)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }
 
