@@ -260,7 +260,7 @@ WITH RECURSIVE owed AS (
     SELECT
         coalesce(above.app_id, following.app_id),
         coalesce(following.endpoint_id, floor.endpoint_id),
-        coalesce(following.queue, floor.queue),
+        floor.queue,
         coalesce(above.due_at, following.due_at),
         owed.n + 1,
         CASE WHEN following.endpoint_id IS NULL THEN owed.next_floor + 1 ELSE owed.next_floor END
@@ -272,10 +272,13 @@ WITH RECURSIVE owed AS (
             ($7::timestamptz[])[owed.next_floor] AS since
     ) AS floor
     LEFT JOIN LATERAL (
-        SELECT delivery.app_id, delivery.endpoint_id, delivery.queue, delivery.due_at
+        -- Not a row comparison: Postgres does not end a scan at the second column of an upper bound, and would read
+        -- the index from here to its end to find nothing before the floor.
+        SELECT delivery.app_id, delivery.endpoint_id, delivery.due_at
         FROM delivery
-        WHERE (delivery.queue, delivery.endpoint_id) > (owed.queue, owed.endpoint_id)
-            AND (delivery.queue, delivery.endpoint_id) < (floor.queue, floor.endpoint_id)
+        WHERE delivery.queue = floor.queue
+            AND delivery.endpoint_id > CASE WHEN owed.queue = floor.queue THEN owed.endpoint_id ELSE '' END
+            AND delivery.endpoint_id < floor.endpoint_id
             AND delivery.state = 'waiting'
         ORDER BY delivery.queue, delivery.endpoint_id, delivery.due_at
         LIMIT 1
@@ -292,7 +295,7 @@ WITH RECURSIVE owed AS (
         LIMIT 1
     ) AS above ON true
     WHERE owed.n < $2::int
-        AND owed.queue < 3 -- behind
+        AND floor.queue IS NOT NULL
 )
 SELECT
     coalesce(owed.app_id, '')::text AS app_id,
@@ -359,8 +362,8 @@ type DeliveryOwedListAnyTenantRow struct {
 // that wait for another delivery are in queues after all others, and are not looked at.
 //
 // The floors are the queues of which many deliveries were claimed, in their order, each with the place to look from:
-// claimed deliveries leave dead index entries, which stay while any session holds a snapshot. The last floor is the
-// end of all queues.
+// claimed deliveries leave dead index entries, which stay while any session holds a snapshot. The last floor of each
+// kind is a queue after all others, in which nothing waits.
 func (q *Queries) DeliveryOwedListAnyTenant(ctx context.Context, db DBTX, arg DeliveryOwedListAnyTenantParams) ([]DeliveryOwedListAnyTenantRow, error) {
 	rows, err := db.Query(ctx, deliveryOwedListAnyTenant,
 		arg.Now,

@@ -44,16 +44,16 @@ func (q *Queries) DeliveryDropByApplication(ctx context.Context, db DBTX, arg De
 const deliveryDropByEndpoint = `-- name: DeliveryDropByEndpoint :execrows
 WITH doomed AS MATERIALIZED (
     SELECT candidate.tid
-    FROM unnest('{0, 1, 2, 3}'::smallint[]) AS kind(queue) -- first, retry, ordered, behind
+    -- The endpoint as a column, because Postgres might read the whole primary key for a value that it knows.
+    FROM unnest('{0, 1, 2, 3}'::smallint[], array_fill($1::text, '{4}')) AS place(queue, endpoint_id)
     CROSS JOIN LATERAL (
         SELECT delivery.ctid::tid AS tid
         FROM delivery
-        -- Row comparisons, because only the index on waiting deliveries has their order.
-        WHERE (delivery.queue, delivery.endpoint_id) >= (kind.queue, $1::text)
-            AND (delivery.queue, delivery.endpoint_id) <= (kind.queue, $1::text)
+        WHERE delivery.queue = place.queue -- first, retry, ordered or behind
+            AND delivery.endpoint_id = place.endpoint_id
             AND delivery.state = 'waiting'
-            AND delivery.app_id || '' = $2
-        ORDER BY delivery.queue, delivery.endpoint_id, delivery.due_at
+            AND delivery.app_id || '' = $2 -- prevents the use of the primary key
+        ORDER BY delivery.due_at
         LIMIT $3::int
         FOR UPDATE
     ) AS candidate

@@ -3,16 +3,16 @@
 -- It waits for locked ones, so a count below max_rows means that none are left.
 WITH doomed AS MATERIALIZED (
     SELECT candidate.tid
-    FROM unnest('{0, 1, 2, 3}'::smallint[]) AS kind(queue) -- first, retry, ordered, behind
+    -- The endpoint as a column, because Postgres might read the whole primary key for a value that it knows.
+    FROM unnest('{0, 1, 2, 3}'::smallint[], array_fill(@endpoint_id::text, '{4}')) AS place(queue, endpoint_id)
     CROSS JOIN LATERAL (
         SELECT delivery.ctid::tid AS tid
         FROM delivery
-        -- Row comparisons, because only the index on waiting deliveries has their order.
-        WHERE (delivery.queue, delivery.endpoint_id) >= (kind.queue, @endpoint_id::text)
-            AND (delivery.queue, delivery.endpoint_id) <= (kind.queue, @endpoint_id::text)
+        WHERE delivery.queue = place.queue -- first, retry, ordered or behind
+            AND delivery.endpoint_id = place.endpoint_id
             AND delivery.state = 'waiting'
-            AND delivery.app_id || '' = @app_id
-        ORDER BY delivery.queue, delivery.endpoint_id, delivery.due_at
+            AND delivery.app_id || '' = @app_id -- prevents the use of the primary key
+        ORDER BY delivery.due_at
         LIMIT @max_rows::int
         FOR UPDATE
     ) AS candidate

@@ -100,7 +100,7 @@ func (q *DeliveryQueue) owed(ctx context.Context, after core.Queue, now time.Tim
 	var owed []core.Owed
 	for _, row := range rows {
 		queue := core.Queue{EndpointID: core.EndpointID(row.EndpointID), Kind: core.QueueKind(row.Queue)}
-		if row.N == claimQueues && queue.Kind < endOfQueues {
+		if row.N == claimQueues && queue != endOfQueues {
 			next = queue
 		}
 		if row.AppID != "" && (row.Gone || !row.DueAt.After(now)) {

@@ -58,10 +58,16 @@ func (l *floor) begin(now time.Time) time.Time {
 	return l.since.Add(-floorMarginSlow)
 }
 
-// endOfQueues sorts after all kinds of queues that claims look at.
-const endOfQueues = 3
+// queueKinds is the number of kinds of queues that claims look at; the kinds after them are not looked at.
+const queueKinds = 3
 
-// from returns the floors for a look that begins after the given queue.
+// endOf returns a queue that sorts after all others of its kind: no endpoint's id begins with this character.
+func endOf(kind core.QueueKind) core.Queue { return core.Queue{EndpointID: "~", Kind: kind} }
+
+// endOfQueues sorts after all queues that claims look at.
+var endOfQueues = endOf(queueKinds - 1)
+
+// from returns the floors for a look that begins after the given queue, with the end of each kind of queue.
 func (f *floors) from(after core.Queue, now time.Time) (p db.DeliveryOwedListAnyTenantParams) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -70,12 +76,17 @@ func (f *floors) from(after core.Queue, now time.Time) (p db.DeliveryOwedListAny
 		p.FloorQueues = append(p.FloorQueues, int16(queue.Kind))
 		p.FloorSinces = append(p.FloorSinces, since)
 	}
-	for i := f.above(after); i < len(f.all) && len(p.FloorQueues) < claimQueues; i++ { // no look gets further
-		if l := &f.all[i]; l.taken >= f.worth {
-			add(l.Queue, l.begin(now))
+	i := f.above(after)
+	for kind := after.Kind; kind < queueKinds; kind++ {
+		for ; i < len(f.all) && f.all[i].Kind == kind && len(p.FloorQueues) < claimQueues; i++ { // no look gets further
+			if l := &f.all[i]; l.taken >= f.worth {
+				add(l.Queue, l.begin(now))
+			}
+		}
+		if end := endOf(kind); end != after {
+			add(end, time.Time{})
 		}
 	}
-	add(core.Queue{Kind: endOfQueues}, time.Time{})
 	return p
 }
 

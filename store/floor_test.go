@@ -41,8 +41,9 @@ func (w *world) look(known []floor, most int, at time.Time) (owed []string) {
 			if row.AppID != "" && !row.DueAt.After(at) {
 				owed = append(owed, fmt.Sprintf("%d %s %s %s", row.Queue, row.AppID, row.EndpointID, row.DueAt))
 			}
-			if int(row.N) == most && row.Queue < endOfQueues {
-				after = core.Queue{EndpointID: core.EndpointID(row.EndpointID), Kind: core.QueueKind(row.Queue)}
+			last := core.Queue{EndpointID: core.EndpointID(row.EndpointID), Kind: core.QueueKind(row.Queue)}
+			if int(row.N) == most && last != endOfQueues {
+				after = last
 			}
 		}
 		if after == (core.Queue{}) {
@@ -59,7 +60,7 @@ func TestFloorsHideNothing(t *testing.T) {
 	for range 4 {
 		e := w.addEndpoint(nil)
 		endpoints[e.ID] = e
-		for kind := range core.QueueKind(endOfQueues) {
+		for kind := range core.QueueKind(queueKinds) {
 			queues = append(queues, core.Queue{EndpointID: e.ID, Kind: kind})
 		}
 	}
@@ -95,7 +96,7 @@ func TestFloorsFollowWhatIsDue(t *testing.T) {
 	f, at := floors{worth: 2}, time.Now()
 	known := func() map[string]time.Time {
 		p, since := f.from(core.Queue{}, at), map[string]time.Time{}
-		for i, id := range p.FloorEndpointIDs[:len(p.FloorQueues)-1] {
+		for i, id := range p.FloorEndpointIDs[:len(p.FloorQueues)-queueKinds] { // all are of the first kind
 			since[id] = p.FloorSinces[i]
 		}
 		return since

@@ -37,7 +37,7 @@ type explained struct {
 
 func (e *explained) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	var text string
-	if err := e.DBTX.QueryRow(ctx, "EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) "+sql, args...).Scan(&text); err != nil {
+	if err := e.DBTX.QueryRow(ctx, "EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) "+sql, args...).Scan(&text); err != nil {
 		return nil, err
 	}
 	e.plans = append(e.plans, text)
@@ -46,7 +46,7 @@ func (e *explained) Query(ctx context.Context, sql string, args ...any) (pgx.Row
 
 func (e *explained) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	var text string
-	if err := e.DBTX.QueryRow(ctx, "EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) "+sql, args...).Scan(&text); err == nil {
+	if err := e.DBTX.QueryRow(ctx, "EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) "+sql, args...).Scan(&text); err == nil {
 		e.plans = append(e.plans, text)
 	}
 	return e.DBTX.QueryRow(ctx, sql, args...)
@@ -54,7 +54,7 @@ func (e *explained) QueryRow(ctx context.Context, sql string, args ...any) pgx.R
 
 func (e *explained) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
 	var text string
-	if err := e.DBTX.QueryRow(ctx, "EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) "+sql, args...).Scan(&text); err != nil {
+	if err := e.DBTX.QueryRow(ctx, "EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) "+sql, args...).Scan(&text); err != nil {
 		return pgconn.CommandTag{}, err
 	}
 	e.plans = append(e.plans, text)

@@ -85,7 +85,7 @@ func deliveryCases() []queryCase {
 		query("many", queries.DeliveryFirstManyAnyTenant, db.DeliveryFirstManyAnyTenantParams{
 			EndpointIDs: paced.EndpointIDs, Queues: always(hotBatch, int16(core.QueueRetry)),
 		}).about(hotBatch),
-		query("behind the last queue", queries.DeliveryOwedListAnyTenant, owedList(seedAt, endOfQueues)),
+		query("behind the last queue", queries.DeliveryOwedListAnyTenant, owedList(seedAt, queueKinds)),
 		query("nothing to drop", queries.DeliveryDropManyAnyTenant, db.DeliveryDropManyAnyTenantParams{EndpointIDs: paced.EndpointIDs, MaxEach: withdrawEach}).about(hotBatch),
 		query("retries", queries.DeliveryDropByEndpoint, db.DeliveryDropByEndpointParams{AppID: large, EndpointID: string(seedEndpoint(0, 2)), MaxRows: core.DropMost}),
 		query("lanes", queries.DeliveryDropByEndpoint, db.DeliveryDropByEndpointParams{AppID: large, EndpointID: string(seedEndpoint(0, 4)), MaxRows: core.DropMost}),
