@@ -8,14 +8,17 @@ import (
 const (
 	stepPoll = time.Second // while there is nothing to do
 
+	// stepRestRatio is how many times as long as a step the rest after it is.
+	stepRestRatio = 4
+
 	// stepTimeout is far longer than a step takes. It also bounds how long a shutdown waits for a step.
 	stepTimeout = 20 * time.Second
 )
 
 // steps makes steps until ctx ends: one after the other while there is work, and otherwise one per second. After
-// each step it rests for as long as the step took, up to a second, so background work takes at most half of the
-// available time and leaves the other half to work that customers wait for. A step in progress is finished before
-// steps returns.
+// each step it rests for stepRestRatio times as long as the step took, up to a second, so that background work leaves
+// most of the time, and of the database, to work that customers wait for. A step in progress is finished before steps
+// returns.
 func steps(ctx context.Context, clock func() time.Time, step func(context.Context) (bool, error), failed func(error)) {
 	for ctx.Err() == nil {
 		begun := clock()
@@ -25,7 +28,7 @@ func steps(ctx context.Context, clock func() time.Time, step func(context.Contex
 		}
 		rest := stepPoll
 		if worked && err == nil {
-			rest = min(clock().Sub(begun), stepPoll)
+			rest = min(stepRestRatio*clock().Sub(begun), stepPoll)
 		}
 		select {
 		case <-ctx.Done():
