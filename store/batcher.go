@@ -22,8 +22,8 @@ type batcher[In, Out any] struct {
 
 	bytesMax int // of one statement; a larger request gets a statement of its own
 
-	// clock makes the batcher rest after each statement for as long as the statement took. It is nil where it need not.
-	clock func() time.Time
+	restRatio int              // after each statement, it rests this many times as long as the statement took
+	clock     func() time.Time // nil if restRatio is 0
 
 	// sort orders the waiting calls and returns how many of them fit into one statement. If it is nil, they run
 	// in order of arrival.
@@ -142,15 +142,15 @@ func (b *batcher[In, Out]) drain() {
 // statementRestMax limits a rest: the clock may be set forward during a statement.
 const statementRestMax = time.Second
 
-// answerAndRest answers a batch. If b.clock is set, it then rests for as long as that took, up to statementRestMax.
+// answerAndRest answers a batch, and then rests for b.restRatio times as long as that took, up to statementRestMax.
 func (b *batcher[In, Out]) answerAndRest(batch []*call[In, Out]) {
-	if b.clock == nil {
+	if b.restRatio == 0 {
 		b.answer(batch)
 		return
 	}
 	began := b.clock()
 	b.answer(batch)
-	<-time.After(min(b.clock().Sub(began), statementRestMax))
+	<-time.After(min(time.Duration(b.restRatio)*b.clock().Sub(began), statementRestMax))
 }
 
 // settle lets goroutines that are ready to make a request do so before the next statement starts. If b.rest is set,

@@ -110,9 +110,17 @@ func TestAStatementTakesABoundedNumberOfBytes(t *testing.T) {
 }
 
 // Large payloads made everybody's commits wait for the disk, without a pause.
-func TestBatcherRestsAsLongAsStatementsTake(t *testing.T) {
+func TestBatcherRestsInProportionToStatements(t *testing.T) {
 	t.Parallel()
-	for name, jump := range map[string]time.Duration{"steady clock": 0, "clock set forward": time.Hour} {
+	for name, test := range map[string]struct {
+		ratio int
+		jump  time.Duration
+		rest  time.Duration
+	}{
+		"as long":           {ratio: 1, rest: 500 * time.Millisecond},
+		"twice as long":     {ratio: 2, rest: time.Second},
+		"clock set forward": {ratio: 1, jump: time.Hour, rest: statementRestMax},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
@@ -120,16 +128,17 @@ func TestBatcherRestsAsLongAsStatementsTake(t *testing.T) {
 				var at []time.Duration
 				b := newBatcher(func(_ context.Context, inputs []int) []outcome[int] {
 					at = append(at, time.Since(began))
-					<-time.After(time.Second) // of the test's clock
+					<-time.After(500 * time.Millisecond) // of the test's clock
 					return make([]outcome[int], len(inputs))
 				}, func(int) int { return 100 })
-				b.clock = func() time.Time { return time.Now().Add(time.Duration(len(at)) * jump) }
+				b.restRatio, b.clock = test.ratio, func() time.Time { return time.Now().Add(time.Duration(len(at)) * test.jump) }
 				b.bytesMax = 100
 				answers := ask(t, b, 3)
 				for range 3 {
 					<-answers
 				}
-				if want := []time.Duration{0, 2 * time.Second, 4 * time.Second}; !slices.Equal(at, want) {
+				each := 500*time.Millisecond + test.rest
+				if want := []time.Duration{0, each, 2 * each}; !slices.Equal(at, want) {
 					t.Errorf("statements began after %v, want %v", at, want)
 				}
 				<-time.After(time.Minute) // until the last rest is over
