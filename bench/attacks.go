@@ -80,13 +80,31 @@ var allAttacks = []attack{
 	},
 	{
 		name: "cpu", about: "none, but a process that keeps a processor busy: what load alone costs on this machine", reference: true,
-		prepare: func(context.Context, *attacker) error { return nil },
+		prepare: prepareNothing, run: func(ctx context.Context, _ *attacker) { busy(ctx) },
+	},
+	{
+		name: "cpus", about: "none, but a process that keeps all processors busy", reference: true,
+		prepare: func(context.Context, *attacker) error {
+			runtime.GOMAXPROCS(runtime.NumCPU())
+			return nil
+		},
 		run: func(ctx context.Context, _ *attacker) {
-			for sum := 0; ctx.Err() == nil; sum++ {
-				runtime.KeepAlive(sum)
+			var all sync.WaitGroup
+			for range runtime.NumCPU() {
+				all.Go(func() { busy(ctx) })
 			}
+			all.Wait()
 		},
 	},
+}
+
+func prepareNothing(context.Context, *attacker) error { return nil }
+
+// busy keeps a processor busy until ctx ends.
+func busy(ctx context.Context) {
+	for sum := 0; ctx.Err() == nil; sum++ {
+		runtime.KeepAlive(sum)
+	}
 }
 
 func (a *attacker) path(tail string) string { return "/api/v1/app/" + a.App + tail }
