@@ -22,10 +22,7 @@ const largeBytesMax = 1 << 20
 
 // Statements for large payloads take at most a third of the time, and those for crowds half of it. Everybody's commits
 // wait for the same disk, and everybody's statements for the same processors.
-const (
-	largeRestRatio   = 2
-	crowdedRestRatio = 1
-)
+const largeRestRatio, crowdedRestRatio = 2, 1
 
 // MessageInserter stores messages, combining those that are waiting into one statement, and hands deliveries to a
 // dispatcher, as many as it has room for.
