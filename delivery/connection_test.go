@@ -26,6 +26,16 @@ func counting(server *httptest.Server, n *atomic.Int32) {
 	}
 }
 
+// countingReceiver starts a receiver and counts the connections to it.
+func countingReceiver(t *testing.T, n *atomic.Int32, handler http.Handler) *httptest.Server {
+	t.Helper()
+	receiver := httptest.NewUnstartedServer(handler)
+	counting(receiver, n)
+	receiver.Start()
+	t.Cleanup(receiver.Close)
+	return receiver
+}
+
 func TestHTTPSByBothVersions(t *testing.T) {
 	t.Parallel()
 	a := newAuthority(t)
@@ -71,10 +81,7 @@ func TestConnectionsAreKept(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var connections atomic.Int32
-			receiver := httptest.NewUnstartedServer(whole(handler))
-			counting(receiver, &connections)
-			receiver.Start()
-			t.Cleanup(receiver.Close)
+			receiver := countingReceiver(t, &connections, whole(handler))
 			s := newSender(testConfig(), time.Now)
 			t.Cleanup(s.pool.closeKept)
 			for range 20 {

@@ -29,10 +29,7 @@ func TestKeptConnectionsAreBounded(t *testing.T) {
 	var connections atomic.Int32
 	var receivers []*httptest.Server
 	for range 6 {
-		receiver := httptest.NewUnstartedServer(whole(func(http.ResponseWriter, *http.Request) {}))
-		counting(receiver, &connections)
-		receiver.Start()
-		t.Cleanup(receiver.Close)
+		receiver := countingReceiver(t, &connections, whole(func(http.ResponseWriter, *http.Request) {}))
 		receivers = append(receivers, receiver)
 		s.send(t.Context(), testDelivery(receiver.URL))
 	}
@@ -61,13 +58,10 @@ func TestReceiverOfManyEndpointsMayHaveHalfOfTheConnections(t *testing.T) {
 	t.Cleanup(s.pool.closeKept)
 	var connections atomic.Int32
 	arrived, proceed := make(chan struct{}), make(chan struct{})
-	receiver := httptest.NewUnstartedServer(whole(func(http.ResponseWriter, *http.Request) {
+	receiver := countingReceiver(t, &connections, whole(func(http.ResponseWriter, *http.Request) {
 		arrived <- struct{}{}
 		<-proceed
 	}))
-	counting(receiver, &connections)
-	receiver.Start()
-	t.Cleanup(receiver.Close)
 	for _, step := range []struct{ attempts, made, kept int }{{8, 8, 8}, {8, 8, 8}, {12, 12, 8}} {
 		var running sync.WaitGroup
 		for range step.attempts {
@@ -94,10 +88,7 @@ func TestOnlyConnectionThatMayBeKeptIsKept(t *testing.T) {
 	s := newSender(config, time.Now)
 	t.Cleanup(s.pool.closeKept)
 	var connections atomic.Int32
-	receiver := httptest.NewUnstartedServer(whole(func(http.ResponseWriter, *http.Request) {}))
-	counting(receiver, &connections)
-	receiver.Start()
-	t.Cleanup(receiver.Close)
+	receiver := countingReceiver(t, &connections, whole(func(http.ResponseWriter, *http.Request) {}))
 	for range 2 {
 		s.send(t.Context(), testDelivery(receiver.URL))
 	}
@@ -220,10 +211,7 @@ func TestConnectionsByAProxyAreKept(t *testing.T) {
 		"HTTP": "http://" + (&testProxy{}).serveHTTP(t).address, "SOCKS": "socks5://" + (&testProxy{}).serveSOCKS(t).address,
 	} {
 		var connections atomic.Int32
-		receiver := httptest.NewUnstartedServer(whole(func(http.ResponseWriter, *http.Request) {}))
-		counting(receiver, &connections)
-		receiver.Start()
-		t.Cleanup(receiver.Close)
+		receiver := countingReceiver(t, &connections, whole(func(http.ResponseWriter, *http.Request) {}))
 		config := testConfig()
 		config.Proxy = mustProxy(t, ProxyConfig{URL: url})
 		s := newSender(config, time.Now)

@@ -61,7 +61,7 @@ func (l *floor) begin(now time.Time) time.Time {
 // queueKinds is the number of kinds of queues that claims look at; the kinds after them are not looked at.
 const queueKinds = 3
 
-// endOf returns a queue that sorts after all others of its kind: no endpoint's id begins with this character.
+// endOf returns a queue that sorts after all others of its kind, because endpoint ids begin with "ep_".
 func endOf(kind core.QueueKind) core.Queue { return core.Queue{EndpointID: "~", Kind: kind} }
 
 // endOfQueues sorts after all queues that claims look at.

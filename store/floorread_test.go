@@ -38,33 +38,24 @@ func TestQueuesBehindAreNotRead(t *testing.T) {
 	}
 	before := map[string]int{}
 	for name, run := range statements {
-		before[name] = w.buffersRead(run)
+		before[name] = w.buffersRead(t, name, run)
 	}
 	w.exec(`INSERT INTO delivery (app_id, message_id, endpoint_id, due_at, lease, state)
 		SELECT $1, 'msg_' || n, 'ep_~' || n % 100, now() - n * interval '1 ms', 0, 'waiting' FROM generate_series(1, 20000) AS n`, w.app.ID)
 	for name, run := range statements {
 		// The index has another level, which each look into it passes.
-		if after := w.buffersRead(run); after > 3*before[name] {
+		if after := w.buffersRead(t, name, run); after > 3*before[name] {
 			t.Errorf("%s: %d buffers with 20,000 deliveries in the queues behind, %d without", name, after, before[name])
 		}
 	}
 }
 
 // buffersRead returns how many pages a statement reads, and rolls it back.
-func (w *world) buffersRead(run func(context.Context, db.DBTX) error) int {
-	w.t.Helper()
-	tx, err := w.pool.Begin(w.t.Context())
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	defer rollback(context.Background(), tx)
-	e := &explained{DBTX: tx}
-	if err := run(w.t.Context(), e); err != nil || len(e.plans) != 1 {
-		w.t.Fatalf("%v, %d plans", err, len(e.plans))
-	}
+func (w *world) buffersRead(t *testing.T, name string, run func(context.Context, db.DBTX) error) int {
+	t.Helper()
 	var plans []struct{ Plan node }
-	if err := json.Unmarshal([]byte(e.plans[0]), &plans); err != nil {
-		w.t.Fatal(err)
+	if err := json.Unmarshal([]byte(w.planOf(t, name, run)), &plans); err != nil {
+		t.Fatal(err)
 	}
 	return catalog{}.summarize(plans[0].Plan).buffers
 }

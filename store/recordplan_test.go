@@ -120,6 +120,13 @@ func (w *world) aboutLanes(e core.Endpoint, deliveries []core.Delivery) map[stri
 // lookedAt runs a statement about a hundred deliveries, checks its plan and rolls the statement back.
 func (w *world) lookedAt(t *testing.T, name string, run func(context.Context, db.DBTX) error) {
 	t.Helper()
+	// Each delivery once or twice, its endpoint and message, and the rows written.
+	planCase{name: name, most: 100 * 8}.judge(t, w.planOf(t, name, run))
+}
+
+// planOf runs a statement, returns its plan and rolls the statement back.
+func (w *world) planOf(t *testing.T, name string, run func(context.Context, db.DBTX) error) string {
+	t.Helper()
 	tx, err := w.pool.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -129,6 +136,5 @@ func (w *world) lookedAt(t *testing.T, name string, run func(context.Context, db
 	if err := run(t.Context(), e); err != nil || len(e.plans) != 1 {
 		t.Fatalf("%s: %v, %d plans", name, err, len(e.plans))
 	}
-	// Each delivery once or twice, its endpoint and message, and the rows written.
-	planCase{name: name, most: 100 * 8}.judge(t, e.plans[0])
+	return e.plans[0]
 }
