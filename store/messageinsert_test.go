@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"maps"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -237,5 +239,26 @@ func TestAMessageWaitsForItsTime(t *testing.T) {
 	}
 	if claimed := w.claimAt(room(), at).Deliveries; len(claimed) != 1 {
 		t.Errorf("claimed %+v when its time had come", claimed)
+	}
+}
+
+// A message that goes into a statement for large payloads waits for twice as long as the previous statement took.
+func TestLargePayloadsAreStoredAThirdOfTheTime(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	inserter := NewMessageInserter(w.Store, nil)
+	const took = 150 * time.Millisecond
+	var asked atomic.Int64
+	at := now()
+	inserter.large.clock = func() time.Time { return at.Add(time.Duration(asked.Add(1)) * took) }
+	large := `"` + strings.Repeat("x", core.LargePayload) + `"`
+	began := time.Now()
+	for range 2 {
+		if _, err := inserter.MessageInsert(t.Context(), w.event(func(m *core.NewMessage) { m.Payload = &large })); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if elapsed := time.Since(began); elapsed < 2*took {
+		t.Errorf("two large messages were stored within %s, want a rest of %s", elapsed, 2*took)
 	}
 }
